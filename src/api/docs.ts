@@ -1,0 +1,25 @@
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import express, { Router } from 'express'
+
+const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+
+const page = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Order pipeline API</title><link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
+<body><div id="ui"></div><script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/init.js"></script></body>
+</html>`
+const init = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', validatorUrl: null })`
+
+/** Interactive documentation, all of it served from here. */
+export function docs(): Router {
+  const router = Router()
+  router.get('/docs', (_request, response) => {
+    response.type('html').send(page)
+  })
+  router.get('/docs/init.js', (_request, response) => {
+    response.type('js').send(init)
+  })
+  router.use('/docs/assets', express.static(assets, { index: false, maxAge: '1h' }))
+  return router
+}

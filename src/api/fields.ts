@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { toAmount } from '../money.ts'
+
+/** A whole number in a query. */
+export function integerParam(min: number, max: number, fallback: number, description: string) {
+  const expected = `must be a whole number from ${min} to ${max}`
+  const inRange = (text: string): boolean => /^\d{1,16}$/.test(text) && Number(text) >= min && Number(text) <= max
+  return z
+    .string(expected)
+    .refine(inRange, expected)
+    .transform(Number)
+    .default(fallback)
+    .meta({ description, override: { type: 'integer', minimum: min, maximum: max, default: fallback } })
+}
+
+/** Minor units in, a JSON number in currency units out. */
+export const amount = z
+  .int()
+  .transform(toAmount)
+  .meta({ description: 'Currency units, exact to the cent.', override: { type: 'number', examples: [150.75] } })

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { defineRoute, refuse } from '../route.ts'
+
+/** A loop goes round at least every BLOCK_MS or SQS_WAIT_TIME_SECONDS; twice the longest of them is silence. */
+const silentMs = 45_000
+
+export const livez = defineRoute({
+  method: 'get',
+  path: '/livez',
+  summary: 'Whether this process and each of its loops go round.',
+  params: z.object({}),
+  query: z.object({}),
+  reply: z
+    .object({
+      status: z.string(),
+      loops: z.record(z.string(), z.int()).meta({ description: 'ms since its last round' }),
+    })
+    .meta({ id: 'Liveness' }),
+  refusals: { 503: 'A loop has gone silent.' },
+  handle: async ({ pulse, now }) => {
+    const loops = [...pulse].map(([name, at]): [string, number] => [name, now().getTime() - at.getTime()])
+    const silent = loops.filter(([, ageMs]) => ageMs > silentMs).map(([name]) => name)
+    if (silent.length > 0) return refuse(503, `No sign of life from ${silent.join(', ')}.`)
+    return { status: 'ok', loops: Object.fromEntries(loops) }
+  },
+})
+
+export const readyz = defineRoute({
+  method: 'get',
+  path: '/readyz',
+  summary: 'Whether Redis answers.',
+  params: z.object({}),
+  query: z.object({}),
+  reply: z.object({ status: z.string() }).meta({ id: 'Readiness' }),
+  refusals: { 503: 'Redis does not answer.' },
+  handle: async ({ ask }) => {
+    await ask.ping()
+    return { status: 'ok' }
+  },
+})

@@ -1,0 +1,118 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import helmet from 'helmet'
+import type { App } from '../app.ts'
+import { messageOf, OrdersError } from '../errors.ts'
+import { openRedis } from '../redis.ts'
+import { docs } from './docs.ts'
+import { openApiDocument } from './openapi.ts'
+import { type Problem, problemOf, problemType } from './problem.ts'
+import { type ApiApp, failure, handler, type Route } from './route.ts'
+import { livez, readyz } from './routes/health.ts'
+import { invalidOrders } from './routes/invalid.ts'
+import { globalStats, topUsers, userStats } from './routes/stats.ts'
+
+const health: readonly Route[] = [livez, readyz]
+export const routes: readonly Route[] = [userStats, globalStats, topUsers, invalidOrders, ...health]
+
+export interface Server extends AsyncDisposable {
+  readonly url: string
+}
+
+/** @throws OrdersError ORD_PORT_TAKEN */
+export async function openApi(app: App): Promise<Server> {
+  return openServer(app, 'API_PORT', app.config.apiPort, (api) => {
+    const document = openApiDocument(routes)
+    const web = express()
+    web.use(docs())
+    web.get('/openapi.json', (_request, response) => {
+      response.json(document)
+    })
+    for (const route of routes) web[route.method](expressPath(route.path), handler(api, route))
+    return web
+  })
+}
+
+/** The health routes alone, for processes without the API. */
+export async function openHealth(app: App): Promise<Server> {
+  return openServer(app, 'METRICS_PORT', app.config.metricsPort ?? 0, (api) => {
+    const web = express()
+    for (const route of health) web[route.method](expressPath(route.path), handler(api, route))
+    return web
+  })
+}
+
+type Build = (api: ApiApp) => Express
+
+async function openServer(app: App, variable: string, port: number, build: Build): Promise<Server> {
+  await using stack = new AsyncDisposableStack()
+  const ask = await openRedis(app.config, 'ask', app.telemetry)
+  stack.defer(() => ask.disconnect())
+  const web = express()
+  web.disable('x-powered-by')
+  web.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy } }))
+  web.use(build({ ...app, ask }), notFound, failed(app))
+  const server = web.listen(port, app.config.apiHost)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const where = `${app.config.apiHost}:${port}`
+    const told = `Cannot listen on ${where} (${messageOf(error)}): stop what uses it or set ${variable}.`
+    throw new OrdersError('ORD_PORT_TAKEN', told, { cause: error })
+  }
+  stack.defer(async () => {
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  })
+  const url = urlOf(app.config.apiHost, (server.address() as AddressInfo).port)
+  app.telemetry.emit('ready', { url })
+  const closing = stack.move()
+  return { url, [Symbol.asyncDispose]: () => closing.disposeAsync() }
+}
+
+/** Nothing from elsewhere. Swagger UI styles its elements inline and draws with data: images. */
+const contentSecurityPolicy = {
+  defaultSrc: ["'self'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'", "'unsafe-inline'"],
+  imgSrc: ["'self'", 'data:'],
+  fontSrc: ["'self'", 'data:'],
+  connectSrc: ["'self'"],
+  objectSrc: ["'none'"],
+  baseUri: ["'self'"],
+  frameAncestors: ["'none'"],
+  formAction: ["'self'"],
+}
+
+const notFound: RequestHandler = (request, response) => {
+  sendProblem(response, problemOf(404, `There is no ${request.method} ${request.path}: see /docs.`))
+}
+
+/** What Express itself refuses (a path that is no UTF-8, say) has a status; anything else is a fault of ours. */
+function failed(app: App): ErrorRequestHandler {
+  return (error, request, response, _next) => {
+    const status = Number(error?.status)
+    if (status >= 400 && status < 500) {
+      sendProblem(response, problemOf(status, messageOf(error)))
+      return
+    }
+    app.telemetry.emit('requestFailed', { method: request.method, route: '-', error: messageOf(error) })
+    sendProblem(response, failure(error))
+  }
+}
+
+function sendProblem(response: Parameters<RequestHandler>[1], problem: Problem): void {
+  response.status(problem.status).type(problemType).send(JSON.stringify(problem))
+}
+
+function expressPath(path: string): string {
+  return path.replaceAll('{', ':').replaceAll('}', '')
+}
+
+function urlOf(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}

@@ -1,0 +1,22 @@
+import type { Config } from './config.ts'
+import type { Keys } from './keys.ts'
+import type { RedisClient } from './redis.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/** What the parts of a process share. Whoever opens it closes it; the parts only use it. */
+export interface App {
+  readonly config: Config
+  readonly redis: RedisClient
+  readonly keys: Keys
+  readonly telemetry: Telemetry
+  /** Names this process among its peers: the stem of its consumers' names. */
+  readonly instance: string
+  readonly now: () => Date
+  readonly pulse: Pulse
+}
+
+/** Called by a loop each time it has gone round. */
+export type Tick = () => void
+
+/** When each loop of this process last went round. */
+export type Pulse = Map<string, Date>

@@ -1,0 +1,31 @@
+/** Every code an OrdersError can carry. Test by code, never by message. */
+export const errorCodes = {
+  ORD_CONFIG: 'A variable has a value that cannot be used.',
+  ORD_USAGE: 'A command was called with words it does not know.',
+  ORD_LOCAL: 'A local stand-in could not be started or found.',
+  ORD_MANIFEST: 'Redis was set up with other settings than this process has.',
+  ORD_PORT_TAKEN: 'The port is in use.',
+  ORD_REDIS_UNREACHABLE: 'Redis does not answer.',
+  ORD_REDIS_REPLY: 'Redis replied with something unexpected.',
+  ORD_SQS: 'SQS does not answer or refuses.',
+  ORD_STUCK: 'A loop could not come up again.',
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
+/** A broken world, said in one plain sentence: what happened, what to do. Bad orders are values, not errors. */
+export class OrdersError extends Error {
+  override readonly name = 'OrdersError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The text of anything thrown; AggregateErrors (a refused connection to both localhost addresses) speak by their first. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
+  return error instanceof Error ? error.message || error.name : String(error)
+}

@@ -1,0 +1,61 @@
+/**
+ * Every Redis key there is; no other file spells one. Without partitions names are bare; with partition 3 each begins
+ * with the hash tag `{p3}:`, so that all keys of a partition share one slot of a Redis Cluster.
+ */
+export interface Keys {
+  /** Work streams: raw orders, admitted orders, counted users. */
+  readonly stream: { readonly raw: string; readonly valid: string; readonly counted: string }
+  /** Stream of every rejected record, and the list of the same, newest first. */
+  readonly invalid: string
+  readonly invalidOrders: string
+  readonly globalStats: string
+  readonly leaderboardSpend: string
+  readonly leaderboardOrders: string
+  /** Hash of what was received, admitted, rejected, applied, ranked: the books. */
+  readonly counters: string
+  userStats(userId: string): string
+  /** Admitted orders of one generation (`LEDGER_DAYS` long) whose identity hashes to this bucket. */
+  ledger(generation: number, bucket: number): string
+  /** A key of a stage's own, for stages added to the line: `own('revenue', 'days')` is `revenue:days`. */
+  own(stage: string, name: string): string
+}
+
+export function makeKeys(partition?: number): Keys {
+  const tag = partition === undefined ? '' : `{p${partition}}:`
+  return {
+    stream: { raw: `${tag}orders:raw`, valid: `${tag}orders:valid`, counted: `${tag}orders:counted` },
+    invalid: `${tag}orders:invalid`,
+    invalidOrders: `${tag}invalid_orders`,
+    globalStats: `${tag}global:stats`,
+    leaderboardSpend: `${tag}leaderboard:spend`,
+    leaderboardOrders: `${tag}leaderboard:orders`,
+    counters: `${tag}pipeline:counters`,
+    userStats: (userId) => `${tag}user:${userId}`,
+    ledger: (generation, bucket) => `${tag}ledger:${generation}:${bucket}`,
+    own: (stage, name) => `${tag}${stage}:${name}`,
+  }
+}
+
+/** What this Redis was set up with; a process with other settings refuses to start. */
+export const manifestKey = 'pipeline:manifest'
+
+/** Key, type and content, for the README. */
+export const keyTable = [
+  [
+    '`orders:raw` `orders:valid` `orders:counted`',
+    'stream',
+    'work: record batches; groups `validate`, `aggregate`, `leaderboard`',
+  ],
+  ['`orders:invalid`', 'stream', 'every rejected record: `code`, `record` (JSON)'],
+  ['`invalid_orders`', 'list', 'the same, newest first: JSON `{id, order, raw?, code, reason, ts}`'],
+  ['`user:<id>`', 'hash', '`order_count`, `total_spend_minor`'],
+  ['`global:stats`', 'hash', '`total_orders`, `total_revenue_minor`'],
+  ['`leaderboard:spend` `leaderboard:orders`', 'zset', 'user → minor units, user → orders'],
+  ['`ledger:<generation>:<bucket>`', 'hash', 'hash of an admitted identity → fingerprint and minor units'],
+  [
+    '`pipeline:counters`',
+    'hash',
+    '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`',
+  ],
+  ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system'],
+] as const

@@ -1,0 +1,33 @@
+/** 2^53: JSON numbers and Redis scores are doubles, exact for integers up to here. */
+export const maxExactMinor = Number.MAX_SAFE_INTEGER
+
+/**
+ * Currency units to minor units (cents), half away from zero, decided on the number's shortest decimal form:
+ * 1.005 is 101 although its double lies below. For 0 <= value <= 1e9.
+ */
+export function toMinor(value: number): number {
+  const minor = Math.round(value * 100)
+  if (minor / 100 === value) return minor + 0 // + 0 turns -0 into 0
+  const [whole = '0', fraction = ''] = value < 1e-6 ? [] : String(value).split('.')
+  const cents = Number(whole) * 100 + Number(fraction.slice(0, 2).padEnd(2, '0'))
+  return cents + (fraction.charAt(2) >= '5' ? 1 : 0)
+}
+
+/** Minor units as decimal text in currency units, shortest form: 15075 is `150.75`, 15000 is `150`. */
+export function minorText(minor: number): string {
+  const digits = BigInt(minor).toString().padStart(3, '0')
+  return `${digits.slice(0, -2)}.${digits.slice(-2)}`.replace(/\.?0+$/, '')
+}
+
+/**
+ * Minor units as a JSON number in currency units, exact to the cent up to 2^53 minor units. Above 2^46 units a double
+ * cannot tell one cent from the next, so such a number goes out as its decimal text (JSON.rawJSON).
+ */
+export function toAmount(minor: number): number {
+  const amount = minor / 100
+  const text = minorText(minor)
+  return String(amount) === text ? amount : (rawJson.rawJSON(text) as number)
+}
+
+/** Missing from TypeScript's library: https://tc39.es/proposal-json-parse-with-source/ */
+const rawJson = JSON as unknown as { rawJSON(text: string): unknown }

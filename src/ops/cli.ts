@@ -1,0 +1,57 @@
+import { processEnv, readConfig } from '../config.ts'
+import { messageOf, OrdersError } from '../errors.ts'
+import { type Command, helpOf, parseCall } from './command.ts'
+import { demoCommand } from './demo.ts'
+import { populateCommand } from './populate.ts'
+import { runCommand } from './roles.ts'
+import { startCommand } from './start.ts'
+import { statusCommand } from './status.ts'
+
+export const commands: readonly Command[] = [startCommand, demoCommand, runCommand, populateCommand, statusCommand]
+
+/** Runs the command that the words name; ends the process with 1 and one plain line when it cannot. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const stop = stopOnSignal()
+  try {
+    await run(argv, stop)
+  } catch (error) {
+    if (stop.aborted) process.exit(0)
+    process.stderr.write(`${error instanceof OrdersError ? error.message : unexpected(error)}\n`)
+    process.exit(1)
+  }
+}
+
+async function run([name = '--help', ...args]: readonly string[], signal: AbortSignal): Promise<void> {
+  const print = (line: string): void => {
+    process.stdout.write(`${line}\n`)
+  }
+  if (name === '--help' || name === 'help') return print(overview())
+  const command = commands.find((candidate) => candidate.name === name)
+  if (!command) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
+  if (args.includes('--help')) return print(helpOf(command))
+  const call = parseCall(command, args)
+  await command.run({ ...call, config: readConfig(processEnv()), signal, print })
+}
+
+function overview(): string {
+  const width = Math.max(...commands.map(({ name }) => name.length))
+  const lines = commands.map(({ name, about }) => `  ${name.padEnd(width)}  ${about.split('. ')[0]}`)
+  return ['orders <command> [options]', '', ...lines, '', 'orders <command> --help says more.'].join('\n')
+}
+
+/** A fault of ours is told with where it came from. */
+function unexpected(error: unknown): string {
+  return `This is a fault of orders itself: ${error instanceof Error ? error.stack : messageOf(error)}`
+}
+
+/** The first signal stops; a second one ends at once: what is in hand stays pending and is claimed by another. */
+function stopOnSignal(): AbortSignal {
+  const stop = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(130)
+      stop.abort(name)
+    })
+  }
+  return stop.signal
+}

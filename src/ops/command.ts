@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import type { Config } from '../config.ts'
+import { messageOf, OrdersError } from '../errors.ts'
+
+/** An option of a command: `--rate N`, or without a hint a flag. */
+export interface Option<T> {
+  readonly hint?: string
+  readonly about: string
+  /** What a refused value is told. */
+  readonly expected?: string
+  readonly schema: z.ZodType<T>
+}
+
+/** A command of the CLI, declared once: from it come its parsing, its refusals and its help. */
+export interface Command<O = Record<string, unknown>> {
+  readonly name: string
+  /** Words it takes after its name, as its help shows them. */
+  readonly words?: string
+  readonly about: string
+  readonly options: { readonly [K in keyof O]: Option<O[K]> }
+  run(call: Call<O>): Promise<void>
+}
+
+export interface Call<O> {
+  readonly config: Config
+  readonly options: O
+  readonly words: readonly string[]
+  readonly signal: AbortSignal
+  print(line: string): void
+}
+
+export function defineCommand<O>(command: Command<O>): Command {
+  return command as unknown as Command
+}
+
+export const flag = (about: string): Option<boolean> => ({ about, schema: z.boolean().default(false) })
+
+export function wholeNumber(about: string, fallback: number, { min = 0, max = 100_000_000 } = {}): Option<number> {
+  const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).default(fallback)
+  return {
+    hint: 'N',
+    about: `${about} (default ${fallback})`,
+    expected: `a whole number from ${min} to ${max}`,
+    schema,
+  }
+}
+
+/** @throws OrdersError ORD_USAGE for words or values the command does not take. */
+export function parseCall(
+  command: Command,
+  args: readonly string[],
+): Pick<Call<unknown>, 'words'> & { options: Record<string, unknown> } {
+  const refuse = (what: string): OrdersError =>
+    new OrdersError('ORD_USAGE', `orders ${command.name}: ${what}: see orders ${command.name} --help.`)
+  const types = Object.entries(command.options).map(([name, { hint }]) => [
+    name,
+    { type: hint === undefined ? ('boolean' as const) : ('string' as const) },
+  ])
+  let given: { values: Record<string, unknown>; positionals: string[] }
+  try {
+    given = parseArgs({
+      args: [...args],
+      options: Object.fromEntries(types),
+      allowPositionals: command.words !== undefined,
+    })
+  } catch (error) {
+    throw refuse(messageOf(error).split('. ')[0] ?? '')
+  }
+  const options: Record<string, unknown> = {}
+  for (const [name, { schema, expected }] of Object.entries(command.options)) {
+    const parsed = schema.safeParse(given.values[name])
+    if (!parsed.success) throw refuse(`--${name} is "${given.values[name]}", expected ${expected}`)
+    options[name] = parsed.data
+  }
+  return { options, words: given.positionals }
+}
+
+export function helpOf({ name, words, about, options }: Command): string {
+  const rows = [
+    ...Object.entries(options).map(([option, { hint, about }]) => [`--${option}${hint ? ` ${hint}` : ''}`, about]),
+    ['--help', 'this text'],
+  ]
+  const width = Math.max(...rows.map(([option = '']) => option.length))
+  return [
+    `orders ${[name, words, '[options]'].filter(Boolean).join(' ')}`,
+    '',
+    about,
+    '',
+    ...rows.map(([option = '', about = '']) => `  ${option.padEnd(width)}  ${about}`),
+  ].join('\n')
+}

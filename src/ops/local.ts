@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import diagnostics from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import type { Config } from '../config.ts'
+import { OrdersError } from '../errors.ts'
+
+/** What stands in where nothing is configured: the configuration that names it, and what people should know. */
+export interface Local extends AsyncDisposable {
+  readonly config: Config
+  readonly notes: readonly string[]
+}
+
+/** Starts stand-ins for SQS and Redis where the configuration names none, on loopback, with their data in `folder`. */
+export async function openLocal(config: Config, folder: string): Promise<Local> {
+  await using stack = new AsyncDisposableStack()
+  const notes: string[] = []
+  let { awsEndpointUrl, redisUrl } = config
+  if (awsEndpointUrl === undefined) {
+    awsEndpointUrl = stack.use(await localSqs()).url
+    notes.push(`SQS    local stand-in at ${awsEndpointUrl} (in memory)`)
+  }
+  if (redisUrl === undefined && config.redisHost === undefined && config.redisPort === undefined) {
+    const redis = stack.use(await localRedis(folder))
+    redisUrl = redis.url
+    notes.push(`Redis  ${redis.note}`)
+  }
+  const opened = stack.move()
+  return { config: { ...config, awsEndpointUrl, redisUrl }, notes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+interface StandIn extends AsyncDisposable {
+  readonly url: string
+}
+
+async function localSqs(): Promise<StandIn> {
+  const { startFauxqs } = await emulator(() => import('fauxqs'), 'fauxqs')
+  using _ = onLoopback()
+  const server = await startFauxqs({ port: 0, logger: false })
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
+}
+
+async function localRedis(folder: string): Promise<StandIn & { note: string }> {
+  for (const program of ['redis-server', 'valkey-server']) {
+    const server = await spawnRedis(program, folder)
+    if (server) return { ...server, note: `private ${program} at ${server.url} (append-only file in ${folder})` }
+  }
+  const { createRedisMock } = await emulator(() => import('js-redis-server'), 'js-redis-server')
+  using _ = onLoopback()
+  const mock = await createRedisMock()
+  const advice = 'install redis-server for more'
+  return {
+    url: mock.url,
+    note: `in-process emulator: for a look around; it forgets everything and slows beyond some 5,000 orders (${advice})`,
+    [Symbol.asyncDispose]: () => mock.close(),
+  }
+}
+
+/** Undefined where there is no such program. It is started again should it die. */
+async function spawnRedis(program: string, folder: string): Promise<StandIn | undefined> {
+  const dir = resolve(folder, 'redis')
+  mkdirSync(dir, { recursive: true })
+  const port = await freePort()
+  const persistence = ['--dir', dir, '--appendonly', 'yes', '--appendfsync', 'everysec', '--save', '']
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--maxmemory-policy', 'noeviction', ...persistence]
+  let stopping = false
+  let child: ChildProcess
+  // Detached: a Ctrl-C on the terminal is for us; Redis is stopped when all else has ended.
+  const start = (): ChildProcess => spawn(program, args, { stdio: 'ignore', detached: true })
+  const keepUp = (): void => {
+    if (stopping) return
+    child = start()
+    child.once('error', () => {})
+    child.once('exit', () => setTimeout(keepUp, respawnMs))
+  }
+  child = start()
+  const spawned = await once(child, 'spawn').then(
+    () => true,
+    () => false,
+  )
+  if (!spawned) return undefined
+  child.once('exit', () => setTimeout(keepUp, respawnMs))
+  const stop = async (): Promise<void> => {
+    stopping = true
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exit
+  }
+  const url = `redis://127.0.0.1:${port}`
+  if (await answers(url)) return { url, [Symbol.asyncDispose]: stop }
+  await stop()
+  throw new OrdersError('ORD_LOCAL', `${program} does not come up on its data in ${dir}: look there, or set REDIS_URL.`)
+}
+
+const respawnMs = 200
+/** Redis loads some 100 MB of append-only file a second; half a minute is a large local store. */
+const loadMs = 30_000
+
+async function answers(url: string): Promise<boolean> {
+  const probe = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
+  probe.on('error', () => {})
+  const timeout = new AbortController()
+  const late = sleep(loadMs, false, { signal: timeout.signal }).catch(() => false)
+  try {
+    return await Promise.race([probe.ping().then(() => true), late])
+  } finally {
+    timeout.abort()
+    probe.disconnect()
+  }
+}
+
+/**
+ * Asks a Redis that a killed `orders start` left behind to save and go, so that its files have one writer.
+ * @param folder a server that keeps its data elsewhere is somebody else's
+ */
+export async function shutDownOrphan(url: string, folder: string): Promise<void> {
+  const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
+  redis.on('error', () => {})
+  try {
+    await redis.connect()
+    const [, dir] = (await redis.config('GET', 'dir')) as string[]
+    if (dir === resolve(folder, 'redis')) await redis.shutdown()
+  } catch {
+    // It is not there, or it is gone: what we want.
+  } finally {
+    redis.disconnect()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+/**
+ * Both emulators would listen on every interface, and leave Nagle's algorithm on (40 ms a reply). While this is held,
+ * servers listen on loopback; their sockets send at once for good.
+ */
+function onLoopback(): Disposable {
+  const listen = 'tracing:net.server.listen:asyncStart'
+  const bind = (message: unknown): void => {
+    Object.assign((message as { options: object }).options, { host: '127.0.0.1' })
+  }
+  diagnostics.subscribe(listen, bind)
+  diagnostics.subscribe('net.server.socket', sendAtOnce)
+  return { [Symbol.dispose]: () => diagnostics.unsubscribe(listen, bind) }
+}
+
+function sendAtOnce(message: unknown): void {
+  const { socket } = message as { socket: Socket }
+  socket.setNoDelay(true)
+}
+
+/** The emulators are development dependencies: production neither has nor needs them. */
+async function emulator<M>(load: () => Promise<M>, name: string): Promise<M> {
+  try {
+    return await load()
+  } catch (error) {
+    const told = `The local stand-in ${name} is not installed: run npm ci, or set AWS_ENDPOINT_URL and REDIS_URL.`
+    throw new OrdersError('ORD_LOCAL', told, { cause: error })
+  }
+}

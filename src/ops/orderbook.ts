@@ -1,0 +1,79 @@
+/** Sample orders, the same for the same seed. Money in cents; `user` is what the totals of an oracle go by. */
+export interface Sample {
+  readonly body: string
+  readonly valid: boolean
+}
+
+export interface SampleOptions {
+  readonly valid: number
+  readonly invalid: number
+  readonly users: number
+  readonly seed: number
+}
+
+/** Valid and invalid orders mixed evenly. Every identity occurs once; another seed gives other identities. */
+export function* sampleOrders({ valid, invalid, users, seed }: SampleOptions): Generator<Sample> {
+  const random = randomOf(seed)
+  const total = valid + invalid
+  for (let i = 0, bad = 0; i < total; i++) {
+    const order = sampleOrder(random, users, `${seed.toString(36)}-${i}`)
+    if (bad < Math.floor(((i + 1) * invalid) / total)) yield { body: spoil(order, bad++), valid: false }
+    else yield { body: JSON.stringify(order), valid: true }
+  }
+}
+
+/** mulberry32: 32 bits of state are plenty for samples. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), state | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const streets = ['Main St', 'Oak Avenue', 'Harbour Road', 'Mill Lane', 'Station Square']
+const payments = ['PayPal', 'Credit Card', 'Debit Card', 'Bank Transfer']
+
+function sampleOrder(random: () => number, users: number, id: string) {
+  const below = (limit: number): number => Math.floor(random() * limit)
+  const items = Array.from({ length: 1 + below(5) }, () => ({
+    product_id: `P${String(1 + below(500)).padStart(3, '0')}`,
+    quantity: 1 + below(4),
+    price_per_unit: (99 + below(9_900)) / 100,
+  }))
+  const cents = items.reduce((sum, item) => sum + item.quantity * Math.round(item.price_per_unit * 100), 0)
+  // Squaring makes some users order much more than others, as in life.
+  const user = 1 + Math.floor(users * random() ** 2)
+  return {
+    user_id: `user_${user}`,
+    order_id: id,
+    order_value: cents / 100,
+    order_timestamp: new Date(Date.UTC(2026, 0, 1) + below(31_536_000) * 1_000).toISOString(),
+    items,
+    shipping_address: `${1 + below(200)} ${streets[below(streets.length)]}`,
+    payment_method: payments[below(payments.length)],
+  }
+}
+
+type SampleOrder = ReturnType<typeof sampleOrder>
+
+/** One way of being wrong for each rule, in turn. */
+const spoilers: readonly ((order: SampleOrder) => string)[] = [
+  (order) => JSON.stringify(order).slice(0, -20),
+  (order) => JSON.stringify([order]),
+  ({ user_id: _, ...order }) => JSON.stringify(order),
+  ({ order_id: _, ...order }) => JSON.stringify(order),
+  ({ order_value: _, ...order }) => JSON.stringify(order),
+  (order) => JSON.stringify({ ...order, user_id: '' }),
+  (order) => JSON.stringify({ ...order, order_value: String(order.order_value) }),
+  (order) => JSON.stringify({ ...order, order_value: -order.order_value }),
+  (order) => JSON.stringify({ ...order, items: 'two of each' }),
+  (order) => JSON.stringify({ ...order, order_value: order.order_value + 10 }),
+]
+
+function spoil(order: SampleOrder, turn: number): string {
+  const spoiler = spoilers[turn % spoilers.length]
+  return spoiler ? spoiler(order) : ''
+}

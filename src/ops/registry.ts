@@ -1,0 +1,64 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Config } from '../config.ts'
+import { OrdersError } from '../errors.ts'
+
+/** What runs here: written by `orders start`, so that the other commands find its stand-ins. */
+const running = z.object({
+  pid: z.int(),
+  awsEndpointUrl: z.string().optional(),
+  redisUrl: z.string().optional(),
+})
+type Running = z.output<typeof running>
+
+const file = ({ dataDir }: Config): string => join(dataDir, 'running.json')
+
+/**
+ * Claims the data folder for this process until disposed. Gives what a killed predecessor left written, if any.
+ * @throws OrdersError ORD_LOCAL when a live process has it.
+ */
+export function claimDataDir(config: Config): Disposable & { left: Running | undefined } {
+  const left = read(config)
+  if (left && left.pid !== process.pid && isAlive(left.pid)) {
+    const told = `orders start already runs here (process ${left.pid}): stop it, or set DATA_DIR to another folder.`
+    throw new OrdersError('ORD_LOCAL', told)
+  }
+  mkdirSync(config.dataDir, { recursive: true })
+  register(config)
+  return { left, [Symbol.dispose]: () => rmSync(file(config), { force: true }) }
+}
+
+export function register(config: Config): void {
+  const { awsEndpointUrl, redisUrl } = config
+  writeFileSync(file(config), JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl } satisfies Running))
+}
+
+/** The configuration with, where it names no SQS or no Redis, those of the `orders start` that runs here. */
+export function withRunning(config: Config): Config {
+  const found = read(config)
+  if (!found || !isAlive(found.pid)) return config
+  const hasRedis = config.redisUrl ?? config.redisHost ?? config.redisPort
+  return {
+    ...config,
+    awsEndpointUrl: config.awsEndpointUrl ?? found.awsEndpointUrl,
+    redisUrl: hasRedis === undefined ? found.redisUrl : config.redisUrl,
+  }
+}
+
+function read(config: Config): Running | undefined {
+  try {
+    return running.safeParse(JSON.parse(readFileSync(file(config), 'utf8'))).data
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

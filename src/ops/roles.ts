@@ -1,0 +1,89 @@
+import { setInterval as every } from 'node:timers/promises'
+import { openApi, openHealth } from '../api/server.ts'
+import type { App } from '../app.ts'
+import { OrdersError } from '../errors.ts'
+import { openBridge } from '../ingest/bridge.ts'
+import { openQueue } from '../ingest/queue.ts'
+import { pipeline } from '../stages/pipeline.ts'
+import { runStage } from '../stages/run.ts'
+import type { Stage } from '../stages/stage.ts'
+import { defineCommand } from './command.ts'
+import { openApp } from './open.ts'
+import { type Loop, supervise } from './supervise.ts'
+
+/** A part of the system that can run alone or beside the others in one process. */
+interface Role extends AsyncDisposable {
+  readonly loops: readonly Loop[]
+}
+
+type Opener = (app: App) => Promise<Role>
+
+const openers: ReadonlyMap<string, Opener> = new Map<string, Opener>([
+  ['bridge', bridge],
+  ...pipeline.map((stage): [string, Opener] => [stage.name, (app) => worker(app, stage)]),
+  ['api', api],
+])
+
+export const roleNames = [...openers.keys()]
+
+/**
+ * Opens the named roles and runs them until the signal aborts.
+ * @throws OrdersError when one cannot be opened; nothing runs then.
+ */
+export async function runRoles(app: App, names: readonly string[], signal: AbortSignal): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const loops: Loop[] = []
+  for (const open of openersOf(names)) loops.push(...stack.use(await open(app)).loops)
+  if (app.config.metricsPort !== undefined && !names.includes('api')) stack.use(await openHealth(app))
+  app.telemetry.emit('started', { roles: names })
+  await supervise(app, loops, signal)
+}
+
+function openersOf(names: readonly string[]): Opener[] {
+  return names.map((name) => {
+    const open = openers.get(name)
+    if (open) return open
+    throw new OrdersError('ORD_USAGE', `There is no role "${name}": expected ${roleNames.join(', ')}.`)
+  })
+}
+
+async function bridge(app: App): Promise<Role> {
+  const queue = await openQueue(app.config)
+  const poll = openBridge(app, queue)
+  const loops = numbered('bridge', app.config.bridgePollers, () => poll)
+  return { loops, [Symbol.asyncDispose]: async () => queue[Symbol.dispose]() }
+}
+
+async function worker(app: App, stage: Stage): Promise<Role> {
+  const loops = numbered(stage.name, app.config.stageLoops, (number): Loop['run'] => {
+    return (tick, signal) => runStage(app, stage, number, tick, signal)
+  })
+  return { loops, [Symbol.asyncDispose]: async () => {} }
+}
+
+async function api(app: App): Promise<Role> {
+  const server = await openApi(app)
+  return { loops: [{ name: 'api', run: tickWhileAlive }], [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+}
+
+/** The API answers as long as the event loop turns. */
+async function tickWhileAlive(tick: () => void, signal: AbortSignal): Promise<void> {
+  for await (const _ of every(1_000, undefined, { signal })) tick()
+}
+
+function numbered(name: string, count: number, run: (number: number) => Loop['run']): Loop[] {
+  return Array.from({ length: count }, (_, i) => ({ name: `${name}-${i + 1}`, run: run(i + 1) }))
+}
+
+export const runCommand = defineCommand({
+  name: 'run',
+  words: '<role…>',
+  about: `Runs the named roles in this process: ${roleNames.join(', ')}. Start as many processes as you like.`,
+  options: {},
+  run: async ({ config, words, signal }) => {
+    if (words.length === 0) throw new OrdersError('ORD_USAGE', `orders run: no role: expected ${roleNames.join(', ')}.`)
+    openersOf(words)
+    await using app = await openApp(config)
+    await runRoles(app, [...new Set(words)], signal)
+  },
+})

@@ -1,0 +1,73 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { App } from '../app.ts'
+import type { Config } from '../config.ts'
+import { defineCommand } from './command.ts'
+import { openLocal, shutDownOrphan } from './local.ts'
+import { openApp } from './open.ts'
+import { claimDataDir, register } from './registry.ts'
+import { roleNames, runRoles } from './roles.ts'
+
+export interface Started {
+  readonly app: App
+  readonly apiUrl: string
+  /** What stands in for what, for people. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Runs every role in this process, with stand-ins for what is not configured, until the signal aborts.
+ * @param whileRunning called once all roles are up; when it throws, the system ends
+ */
+export async function start(
+  config: Config,
+  folder: string,
+  whileRunning: (started: Started) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  using claim = claimDataDir(config)
+  if (claim.left?.redisUrl) await shutDownOrphan(claim.left.redisUrl, folder)
+  await using local = await openLocal(config, folder)
+  register(local.config)
+  await using app = await openApp(local.config)
+  const stop = new AbortController()
+  const up = apiUrlWhenStarted(app)
+  const running = runRoles(app, roleNames, AbortSignal.any([signal, stop.signal]))
+  try {
+    await Promise.race([running, up.then((apiUrl) => whileRunning({ app, apiUrl, notes: local.notes }))])
+  } catch (error) {
+    stop.abort()
+    await running
+    throw error
+  }
+  await running
+}
+
+/** A folder that lasts as long as it is held. */
+export async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'orders-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+function apiUrlWhenStarted({ telemetry }: App): Promise<string> {
+  let url = ''
+  return new Promise((resolve) => {
+    telemetry.listen((event, fields) => {
+      if (event === 'ready') url = (fields as { url: string }).url
+      if (event === 'started') resolve(url)
+    })
+  })
+}
+
+export const startCommand = defineCommand({
+  name: 'start',
+  about: 'Runs everything in this process, with local stand-ins for SQS and Redis where none is configured.',
+  options: {},
+  run: ({ config, signal, print }) => start(config, config.dataDir, async (started) => print(banner(started)), signal),
+})
+
+export function banner({ apiUrl, notes }: Started): string {
+  const urls = [`API    ${apiUrl}/stats/global`, `Docs   ${apiUrl}/docs`]
+  return [...urls, ...notes, 'Ctrl-C stops.'].join('\n')
+}

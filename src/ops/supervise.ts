@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { App, Tick } from '../app.ts'
+import { messageOf, OrdersError } from '../errors.ts'
+
+/** Something that goes round until the signal aborts, and calls `tick` each time it has. */
+export interface Loop {
+  readonly name: string
+  run(tick: Tick, signal: AbortSignal): Promise<void>
+}
+
+/** A loop that has not gone round for so long ends the process, for the orchestrator to see. */
+const giveUpMs = 60_000
+const longestBackoffMs = 5_000
+
+/**
+ * Runs loops until the signal aborts and all have ended. One that fails is logged once and started again with backoff.
+ * @throws OrdersError ORD_STUCK when one could not go round for a minute.
+ */
+export async function supervise(app: App, loops: readonly Loop[], signal: AbortSignal): Promise<void> {
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  const stuck = watch(app, loops, either)
+  const ended = Promise.all(loops.map((loop) => keepUp(app, loop, either)))
+  try {
+    await Promise.race([ended, stuck])
+    await ended
+  } finally {
+    stop.abort()
+  }
+}
+
+async function keepUp({ telemetry, pulse, now }: App, { name, run }: Loop, signal: AbortSignal): Promise<void> {
+  let failures = 0
+  const tick = (): void => {
+    pulse.set(name, now())
+    if (failures > 0) telemetry.emit('loopRecovered', { loop: name, failures })
+    failures = 0
+  }
+  pulse.set(name, now())
+  while (!signal.aborted) {
+    try {
+      await run(tick, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      if (failures === 0) telemetry.emit('loopFailed', { loop: name, error: messageOf(error) })
+      failures++
+      await sleep(Math.min(50 * 2 ** failures, longestBackoffMs), undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+/** Rejects when a loop has not gone round for too long: it fails again and again, or waits for what never comes. */
+async function watch({ pulse, now }: App, loops: readonly Loop[], signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await sleep(1_000, undefined, { signal }).catch(() => new Promise(() => {}))
+    for (const { name } of loops) {
+      const silentMs = now().getTime() - (pulse.get(name)?.getTime() ?? 0)
+      if (silentMs > giveUpMs) {
+        throw new OrdersError('ORD_STUCK', `The loop ${name} has not gone round for a minute: see the lines above.`)
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { Keys } from '../keys.ts'
+import type { RedisClient } from '../redis.ts'
+import { defineStage, hincrby, pass } from './stage.ts'
+
+/** Counts an admitted order for its user and for all; emits the user's new totals. */
+export const aggregate = defineStage({
+  name: 'aggregate',
+  from: 'valid',
+  to: 'counted',
+  counts: 'applied',
+  decide: ({ user_id, minor }, keys) => {
+    const user = keys.userStats(user_id)
+    return pass({
+      effects: [
+        hincrby(user, 'order_count', 1),
+        hincrby(user, 'total_spend_minor', minor),
+        hincrby(keys.globalStats, 'total_orders', 1),
+        hincrby(keys.globalStats, 'total_revenue_minor', minor),
+      ],
+      totals: { key: user, fields: ['order_count', 'total_spend_minor'], head: { user_id } },
+    })
+  },
+})
+
+export interface Totals {
+  readonly orders: number
+  readonly minor: number
+}
+
+export async function readUserStats(redis: RedisClient, keys: Keys, userId: string): Promise<Totals> {
+  return totals(await redis.hmget(keys.userStats(userId), 'order_count', 'total_spend_minor'))
+}
+
+export async function readGlobalStats(redis: RedisClient, keys: Keys): Promise<Totals> {
+  return totals(await redis.hmget(keys.globalStats, 'total_orders', 'total_revenue_minor'))
+}
+
+function totals([orders, minor]: readonly (string | null)[]): Totals {
+  return { orders: Number(orders ?? 0), minor: Number(minor ?? 0) }
+}

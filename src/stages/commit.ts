@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import type { App } from '../app.ts'
+import { OrdersError } from '../errors.ts'
+import type { Keys } from '../keys.ts'
+import { loadScript, runScript } from '../script.ts'
+import { generationSeconds } from './ledger.ts'
+import { rejectedBy } from './pipeline.ts'
+import { ledgerLines, type Plan } from './plan.ts'
+import type { Stage } from './stage.ts'
+
+const script = loadScript(import.meta.url)
+
+export type CommitReply =
+  | { readonly status: 'committed'; readonly passed: number; readonly duplicates: number; readonly rejected: number }
+  /** Nothing changed: only these entries are still pending. */
+  | { readonly status: 'stale'; readonly held: readonly string[] }
+  /** Nothing changed: it is this generation of the ledger by Redis' clock. */
+  | { readonly status: 'generation'; readonly generation: number }
+  /** Nothing changed: these emitted records are known with these other ledger values. */
+  | { readonly status: 'conflict'; readonly conflicts: readonly Conflict[] }
+
+export type Conflict = readonly [emit: number, known: string]
+
+/** Commits a plan, all of it or nothing (see commit.lua). */
+export async function commit(
+  { redis, config }: App,
+  { stage, keys, consumer }: { stage: Stage; keys: Keys; consumer: string },
+  plan: Plan,
+  generation: number,
+): Promise<CommitReply> {
+  const source = keys.stream[stage.from]
+  const target = stage.to ? keys.stream[stage.to] : source
+  const names = [source, target, keys.counters, keys.invalid, keys.invalidOrders]
+  const place = { keys, buckets: config.ledgerBuckets, generation }
+  const lines = remembers(stage) ? ledgerLines(plan, place) : undefined
+  for (const line of lines ?? []) names.push(line.current, line.previous)
+  const hashes = numbered(names, plan.hashes, ([field, by]) => [field, by])
+  const boards = numbered(names, plan.boards, ([member, score]) => [score, member])
+  const numberOf = new Map(hashes.map(([number], at) => [[...plan.hashes.keys()][at], number]))
+  const totals = plan.emits.flatMap(({ totals }) => (totals ? [[numberOf.get(totals.key), ...totals.fields]] : []))
+  const wire = {
+    ids: plan.entryIds,
+    ...(lines && {
+      ledger: {
+        generation,
+        seconds: generationSeconds(config),
+        lines: lines.map(({ field, value }) => [field, value]),
+      },
+    }),
+    hashes,
+    boards,
+    ...(totals.length > 0 && { totals }),
+    emits: plan.emits.length,
+    rejects: plan.rejects.length,
+    orders: plan.orders,
+    received: plan.received,
+    counts: { passed: stage.counts, rejected: rejectedBy(stage) },
+  }
+  const args = [
+    stage.name,
+    consumer,
+    JSON.stringify(wire),
+    ...plan.emits.map(({ record, totals }) => JSON.stringify(record).slice(0, totals ? -1 : undefined)),
+    ...plan.rejects.flatMap(({ code, orders, record }) => [code, orders, record]),
+  ]
+  return parseReply(await runScript(redis, script, names, args))
+}
+
+/** Whether a stage keeps the ledger: the first one does. */
+function remembers(stage: Stage): boolean {
+  return stage.from === 'raw'
+}
+
+/** Appends each group's key to `names`; gives per group the key's number (from 1, as in Lua) and its pairs. */
+function numbered(
+  names: string[],
+  groups: ReadonlyMap<string, ReadonlyMap<string, number>>,
+  pair: (entry: [string, number]) => (string | number)[],
+): (string | number)[][] {
+  return [...groups].map(([key, pairs]) => [names.push(key), ...[...pairs].flatMap(pair)])
+}
+
+const replies = z.union([
+  z.tuple([z.literal('committed'), z.int(), z.int(), z.int()]),
+  z.tuple([z.literal('stale')], z.string()),
+  z.tuple([z.literal('generation'), z.int()]),
+  z.tuple([z.literal('conflict')], z.union([z.int(), z.string()])),
+])
+
+function parseReply(value: unknown): CommitReply {
+  const parsed = replies.safeParse(value)
+  if (!parsed.success) {
+    throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to commit.lua in an unknown shape.', {
+      cause: parsed.error,
+    })
+  }
+  const reply = parsed.data
+  if (reply[0] === 'committed') return { status: reply[0], passed: reply[1], duplicates: reply[2], rejected: reply[3] }
+  if (reply[0] === 'generation') return { status: reply[0], generation: reply[1] }
+  if (reply[0] === 'stale') return { status: reply[0], held: reply.slice(1) }
+  const conflicts: [number, string][] = []
+  for (let i = 1; i + 1 < reply.length; i += 2) conflicts.push([Number(reply[i]), String(reply[i + 1])])
+  return { status: reply[0], conflicts }
+}

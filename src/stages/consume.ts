@@ -1,0 +1,141 @@
+import { isUtf8 } from 'node:buffer'
+import { z } from 'zod'
+import type { App } from '../app.ts'
+import { OrdersError } from '../errors.ts'
+import { type ChannelName, channels, type RecordOf } from '../messages.ts'
+import type { RedisClient } from '../redis.ts'
+import type { Stage } from './stage.ts'
+
+/** A stream entry. `records` is undefined where the entry is not a record batch. */
+export interface Entry {
+  readonly id: string
+  /** Names and values in turn, as they stand in the stream. */
+  readonly fields: readonly Buffer[]
+  readonly records: readonly RecordOf[ChannelName][] | undefined
+}
+
+export interface Consumer {
+  readonly stage: Stage
+  readonly stream: string
+  readonly name: string
+  /** Its own connection: a blocking read holds it. */
+  readonly reader: RedisClient
+}
+
+/**
+ * Entries to work off, until the signal aborts: first those whose consumer has been silent for CLAIM_IDLE_MS, then new
+ * ones. An entry may thus be held twice; only the first commit counts (see commit.lua). Nothing is read until the
+ * caller asks; an empty list means that there was nothing within BLOCK_MS.
+ */
+export async function* consume(app: App, consumer: Consumer, signal: AbortSignal): AsyncGenerator<Entry[]> {
+  const { config, telemetry, now } = app
+  const size = readCount(config.batchRecords)
+  let claimAt = 0
+  let cursor = '0-0'
+  while (!signal.aborted) {
+    if (now().getTime() >= claimAt) {
+      const claimed = await claimIdle(app, consumer, cursor)
+      cursor = claimed.cursor
+      if (cursor === '0-0') claimAt = now().getTime() + config.claimIdleMs / 2
+      if (claimed.entries.length > 0) {
+        telemetry.emit('claimed', { stage: consumer.stage.name, entries: claimed.entries.length })
+        yield claimed.entries
+        continue
+      }
+    }
+    const entries = await readNew(consumer, size.next(), config.blockMs)
+    if (entries.length > 0) telemetry.emit('read', { stage: consumer.stage.name, entries: entries.length })
+    size.saw(entries)
+    yield entries
+  }
+}
+
+/** 100: XAUTOCLAIM looks at ten times as many pending entries a call; with few, a dead one hides behind live ones. */
+const claimCount = 100
+
+async function claimIdle(
+  { config, telemetry }: App,
+  { stage, stream, name, reader }: Consumer,
+  from: string,
+): Promise<{ cursor: string; entries: Entry[] }> {
+  const args = [stream, stage.name, name, config.claimIdleMs, from, 'COUNT', claimCount]
+  const reply = await reader.callBuffer('XAUTOCLAIM', args)
+  const [cursor, entries, deleted] = claimReply.parse(reply)
+  // Pending entries that are gone from the stream: nothing of ours removes such, so somebody else did.
+  if (deleted.length > 0) telemetry.emit('vanished', { stage: stage.name, entryIds: deleted.map(String) })
+  return { cursor: String(cursor), entries: decodeAll(entries, stage.from) }
+}
+
+async function readNew({ stage, stream, name, reader }: Consumer, count: number, blockMs: number): Promise<Entry[]> {
+  const group = ['GROUP', stage.name, name] as const
+  const reply = await reader.xreadgroupBuffer(...group, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', stream, '>')
+  const [read] = readReply.parse(reply) ?? []
+  return decodeAll(read?.[1] ?? [], stage.from)
+}
+
+/**
+ * How many entries to read so that they hold about one commit's records, and no more than 16 MB (a raw entry may hold
+ * ten bodies of 1 MB): by what the last read's entries held.
+ */
+function readCount(records: number) {
+  const readBytes = 16_000_000
+  let count = Math.ceil(records / 10)
+  return {
+    next: () => count,
+    saw: (entries: readonly Entry[]): void => {
+      if (entries.length === 0) return
+      const held = entries.reduce((sum, entry) => sum + (entry.records?.length ?? 1), 0)
+      const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0)
+      const fit = Math.min(records / (held / entries.length), readBytes / (bytes / entries.length))
+      count = Math.max(1, Math.min(Math.ceil(fit), records))
+    },
+  }
+}
+
+export function entryBytes({ fields }: Entry): number {
+  return fields.reduce((sum, field) => sum + field.length, 0)
+}
+
+function decodeAll(entries: readonly RawEntry[], from: ChannelName): Entry[] {
+  return entries.flatMap(([id, fields]) => (fields === null ? [] : [decodeEntry(String(id), fields, from)]))
+}
+
+/** Never throws: what is no batch of this channel's records is an entry without records. */
+export function decodeEntry(id: string, fields: readonly Buffer[], from: ChannelName): Entry {
+  const at = fields.findIndex((field, index) => index % 2 === 0 && field.equals(recordsField))
+  const batch = fields[at + 1]
+  if (at === -1 || batch === undefined || !isUtf8(batch)) return { id, fields, records: undefined }
+  return { id, fields, records: parseRecords(batch.toString(), from) }
+}
+
+const recordsField = Buffer.from('r')
+
+const batches: { readonly [C in ChannelName]: z.ZodType<RecordOf[C][]> } = {
+  raw: z.array(channels.raw.record).min(1),
+  valid: z.array(channels.valid.record).min(1),
+  counted: z.array(channels.counted.record).min(1),
+}
+
+function parseRecords(text: string, from: ChannelName): RecordOf[ChannelName][] | undefined {
+  try {
+    return batches[from].safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
+const buffer = z.instanceof(Buffer)
+const rawEntry = z.tuple([buffer, z.array(buffer).nullable()])
+type RawEntry = z.output<typeof rawEntry>
+const reply = <S extends z.ZodType>(command: string, schema: S) => ({
+  parse: (value: unknown): z.output<S> => {
+    const parsed = schema.safeParse(value)
+    if (parsed.success) return parsed.data
+    throw new OrdersError('ORD_REDIS_REPLY', `Redis replied to ${command} in an unknown shape.`, {
+      cause: parsed.error,
+    })
+  },
+})
+const readReply = reply('XREADGROUP', z.array(z.tuple([buffer, z.array(rawEntry)])).nullable())
+/** Redis 6.2 does not tell which entries were deleted. */
+const claimReply = reply('XAUTOCLAIM', z.tuple([buffer, z.array(rawEntry), z.array(buffer).default([])]))

@@ -1,0 +1,57 @@
+import type { Keys } from '../keys.ts'
+import { type ChannelName, channels, type Rejection } from '../messages.ts'
+import type { RedisClient } from '../redis.ts'
+import type { Entry } from './consume.ts'
+
+/**
+ * A rejected record as the invalid channel keeps it: JSON without its first brace, because the commit script puts the
+ * id there. An order that is a JSON object stands in it byte for byte as it was sent; anything else as text.
+ */
+export function invalidRecord(sent: Sent, { code, reason }: Rejection, now: Date): string {
+  const tail = JSON.stringify({ code, reason, ts: now.toISOString() }).slice(1)
+  if ('bytes' in sent) return `"order":null,"raw_base64":"${sent.bytes.toString('base64')}",${tail}`
+  if (isReadableObject(sent.text)) return `"order":${sent.text},${tail}`
+  return `"order":null,"raw":${JSON.stringify(sent.text)},${tail}`
+}
+
+/** What was sent: text, or bytes that are not text. */
+export type Sent = { readonly text: string } | { readonly bytes: Buffer }
+
+/** An entry that cannot be decoded is kept whole. */
+export function sentEntry({ fields }: Entry): Sent {
+  const text = JSON.stringify(fields.map((field) => field.toString()))
+  const isText = fields.every((field) => Buffer.from(field.toString()).equals(field))
+  return isText ? { text } : { bytes: Buffer.concat(fields) }
+}
+
+export const sentRecord = (channel: ChannelName, record: never): Sent => ({ text: channels[channel].text(record) })
+
+/** Deeper orders are kept as text: many JSON readers give up at a depth of 1,000, some much earlier. */
+const maxReadableDepth = 100
+
+function isReadableObject(text: string): boolean {
+  if (!/^\s*\{/.test(text) || depth(text) > maxReadableDepth) return false
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function depth(text: string): number {
+  let depth = 0
+  let deepest = 0
+  for (const [token] of text.matchAll(stringOrBracket)) {
+    if (token === '{' || token === '[') deepest = Math.max(deepest, ++depth)
+    else if (token === '}' || token === ']') depth--
+  }
+  return deepest
+}
+
+const stringOrBracket = /"(?:[^"\\]|\\[\s\S]?)*"?|[[\]{}]/g
+
+/** JSON texts of the newest rejected records, newest first. */
+export async function readInvalid(redis: RedisClient, keys: Keys, limit: number): Promise<string[]> {
+  return redis.lrange(keys.invalidOrders, 0, limit - 1)
+}

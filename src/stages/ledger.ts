@@ -1,0 +1,79 @@
+import { hash } from 'node:crypto'
+import type { Config } from '../config.ts'
+import type { Keys } from '../keys.ts'
+import type { Rejection } from '../messages.ts'
+import { minorText } from '../money.ts'
+import type { Order } from './rules.ts'
+import type { Identity } from './stage.ts'
+
+/** One line of the ledger: the two buckets it may stand in (this generation's, the last one's), its field and value. */
+export interface LedgerRecord {
+  readonly current: string
+  readonly previous: string
+  readonly field: string
+  readonly value: string
+}
+
+/**
+ * Which generation it is, as Redis' own clock says; the commit script refuses a plan made for another one.
+ * Two generations are looked at, so an order is remembered for LEDGER_DAYS at least and twice that at most.
+ */
+export interface LedgerEpoch {
+  readonly generation: number
+}
+
+export const generationSeconds = ({ ledgerDays }: Config): number => ledgerDays * 86_400
+
+export function identityOf(order: Order): Identity {
+  const payload = order.items === undefined ? '' : JSON.stringify(order.items)
+  return {
+    userId: order.userId,
+    orderId: order.orderId,
+    minor: order.minor,
+    fingerprint: hash('sha256', payload, 'base64url').slice(0, fingerprintLength),
+  }
+}
+
+/** An admitted order's line: same identity is the same field, same payload is the same value. */
+export function admittedRecord(identity: Identity, where: LedgerPlace): LedgerRecord {
+  // The length in front keeps ("a", "bc") and ("ab", "c") apart.
+  const field = `order ${identity.userId.length} ${identity.userId}${identity.orderId}`
+  return ledgerRecord(field, `${identity.fingerprint}${identity.minor}`, where)
+}
+
+/** A rejected message's line: the same message delivered again is not rejected again. */
+export function rejectedRecord(messageId: string, where: LedgerPlace): LedgerRecord {
+  return ledgerRecord(`message ${messageId}`, rejectedValue, where)
+}
+
+/** @param known the value the ledger holds for the identity */
+export function conflictWith({ userId, orderId }: Identity, known: string): Rejection {
+  const value = minorText(Number(known.slice(fingerprintLength)))
+  return {
+    code: 'conflict',
+    reason: `Order ${orderId} of user ${userId} was already accepted with order_value ${value}`,
+  }
+}
+
+export interface LedgerPlace {
+  readonly keys: Keys
+  readonly buckets: number
+  readonly generation: number
+}
+
+/** 6 base64 characters are 36 bits: one changed order in 70 billion would pass for a repeat. */
+const fingerprintLength = 6
+const rejectedValue = '-'
+/** 12 bytes, 16 base64 characters: with a billion orders the chance of any two colliding is 1 in 10^11. */
+const fieldBytes = 12
+
+function ledgerRecord(name: string, value: string, { keys, buckets, generation }: LedgerPlace): LedgerRecord {
+  const digest = hash('sha256', name, 'buffer')
+  const bucket = digest.readUInt32BE(fieldBytes) % buckets
+  return {
+    current: keys.ledger(generation, bucket),
+    previous: keys.ledger(generation - 1, bucket),
+    field: digest.toString('base64url', 0, fieldBytes),
+    value,
+  }
+}

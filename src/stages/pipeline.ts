@@ -1,0 +1,18 @@
+import type { ChannelName } from '../messages.ts'
+import { aggregate } from './aggregate.ts'
+import { leaderboard } from './leaderboard.ts'
+import type { Stage } from './stage.ts'
+import { validate } from './validate.ts'
+
+/** The line. A stage more is one file and one word here. */
+export const pipeline: readonly Stage[] = [validate, aggregate, leaderboard] as readonly Stage[]
+
+/** The counter of what comes into a stream: `received` by the bridge, or what the stage before passed. */
+export function inflowOf(channel: ChannelName): string {
+  return pipeline.find((stage) => stage.to === channel)?.counts ?? 'received'
+}
+
+/** The counter of what a stage rejected: the first one's is `rejected`, as in received = admitted + duplicates + rejected. */
+export function rejectedBy(stage: Stage): string {
+  return stage.from === 'raw' ? 'rejected' : `${stage.name}:rejected`
+}

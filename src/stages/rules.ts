@@ -1,0 +1,129 @@
+import type { Rejection } from '../messages.ts'
+import { toMinor } from '../money.ts'
+
+/** An order that keeps every rule. Strings as sent; an integer id is taken as its text. */
+export interface Order {
+  readonly userId: string
+  readonly orderId: string
+  readonly minor: number
+  readonly orderTimestamp?: string
+  /** (product_id, quantity, price_per_unit) of each item; undefined where the order has no list. */
+  readonly items?: readonly Item[]
+}
+type Item = readonly [productId: string | number | null, quantity: number, price: number]
+
+/** The largest order_value; 1e9 units are 1e11 minor units, so 92 million such orders fit a 64-bit sum. */
+const maxOrderValue = 1_000_000_000
+/** Longest identity, in characters (code points). */
+const maxIdentityLength = 256
+/** An order_timestamp is passed on as it is, unless it is longer than any date. */
+const maxTimestampLength = 64
+
+/** The rules of an order, in order; the first that fails is the reason. Never throws. */
+export function checkOrder(body: string): Order | Rejection {
+  const sent = parseJson(body)
+  if (sent === undefined) return { code: 'malformed-json', reason: 'Malformed JSON' }
+  if (!isObject(sent)) return { code: 'not-an-object', reason: 'Order must be a JSON object' }
+  for (const field of ['user_id', 'order_id', 'order_value']) {
+    if (!Object.hasOwn(sent, field)) return { code: 'missing-field', reason: `Missing required field: ${field}` }
+  }
+  const userId = identityText(sent['user_id'])
+  if (userId === undefined) return badIdentity('user_id')
+  const orderId = identityText(sent['order_id'])
+  if (orderId === undefined) return badIdentity('order_id')
+  const value = sent['order_value']
+  if (!isFiniteNumber(value)) return { code: 'bad-value', reason: 'order_value must be a number' }
+  if (value < 0 || value > maxOrderValue) {
+    return { code: 'bad-value', reason: `order_value must be between 0 and ${maxOrderValue}` }
+  }
+  const items = readItems(sent['items'])
+  if (items === 'bad') return { code: 'bad-items', reason: "Invalid structure in 'items' list" }
+  const total = items && significant(items.reduce((sum, [, quantity, price]) => sum + quantity * price, 0))
+  if (total !== undefined && !matches(total, value)) {
+    return {
+      code: 'total-mismatch',
+      reason: `Calculated total (${total}) does not match order_value (${value + 0})`,
+    }
+  }
+  const timestamp = sent['order_timestamp']
+  return {
+    userId,
+    orderId,
+    minor: toMinor(value),
+    ...(items && { items }),
+    ...(isShortText(timestamp) && { orderTimestamp: timestamp }),
+  }
+}
+
+/**
+ * JSON.parse, and the three numbers that are no JSON but that Python's json module writes and reads (NaN, Infinity,
+ * -Infinity) as infinity, for the rules to refuse by name. Undefined is malformed.
+ */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    if (!/NaN|Infinity/.test(text)) return undefined
+    try {
+      return JSON.parse(text.replace(stringOrNotFinite, (token) => (token.startsWith('"') ? token : '1e999')))
+    } catch {
+      return undefined
+    }
+  }
+}
+
+/** Strings are matched to be left alone; an unterminated one to the end, so that no text is scanned twice. */
+const stringOrNotFinite = /"(?:[^"\\]|\\[\s\S]?)*"?|-?\b(?:NaN|Infinity)\b/g
+
+/** A string of 1 to 256 characters or a safe integer. Half a surrogate pair is no character: UTF-8 could not tell it from another. */
+function identityText(value: unknown): string | undefined {
+  if (Number.isSafeInteger(value)) return String(value)
+  if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return undefined
+  const tooLong = value.length > maxIdentityLength && [...value].length > maxIdentityLength
+  return tooLong ? undefined : value
+}
+
+function badIdentity(field: string): Rejection {
+  return { code: 'bad-identity', reason: `${field} must be a non-empty string` }
+}
+
+function readItems(value: unknown): readonly Item[] | undefined | 'bad' {
+  if (value === undefined || value === null) return undefined
+  if (!Array.isArray(value)) return 'bad'
+  const items: Item[] = []
+  for (const item of value) {
+    if (!isObject(item)) return 'bad'
+    const quantity = Object.hasOwn(item, 'quantity') ? item['quantity'] : 0
+    const price = Object.hasOwn(item, 'price_per_unit') ? item['price_per_unit'] : 0
+    if (!isFiniteNumber(quantity) || !isFiniteNumber(price) || quantity < 0 || price < 0) return 'bad'
+    items.push([productId(item['product_id']), quantity, price])
+  }
+  return items
+}
+
+function productId(value: unknown): string | number | null {
+  return typeof value === 'string' || typeof value === 'number' ? value : null
+}
+
+/** Whether the two differ by at most 1 % of the larger, on decimals: 9.999 is 1 % below 10.1, whatever its double says. */
+function matches(total: number, value: number): boolean {
+  if (!Number.isFinite(total)) return false
+  return significant(Math.abs(total - value)) <= significant(Math.max(total, value) / 100)
+}
+
+/** Rounded to 10 significant digits. */
+function significant(value: number): number {
+  return Number(value.toPrecision(10))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return Number.isFinite(value)
+}
+
+function isShortText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= maxTimestampLength
+}

@@ -1,0 +1,104 @@
+import type { App, Tick } from '../app.ts'
+import { messageOf } from '../errors.ts'
+import type { Rejection } from '../messages.ts'
+import { blockingConnection } from '../redis.ts'
+import { type Conflict, commit } from './commit.ts'
+import { type Consumer, consume, type Entry, entryBytes } from './consume.ts'
+import { ensureGroups } from './groups.ts'
+import { leaveGroup } from './leave.ts'
+import { conflictWith, generationSeconds } from './ledger.ts'
+import { type Plan, planBatch, type RecordAt } from './plan.ts'
+import type { Stage } from './stage.ts'
+import { trim } from './trim.ts'
+
+/** Works a stage off until the signal aborts; what has been read by then is committed first. */
+export async function runStage(app: App, stage: Stage, loop: number, tick: Tick, signal: AbortSignal): Promise<void> {
+  await ensureGroups(app.redis, app.keys)
+  await using reader = blockingConnection(app.redis)
+  const stream = app.keys.stream[stage.from]
+  const consumer: Consumer = { stage, stream, name: `${app.instance}-${loop}`, reader }
+  const workOff = worker(app, consumer)
+  const trimIfDue = trimmer(app, consumer)
+  for await (const entries of consume(app, consumer, signal)) {
+    for (const batch of batches(entries, app.config.batchRecords)) await workOff(batch)
+    await trimIfDue(entries.length > 0)
+    tick()
+  }
+  await leaveGroup(app.redis, consumer)
+}
+
+/** Plans and commits, and plans again for as long as the commit script has news that the plan did not know. */
+function worker(app: App, { stage, name }: Consumer): (batch: readonly Entry[]) => Promise<void> {
+  const { keys, telemetry } = app
+  // A guess by this process' clock; the commit script knows by Redis' clock and corrects it.
+  let generation = Math.floor(app.now().getTime() / 1000 / generationSeconds(app.config))
+  return async (batch) => {
+    const conflicts = new Map<RecordAt, Rejection>()
+    const planning = { stage, keys, now: app.now(), conflicts, onDecideFailed }
+    let entries = batch
+    while (entries.length > 0) {
+      const plan = planBatch(planning, entries)
+      telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
+      const reply = await commit(app, { stage, keys, consumer: name }, plan, generation)
+      if (reply.status === 'committed') {
+        telemetry.emit('committed', { ...reply, stage: stage.name, entries: entries.length })
+        return
+      }
+      if (reply.status === 'generation') generation = reply.generation
+      if (reply.status === 'conflict') overrule(conflicts, plan, reply.conflicts)
+      if (reply.status === 'stale') {
+        telemetry.emit('stale', { stage: stage.name, planned: entries.length, held: reply.held.length })
+        entries = entries.filter(({ id }) => reply.held.includes(id))
+      }
+    }
+  }
+  function onDecideFailed(entryId: string, error: unknown): void {
+    telemetry.emit('decideFailed', { stage: stage.name, entryId, error: messageOf(error) })
+  }
+}
+
+function overrule(verdicts: Map<RecordAt, Rejection>, { emits }: Plan, conflicts: readonly Conflict[]): void {
+  for (const [emit, known] of conflicts) {
+    const admitted = emits[emit]?.admitted
+    if (admitted) verdicts.set(admitted.at, conflictWith(admitted.identity, known))
+  }
+}
+
+/** A commit's arguments are held in memory here and in Redis, so their size is bounded too. */
+const batchBytes = 8_000_000
+
+/** Cuts what was read into commits: as many whole entries as fit, at least one. */
+function* batches(entries: readonly Entry[], maxRecords: number): Generator<Entry[]> {
+  let batch: Entry[] = []
+  let records = 0
+  let bytes = 0
+  for (const entry of entries) {
+    const more = entry.records?.length ?? 1
+    if (batch.length > 0 && (records + more > maxRecords || bytes + entryBytes(entry) > batchBytes)) {
+      yield batch
+      batch = []
+      records = 0
+      bytes = 0
+    }
+    batch.push(entry)
+    records += more
+    bytes += entryBytes(entry)
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** 500 ms: a stream at full speed grows by some 10 MB in between; trimming at every commit costs a script call each. */
+const trimEveryMs = 500
+
+function trimmer(app: App, { stage, stream }: Consumer): (worked: boolean) => Promise<void> {
+  let due = false
+  let trimmedAt = 0
+  return async (worked) => {
+    due ||= worked
+    const now = app.now().getTime()
+    if (!due || now - trimmedAt < trimEveryMs) return
+    due = false
+    trimmedAt = now
+    await trim(app, stage, stream)
+  }
+}

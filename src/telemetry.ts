@@ -1,0 +1,82 @@
+import { EventEmitter } from 'node:events'
+import type { Logger } from 'pino'
+
+/**
+ * Everything that happens, one line each: the event, what it carries, and the level it is logged at.
+ * Logs, metrics and tests listen here. No event carries an order's content.
+ */
+export interface Events {
+  started: { roles: readonly string[] }
+  ready: { url: string }
+  stopping: { signal: string }
+  stopped: Record<string, never>
+  received: { messages: number }
+  enqueued: { messages: number; entryId: string }
+  deleted: { messages: number }
+  claimed: { stage: string; entries: number }
+  read: { stage: string; entries: number }
+  planned: { stage: string; entries: number; orders: number }
+  committed: { stage: string; entries: number; passed: number; duplicates: number; rejected: number }
+  stale: { stage: string; planned: number; held: number }
+  vanished: { stage: string; entryIds: readonly string[] }
+  undecodable: { stage: string; entryId: string }
+  decideFailed: { stage: string; entryId: string; error: string }
+  trimmed: { stage: string; entries: number }
+  request: { method: string; route: string; status: number; durationMs: number }
+  requestFailed: { method: string; route: string; error: string }
+  redisAway: { error: string }
+  redisBack: Record<string, never>
+  sqsFailed: { error: string }
+  sqsBack: Record<string, never>
+  loopFailed: { loop: string; error: string }
+  loopRecovered: { loop: string; failures: number }
+}
+
+const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error' } = {
+  started: 'info',
+  ready: 'info',
+  stopping: 'info',
+  stopped: 'info',
+  received: 'debug',
+  enqueued: 'debug',
+  deleted: 'debug',
+  claimed: 'info',
+  read: 'debug',
+  planned: 'debug',
+  committed: 'debug',
+  stale: 'info',
+  vanished: 'error',
+  undecodable: 'warn',
+  decideFailed: 'error',
+  trimmed: 'debug',
+  request: 'debug',
+  requestFailed: 'error',
+  redisAway: 'warn',
+  redisBack: 'info',
+  sqsFailed: 'warn',
+  sqsBack: 'info',
+  loopFailed: 'warn',
+  loopRecovered: 'info',
+}
+
+type Listener = <E extends keyof Events>(event: E, fields: Events[E]) => void
+
+export interface Telemetry {
+  emit: Listener
+  /** Listens to every event, until the signal aborts. */
+  listen(listener: Listener): void
+}
+
+export function openTelemetry(log: Logger): Telemetry {
+  const emitter = new EventEmitter()
+  return {
+    emit: (event, fields) => {
+      const level = levels[event]
+      if (log.isLevelEnabled(level)) log[level](fields as object, event as string)
+      emitter.emit('event', event, fields)
+    },
+    listen: (listener) => {
+      emitter.on('event', listener)
+    },
+  }
+}
