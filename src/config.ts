@@ -15,6 +15,7 @@ interface Variable<S extends z.ZodType = z.ZodType> {
 }
 
 const text = z.string()
+const redisUrl = z.url({ protocol: /^rediss?$/ })
 const integer = (min: number, max: number) =>
   z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max))
 const withDefault = <S extends z.ZodType>(schema: S, value: z.output<S>) =>
@@ -91,8 +92,16 @@ export const variables = {
     unit: 'URL',
     expected: 'a redis:// or rediss:// URL',
     unset: 'REDIS_HOST and REDIS_PORT',
-    about: 'Where Redis is, with user, password, database or TLS; wins over REDIS_HOST and REDIS_PORT.',
-    schema: z.url({ protocol: /^rediss?$/ }).optional(),
+    about:
+      'Where Redis is, with user, password, database or TLS; wins over REDIS_HOST and REDIS_PORT. Of a cluster, one or more nodes, separated by commas.',
+    schema: text.refine((urls) => urls.split(',').every((url) => redisUrl.safeParse(url).success)).optional(),
+  }),
+  redisCluster: define({
+    name: 'REDIS_CLUSTER',
+    unit: 'flag',
+    expected: '`true` or `false`',
+    about: 'Whether REDIS_URL names a Redis Cluster; every key then carries a hash tag.',
+    schema: withDefault(z.enum(['true', 'false']).transform((given) => given === 'true'), false),
   }),
   apiHost: define({
     name: 'API_HOST',

@@ -1,13 +1,14 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Config } from './config.ts'
 import { messageOf, OrdersError } from './errors.ts'
 import type { Telemetry } from './telemetry.ts'
 
+/** One Redis or a Redis Cluster. Both have the same commands; ioredis types them apart. */
 export type RedisClient = Redis
 
 /**
  * `work` waits for Redis to come back, however long: an unanswered commit may be sent again, it counts once.
- * `ask` fails within a second or two instead: somebody waits for the answer.
+ * `ask` fails within two seconds instead: somebody waits for the answer.
  */
 export type Patience = 'work' | 'ask'
 
@@ -17,55 +18,81 @@ const patience = {
 } as const satisfies { readonly [P in Patience]: RedisOptions }
 
 /** At most half a second between tries: a restarted Redis is found again at once, an absent one is not flooded. */
-const retryStrategy = (times: number): number => Math.min(2 ** times * 10, 500)
+const retryDelayMs = (times: number): number => Math.min(2 ** times * 10, 500)
 
 /** Long enough for a slow network, short enough for a person waiting for the first line. */
-const connectTimeout = 5_000 // ms
+const connectTimeoutMs = 5_000
 
-/** @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with. */
+/**
+ * Close it with `closeRedis`.
+ * @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with.
+ */
 export async function openRedis(config: Config, kind: Patience, telemetry: Telemetry): Promise<RedisClient> {
-  const redis = new Redis(redisUrl(config), {
-    ...patience[kind],
-    lazyConnect: true,
-    connectTimeout,
-    retryStrategy: null,
-  })
+  // The first connection is tried once: whoever starts a process wants to be told.
+  let connected = false
+  const retryStrategy = (times: number): number | null => (connected ? retryDelayMs(times) : null)
+  const options = { ...patience[kind], connectTimeout: connectTimeoutMs, retryStrategy }
+  const redis = config.redisCluster ? openCluster(config, options) : new Redis(firstUrl(config), { ...options, lazyConnect: true })
   try {
     await connectOnce(redis)
   } catch (error) {
     redis.disconnect()
-    const where = safeUrl(config)
-    throw new OrdersError(
-      'ORD_REDIS_UNREACHABLE',
-      `Redis does not answer at ${where} (${messageOf(error)}): start it or set REDIS_URL.`,
-      { cause: error },
-    )
+    const told = `Redis does not answer at ${safeUrl(config)} (${messageOf(error)}): start it or set REDIS_URL.`
+    throw new OrdersError('ORD_REDIS_UNREACHABLE', told, { cause: error })
   }
-  redis.options.retryStrategy = retryStrategy
+  connected = true
   report(redis, telemetry)
   return redis
 }
 
+export function closeRedis(redis: RedisClient): void {
+  redis.removeAllListeners('close')
+  redis.disconnect()
+}
+
 /** A connection of its own for blocking reads: a blocked connection answers nothing else. */
-export function blockingConnection(redis: RedisClient): RedisClient & AsyncDisposable {
+export function blockingConnection(redis: RedisClient): RedisClient & Disposable {
   const reader = redis.duplicate()
   reader.on('error', () => {}) // the shared connection reports the same outage
-  return Object.assign(reader, {
-    [Symbol.asyncDispose]: async () => reader.disconnect(),
-  })
+  return Object.assign(reader, { [Symbol.dispose]: () => reader.disconnect() })
+}
+
+/** On a stop, commands in hand get `graceMs` to be answered; with Redis away there is nothing to wait for. */
+export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSignal): void {
+  const stop = (): void => {
+    if (redis.status === 'ready') setTimeout(() => closeRedis(redis), graceMs).unref()
+    else closeRedis(redis)
+  }
+  signal.addEventListener('abort', stop, { once: true })
 }
 
 /** Where Redis is, without its password. */
 export function safeUrl(config: Config): string {
-  return redisUrl(config).replace(/\/\/[^@/]*@/, '//***@')
+  return urls(config).join(',').replaceAll(/\/\/[^@/,]*@/g, '//***@')
 }
 
-function redisUrl({ redisUrl, redisHost, redisPort }: Config): string {
-  return redisUrl ?? `redis://${redisHost ?? 'localhost'}:${redisPort ?? 6379}`
+function urls({ redisUrl, redisHost, redisPort }: Config): string[] {
+  return redisUrl?.split(',') ?? [`redis://${redisHost ?? 'localhost'}:${redisPort ?? 6379}`]
+}
+
+function firstUrl(config: Config): string {
+  return urls(config)[0] ?? ''
+}
+
+type ConnectOptions = Pick<RedisOptions, 'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout'> & {
+  retryStrategy(times: number): number | null
+}
+
+/** Any node named leads to the others; user, password and TLS of the first are those of all. */
+function openCluster(config: Config, { retryStrategy, ...options }: ConnectOptions): RedisClient {
+  const { username, password, protocol } = new URL(firstUrl(config))
+  const redisOptions = { ...options, username, password, ...(protocol === 'rediss:' && { tls: {} }) }
+  const clusterOptions = { redisOptions, clusterRetryStrategy: retryStrategy, lazyConnect: true }
+  return new Cluster(urls(config), clusterOptions) as unknown as RedisClient
 }
 
 /** ioredis rejects connect() with "Connection is closed."; the reason is in its error event. */
-async function connectOnce(redis: Redis): Promise<void> {
+async function connectOnce(redis: RedisClient): Promise<void> {
   let reason: unknown
   const remember = (error: unknown): void => {
     reason = error
@@ -84,14 +111,12 @@ async function connectOnce(redis: Redis): Promise<void> {
 /** One line when Redis goes, one when it is back. */
 function report(redis: RedisClient, telemetry: Telemetry): void {
   let away = false
-  redis.on('error', (error: unknown) => {
-    if (!away) telemetry.emit('redisAway', { error: messageOf(error) })
+  const gone = (error: string): void => {
+    if (!away) telemetry.emit('redisAway', { error })
     away = true
-  })
-  redis.on('close', () => {
-    if (!away) telemetry.emit('redisAway', { error: 'connection closed' })
-    away = true
-  })
+  }
+  redis.on('error', (error: unknown) => gone(messageOf(error)))
+  redis.on('close', () => gone('connection closed'))
   redis.on('ready', () => {
     if (away) telemetry.emit('redisBack', {})
     away = false

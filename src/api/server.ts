@@ -4,7 +4,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import helmet from 'helmet'
 import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
-import { openRedis } from '../redis.ts'
+import { closeRedis, openRedis } from '../redis.ts'
 import { docs } from './docs.ts'
 import { openApiDocument } from './openapi.ts'
 import { type Problem, problemOf, problemType } from './problem.ts'
@@ -48,7 +48,7 @@ type Build = (api: ApiApp) => Express
 async function openServer(app: App, variable: string, port: number, build: Build): Promise<Server> {
   await using stack = new AsyncDisposableStack()
   const ask = await openRedis(app.config, 'ask', app.telemetry)
-  stack.defer(() => ask.disconnect())
+  stack.defer(() => closeRedis(ask))
   const web = express()
   web.disable('x-powered-by')
   web.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy } }))
@@ -64,14 +64,19 @@ async function openServer(app: App, variable: string, port: number, build: Build
   stack.defer(async () => {
     const closed = once(server, 'close')
     server.close()
-    server.closeAllConnections()
+    server.closeIdleConnections()
+    const cut = setTimeout(() => server.closeAllConnections(), lastRequestMs)
     await closed
+    clearTimeout(cut)
   })
   const url = urlOf(app.config.apiHost, (server.address() as AddressInfo).port)
   app.telemetry.emit('ready', { url })
   const closing = stack.move()
   return { url, [Symbol.asyncDispose]: () => closing.disposeAsync() }
 }
+
+/** What a stop leaves requests in hand. */
+const lastRequestMs = 1_000
 
 /** Nothing from elsewhere. Swagger UI styles its elements inline and draws with data: images. */
 const contentSecurityPolicy = {

@@ -145,7 +145,7 @@ async function freePort(): Promise<number> {
  * Both emulators would listen on every interface, and leave Nagle's algorithm on (40 ms a reply). While this is held,
  * servers listen on loopback; their sockets send at once for good.
  */
-function onLoopback(): Disposable {
+export function onLoopback(): Disposable {
   const listen = 'tracing:net.server.listen:asyncStart'
   const bind = (message: unknown): void => {
     Object.assign((message as { options: object }).options, { host: '127.0.0.1' })

@@ -5,7 +5,7 @@ import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import { makeKeys, manifestKey } from '../keys.ts'
-import { openRedis, type RedisClient, safeUrl } from '../redis.ts'
+import { closeRedis, openRedis, type RedisClient, safeUrl } from '../redis.ts'
 import { openTelemetry } from '../telemetry.ts'
 
 /** @throws OrdersError when Redis does not answer, or was set up with other settings. */
@@ -13,7 +13,7 @@ export async function openApp(config: Config): Promise<App & AsyncDisposable> {
   const log = pino({ level: config.logLevel, base: { pid: process.pid } }, destination(2))
   const telemetry = openTelemetry(log)
   const redis = await openRedis(config, 'work', telemetry)
-  const close = async (): Promise<void> => redis.disconnect()
+  const close = async (): Promise<void> => closeRedis(redis)
   try {
     await checkManifest(redis, config)
   } catch (error) {
@@ -24,7 +24,8 @@ export async function openApp(config: Config): Promise<App & AsyncDisposable> {
     config,
     redis,
     telemetry,
-    keys: makeKeys(),
+    // On a cluster the keys of a script must share a slot: all of them carry the tag of one partition.
+    keys: config.redisCluster ? makeKeys(0) : makeKeys(),
     instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
     now: () => new Date(),
     pulse: new Map(),

@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { openBridge } from '../ingest/bridge.ts'
 import { openQueue } from '../ingest/queue.ts'
+import { closeOnStop } from '../redis.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import { runStage } from '../stages/run.ts'
 import type { Stage } from '../stages/stage.ts'
@@ -35,6 +36,7 @@ export async function runRoles(app: App, names: readonly string[], signal: Abort
   const loops: Loop[] = []
   for (const open of openersOf(names)) loops.push(...stack.use(await open(app)).loops)
   if (app.config.metricsPort !== undefined && !names.includes('api')) stack.use(await openHealth(app))
+  closeOnStop(app.redis, app.config.stopGraceMs, signal)
   app.telemetry.emit('started', { roles: names })
   await supervise(app, loops, signal)
 }

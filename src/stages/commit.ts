@@ -60,7 +60,7 @@ export async function commit(
     stage.name,
     consumer,
     JSON.stringify(wire),
-    ...plan.emits.map(({ record, totals }) => JSON.stringify(record).slice(0, totals ? -1 : undefined)),
+    ...plan.emits.map(({ text }) => text),
     ...plan.rejects.flatMap(({ code, orders, record }) => [code, orders, record]),
   ]
   return parseReply(await runScript(redis, script, names, args))

@@ -1,5 +1,5 @@
 import type { Keys } from '../keys.ts'
-import { type ChannelName, channels, type Rejection } from '../messages.ts'
+import type { Rejection } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
 import type { Entry } from './consume.ts'
 
@@ -23,8 +23,6 @@ export function sentEntry({ fields }: Entry): Sent {
   const isText = fields.every((field) => Buffer.from(field.toString()).equals(field))
   return isText ? { text } : { bytes: Buffer.concat(fields) }
 }
-
-export const sentRecord = (channel: ChannelName, record: never): Sent => ({ text: channels[channel].text(record) })
 
 /** Deeper orders are kept as text: many JSON readers give up at a depth of 1,000, some much earlier. */
 const maxReadableDepth = 100

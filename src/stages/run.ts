@@ -1,7 +1,7 @@
 import type { App, Tick } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Rejection } from '../messages.ts'
-import { blockingConnection } from '../redis.ts'
+import { blockingConnection, closeOnStop } from '../redis.ts'
 import { type Conflict, commit } from './commit.ts'
 import { type Consumer, consume, type Entry, entryBytes } from './consume.ts'
 import { ensureGroups } from './groups.ts'
@@ -14,7 +14,8 @@ import { trim } from './trim.ts'
 /** Works a stage off until the signal aborts; what has been read by then is committed first. */
 export async function runStage(app: App, stage: Stage, loop: number, tick: Tick, signal: AbortSignal): Promise<void> {
   await ensureGroups(app.redis, app.keys)
-  await using reader = blockingConnection(app.redis)
+  using reader = blockingConnection(app.redis)
+  closeOnStop(reader, app.config.stopGraceMs, signal)
   const stream = app.keys.stream[stage.from]
   const consumer: Consumer = { stage, stream, name: `${app.instance}-${loop}`, reader }
   const workOff = worker(app, consumer)

@@ -18,14 +18,16 @@ export interface Identity {
  * `emit` is one record for the next stage. `totals` is one record per `key` and batch: `head`, the number of orders
  * merged into it, and the values that the hash fields `fields` have after the commit.
  */
-export type Emission =
-  | { readonly emit?: object }
+export type Passed = { readonly effects: readonly Effect[] } & (
+  | { readonly emit: object }
   | { readonly totals: { readonly key: string; readonly fields: readonly string[]; readonly head: object } }
+  | object
+)
 
 /** What a stage decides about one record. */
 export type Verdict =
   | { readonly outcome: 'admit'; readonly identity: Identity; readonly emit: object }
-  | ({ readonly outcome: 'pass'; readonly effects: readonly Effect[] } & Emission)
+  | (Passed & { readonly outcome: 'pass' })
   | ({ readonly outcome: 'reject' } & Rejection)
 
 /**
@@ -45,7 +47,7 @@ export function defineStage<C extends ChannelName>(stage: Stage<C>): Stage<C> {
 }
 
 export const admit = (identity: Identity, emit: object): Verdict => ({ outcome: 'admit', identity, emit })
-export const pass = (passed: { effects: readonly Effect[] } & Emission): Verdict => ({ outcome: 'pass', ...passed })
+export const pass = (passed: Passed): Verdict => ({ outcome: 'pass', ...passed })
 export const reject = (rejection: Rejection): Verdict => ({ outcome: 'reject', ...rejection })
 
 /** Adds to a hash field. */

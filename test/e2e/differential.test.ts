@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { rejectCodes } from '../../src/messages.ts'
+import { body, conflicting, shuffled } from '../support/generated.ts'
+import { Oracle } from '../support/oracle.ts'
+import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { sendBodies } from '../support/send.ts'
+import { until } from '../support/until.ts'
+import { emptyRedis, emptySqs, type Env, envOf } from '../support/world.ts'
+
+const orders = 5_000
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+
+/** Two waves, because which of two conflicting orders comes first decides: the second wave is sent when the first is through. */
+function waves(): [string[], string[]] {
+  const first = fc.sample(body, { numRuns: orders - 100, seed })
+  const repeats = first.filter((_, at) => at % 5 === 0).flatMap((again, at) => (at % 2 === 0 ? [again] : [again, again]))
+  const accepted = first.filter((sent) => {
+    const oracle = new Oracle()
+    oracle.take(sent)
+    return oracle.admitted === 1
+  })
+  const second = [...accepted.slice(0, 100).map(conflicting), ...accepted.slice(50, 250)]
+  return [shuffled([...first, ...repeats], seed), shuffled(second, seed + 1)]
+}
+
+async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<void> {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(redis.url, sqs)
+  await using stack = new AsyncDisposableStack()
+  const started = processes(env).map((process) => stack.use(process))
+  await Promise.all(started.map((process) => process.started()))
+  const api = started.find((process) => process.events('ready').length > 0)
+  const url = await api?.apiUrl()
+  const get = async (path: string) => (await fetch(`${url}${path}`)).json()
+
+  const oracle = new Oracle()
+  for (const wave of waves()) {
+    for (const sent of wave) oracle.take(sent)
+    await sendBodies(env, wave)
+    const rankedEnough = (counters: Record<string, string>): boolean =>
+      Number(counters['ranked']) === oracle.admitted &&
+      Number(counters['rejected'] ?? 0) + Number(counters['duplicates'] ?? 0) === oracle.duplicates + oracle.rejected
+    await until(`seed ${seed}: ${oracle.admitted} ranked, ${oracle.duplicates} duplicates, ${oracle.rejected} rejected`, () => redis.redis.hgetall('pipeline:counters'), rankedEnough)
+  }
+
+  const counters = await redis.redis.hgetall('pipeline:counters')
+  const count = (name: string): number => Number(counters[name] ?? 0)
+  expect({ received: count('received'), admitted: count('admitted'), duplicates: count('duplicates'), rejected: count('rejected') }).toEqual({
+    received: oracle.received,
+    admitted: oracle.admitted,
+    duplicates: oracle.duplicates,
+    rejected: oracle.rejected,
+  })
+  expect(count('received')).toBe(count('admitted') + count('duplicates') + count('rejected'))
+
+  expect(await get('/stats/global')).toEqual({ total_orders: oracle.admitted, total_revenue: Number(oracle.cents) / 100 })
+  for (const [user, { orders, cents }] of oracle.users) {
+    expect(await get(`/users/${encodeURIComponent(user)}/stats`)).toEqual({ user_id: user, order_count: orders, total_spend: Number(cents) / 100 })
+  }
+  for (const by of ['spend', 'orders'] as const) {
+    const score = (totals: { orders: number; cents: bigint }): number => (by === 'spend' ? Number(totals.cents) / 100 : totals.orders)
+    const ranking = [...oracle.users]
+      .map(([user_id, totals]) => ({ user_id, score: score(totals) }))
+      .sort((a, b) => b.score - a.score || Buffer.compare(Buffer.from(b.user_id), Buffer.from(a.user_id)))
+    expect(await get(`/stats/top-users?by=${by}&n=100`)).toEqual({ by, n: 100, offset: 0, users: ranking.slice(0, 100) })
+    expect((await get(`/stats/top-users?by=${by}&n=7&offset=5`)).users).toEqual(ranking.slice(5, 12))
+  }
+
+  const invalid = (await redis.redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line))
+  const tally = new Map<string, number>()
+  for (const { reason } of invalid) tally.set(reason, (tally.get(reason) ?? 0) + 1)
+  expect(tally).toEqual(oracle.reasons)
+  expect(await redis.redis.xlen('orders:invalid')).toBe(oracle.rejected)
+  const codes = [...oracle.codes.keys()].sort()
+  expect(codes).toEqual(rejectCodes.filter((code) => code !== 'internal-error').sort())
+  for (const code of codes) expect([code, count(`rejected:${code}`)]).toEqual([code, oracle.codes.get(code)])
+
+  expect(sqs.depth()).toBe(0)
+  for (const process of started) expect(await process.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+}
+
+describe('generated orders through SQS come to what an independent oracle says', () => {
+  test('in one process', async () => {
+    await runThrough((env) => [spawnOrders(['start'], { ...env, DATA_DIR: `/tmp/orders-test-${process.pid}` })])
+  })
+
+  test('with two of every stage and three bridges as separate processes', async () => {
+    const roles = ['bridge', 'bridge', 'bridge', 'validate', 'validate', 'aggregate', 'aggregate', 'leaderboard', 'leaderboard', 'api']
+    await runThrough((env) => roles.map((role) => spawnOrders(['run', role], env)))
+  })
+})

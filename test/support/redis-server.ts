@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+
+/** A redis-server of a test's own, on loopback with an append-only file, to be killed and started again at will. */
+export interface RedisServer extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  stop(signal?: NodeJS.Signals): Promise<void>
+  start(): Promise<void>
+}
+
+/** Undefined where there is no redis-server on the PATH. */
+export async function spawnRedisServer(...options: string[]): Promise<RedisServer | undefined> {
+  const dir = mkdtempSync(join(tmpdir(), 'orders-test-redis-'))
+  const port = await freePort()
+  const base = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '']
+  const args = [...base, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', ...options]
+  const url = `redis://127.0.0.1:${port}`
+  let child: ChildProcess | undefined
+  const start = async (): Promise<void> => {
+    child = spawn('redis-server', args, { stdio: 'ignore' })
+    await once(child, 'spawn')
+    await answers(url)
+  }
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+  try {
+    await start()
+  } catch (error) {
+    rmSync(dir, { recursive: true, force: true })
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+  const close = async (): Promise<void> => {
+    await stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+  return { url, port, start, stop, [Symbol.asyncDispose]: close }
+}
+
+/** Resolves when the server has loaded its data and answers. */
+export async function answers(url: string): Promise<void> {
+  const probe = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  probe.on('error', () => {})
+  await probe.ping()
+  probe.disconnect()
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}

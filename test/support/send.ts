@@ -1,0 +1,12 @@
+import { readConfig } from '../../src/config.ts'
+import { openQueue } from '../../src/ingest/queue.ts'
+import { populate } from '../../src/ops/populate.ts'
+import type { Env } from './world.ts'
+
+const silent = { show: () => {}, end: () => {} }
+
+/** Sends bodies through the real SQS API. */
+export async function sendBodies(env: Env, bodies: readonly string[]): Promise<void> {
+  using queue = await openQueue(readConfig({ ...env }))
+  await populate(queue, bodies, { progress: silent }, new AbortController().signal)
+}

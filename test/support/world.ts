@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { startFauxqs } from 'fauxqs'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { inject } from 'vitest'
+import type { App } from '../../src/app.ts'
+import { type Config, readConfig } from '../../src/config.ts'
+import { makeKeys } from '../../src/keys.ts'
+import { onLoopback } from '../../src/ops/local.ts'
+import { openTelemetry } from '../../src/telemetry.ts'
+
+/** An empty database of this worker's own. */
+export async function emptyRedis(): Promise<{ url: string; redis: Redis } & AsyncDisposable> {
+  const url = new URL(inject('redisUrl'))
+  url.pathname = `/${process.env['VITEST_POOL_ID'] ?? 1}`
+  const redis = new Redis(url.href)
+  await redis.flushdb()
+  return { url: url.href, redis, [Symbol.asyncDispose]: async () => redis.disconnect() }
+}
+
+/** An SQS of a test's own, with a queue name nobody else has. */
+export async function emptySqs(): Promise<{ url: string; queueName: string; depth(): number } & AsyncDisposable> {
+  using _ = onLoopback()
+  const server = await startFauxqs({ port: 0, logger: false })
+  const queueName = `orders-${randomBytes(4).toString('hex')}`
+  const depth = (): number => {
+    const messages = server.inspectQueue(queueName)?.messages
+    return messages ? messages.ready.length + messages.inflight.length : 0
+  }
+  return { url: `http://127.0.0.1:${server.port}`, queueName, depth, [Symbol.asyncDispose]: () => server.stop() }
+}
+
+export type Env = Readonly<Record<string, string>>
+
+/** Reads and claims so short that tests need not wait for them. */
+const quick: Env = { BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1', CLAIM_IDLE_MS: '1000', API_PORT: '0' }
+
+/** The environment of a process under test. */
+export function envOf(redisUrl: string, sqs?: { url: string; queueName: string }, more: Env = {}): Env {
+  return {
+    ...quick,
+    REDIS_URL: redisUrl,
+    ...(sqs && { AWS_ENDPOINT_URL: sqs.url, SQS_QUEUE_NAME: sqs.queueName }),
+    ...more,
+  }
+}
+
+/** An app on a test's own Redis, without a log. */
+export function appOn(redis: Redis, config: Config = readConfig({ ...quick }), more: Partial<App> = {}): App {
+  return {
+    config,
+    redis,
+    keys: makeKeys(),
+    telemetry: openTelemetry(pino({ level: 'silent' })),
+    instance: `test-${randomBytes(3).toString('hex')}`,
+    now: () => new Date(),
+    pulse: new Map(),
+    ...more,
+  }
+}
