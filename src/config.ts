@@ -15,7 +15,7 @@ interface Variable<S extends z.ZodType = z.ZodType> {
 }
 
 const text = z.string()
-const redisUrl = z.url({ protocol: /^rediss?$/ })
+const redisUrl = z.url({ protocol: /^rediss?$/ }).regex(/^rediss?:\/\/[^\s/]\S*$/)
 const integer = (min: number, max: number) =>
   z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max))
 const withDefault = <S extends z.ZodType>(schema: S, value: z.output<S>) =>
@@ -38,7 +38,10 @@ export const variables = {
     expected: 'an http:// or https:// URL',
     unset: 'real AWS for `orders run`; local stand-in for `orders start`',
     about: 'Where SQS is.',
-    schema: z.url({ protocol: /^https?$/ }).optional(),
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .regex(/^\S+$/)
+      .optional(),
   }),
   awsRegion: define({
     name: 'AWS_REGION',
@@ -61,6 +64,14 @@ export const variables = {
     expected: 'a secret access key, together with AWS_ACCESS_KEY_ID',
     unset: "the AWS SDK's own chain; `test` with a local endpoint",
     about: 'Credentials.',
+    schema: text.optional(),
+  }),
+  awsSessionToken: define({
+    name: 'AWS_SESSION_TOKEN',
+    unit: 'text',
+    expected: 'a session token',
+    unset: 'none',
+    about: 'Session token of temporary credentials.',
     schema: text.optional(),
   }),
   sqsQueueName: define({
@@ -101,7 +112,10 @@ export const variables = {
     unit: 'flag',
     expected: '`true` or `false`',
     about: 'Whether REDIS_URL names a Redis Cluster; every key then carries a hash tag.',
-    schema: withDefault(z.enum(['true', 'false']).transform((given) => given === 'true'), false),
+    schema: withDefault(
+      z.enum(['true', 'false']).transform((given) => given === 'true'),
+      false,
+    ),
   }),
   apiHost: define({
     name: 'API_HOST',
@@ -218,7 +232,7 @@ export function configTable(): string {
 }
 
 function complaint(name: string, given: unknown, expected: string): string {
-  const shown = String(given).replace(/\/\/[^@/]*@/, '//***@')
+  const shown = String(given).replace(/^.*@/s, '***@') // whatever stands before an @ may be a password
   return `${name} is ${JSON.stringify(shown)}: expected ${expected}.`
 }
 

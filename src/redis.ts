@@ -32,7 +32,9 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
   let connected = false
   const retryStrategy = (times: number): number | null => (connected ? retryDelayMs(times) : null)
   const options = { ...patience[kind], connectTimeout: connectTimeoutMs, retryStrategy }
-  const redis = config.redisCluster ? openCluster(config, options) : new Redis(firstUrl(config), { ...options, lazyConnect: true })
+  const redis = config.redisCluster
+    ? openCluster(config, options)
+    : new Redis(firstUrl(config), { ...options, lazyConnect: true })
   try {
     await connectOnce(redis)
   } catch (error) {
@@ -45,16 +47,24 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
   return redis
 }
 
+/**
+ * Closes the connection and fails the commands that wait for it. Between two tries ioredis' own disconnect() would leave
+ * them waiting for ever; there the next try is made the last.
+ */
 export function closeRedis(redis: RedisClient): void {
-  redis.removeAllListeners('close')
-  redis.disconnect()
+  closing.add(redis)
+  Object.assign(redis.options, { retryStrategy: () => null, clusterRetryStrategy: () => null })
+  if (redis.status !== 'reconnecting') redis.disconnect()
+  else redis.once('connect', () => redis.disconnect())
 }
+
+const closing = new WeakSet<RedisClient>()
 
 /** A connection of its own for blocking reads: a blocked connection answers nothing else. */
 export function blockingConnection(redis: RedisClient): RedisClient & Disposable {
   const reader = redis.duplicate()
   reader.on('error', () => {}) // the shared connection reports the same outage
-  return Object.assign(reader, { [Symbol.dispose]: () => reader.disconnect() })
+  return Object.assign(reader, { [Symbol.dispose]: () => closeRedis(reader) })
 }
 
 /** On a stop, commands in hand get `graceMs` to be answered; with Redis away there is nothing to wait for. */
@@ -68,11 +78,14 @@ export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSi
 
 /** Where Redis is, without its password. */
 export function safeUrl(config: Config): string {
-  return urls(config).join(',').replaceAll(/\/\/[^@/,]*@/g, '//***@')
+  return urls(config)
+    .map((url) => url.replace(/\/\/.*@/, '//***@'))
+    .join(',')
 }
 
 function urls({ redisUrl, redisHost, redisPort }: Config): string[] {
-  return redisUrl?.split(',') ?? [`redis://${redisHost ?? 'localhost'}:${redisPort ?? 6379}`]
+  const host = redisHost?.includes(':') ? `[${redisHost}]` : (redisHost ?? 'localhost')
+  return redisUrl?.split(',') ?? [`redis://${host}:${redisPort ?? 6379}`]
 }
 
 function firstUrl(config: Config): string {
@@ -112,7 +125,7 @@ async function connectOnce(redis: RedisClient): Promise<void> {
 function report(redis: RedisClient, telemetry: Telemetry): void {
   let away = false
   const gone = (error: string): void => {
-    if (!away) telemetry.emit('redisAway', { error })
+    if (!away && !closing.has(redis)) telemetry.emit('redisAway', { error })
     away = true
   }
   redis.on('error', (error: unknown) => gone(messageOf(error)))

@@ -15,6 +15,6 @@ export function integerParam(min: number, max: number, fallback: number, descrip
 
 /** Minor units in, a JSON number in currency units out. */
 export const amount = z
-  .int()
+  .number()
   .transform(toAmount)
   .meta({ description: 'Currency units, exact to the cent.', override: { type: 'number', examples: [150.75] } })

@@ -38,10 +38,7 @@ export function openBridge(app: App, queue: Queue): (tick: Tick, signal: AbortSi
     consumer.on('empty', polled)
     consumer.on('response_processed', polled)
     consumer.on('message_processed', () => app.telemetry.emit('deleted', { messages: 1 }))
-    consumer.on('error', (error) => {
-      if (!signal.aborted) outage.failed(error)
-      tick()
-    })
+    consumer.on('error', (error) => signal.aborted || outage.failed(error))
     consumer.start()
     if (!signal.aborted) await once(signal, 'abort')
     await stop(consumer, receiving)

@@ -36,15 +36,23 @@ export async function openQueue(config: Config): Promise<Queue & Disposable> {
   }
 }
 
-function clientOptions({ awsEndpointUrl, awsRegion, awsAccessKeyId }: Config): SQSClientConfig {
-  const local = awsEndpointUrl !== undefined && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(new URL(awsEndpointUrl).hostname)
+function clientOptions(config: Config): SQSClientConfig {
+  const credentials = credentialsOf(config)
   return {
-    region: awsRegion,
-    ...(awsEndpointUrl && { endpoint: awsEndpointUrl }),
-    // Anything else, session tokens and profiles too, the SDK's own chain finds in the environment.
-    ...(local && !awsAccessKeyId && { credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }),
+    region: config.awsRegion,
+    ...(config.awsEndpointUrl && { endpoint: config.awsEndpointUrl }),
+    ...(credentials && { credentials }),
     requestHandler: { connectionTimeout: connectTimeoutMs, requestTimeout: requestTimeoutMs },
   }
+}
+
+/** Undefined leaves it to the SDK's own chain: profiles, roles, what the machine has. */
+function credentialsOf(config: Config): SQSClientConfig['credentials'] {
+  const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config
+  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
+  const host = config.awsEndpointUrl && new URL(config.awsEndpointUrl).hostname
+  const local = host && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(host)
+  return local ? { accessKeyId: 'test', secretAccessKey: 'test' } : undefined
 }
 
 /** Long enough for a slow network, short enough for a person waiting for the first line. */

@@ -11,14 +11,22 @@ export interface SampleOptions {
   readonly seed: number
 }
 
-/** Valid and invalid orders mixed evenly. Every identity occurs once; another seed gives other identities. */
+/**
+ * Valid and invalid orders mixed evenly. Every identity occurs once; another seed gives other identities, and the valid
+ * orders of a seed are the same however many invalid ones stand between them.
+ */
 export function* sampleOrders({ valid, invalid, users, seed }: SampleOptions): Generator<Sample> {
-  const random = randomOf(seed)
+  const good = randomOf(seed)
+  const bad = randomOf(seed + 1)
+  const name = seed.toString(36)
   const total = valid + invalid
-  for (let i = 0, bad = 0; i < total; i++) {
-    const order = sampleOrder(random, users, `${seed.toString(36)}-${i}`)
-    if (bad < Math.floor(((i + 1) * invalid) / total)) yield { body: spoil(order, bad++), valid: false }
-    else yield { body: JSON.stringify(order), valid: true }
+  for (let i = 0, spoiled = 0; i < total; i++) {
+    if (spoiled < Math.floor(((i + 1) * invalid) / total)) {
+      const order = sampleOrder(bad, users, `${name}-invalid-${spoiled}`)
+      yield { body: spoil(order, spoiled++), valid: false }
+    } else {
+      yield { body: JSON.stringify(sampleOrder(good, users, `${name}-${i - spoiled}`)), valid: true }
+    }
   }
 }
 
@@ -70,7 +78,7 @@ const spoilers: readonly ((order: SampleOrder) => string)[] = [
   (order) => JSON.stringify({ ...order, order_value: String(order.order_value) }),
   (order) => JSON.stringify({ ...order, order_value: -order.order_value }),
   (order) => JSON.stringify({ ...order, items: 'two of each' }),
-  (order) => JSON.stringify({ ...order, order_value: order.order_value + 10 }),
+  (order) => JSON.stringify({ ...order, order_value: order.order_value * 2 }),
 ]
 
 function spoil(order: SampleOrder, turn: number): string {

@@ -12,31 +12,31 @@ const running = z.object({
 })
 type Running = z.output<typeof running>
 
-const file = ({ dataDir }: Config): string => join(dataDir, 'running.json')
+const file = (dataDir: string): string => join(dataDir, 'running.json')
 
 /**
  * Claims the data folder for this process until disposed. Gives what a killed predecessor left written, if any.
  * @throws OrdersError ORD_LOCAL when a live process has it.
  */
 export function claimDataDir(config: Config): Disposable & { left: Running | undefined } {
-  const left = read(config)
+  const left = readRunning(config.dataDir)
   if (left && left.pid !== process.pid && isAlive(left.pid)) {
     const told = `orders start already runs here (process ${left.pid}): stop it, or set DATA_DIR to another folder.`
     throw new OrdersError('ORD_LOCAL', told)
   }
   mkdirSync(config.dataDir, { recursive: true })
   register(config)
-  return { left, [Symbol.dispose]: () => rmSync(file(config), { force: true }) }
+  return { left, [Symbol.dispose]: () => rmSync(file(config.dataDir), { force: true }) }
 }
 
 export function register(config: Config): void {
   const { awsEndpointUrl, redisUrl } = config
-  writeFileSync(file(config), JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl } satisfies Running))
+  writeFileSync(file(config.dataDir), JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl } satisfies Running))
 }
 
 /** The configuration with, where it names no SQS or no Redis, those of the `orders start` that runs here. */
 export function withRunning(config: Config): Config {
-  const found = read(config)
+  const found = readRunning(config.dataDir)
   if (!found || !isAlive(found.pid)) return config
   const hasRedis = config.redisUrl ?? config.redisHost ?? config.redisPort
   return {
@@ -46,9 +46,10 @@ export function withRunning(config: Config): Config {
   }
 }
 
-function read(config: Config): Running | undefined {
+/** What the last `orders start` wrote there, unless it ended in order. */
+export function readRunning(dataDir: string): Running | undefined {
   try {
-    return running.safeParse(JSON.parse(readFileSync(file(config), 'utf8'))).data
+    return running.safeParse(JSON.parse(readFileSync(file(dataDir), 'utf8'))).data
   } catch {
     return undefined
   }

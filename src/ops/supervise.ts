@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
@@ -19,6 +20,7 @@ const longestBackoffMs = 5_000
 export async function supervise(app: App, loops: readonly Loop[], signal: AbortSignal): Promise<void> {
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
+  setMaxListeners(0, either) // every loop and connection listens
   const stuck = watch(app, loops, either)
   const ended = Promise.all(loops.map((loop) => keepUp(app, loop, either)))
   try {

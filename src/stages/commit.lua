@@ -64,8 +64,9 @@ for _, hash in ipairs(hashes) do
   local read = { 'HMGET', KEYS[hash[1]] }
   for i = 2, #hash, 2 do read[#read + 1] = hash[i] end
   for i, value in ipairs(redis.call(unpack(read))) do
-    local sum = tonumber(value or 0)
-    if not sum or math.abs(sum + hash[2 * i + 1]) > 9e18 then -- 64 bits end at 9.2e18
+    value = value or '0'
+    local integer = value == '0' or value:match('^%-?[1-9]%d*$') -- what HINCRBY takes
+    if not integer or math.abs(tonumber(value) + hash[2 * i + 1]) > 9e18 then -- 64 bits end at 9.2e18
       return redis.error_reply('ORDERS ' .. KEYS[hash[1]] .. ' ' .. hash[2 * i] .. ' is no integer that can grow')
     end
   end

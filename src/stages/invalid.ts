@@ -37,17 +37,21 @@ function isReadableObject(text: string): boolean {
   }
 }
 
+/** How deep brackets nest outside of strings. */
 function depth(text: string): number {
   let depth = 0
   let deepest = 0
-  for (const [token] of text.matchAll(stringOrBracket)) {
-    if (token === '{' || token === '[') deepest = Math.max(deepest, ++depth)
-    else if (token === '}' || token === ']') depth--
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const unit = text[at]
+    if (unit === '"') inString = !inString
+    else if (inString && unit === '\\') at++
+    else if (inString) continue
+    else if (unit === '{' || unit === '[') deepest = Math.max(deepest, ++depth)
+    else if (unit === '}' || unit === ']') depth--
   }
   return deepest
 }
-
-const stringOrBracket = /"(?:[^"\\]|\\[\s\S]?)*"?|[[\]{}]/g
 
 /** JSON texts of the newest rejected records, newest first. */
 export async function readInvalid(redis: RedisClient, keys: Keys, limit: number): Promise<string[]> {

@@ -5,7 +5,7 @@ import type { Stage } from './stage.ts'
 import { validate } from './validate.ts'
 
 /** The line. A stage more is one file and one word here. */
-export const pipeline: readonly Stage[] = [validate, aggregate, leaderboard] as readonly Stage[]
+export const pipeline: readonly Stage[] = [validate, aggregate, leaderboard]
 
 /** The counter of what comes into a stream: `received` by the bridge, or what the stage before passed. */
 export function inflowOf(channel: ChannelName): string {

@@ -42,7 +42,8 @@ function worker(app: App, { stage, name }: Consumer): (batch: readonly Entry[]) 
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const reply = await commit(app, { stage, keys, consumer: name }, plan, generation)
       if (reply.status === 'committed') {
-        telemetry.emit('committed', { ...reply, stage: stage.name, entries: entries.length })
+        const { passed, duplicates, rejected } = reply
+        telemetry.emit('committed', { stage: stage.name, entries: entries.length, passed, duplicates, rejected })
         return
       }
       if (reply.status === 'generation') generation = reply.generation

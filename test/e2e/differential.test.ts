@@ -6,7 +6,7 @@ import { Oracle } from '../support/oracle.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
-import { emptyRedis, emptySqs, type Env, envOf } from '../support/world.ts'
+import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 const orders = 5_000
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
@@ -14,7 +14,9 @@ const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 /** Two waves, because which of two conflicting orders comes first decides: the second wave is sent when the first is through. */
 function waves(): [string[], string[]] {
   const first = fc.sample(body, { numRuns: orders - 100, seed })
-  const repeats = first.filter((_, at) => at % 5 === 0).flatMap((again, at) => (at % 2 === 0 ? [again] : [again, again]))
+  const repeats = first
+    .filter((_, at) => at % 5 === 0)
+    .flatMap((again, at) => (at % 2 === 0 ? [again] : [again, again]))
   const accepted = first.filter((sent) => {
     const oracle = new Oracle()
     oracle.take(sent)
@@ -33,7 +35,7 @@ async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<voi
   await Promise.all(started.map((process) => process.started()))
   const api = started.find((process) => process.events('ready').length > 0)
   const url = await api?.apiUrl()
-  const get = async (path: string) => (await fetch(`${url}${path}`)).json()
+  const get = async (path: string): Promise<Record<string, unknown>> => (await fetch(`${url}${path}`)).json() as never
 
   const oracle = new Oracle()
   for (const wave of waves()) {
@@ -42,12 +44,21 @@ async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<voi
     const rankedEnough = (counters: Record<string, string>): boolean =>
       Number(counters['ranked']) === oracle.admitted &&
       Number(counters['rejected'] ?? 0) + Number(counters['duplicates'] ?? 0) === oracle.duplicates + oracle.rejected
-    await until(`seed ${seed}: ${oracle.admitted} ranked, ${oracle.duplicates} duplicates, ${oracle.rejected} rejected`, () => redis.redis.hgetall('pipeline:counters'), rankedEnough)
+    await until(
+      `seed ${seed}: ${oracle.admitted} ranked, ${oracle.duplicates} duplicates, ${oracle.rejected} rejected`,
+      () => redis.redis.hgetall('pipeline:counters'),
+      rankedEnough,
+    )
   }
 
   const counters = await redis.redis.hgetall('pipeline:counters')
   const count = (name: string): number => Number(counters[name] ?? 0)
-  expect({ received: count('received'), admitted: count('admitted'), duplicates: count('duplicates'), rejected: count('rejected') }).toEqual({
+  expect({
+    received: count('received'),
+    admitted: count('admitted'),
+    duplicates: count('duplicates'),
+    rejected: count('rejected'),
+  }).toEqual({
     received: oracle.received,
     admitted: oracle.admitted,
     duplicates: oracle.duplicates,
@@ -55,17 +66,30 @@ async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<voi
   })
   expect(count('received')).toBe(count('admitted') + count('duplicates') + count('rejected'))
 
-  expect(await get('/stats/global')).toEqual({ total_orders: oracle.admitted, total_revenue: Number(oracle.cents) / 100 })
+  expect(await get('/stats/global')).toEqual({
+    total_orders: oracle.admitted,
+    total_revenue: Number(oracle.cents) / 100,
+  })
   for (const [user, { orders, cents }] of oracle.users) {
-    expect(await get(`/users/${encodeURIComponent(user)}/stats`)).toEqual({ user_id: user, order_count: orders, total_spend: Number(cents) / 100 })
+    expect(await get(`/users/${encodeURIComponent(user)}/stats`)).toEqual({
+      user_id: user,
+      order_count: orders,
+      total_spend: Number(cents) / 100,
+    })
   }
   for (const by of ['spend', 'orders'] as const) {
-    const score = (totals: { orders: number; cents: bigint }): number => (by === 'spend' ? Number(totals.cents) / 100 : totals.orders)
+    const score = (totals: { orders: number; cents: bigint }): number =>
+      by === 'spend' ? Number(totals.cents) / 100 : totals.orders
     const ranking = [...oracle.users]
       .map(([user_id, totals]) => ({ user_id, score: score(totals) }))
       .sort((a, b) => b.score - a.score || Buffer.compare(Buffer.from(b.user_id), Buffer.from(a.user_id)))
-    expect(await get(`/stats/top-users?by=${by}&n=100`)).toEqual({ by, n: 100, offset: 0, users: ranking.slice(0, 100) })
-    expect((await get(`/stats/top-users?by=${by}&n=7&offset=5`)).users).toEqual(ranking.slice(5, 12))
+    expect(await get(`/stats/top-users?by=${by}&n=100`)).toEqual({
+      by,
+      n: 100,
+      offset: 0,
+      users: ranking.slice(0, 100),
+    })
+    expect(await get(`/stats/top-users?by=${by}&n=7&offset=5`)).toMatchObject({ users: ranking.slice(5, 12) })
   }
 
   const invalid = (await redis.redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line))
@@ -87,7 +111,18 @@ describe('generated orders through SQS come to what an independent oracle says',
   })
 
   test('with two of every stage and three bridges as separate processes', async () => {
-    const roles = ['bridge', 'bridge', 'bridge', 'validate', 'validate', 'aggregate', 'aggregate', 'leaderboard', 'leaderboard', 'api']
+    const roles = [
+      'bridge',
+      'bridge',
+      'bridge',
+      'validate',
+      'validate',
+      'aggregate',
+      'aggregate',
+      'leaderboard',
+      'leaderboard',
+      'api',
+    ]
     await runThrough((env) => roles.map((role) => spawnOrders(['run', role], env)))
   })
 })

@@ -48,7 +48,9 @@ async function container(): Promise<Found | undefined> {
 
 async function onPath(): Promise<Found | undefined> {
   const server = await spawnRedisServer()
-  return server && { name: 'redis-server', url: server.url, real: true, stop: async () => server[Symbol.asyncDispose]() }
+  return (
+    server && { name: 'redis-server', url: server.url, real: true, stop: async () => server[Symbol.asyncDispose]() }
+  )
 }
 
 async function emulated(): Promise<Found> {

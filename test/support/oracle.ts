@@ -16,7 +16,10 @@ export class Oracle {
   take(body: string): void {
     this.received++
     const verdict = judge(body)
-    if ('reason' in verdict) return this.reject(verdict.code, verdict.reason)
+    if ('reason' in verdict) {
+      this.reject(verdict.code, verdict.reason)
+      return
+    }
     const { user, order, cents, payload } = verdict
     const identity = JSON.stringify([user, order])
     const known = this.ledger.get(identity)
@@ -26,7 +29,8 @@ export class Oracle {
     }
     if (known) {
       const value = Number(known.cents) / 100
-      return this.reject('conflict', `Order ${order} of user ${user} was already accepted with order_value ${value}`)
+      this.reject('conflict', `Order ${order} of user ${user} was already accepted with order_value ${value}`)
+      return
     }
     this.ledger.set(identity, { payload, cents })
     this.admitted++
@@ -79,7 +83,12 @@ function judge(body: string): Judged {
     }
   }
   const cents = toCents(value)
-  return { user: `${order.get('user_id')}`, order: `${order.get('order_id')}`, cents, payload: JSON.stringify([`${cents}`, items]) }
+  return {
+    user: `${order.get('user_id')}`,
+    order: `${order.get('order_id')}`,
+    cents,
+    payload: JSON.stringify([`${cents}`, items]),
+  }
 }
 
 function isIdentity(value: unknown): boolean {

@@ -1,10 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Env } from './world.ts'
 import { until } from './until.ts'
+import type { Env } from './world.ts'
 
 const cli = fileURLToPath(new URL('../../src/ops/orders.js', import.meta.url))
+
+/** A test that runs into its time limit is not unwound: its processes end with the worker. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** A real `orders` process. */
 export interface OrdersProcess extends AsyncDisposable {
@@ -21,12 +27,18 @@ export interface OrdersProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
 
-export function spawnOrders(args: readonly string[], env: Env, { cwd, entry = cli }: { cwd?: string; entry?: string } = {}): OrdersProcess {
+export function spawnOrders(
+  args: readonly string[],
+  env: Env,
+  { cwd, entry = cli }: { cwd?: string; entry?: string } = {},
+): OrdersProcess {
   const child = spawn(process.execPath, [entry, ...args], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd && { cwd }),
   })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
     output.stdout += chunk
@@ -38,10 +50,14 @@ export function spawnOrders(args: readonly string[], env: Env, { cwd, entry = cl
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
   const events = (name: string) => logLines(output.stderr).filter(({ msg }) => msg === name)
   const waitFor = async (name: string): Promise<Record<string, unknown>> => {
-    const [event] = await until(`${name} of orders ${args.join(' ')}: ${output.stderr}`, () => {
-      if (isOver()) throw new Error(`orders ${args.join(' ')} ended: ${output.stderr}`)
-      return events(name)
-    }, (found) => found.length > 0)
+    const [event] = await until(
+      `${name} of orders ${args.join(' ')}: ${output.stderr}`,
+      () => {
+        if (isOver()) throw new Error(`orders ${args.join(' ')} ended: ${output.stderr}`)
+        return events(name)
+      },
+      (found) => found.length > 0,
+    )
     return event ?? {}
   }
   const kill: OrdersProcess['kill'] = async (signal) => {

@@ -1,0 +1,162 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { commands } from '../../src/ops/cli.ts'
+import { shutDownOrphan } from '../../src/ops/local.ts'
+import { readRunning } from '../../src/ops/registry.ts'
+import { listeningAddresses } from '../support/listening.ts'
+import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { requireRedisServer } from '../support/requires.ts'
+import { until } from '../support/until.ts'
+import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'orders-commands-'))
+})
+afterEach(async () => {
+  // What a killed `orders start` left behind, should its test have failed.
+  const left = readRunning(join(folder, '.data'))
+  if (left?.redisUrl) await shutDownOrphan(left.redisUrl, join(folder, '.data'))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const demoEnv = { API_PORT: '0' }
+
+async function finished(command: OrdersProcess): Promise<string> {
+  expect([await command.exit(), command.stderr()]).toEqual([{ code: 0, signal: null }, ''])
+  return command.stdout()
+}
+
+async function demonstrate(env: Record<string, string>): Promise<string> {
+  await using demo = spawnOrders(['demo'], { ...demoEnv, ...env }, { cwd: folder })
+  await until(
+    'the demo to be done',
+    () => demo.stdout(),
+    (text) => text.includes('Ctrl-C stops.') || demo.child.exitCode !== null,
+  )
+  const text = demo.stdout()
+  expect(text).toMatch(/^sent to SQS: 1,050 of 1,050$/m)
+  expect(text).toMatch(/^worked off: {2}1,050 of 1,050$/m)
+  expect(text).toMatch(/^Global stats: 1,000 orders, [\d,]+\.\d\d revenue$/m)
+  expect(text).toMatch(/^Invalid orders: 50$/m)
+  expect(text.match(/^ {2}\d\. user_\d+ +[\d,]+\.\d\d$/gm)).toHaveLength(5)
+  const reasons = text.match(/^ {2}[a-z-]+ +\d+$/gm)?.map((line) => Number(line.trim().split(/ +/)[1])) ?? []
+  expect(reasons.reduce((a, b) => a + b)).toBe(50)
+  const api = /^API +(\S+)$/m.exec(text)?.[1] ?? ''
+  expect(await (await fetch(api)).json()).toMatchObject({ total_orders: 1_000 })
+  const docs = /^Docs +(\S+)$/m.exec(text)?.[1] ?? ''
+  expect((await fetch(docs)).status).toBe(200)
+  expect(new Set(listeningAddresses(demo.child.pid))).toEqual(new Set(['127.0.0.1']))
+  expect(await demo.kill('SIGINT')).toEqual({ code: 0, signal: null })
+  expect(demo.stderr()).toBe('')
+  return text
+}
+
+test('demo with redis-server: exact numbers, top users, reasons, working URLs, loopback only', async (context) => {
+  requireRedisServer(context)
+  expect(await demonstrate({})).toMatch('private redis-server at redis://127.0.0.1:')
+})
+
+test('demo with nothing but Node: the emulator says what it is, and the numbers are the same', async () => {
+  expect(await demonstrate({ PATH: folder })).toMatch('in-process emulator: for a look around; it forgets everything')
+})
+
+test('start, populate and status find each other; Redis keeps its data; a second start is refused', async (context) => {
+  requireRedisServer(context)
+  const env = { ...demoEnv, BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1' }
+  const settled = async (orders: number): Promise<string> => {
+    const asked = async (): Promise<string> => {
+      await using status = spawnOrders(['status'], env, { cwd: folder })
+      return await finished(status)
+    }
+    return until(`${orders} ranked`, asked, (text) => text.includes(`; ${orders} ranked;`))
+  }
+  {
+    await using system = spawnOrders(['start'], env, { cwd: folder })
+    await system.started()
+    await using second = spawnOrders(['start'], env, { cwd: folder })
+    expect(await second.exit()).toEqual({ code: 1, signal: null })
+    expect(second.stderr()).toBe(
+      `orders start already runs here (process ${system.child.pid}): stop it, or set DATA_DIR to another folder.\n`,
+    )
+
+    await using populate = spawnOrders(
+      ['populate', '--valid', '30', '--invalid', '7', '--seed', '5', '--rate', '200'],
+      env,
+      { cwd: folder },
+    )
+    expect(await finished(populate)).toMatch(
+      /Sent 30 valid and 7 invalid orders to orders at http:\/\/127\.0\.0\.1:\d+, seed 5\.\n$/,
+    )
+    expect(await settled(30)).toMatch('received 37 = admitted 30 + duplicates 0 + rejected 7 + waiting 0')
+    await using again = spawnOrders(['populate', '--valid', '30', '--invalid', '0', '--seed', '5'], env, {
+      cwd: folder,
+    })
+    await finished(again)
+    await until(
+      'repeats to be known',
+      () => settled(30),
+      (text) => text.includes('duplicates 30'),
+    )
+    await system.kill('SIGKILL') // leaves its redis-server behind
+  }
+  {
+    await using system = spawnOrders(['start'], env, { cwd: folder })
+    await system.started()
+    expect(await settled(30)).toMatch('admitted 30 + duplicates 30 + rejected 7')
+    expect(await system.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  }
+  await using status = spawnOrders(['status'], env, { cwd: folder })
+  expect(await status.exit()).toEqual({ code: 1, signal: null })
+  expect(status.stderr()).toMatch(
+    /^Redis does not answer at redis:\/\/localhost:6379 \(.*\): start it or set REDIS_URL\.\n$/,
+  )
+})
+
+test('.env of the working folder is read, and the real environment wins', async () => {
+  await using redis = await emptyRedis()
+  writeFileSync(join(folder, '.env'), `REDIS_URL=${redis.url}\nAPI_PORT=nonsense\nLOG_LEVEL=debug\n`)
+  await using status = spawnOrders(['status', '--json'], { API_PORT: '0' }, { cwd: folder })
+  expect(JSON.parse(await finished(status))).toMatchObject({ totals: { orders: 0, minor: 0 }, invalid: 0 })
+  await using refused = spawnOrders(['status'], {}, { cwd: folder })
+  await refused.exit()
+  expect(refused.stderr()).toBe('API_PORT is "nonsense": expected a port number from 0 to 65535.\n')
+})
+
+test('status --watch shows the status again and again until it is stopped', async () => {
+  await using redis = await emptyRedis()
+  await using status = spawnOrders(['status', '--watch', '--json'], envOf(redis.url))
+  await until(
+    'two of them',
+    () => status.stdout().trim().split('\n'),
+    (lines) => lines.length >= 2,
+  )
+  expect(await status.kill('SIGINT')).toEqual({ code: 0, signal: null })
+})
+
+test('populate sends what it says, and a queue that is gone is one plain line', async () => {
+  await using sqs = await emptySqs()
+  const env = envOf('redis://127.0.0.1:1', sqs)
+  await using populate = spawnOrders(['populate', '--valid', '123', '--invalid', '4'], env)
+  expect(await finished(populate)).toMatch('Sent 123 valid and 4 invalid orders')
+  expect(sqs.depth()).toBe(127)
+})
+
+test('each command explains itself', async () => {
+  await using overview = spawnOrders(['--help'], {})
+  const text = await finished(overview)
+  for (const { name, options } of commands) {
+    expect(text).toMatch(new RegExp(`^  ${name} `, 'm'))
+    await using help = spawnOrders([name, '--help'], {})
+    const told = await finished(help)
+    expect(told).toMatch(`orders ${name}`)
+    for (const option of Object.keys(options)) expect(told).toMatch(`--${option}`)
+  }
+})
+
+test('every npm script of the contract exists and runs orders', () => {
+  const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  expect(scripts).toMatchObject({ start: 'node src/ops/orders.js start', populate: 'node src/ops/orders.js populate' })
+})

@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { Oracle } from '../support/oracle.ts'
+import { spawnOrders } from '../support/process.ts'
+import { spawnRedisServer } from '../support/redis-server.ts'
+import { requireRedisServer } from '../support/requires.ts'
+import { sendBodies } from '../support/send.ts'
+import { until } from '../support/until.ts'
+import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
+
+const everyRole = ['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api']
+
+function sample(valid: number, seed: number): { bodies: string[]; oracle: Oracle } {
+  const bodies = [...sampleOrders({ valid, invalid: valid / 10, users: 50, seed })].map(({ body }) => body)
+  const oracle = new Oracle()
+  for (const body of bodies) oracle.take(body)
+  return { bodies, oracle }
+}
+
+/** The books balance and every number is the oracle's; a message that SQS delivered again is a duplicate, nothing else. */
+async function expectExact(redis: Redis, oracle: Oracle): Promise<void> {
+  const counters = await redis.hgetall('pipeline:counters')
+  const count = (name: string): number => Number(counters[name] ?? 0)
+  expect(count('admitted')).toBe(oracle.admitted)
+  expect(count('rejected')).toBe(oracle.rejected)
+  expect(count('ranked')).toBe(oracle.admitted)
+  expect(count('received')).toBe(count('admitted') + count('duplicates') + count('rejected'))
+  expect(await redis.llen('invalid_orders')).toBe(oracle.rejected)
+  const expected = { total_orders: String(oracle.admitted), total_revenue_minor: String(oracle.cents) }
+  expect(await redis.hgetall('global:stats')).toEqual(expected)
+  for (const [user, { orders, cents }] of oracle.users) {
+    expect(await redis.hgetall(`user:${user}`)).toEqual({
+      order_count: String(orders),
+      total_spend_minor: String(cents),
+    })
+    expect(await redis.zscore('leaderboard:spend', user)).toBe(String(cents))
+    expect(await redis.zscore('leaderboard:orders', user)).toBe(String(orders))
+  }
+}
+
+const isThrough =
+  (oracle: Oracle) =>
+  (counters: Record<string, string>): boolean =>
+    Number(counters['ranked']) >= oracle.admitted && Number(counters['rejected']) >= oracle.rejected
+
+test('Redis gone for 3 s under load: everything resumes by itself and the numbers are exact', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer('--appendfsync', 'always')
+  if (!server) throw new Error('no redis-server')
+  await using sqs = await emptySqs()
+  const env = envOf(server.url, sqs)
+  await using all = spawnOrders(everyRole, env)
+  await all.started()
+  const url = await all.apiUrl()
+  const redis = new Redis(server.url, { maxRetriesPerRequest: null })
+  redis.on('error', () => {})
+  const { bodies, oracle } = sample(4_000, 1)
+  const sent = sendBodies(env, bodies)
+  await until(
+    'some to be admitted',
+    () => redis.hget('pipeline:counters', 'admitted'),
+    (admitted) => Number(admitted) > 500,
+  )
+  await server.stop()
+  expect((await fetch(`${url}/readyz`)).status).toBe(503)
+  expect((await fetch(`${url}/livez`)).status).toBe(200)
+  await sleep(3_000) // the outage itself, not a wait for something
+  await server.start()
+  await sent
+  await until('all to be through', () => redis.hgetall('pipeline:counters'), isThrough(oracle))
+  await until(
+    'readiness',
+    async () => (await fetch(`${url}/readyz`)).status,
+    (status) => status === 200,
+  )
+  await expectExact(redis, oracle)
+  expect(all.events('redisAway').length).toBeGreaterThan(0)
+  expect(all.events('redisBack').length).toBe(all.events('redisAway').length)
+  redis.disconnect()
+  expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+})
+
+test('SIGTERM under load: exit code 0 in under 5 s, nothing lost, nothing double, no delivery twice', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(redis.url, sqs)
+  await using first = spawnOrders(everyRole, env)
+  await first.started()
+  const { bodies, oracle } = sample(4_000, 2)
+  await sendBodies(env, bodies)
+  await until(
+    'some to be ranked',
+    () => redis.redis.hget('pipeline:counters', 'ranked'),
+    (ranked) => Number(ranked) > 100,
+  )
+  const asked = performance.now()
+  expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(performance.now() - asked).toBeLessThan(5_000)
+  expect(sqs.depth()).toBeGreaterThan(0)
+  for (const stream of ['raw', 'valid', 'counted']) {
+    const [group] = (await redis.redis.xinfo('GROUPS', `orders:${stream}`)) as unknown[][]
+    expect(group).toEqual(expect.arrayContaining(['consumers', 0, 'pending', 0]))
+  }
+  await using second = spawnOrders(everyRole, env)
+  await until('all to be through', () => redis.redis.hgetall('pipeline:counters'), isThrough(oracle))
+  await expectExact(redis.redis, oracle)
+  expect(await redis.redis.hget('pipeline:counters', 'duplicates')).toBeNull()
+  expect(sqs.depth()).toBe(0)
+  expect(await second.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+})
+
+test('SIGTERM while Redis is away ends in under 5 s with exit code 0', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  await using sqs = await emptySqs()
+  await using all = spawnOrders(everyRole, envOf(server.url, sqs))
+  await all.started()
+  await server.stop('SIGKILL')
+  await until(
+    'the outage to be noticed',
+    () => all.events('redisAway'),
+    (events) => events.length > 0,
+  )
+  const asked = performance.now()
+  expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(performance.now() - asked).toBeLessThan(5_000)
+})
+
+test('kill -9 under load: another process claims what was in hand, and the numbers are exact', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(redis.url, sqs, { SQS_VISIBILITY_TIMEOUT_SECONDS: '5' })
+  const { bodies, oracle } = sample(4_000, 3)
+  await sendBodies(env, bodies)
+  for (const share of [0.1, 0.3, 0.6]) {
+    await using victim = spawnOrders(everyRole, env)
+    await until(
+      'a share to be ranked',
+      () => redis.redis.hget('pipeline:counters', 'ranked'),
+      (ranked) => Number(ranked) > share * 4_000,
+    )
+    await victim.kill('SIGKILL')
+  }
+  await using last = spawnOrders(everyRole, env)
+  await until('all to be through', () => redis.redis.hgetall('pipeline:counters'), isThrough(oracle))
+  await until(
+    'the queue to be empty',
+    () => sqs.depth(),
+    (depth) => depth === 0,
+  )
+  await until(
+    'redeliveries to be judged',
+    () => redis.redis.hgetall('pipeline:counters'),
+    (counters) =>
+      Number(counters['received']) ===
+      Number(counters['admitted']) + Number(counters['rejected']) + Number(counters['duplicates'] ?? 0),
+  )
+  await expectExact(redis.redis, oracle)
+  expect(await last.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+})

@@ -1,0 +1,97 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs'
+import { expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { openQueue } from '../../src/ingest/queue.ts'
+import { spawnOrders } from '../support/process.ts'
+import { freePort } from '../support/redis-server.ts'
+import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
+
+/** One clear line on stderr, exit code 1, nothing else. */
+async function refusal(args: readonly string[], env: Env): Promise<string[]> {
+  await using orders = spawnOrders(args, env)
+  expect(await orders.exit()).toEqual({ code: 1, signal: null })
+  expect(orders.stdout()).toBe('')
+  return orders.stderr().trimEnd().split('\n')
+}
+
+test('Redis missing at start is one line and exit code 1', async () => {
+  const port = await freePort()
+  const lines = await refusal(['run', 'validate'], envOf(`redis://user:secret@127.0.0.1:${port}`))
+  expect(lines).toEqual([
+    `Redis does not answer at redis://***@127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): start it or set REDIS_URL.`,
+  ])
+})
+
+test('SQS missing at start is one line and exit code 1', async () => {
+  await using redis = await emptyRedis()
+  const port = await freePort()
+  const lines = await refusal(
+    ['run', 'bridge'],
+    envOf(redis.url, { url: `http://127.0.0.1:${port}`, queueName: 'orders' }),
+  )
+  expect(lines).toEqual([
+    `SQS cannot open the queue orders at http://127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): check AWS_ENDPOINT_URL and the credentials.`,
+  ])
+})
+
+test('an API port that is taken is one line and exit code 1', async () => {
+  await using redis = await emptyRedis()
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' ? String(address?.port) : ''
+  try {
+    expect(await refusal(['run', 'api'], envOf(redis.url, undefined, { API_PORT: port }))).toEqual([
+      `Cannot listen on 127.0.0.1:${port} (listen EADDRINUSE: address already in use 127.0.0.1:${port}): stop what uses it or set API_PORT.`,
+    ])
+  } finally {
+    server.close()
+  }
+})
+
+test('bad variables are one line each and exit code 1, before anything is started', async () => {
+  const env = { API_PORT: 'abc', REDIS_URL: 'http://x', AWS_ENDPOINT_URL: 'nowhere' }
+  expect(await refusal(['start'], env)).toEqual([
+    'AWS_ENDPOINT_URL is "nowhere": expected an http:// or https:// URL.',
+    'REDIS_URL is "http://x": expected a redis:// or rediss:// URL.',
+    'API_PORT is "abc": expected a port number from 0 to 65535.',
+  ])
+})
+
+test.each([
+  [['dance'], 'There is no command "dance": see orders --help.'],
+  [['run'], 'orders run: no role: expected bridge, validate, aggregate, leaderboard, api.'],
+  [['run', 'cook'], 'There is no role "cook": expected bridge, validate, aggregate, leaderboard, api.'],
+  [
+    ['populate', '--valid', 'many'],
+    'orders populate: --valid is "many", expected a whole number from 0 to 100000000: see orders populate --help.',
+  ],
+  [['status', '--loud'], "orders status: Unknown option '--loud': see orders status --help."],
+])('orders %s is told what is wrong', async (args, line) => {
+  expect(await refusal(args, {})).toEqual([line])
+})
+
+test('settings that must not change under a running system are refused', async () => {
+  await using redis = await emptyRedis()
+  await redis.redis.hset('pipeline:manifest', { LEDGER_DAYS: 14, LEDGER_BUCKETS: 65_536 })
+  const [line, ...rest] = await refusal(['run', 'validate'], envOf(redis.url, undefined, { LEDGER_DAYS: '7' }))
+  expect(line).toMatch(/was set up with LEDGER_DAYS=14, this process has 7: set LEDGER_DAYS=14\.$/)
+  expect(rest).toEqual([])
+})
+
+test('a queue that is missing is created with its dead-letter queue, once, however many bridges start', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(redis.url, sqs)
+  await using one = spawnOrders(['run', 'bridge'], env)
+  await using two = spawnOrders(['run', 'bridge'], env)
+  await Promise.all([one.started(), two.started()])
+  using queue = await openQueue(readConfig({ ...env }))
+  const { QueueUrls = [] } = await queue.sqs.send(new ListQueuesCommand({}))
+  expect(QueueUrls.map((url) => url.split('/').at(-1)).sort()).toEqual([sqs.queueName, `${sqs.queueName}-dlq`])
+  const asked = new GetQueueAttributesCommand({ QueueUrl: queue.url, AttributeNames: ['RedrivePolicy'] })
+  const { Attributes } = await queue.sqs.send(asked)
+  expect(JSON.parse(Attributes?.['RedrivePolicy'] ?? '')).toMatchObject({ maxReceiveCount: 5 })
+})

@@ -1,0 +1,19 @@
+import { spawnSync } from 'node:child_process'
+import { inject, type TestContext } from 'vitest'
+
+/** Skips a test, and says so, where the machine lacks a real part; under CI nothing may be skipped, so there it fails. */
+function require(context: TestContext, there: boolean, what: string): void {
+  if (there) return
+  if (process.env['CI'] === 'true') throw new Error(`CI needs ${what}.`)
+  context.skip(`needs ${what}`)
+}
+
+/** For tests that kill or configure a redis-server of their own. */
+export function requireRedisServer(context: TestContext): void {
+  require(context, spawnSync('redis-server', ['--version']).status === 0, 'redis-server on the PATH')
+}
+
+/** For tests of what the emulator cannot do. */
+export function requireRealRedis(context: TestContext): void {
+  require(context, inject('realRedis'), 'a real Redis')
+}

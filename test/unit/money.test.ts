@@ -1,0 +1,141 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { maxExactMinor, minorText, toAmount, toMinor } from '../../src/money.ts'
+
+describe('toMinor', () => {
+  test.each([
+    [0, 0],
+    [-0, 0],
+    [1, 100],
+    [150.75, 15_075],
+    [0.1, 10],
+    [0.29, 29],
+    [1.15, 115],
+    [4.35, 435],
+    [1.005, 101],
+    [1.0049999, 100],
+    [0.285, 29],
+    [2.675, 268],
+    [8.345, 835],
+    [10.235, 1_024],
+    [0.005, 1],
+    [0.0049999999, 0],
+    [0.995, 100],
+    [0.994999, 99],
+    [9.999, 1_000],
+    [1e-7, 0],
+    [5e-324, 0],
+    [1e-6, 0],
+    [999_999_999.995, 100_000_000_000],
+    [999_999_999.99, 99_999_999_999],
+    [1e9, 100_000_000_000],
+  ])('%d units are %d cents', (value, minor) => {
+    expect(toMinor(value)).toBe(minor)
+  })
+
+  test('rounds half away from zero on the decimal digits written', () => {
+    const digits = fc.string({ unit: fc.constantFrom(...'0123456789', '4', '5', '9'), minLength: 1, maxLength: 6 })
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 999_999_999 }), digits, (whole, fraction) => {
+        const cents = BigInt(whole) * 100n + BigInt(fraction.slice(0, 2).padEnd(2, '0'))
+        const up = fraction.length > 2 && Number(fraction[2]) >= 5 ? 1n : 0n
+        expect(toMinor(Number(`${whole}.${fraction}`))).toBe(Number(cents + up))
+      }),
+      { numRuns: 10_000 },
+    )
+  })
+
+  test('agrees with exact arithmetic on the shortest decimal form of any double', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (value) => {
+        expect(toMinor(value)).toBe(Number(centsOf(String(value))))
+      }),
+      { numRuns: 10_000 },
+    )
+  })
+})
+
+describe('minorText', () => {
+  test.each([
+    [0, '0'],
+    [1, '0.01'],
+    [10, '0.1'],
+    [100, '1'],
+    [101, '1.01'],
+    [1_000, '10'],
+    [1_010, '10.1'],
+    [10_000, '100'],
+    [15_000, '150'],
+    [15_075, '150.75'],
+    [100_000_000_000, '1000000000'],
+    [maxExactMinor, '90071992547409.91'],
+  ])('%d cents are %s', (minor, text) => {
+    expect(minorText(minor)).toBe(text)
+  })
+})
+
+describe('toAmount', () => {
+  test('is the number itself where a double tells one cent from the next', () => {
+    expect([0, 1, 10, 15_000, 15_075, 100_000_000_000].map(toAmount)).toEqual([0, 0.01, 0.1, 150, 150.75, 1e9])
+  })
+
+  test.each([
+    [9_007_199_254_740_991, '90071992547409.91'],
+    [9_007_199_254_740_990, '90071992547409.9'],
+    [9_007_199_254_740_992, '90071992547409.92'],
+    [9_007_199_254_740_900, '90071992547409'],
+    [7_036_874_417_766_401, '70368744177664.01'],
+  ])('%d cents are written as %s', (minor, json) => {
+    expect(JSON.stringify({ total: toAmount(minor) })).toBe(`{"total":${json}}`)
+  })
+
+  test('is written as the exact decimal text for any amount up to 2^53', () => {
+    const upTo = (max: number) => fc.integer({ min: 0, max })
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          upTo(100_000),
+          upTo(2 ** 46),
+          upTo(maxExactMinor),
+          upTo(2 ** 20).map((n) => 2 ** 53 - n),
+        ),
+        (minor) => {
+          expect(JSON.stringify(toAmount(minor))).toBe(decimalText(minor))
+        },
+      ),
+      { numRuns: 20_000 },
+    )
+  })
+
+  test('and toMinor are each other undone, up to the greatest order', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 100_000_000_000 }), (minor) => {
+        expect(toMinor(toAmount(minor))).toBe(minor)
+      }),
+    )
+  })
+})
+
+test('100,000 orders of 0.1 are 10,000, not 9999.99999999999871', () => {
+  let minor = 0
+  for (let i = 0; i < 100_000; i++) minor += toMinor(0.1)
+  expect(JSON.stringify(toAmount(minor))).toBe('10000')
+})
+
+/** Cents of decimal text such as `12.345` or `1.5e-7`, half up, by exact arithmetic. */
+function centsOf(text: string): bigint {
+  const [mantissa = '', exponent = '0'] = text.split('e')
+  const [whole = '', fraction = ''] = mantissa.split('.')
+  const scale = 10n ** BigInt(fraction.length + 400)
+  const scaled = BigInt(whole + fraction) * 10n ** BigInt(400 + Number(exponent)) * 100n
+  return (scaled * 2n + scale) / (scale * 2n)
+}
+
+/** By placing the point in the digits and dropping zeros one by one. */
+function decimalText(minor: number): string {
+  const whole = BigInt(minor) / 100n
+  const cents = BigInt(minor) % 100n
+  if (cents === 0n) return `${whole}`
+  if (cents % 10n === 0n) return `${whole}.${cents / 10n}`
+  return cents < 10n ? `${whole}.0${cents}` : `${whole}.${cents}`
+}
