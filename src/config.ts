@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { OrdersError } from './errors.ts'
 
-interface Variable<S extends z.ZodType = z.ZodType> {
+export interface Variable<S extends z.ZodType = z.ZodType> {
   readonly name: string
   /** What the value is measured in, or its kind. */
   readonly unit: string

@@ -5,7 +5,6 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
 import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -344,28 +343,5 @@ describe('Dockerfile', () => {
       expect(read('.dockerignore').split('\n')).not.toContain(source)
     }
     expect(existsSync(join(root, ...argv('orders', 'ENTRYPOINT').slice(1)))).toBe(true)
-  })
-})
-
-describe('.env.example', () => {
-  const declared = Object.values(variables).map(({ name, unset, schema }): [string, string] => {
-    const literal = /^`([^`]+)`$/.exec(unset ?? '')?.[1]
-    return [name, unset === undefined ? `${schema.parse(undefined)}` : (literal ?? '')]
-  })
-
-  it('sets nothing as it is', () => {
-    expect(parseEnv(read('.env.example'))).toEqual({})
-  })
-
-  it('names every variable with its default, which is accepted', () => {
-    const given = parseEnv(read('.env.example').replaceAll(/^#(?=\w)/gm, ''))
-    expect(given).toEqual(Object.fromEntries(declared))
-    expect(readConfig(given)).toMatchObject({ ...readConfig({}), redisPort: 6379 })
-  })
-
-  it('says in one line what each is for', () => {
-    const blocks = read('.env.example').trim().split('\n\n').slice(1)
-    expect(blocks).toHaveLength(declared.length)
-    for (const block of blocks) expect(block).toMatch(/^# .{10,118}\n#\w+=.*$/)
   })
 })

@@ -1,0 +1,47 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { openApiDocument } from '../src/api/openapi.ts'
+import { routes } from '../src/api/server.ts'
+import { configTable, type Variable, variables } from '../src/config.ts'
+import { keyTable } from '../src/keys.ts'
+
+/** Everything in the documents that code knows better: what each file has to be. `npm run docs` writes it, a test compares. */
+export function generated(): Map<string, string> {
+  let readme = read('README.md')
+  readme = section(readme, 'variables', configTable())
+  readme = section(readme, 'keys', table(['key', 'type', 'holds'], keyTable))
+  return new Map([
+    ['README.md', readme],
+    ['.env.example', envExample()],
+    ['docs/openapi.json', `${JSON.stringify(openApiDocument(routes), null, 2)}\n`],
+  ])
+}
+
+export function read(file: string): string {
+  return readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+}
+
+function section(text: string, name: string, content: string): string {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)]
+  if (from === -1 || to === -1) throw new Error(`README.md has no section ${begin} … ${end}`)
+  return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
+
+function envExample(): string {
+  const blocks = Object.values<Variable>(variables).map(({ name, unit, about, unset, schema }) => {
+    const fallback = unset === undefined ? schema.parse(undefined) : ''
+    return `# ${about} [${unit}]${unset ? ` Unset: ${unset}.` : ''}\n#${name}=${fallback}\n`
+  })
+  return [
+    '# Copy to .env and take the # away from what you set. The real environment wins; empty is unset.\n',
+    ...blocks,
+  ].join('\n')
+}
+
+if (import.meta.main) {
+  for (const [file, text] of generated()) writeFileSync(new URL(`../${file}`, import.meta.url), text)
+}
