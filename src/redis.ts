@@ -104,20 +104,25 @@ function openCluster(config: Config, { retryStrategy, ...options }: ConnectOptio
   return new Cluster(urls(config), clusterOptions) as unknown as RedisClient
 }
 
-/** ioredis rejects connect() with "Connection is closed."; the reason is in its error event. */
+/** ioredis rejects connect() with "Connection is closed.", or not at all; the reason is in its error event. */
 async function connectOnce(redis: RedisClient): Promise<void> {
   let reason: unknown
   const remember = (error: unknown): void => {
     reason = error
   }
   redis.on('error', remember)
+  const ended = Promise.withResolvers<never>()
+  ended.promise.catch(() => {})
+  const giveUp = (): void => ended.reject(new Error('no answer'))
+  redis.once('end', giveUp)
   try {
-    await redis.connect()
+    await Promise.race([redis.connect(), ended.promise])
     await redis.ping()
   } catch (error) {
     throw reason ?? error
   } finally {
     redis.off('error', remember)
+    redis.off('end', giveUp)
   }
 }
 
