@@ -131,6 +131,14 @@ export const variables = {
     about: 'Port of the API; 0 takes a free one.',
     schema: withDefault(integer(0, 65_535), 8000),
   }),
+  adminToken: define({
+    name: 'ADMIN_TOKEN',
+    unit: 'text',
+    expected: 'a token without white space',
+    unset: 'admin and writing routes answer on loopback only',
+    about: 'Who sends it (Bearer, or Basic with any user name) may use the admin part and the writing routes.',
+    schema: text.regex(/^\S+$/).optional(),
+  }),
   metricsPort: define({
     name: 'METRICS_PORT',
     unit: 'port',
@@ -178,6 +186,22 @@ export const variables = {
     65_536,
     16_777_216,
     'Buckets per generation of the ledger; best below 100 orders each. Fixed once Redis is set up.',
+  ),
+  jobLockMs: count(
+    'JOB_LOCK_MS',
+    10_000,
+    600_000,
+    'A job whose worker has been silent for so long is taken over by another.',
+    'ms',
+    500,
+  ),
+  jobVerdictMs: count(
+    'JOB_VERDICT_MS',
+    60_000,
+    3_600_000,
+    'How long a job waits for the stages to judge another of its orders before the attempt fails.',
+    'ms',
+    100,
   ),
   stopGraceMs: count('STOP_GRACE_MS', 4_000, 600_000, 'How long a stop waits for work in hand.', 'ms', 0),
   dataDir: define({

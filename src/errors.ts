@@ -8,6 +8,7 @@ export const errorCodes = {
   ORD_REDIS_UNREACHABLE: 'Redis does not answer.',
   ORD_REDIS_REPLY: 'Redis replied with something unexpected.',
   ORD_SQS: 'SQS does not answer or refuses.',
+  ORD_JOB: 'A job failed for good.',
   ORD_STUCK: 'A loop could not come up again.',
 } as const
 

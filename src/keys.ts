@@ -1,3 +1,5 @@
+import type { RejectGroup } from './messages.ts'
+
 /**
  * Every Redis key there is; no other file spells one. Without partitions names are bare; with partition 3 each begins
  * with the hash tag `{p3}:`, so that all keys of a partition share one slot of a Redis Cluster.
@@ -8,6 +10,12 @@ export interface Keys {
   /** Stream of every rejected record, and the list of the same, newest first. */
   readonly invalid: string
   readonly invalidOrders: string
+  /** Sorted set of the ids of the rejected records of one group. */
+  invalidGroup(group: RejectGroup): string
+  /** Stream of rejected records that an operator gave up, with who and why. */
+  readonly discarded: string
+  /** Hash: what became of the orders that a job sent round again. */
+  outcome(ticket: string): string
   readonly globalStats: string
   readonly leaderboardSpend: string
   readonly leaderboardOrders: string
@@ -26,6 +34,9 @@ export function makeKeys(partition?: number): Keys {
     stream: { raw: `${tag}orders:raw`, valid: `${tag}orders:valid`, counted: `${tag}orders:counted` },
     invalid: `${tag}orders:invalid`,
     invalidOrders: `${tag}invalid_orders`,
+    invalidGroup: (group) => `${tag}invalid:${group}`,
+    discarded: `${tag}orders:discarded`,
+    outcome: (ticket) => `${tag}outcome:${ticket}`,
     globalStats: `${tag}global:stats`,
     leaderboardSpend: `${tag}leaderboard:spend`,
     leaderboardOrders: `${tag}leaderboard:orders`,
@@ -35,6 +46,12 @@ export function makeKeys(partition?: number): Keys {
     own: (stage, name) => `${tag}${stage}:${name}`,
   }
 }
+
+/** What BullMQ puts before its keys: a hash tag of its own, so that a queue's keys share a slot. */
+export const jobsPrefix = '{jobs}'
+
+/** The job that an Idempotency-Key stands for. */
+export const idempotencyKey = (hash: string): string => `${jobsPrefix}:idempotency:${hash}`
 
 /** What this Redis was set up with; a process with other settings refuses to start. */
 export const manifestKey = 'pipeline:manifest'
@@ -47,7 +64,10 @@ export const keyTable = [
     'work: record batches; groups `validate`, `aggregate`, `leaderboard`',
   ],
   ['`orders:invalid`', 'stream', 'every rejected record: `code`, `record` (JSON)'],
-  ['`invalid_orders`', 'list', 'the same, newest first: JSON `{id, order, raw?, code, reason, ts}`'],
+  ['`invalid_orders`', 'list', 'the same, newest first: JSON `{id, order, raw?, code, reason, ts, attempts, …}`'],
+  ['`invalid:<group>`', 'zset', 'ids of the rejected records of one reason, in order; finds, counts and groups them'],
+  ['`orders:discarded`', 'stream', 'rejected records given up: `record`, `reason`, `by`, `ts`'],
+  ['`outcome:<job>`', 'hash', 'what became of the orders a job sent round again; kept for 7 days'],
   ['`user:<id>`', 'hash', '`order_count`, `total_spend_minor`'],
   ['`global:stats`', 'hash', '`total_orders`, `total_revenue_minor`'],
   ['`leaderboard:spend` `leaderboard:orders`', 'zset', 'user → minor units, user → orders'],
@@ -57,5 +77,6 @@ export const keyTable = [
     'hash',
     '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`',
   ],
+  ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
   ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system'],
 ] as const

@@ -11,12 +11,35 @@ import { z } from 'zod'
  *   identity  (user_id, order_id): what makes two messages the same order
  *   ledger    the memory of admitted identities, so that none is admitted twice
  *   invalid   the channel of rejected records: a stream and a list
+ *   ticket    what a job's orders carry on their way, so that the job learns what became of them: its outcome
  *   minor     minor units of money (cents); an integer everywhere but at the edges
  */
 
-/** A message as it came: its body is not looked at before validate. `id` is the SQS MessageId. */
-export const rawRecord = z.object({ id: z.string(), body: z.string() })
+/** What an order that was rejected before brings with it when it goes round again. */
+export const history = z.object({
+  /** How often it was rejected. */
+  attempts: z.int(),
+  first_reason: z.string(),
+  first_ts: z.string(),
+  /** Who put another body in its place and when, oldest first, each with the body it had before. */
+  edits: z.array(z.object({ by: z.string(), ts: z.string(), before: z.string() })).optional(),
+})
+export type History = z.output<typeof history>
+
+/**
+ * A message as it came: its body is not looked at before validate. `id` is the SQS MessageId, or names what sent it
+ * round again. The verdict on a record with a `ticket` is written to that ticket's outcome.
+ */
+export const rawRecord = z.object({
+  id: z.string(),
+  body: z.string(),
+  ticket: z.string().optional(),
+  history: history.optional(),
+})
 export type RawRecord = z.output<typeof rawRecord>
+
+/** What became of a job's orders can be read for so long. */
+export const outcomeSeconds = 7 * 86_400
 
 /** An admitted order, reduced to what later stages need. `order_timestamp` as the producer wrote it, if it is text. */
 export const validRecord = z.object({
@@ -79,6 +102,34 @@ export interface Rejection {
   readonly reason: string
 }
 
+/** What rejections are grouped by: every reason there is; of those that name the order itself, their pattern. */
+export const rejectGroups = {
+  'malformed-json': 'Malformed JSON',
+  'not-an-object': 'Order must be a JSON object',
+  'missing-field:user_id': 'Missing required field: user_id',
+  'missing-field:order_id': 'Missing required field: order_id',
+  'missing-field:order_value': 'Missing required field: order_value',
+  'bad-identity:user_id': 'user_id must be a non-empty string',
+  'bad-identity:order_id': 'order_id must be a non-empty string',
+  'bad-value:number': 'order_value must be a number',
+  'bad-value:range': 'order_value must be between 0 and 1000000000',
+  'bad-items': "Invalid structure in 'items' list",
+  'total-mismatch': 'Calculated total (…) does not match order_value (…)',
+  conflict: 'Order … of user … was already accepted with order_value …',
+  'internal-error': 'Stage … failed on this order',
+} as const
+export type RejectGroup = keyof typeof rejectGroups
+export const rejectGroupNames = Object.keys(rejectGroups) as readonly RejectGroup[]
+
+export function groupOf({ code, reason }: Rejection): RejectGroup {
+  const ofCode = rejectGroupNames.filter((group) => codeOf(group) === code)
+  return ofCode.find((group) => rejectGroups[group] === reason) ?? ofCode[0] ?? 'internal-error'
+}
+
+export function codeOf(group: RejectGroup): RejectCode {
+  return group.split(':')[0] as RejectCode
+}
+
 /** An element of the invalid channel as the API shows it. */
 export const invalidOrder = z
   .object({
@@ -92,5 +143,9 @@ export const invalidOrder = z
     code: z.enum(rejectCodes),
     reason: z.string(),
     ts: z.iso.datetime().meta({ description: 'When it was rejected.' }),
+    attempts: z.int().meta({ description: 'How often it was rejected, this time included.' }),
+    first_reason: z.string().optional().meta({ description: 'Why it was rejected the first time, after a replay.' }),
+    first_ts: z.string().optional().meta({ description: 'When it was rejected the first time, after a replay.' }),
+    edits: history.shape.edits,
   })
   .meta({ id: 'InvalidOrder' })

@@ -22,6 +22,11 @@ export interface Events {
   undecodable: { stage: string; entryId: string }
   decideFailed: { stage: string; entryId: string; error: string }
   trimmed: { stage: string; entries: number }
+  jobDone: { job: string; queue: string }
+  jobFailed: { job: string; queue: string; attempt: number; error: string }
+  replayed: { job: string; orders: number }
+  unguarded: { note: string }
+  denied: { route: string; status: number; address: string }
   request: { method: string; route: string; status: number; durationMs: number }
   requestFailed: { method: string; route: string; error: string }
   redisAway: { error: string }
@@ -49,6 +54,11 @@ const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error
   undecodable: 'warn',
   decideFailed: 'error',
   trimmed: 'debug',
+  jobDone: 'info',
+  jobFailed: 'warn',
+  replayed: 'info',
+  unguarded: 'info',
+  denied: 'warn',
   request: 'debug',
   requestFailed: 'error',
   redisAway: 'warn',

@@ -1,4 +1,5 @@
-import { createDocument, type ZodOpenApiPathsObject, type ZodOpenApiResponseObject } from 'zod-openapi'
+import { z } from 'zod'
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { problem, problemType } from './problem.ts'
 import type { Route } from './route.ts'
 
@@ -7,37 +8,59 @@ const version = '0.1.0'
 /** The OpenAPI 3.1 document of the routes: nothing in it is written twice. */
 export function openApiDocument(routes: readonly Route[]) {
   const paths: ZodOpenApiPathsObject = {}
-  for (const { method, path, summary, params, query, reply, refusals } of routes) {
-    const errors = {
-      422: 'A parameter is out of bounds.',
-      500: 'A fault of the server.',
-      503: 'Redis does not answer.',
-      ...refusals,
-    }
-    paths[path] = {
-      ...paths[path],
-      [method]: {
-        operationId: operationId(method, path),
-        summary,
-        requestParams: { path: params, query },
-        responses: {
-          200: { description: 'OK', content: { 'application/json': { schema: reply } } },
-          ...Object.fromEntries(Object.entries(errors).map(([status, when]) => [status, errorResponse(when)])),
-        },
-      },
-    }
-  }
+  for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operation(route) }
   return createDocument({
     openapi: '3.1.0',
     info: { title: 'Order pipeline', version, description: 'Aggregates, leaderboards and the invalid channel.' },
+    components: {
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, basic: { type: 'http', scheme: 'basic' } },
+    },
     paths,
   })
 }
 
-function errorResponse(description: string): ZodOpenApiResponseObject {
+function operation(route: Route): ZodOpenApiOperationObject {
+  const { method, path, summary, params, query, headers, body, reply, status = 200, refusals } = route
+  const errors = { ...everyRoute, ...(body && writingRoute), ...refusals }
+  const header = headers && z.object(Object.fromEntries(Object.entries(headers).map(headerField)))
+  return {
+    operationId: operationId(method, path),
+    summary,
+    requestParams: { ...(params && { path: params }), ...(query && { query }), ...(header && { header }) },
+    ...(body && {
+      requestBody: { required: true, content: { 'application/json': { schema: body } } },
+      security: [{ bearer: [] }, { basic: [] }, {}],
+    }),
+    responses: {
+      [status]: { description: status === 202 ? 'Accepted' : 'OK', content: { 'application/json': { schema: reply } } },
+      ...Object.fromEntries(Object.entries(errors).map(([code, when]) => [code, errorResponse(when)])),
+    },
+  }
+}
+
+const everyRoute = {
+  422: 'A parameter or field is not accepted; each is named.',
+  500: 'A fault of the server.',
+  503: 'Redis does not answer.',
+}
+
+const writingRoute = {
+  400: 'The body is not JSON.',
+  401: 'A token is needed.',
+  403: 'No token is set, and this is not the same machine.',
+  413: 'The body is larger than 1 MB.',
+  415: 'The body is not called application/json.',
+  429: 'Too many wrong tokens.',
+}
+
+function headerField([name, description]: [string, string]): [string, z.ZodType] {
+  return [name, z.string().optional().meta({ description })]
+}
+
+function errorResponse(description: string) {
   return { description, content: { [problemType]: { schema: problem } } }
 }
 
 function operationId(method: string, path: string): string {
-  return [method, ...path.split(/[^a-z_]+/).filter(Boolean)].join('-')
+  return [method, ...path.split(/[^a-z_-]+/).filter(Boolean)].join('-')
 }

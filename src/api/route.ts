@@ -1,38 +1,58 @@
-import type { RequestHandler } from 'express'
-import type { z } from 'zod'
+import type { Request, RequestHandler } from 'express'
+import { z } from 'zod'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
+import type { Queues } from '../jobs.ts'
 import type { RedisClient } from '../redis.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
 /** What a route may use: the app, and a connection that answers within two seconds or fails. */
 export interface ApiApp extends App {
   readonly ask: RedisClient
+  readonly queues: Queues
 }
+
+type Shape = z.ZodObject
 
 /**
  * One declaration of a route; from it come the Express handler, the 422s, the checked reply and the OpenAPI document.
- * `handle` returns the reply, or says with `jsonText` or `refuse` that it is something else.
+ * `handle` returns the reply, or says with `jsonText` or `refuse` that it is something else. A route with a body
+ * writes: it is guarded (see guard.ts).
  */
 export interface Route<
-  P extends z.ZodObject = z.ZodObject,
-  Q extends z.ZodObject = z.ZodObject,
+  P extends Shape = Shape,
+  Q extends Shape = Shape,
+  B extends z.ZodType = z.ZodType,
   R extends z.ZodType = z.ZodType,
 > {
-  readonly method: 'get'
+  readonly method: 'get' | 'post' | 'put' | 'delete'
   /** As OpenAPI writes it: `/users/{user_id}/stats`. */
   readonly path: string
   readonly summary: string
-  readonly params: P
-  readonly query: Q
+  readonly params?: P
+  readonly query?: Q
+  /** Headers it reads: name and what for. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: B
   readonly reply: R
-  /** Errors it can refuse with, beside 422 and those of every route: status and when. */
+  /** 200 where it is not given. */
+  readonly status?: number
+  /** Errors it can refuse with, beside those of every route: status and when. */
   readonly refusals?: Readonly<Record<number, string>>
-  handle(app: ApiApp, request: { params: z.output<P>; query: z.output<Q> }): Promise<z.input<R> | Special>
+  handle(app: ApiApp, call: Call<P, Q, B>): Promise<z.input<R> | Special>
 }
 
-export function defineRoute<P extends z.ZodObject, Q extends z.ZodObject, R extends z.ZodType>(
-  route: Route<P, Q, R>,
+export interface Call<P extends Shape = Shape, Q extends Shape = Shape, B extends z.ZodType = z.ZodType> {
+  readonly params: z.output<P>
+  readonly query: z.output<Q>
+  readonly body: z.output<B>
+  /** The body as it was sent. */
+  readonly text: string
+  header(name: string): string | undefined
+}
+
+export function defineRoute<P extends Shape, Q extends Shape, B extends z.ZodType, R extends z.ZodType>(
+  route: Route<P, Q, B, R>,
 ): Route {
   return route as unknown as Route
 }
@@ -62,21 +82,45 @@ interface Answer {
   readonly body: string
 }
 
-async function answer(app: ApiApp, route: Route, request: { params: object; query: object }): Promise<Answer> {
-  const params = route.params.safeParse(request.params)
-  if (!params.success) return problemAnswer(unprocessable(params.error))
-  const query = route.query.safeParse(request.query)
-  if (!query.success) return problemAnswer(unprocessable(query.error))
+async function answer(app: ApiApp, route: Route, request: Request): Promise<Answer> {
+  const call = readCall(route, request)
+  if ('title' in call) return problemAnswer(call)
+  const status = route.status ?? 200
   try {
-    const reply = await route.handle(app, { params: params.data, query: query.data })
-    if (!isSpecial(reply))
-      return { status: 200, type: 'application/json', body: JSON.stringify(route.reply.parse(reply)) }
+    const reply = await route.handle(app, call)
+    if (!isSpecial(reply)) return { status, type: 'application/json', body: JSON.stringify(route.reply.parse(reply)) }
     const other = reply[special]
-    return 'text' in other ? { status: 200, type: 'application/json', body: other.text } : problemAnswer(other.problem)
+    return 'text' in other ? { status, type: 'application/json', body: other.text } : problemAnswer(other.problem)
   } catch (error) {
     app.telemetry.emit('requestFailed', { method: route.method, route: route.path, error: messageOf(error) })
     return problemAnswer(failure(error))
   }
+}
+
+const nothing = z.object({})
+
+function readCall(route: Route, request: Request): Call | Problem {
+  const params = (route.params ?? nothing).safeParse(request.params)
+  if (!params.success) return unprocessable(params.error)
+  const query = (route.query ?? nothing).safeParse(request.query)
+  if (!query.success) return unprocessable(query.error)
+  const text = typeof request.body === 'string' ? request.body : ''
+  const header = (name: string): string | undefined => request.get(name)
+  const call = { params: params.data, query: query.data, text, header }
+  if (!route.body) return { ...call, body: undefined }
+  const body = parseBody(route.body, text)
+  return 'title' in body ? body : { ...call, body: body.data }
+}
+
+function parseBody(schema: z.ZodType, text: string): { data: unknown } | Problem {
+  let sent: unknown
+  try {
+    sent = JSON.parse(text)
+  } catch {
+    return problemOf(400, 'The body is not JSON.')
+  }
+  const parsed = schema.safeParse(sent)
+  return parsed.success ? { data: parsed.data } : unprocessable(parsed.error)
 }
 
 function isSpecial(reply: unknown): reply is Special {

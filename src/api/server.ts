@@ -1,27 +1,50 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express'
 import helmet from 'helmet'
 import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { openQueues, type Queues } from '../jobs.ts'
 import { closeRedis, openRedis } from '../redis.ts'
 import { docs } from './docs.ts'
+import { jsonOnly, openGuard } from './guard.ts'
 import { openApiDocument } from './openapi.ts'
-import { type Problem, problemOf, problemType } from './problem.ts'
+import { problemOf, sendProblem } from './problem.ts'
 import { type ApiApp, failure, handler, type Route } from './route.ts'
 import { livez, readyz } from './routes/health.ts'
-import { invalidOrders } from './routes/invalid.ts'
+import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
+import { job, replayOrders, reprocessOrder } from './routes/jobs.ts'
 import { globalStats, topUsers, userStats } from './routes/stats.ts'
 
 const health: readonly Route[] = [livez, readyz]
-export const routes: readonly Route[] = [userStats, globalStats, topUsers, invalidOrders, ...health]
+export const routes: readonly Route[] = [
+  userStats,
+  globalStats,
+  topUsers,
+  invalidOrders,
+  invalidSummary,
+  invalidEntry,
+  retryInvalid,
+  discardInvalid,
+  reprocessOrder,
+  replayOrders,
+  job,
+  ...health,
+]
 
 export interface Server extends AsyncDisposable {
   readonly url: string
 }
 
-/** @throws OrdersError ORD_PORT_TAKEN */
-export async function openApi(app: App): Promise<Server> {
+/** Something behind the guard that is no route of ours: where it stands, and what answers there. */
+export interface AdminPart {
+  readonly path: string
+  router(queues: Queues): Router
+}
+
+/** @throws OrdersError ORD_PORT_TAKEN; ORD_CONFIG when it would be open to others without a token */
+export async function openApi(app: App, adminParts: readonly AdminPart[] = []): Promise<Server> {
+  const guard = openGuard(app)
   return openServer(app, 'API_PORT', app.config.apiPort, (api) => {
     const document = openApiDocument(routes)
     const web = express()
@@ -29,10 +52,17 @@ export async function openApi(app: App): Promise<Server> {
     web.get('/openapi.json', (_request, response) => {
       response.json(document)
     })
-    for (const route of routes) web[route.method](expressPath(route.path), handler(api, route))
+    for (const { path, router } of adminParts) web.use(path, guard, router(api.queues))
+    for (const route of routes) {
+      const before = route.body ? [guard, jsonOnly, express.text({ type: 'application/json', limit: bodyLimit })] : []
+      web[route.method](expressPath(route.path), ...before, handler(api, route))
+    }
     return web
   })
 }
+
+/** What SQS takes as a message. */
+const bodyLimit = '1mb'
 
 /** The health routes alone, for processes without the API. */
 export async function openHealth(app: App): Promise<Server> {
@@ -52,7 +82,8 @@ async function openServer(app: App, variable: string, port: number, build: Build
   const web = express()
   web.disable('x-powered-by')
   web.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy } }))
-  web.use(build({ ...app, ask }), notFound, failed(app))
+  const queues = stack.use(openQueues(ask))
+  web.use(build({ ...app, ask, queues }), notFound, failed(app))
   const server = web.listen(port, app.config.apiHost)
   try {
     await once(server, 'listening')
@@ -101,16 +132,12 @@ function failed(app: App): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const status = Number(error?.status)
     if (status >= 400 && status < 500) {
-      sendProblem(response, problemOf(status, messageOf(error)))
+      sendProblem(response, problemOf(status, status === 413 ? 'The body is larger than 1 MB.' : messageOf(error)))
       return
     }
     app.telemetry.emit('requestFailed', { method: request.method, route: '-', error: messageOf(error) })
     sendProblem(response, failure(error))
   }
-}
-
-function sendProblem(response: Parameters<RequestHandler>[1], problem: Problem): void {
-  response.status(problem.status).type(problemType).send(JSON.stringify(problem))
 }
 
 function expressPath(path: string): string {

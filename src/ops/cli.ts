@@ -3,11 +3,19 @@ import { messageOf, OrdersError } from '../errors.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
 import { demoCommand } from './demo.ts'
 import { populateCommand } from './populate.ts'
+import { replayCommand } from './replay.ts'
 import { runCommand } from './roles.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
 
-export const commands: readonly Command[] = [startCommand, demoCommand, runCommand, populateCommand, statusCommand]
+export const commands: readonly Command[] = [
+  startCommand,
+  demoCommand,
+  runCommand,
+  populateCommand,
+  replayCommand,
+  statusCommand,
+]
 
 /** Runs the command that the words name; ends the process with 1 and one plain line when it cannot. */
 export async function main(argv: readonly string[]): Promise<void> {

@@ -8,7 +8,9 @@ import { closeOnStop } from '../redis.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import { runStage } from '../stages/run.ts'
 import type { Stage } from '../stages/stage.ts'
+import { board } from './board.ts'
 import { defineCommand } from './command.ts'
+import { jobLoops } from './jobs.ts'
 import { openApp } from './open.ts'
 import { type Loop, supervise } from './supervise.ts'
 
@@ -22,6 +24,7 @@ type Opener = (app: App) => Promise<Role>
 const openers: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['bridge', bridge],
   ...pipeline.map((stage): [string, Opener] => [stage.name, (app) => worker(app, stage)]),
+  ['jobs', jobs],
   ['api', api],
 ])
 
@@ -64,8 +67,12 @@ async function worker(app: App, stage: Stage): Promise<Role> {
 }
 
 async function api(app: App): Promise<Role> {
-  const server = await openApi(app)
+  const server = await openApi(app, [board])
   return { loops: [{ name: 'api', run: tickWhileAlive }], [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+}
+
+async function jobs(app: App): Promise<Role> {
+  return { loops: jobLoops(app), [Symbol.asyncDispose]: async () => {} }
 }
 
 /** The API answers as long as the event loop turns. */

@@ -68,6 +68,6 @@ export const startCommand = defineCommand({
 })
 
 export function banner({ apiUrl, notes }: Started): string {
-  const urls = [`API    ${apiUrl}/stats/global`, `Docs   ${apiUrl}/docs`]
+  const urls = [`API    ${apiUrl}/stats/global`, `Docs   ${apiUrl}/docs`, `Queues ${apiUrl}/admin/queues`]
   return [...urls, ...notes, 'Ctrl-C stops.'].join('\n')
 }

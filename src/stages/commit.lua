@@ -1,18 +1,19 @@
 -- Commits one batch of one stage: acknowledge, remember, apply, emit, reject and count, or change nothing.
 --
 -- KEYS[1] stream read   [2] stream emitted to (or [1] again)   [3] counters   [4] invalid stream   [5] invalid list
--- KEYS[6..] two per ledger line (this generation's bucket, the last one's), then the keys of `hashes` and `boards`
+-- KEYS[6..] two per ledger line (this generation's bucket, the last one's), then keys that are referred to by number
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   ids      entries to acknowledge
 --   ledger   { generation, seconds, lines: [[field, value]] }: one line per emitted record, then one per rejected one
 --   hashes   [[key number, field, by, ...]]        HINCRBY
 --   boards   [[key number, score, member, ...]]    ZADD GT
+--   tickets  [[ledger line, key number]]: lines whose verdict goes to an outcome
 --   totals   [[key number, field, ...]] per emitted record: fields of `hashes` to append to it
 --   emits, rejects   how many of each follow in ARGV
 --   orders   orders in the records to pass   received   orders to count as received here
 --   counts   { passed, rejected }: names of counters
--- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then code, orders and record
---   (JSON without the first brace) of each rejected one
+-- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then of each rejected one code, key
+--   number of its group, orders and record (JSON without the first brace)
 --
 -- Replies  { 'committed', orders passed, duplicates, orders rejected }, or with nothing changed:
 --   { 'stale', id ... }            the entries still pending; the others were committed by another consumer
@@ -60,6 +61,8 @@ redis.call('HLEN', KEYS[3])
 redis.call('XLEN', KEYS[4])
 redis.call('LLEN', KEYS[5])
 for _, board in ipairs(boards) do redis.call('ZCARD', KEYS[board[1]]) end
+for i = 1, plan.rejects do redis.call('ZCARD', KEYS[tonumber(ARGV[first_reject + 4 * (i - 1) + 1])]) end
+for _, ticket in ipairs(plan.tickets) do redis.call('HLEN', KEYS[ticket[2]]) end
 for _, hash in ipairs(hashes) do
   local read = { 'HMGET', KEYS[hash[1]] }
   for i = 2, #hash, 2 do read[#read + 1] = hash[i] end
@@ -120,16 +123,27 @@ if #emitted > 0 then
   redis.call('XADD', KEYS[2], '*', 'n', text(passed), 'r', '[' .. table.concat(emitted, ',') .. ']')
 end
 
-local rejected, by_code = 0, {}
+local rejected, by_code, rejected_as = 0, {}, {}
 for i = 1, plan.rejects do
   if not ledger or fresh[plan.emits + i] then
-    local at = first_reject + 3 * (i - 1)
-    local code, orders, record = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
+    local at = first_reject + 4 * (i - 1)
+    local code, group, orders, record = ARGV[at], KEYS[tonumber(ARGV[at + 1])], tonumber(ARGV[at + 2]), ARGV[at + 3]
     local id = redis.call('XADD', KEYS[4], '*', 'code', code, 'record', '{' .. record)
     redis.call('LPUSH', KEYS[5], '{"id":"' .. id .. '",' .. record)
+    rejected_as[i] = id
+    local ms, sequence = id:match('(%d+)-(%d+)')
+    redis.call('ZADD', group, 0, ms .. '-' .. string.rep('0', 10 - #sequence) .. sequence) -- so that text sorts as ids do
     rejected = rejected + orders
     by_code[code] = (by_code[code] or 0) + 1
   end
+end
+
+for _, ticket in ipairs(plan.tickets) do
+  local line, outcome = ticket[1], KEYS[ticket[2]]
+  local reject = line - plan.emits
+  local verdict = not fresh[line] and 'duplicate' or reject < 1 and 'admitted' or ARGV[first_reject + 4 * (reject - 1)]
+  redis.call('HINCRBY', outcome, verdict, 1)
+  if rejected_as[reject] then redis.call('HSET', outcome, 'invalid_id', rejected_as[reject]) end
 end
 
 local function count(name, by) if by > 0 then redis.call('HINCRBY', KEYS[3], name, text(by)) end end

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
+import { codeOf } from '../messages.ts'
 import { loadScript, runScript } from '../script.ts'
 import { generationSeconds } from './ledger.ts'
 import { rejectedBy } from './pipeline.ts'
@@ -37,6 +38,10 @@ export async function commit(
   const hashes = numbered(names, plan.hashes, ([field, by]) => [field, by])
   const boards = numbered(names, plan.boards, ([member, score]) => [score, member])
   const numberOf = new Map(hashes.map(([number], at) => [[...plan.hashes.keys()][at], number]))
+  const groups = plan.rejects.map(({ group }) => numberIn(names, keys.invalidGroup(group)))
+  const tickets = (lines ?? []).flatMap(({ ticket }, line) =>
+    ticket === undefined ? [] : [[line + 1, numberIn(names, keys.outcome(ticket))]],
+  )
   const totals = plan.emits.flatMap(({ totals }) => (totals ? [[numberOf.get(totals.key), ...totals.fields]] : []))
   const wire = {
     ids: plan.entryIds,
@@ -50,6 +55,7 @@ export async function commit(
     hashes,
     boards,
     ...(totals.length > 0 && { totals }),
+    tickets,
     emits: plan.emits.length,
     rejects: plan.rejects.length,
     orders: plan.orders,
@@ -61,7 +67,7 @@ export async function commit(
     consumer,
     JSON.stringify(wire),
     ...plan.emits.map(({ text }) => text),
-    ...plan.rejects.flatMap(({ code, orders, record }) => [code, orders, record]),
+    ...plan.rejects.flatMap(({ group, orders, record }, at) => [codeOf(group), groups[at] ?? 0, orders, record]),
   ]
   return parseReply(await runScript(redis, script, names, args))
 }
@@ -78,6 +84,12 @@ function numbered(
   pair: (entry: [string, number]) => (string | number)[],
 ): (string | number)[][] {
   return [...groups].map(([key, pairs]) => [names.push(key), ...[...pairs].flatMap(pair)])
+}
+
+/** A key's number, once however often it is asked for. */
+function numberIn(names: string[], key: string): number {
+  const at = names.indexOf(key)
+  return at === -1 ? names.push(key) : at + 1
 }
 
 const replies = z.union([

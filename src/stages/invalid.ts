@@ -1,14 +1,14 @@
-import type { Keys } from '../keys.ts'
-import type { Rejection } from '../messages.ts'
-import type { RedisClient } from '../redis.ts'
+import type { History, Rejection } from '../messages.ts'
 import type { Entry } from './consume.ts'
 
 /**
  * A rejected record as the invalid channel keeps it: JSON without its first brace, because the commit script puts the
  * id there. An order that is a JSON object stands in it byte for byte as it was sent; anything else as text.
  */
-export function invalidRecord(sent: Sent, { code, reason }: Rejection, now: Date): string {
-  const tail = JSON.stringify({ code, reason, ts: now.toISOString() }).slice(1)
+export function invalidRecord(sent: Sent, { code, reason }: Rejection, now: Date, past?: History): string {
+  const ts = now.toISOString()
+  const attempts = (past?.attempts ?? 0) + 1
+  const tail = JSON.stringify({ code, reason, ts, ...past, attempts }).slice(1)
   if ('bytes' in sent) return `"order":null,"raw_base64":"${sent.bytes.toString('base64')}",${tail}`
   if (isReadableObject(sent.text)) return `"order":${sent.text},${tail}`
   return `"order":null,"raw":${JSON.stringify(sent.text)},${tail}`
@@ -51,9 +51,4 @@ function depth(text: string): number {
     else if (unit === '}' || unit === ']') depth--
   }
   return deepest
-}
-
-/** JSON texts of the newest rejected records, newest first. */
-export async function readInvalid(redis: RedisClient, keys: Keys, limit: number): Promise<string[]> {
-  return redis.lrange(keys.invalidOrders, 0, limit - 1)
 }

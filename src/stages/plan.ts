@@ -1,5 +1,13 @@
 import type { Keys } from '../keys.ts'
-import { type Channel, type ChannelName, channels, type RecordOf, type Rejection } from '../messages.ts'
+import {
+  type Channel,
+  type ChannelName,
+  channels,
+  groupOf,
+  type RecordOf,
+  type RejectGroup,
+  type Rejection,
+} from '../messages.ts'
 import type { Entry } from './consume.ts'
 import { invalidRecord, type Sent, sentEntry } from './invalid.ts'
 import { admittedRecord, type LedgerPlace, type LedgerRecord, rejectedRecord } from './ledger.ts'
@@ -26,15 +34,16 @@ type Groups = Map<string, Map<string, number>>
 export interface Emit {
   readonly text: string
   /** Whose order this is and which record, should the ledger know it otherwise. */
-  readonly admitted?: { readonly identity: Identity; readonly at: RecordAt }
+  readonly admitted?: { readonly identity: Identity; readonly at: RecordAt; readonly ticket?: string | undefined }
   readonly totals?: { readonly key: string; readonly fields: readonly string[] }
 }
 
 interface Reject {
-  readonly code: string
+  readonly group: RejectGroup
   readonly orders: number
   readonly record: string
   readonly messageId: string
+  readonly ticket?: string | undefined
 }
 
 /** A record's place: entry id and index, as text. */
@@ -113,16 +122,23 @@ function decide({ stage, keys, conflicts, onDecideFailed }: Planning, { at, entr
 }
 
 function rejectOf({ at, record, orders, sent }: Placed, rejection: Rejection, now: Date): Reject {
-  const messageId = record && 'body' in record ? record.id : at
-  return { code: rejection.code, orders, record: invalidRecord(sent(), rejection, now), messageId }
+  const raw = record && 'body' in record ? record : undefined
+  const text = invalidRecord(sent(), rejection, now, raw?.history)
+  return { group: groupOf(rejection), orders, record: text, messageId: raw?.id ?? at, ticket: raw?.ticket }
 }
 
 /** key → the one record that stands for all orders of that key in the batch */
 type TotalsOf = Map<string, { orders: number; head: object; key: string; fields: readonly string[] }>
 
-function passInto(plan: Plan, totals: TotalsOf, { at, orders }: Placed, verdict: Exclude<Verdict, Rejection>): void {
+function passInto(
+  plan: Plan,
+  totals: TotalsOf,
+  { at, orders, record }: Placed,
+  verdict: Exclude<Verdict, Rejection>,
+): void {
   if (verdict.outcome === 'admit') {
-    plan.emits.push({ text: JSON.stringify(verdict.emit), admitted: { identity: verdict.identity, at } })
+    const ticket = record && 'ticket' in record ? record.ticket : undefined
+    plan.emits.push({ text: JSON.stringify(verdict.emit), admitted: { identity: verdict.identity, at, ticket } })
     return
   }
   for (const effect of verdict.effects) merge(plan, effect)
@@ -137,22 +153,28 @@ function passInto(plan: Plan, totals: TotalsOf, { at, orders }: Placed, verdict:
 
 function merge({ hashes, boards }: Plan, effect: Effect): void {
   if (effect.kind === 'hincrby') {
-    const fields = groupOf(hashes, effect.key)
+    const fields = within(hashes, effect.key)
     fields.set(effect.field, (fields.get(effect.field) ?? 0) + effect.by)
   } else {
-    const members = groupOf(boards, effect.key)
+    const members = within(boards, effect.key)
     members.set(effect.member, Math.max(members.get(effect.member) ?? Number.NEGATIVE_INFINITY, effect.score))
   }
 }
 
-function groupOf(groups: Groups, key: string): Map<string, number> {
+function within(groups: Groups, key: string): Map<string, number> {
   const group = groups.get(key) ?? new Map<string, number>()
   groups.set(key, group)
   return group
 }
 
-/** The ledger's lines of a plan: one per emitted record, then one per rejected one, as the commit script reads them. */
-export function ledgerLines(plan: Plan, place: LedgerPlace): LedgerRecord[] {
-  const admitted = plan.emits.flatMap(({ admitted }) => (admitted ? [admittedRecord(admitted.identity, place)] : []))
-  return [...admitted, ...plan.rejects.map(({ messageId }) => rejectedRecord(messageId, place))]
+/**
+ * The ledger's lines of a plan, as the commit script reads them: one per emitted record, then one per rejected one.
+ * `ticket` is whose outcome the verdict goes to.
+ */
+export function ledgerLines(plan: Plan, place: LedgerPlace): (LedgerRecord & { ticket?: string | undefined })[] {
+  const admitted = plan.emits.flatMap(({ admitted }) =>
+    admitted ? [{ ...admittedRecord(admitted.identity, place), ticket: admitted.ticket }] : [],
+  )
+  const rejected = plan.rejects.map(({ messageId, ticket }) => ({ ...rejectedRecord(messageId, place), ticket }))
+  return [...admitted, ...rejected]
 }

@@ -46,5 +46,7 @@ test('a Redis Cluster that is not up at start is one line and exit code 1', asyn
   if (!server) throw new Error('no redis-server')
   await using refused = spawnOrders(['run', 'validate'], envOf(server.url, undefined, { REDIS_CLUSTER: 'true' }))
   expect(await refused.exit()).toEqual({ code: 1, signal: null })
-  expect(refused.stderr()).toMatch(/^Redis does not answer at redis:\/\/127\.0\.0\.1:\d+ \(.+\): start it or set REDIS_URL\.\n$/)
+  expect(refused.stderr()).toMatch(
+    /^Redis does not answer at redis:\/\/127\.0\.0\.1:\d+ \(.+\): start it or set REDIS_URL\.\n$/,
+  )
 })

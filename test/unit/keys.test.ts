@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Keys, makeKeys, manifestKey } from '../../src/keys.ts'
+import { rejectGroupNames } from '../../src/messages.ts'
 
 /** By which ioredis routes; it takes another tag than Redis where the first braces are empty, as in `a{}{b}`. */
 const clientSlotOf = createRequire(import.meta.url)('cluster-key-slot') as (key: string) => number
@@ -19,10 +20,12 @@ function slotOf(key: string): number {
 
 /** Every key of a partition, with these for what varies. */
 function everyKey(keys: Keys, userId: string, number = 0): string[] {
-  const { stream, userStats, ledger, own, ...named } = keys
+  const { stream, userStats, ledger, own, invalidGroup, outcome, ...named } = keys
   return [
     ...Object.values(stream),
     ...Object.values(named),
+    ...rejectGroupNames.map(invalidGroup),
+    outcome('replay-1'),
     userStats(userId),
     ledger(number, number),
     own('revenue', userId),
@@ -36,7 +39,7 @@ const hostileId = fc
 
 describe('without partitions', () => {
   test('names are bare, as in the Python system', () => {
-    const { userStats, ledger, own, ...named } = makeKeys()
+    const { userStats, ledger, own, invalidGroup, outcome, ...named } = makeKeys()
     expect(named).toMatchObject({
       stream: { raw: 'orders:raw', valid: 'orders:valid', counted: 'orders:counted' },
       invalid: 'orders:invalid',
@@ -44,8 +47,13 @@ describe('without partitions', () => {
       globalStats: 'global:stats',
       leaderboardSpend: 'leaderboard:spend',
       leaderboardOrders: 'leaderboard:orders',
+      discarded: 'orders:discarded',
       counters: 'pipeline:counters',
     })
+    expect([invalidGroup('bad-value:range'), outcome('replay-1')]).toEqual([
+      'invalid:bad-value:range',
+      'outcome:replay-1',
+    ])
     expect([userStats('user_7'), ledger(1471, 12), own('revenue', 'days')]).toEqual([
       'user:user_7',
       'ledger:1471:12',

@@ -8,8 +8,6 @@ export const livez = defineRoute({
   method: 'get',
   path: '/livez',
   summary: 'Whether this process and each of its loops go round.',
-  params: z.object({}),
-  query: z.object({}),
   reply: z
     .object({
       status: z.string(),
@@ -29,8 +27,6 @@ export const readyz = defineRoute({
   method: 'get',
   path: '/readyz',
   summary: 'Whether Redis answers.',
-  params: z.object({}),
-  query: z.object({}),
   reply: z.object({ status: z.string() }).meta({ id: 'Readiness' }),
   refusals: { 503: 'Redis does not answer.' },
   handle: async ({ ask }) => {

@@ -1,17 +1,114 @@
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { invalidOrder } from '../../messages.ts'
-import { readInvalid } from '../../stages/invalid.ts'
+import { newJobId } from '../../jobs.ts'
+import { invalidOrder, rejectCodes } from '../../messages.ts'
+import { readInvalid, readInvalidEntry, summarize } from '../../stages/invalid-read.ts'
+import { discardEntry } from '../../stages/take.ts'
 import { integerParam } from '../fields.ts'
-import { defineRoute, jsonText } from '../route.ts'
+import { defineRoute, jsonText, refuse } from '../route.ts'
+import { accepted, acceptedReply } from './jobs.ts'
+
+const entryId = z.string().regex(/^\d{1,16}-\d{1,16}$/, 'must be an id such as 1764000000000-0')
+const params = z.object({ id: entryId.meta({ description: 'Id of the entry.' }) })
+const gone = { 404: 'There is no such entry: it was replayed or discarded.' }
+const operatorHeader = { 'X-Operator': 'Who does it, for the record.' }
 
 export const invalidOrders = defineRoute({
   method: 'get',
   path: '/orders/invalid',
-  summary: 'Orders that were not accepted and why, newest first.',
-  params: z.object({}),
-  query: z.object({ limit: integerParam(1, 1_000, 50, 'How many at most.') }),
+  summary:
+    'Orders that were not accepted and why, newest first. For the next page, `before` is the id of the last one.',
+  query: z.object({
+    limit: integerParam(1, 1_000, 50, 'How many at most.'),
+    code: z.enum(rejectCodes).optional().meta({ description: 'Only of this code.' }),
+    user_id: z.string().optional().meta({ description: 'Only of this user; reads the channel through.' }),
+    before: entryId.optional().meta({ description: 'Only entries older than this one.' }),
+  }),
   reply: z.array(invalidOrder),
   // The elements are JSON text already; parsing a hostile order only to write it again could overflow the stack.
-  handle: async ({ ask, keys }, { query: { limit } }) =>
-    jsonText(`[${(await readInvalid(ask, keys, limit)).join(',')}]`),
+  handle: async ({ ask, keys }, { query: { limit, code, user_id, before } }) => {
+    const found = await readInvalid(ask, keys, { limit, code, userId: user_id, before })
+    return jsonText(`[${found.join(',')}]`)
+  },
+})
+
+export const invalidSummary = defineRoute({
+  method: 'get',
+  path: '/orders/invalid/summary',
+  summary: 'How many orders were not accepted for which reason, since when, with an example of each.',
+  reply: z
+    .object({
+      total: z.int(),
+      codes: z.record(z.string(), z.int()),
+      reasons: z.array(
+        z.object({
+          code: z.enum(rejectCodes),
+          reason: z.string(),
+          count: z.int(),
+          first: z.iso.datetime(),
+          last: z.iso.datetime(),
+          example: invalidOrder,
+        }),
+      ),
+    })
+    .meta({ id: 'InvalidSummary' }),
+  handle: async ({ ask, keys }) => {
+    const groups = await summarize(ask, keys)
+    const codes: Record<string, number> = {}
+    for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
+    const total = groups.reduce((sum, { count }) => sum + count, 0)
+    const reasons = groups.map(({ example, ...group }) =>
+      JSON.stringify(group).replace(/\}$/, `,"example":${example.json}}`),
+    )
+    return jsonText(`{"total":${total},"codes":${JSON.stringify(codes)},"reasons":[${reasons.join(',')}]}`)
+  },
+})
+
+export const invalidEntry = defineRoute({
+  method: 'get',
+  path: '/orders/invalid/{id}',
+  summary: 'One order that was not accepted.',
+  params,
+  reply: invalidOrder,
+  refusals: gone,
+  handle: async ({ ask, keys }, { params: { id } }) => {
+    const entry = await readInvalidEntry(ask, keys, id)
+    return entry ? jsonText(entry.json) : refuse(404, gone[404])
+  },
+})
+
+export const retryInvalid = defineRoute({
+  method: 'put',
+  path: '/orders/invalid/{id}',
+  summary: 'Puts another order in the place of one that was not accepted, and sends it round again.',
+  params,
+  headers: operatorHeader,
+  body: z.looseObject({}).meta({ id: 'AnyOrder', description: 'The order; the rules judge it.' }),
+  status: 202,
+  reply: acceptedReply,
+  refusals: gone,
+  handle: async ({ ask, keys, queues }, { params: { id }, text, header }) => {
+    if (!(await readInvalidEntry(ask, keys, id))) return refuse(404, gone[404])
+    const jobId = newJobId('reprocess', randomUUID())
+    const edit = { invalidId: id, by: header('x-operator') ?? 'unknown' }
+    await queues.reprocess.add('edit', { body: text, edit }, { jobId })
+    return accepted(jobId)
+  },
+})
+
+export const discardInvalid = defineRoute({
+  method: 'delete',
+  path: '/orders/invalid/{id}',
+  summary: 'Gives an order up: it is moved to `orders:discarded` with the reason.',
+  params,
+  headers: operatorHeader,
+  body: z.object({ reason: z.string().min(1).max(1_000) }).meta({ id: 'Discard' }),
+  reply: z.object({ status: z.string(), id: z.string() }).meta({ id: 'Discarded' }),
+  refusals: gone,
+  handle: async (app, { params: { id }, body: { reason }, header }) => {
+    const entry = await readInvalidEntry(app.ask, app.keys, id)
+    const why = { reason, by: header('x-operator') ?? 'unknown' }
+    const discarded = entry && (await discardEntry({ ...app, redis: app.ask }, entry, why))
+    return discarded ? { status: 'discarded', id } : refuse(404, gone[404])
+  },
 })

@@ -9,7 +9,6 @@ export const userStats = defineRoute({
   path: '/users/{user_id}/stats',
   summary: "A user's order count and total spend; zeros for an unknown user.",
   params: z.object({ user_id: z.string() }),
-  query: z.object({}),
   reply: z.object({ user_id: z.string(), order_count: z.int(), total_spend: amount }).meta({ id: 'UserStats' }),
   handle: async ({ ask, keys }, { params: { user_id } }) => {
     const { orders, minor } = await readUserStats(ask, keys, user_id)
@@ -21,8 +20,6 @@ export const globalStats = defineRoute({
   method: 'get',
   path: '/stats/global',
   summary: 'Number of orders and total revenue.',
-  params: z.object({}),
-  query: z.object({}),
   reply: z.object({ total_orders: z.int(), total_revenue: amount }).meta({ id: 'GlobalStats' }),
   handle: async ({ ask, keys }) => {
     const { orders, minor } = await readGlobalStats(ask, keys)
@@ -37,7 +34,6 @@ export const topUsers = defineRoute({
   method: 'get',
   path: '/stats/top-users',
   summary: 'The best users by spend or by order count, best first; equals in descending order of user_id.',
-  params: z.object({}),
   query: z.object({
     by: board.default('spend').meta({ description: 'Board.' }),
     n: integerParam(1, 100, 10, 'How many users.'),

@@ -1,0 +1,93 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Request, RequestHandler, Response } from 'express'
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
+import type { App } from '../app.ts'
+import { OrdersError } from '../errors.ts'
+import { problemOf, sendProblem } from './problem.ts'
+
+/** Wrong tokens an address may try a minute; a person mistypes less, a guesser gets nowhere. */
+const wrongTokensAMinute = 10
+
+/**
+ * Lets through who may write and see the admin part: with ADMIN_TOKEN set, who sends it (Bearer, or Basic with any user
+ * name); without, only this machine, by a name of its own (against DNS rebinding).
+ * @throws OrdersError ORD_CONFIG when the API would be open to others without a token.
+ */
+export function openGuard({ config, telemetry }: App): RequestHandler {
+  const { adminToken, apiHost } = config
+  const denied = (request: Request, response: Response, status: number, detail: string): void => {
+    telemetry.emit('denied', { route: request.path, status, address: request.ip ?? '' })
+    sendProblem(response, problemOf(status, detail))
+  }
+  if (adminToken !== undefined) return tokenGuard(adminToken, denied)
+  if (!isLoopbackName(apiHost)) {
+    const told = `API_HOST is "${apiHost}" and ADMIN_TOKEN is not set: set a token, or listen on 127.0.0.1.`
+    throw new OrdersError('ORD_CONFIG', told)
+  }
+  telemetry.emit('unguarded', { note: 'ADMIN_TOKEN is not set: admin and writing routes answer on loopback only.' })
+  return (request, response, next) => {
+    if (!isLoopbackName(request.socket.remoteAddress ?? '')) {
+      return denied(request, response, 403, 'Only this machine may do this: set ADMIN_TOKEN to open it to others.')
+    }
+    if (!isLoopbackName(hostOf(request))) {
+      return denied(request, response, 403, 'The Host header must be localhost: set ADMIN_TOKEN to use another name.')
+    }
+    next()
+  }
+}
+
+/** A write says that it is JSON: a form of another site cannot (CSRF). */
+export const jsonOnly: RequestHandler = (request, response, next) => {
+  if (request.is('application/json')) return next()
+  sendProblem(response, problemOf(415, 'The content-type must be application/json.'))
+}
+
+type Deny = (request: Request, response: Response, status: number, detail: string) => void
+
+function tokenGuard(token: string, deny: Deny): RequestHandler {
+  const isToken = sameAs(token)
+  const tries = rateLimit({
+    windowMs: 60_000,
+    limit: wrongTokensAMinute,
+    legacyHeaders: false,
+    standardHeaders: 'draft-8',
+    handler: (request, response) => deny(request, response, 429, 'Too many wrong tokens: try again in a minute.'),
+  })
+  return async (request, response, next) => {
+    // A right guess must not help a guesser either.
+    const tried = await tries.getKey(ipKeyGenerator(request.ip ?? ''))
+    if (isToken(sentToken(request)) && (tried?.totalHits ?? 0) < wrongTokensAMinute) return next()
+    return tries(request, response, () => {
+      response.set('WWW-Authenticate', 'Basic realm="orders", charset="UTF-8"')
+      deny(
+        request,
+        response,
+        401,
+        'A token is needed: Authorization: Bearer <ADMIN_TOKEN>, or Basic with any user name.',
+      )
+    })
+  }
+}
+
+function sentToken(request: Request): string {
+  const [scheme = '', credentials = ''] = (request.get('authorization') ?? '').split(' ')
+  if (scheme.toLowerCase() === 'bearer') return credentials
+  if (scheme.toLowerCase() !== 'basic') return ''
+  const [, ...password] = Buffer.from(credentials, 'base64').toString().split(':')
+  return password.join(':')
+}
+
+/** Compares hashes in constant time: neither length nor content of the token shows. */
+function sameAs(token: string): (given: string) => boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  const wanted = digest(token)
+  return (given) => timingSafeEqual(digest(given), wanted)
+}
+
+function hostOf(request: Request): string {
+  return (request.get('host') ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+}
+
+function isLoopbackName(name: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/i.test(name)
+}

@@ -1,0 +1,135 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import { findJob, newJobId, progress, replayResult, verdict } from '../../jobs.ts'
+import { idempotencyKey } from '../../keys.ts'
+import { rejectCodes } from '../../messages.ts'
+import { newestId } from '../../stages/invalid-read.ts'
+import { readOutcome, readVerdict } from '../../stages/outcome.ts'
+import { type ApiApp, defineRoute, refuse } from '../route.ts'
+
+export const acceptedReply = z
+  .object({ status: z.string(), message: z.string(), job_id: z.string() })
+  .meta({ id: 'Accepted' })
+
+export const accepted = (jobId: string): z.input<typeof acceptedReply> => ({
+  status: 'accepted',
+  message: 'Order sent for reprocessing.',
+  job_id: jobId,
+})
+
+const identity = z.union([z.string().min(1).max(256), z.int()], 'must be a non-empty string of at most 256 characters')
+const text = z.string().min(1)
+const correctedOrder = z
+  .looseObject({
+    order_id: identity,
+    user_id: identity,
+    order_timestamp: z.iso.datetime({ offset: true, local: true }),
+    order_value: z.number().min(0).max(1_000_000_000),
+    items: z.array(
+      z.looseObject({ product_id: identity, quantity: z.int().min(0), price_per_unit: z.number().min(0) }),
+    ),
+    shipping_address: text,
+    payment_method: text,
+  })
+  .meta({ id: 'CorrectedOrder' })
+
+export const reprocessOrder = defineRoute({
+  method: 'post',
+  path: '/orders/reprocess',
+  summary: 'Sends a corrected order through the pipeline; `GET /jobs/{id}` tells what became of it.',
+  headers: { 'Idempotency-Key': 'The same key and order within 24 hours are the same job.' },
+  body: correctedOrder,
+  status: 202,
+  reply: acceptedReply,
+  refusals: { 409: 'The Idempotency-Key was used with another order.' },
+  handle: async (app, { text, header }) => {
+    const jobId = await jobIdFor(app, header('idempotency-key'), text)
+    if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
+    // An id that is there already is the same job: BullMQ leaves it as it is.
+    await app.queues.reprocess.add('order', { body: text }, { jobId })
+    return accepted(jobId)
+  },
+})
+
+/** The limit of one replay; there may be any number of replays. */
+const mostReplayed = 1_000_000
+
+export const replayOrders = defineRoute({
+  method: 'post',
+  path: '/orders/replay',
+  summary:
+    'Sends orders that were not accepted round again, oldest first; with `dryRun` only says what would pass the rules.',
+  body: z
+    .object({
+      limit: z.int().min(1).max(mostReplayed).default(mostReplayed),
+      code: z.enum(rejectCodes).optional(),
+      ids: z
+        .array(z.string().regex(/^\d{1,16}-\d{1,16}$/))
+        .min(1)
+        .max(1_000)
+        .optional(),
+      dryRun: z.boolean().default(false),
+    })
+    .strict()
+    .meta({ id: 'Replay' }),
+  status: 202,
+  reply: acceptedReply,
+  handle: async ({ ask, keys, queues }, { body }) => {
+    const jobId = newJobId('replay', randomUUID())
+    await queues.replay.add('replay', { ...body, until: await newestId(ask, keys) }, { jobId })
+    return { ...accepted(jobId), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
+  },
+})
+
+export const job = defineRoute({
+  method: 'get',
+  path: '/jobs/{id}',
+  summary: 'State and result of a job; of a reprocess job the verdict as soon as the pipeline has one.',
+  params: z.object({ id: z.string() }),
+  reply: z
+    .object({
+      id: z.string(),
+      queue: z.string(),
+      state: z.string(),
+      attempts: z.int(),
+      progress: progress.nullable(),
+      verdict: verdict.nullable(),
+      result: z.union([replayResult, verdict]).nullable(),
+      failure: z.string().nullable(),
+    })
+    .meta({ id: 'Job' }),
+  refusals: { 404: 'There is no such job.' },
+  handle: async ({ ask, keys, queues }, { params: { id } }) => {
+    const found = await findJob(queues, id)
+    if (!found) return refuse(404, `There is no job ${id}: finished ones are kept for a week.`)
+    const outcome = await readOutcome(ask, keys, id)
+    const hasVerdict = found.queueName === 'reprocess' && outcome.judged > 0
+    return {
+      id,
+      queue: found.queueName,
+      state: await found.getState(),
+      attempts: found.attemptsMade,
+      progress: progress.safeParse(found.progress).data ?? null,
+      verdict: hasVerdict ? await readVerdict(ask, keys, outcome) : null,
+      result: found.returnvalue ?? null,
+      failure: found.failedReason ?? null,
+    }
+  },
+})
+
+const idempotencySeconds = 86_400
+
+/** The job that the key stands for, a new one without; undefined where it stands for a job with another order. */
+async function jobIdFor({ ask }: ApiApp, key: string | undefined, body: string): Promise<string | undefined> {
+  const fresh = newJobId('reprocess', randomUUID())
+  if (key === undefined) return fresh
+  const entry = idempotencyKey(sha256(key))
+  const payload = sha256(body)
+  const known = await ask.set(entry, `${fresh} ${payload}`, 'EX', idempotencySeconds, 'NX', 'GET')
+  const [jobId = fresh, knownPayload = payload] = known?.split(' ') ?? []
+  return knownPayload === payload ? jobId : undefined
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,193 @@
+import { setInterval as every, setTimeout as sleep } from 'node:timers/promises'
+import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
+import type { App, Tick } from '../app.ts'
+import { messageOf } from '../errors.ts'
+import { enqueueOnce } from '../ingest/enqueue.ts'
+import {
+  bullConnection,
+  type OrderVerdict,
+  type ReplayData,
+  type ReplayResult,
+  type ReprocessData,
+  replayData,
+  reprocessData,
+} from '../jobs.ts'
+import { countInvalid, type InvalidEntry, readInvalidEntry, readOldest } from '../stages/invalid-read.ts'
+import { type Outcome, readOutcome, readVerdict } from '../stages/outcome.ts'
+import { checkOrder } from '../stages/rules.ts'
+import { replayEntries } from '../stages/take.ts'
+import type { Loop } from './supervise.ts'
+
+/** Orders moved by one script call, which holds Redis for a millisecond or so. */
+const chunk = 100
+/** The commit of a stage takes some milliseconds; asking more often would load Redis for nothing. */
+const pollMs = 50
+
+/** The workers of both queues. Many reprocess jobs only wait for their verdict; a replay moves thousands of orders. */
+export function jobLoops(app: App): Loop[] {
+  const reprocessing: Work<ReprocessData, OrderVerdict> = { queue: 'reprocess', concurrency: 50, handle: reprocess }
+  const replaying: Work<ReplayData, ReplayResult> = { queue: 'replay', concurrency: 4, handle: replay }
+  return [
+    { name: 'jobs-reprocess', run: (tick, signal) => work(app, reprocessing, tick, signal) },
+    { name: 'jobs-replay', run: (tick, signal) => work(app, replaying, tick, signal) },
+  ]
+}
+
+interface Work<D, R> {
+  readonly queue: string
+  readonly concurrency: number
+  /** Can be tried again at any point: what it has sent is on record. */
+  handle(app: App, job: Job<D, R>, signal: AbortSignal): Promise<R>
+}
+
+/** Works jobs until the signal aborts; those in hand then go back to waiting, for another worker. */
+async function work<D, R>(
+  app: App,
+  { queue, concurrency, handle }: Work<D, R>,
+  tick: Tick,
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, telemetry, redis } = app
+  const process = async (job: Job<D, R>, token?: string): Promise<R> => {
+    try {
+      return await handle(app, job, signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      await job.moveToWait(token)
+      throw new WaitingError()
+    }
+  }
+  const worker = new Worker<D, R>(queue, process, {
+    ...bullConnection(redis),
+    concurrency,
+    lockDuration: config.jobLockMs,
+    stalledInterval: config.jobLockMs,
+    // A job goes on where its killed worker stopped, however often.
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+  })
+  worker.on('error', () => {}) // the shared connection reports the same outage
+  worker.on('completed', ({ id = '' }) => telemetry.emit('jobDone', { job: id, queue }))
+  worker.on('failed', (job, error) => {
+    telemetry.emit('jobFailed', { job: job?.id ?? '', queue, attempt: job?.attemptsMade ?? 0, error: messageOf(error) })
+  })
+  try {
+    for await (const _ of every(1_000, undefined, { signal })) if (worker.isRunning()) tick()
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    await worker.close()
+  }
+}
+
+async function reprocess(app: App, job: Job<ReprocessData>, signal: AbortSignal): Promise<OrderVerdict> {
+  const { redis, keys } = app
+  const ticket = job.id ?? ''
+  const { body, edit } = reprocessData.parse(job.data)
+  if (edit) {
+    const entry = await readInvalidEntry(redis, keys, edit.invalidId)
+    if (entry) await replayEntries(app, [entry], { ticket, limit: 1 }, { body, by: edit.by })
+    if ((await readOutcome(redis, keys, ticket)).sent === 0) {
+      throw new UnrecoverableError(
+        `The invalid order ${edit.invalidId} is gone: it was replayed or discarded meanwhile.`,
+      )
+    }
+  } else {
+    await enqueueOnce(redis, keys, ticket, body)
+  }
+  return readVerdict(redis, keys, await judged(app, job, signal))
+}
+
+async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
+  const { redis, keys, telemetry } = app
+  const ticket = job.id ?? ''
+  const data = replayData.parse(job.data)
+  if (data.dryRun) return rehearse(app, data, signal)
+  const before = await readOutcome(redis, keys, ticket)
+  const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
+  for (let after = '0-0', { sent } = before; sent < data.limit; ) {
+    signal.throwIfAborted()
+    const entries = await nextEntries(app, data, after, Math.min(chunk, data.limit - sent))
+    const last = entries.at(-1)
+    if (!last) break
+    after = last.id
+    const taken = await replayEntries(app, entries, { ticket, limit: data.limit })
+    telemetry.emit('replayed', { job: ticket, orders: taken.length })
+    const outcome = await readOutcome(redis, keys, ticket)
+    sent = outcome.sent
+    await job.updateProgress({ done: outcome.judged, total })
+  }
+  const { admitted, duplicate, conflict, rejected, sent } = await judged(app, job, signal)
+  return { dry_run: false, sent, admitted, duplicate, conflict, rejected: { ...rejected } }
+}
+
+/** Judges by the rules alone and changes nothing. */
+async function rehearse(app: App, data: ReplayData, signal: AbortSignal): Promise<ReplayResult> {
+  const rejected: Record<string, number> = {}
+  let admitted = 0
+  for (let after = '0-0', seen = 0; seen < data.limit; ) {
+    signal.throwIfAborted()
+    const entries = await nextEntries(app, data, after, Math.min(chunk, data.limit - seen))
+    const last = entries.at(-1)
+    if (!last) break
+    after = last.id
+    seen += entries.length
+    for (const { text = '' } of entries) {
+      const order = checkOrder(text)
+      if ('code' in order) rejected[order.code] = (rejected[order.code] ?? 0) + 1
+      else admitted++
+    }
+  }
+  return { dry_run: true, sent: 0, admitted, duplicate: 0, conflict: 0, rejected }
+}
+
+/** The next entries behind `after` that the replay is to take, oldest first. */
+async function nextEntries(
+  { redis, keys }: App,
+  data: ReplayData,
+  after: string,
+  count: number,
+): Promise<InvalidEntry[]> {
+  if (!data.ids) return readOldest(redis, keys, { code: data.code, until: data.until, after, count })
+  const left = data.ids.filter((id) => compareIds(id, after) > 0).sort(compareIds)
+  for (let from = 0; from < left.length; from += count) {
+    const read = left.slice(from, from + count).map((id) => readInvalidEntry(redis, keys, id))
+    const entries = (await Promise.all(read)).filter((entry) => entry !== undefined)
+    const wanted = entries.filter(({ record }) => data.code === undefined || record.code === data.code)
+    if (wanted.length > 0) return wanted
+  }
+  return []
+}
+
+async function countMatching({ redis, keys }: App, { ids, code, until }: ReplayData): Promise<number> {
+  return ids ? ids.length : countInvalid(redis, keys, { code, until })
+}
+
+function compareIds(a: string, b: string): number {
+  const [[aMs = 0, aSequence = 0], [bMs = 0, bSequence = 0]] = [a.split('-').map(Number), b.split('-').map(Number)]
+  return aMs - bMs || aSequence - bSequence
+}
+
+/**
+ * Waits until every order that the job has sent has its verdict.
+ * @throws when none comes for JOB_VERDICT_MS; the job is tried again and goes on waiting.
+ */
+async function judged({ redis, keys, config }: App, job: Job, signal: AbortSignal): Promise<Outcome> {
+  let seen = -1
+  let newsAt = performance.now()
+  for (;;) {
+    const outcome = await readOutcome(redis, keys, job.id ?? '')
+    const { judged, sent } = outcome
+    if (judged !== seen) {
+      newsAt = performance.now()
+      await job.updateProgress({ done: judged, total: sent })
+    }
+    seen = judged
+    if (judged >= sent) return outcome
+    if (performance.now() - newsAt > config.jobVerdictMs) {
+      throw new Error(
+        `${sent - judged} of ${sent} orders have no verdict yet: see that a validate process runs, then retry.`,
+      )
+    }
+    await sleep(pollMs, undefined, { signal })
+  }
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { OrdersError } from '../errors.ts'
+import { newJobId, openQueues, progress, type Queues, type ReplayResult, replayResult } from '../jobs.ts'
+import { rejectCodes } from '../messages.ts'
+import { countInvalid, newestId } from '../stages/invalid-read.ts'
+import { defineCommand, flag, wholeNumber } from './command.ts'
+import { openApp } from './open.ts'
+import { progressOn } from './progress.ts'
+import { withRunning } from './registry.ts'
+import { table } from './status.ts'
+
+const mostReplayed = 1_000_000
+
+export const replayCommand = defineCommand({
+  name: 'replay',
+  words: '[limit]',
+  about: 'Sends orders that were not accepted round again, oldest first. Exit code 1 if any is not accepted again.',
+  options: {
+    limit: wholeNumber('how many at most', mostReplayed, { min: 1, max: mostReplayed }),
+    code: {
+      hint: 'CODE',
+      about: `only of this code: ${rejectCodes.join(', ')}`,
+      expected: `one of ${rejectCodes.join(', ')}`,
+      schema: z.enum(rejectCodes).optional(),
+    },
+    'dry-run': flag('changes nothing, only says what would pass the rules'),
+    wait: flag('waits for the result (on a terminal it always does)'),
+  },
+  run: async ({ config, options, words, signal, print }) => {
+    const limit = limitOf(words, options.limit)
+    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' })
+    await using queues = openQueues(app.redis)
+    const until = await newestId(app.redis, app.keys)
+    const total = Math.min(limit, await countInvalid(app.redis, app.keys, { code: options.code, until }))
+    const jobId = newJobId('replay', randomUUID())
+    const data = { limit, code: options.code, dryRun: options['dry-run'], until }
+    await queues.replay.add('replay', data, { jobId })
+    print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
+    if (!options.wait && !process.stdout.isTTY) return
+    const result = await resultOf(queues.replay, jobId, total, signal)
+    for (const line of resultLines(result)) print(line)
+    if (!result.dry_run && failedAgain(result) > 0) process.exitCode = 1
+  },
+})
+
+/** `npm run replay -- 10`, as in the Python system. */
+function limitOf([word, ...more]: readonly string[], option: number): number {
+  if (word === undefined) return option
+  const limit = /^\d{1,7}$/.test(word) ? Number(word) : 0
+  if (limit >= 1 && limit <= mostReplayed && more.length === 0) return limit
+  throw new OrdersError(
+    'ORD_USAGE',
+    `orders replay: the limit is "${[word, ...more].join(' ')}", expected a whole number from 1 to ${mostReplayed}.`,
+  )
+}
+
+const pollMs = 100
+
+/** @throws OrdersError ORD_JOB when the job failed for good. */
+async function resultOf(
+  queue: Queues['replay'],
+  id: string,
+  total: number,
+  signal: AbortSignal,
+): Promise<ReplayResult> {
+  const bar = progressOn(process.stdout, 'judged', total)
+  for (;;) {
+    const job = await queue.getJob(id)
+    const state = await job?.getState()
+    bar.show(state === 'completed' ? total : Math.min(progress.safeParse(job?.progress).data?.done ?? 0, total))
+    if (job && state === 'completed') {
+      bar.end()
+      return replayResult.parse(job.returnvalue)
+    }
+    if (!job || state === 'failed') {
+      throw new OrdersError('ORD_JOB', `The replay failed (${job?.failedReason}): retry it in /admin/queues.`)
+    }
+    await sleep(pollMs, undefined, { signal })
+  }
+}
+
+function resultLines({ dry_run, sent, admitted, duplicate, conflict, rejected }: ReplayResult): string[] {
+  const number = (count: number): string => count.toLocaleString('en')
+  const codes = Object.entries(rejected).map(([code, count]) => [`  ${code}`, number(count)])
+  if (dry_run) return ['Dry run, nothing was sent.', ...table([['would keep the rules', number(admitted)], ...codes])]
+  return table([
+    ['sent', number(sent)],
+    ['admitted', number(admitted)],
+    ['duplicate', number(duplicate)],
+    ['conflict', number(conflict)],
+    ...codes,
+  ])
+}
+
+function failedAgain({ conflict, rejected }: ReplayResult): number {
+  return Object.values(rejected).reduce((sum, count) => sum + count, conflict)
+}

@@ -1,0 +1,183 @@
+import { z } from 'zod'
+import type { Keys } from '../keys.ts'
+import { codeOf, history, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../messages.ts'
+import type { RedisClient } from '../redis.ts'
+
+/** A rejected record. `text` is what was sent, byte for byte; undefined where it was no text. */
+export interface InvalidEntry {
+  readonly id: string
+  /** JSON, as the API shows it. */
+  readonly json: string
+  readonly text: string | undefined
+  readonly record: z.output<typeof stored>
+}
+
+const stored = z
+  .object({
+    order: z.record(z.string(), z.unknown()).nullable(),
+    raw: z.string().optional(),
+    code: z.string(),
+    reason: z.string(),
+    ts: z.string(),
+  })
+  .extend(history.partial().shape)
+
+export interface InvalidFilter {
+  readonly limit: number
+  readonly code?: RejectCode | undefined
+  readonly userId?: string | undefined
+  /** Only entries older than the one with this id. */
+  readonly before?: string | undefined
+}
+
+/**
+ * JSON texts of rejected records, newest first. By code in the time of what is found; by user the channel is read
+ * through, a page at a time, until enough are found.
+ */
+export async function readInvalid(redis: RedisClient, keys: Keys, filter: InvalidFilter): Promise<string[]> {
+  const { limit, code, userId, before } = filter
+  if (!code && !before && userId === undefined) return redis.lrange(keys.invalidOrders, 0, limit - 1)
+  const found: string[] = []
+  for await (const entry of newestFirst(redis, keys, { code, before })) {
+    if (userId !== undefined && String(entry.record.order?.['user_id']) !== userId) continue
+    found.push(entry.json)
+    if (found.length === limit) break
+  }
+  return found
+}
+
+export async function readInvalidEntry(redis: RedisClient, keys: Keys, id: string): Promise<InvalidEntry | undefined> {
+  const [found] = await redis.xrange(keys.invalid, id, id)
+  return found && toEntry(found)
+}
+
+/** The oldest entries up to and with `until`, of a code or of all: what a replay takes next. */
+export async function readOldest(
+  redis: RedisClient,
+  keys: Keys,
+  { code, after, until, count }: { code?: RejectCode | undefined; after: string; until: string; count: number },
+): Promise<InvalidEntry[]> {
+  if (!code) {
+    const found = await redis.xrange(keys.invalid, `(${after}`, until, 'COUNT', count)
+    return found.map(toEntry)
+  }
+  const of = groupsOf(code).map((group) =>
+    redis.zrangebylex(keys.invalidGroup(group), `(${sortable(after)}`, `[${sortable(until)}`, 'LIMIT', 0, count),
+  )
+  const ids = (await Promise.all(of)).flat().sort().slice(0, count)
+  return readEntries(redis, keys, ids.map(idOf))
+}
+
+/** How many entries there are up to and with `until`. */
+export async function countInvalid(
+  redis: RedisClient,
+  keys: Keys,
+  { code, until }: { code?: RejectCode | undefined; until: string },
+): Promise<number> {
+  const groups = code ? groupsOf(code) : rejectGroupNames
+  const counts = groups.map((group) => redis.zlexcount(keys.invalidGroup(group), '-', `[${sortable(until)}`))
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+}
+
+/** The id of the newest entry; `0-0` where there is none. */
+export async function newestId(redis: RedisClient, keys: Keys): Promise<string> {
+  const [newest] = await redis.xrevrange(keys.invalid, '+', '-', 'COUNT', 1)
+  return newest?.[0] ?? '0-0'
+}
+
+export interface GroupSummary {
+  readonly code: RejectCode
+  readonly reason: string
+  readonly count: number
+  readonly first: string
+  readonly last: string
+  /** JSON of the newest entry. */
+  readonly example: InvalidEntry
+}
+
+/** Every reason that has entries, most first. */
+export async function summarize(redis: RedisClient, keys: Keys): Promise<GroupSummary[]> {
+  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, keys, group)))
+  return groups.filter((group) => group !== undefined).sort((a, b) => b.count - a.count)
+}
+
+async function summarizeGroup(redis: RedisClient, keys: Keys, group: RejectGroup): Promise<GroupSummary | undefined> {
+  const key = keys.invalidGroup(group)
+  const [count, [first], [last]] = await Promise.all([
+    redis.zcard(key),
+    redis.zrange(key, '0', '0'),
+    redis.zrange(key, '-1', '-1'),
+  ])
+  if (!first || !last) return undefined
+  const example = await readInvalidEntry(redis, keys, idOf(last))
+  return (
+    example && { code: codeOf(group), reason: rejectGroups[group], count, first: at(first), last: at(last), example }
+  )
+}
+
+const pageSize = 200
+
+async function* newestFirst(
+  redis: RedisClient,
+  keys: Keys,
+  { code, before }: Pick<InvalidFilter, 'code' | 'before'>,
+): AsyncGenerator<InvalidEntry> {
+  for (let cursor = before; ; ) {
+    const page = await readNewest(redis, keys, { code, before: cursor })
+    yield* page
+    if (page.length < pageSize) return
+    cursor = page.at(-1)?.id
+  }
+}
+
+async function readNewest(
+  redis: RedisClient,
+  keys: Keys,
+  { code, before }: Pick<InvalidFilter, 'code' | 'before'>,
+): Promise<InvalidEntry[]> {
+  if (!code) {
+    const found = await redis.xrevrange(keys.invalid, before ? `(${before}` : '+', '-', 'COUNT', pageSize)
+    return found.map(toEntry)
+  }
+  const max = before ? `(${sortable(before)}` : '+'
+  const of = groupsOf(code).map((group) =>
+    redis.zrevrangebylex(keys.invalidGroup(group), max, '-', 'LIMIT', 0, pageSize),
+  )
+  const ids = (await Promise.all(of)).flat().sort().reverse().slice(0, pageSize)
+  return readEntries(redis, keys, ids.map(idOf))
+}
+
+async function readEntries(redis: RedisClient, keys: Keys, ids: readonly string[]): Promise<InvalidEntry[]> {
+  const entries = await Promise.all(ids.map((id) => readInvalidEntry(redis, keys, id)))
+  return entries.filter((entry) => entry !== undefined)
+}
+
+function toEntry([id, fields]: [string, string[] | null]): InvalidEntry {
+  const json = fields?.[3] ?? '{}'
+  const record = stored.parse(JSON.parse(json))
+  return { id, json: `{"id":"${id}",${json.slice(1)}`, record, text: record.raw ?? orderText(json) }
+}
+
+/** The order as it stands in the record, not parsed and written again: what comes behind it is known to the byte. */
+function orderText(json: string): string | undefined {
+  const { order, ...rest } = JSON.parse(json)
+  if (order === null) return undefined
+  return json.slice('{"order":'.length, -JSON.stringify(rest).length)
+}
+
+function groupsOf(code: RejectCode): readonly RejectGroup[] {
+  return rejectGroupNames.filter((group) => codeOf(group) === code)
+}
+
+/** Ids sort as text when their sequence has ten digits: so they stand in the groups. */
+function sortable(id: string): string {
+  const [ms = '0', sequence = '0'] = id.split('-')
+  return `${ms}-${sequence.padStart(10, '0')}`
+}
+
+function idOf(member: string): string {
+  const [ms, sequence] = member.split('-')
+  return `${ms}-${Number(sequence)}`
+}
+
+const at = (member: string): string => new Date(Number(member.split('-')[0])).toISOString()

@@ -1,0 +1,251 @@
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { rejectByBug } from '../support/broken-release.ts'
+import { ended, send } from '../support/jobs.ts'
+import { Oracle } from '../support/oracle.ts'
+import { spawnOrders } from '../support/process.ts'
+import { sendBodies } from '../support/send.ts'
+import { until } from '../support/until.ts'
+import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
+
+const stages = ['validate', 'aggregate', 'leaderboard']
+const valid = (count: number, seed: number): string[] =>
+  [...sampleOrders({ valid: count, invalid: 0, users: 20, seed })].map(({ body }) => body)
+const broken = (count: number, seed: number): string[] =>
+  [...sampleOrders({ valid: 0, invalid: count, users: 20, seed })].map(({ body }) => body)
+
+/** Every entry is in exactly one place, and each number is the oracle's. */
+async function expectExact(redis: Redis, oracle: Oracle, invalid: number): Promise<void> {
+  const settled = await until(
+    'all that was admitted to be ranked',
+    () => redis.hgetall('pipeline:counters'),
+    ({ admitted, ranked }) => admitted === ranked,
+  )
+  const count = (name: string): number => Number(settled[name] ?? 0)
+  expect(count('received')).toBe(count('admitted') + count('duplicates') + count('rejected'))
+  expect(count('rejected') - count('replayed') - count('discarded')).toBe(invalid)
+  expect(await redis.xlen('orders:invalid')).toBe(invalid)
+  expect(await redis.llen('invalid_orders')).toBe(invalid)
+  const groups = await Promise.all((await redis.keys('invalid:*')).map((key) => redis.zcard(key)))
+  expect(groups.reduce((sum, size) => sum + size, 0)).toBe(invalid)
+  const listed = (await redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line).id)
+  expect(listed).toEqual((await redis.xrevrange('orders:invalid', '+', '-')).map(([id]) => id))
+  expect(await redis.hgetall('global:stats')).toEqual({
+    total_orders: String(oracle.admitted),
+    total_revenue_minor: String(oracle.cents),
+  })
+  for (const [user, { orders, cents }] of oracle.users) {
+    expect(await redis.hgetall(`user:${user}`)).toEqual({ order_count: `${orders}`, total_spend_minor: `${cents}` })
+  }
+}
+
+test('200 invalid orders of every code: replayed by POST, by script and by retry in Bull Board, corrected one by one', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  await using sqs = await emptySqs()
+  const env = envOf(world.url, sqs, { JOB_VERDICT_MS: '300' })
+  const oracle = new Oracle()
+  const take = (bodies: readonly string[]): void => {
+    for (const body of bodies) oracle.take(body)
+  }
+  const byBug = valid(60, 1)
+  await rejectByBug(redis, byBug)
+
+  await using api = spawnOrders(['run', 'api', 'jobs', 'bridge', 'aggregate', 'leaderboard'], env)
+  await using first = spawnOrders(['run', 'validate'], env)
+  await Promise.all([api.started(), first.started()])
+  const url = await api.apiUrl()
+  // 120 of seven codes, 20 conflicts with 20 orders that are admitted before.
+  const accepted = valid(20, 2)
+  await sendBodies(env, accepted)
+  await until(
+    'them to be admitted',
+    () => redis.hget('pipeline:counters', 'admitted'),
+    (admitted) => admitted === '20',
+  )
+  const conflicts = accepted.map((body) => JSON.stringify({ ...JSON.parse(body), items: null, order_value: 1 }))
+  const hopeless = broken(120, 3)
+  await sendBodies(env, [...conflicts, ...hopeless])
+  await until(
+    '200 invalid orders',
+    () => redis.llen('invalid_orders'),
+    (length) => length === 200,
+  )
+  take(accepted)
+  const summary = await (await fetch(`${url}/orders/invalid/summary`)).json()
+  expect(summary).toMatchObject({
+    total: 200,
+    codes: { 'internal-error': 60, conflict: 20, 'malformed-json': 12, 'missing-field': 36 },
+  })
+  expect(Object.keys((summary as { codes: object }).codes)).toHaveLength(9)
+
+  // A third by POST, oldest first.
+  const posted = await send(`${url}/orders/replay`, 'POST', { code: 'internal-error', limit: 20 })
+  expect(posted.status).toBe(202)
+  expect(await ended(url, posted.body['job_id'])).toMatchObject({
+    state: 'completed',
+    progress: { done: 20, total: 20 },
+    result: { dry_run: false, sent: 20, admitted: 20, duplicate: 0, conflict: 0, rejected: {} },
+  })
+  take(byBug.slice(0, 20))
+
+  // A third by script; then of the rest a dry run, which changes nothing, and one whose orders fail again.
+  await using script = spawnOrders(['replay', '20', '--code', 'internal-error', '--wait'], env)
+  expect([await script.exit(), script.stderr()]).toEqual([{ code: 0, signal: null }, ''])
+  expect(script.stdout()).toMatch(/^admitted +20$/m)
+  take(byBug.slice(20, 40))
+  await using dry = spawnOrders(['replay', '--dry-run', '--wait'], env)
+  expect(await dry.exit()).toEqual({ code: 0, signal: null })
+  expect(dry.stdout()).toMatch(/^would keep the rules +40$/m) // 20 of the bug, and the conflicts
+  await using again = spawnOrders(['replay', '--limit', '12', '--code', 'malformed-json', '--wait'], env)
+  expect(await again.exit()).toEqual({ code: 1, signal: null })
+  expect(again.stdout()).toMatch(/^ {2}malformed-json +12$/m)
+  const [twice] = (await (await fetch(`${url}/orders/invalid?code=malformed-json&limit=1`)).json()) as Record<
+    string,
+    unknown
+  >[]
+  expect(twice).toMatchObject({ attempts: 2, first_reason: 'Malformed JSON', reason: 'Malformed JSON' })
+
+  // A third by a job that fails while no validate runs, and is retried in Bull Board when one does.
+  await first.kill('SIGTERM')
+  const stuck = await send(`${url}/orders/replay`, 'POST', { code: 'internal-error' })
+  expect(await ended(url, stuck.body['job_id'])).toMatchObject({
+    state: 'failed',
+    failure: '20 of 20 orders have no verdict yet: see that a validate process runs, then retry.',
+  })
+  await using second = spawnOrders(['run', 'validate'], env)
+  await second.started()
+  const retried = await fetch(`${url}/admin/queues/api/queues/replay/${stuck.body['job_id']}/retry/failed`, {
+    method: 'PUT',
+  })
+  expect(retried.status).toBe(204)
+  expect(await ended(url, stuck.body['job_id'])).toMatchObject({
+    state: 'completed',
+    result: { sent: 20, admitted: 20 },
+  })
+  take(byBug.slice(40))
+
+  // Forty are corrected one by one in their place, each with its lineage should it fail again.
+  const fixes = valid(40, 4)
+  const listed = (await (await fetch(`${url}/orders/invalid?limit=40`)).json()) as { id: string }[]
+  for (const [at, { id }] of listed.entries()) {
+    const { status, body } = await send(`${url}/orders/invalid/${id}`, 'PUT', fixes[at] ?? '', { 'x-operator': 'ann' })
+    expect(status).toBe(202)
+    expect(await ended(url, body['job_id'])).toMatchObject({ state: 'completed', verdict: { verdict: 'admitted' } })
+  }
+  take(fixes)
+  await expectExact(redis, oracle, 100)
+  expect(await second.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await api.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+})
+
+test('the replay worker killed with -9 twenty times during 5,000 entries: every entry is in one place, totals exact', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const env = envOf(world.url, undefined, { JOB_LOCK_MS: '500' })
+  const bodies = valid(5_000, 5)
+  await rejectByBug(redis, bodies)
+  const oracle = new Oracle()
+  for (const body of bodies) oracle.take(body)
+  await using line = spawnOrders(['run', ...stages, 'api'], env)
+  await line.started()
+  const url = await line.apiUrl()
+  const { body } = await send(`${url}/orders/replay`, 'POST', {})
+  let kills = 0
+  for (; kills < 20; kills++) {
+    const before = Number((await redis.hget('pipeline:counters', 'replayed')) ?? 0)
+    await using worker = spawnOrders(['run', 'jobs'], env)
+    await worker.started()
+    await until(
+      'the worker to have moved some',
+      () => redis.hget('pipeline:counters', 'replayed'),
+      (replayed) => Number(replayed ?? 0) > before || Number(replayed) === 5_000,
+    )
+    await worker.kill('SIGKILL')
+  }
+  expect(kills).toBe(20)
+  await using last = spawnOrders(['run', 'jobs'], env)
+  expect(await ended(url, body['job_id'])).toMatchObject({
+    state: 'completed',
+    result: { sent: 5_000, admitted: 5_000, duplicate: 0, conflict: 0, rejected: {} },
+  })
+  await expectExact(redis, oracle, 0)
+  expect(await last.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+})
+
+test('two replay jobs at once over the same entries: each goes round once', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const env = envOf(world.url)
+  const bodies = valid(1_000, 6)
+  await rejectByBug(redis, bodies)
+  const oracle = new Oracle()
+  for (const body of bodies) oracle.take(body)
+  await using one = spawnOrders(['run', ...stages, 'api', 'jobs'], env)
+  await using two = spawnOrders(['run', 'jobs'], env)
+  await Promise.all([one.started(), two.started()])
+  const url = await one.apiUrl()
+  const started = await Promise.all(
+    [{}, { limit: 700 }, { code: 'internal-error' }].map((ask) => send(`${url}/orders/replay`, 'POST', ask)),
+  )
+  const jobs = await Promise.all(started.map(({ body }) => ended(url, body['job_id'])))
+  expect(jobs.map(({ state }) => state)).toEqual(['completed', 'completed', 'completed'])
+  const sent = jobs.map(({ result }) => Number(result?.['sent']))
+  expect(sent.reduce((sum, count) => sum + count, 0)).toBe(1_000)
+  expect(sent[1]).toBeLessThanOrEqual(700)
+  expect(await redis.hgetall('pipeline:counters')).toMatchObject({
+    received: '2000',
+    rejected: '1000',
+    replayed: '1000',
+  })
+  await expectExact(redis, oracle, 0)
+})
+
+test('a corrected order whose original was meanwhile admitted is a conflict or a duplicate, never counted twice', async () => {
+  await using world = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(world.url, sqs)
+  await using all = spawnOrders(['run', 'bridge', ...stages, 'api', 'jobs'], env)
+  await all.started()
+  const url = await all.apiUrl()
+  const good = JSON.parse(valid(1, 7)[0] ?? '')
+  const bad = { ...good, order_value: good.order_value * 3 }
+  await sendBodies(env, [JSON.stringify(bad)])
+  const [{ id }] = (await until(
+    'it to be rejected',
+    async () => (await (await fetch(`${url}/orders/invalid`)).json()) as { id: string }[],
+    (found) => found.length === 1,
+  )) as [{ id: string }]
+  await sendBodies(env, [JSON.stringify(good)]) // the producer has corrected it, too
+  await until(
+    'it to be admitted',
+    () => world.redis.hget('pipeline:counters', 'admitted'),
+    (admitted) => admitted === '1',
+  )
+
+  const same = await send(`${url}/orders/reprocess`, 'POST', good)
+  expect((await ended(url, same.body['job_id'])).verdict).toEqual({ verdict: 'duplicate' })
+  const other = await send(
+    `${url}/orders/invalid/${id}`,
+    'PUT',
+    { ...good, items: null, order_value: 1 },
+    { 'x-operator': 'ann' },
+  )
+  const conflict = await ended(url, other.body['job_id'])
+  expect(conflict.verdict).toMatchObject({
+    verdict: 'conflict',
+    code: 'conflict',
+    reason: expect.stringMatching('was already accepted'),
+  })
+  const kept = await (await fetch(`${url}/orders/invalid/${conflict.verdict?.['invalid_id']}`)).json()
+  expect(kept).toMatchObject({
+    attempts: 2,
+    first_reason: expect.stringMatching('Calculated total'),
+    edits: [{ by: 'ann', ts: expect.any(String), before: JSON.stringify(bad) }],
+  })
+  expect(await (await fetch(`${url}/stats/global`)).json()).toEqual({
+    total_orders: 1,
+    total_revenue: good.order_value,
+  })
+})
