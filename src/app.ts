@@ -18,5 +18,5 @@ export interface App {
 /** Called by a loop each time it has gone round. */
 export type Tick = () => void
 
-/** When each loop of this process last went round. */
-export type Pulse = Map<string, Date>
+/** When each loop of this process last went round, by performance.now(): the wall clock may be set. */
+export type Pulse = Map<string, number>

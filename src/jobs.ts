@@ -89,7 +89,17 @@ export function openQueues(redis: RedisClient): Queues {
 /** A job's id begins with its queue's name: one id leads to the job. */
 export const newJobId = (queue: (typeof queueNames)[number], unique: string): string => `${queue}-${unique}`
 
-export async function findJob(queues: Queues, id: string): Promise<ReprocessJob | ReplayJob | undefined> {
+/**
+ * A job and its state. The state is read first: of a job that completes in between the result may be there already, but
+ * a job that is said to be completed has its result.
+ */
+export async function readJob(
+  queues: Queues,
+  id: string,
+): Promise<{ job: ReprocessJob | ReplayJob; state: string } | undefined> {
   const name = queueNames.find((queue) => id.startsWith(`${queue}-`))
-  return name && ((await queues[name].getJob(id)) as ReprocessJob | ReplayJob | undefined)
+  if (!name) return undefined
+  const state = await queues[name].getJobState(id)
+  const job = (await queues[name].getJob(id)) as ReprocessJob | ReplayJob | undefined
+  return job && { job, state }
 }

@@ -31,7 +31,7 @@ export type History = z.output<typeof history>
  * round again. The verdict on a record with a `ticket` is written to that ticket's outcome.
  */
 export const rawRecord = z.object({
-  id: z.string(),
+  id: z.string().min(1),
   body: z.string(),
   ticket: z.string().optional(),
   history: history.optional(),
@@ -54,8 +54,9 @@ export type ValidRecord = z.output<typeof validRecord>
 export const countedRecord = z.object({
   user_id: z.string(),
   orders: z.int(),
-  order_count: z.int(),
-  total_spend_minor: z.int(),
+  // Sums may pass 2^53; they are then rounded, not refused.
+  order_count: z.number(),
+  total_spend_minor: z.number(),
 })
 export type CountedRecord = z.output<typeof countedRecord>
 
@@ -139,7 +140,10 @@ export const invalidOrder = z
       .nullable()
       .meta({ description: 'The order as it was sent; null if it is not a JSON object.' }),
     raw: z.string().optional().meta({ description: 'The exact text received, where `order` is null.' }),
-    raw_base64: z.string().optional().meta({ description: 'The exact bytes, where they are not text.' }),
+    raw_base64: z
+      .string()
+      .optional()
+      .meta({ description: 'The fields of a stream entry that is no text, names and values in turn, each in base64.' }),
     code: z.enum(rejectCodes),
     reason: z.string(),
     ts: z.iso.datetime().meta({ description: 'When it was rejected.' }),

@@ -23,6 +23,9 @@ const retryDelayMs = (times: number): number => Math.min(2 ** times * 10, 500)
 /** Long enough for a slow network, short enough for a person waiting for the first line. */
 const connectTimeoutMs = 5_000
 
+/** How long a server that has stopped answering may hold up a stop. */
+const disconnectTimeoutMs = 300
+
 /**
  * Close it with `closeRedis`.
  * @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with.
@@ -31,7 +34,12 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
   // The first connection is tried once: whoever starts a process wants to be told.
   let connected = false
   const retryStrategy = (times: number): number | null => (connected ? retryDelayMs(times) : null)
-  const options = { ...patience[kind], connectTimeout: connectTimeoutMs, retryStrategy }
+  const options = {
+    ...patience[kind],
+    connectTimeout: connectTimeoutMs,
+    disconnectTimeout: disconnectTimeoutMs,
+    retryStrategy,
+  }
   const redis = config.redisCluster
     ? openCluster(config, options)
     : new Redis(firstUrl(config), { ...options, lazyConnect: true })

@@ -8,10 +8,8 @@ import type { Logger } from 'pino'
 export interface Events {
   started: { roles: readonly string[] }
   ready: { url: string }
-  stopping: { signal: string }
-  stopped: Record<string, never>
   received: { messages: number }
-  enqueued: { messages: number; entryId: string }
+  enqueued: { messages: number }
   deleted: { messages: number }
   claimed: { stage: string; entries: number }
   read: { stage: string; entries: number }
@@ -19,7 +17,6 @@ export interface Events {
   committed: { stage: string; entries: number; passed: number; duplicates: number; rejected: number }
   stale: { stage: string; planned: number; held: number }
   vanished: { stage: string; entryIds: readonly string[] }
-  undecodable: { stage: string; entryId: string }
   decideFailed: { stage: string; entryId: string; error: string }
   trimmed: { stage: string; entries: number }
   jobDone: { job: string; queue: string }
@@ -31,8 +28,8 @@ export interface Events {
   requestFailed: { method: string; route: string; error: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
-  sqsFailed: { error: string }
-  sqsBack: Record<string, never>
+  bridgeFailed: { error: string }
+  bridgeBack: Record<string, never>
   loopFailed: { loop: string; error: string }
   loopRecovered: { loop: string; failures: number }
 }
@@ -40,8 +37,6 @@ export interface Events {
 const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error' } = {
   started: 'info',
   ready: 'info',
-  stopping: 'info',
-  stopped: 'info',
   received: 'debug',
   enqueued: 'debug',
   deleted: 'debug',
@@ -51,7 +46,6 @@ const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error
   committed: 'debug',
   stale: 'info',
   vanished: 'error',
-  undecodable: 'warn',
   decideFailed: 'error',
   trimmed: 'debug',
   jobDone: 'info',
@@ -63,8 +57,8 @@ const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error
   requestFailed: 'error',
   redisAway: 'warn',
   redisBack: 'info',
-  sqsFailed: 'warn',
-  sqsBack: 'info',
+  bridgeFailed: 'warn',
+  bridgeBack: 'info',
   loopFailed: 'warn',
   loopRecovered: 'info',
 }
@@ -73,7 +67,7 @@ type Listener = <E extends keyof Events>(event: E, fields: Events[E]) => void
 
 export interface Telemetry {
   emit: Listener
-  /** Listens to every event, until the signal aborts. */
+  /** Listens to every event. */
   listen(listener: Listener): void
 }
 

@@ -6,7 +6,7 @@ const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/p
 
 const page = `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Order pipeline API</title><link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
+<head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Order pipeline API</title><link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/init.js"></script></body>
 </html>`
 const init = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', validatorUrl: null })`

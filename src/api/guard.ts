@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Request, RequestHandler, Response } from 'express'
+import express, { type Request, type RequestHandler, type Response } from 'express'
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
@@ -13,18 +13,33 @@ const wrongTokensAMinute = 10
  * name); without, only this machine, by a name of its own (against DNS rebinding).
  * @throws OrdersError ORD_CONFIG when the API would be open to others without a token.
  */
-export function openGuard({ config, telemetry }: App): RequestHandler {
-  const { adminToken, apiHost } = config
-  const denied = (request: Request, response: Response, status: number, detail: string): void => {
-    telemetry.emit('denied', { route: request.path, status, address: request.ip ?? '' })
+export function openGuard(app: App): RequestHandler {
+  const { adminToken, apiHost } = app.config
+  const denied: Deny = (request, response, status, detail) => {
+    app.telemetry.emit('denied', { route: request.path, status, address: request.ip ?? '' })
     sendProblem(response, problemOf(status, detail))
   }
-  if (adminToken !== undefined) return tokenGuard(adminToken, denied)
+  const sameSite: RequestHandler = (request, response, next) => {
+    if (isOwnWrite(request)) return next()
+    denied(request, response, 403, 'Another site may not write here.')
+  }
+  return express
+    .Router()
+    .use(sameSite, adminToken === undefined ? localGuard(apiHost, denied) : tokenGuard(adminToken, denied))
+}
+
+/** A browser sends what it knows of us, a password too, for any site that asks it to write here (CSRF); it names the site. */
+function isOwnWrite(request: Request): boolean {
+  const origin = request.get('origin')
+  if (origin === undefined || request.method === 'GET' || request.method === 'HEAD') return true
+  return URL.canParse(origin) && new URL(origin).host === request.get('host')
+}
+
+function localGuard(apiHost: string, denied: Deny): RequestHandler {
   if (!isLoopbackName(apiHost)) {
     const told = `API_HOST is "${apiHost}" and ADMIN_TOKEN is not set: set a token, or listen on 127.0.0.1.`
     throw new OrdersError('ORD_CONFIG', told)
   }
-  telemetry.emit('unguarded', { note: 'ADMIN_TOKEN is not set: admin and writing routes answer on loopback only.' })
   return (request, response, next) => {
     if (!isLoopbackName(request.socket.remoteAddress ?? '')) {
       return denied(request, response, 403, 'Only this machine may do this: set ADMIN_TOKEN to open it to others.')

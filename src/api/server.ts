@@ -45,7 +45,7 @@ export interface AdminPart {
 /** @throws OrdersError ORD_PORT_TAKEN; ORD_CONFIG when it would be open to others without a token */
 export async function openApi(app: App, adminParts: readonly AdminPart[] = []): Promise<Server> {
   const guard = openGuard(app)
-  return openServer(app, 'API_PORT', app.config.apiPort, (api) => {
+  const server = await openServer(app, 'API_PORT', app.config.apiPort, (api) => {
     const document = openApiDocument(routes)
     const web = express()
     web.use(docs())
@@ -59,6 +59,12 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
     }
     return web
   })
+  if (app.config.adminToken === undefined) {
+    app.telemetry.emit('unguarded', {
+      note: 'ADMIN_TOKEN is not set: admin and writing routes answer on loopback only.',
+    })
+  }
+  return server
 }
 
 /** What SQS takes as a message. */

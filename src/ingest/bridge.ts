@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
@@ -9,8 +10,9 @@ import type { Queue } from './queue.ts'
 
 /**
  * Moves messages from SQS to `orders:raw`, one record batch per receive. Any body is taken: validate judges it. A
- * message is deleted only after the write; if the process dies in between, it comes again and the ledger knows it. A
- * handler that cannot write throws, and its messages wait out their visibility timeout.
+ * message is deleted only after the write; if the process dies in between, it comes again and the ledger knows it.
+ * While Redis takes no writes a poller holds what it has and receives nothing more: a message that is received and put
+ * back again and again would end in the dead-letter queue.
  *
  * Returns what one poller does until the signal aborts; run BRIDGE_POLLERS of it (each has one receive in flight).
  */
@@ -29,15 +31,18 @@ export function openBridge(app: App, queue: Queue): (tick: Tick, signal: AbortSi
       strictReturn: true,
       // A poll that failed would otherwise be tried again at once.
       preReceiveMessageCallback: () => outage.pause(receiving.signal),
-      handleMessageBatch: (messages) => takeIn(app, messages),
+      handleMessageBatch: (messages) => takeIn(app, messages, { outage, tick, signal }),
     })
-    const polled = (): void => {
+    const worked = (): void => {
       outage.over()
       tick()
     }
-    consumer.on('empty', polled)
-    consumer.on('response_processed', polled)
-    consumer.on('message_processed', () => app.telemetry.emit('deleted', { messages: 1 }))
+    consumer.on('empty', worked)
+    // Not `response_processed`, which comes after a failed delete too.
+    consumer.on('message_processed', () => {
+      app.telemetry.emit('deleted', { messages: 1 })
+      worked()
+    })
     consumer.on('error', (error) => signal.aborted || outage.failed(error))
     consumer.start()
     if (!signal.aborted) await once(signal, 'abort')
@@ -45,12 +50,29 @@ export function openBridge(app: App, queue: Queue): (tick: Tick, signal: AbortSi
   }
 }
 
-async function takeIn({ redis, keys, telemetry }: App, messages: Message[]): Promise<Message[]> {
+interface Poller {
+  readonly outage: Outage
+  readonly tick: Tick
+  readonly signal: AbortSignal
+}
+
+/** Writes until it is written. On a stop it throws, and the messages wait out their visibility timeout. */
+async function takeIn(app: App, messages: Message[], { outage, tick, signal }: Poller): Promise<Message[]> {
+  const { redis, keys, telemetry } = app
   telemetry.emit('received', { messages: messages.length })
-  const records = messages.map(({ MessageId = '', Body = '' }) => ({ id: MessageId, body: Body }))
-  const entryId = await enqueue(redis, keys, records)
-  telemetry.emit('enqueued', { messages: messages.length, entryId })
-  return messages
+  const records = messages.map(({ MessageId = randomUUID(), Body = '' }) => ({ id: MessageId, body: Body }))
+  for (;;) {
+    try {
+      await enqueue(redis, keys, records)
+      telemetry.emit('enqueued', { messages: messages.length })
+      return messages
+    } catch (error) {
+      if (signal.aborted) throw error
+      outage.failed(error)
+      tick() // it goes round: Redis answers, and will have room again
+      await sleep(retryDelayMs, undefined, { signal })
+    }
+  }
 }
 
 /** Under load a poll answers at once and its messages are still worked off; a poll of an empty queue is cut after this. */
@@ -75,19 +97,25 @@ function abortableReceive(sqs: SQSClient, abortSignal: AbortSignal): SQSClient {
 /** SQS is asked again after a second: soon enough to go on, rarely enough not to flood. */
 const retryDelayMs = 1_000
 
-/** One line when SQS (or the write) fails, one when it works again, and a pause between tries. */
-function reportOutage({ telemetry }: App) {
+interface Outage {
+  failed(error: unknown): void
+  over(): void
+  pause(signal: AbortSignal): Promise<void>
+}
+
+/** One line when SQS or the write fails, one when it works again, and a pause between tries. */
+function reportOutage({ telemetry }: App): Outage {
   let failing = false
   return {
-    failed: (error: unknown): void => {
-      if (!failing) telemetry.emit('sqsFailed', { error: messageOf(error) })
+    failed: (error) => {
+      if (!failing) telemetry.emit('bridgeFailed', { error: messageOf(error) })
       failing = true
     },
-    over: (): void => {
-      if (failing) telemetry.emit('sqsBack', {})
+    over: () => {
+      if (failing) telemetry.emit('bridgeBack', {})
       failing = false
     },
-    pause: async (signal: AbortSignal): Promise<void> => {
+    pause: async (signal) => {
       if (failing) await sleep(retryDelayMs, undefined, { signal })
     },
   }

@@ -15,8 +15,11 @@ export interface Local extends AsyncDisposable {
   readonly notes: readonly string[]
 }
 
-/** Starts stand-ins for SQS and Redis where the configuration names none, on loopback, with their data in `folder`. */
-export async function openLocal(config: Config, folder: string): Promise<Local> {
+/**
+ * Starts stand-ins for SQS and Redis where the configuration names none, on loopback, with their data in `folder`.
+ * @param onSpawned called with the URL of a redis-server as soon as it has a process
+ */
+export async function openLocal(config: Config, folder: string, onSpawned: (redisUrl: string) => void): Promise<Local> {
   await using stack = new AsyncDisposableStack()
   const notes: string[] = []
   let { awsEndpointUrl, redisUrl } = config
@@ -25,7 +28,7 @@ export async function openLocal(config: Config, folder: string): Promise<Local> 
     notes.push(`SQS    local stand-in at ${awsEndpointUrl} (in memory)`)
   }
   if (redisUrl === undefined && config.redisHost === undefined && config.redisPort === undefined) {
-    const redis = stack.use(await localRedis(folder))
+    const redis = stack.use(await localRedis(folder, onSpawned))
     redisUrl = redis.url
     notes.push(`Redis  ${redis.note}`)
   }
@@ -44,9 +47,9 @@ async function localSqs(): Promise<StandIn> {
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
 }
 
-async function localRedis(folder: string): Promise<StandIn & { note: string }> {
+async function localRedis(folder: string, onSpawned: (url: string) => void): Promise<StandIn & { note: string }> {
   for (const program of ['redis-server', 'valkey-server']) {
-    const server = await spawnRedis(program, folder)
+    const server = await spawnRedis(program, folder, onSpawned)
     if (server) return { ...server, note: `private ${program} at ${server.url} (append-only file in ${folder})` }
   }
   const { createRedisMock } = await emulator(() => import('js-redis-server'), 'js-redis-server')
@@ -61,7 +64,11 @@ async function localRedis(folder: string): Promise<StandIn & { note: string }> {
 }
 
 /** Undefined where there is no such program. It is started again should it die. */
-async function spawnRedis(program: string, folder: string): Promise<StandIn | undefined> {
+async function spawnRedis(
+  program: string,
+  folder: string,
+  onSpawned: (url: string) => void,
+): Promise<StandIn | undefined> {
   const dir = resolve(folder, 'redis')
   mkdirSync(dir, { recursive: true })
   const port = await freePort()
@@ -92,6 +99,7 @@ async function spawnRedis(program: string, folder: string): Promise<StandIn | un
     await exit
   }
   const url = `redis://127.0.0.1:${port}`
+  onSpawned(url)
   if (await answers(url)) return { url, [Symbol.asyncDispose]: stop }
   await stop()
   throw new OrdersError('ORD_LOCAL', `${program} does not come up on its data in ${dir}: look there, or set REDIS_URL.`)
@@ -122,7 +130,7 @@ export async function shutDownOrphan(url: string, folder: string): Promise<void>
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
   redis.on('error', () => {})
   try {
-    await redis.connect()
+    await redis.connect() // waits while it loads its data
     const [, dir] = (await redis.config('GET', 'dir')) as string[]
     if (dir === resolve(folder, 'redis')) await redis.shutdown()
   } catch {

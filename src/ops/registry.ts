@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
@@ -15,7 +15,8 @@ type Running = z.output<typeof running>
 const file = (dataDir: string): string => join(dataDir, 'running.json')
 
 /**
- * Claims the data folder for this process until disposed. Gives what a killed predecessor left written, if any.
+ * Claims the data folder for this process until disposed. What a killed predecessor left running stays written down
+ * until `register` says what runs now.
  * @throws OrdersError ORD_LOCAL when a live process has it.
  */
 export function claimDataDir(config: Config): Disposable & { left: Running | undefined } {
@@ -25,13 +26,15 @@ export function claimDataDir(config: Config): Disposable & { left: Running | und
     throw new OrdersError('ORD_LOCAL', told)
   }
   mkdirSync(config.dataDir, { recursive: true })
-  register(config)
+  register(config.dataDir, { ...left })
   return { left, [Symbol.dispose]: () => rmSync(file(config.dataDir), { force: true }) }
 }
 
-export function register(config: Config): void {
-  const { awsEndpointUrl, redisUrl } = config
-  writeFileSync(file(config.dataDir), JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl } satisfies Running))
+export function register(dataDir: string, { awsEndpointUrl, redisUrl }: Partial<Running>): void {
+  const text = JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl } satisfies Running)
+  // Renamed into place: nobody reads half of it.
+  writeFileSync(`${file(dataDir)}.new`, text)
+  renameSync(`${file(dataDir)}.new`, file(dataDir))
 }
 
 /** The configuration with, where it names no SQS or no Redis, those of the `orders start` that runs here. */
@@ -59,7 +62,7 @@ function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM' // somebody else's
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { OrdersError } from '../errors.ts'
-import { newJobId, openQueues, progress, type Queues, type ReplayResult, replayResult } from '../jobs.ts'
+import { newJobId, openQueues, progress, type Queues, type ReplayResult, readJob, replayResult } from '../jobs.ts'
 import { rejectCodes } from '../messages.ts'
 import { countInvalid, newestId } from '../stages/invalid-read.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
@@ -39,7 +39,7 @@ export const replayCommand = defineCommand({
     await queues.replay.add('replay', data, { jobId })
     print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (!options.wait && !process.stdout.isTTY) return
-    const result = await resultOf(queues.replay, jobId, total, signal)
+    const result = await resultOf(queues, jobId, total, signal)
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) process.exitCode = 1
   },
@@ -59,23 +59,19 @@ function limitOf([word, ...more]: readonly string[], option: number): number {
 const pollMs = 100
 
 /** @throws OrdersError ORD_JOB when the job failed for good. */
-async function resultOf(
-  queue: Queues['replay'],
-  id: string,
-  total: number,
-  signal: AbortSignal,
-): Promise<ReplayResult> {
+async function resultOf(queues: Queues, id: string, total: number, signal: AbortSignal): Promise<ReplayResult> {
   const bar = progressOn(process.stdout, 'judged', total)
   for (;;) {
-    const job = await queue.getJob(id)
-    const state = await job?.getState()
-    bar.show(state === 'completed' ? total : Math.min(progress.safeParse(job?.progress).data?.done ?? 0, total))
-    if (job && state === 'completed') {
+    const found = await readJob(queues, id)
+    const { done = 0 } = progress.safeParse(found?.job.progress).data ?? {}
+    bar.show(found?.state === 'completed' ? total : Math.min(done, total))
+    if (found?.state === 'completed') {
       bar.end()
-      return replayResult.parse(job.returnvalue)
+      return replayResult.parse(found.job.returnvalue)
     }
-    if (!job || state === 'failed') {
-      throw new OrdersError('ORD_JOB', `The replay failed (${job?.failedReason}): retry it in /admin/queues.`)
+    if (!found || found.state === 'failed') {
+      const why = found?.job.failedReason ?? 'it was removed'
+      throw new OrdersError('ORD_JOB', `The replay failed (${why}): retry it in /admin/queues.`)
     }
     await sleep(pollMs, undefined, { signal })
   }

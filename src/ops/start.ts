@@ -28,8 +28,10 @@ export async function start(
 ): Promise<void> {
   using claim = claimDataDir(config)
   if (claim.left?.redisUrl) await shutDownOrphan(claim.left.redisUrl, folder)
-  await using local = await openLocal(config, folder)
-  register(local.config)
+  const { dataDir } = config
+  // Written down before it has loaded its data: should we be killed meanwhile, the next start finds it.
+  await using local = await openLocal(config, folder, (redisUrl) => register(dataDir, { redisUrl }))
+  register(dataDir, local.config)
   await using app = await openApp(local.config)
   const stop = new AbortController()
   const up = apiUrlWhenStarted(app)

@@ -14,7 +14,8 @@ const giveUpMs = 60_000
 const longestBackoffMs = 5_000
 
 /**
- * Runs loops until the signal aborts and all have ended. One that fails is logged once and started again with backoff.
+ * Runs loops until the signal aborts and all have ended. One that fails is logged, once until it goes round again, and
+ * started again with backoff.
  * @throws OrdersError ORD_STUCK when one could not go round for a minute.
  */
 export async function supervise(app: App, loops: readonly Loop[], signal: AbortSignal): Promise<void> {
@@ -31,14 +32,14 @@ export async function supervise(app: App, loops: readonly Loop[], signal: AbortS
   }
 }
 
-async function keepUp({ telemetry, pulse, now }: App, { name, run }: Loop, signal: AbortSignal): Promise<void> {
+async function keepUp({ telemetry, pulse }: App, { name, run }: Loop, signal: AbortSignal): Promise<void> {
   let failures = 0
   const tick = (): void => {
-    pulse.set(name, now())
+    pulse.set(name, performance.now())
     if (failures > 0) telemetry.emit('loopRecovered', { loop: name, failures })
     failures = 0
   }
-  pulse.set(name, now())
+  pulse.set(name, performance.now())
   while (!signal.aborted) {
     try {
       await run(tick, signal)
@@ -52,11 +53,11 @@ async function keepUp({ telemetry, pulse, now }: App, { name, run }: Loop, signa
 }
 
 /** Rejects when a loop has not gone round for too long: it fails again and again, or waits for what never comes. */
-async function watch({ pulse, now }: App, loops: readonly Loop[], signal: AbortSignal): Promise<never> {
+async function watch({ pulse }: App, loops: readonly Loop[], signal: AbortSignal): Promise<never> {
   for (;;) {
     await sleep(1_000, undefined, { signal }).catch(() => new Promise(() => {}))
     for (const { name } of loops) {
-      const silentMs = now().getTime() - (pulse.get(name)?.getTime() ?? 0)
+      const silentMs = performance.now() - (pulse.get(name) ?? 0)
       if (silentMs > giveUpMs) {
         throw new OrdersError('ORD_STUCK', `The loop ${name} has not gone round for a minute: see the lines above.`)
       }

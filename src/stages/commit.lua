@@ -8,14 +8,15 @@
 --   hashes   [[key number, field, by, ...]]        HINCRBY
 --   boards   [[key number, score, member, ...]]    ZADD GT
 --   tickets  [[ledger line, key number]]: lines whose verdict goes to an outcome
---   totals   [[key number, field, ...]] per emitted record: fields of `hashes` to append to it
+--   totals   per emitted record [key number, field, ...]: fields of `hashes` to append to it, or []
 --   emits, rejects   how many of each follow in ARGV
 --   orders   orders in the records to pass   received   orders to count as received here
 --   counts   { passed, rejected }: names of counters
 -- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then of each rejected one code, key
 --   number of its group, orders and record (JSON without the first brace)
 --
--- Replies  { 'committed', orders passed, duplicates, orders rejected }, or with nothing changed:
+-- Replies  { 'committed', orders passed, duplicates, orders rejected }, or with nothing changed but that this consumer
+-- holds the entries now:
 --   { 'stale', id ... }            the entries still pending; the others were committed by another consumer
 --   { 'generation', n }            the ledger's generation by Redis' clock is n
 --   { 'conflict', i, value, ... }  emitted record i (from 0) is known with another value
@@ -63,14 +64,17 @@ redis.call('LLEN', KEYS[5])
 for _, board in ipairs(boards) do redis.call('ZCARD', KEYS[board[1]]) end
 for i = 1, plan.rejects do redis.call('ZCARD', KEYS[tonumber(ARGV[first_reject + 4 * (i - 1) + 1])]) end
 for _, ticket in ipairs(plan.tickets) do redis.call('HLEN', KEYS[ticket[2]]) end
-for _, hash in ipairs(hashes) do
-  local read = { 'HMGET', KEYS[hash[1]] }
-  for i = 2, #hash, 2 do read[#read + 1] = hash[i] end
-  for i, value in ipairs(redis.call(unpack(read))) do
-    value = value or '0'
-    local integer = value == '0' or value:match('^%-?[1-9]%d*$') -- what HINCRBY takes
-    if not integer or math.abs(tonumber(value) + hash[2 * i + 1]) > 9e18 then -- 64 bits end at 9.2e18
-      return redis.error_reply('ORDERS ' .. KEYS[hash[1]] .. ' ' .. hash[2 * i] .. ' is no integer that can grow')
+for _, hash in ipairs(hashes) do -- in parts: Lua passes at most some 8,000 arguments at once
+  for from = 2, #hash, 2000 do
+    local read = { 'HMGET', KEYS[hash[1]] }
+    for i = from, math.min(from + 1999, #hash), 2 do read[#read + 1] = hash[i] end
+    for i, value in ipairs(redis.call(unpack(read))) do
+      value = value or '0'
+      local at = from + 2 * (i - 1)
+      local integer = value == '0' or value:match('^%-?[1-9]%d*$') -- what HINCRBY takes
+      if not integer or math.abs(tonumber(value) + hash[at + 1]) > 9e18 then -- 64 bits end at 9.2e18
+        return redis.error_reply('ORDERS ' .. KEYS[hash[1]] .. ' ' .. hash[at] .. ' is no integer that can grow')
+      end
     end
   end
 end
@@ -96,7 +100,7 @@ for _, hash in ipairs(hashes) do
 end
 
 for _, board in ipairs(boards) do
-  for from = 2, #board, 2000 do -- Lua passes at most some 8,000 arguments at once
+  for from = 2, #board, 2000 do
     local add = { 'ZADD', KEYS[board[1]], 'GT' }
     for i = from, math.min(from + 1999, #board), 2 do
       add[#add + 1] = text(board[i])
@@ -110,7 +114,7 @@ local emitted, passed = {}, plan.orders
 for i = 1, plan.emits do
   if ledger and not fresh[i] then
     passed = passed - 1
-  elseif totals then
+  elseif totals and totals[i][1] then
     local parts = { ARGV[3 + i] }
     local total = totals[i]
     for j = 2, #total do parts[j] = ',"' .. total[j] .. '":' .. text(now[total[1]][total[j]]) end
@@ -134,7 +138,7 @@ for i = 1, plan.rejects do
     local ms, sequence = id:match('(%d+)-(%d+)')
     redis.call('ZADD', group, 0, ms .. '-' .. string.rep('0', 10 - #sequence) .. sequence) -- so that text sorts as ids do
     rejected = rejected + orders
-    by_code[code] = (by_code[code] or 0) + 1
+    by_code[code] = (by_code[code] or 0) + orders
   end
 end
 

@@ -6,7 +6,7 @@ import { codeOf } from '../messages.ts'
 import { loadScript, runScript } from '../script.ts'
 import { generationSeconds } from './ledger.ts'
 import { rejectedBy } from './pipeline.ts'
-import { ledgerLines, type Plan } from './plan.ts'
+import { keepsLedger, ledgerLines, type Plan } from './plan.ts'
 import type { Stage } from './stage.ts'
 
 const script = loadScript(import.meta.url)
@@ -33,16 +33,16 @@ export async function commit(
   const target = stage.to ? keys.stream[stage.to] : source
   const names = [source, target, keys.counters, keys.invalid, keys.invalidOrders]
   const place = { keys, buckets: config.ledgerBuckets, generation }
-  const lines = remembers(stage) ? ledgerLines(plan, place) : undefined
+  const lines = keepsLedger(stage) ? ledgerLines(plan, place) : undefined
   for (const line of lines ?? []) names.push(line.current, line.previous)
   const hashes = numbered(names, plan.hashes, ([field, by]) => [field, by])
   const boards = numbered(names, plan.boards, ([member, score]) => [score, member])
-  const numberOf = new Map(hashes.map(([number], at) => [[...plan.hashes.keys()][at], number]))
+  const numberOf = new Map([...plan.hashes.keys()].map((key, at) => [key, hashes[at]?.[0]]))
   const groups = plan.rejects.map(({ group }) => numberIn(names, keys.invalidGroup(group)))
   const tickets = (lines ?? []).flatMap(({ ticket }, line) =>
     ticket === undefined ? [] : [[line + 1, numberIn(names, keys.outcome(ticket))]],
   )
-  const totals = plan.emits.flatMap(({ totals }) => (totals ? [[numberOf.get(totals.key), ...totals.fields]] : []))
+  const totals = plan.emits.map(({ totals }) => (totals ? [numberOf.get(totals.key), ...totals.fields] : []))
   const wire = {
     ids: plan.entryIds,
     ...(lines && {
@@ -54,7 +54,7 @@ export async function commit(
     }),
     hashes,
     boards,
-    ...(totals.length > 0 && { totals }),
+    ...(totals.some(({ length }) => length > 0) && { totals }),
     tickets,
     emits: plan.emits.length,
     rejects: plan.rejects.length,
@@ -70,11 +70,6 @@ export async function commit(
     ...plan.rejects.flatMap(({ group, orders, record }, at) => [codeOf(group), groups[at] ?? 0, orders, record]),
   ]
   return parseReply(await runScript(redis, script, names, args))
-}
-
-/** Whether a stage keeps the ledger: the first one does. */
-function remembers(stage: Stage): boolean {
-  return stage.from === 'raw'
 }
 
 /** Appends each group's key to `names`; gives per group the key's number (from 1, as in Lua) and its pairs. */

@@ -12,6 +12,10 @@ export interface Entry {
   /** Names and values in turn, as they stand in the stream. */
   readonly fields: readonly Buffer[]
   readonly records: readonly RecordOf[ChannelName][] | undefined
+  /** The number of orders that the entry says it has: 1 where it says nothing that can be. */
+  readonly orders: number
+  /** Whether its orders have been counted as received. */
+  readonly counted: boolean
 }
 
 export interface Consumer {
@@ -28,15 +32,15 @@ export interface Consumer {
  * caller asks; an empty list means that there was nothing within BLOCK_MS.
  */
 export async function* consume(app: App, consumer: Consumer, signal: AbortSignal): AsyncGenerator<Entry[]> {
-  const { config, telemetry, now } = app
+  const { config, telemetry } = app
   const size = readCount(config.batchRecords)
   let claimAt = 0
   let cursor = '0-0'
   while (!signal.aborted) {
-    if (now().getTime() >= claimAt) {
+    if (performance.now() >= claimAt) {
       const claimed = await claimIdle(app, consumer, cursor)
       cursor = claimed.cursor
-      if (cursor === '0-0') claimAt = now().getTime() + config.claimIdleMs / 2
+      if (cursor === '0-0') claimAt = performance.now() + config.claimIdleMs / 2
       if (claimed.entries.length > 0) {
         telemetry.emit('claimed', { stage: consumer.stage.name, entries: claimed.entries.length })
         yield claimed.entries
@@ -50,8 +54,8 @@ export async function* consume(app: App, consumer: Consumer, signal: AbortSignal
   }
 }
 
-/** 100: XAUTOCLAIM looks at ten times as many pending entries a call; with few, a dead one hides behind live ones. */
-const claimCount = 100
+/** 25: XAUTOCLAIM looks at ten times as many pending entries a call; more entries of 1 MB would be too much to hold. */
+const claimCount = 25
 
 async function claimIdle(
   { config, telemetry }: App,
@@ -79,7 +83,7 @@ async function readNew({ stage, stream, name, reader }: Consumer, count: number,
  */
 function readCount(records: number) {
   const readBytes = 16_000_000
-  let count = Math.ceil(records / 10)
+  let count = 10
   return {
     next: () => count,
     saw: (entries: readonly Entry[]): void => {
@@ -102,18 +106,29 @@ function decodeAll(entries: readonly RawEntry[], from: ChannelName): Entry[] {
 
 /** Never throws: what is no batch of this channel's records is an entry without records. */
 export function decodeEntry(id: string, fields: readonly Buffer[], from: ChannelName): Entry {
-  const at = fields.findIndex((field, index) => index % 2 === 0 && field.equals(recordsField))
-  const batch = fields[at + 1]
-  if (at === -1 || batch === undefined || !isUtf8(batch)) return { id, fields, records: undefined }
-  return { id, fields, records: parseRecords(batch.toString(), from) }
+  const batch = fieldValue(fields, 'r')
+  const said = Number(fieldValue(fields, 'n') ?? 1)
+  return {
+    id,
+    fields,
+    records: batch && isUtf8(batch) ? parseRecords(batch.toString(), from) : undefined,
+    orders: Number.isSafeInteger(said) && said > 0 && said <= maxRecords ? said : 1,
+    counted: fieldValue(fields, 'c') !== undefined,
+  }
 }
 
-const recordsField = Buffer.from('r')
+function fieldValue(fields: readonly Buffer[], name: string): Buffer | undefined {
+  const at = fields.findIndex((field, index) => index % 2 === 0 && field.toString() === name)
+  return at === -1 ? undefined : fields[at + 1]
+}
+
+/** No entry of ours has more (BATCH_RECORDS is 5,000 at most); a larger one would be too much for one script. */
+const maxRecords = 10_000
 
 const batches: { readonly [C in ChannelName]: z.ZodType<RecordOf[C][]> } = {
-  raw: z.array(channels.raw.record).min(1),
-  valid: z.array(channels.valid.record).min(1),
-  counted: z.array(channels.counted.record).min(1),
+  raw: z.array(channels.raw.record).min(1).max(maxRecords),
+  valid: z.array(channels.valid.record).min(1).max(maxRecords),
+  counted: z.array(channels.counted.record).min(1).max(maxRecords),
 }
 
 function parseRecords(text: string, from: ChannelName): RecordOf[ChannelName][] | undefined {

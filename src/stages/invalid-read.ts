@@ -32,16 +32,17 @@ export interface InvalidFilter {
 
 /**
  * JSON texts of rejected records, newest first. By code in the time of what is found; by user the channel is read
- * through, a page at a time, until enough are found.
+ * through, a page at a time, until enough are found. Fewer than `limit` where they are large.
  */
 export async function readInvalid(redis: RedisClient, keys: Keys, filter: InvalidFilter): Promise<string[]> {
   const { limit, code, userId, before } = filter
-  if (!code && !before && userId === undefined) return redis.lrange(keys.invalidOrders, 0, limit - 1)
   const found: string[] = []
+  let length = 0
   for await (const entry of newestFirst(redis, keys, { code, before })) {
     if (userId !== undefined && String(entry.record.order?.['user_id']) !== userId) continue
     found.push(entry.json)
-    if (found.length === limit) break
+    length += entry.json.length
+    if (found.length === limit || length > mostAtOnce) break
   }
   return found
 }
@@ -115,35 +116,40 @@ async function summarizeGroup(redis: RedisClient, keys: Keys, group: RejectGroup
   )
 }
 
-const pageSize = 200
+/** Characters in one reply: a thousand bodies of 1 MB would hold up everything else. */
+const mostAtOnce = 8_000_000
+/** 25 of the largest bodies are what a connection carries in some 30 ms; of small ones more fit. */
+const firstPage = 25
+const pageLength = 2_000_000
+const largestPage = 500
 
 async function* newestFirst(
   redis: RedisClient,
   keys: Keys,
   { code, before }: Pick<InvalidFilter, 'code' | 'before'>,
 ): AsyncGenerator<InvalidEntry> {
-  for (let cursor = before; ; ) {
-    const page = await readNewest(redis, keys, { code, before: cursor })
+  for (let cursor = before, count = firstPage; ; ) {
+    const page = await readNewest(redis, keys, { code, before: cursor, count })
     yield* page
-    if (page.length < pageSize) return
+    if (page.length < count) return
     cursor = page.at(-1)?.id
+    const average = page.reduce((sum, { json }) => sum + json.length, 0) / page.length
+    count = Math.max(firstPage, Math.min(largestPage, Math.floor(pageLength / average)))
   }
 }
 
 async function readNewest(
   redis: RedisClient,
   keys: Keys,
-  { code, before }: Pick<InvalidFilter, 'code' | 'before'>,
+  { code, before, count }: Pick<InvalidFilter, 'code' | 'before'> & { count: number },
 ): Promise<InvalidEntry[]> {
   if (!code) {
-    const found = await redis.xrevrange(keys.invalid, before ? `(${before}` : '+', '-', 'COUNT', pageSize)
+    const found = await redis.xrevrange(keys.invalid, before ? `(${before}` : '+', '-', 'COUNT', count)
     return found.map(toEntry)
   }
   const max = before ? `(${sortable(before)}` : '+'
-  const of = groupsOf(code).map((group) =>
-    redis.zrevrangebylex(keys.invalidGroup(group), max, '-', 'LIMIT', 0, pageSize),
-  )
-  const ids = (await Promise.all(of)).flat().sort().reverse().slice(0, pageSize)
+  const of = groupsOf(code).map((group) => redis.zrevrangebylex(keys.invalidGroup(group), max, '-', 'LIMIT', 0, count))
+  const ids = (await Promise.all(of)).flat().sort().reverse().slice(0, count)
   return readEntries(redis, keys, ids.map(idOf))
 }
 

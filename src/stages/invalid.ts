@@ -9,19 +9,19 @@ export function invalidRecord(sent: Sent, { code, reason }: Rejection, now: Date
   const ts = now.toISOString()
   const attempts = (past?.attempts ?? 0) + 1
   const tail = JSON.stringify({ code, reason, ts, ...past, attempts }).slice(1)
-  if ('bytes' in sent) return `"order":null,"raw_base64":"${sent.bytes.toString('base64')}",${tail}`
+  if ('base64' in sent) return `"order":null,"raw_base64":"${sent.base64}",${tail}`
   if (isReadableObject(sent.text)) return `"order":${sent.text},${tail}`
   return `"order":null,"raw":${JSON.stringify(sent.text)},${tail}`
 }
 
-/** What was sent: text, or bytes that are not text. */
-export type Sent = { readonly text: string } | { readonly bytes: Buffer }
+/** What was sent: text, or the fields of an entry that are not text, each in base64. */
+export type Sent = { readonly text: string } | { readonly base64: string }
 
 /** An entry that cannot be decoded is kept whole. */
 export function sentEntry({ fields }: Entry): Sent {
   const text = JSON.stringify(fields.map((field) => field.toString()))
   const isText = fields.every((field) => Buffer.from(field.toString()).equals(field))
-  return isText ? { text } : { bytes: Buffer.concat(fields) }
+  return isText ? { text } : { base64: fields.map((field) => field.toString('base64')).join(' ') }
 }
 
 /** Deeper orders are kept as text: many JSON readers give up at a depth of 1,000, some much earlier. */

@@ -25,7 +25,7 @@ export interface LedgerEpoch {
 export const generationSeconds = ({ ledgerDays }: Config): number => ledgerDays * 86_400
 
 export function identityOf(order: Order): Identity {
-  const payload = order.items === undefined ? '' : JSON.stringify(order.items)
+  const payload = JSON.stringify([order.value, order.items])
   return {
     userId: order.userId,
     orderId: order.orderId,
@@ -42,8 +42,8 @@ export function admittedRecord(identity: Identity, where: LedgerPlace): LedgerRe
 }
 
 /** A rejected message's line: the same message delivered again is not rejected again. */
-export function rejectedRecord(messageId: string, where: LedgerPlace): LedgerRecord {
-  return ledgerRecord(`message ${messageId}`, rejectedValue, where)
+export function rejectedRecord(message: string, where: LedgerPlace): LedgerRecord {
+  return ledgerRecord(`message ${message}`, rejectedValue, where)
 }
 
 /** @param known the value the ledger holds for the identity */

@@ -42,7 +42,7 @@ interface Reject {
   readonly group: RejectGroup
   readonly orders: number
   readonly record: string
-  readonly messageId: string
+  readonly message: string
   readonly ticket?: string | undefined
 }
 
@@ -78,7 +78,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
       plan.orders += placed.orders
       passInto(plan, totals, placed, verdict)
     }
-    if (placed.record === undefined && planning.stage.from === 'raw') plan.received++
+    if (!placed.counted) plan.received += placed.orders
   }
   for (const { head, orders, ...total } of totals.values()) {
     plan.emits.push({ text: JSON.stringify({ ...head, orders }).slice(0, -1), totals: total })
@@ -92,39 +92,74 @@ interface Placed {
   readonly entryId: string
   readonly record: RecordOf[ChannelName] | undefined
   readonly orders: number
+  /** Whether it has been counted as received, or need not be: only what comes in from outside is. */
+  readonly counted: boolean
   sent(): Sent
 }
 
 function recordsOf({ from }: Stage, entry: Entry): Placed[] {
   const entryId = entry.id
-  if (!entry.records) return [{ at: entryId, entryId, record: undefined, orders: 1, sent: () => sentEntry(entry) }]
+  const counted = entry.counted || from !== 'raw'
+  const { orders } = entry
+  if (!entry.records)
+    return [{ at: entryId, entryId, record: undefined, orders, counted, sent: () => sentEntry(entry) }]
   const channel = channels[from] as Channel<RecordOf[ChannelName]>
   return entry.records.map((record, index) => ({
     at: `${entryId}/${index}`,
     entryId,
     record,
     orders: channel.orders(record),
+    counted,
     sent: () => ({ text: channel.text(record) }),
   }))
 }
 
-/** A decision that throws is a bug of ours: its record is rejected, the rest of the batch goes on. */
+/** A decision that throws, or that no commit could carry out, is a bug of ours: its record is rejected, the rest goes on. */
 function decide({ stage, keys, conflicts, onDecideFailed }: Planning, { at, entryId, record }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
   const conflict = conflicts.get(at)
   if (conflict) return { outcome: 'reject', ...conflict }
   try {
-    return stage.decide(record, keys)
+    const verdict = stage.decide(record, keys)
+    requireSound(verdict, stage)
+    return verdict
   } catch (error) {
     onDecideFailed(entryId, error)
     return { outcome: 'reject', code: 'internal-error', reason: `Stage ${stage.name} failed on this order` }
   }
 }
 
+/** The commit script cannot take back what it did before it found a mistake in a plan. */
+function requireSound(verdict: Verdict, stage: Stage): void {
+  if (verdict.outcome === 'reject') return
+  if ((verdict.outcome === 'admit') !== keepsLedger(stage)) {
+    throw new Error(`${stage.name}: the stage that reads orders:raw admits, and no other does`)
+  }
+  if (verdict.outcome === 'admit') return
+  for (const effect of verdict.effects) {
+    const amount = effect.kind === 'hincrby' ? effect.by : effect.score
+    if (!Number.isInteger(amount)) throw new Error(`${stage.name}: ${amount} is no integer`)
+  }
+  if (!('totals' in verdict)) return
+  const { key, fields } = verdict.totals
+  const written = verdict.effects.flatMap((effect) =>
+    effect.kind === 'hincrby' && effect.key === key ? effect.field : [],
+  )
+  const missing = fields.find((field) => !written.includes(field))
+  if (missing !== undefined) throw new Error(`${stage.name}: ${missing} is in totals and in no effect`)
+}
+
+/** The first stage remembers what it admits. */
+export function keepsLedger(stage: Stage): boolean {
+  return stage.from === 'raw'
+}
+
 function rejectOf({ at, record, orders, sent }: Placed, rejection: Rejection, now: Date): Reject {
   const raw = record && 'body' in record ? record : undefined
   const text = invalidRecord(sent(), rejection, now, raw?.history)
-  return { group: groupOf(rejection), orders, record: text, messageId: raw?.id ?? at, ticket: raw?.ticket }
+  // With the body: whoever writes to the stream may give two messages one id.
+  const message = raw ? `${raw.id} ${raw.body}` : at
+  return { group: groupOf(rejection), orders, record: text, message, ticket: raw?.ticket }
 }
 
 /** key → the one record that stands for all orders of that key in the batch */
@@ -154,10 +189,12 @@ function passInto(
 function merge({ hashes, boards }: Plan, effect: Effect): void {
   if (effect.kind === 'hincrby') {
     const fields = within(hashes, effect.key)
-    fields.set(effect.field, (fields.get(effect.field) ?? 0) + effect.by)
+    const field = effect.field.toWellFormed() // half a surrogate pair is no JSON to Lua
+    fields.set(field, (fields.get(field) ?? 0) + effect.by)
   } else {
     const members = within(boards, effect.key)
-    members.set(effect.member, Math.max(members.get(effect.member) ?? Number.NEGATIVE_INFINITY, effect.score))
+    const member = effect.member.toWellFormed()
+    members.set(member, Math.max(members.get(member) ?? Number.NEGATIVE_INFINITY, effect.score))
   }
 }
 
@@ -175,6 +212,6 @@ export function ledgerLines(plan: Plan, place: LedgerPlace): (LedgerRecord & { t
   const admitted = plan.emits.flatMap(({ admitted }) =>
     admitted ? [{ ...admittedRecord(admitted.identity, place), ticket: admitted.ticket }] : [],
   )
-  const rejected = plan.rejects.map(({ messageId, ticket }) => ({ ...rejectedRecord(messageId, place), ticket }))
+  const rejected = plan.rejects.map(({ message, ticket }) => ({ ...rejectedRecord(message, place), ticket }))
   return [...admitted, ...rejected]
 }

@@ -6,6 +6,8 @@ export interface Order {
   readonly userId: string
   readonly orderId: string
   readonly minor: number
+  /** order_value as it was sent. */
+  readonly value: number
   readonly orderTimestamp?: string
   /** (product_id, quantity, price_per_unit) of each item; undefined where the order has no list. */
   readonly items?: readonly Item[]
@@ -21,8 +23,8 @@ const maxTimestampLength = 64
 
 /** The rules of an order, in order; the first that fails is the reason. Never throws. */
 export function checkOrder(body: string): Order | Rejection {
-  const sent = parseJson(body)
-  if (sent === undefined) return { code: 'malformed-json', reason: 'Malformed JSON' }
+  const { sent, strict } = parseJson(body)
+  if (sent === undefined) return malformed
   if (!isObject(sent)) return { code: 'not-an-object', reason: 'Order must be a JSON object' }
   for (const field of ['user_id', 'order_id', 'order_value']) {
     if (!Object.hasOwn(sent, field)) return { code: 'missing-field', reason: `Missing required field: ${field}` }
@@ -45,30 +47,37 @@ export function checkOrder(body: string): Order | Rejection {
       reason: `Calculated total (${rounded(total, 10)}) does not match order_value (${value + 0})`,
     }
   }
+  if (!strict) return malformed
   const timestamp = sent['order_timestamp']
   return {
     userId,
     orderId,
     minor: toMinor(value),
+    value,
     ...(items && { items }),
     ...(isShortText(timestamp) && { orderTimestamp: timestamp }),
   }
 }
 
+const malformed: Rejection = { code: 'malformed-json', reason: 'Malformed JSON' }
+
 /**
- * JSON.parse, and the three numbers that are no JSON but that Python's json module writes and reads (NaN, Infinity,
- * -Infinity) as infinity, for the rules to refuse by name. Undefined is malformed.
+ * JSON.parse; `sent` is undefined where it fails. NaN, Infinity and -Infinity are no JSON, but Python's json module
+ * writes them: as the value of a field that the rules name they are refused by that rule, so they are read as infinity.
  */
-function parseJson(text: string): unknown {
+function parseJson(text: string): { sent: unknown; strict: boolean } {
   try {
-    return JSON.parse(text)
+    return { sent: JSON.parse(text), strict: true }
   } catch {
-    if (!/NaN|Infinity/.test(text)) return undefined
-    try {
-      return JSON.parse(text.replace(stringOrNotFinite, (token) => (token.startsWith('"') ? token : '1e999')))
-    } catch {
-      return undefined
-    }
+    return { sent: /NaN|Infinity/.test(text) ? parsePython(text) : undefined, strict: false }
+  }
+}
+
+function parsePython(text: string): unknown {
+  try {
+    return JSON.parse(text.replace(stringOrNotFinite, (token) => (token.startsWith('"') ? token : '1e999')))
+  } catch {
+    return undefined
   }
 }
 
@@ -129,5 +138,5 @@ function isFiniteNumber(value: unknown): value is number {
 }
 
 function isShortText(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= maxTimestampLength
+  return typeof value === 'string' && value.length <= maxTimestampLength && value.isWellFormed()
 }

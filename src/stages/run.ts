@@ -21,24 +21,50 @@ export async function runStage(app: App, stage: Stage, loop: number, tick: Tick,
   const workOff = worker(app, consumer)
   const trimIfDue = trimmer(app, consumer)
   for await (const entries of consume(app, consumer, signal)) {
-    for (const batch of batches(entries, app.config.batchRecords)) await workOff(batch)
+    for (const batch of batches(entries, app.config.batchRecords)) {
+      await workOff(batch)
+      tick()
+    }
     await trimIfDue(entries.length > 0)
     tick()
   }
   await leaveGroup(app.redis, consumer)
 }
 
+type Work = (batch: readonly Entry[]) => Promise<void>
+
+/** What Redis says when the commit script cannot do what the plan asks, as opposed to when Redis itself is in trouble. */
+const scriptFailed = /^(WRONGTYPE|ORDERS)|user_script/
+
+/**
+ * Commits a batch. What the script cannot commit (a key of another type, say) must not hold up what it can: the batch is
+ * halved until it stands alone; it stays pending.
+ */
+function worker(app: App, consumer: Consumer): Work {
+  const commitBatch = committer(app, consumer)
+  const workOff: Work = async (batch) => {
+    try {
+      await commitBatch(batch)
+    } catch (error) {
+      if (batch.length === 1 || !scriptFailed.test(messageOf(error))) throw error
+      const half = Math.ceil(batch.length / 2)
+      const halves = await Promise.allSettled([batch.slice(0, half), batch.slice(half)].map(workOff))
+      if (halves.some(({ status }) => status === 'rejected')) throw error
+    }
+  }
+  return workOff
+}
+
 /** Plans and commits, and plans again for as long as the commit script has news that the plan did not know. */
-function worker(app: App, { stage, name }: Consumer): (batch: readonly Entry[]) => Promise<void> {
+function committer(app: App, { stage, name }: Consumer): Work {
   const { keys, telemetry } = app
   // A guess by this process' clock; the commit script knows by Redis' clock and corrects it.
   let generation = Math.floor(app.now().getTime() / 1000 / generationSeconds(app.config))
   return async (batch) => {
-    const conflicts = new Map<RecordAt, Rejection>()
-    const planning = { stage, keys, now: app.now(), conflicts, onDecideFailed }
+    let conflicts: ReadonlyMap<RecordAt, Rejection> = new Map()
     let entries = batch
     while (entries.length > 0) {
-      const plan = planBatch(planning, entries)
+      const plan = planBatch({ stage, keys, now: app.now(), conflicts, onDecideFailed }, entries)
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const reply = await commit(app, { stage, keys, consumer: name }, plan, generation)
       if (reply.status === 'committed') {
@@ -47,11 +73,13 @@ function worker(app: App, { stage, name }: Consumer): (batch: readonly Entry[]) 
         return
       }
       if (reply.status === 'generation') generation = reply.generation
-      if (reply.status === 'conflict') overrule(conflicts, plan, reply.conflicts)
       if (reply.status === 'stale') {
         telemetry.emit('stale', { stage: stage.name, planned: entries.length, held: reply.held.length })
-        entries = entries.filter(({ id }) => reply.held.includes(id))
+        const held = new Set(reply.held)
+        entries = entries.filter(({ id }) => held.has(id))
       }
+      // Others may have committed meanwhile: verdicts overruled before are looked up anew.
+      conflicts = reply.status === 'conflict' && conflicts.size === 0 ? overrule(plan, reply.conflicts) : new Map()
     }
   }
   function onDecideFailed(entryId: string, error: unknown): void {
@@ -59,11 +87,13 @@ function worker(app: App, { stage, name }: Consumer): (batch: readonly Entry[]) 
   }
 }
 
-function overrule(verdicts: Map<RecordAt, Rejection>, { emits }: Plan, conflicts: readonly Conflict[]): void {
+function overrule({ emits }: Plan, conflicts: readonly Conflict[]): Map<RecordAt, Rejection> {
+  const verdicts = new Map<RecordAt, Rejection>()
   for (const [emit, known] of conflicts) {
     const admitted = emits[emit]?.admitted
     if (admitted) verdicts.set(admitted.at, conflictWith(admitted.identity, known))
   }
+  return verdicts
 }
 
 /** A commit's arguments are held in memory here and in Redis, so their size is bounded too. */
@@ -94,10 +124,10 @@ const trimEveryMs = 500
 
 function trimmer(app: App, { stage, stream }: Consumer): (worked: boolean) => Promise<void> {
   let due = false
-  let trimmedAt = 0
+  let trimmedAt = 0 // by the monotonic clock: a corrected one must not stop it
   return async (worked) => {
     due ||= worked
-    const now = app.now().getTime()
+    const now = performance.now()
     if (!due || now - trimmedAt < trimEveryMs) return
     due = false
     trimmedAt = now

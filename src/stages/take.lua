@@ -51,7 +51,7 @@ if #taken == 0 then return taken end
 redis.call('LREM', KEYS[2], 0, '')
 
 if replaying then
-  redis.call('XADD', KEYS[3], '*', 'n', #taken, 'r', '[' .. table.concat(records, ',') .. ']')
+  redis.call('XADD', KEYS[3], '*', 'n', #taken, 'c', '1', 'r', '[' .. table.concat(records, ',') .. ']')
   redis.call('HINCRBY', KEYS[4], 'received', #taken)
   redis.call('HINCRBY', KEYS[4], 'replayed', #taken)
   redis.call('HINCRBY', KEYS[5], 'sent', #taken)

@@ -78,6 +78,12 @@ const accepted: readonly [name: string, body: string, user: string, spend: numbe
     1,
   ],
   ['duplicate keys', '{"user_id":"first","user_id":"last","order_id":"o","order_value":1}', 'last', 1],
+  [
+    'half a surrogate pair as a timestamp',
+    '{"user_id":"half","order_id":"o","order_value":1,"order_timestamp":"\\ud83d"}',
+    'half',
+    1,
+  ],
   ['a __proto__ key', '{"__proto__":{"user_id":"evil"},"user_id":"proto","order_id":"o","order_value":1}', 'proto', 1],
 ]
 
@@ -116,7 +122,9 @@ test('hostile bodies: the pipeline goes on, each is where it belongs with its te
     expect([name, reasons]).toEqual([name, [reason]])
   }
   expect(invalid.filter(({ raw }) => raw === '["colour","blue"]')).toHaveLength(1)
-  const bytes = Buffer.from([...Buffer.from('n1r'), 0xff, 0xfe, 0x80]).toString('base64')
+  const bytes = [Buffer.from('n'), Buffer.from('1'), Buffer.from('r'), Buffer.from([0xff, 0xfe, 0x80])]
+    .map((field) => field.toString('base64'))
+    .join(' ')
   expect(invalid.filter(({ raw_base64 }) => raw_base64 === bytes)).toHaveLength(1)
 
   for (const [name, , user, spend] of accepted) {

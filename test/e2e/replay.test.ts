@@ -116,7 +116,7 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   })
   await using second = spawnOrders(['run', 'validate'], env)
   await second.started()
-  const retried = await fetch(`${url}/admin/queues/api/queues/replay/${stuck.body['job_id']}/retry/failed`, {
+  const retried = await fetch(`${url}/admin/queues/api/queues/replay/${stuck.body['job_id']}/retry`, {
     method: 'PUT',
   })
   expect(retried.status).toBe(204)

@@ -62,8 +62,8 @@ test('bad variables are one line each and exit code 1, before anything is starte
 
 test.each([
   [['dance'], 'There is no command "dance": see orders --help.'],
-  [['run'], 'orders run: no role: expected bridge, validate, aggregate, leaderboard, api.'],
-  [['run', 'cook'], 'There is no role "cook": expected bridge, validate, aggregate, leaderboard, api.'],
+  [['run'], 'orders run: no role: expected bridge, validate, aggregate, leaderboard, jobs, api.'],
+  [['run', 'cook'], 'There is no role "cook": expected bridge, validate, aggregate, leaderboard, jobs, api.'],
   [
     ['populate', '--valid', 'many'],
     'orders populate: --valid is "many", expected a whole number from 0 to 100000000: see orders populate --help.',
@@ -94,4 +94,11 @@ test('a queue that is missing is created with its dead-letter queue, once, howev
   const asked = new GetQueueAttributesCommand({ QueueUrl: queue.url, AttributeNames: ['RedrivePolicy'] })
   const { Attributes } = await queue.sqs.send(asked)
   expect(JSON.parse(Attributes?.['RedrivePolicy'] ?? '')).toMatchObject({ maxReceiveCount: 5 })
+})
+
+test('an API open to other machines without a token is refused', async () => {
+  await using redis = await emptyRedis()
+  expect(await refusal(['run', 'api'], envOf(redis.url, undefined, { API_HOST: '0.0.0.0' }))).toEqual([
+    'API_HOST is "0.0.0.0" and ADMIN_TOKEN is not set: set a token, or listen on 127.0.0.1.',
+  ])
 })

@@ -93,7 +93,7 @@ test('a stream is trimmed below what every group has finished, and never above',
   await ensureGroups(redis, app.keys)
   await redis.xgroup('CREATE', 'orders:raw', 'auditor', '0')
   const ids: string[] = []
-  for (let i = 0; i < 6; i++) ids.push(await enqueue(redis, app.keys, orders(1, i)))
+  for (let i = 0; i < 6; i++) ids.push(...(await enqueue(redis, app.keys, orders(1, i))))
   const left = async (): Promise<string[]> => (await redis.xrange('orders:raw', '-', '+')).map(([id]) => id)
   const take = (group: string, count: number) =>
     redis.xreadgroup('GROUP', group, 'c', 'COUNT', count, 'STREAMS', 'orders:raw', '>')
@@ -118,7 +118,7 @@ test('a consumer leaves its group unless entries are pending for it', async () =
   const app = appOn(redis)
   await ensureGroups(redis, app.keys)
   const consumer = { stage: validate, stream: 'orders:raw', name: 'c', reader: redis }
-  const id = await enqueue(redis, app.keys, orders(1))
+  const [id = ''] = await enqueue(redis, app.keys, orders(1))
   await redis.xreadgroup('GROUP', 'validate', 'c', 'STREAMS', 'orders:raw', '>')
   await leaveGroup(redis, consumer)
   expect(await redis.xpending('orders:raw', 'validate', '-', '+', 10)).toHaveLength(1)

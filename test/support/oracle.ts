@@ -87,7 +87,7 @@ function judge(body: string): Judged {
     user: `${order.get('user_id')}`,
     order: `${order.get('order_id')}`,
     cents,
-    payload: JSON.stringify([`${cents}`, items]),
+    payload: JSON.stringify([value, items]),
   }
 }
 

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { inject, type TestContext } from 'vitest'
 
 /** Skips a test, and says so, where the machine lacks a real part; under CI nothing may be skipped, so there it fails. */
@@ -16,4 +17,8 @@ export function requireRedisServer(context: TestContext): void {
 /** For tests of what the emulator cannot do. */
 export function requireRealRedis(context: TestContext): void {
   require(context, inject('realRedis'), 'a real Redis')
+}
+
+export function requireChromium(context: TestContext): void {
+  require(context, existsSync('/usr/bin/chromium'), "Debian's chromium")
 }

@@ -50,6 +50,7 @@ describe('the example of the contract', () => {
       userId: 'user_7',
       orderId: '6f1c',
       minor: 15_075,
+      value: 150.75,
       items: [['P001', 3, 50.25]],
       orderTimestamp: '2026-11-23T10:00:00Z',
     })
@@ -423,7 +424,7 @@ describe('a hostile body', () => {
 
   test('with a key twice has its last value', () => {
     const twice = '{"user_id":"first","user_id":"last","order_id":"","order_id":"o","order_value":"x","order_value":2}'
-    expect(checkOrder(twice)).toEqual({ userId: 'last', orderId: 'o', minor: 200 })
+    expect(checkOrder(twice)).toEqual({ userId: 'last', orderId: 'o', minor: 200, value: 2 })
     expect(checkOrder(order().replace('}', ',"order_value":-1}'))).toEqual(outOfRange)
   })
 

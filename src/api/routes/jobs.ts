@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { findJob, newJobId, progress, replayResult, verdict } from '../../jobs.ts'
+import { newJobId, progress, readJob, replayResult, verdict } from '../../jobs.ts'
 import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../messages.ts'
 import { newestId } from '../../stages/invalid-read.ts'
@@ -100,19 +100,20 @@ export const job = defineRoute({
     .meta({ id: 'Job' }),
   refusals: { 404: 'There is no such job.' },
   handle: async ({ ask, keys, queues }, { params: { id } }) => {
-    const found = await findJob(queues, id)
+    const found = await readJob(queues, id)
     if (!found) return refuse(404, `There is no job ${id}: finished ones are kept for a week.`)
+    const { job, state } = found
     const outcome = await readOutcome(ask, keys, id)
-    const hasVerdict = found.queueName === 'reprocess' && outcome.judged > 0
+    const hasVerdict = job.queueName === 'reprocess' && outcome.judged > 0
     return {
       id,
-      queue: found.queueName,
-      state: await found.getState(),
-      attempts: found.attemptsMade,
-      progress: progress.safeParse(found.progress).data ?? null,
+      queue: job.queueName,
+      state,
+      attempts: job.attemptsMade,
+      progress: progress.safeParse(job.progress).data ?? null,
       verdict: hasVerdict ? await readVerdict(ask, keys, outcome) : null,
-      result: found.returnvalue ?? null,
-      failure: found.failedReason ?? null,
+      result: job.returnvalue ?? null,
+      failure: job.failedReason ?? null,
     }
   },
 })

@@ -1,0 +1,96 @@
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { rejectByBug } from '../support/broken-release.ts'
+import { ended, type JobView, send } from '../support/jobs.ts'
+import { spawnOrders } from '../support/process.ts'
+import { requireChromium } from '../support/requires.ts'
+import { until } from '../support/until.ts'
+import { emptyRedis, envOf } from '../support/world.ts'
+
+const executablePath = '/usr/bin/chromium'
+/** Without them Chromium calls home. */
+const quiet = [
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+async function launch(): Promise<Browser & AsyncDisposable> {
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] })
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
+}
+
+/** What a page complains of, but for the font that Bull Board links from elsewhere and our policy keeps out. */
+function complaints(page: Page): string[] {
+  const found: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('fonts.googleapis.com')) found.push(message.text())
+  })
+  page.on('pageerror', (error) => found.push(String(error)))
+  return found
+}
+
+test('Bull Board loads behind the login, lists both queues, and a failed job is retried in it', async (context) => {
+  requireChromium(context)
+  await using world = await emptyRedis()
+  const env = envOf(world.url, undefined, { ADMIN_TOKEN: 'secret', JOB_VERDICT_MS: '200' })
+  const orders = [...sampleOrders({ valid: 10, invalid: 0, users: 5, seed: 8 })].map(({ body }) => body)
+  await rejectByBug(world.redis, orders)
+  await using api = spawnOrders(['run', 'api', 'jobs'], env)
+  await api.started()
+  const url = await api.apiUrl()
+  const bearer = { authorization: 'Bearer secret' }
+  const { body } = await send(`${url}/orders/replay`, 'POST', {}, bearer)
+  expect(await ended(url, body['job_id'])).toMatchObject({ state: 'failed' })
+
+  await using browser = await launch()
+  expect((await fetch(`${url}/admin/queues/`)).status).toBe(401)
+
+  const login = await browser.newContext({ httpCredentials: { username: 'ann', password: 'secret' } })
+  const page = await login.newPage()
+  const errors = complaints(page)
+  expect((await page.goto(`${url}/admin/queues/`))?.status()).toBe(200)
+  await page.getByRole('link', { name: 'reprocess' }).first().waitFor()
+  await page.getByRole('link', { name: 'replay' }).first().waitFor()
+
+  await using stages = spawnOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
+  await stages.started()
+  await page.goto(`${url}/admin/queues/queue/replay?status=failed`)
+  await page.getByText('have no verdict yet').first().waitFor()
+  await page.getByRole('button', { name: 'Retry', exact: true }).first().click()
+  expect(await untilCompleted(url, body['job_id'])).toMatchObject({
+    state: 'completed',
+    result: { sent: 10, admitted: 10 },
+  })
+  expect(errors).toEqual([])
+})
+
+/** The job was failed before; it is waited for until the retry has completed it. */
+async function untilCompleted(url: string, id: unknown): Promise<JobView> {
+  return until(
+    'the retried job to complete',
+    () => ended(url, id),
+    ({ state }) => state === 'completed',
+  )
+}
+
+test('the API documentation draws every route without console errors', async (context) => {
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await using api = spawnOrders(['run', 'api'], envOf(world.url))
+  const url = await api.apiUrl()
+  await using browser = await launch()
+  const page = await browser.newPage()
+  const errors = complaints(page)
+  const elsewhere: string[] = []
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) elsewhere.push(request.url())
+  })
+  await page.goto(`${url}/docs`)
+  await page.getByText('/orders/reprocess').first().waitFor()
+  await page.getByText('/stats/top-users').first().waitFor()
+  expect([errors, elsewhere]).toEqual([[], []])
+})
