@@ -60,7 +60,9 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
   await stages.started()
   await page.goto(`${url}/admin/queues/queue/replay?status=failed`)
   await page.getByText('have no verdict yet').first().waitFor()
-  await page.getByRole('button', { name: 'Retry', exact: true }).first().click()
+  // The first button behind the job's id is the one that retries it; a dialog asks whether to.
+  await page.locator(`xpath=//*[text()="${body['job_id']}"]/following::button[1]`).click()
+  await page.getByRole('button', { name: 'Confirm' }).click()
   expect(await untilCompleted(url, body['job_id'])).toMatchObject({
     state: 'completed',
     result: { sent: 10, admitted: 10 },

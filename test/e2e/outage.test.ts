@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { enqueue } from '../../src/ingest/enqueue.ts'
 import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
@@ -8,7 +9,7 @@ import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
-import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
+import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 const everyRole = ['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api']
 
@@ -160,4 +161,57 @@ test('kill -9 under load: another process claims what was in hand, and the numbe
   )
   await expectExact(redis.redis, oracle)
   expect(await last.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+})
+
+test('a Redis that takes no writes: the bridge holds what it has, receives no more, and goes on when there is room', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  await using sqs = await emptySqs()
+  const env = envOf(server.url, sqs, { LOG_LEVEL: 'debug', BRIDGE_POLLERS: '4' })
+  const redis = new Redis(server.url)
+  await using all = spawnOrders(everyRole, env)
+  await all.started()
+  await redis.config('SET', 'maxmemory', '1')
+  const { bodies, oracle } = sample(200, 9)
+  await sendBodies(env, bodies)
+  const refused = async (): Promise<number> => {
+    const stats = await redis.info('errorstats')
+    return Number(/errorstat_OOM:count=(\d+)/.exec(stats)?.[1] ?? 0)
+  }
+  await until('each poller to have tried some times', refused, (count) => count >= 16)
+  expect(all.events('received')).toHaveLength(4)
+  expect(all.events('bridgeFailed')).toHaveLength(1)
+  await redis.config('SET', 'maxmemory', '0')
+  await until('all to be through', () => redis.hgetall('pipeline:counters'), isThrough(oracle))
+  await expectExact(redis, oracle)
+  expect(all.events('bridgeBack')).toHaveLength(1)
+  redis.disconnect()
+})
+
+test('a backlog of bodies of a megabyte is worked off with little memory', async () => {
+  await using redis = await emptyRedis()
+  const app = appOn(redis.redis)
+  const body = (order_id: number): string =>
+    JSON.stringify({ user_id: 'u', order_id, order_value: 1, note: 'x'.repeat(1_000_000) })
+  for (let from = 0; from < 200; from += 10) {
+    await enqueue(
+      redis.redis,
+      app.keys,
+      Array.from({ length: 10 }, (_, i) => ({ id: `m${from + i}`, body: body(from + i) })),
+    )
+  }
+  await using small = spawnOrders(
+    ['run', ...everyRole.slice(2, 5)],
+    envOf(redis.url, undefined, { NODE_OPTIONS: '--max-old-space-size=256' }),
+  )
+  await small.started()
+  await until(
+    'all to be ranked',
+    () => redis.redis.hget('pipeline:counters', 'ranked'),
+    (ranked) => {
+      expect(small.child.exitCode).toBeNull()
+      return ranked === '200'
+    },
+  )
 })

@@ -12,7 +12,7 @@ import { ensureGroups } from '../../src/stages/groups.ts'
 import { leaderboard } from '../../src/stages/leaderboard.ts'
 import { generationSeconds } from '../../src/stages/ledger.ts'
 import { type Plan, planBatch } from '../../src/stages/plan.ts'
-import { defineStage, hincrby, pass, type Stage } from '../../src/stages/stage.ts'
+import { defineStage, hincrby, pass, type Stage, zaddGt } from '../../src/stages/stage.ts'
 import { validate } from '../../src/stages/validate.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
@@ -322,4 +322,106 @@ test('every key of a script is named in KEYS and shares one slot: a Redis Cluste
   expect(await redis.hget('{p3}:user:{b}', 'total_spend_minor')).toBe('200')
   expect((await redis.keys('*')).every((key) => key.startsWith('{p3}:'))).toBe(true)
   redis.disconnect()
+})
+
+const line: readonly Stage[] = [validate, aggregate as Stage, leaderboard as Stage]
+
+test('a user beyond 2^53 minor units is ranked, and does not disturb the others of the batch', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await redis.hset('user:whale', { order_count: 90_071, total_spend_minor: '9007199254740990' })
+  await enqueue(redis, app.keys, [
+    raw(order('1', 1e9, 'whale')),
+    raw(order('2', 5, 'small')),
+    raw(order('3', 1e9, 'whale')),
+  ])
+  for (const stage of line) await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))
+  expect(await redis.hget('user:whale', 'total_spend_minor')).toBe('9007399254740990')
+  expect(await redis.zrange('leaderboard:spend', '0', '-1')).toEqual(['small', 'whale'])
+  expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '3', admitted: '3', applied: '3', ranked: '3' })
+})
+
+test('what no commit could carry out is rejected before it begins, record by record', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const key = app.keys.own('odd', 'hash')
+  const odd = defineStage({
+    name: 'aggregate',
+    from: 'valid',
+    to: 'counted',
+    counts: 'applied',
+    decide: ({ user_id }) => {
+      if (user_id === 'fraction') return pass({ effects: [hincrby(key, 'x', 0.5)] })
+      if (user_id === 'nan') return pass({ effects: [zaddGt(app.keys.leaderboardSpend, 'nan', Number.NaN)] })
+      if (user_id === 'totals')
+        return pass({ effects: [hincrby(key, 'x', 1)], totals: { key, fields: ['y'], head: {} } })
+      if (user_id === 'plain')
+        return pass({
+          effects: [hincrby(key, 'half \ud83d', 1)],
+          emit: { user_id, orders: 1, order_count: 1, total_spend_minor: 1 },
+        })
+      return pass({ effects: [hincrby(key, 'x', 1)], totals: { key, fields: ['x'], head: { user_id } } })
+    },
+  }) as Stage
+  const users = ['fraction', 'nan', 'totals', 'plain', 'fine']
+  await enqueue(
+    redis,
+    app.keys,
+    users.map((user, at) => raw(order(String(at), 1, user))),
+  )
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  const reply = await commitAs(app, odd, 'c', plan(app, odd, await read(app, odd, 'c')))
+  expect(reply).toEqual({ status: 'committed', passed: 2, duplicates: 0, rejected: 3 })
+  expect(await redis.hgetall(key)).toEqual({ 'half \ufffd': '1', x: '1' })
+  const [[, fields = []] = []] = await redis.xrange('orders:counted', '-', '+')
+  expect(JSON.parse(fields[3] ?? '')).toEqual([
+    { user_id: 'plain', orders: 1, order_count: 1, total_spend_minor: 1 },
+    { user_id: 'fine', orders: 1, x: 1 },
+  ])
+})
+
+test('a batch may have more fields and members than a Lua call takes arguments', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const wide = defineStage({
+    name: 'aggregate',
+    from: 'valid',
+    counts: 'applied',
+    decide: ({ order_id }, keys) =>
+      pass({
+        effects: Array.from({ length: 30 }, (_, i) => [
+          hincrby(keys.own('wide', 'hash'), `${order_id}-${i}`, i),
+          zaddGt(keys.own('wide', 'board'), `${order_id}-${i}`, i),
+        ]).flat(),
+      }),
+  }) as Stage
+  await enqueue(
+    redis,
+    app.keys,
+    Array.from({ length: 400 }, (_, i) => raw(order(`${i}`))),
+  )
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(await commitAs(app, wide, 'c', plan(app, wide, await read(app, wide, 'c')))).toMatchObject({ passed: 400 })
+  expect([await redis.hlen('wide:hash'), await redis.zcard('wide:board')]).toEqual([12_000, 12_000])
+})
+
+test('entries that the bridge did not write are counted as received where they are judged', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await redis.xadd('orders:raw', '*', 'n', '2', 'r', JSON.stringify([raw(order('1')), raw('[]')]))
+  await redis.xadd('orders:raw', '*', 'n', '7', 'r', 'nonsense')
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(await redis.hgetall('pipeline:counters')).toMatchObject({ received: '9', admitted: '1', rejected: '8' })
+})
+
+test('two messages with one id are two messages', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await enqueue(redis, app.keys, [
+    { id: 'same', body: 'one' },
+    { id: 'same', body: 'two' },
+    { id: 'same', body: 'one' },
+  ])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(await redis.hgetall('pipeline:counters')).toMatchObject({ received: '3', rejected: '2', duplicates: '1' })
 })

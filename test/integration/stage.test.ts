@@ -3,7 +3,7 @@ import type { App } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import type { RawRecord } from '../../src/messages.ts'
-import { readGlobalStats } from '../../src/stages/aggregate.ts'
+import { aggregate, readGlobalStats } from '../../src/stages/aggregate.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
 import { leaveGroup } from '../../src/stages/leave.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
@@ -49,7 +49,7 @@ test('entries of a consumer that died are claimed after CLAIM_IDLE_MS and counte
     () => redis.hget('pipeline:counters', 'ranked'),
     (ranked) => ranked === '300',
   )
-  expect(running.events.claimed).toEqual([{ stage: 'validate', entries: 25 }])
+  expect(running.events.claimed).toContainEqual({ stage: 'validate', entries: 25 })
   expect(await readGlobalStats(redis, app.keys)).toEqual({ orders: 300, minor: 45_000 })
 })
 
@@ -166,4 +166,73 @@ test('a stage goes on when its group has vanished with the data', async () => {
     () => redis.hget('pipeline:counters', 'ranked'),
     (ranked) => ranked === '5',
   )
+})
+
+test('a conflict names what was accepted, should another consumer have committed in between', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const body = (order_value: number): string => JSON.stringify({ user_id: 'u', order_id: 'o', order_value })
+  const other = appOn(redis)
+  await ensureGroups(redis, other.keys)
+  await enqueue(redis, other.keys, [
+    { id: 'm1', body: body(1) },
+    { id: 'm2', body: body(2) },
+  ])
+  let calls = 0
+  // Between this consumer's first try and its second, another one admits the order with value 2.
+  const interrupted = new Proxy(redis, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name)
+      if (name === 'evalsha') {
+        return async (...args: Parameters<typeof redis.evalsha>) => {
+          if (args.includes('validate') && ++calls === 2) {
+            await enqueue(redis, other.keys, [{ id: 'm3', body: body(2) }])
+            await using _ = run(other, [validate])
+            await until('the other to be admitted', () => redis.hget('pipeline:counters', 'admitted'))
+          }
+          return target.evalsha(...args)
+        }
+      }
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  await using _ = run(appOn(interrupted), [validate])
+  await until(
+    'all three to be judged',
+    () => redis.hgetall('pipeline:counters'),
+    ({ admitted, duplicates, rejected }) => Number(admitted) + Number(duplicates ?? 0) + Number(rejected ?? 0) === 3,
+  )
+  expect(await redis.hgetall('pipeline:counters')).toMatchObject({ admitted: '1', duplicates: '1', rejected: '1' })
+  const [kept = ''] = await redis.lrange('invalid_orders', 0, -1)
+  expect(JSON.parse(kept)).toMatchObject({
+    order: { order_value: 1 },
+    reason: 'Order o of user u was already accepted with order_value 2',
+  })
+})
+
+test('one entry that cannot be committed does not hold up the others', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis)
+  await ensureGroups(redis, app.keys)
+  for (let i = 0; i < 12; i++) {
+    await enqueue(redis, app.keys, [
+      { id: `m${i}`, body: JSON.stringify({ user_id: `u${i}`, order_id: 'o', order_value: 1 }) },
+    ])
+  }
+  await redis.set('user:u5', 'somebody put text here')
+  const stop = new AbortController()
+  const [validating, counting] = [validate, aggregate].map((stage) =>
+    runStage(app, stage as Stage, 1, () => {}, stop.signal),
+  )
+  await expect(counting).rejects.toThrow('WRONGTYPE')
+  await redis.del('user:u5')
+  await using _ = run(app, pipeline)
+  await until(
+    'all to be ranked',
+    () => redis.hget('pipeline:counters', 'ranked'),
+    (ranked) => ranked === '12',
+  )
+  stop.abort()
+  await validating
 })
