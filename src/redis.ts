@@ -47,8 +47,13 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
     await connectOnce(redis)
   } catch (error) {
     redis.disconnect()
-    const told = `Redis does not answer at ${safeUrl(config)} (${messageOf(error)}): start it or set REDIS_URL.`
-    throw new OrdersError('ORD_REDIS_UNREACHABLE', told, { cause: error })
+    const told = `Redis does not answer at ${safeUrl(config)} (${messageOf(error)})`
+    const configured = config.redisUrl ?? config.redisHost ?? config.redisPort
+    const advice =
+      configured === undefined
+        ? 'start it, set REDIS_URL, or run npm start in this folder'
+        : 'start it or set REDIS_URL'
+    throw new OrdersError('ORD_REDIS_UNREACHABLE', `${told}: ${advice}.`, { cause: error })
   }
   connected = true
   report(redis, telemetry)

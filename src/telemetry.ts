@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
  */
 export interface Events {
   started: { roles: readonly string[] }
+  stopped: { roles: readonly string[] }
   ready: { url: string }
   received: { messages: number }
   enqueued: { messages: number }
@@ -36,6 +37,7 @@ export interface Events {
 
 const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error' } = {
   started: 'info',
+  stopped: 'info',
   ready: 'info',
   received: 'debug',
   enqueued: 'debug',

@@ -3,7 +3,7 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObj
 import { problem, problemType } from './problem.ts'
 import type { Route } from './route.ts'
 
-const version = '0.1.0'
+export const version = '0.1.0'
 
 /** The OpenAPI 3.1 document of the routes: nothing in it is written twice. */
 export function openApiDocument(routes: readonly Route[]) {
@@ -25,6 +25,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
   const header = headers && z.object(Object.fromEntries(Object.entries(headers).map(headerField)))
   return {
     operationId: operationId(method, path),
+    tags: [path.split('/')[1] ?? ''],
     summary,
     requestParams: { ...(params && { path: params }), ...(query && { query }), ...(header && { header }) },
     ...(body && {

@@ -92,8 +92,10 @@ async function answer(app: ApiApp, route: Route, request: Request): Promise<Answ
     const other = reply[special]
     return 'text' in other ? { status, type: 'application/json', body: other.text } : problemAnswer(other.problem)
   } catch (error) {
-    app.telemetry.emit('requestFailed', { method: route.method, route: route.path, error: messageOf(error) })
-    return problemAnswer(failure(error))
+    const problem = failure(error)
+    const told = problem.status === 503 ? problem.detail : messageOf(error)
+    app.telemetry.emit('requestFailed', { method: route.method, route: route.path, error: told })
+    return problemAnswer(problem)
   }
 }
 

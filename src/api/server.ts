@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express'
+import express, { type ErrorRequestHandler, type RequestHandler, Router } from 'express'
 import helmet from 'helmet'
 import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
@@ -47,7 +47,8 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
   const guard = openGuard(app)
   const server = await openServer(app, 'API_PORT', app.config.apiPort, (api) => {
     const document = openApiDocument(routes)
-    const web = express()
+    const web = Router()
+    web.get('/', (_request, response) => response.redirect('/docs'))
     web.use(docs())
     web.get('/openapi.json', (_request, response) => {
       response.json(document)
@@ -73,13 +74,13 @@ const bodyLimit = '1mb'
 /** The health routes alone, for processes without the API. */
 export async function openHealth(app: App): Promise<Server> {
   return openServer(app, 'METRICS_PORT', app.config.metricsPort ?? 0, (api) => {
-    const web = express()
+    const web = Router()
     for (const route of health) web[route.method](expressPath(route.path), handler(api, route))
     return web
   })
 }
 
-type Build = (api: ApiApp) => Express
+type Build = (api: ApiApp) => Router
 
 async function openServer(app: App, variable: string, port: number, build: Build): Promise<Server> {
   await using stack = new AsyncDisposableStack()
@@ -87,7 +88,12 @@ async function openServer(app: App, variable: string, port: number, build: Build
   stack.defer(() => closeRedis(ask))
   const web = express()
   web.disable('x-powered-by')
-  web.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy } }))
+  web.use(
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy },
+      strictTransportSecurity: false, // for whoever ends TLS in front of this to say
+    }),
+  )
   const queues = stack.use(openQueues(ask))
   web.use(build({ ...app, ask, queues }), notFound, failed(app))
   const server = web.listen(port, app.config.apiHost)
@@ -95,7 +101,9 @@ async function openServer(app: App, variable: string, port: number, build: Build
     await once(server, 'listening')
   } catch (error) {
     const where = `${app.config.apiHost}:${port}`
-    const told = `Cannot listen on ${where} (${messageOf(error)}): stop what uses it or set ${variable}.`
+    const taken = messageOf(error).includes('EADDRINUSE')
+    const advice = taken ? `stop what uses it or set ${variable}` : 'set API_HOST to an address of this machine'
+    const told = `Cannot listen on ${where} (${messageOf(error)}): ${advice}.`
     throw new OrdersError('ORD_PORT_TAKEN', told, { cause: error })
   }
   stack.defer(async () => {

@@ -1,3 +1,4 @@
+import { version } from '../api/openapi.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
@@ -33,10 +34,11 @@ async function run([name = '--help', ...args]: readonly string[], signal: AbortS
   const print = (line: string): void => {
     process.stdout.write(`${line}\n`)
   }
-  if (name === '--help' || name === 'help') return print(overview())
+  if (['--help', '-h', 'help'].includes(name)) return print(overview())
+  if (name === '--version') return print(version)
   const command = commands.find((candidate) => candidate.name === name)
   if (!command) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
-  if (args.includes('--help')) return print(helpOf(command))
+  if (args.includes('--help') || args.includes('-h')) return print(helpOf(command))
   const call = parseCall(command, args)
   await command.run({ ...call, config: readConfig(processEnv()), signal, print })
 }
@@ -44,7 +46,13 @@ async function run([name = '--help', ...args]: readonly string[], signal: AbortS
 function overview(): string {
   const width = Math.max(...commands.map(({ name }) => name.length))
   const lines = commands.map(({ name, about }) => `  ${name.padEnd(width)}  ${about.split('. ')[0]}`)
-  return ['orders <command> [options]', '', ...lines, '', 'orders <command> --help says more.'].join('\n')
+  return [
+    'orders <command> [options]',
+    '',
+    ...lines,
+    '',
+    'orders <command> --help says more; README.md and .env.example list the variables.',
+  ].join('\n')
 }
 
 /** A fault of ours is told with where it came from. */

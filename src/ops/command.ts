@@ -65,7 +65,7 @@ export function parseCall(
       allowPositionals: command.words !== undefined,
     })
   } catch (error) {
-    throw refuse(messageOf(error).split('. ')[0] ?? '')
+    throw refuse((messageOf(error).split(/[.\n]/)[0] ?? '').trim())
   }
   const options: Record<string, unknown> = {}
   for (const [name, { schema, expected }] of Object.entries(command.options)) {

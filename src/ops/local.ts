@@ -24,8 +24,8 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
   const notes: string[] = []
   let { awsEndpointUrl, redisUrl } = config
   if (awsEndpointUrl === undefined) {
-    awsEndpointUrl = stack.use(await localSqs()).url
-    notes.push(`SQS    local stand-in at ${awsEndpointUrl} (in memory)`)
+    awsEndpointUrl = stack.use(await localSqs(folder)).url
+    notes.push(`SQS    local stand-in at ${awsEndpointUrl} (messages in ${folder})`)
   }
   if (redisUrl === undefined && config.redisHost === undefined && config.redisPort === undefined) {
     const redis = stack.use(await localRedis(folder, onSpawned))
@@ -40,10 +40,12 @@ interface StandIn extends AsyncDisposable {
   readonly url: string
 }
 
-async function localSqs(): Promise<StandIn> {
+async function localSqs(folder: string): Promise<StandIn> {
   const { startFauxqs } = await emulator(() => import('fauxqs'), 'fauxqs')
   using _ = onLoopback()
-  const server = await startFauxqs({ port: 0, logger: false })
+  const dataDir = resolve(folder, 'sqs')
+  mkdirSync(dataDir, { recursive: true })
+  const server = await startFauxqs({ port: 0, logger: false, dataDir })
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
 }
 

@@ -5,14 +5,17 @@ import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import { makeKeys, manifestKey } from '../keys.ts'
-import { closeRedis, openRedis, type RedisClient, safeUrl } from '../redis.ts'
+import { closeRedis, openRedis, type Patience, type RedisClient, safeUrl } from '../redis.ts'
 import { openTelemetry } from '../telemetry.ts'
 
 /** @throws OrdersError when Redis does not answer, or was set up with other settings. */
-export async function openApp(config: Config): Promise<App & AsyncDisposable> {
-  const log = pino({ level: config.logLevel, base: { pid: process.pid } }, destination(2))
+export async function openApp(config: Config, patience: Patience = 'work'): Promise<App & AsyncDisposable> {
+  const log = pino(
+    { level: config.logLevel, base: { pid: process.pid } },
+    process.stderr.isTTY ? forPeople : destination(2),
+  )
   const telemetry = openTelemetry(log)
-  const redis = await openRedis(config, 'work', telemetry)
+  const redis = await openRedis(config, patience, telemetry)
   const close = async (): Promise<void> => closeRedis(redis)
   try {
     await checkManifest(redis, config)
@@ -31,6 +34,19 @@ export async function openApp(config: Config): Promise<App & AsyncDisposable> {
     pulse: new Map(),
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** On a terminal a line is read by a person: time, event, and what it carries. */
+const forPeople = {
+  write: (line: string): void => {
+    const { level: _, time, pid: __, msg, ...fields } = JSON.parse(line)
+    const told = Object.entries(fields).map(
+      ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(' ') : value}`,
+    )
+    process.stderr.write(
+      `${new Date(time).toLocaleTimeString('en-GB')} ${msg}${told.length > 0 ? ` (${told.join(', ')})` : ''}\n`,
+    )
+  },
 }
 
 /** The ledger would forget what it has if a process looked elsewhere for it: the first process to start decides. */

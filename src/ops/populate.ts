@@ -3,7 +3,7 @@ import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import { OrdersError } from '../errors.ts'
 import { openQueue, type Queue } from '../ingest/queue.ts'
-import { defineCommand, wholeNumber } from './command.ts'
+import { defineCommand, flag, wholeNumber } from './command.ts'
 import { sampleOrders } from './orderbook.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { withRunning } from './registry.ts'
@@ -81,8 +81,14 @@ export const populateCommand = defineCommand({
       hint: 'N',
       about: 'which orders (default random, so that each run sends new ones)',
       expected: 'a whole number from 0 to 4294967295',
-      schema: wholeNumber('', 0, { max: 2 ** 32 - 1 }).schema.optional(),
+      schema: z
+        .string()
+        .regex(/^\d{1,10}$/)
+        .transform(Number)
+        .pipe(z.int().max(2 ** 32 - 1))
+        .optional(),
     },
+    aws: flag('sends to AWS itself, where no AWS_ENDPOINT_URL is set'),
     rate: {
       hint: 'N',
       about: 'messages a second (default as fast as SQS takes them)',
@@ -95,8 +101,15 @@ export const populateCommand = defineCommand({
     },
   },
   run: async ({ config, options, signal, print }) => {
-    const { rate, seed = Math.floor(Math.random() * 2 ** 32), ...samples } = options
+    const { rate, aws, seed = Math.floor(Math.random() * 2 ** 32), ...samples } = options
     const here = withRunning(config)
+    if (here.awsEndpointUrl === undefined && !aws) {
+      const told = 'No system runs in this folder and AWS_ENDPOINT_URL is not set'
+      throw new OrdersError(
+        'ORD_LOCAL',
+        `${told}: run npm start first, or say --aws to send sample orders to AWS itself.`,
+      )
+    }
     using queue = await openQueue(here)
     const total = samples.valid + samples.invalid
     const progress = progressOn(process.stdout, 'sent', total)

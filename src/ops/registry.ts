@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import { OrdersError } from '../errors.ts'
+import { messageOf, OrdersError } from '../errors.ts'
 
 /** What runs here: written by `orders start`, so that the other commands find its stand-ins. */
 const running = z.object({
@@ -22,11 +22,16 @@ const file = (dataDir: string): string => join(dataDir, 'running.json')
 export function claimDataDir(config: Config): Disposable & { left: Running | undefined } {
   const left = readRunning(config.dataDir)
   if (left && left.pid !== process.pid && isAlive(left.pid)) {
-    const told = `orders start already runs here (process ${left.pid}): stop it, or set DATA_DIR to another folder.`
+    const told = `A system already runs here (process ${left.pid}): stop it, or set DATA_DIR to another folder.`
     throw new OrdersError('ORD_LOCAL', told)
   }
-  mkdirSync(config.dataDir, { recursive: true })
-  register(config.dataDir, { ...left })
+  try {
+    mkdirSync(config.dataDir, { recursive: true })
+    register(config.dataDir, { ...left })
+  } catch (error) {
+    const told = `DATA_DIR is ${JSON.stringify(config.dataDir)} and cannot be used (${messageOf(error)})`
+    throw new OrdersError('ORD_LOCAL', `${told}: name a folder that can be written to.`, { cause: error })
+  }
   return { left, [Symbol.dispose]: () => rmSync(file(config.dataDir), { force: true }) }
 }
 

@@ -30,7 +30,7 @@ export const replayCommand = defineCommand({
   },
   run: async ({ config, options, words, signal, print }) => {
     const limit = limitOf(words, options.limit)
-    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' })
+    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await using queues = openQueues(app.redis)
     const until = await newestId(app.redis, app.keys)
     const total = Math.min(limit, await countInvalid(app.redis, app.keys, { code: options.code, until }))

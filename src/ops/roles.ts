@@ -42,6 +42,7 @@ export async function runRoles(app: App, names: readonly string[], signal: Abort
   closeOnStop(app.redis, app.config.stopGraceMs, signal)
   app.telemetry.emit('started', { roles: names })
   await supervise(app, loops, signal)
+  app.telemetry.emit('stopped', { roles: names })
 }
 
 function openersOf(names: readonly string[]): Opener[] {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis.ts'
 import { readGlobalStats, type Totals } from '../stages/aggregate.ts'
@@ -53,7 +54,7 @@ export function waitingFor(stage: Stage, counters: Readonly<Record<string, numbe
   return of(inflowOf(stage.from)) - out
 }
 
-/** The orders of every stage that wait, and what was rejected by code. */
+/** What was rejected, by code, most first. */
 export function rejectedByCode(counters: Readonly<Record<string, number>>): [code: string, orders: number][] {
   const prefix = 'rejected:'
   return Object.entries(counters)
@@ -123,6 +124,7 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 const watchEveryMs = 1_000
+const away = 'Redis does not answer: see that it runs.'
 const clearScreen = '\x1b[2J\x1b[H'
 
 export const statusCommand = defineCommand({
@@ -130,11 +132,14 @@ export const statusCommand = defineCommand({
   about: 'Shows what waits where, the totals and the counters.',
   options: { watch: flag('show it again every second'), json: flag('as JSON, one object a line') },
   run: async ({ config, options: { watch, json }, signal, print }) => {
-    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' })
+    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     do {
-      const status = await readStatus(app.redis, app.keys)
+      const status = await readStatus(app.redis, app.keys).catch(() => undefined)
+      signal.throwIfAborted()
+      if (status === undefined && !watch) throw new OrdersError('ORD_REDIS_UNREACHABLE', away)
       if (watch && !json && process.stdout.isTTY) process.stdout.write(clearScreen)
-      print(json ? JSON.stringify(status) : statusLines(status).join('\n'))
+      if (status === undefined) process.stderr.write(`${away}\n`)
+      else print(json ? JSON.stringify(status) : statusLines(status).join('\n'))
       if (watch) await sleep(watchEveryMs, undefined, { signal })
     } while (watch)
   },

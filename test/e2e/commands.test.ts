@@ -1,12 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { commands } from '../../src/ops/cli.ts'
 import { shutDownOrphan } from '../../src/ops/local.ts'
 import { readRunning } from '../../src/ops/registry.ts'
 import { listeningAddresses } from '../support/listening.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
@@ -79,7 +82,7 @@ test('start, populate and status find each other; Redis keeps its data; a second
     await using second = spawnOrders(['start'], env, { cwd: folder })
     expect(await second.exit()).toEqual({ code: 1, signal: null })
     expect(second.stderr()).toBe(
-      `orders start already runs here (process ${system.child.pid}): stop it, or set DATA_DIR to another folder.\n`,
+      `A system already runs here (process ${system.child.pid}): stop it, or set DATA_DIR to another folder.\n`,
     )
 
     await using populate = spawnOrders(
@@ -111,7 +114,7 @@ test('start, populate and status find each other; Redis keeps its data; a second
   await using status = spawnOrders(['status'], env, { cwd: folder })
   expect(await status.exit()).toEqual({ code: 1, signal: null })
   expect(status.stderr()).toMatch(
-    /^Redis does not answer at redis:\/\/localhost:6379 \(.*\): start it or set REDIS_URL\.\n$/,
+    /^Redis does not answer at redis:\/\/localhost:6379 \(.*\): start it, set REDIS_URL, or run npm start in this folder\.\n$/,
   )
 })
 
@@ -158,5 +161,66 @@ test('each command explains itself', async () => {
 
 test('every npm script of the contract exists and runs orders', () => {
   const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  expect(scripts).toMatchObject({ start: 'node src/ops/orders.js start', populate: 'node src/ops/orders.js populate' })
+  for (const name of ['start', 'demo', 'populate', 'replay', 'status']) {
+    expect(scripts[name]).toBe(`exec node src/ops/orders.js ${name}`)
+  }
+})
+
+test('populate without a seed sends new orders each time, and none to AWS unless told to', async () => {
+  await using sqs = await emptySqs()
+  const env = envOf('redis://127.0.0.1:1', sqs)
+  const seeds: string[] = []
+  for (let run = 0; run < 2; run++) {
+    await using populate = spawnOrders(['populate', '--valid', '1', '--invalid', '0'], env)
+    seeds.push(/seed (\d+)\./.exec(await finished(populate))?.[1] ?? '')
+  }
+  expect(seeds[0]).not.toBe(seeds[1])
+  await using nowhere = spawnOrders(['populate'], {}, { cwd: folder })
+  expect(await nowhere.exit()).toEqual({ code: 1, signal: null })
+  expect(nowhere.stderr()).toBe(
+    'No system runs in this folder and AWS_ENDPOINT_URL is not set: run npm start first, or say --aws to send sample orders to AWS itself.\n',
+  )
+})
+
+test('a DATA_DIR that is no folder is one plain line', async () => {
+  const file = join(folder, 'file')
+  writeFileSync(file, '')
+  await using start = spawnOrders(['start'], { DATA_DIR: file }, { cwd: folder })
+  expect(await start.exit()).toEqual({ code: 1, signal: null })
+  expect(start.stderr()).toMatch(
+    /^DATA_DIR is ".*" and cannot be used \(EEXIST.*\): name a folder that can be written to\.\n$/,
+  )
+})
+
+test('status --watch says that Redis is away, goes on when it is back, and ends at once when asked to', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  await using status = spawnOrders(['status', '--watch', '--json'], envOf(server.url))
+  await until('a status', () => status.stdout().includes('counters'))
+  await server.stop()
+  await until('a word of it', () => status.stderr().includes('Redis does not answer: see that it runs.'))
+  const before = status.stdout().length
+  await server.start()
+  await until('a status again', () => status.stdout().length > before)
+  await server.stop('SIGKILL')
+  expect(await status.kill('SIGINT')).toEqual({ code: 0, signal: null })
+})
+
+test('SIGTERM to npm start ends the system, too', async () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const npm = spawn('npm', ['start', '--prefix', root], {
+    cwd: root,
+    env: { ...process.env, DATA_DIR: join(folder, '.data'), API_PORT: '0' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let output = ''
+  npm.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  await until('the system to be up', () => output.includes('Ctrl-C stops.'))
+  const system = readRunning(join(folder, '.data'))?.pid ?? 0
+  npm.kill('SIGTERM')
+  await until('the system to be gone', () => readRunning(join(folder, '.data')) === undefined)
+  await until('its process to be gone', () => !existsSync(`/proc/${system}`))
 })

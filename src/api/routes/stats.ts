@@ -27,7 +27,7 @@ export const globalStats = defineRoute({
   },
 })
 
-const board = z.enum(boards)
+const board = z.enum(boards, `must be ${boards.join(' or ')}`)
 const ranked = { by: board, n: z.int(), offset: z.int() }
 
 export const topUsers = defineRoute({
