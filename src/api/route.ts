@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
-import type { Queues } from '../jobs.ts'
+import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 

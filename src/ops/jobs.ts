@@ -11,7 +11,7 @@ import {
   type ReprocessData,
   replayData,
   reprocessData,
-} from '../jobs.ts'
+} from '../queues.ts'
 import { countInvalid, type InvalidEntry, readInvalidEntry, readOldest } from '../stages/invalid-read.ts'
 import { type Outcome, readOutcome, readVerdict } from '../stages/outcome.ts'
 import { checkOrder } from '../stages/rules.ts'

@@ -1,6 +1,6 @@
-import type { OrderVerdict } from '../jobs.ts'
 import type { Keys } from '../keys.ts'
 import type { RejectCode } from '../messages.ts'
+import type { OrderVerdict } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
 import { readInvalidEntry } from './invalid-read.ts'
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { enqueue } from '../../src/ingest/enqueue.ts'
 import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { ended, send } from '../support/jobs.ts'
@@ -7,7 +8,7 @@ import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
-import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
+import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 const stages = ['validate', 'aggregate', 'leaderboard']
 const valid = (count: number, seed: number): string[] =>
@@ -31,10 +32,8 @@ async function expectExact(redis: Redis, oracle: Oracle, invalid: number): Promi
   expect(groups.reduce((sum, size) => sum + size, 0)).toBe(invalid)
   const listed = (await redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line).id)
   expect(listed).toEqual((await redis.xrevrange('orders:invalid', '+', '-')).map(([id]) => id))
-  expect(await redis.hgetall('global:stats')).toEqual({
-    total_orders: String(oracle.admitted),
-    total_revenue_minor: String(oracle.cents),
-  })
+  const { total_orders = '0', total_revenue_minor = '0' } = await redis.hgetall('global:stats')
+  expect([total_orders, total_revenue_minor]).toEqual([String(oracle.admitted), String(oracle.cents)])
   for (const [user, { orders, cents }] of oracle.users) {
     expect(await redis.hgetall(`user:${user}`)).toEqual({ order_count: `${orders}`, total_spend_minor: `${cents}` })
   }
@@ -248,4 +247,76 @@ test('a corrected order whose original was meanwhile admitted is a conflict or a
     total_orders: 1,
     total_revenue: good.order_value,
   })
+})
+
+test('single entries: found by code, user and page, discarded with a reason, replayed by id', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
+  await all.started()
+  const url = await all.apiUrl()
+  const app = appOn(redis)
+  const body = (order_id: number, user_id: unknown): string => JSON.stringify({ user_id, order_id, order_value: -1 })
+  for (let i = 0; i < 60; i++) await enqueue(redis, app.keys, [{ id: `m${i}`, body: body(i, i % 3 ? `u${i % 3}` : 7) }])
+  await enqueue(redis, app.keys, [{ id: 'json', body: 'nonsense' }])
+  await redis.xadd('orders:raw', '*', 'r', Buffer.from([0xff]))
+  await until(
+    '62 invalid orders',
+    () => redis.llen('invalid_orders'),
+    (length) => length === 62,
+  )
+
+  interface Kept {
+    id: string
+    order: { order_id: number; user_id: unknown } | null
+  }
+  const list = async (query: string): Promise<Kept[]> =>
+    (await fetch(`${url}/orders/invalid?${query}`)).json() as Promise<Kept[]>
+  const everything = await list('limit=1000')
+  expect(everything).toHaveLength(62)
+  const ofUser = await list('user_id=7&limit=1000')
+  expect(ofUser.map(({ order }) => order?.user_id)).toEqual(Array.from({ length: 20 }, () => 7))
+  expect(await list('code=malformed-json')).toHaveLength(2)
+  const pages: Kept[] = []
+  for (let before = ''; ; ) {
+    const page = await list(`code=bad-value&limit=7${before}`)
+    pages.push(...page)
+    if (page.length < 7) break
+    before = `&before=${page.at(-1)?.id}`
+  }
+  expect(pages.map(({ order }) => order?.order_id)).toEqual(Array.from({ length: 60 }, (_, i) => 59 - i))
+  const [one = everything[0]] = pages.slice(30)
+  if (!one) throw new Error('no entry')
+  expect(await (await fetch(`${url}/orders/invalid/${one.id}`)).json()).toEqual(one)
+
+  const gone = await send(
+    `${url}/orders/invalid/${one.id}`,
+    'DELETE',
+    { reason: 'test order' },
+    { 'x-operator': 'ann' },
+  )
+  expect(gone).toEqual({ status: 200, body: { status: 'discarded', id: one.id } })
+  const [[, fields = []] = []] = await redis.xrange('orders:discarded', '-', '+')
+  expect(fields.slice(2)).toEqual(['reason', 'test order', 'by', 'ann', 'ts', expect.any(String)])
+  expect(JSON.parse(fields[1] ?? '')).toEqual(one)
+  expect((await send(`${url}/orders/invalid/${one.id}`, 'DELETE', { reason: 'again' })).status).toBe(404)
+  expect((await send(`${url}/orders/invalid/${one.id}`, 'PUT', {})).status).toBe(404)
+  expect((await list('limit=1000')).map(({ id }) => id)).toEqual(
+    everything.map(({ id }) => id).filter((id) => id !== one.id),
+  )
+
+  const ids = [pages[3]?.id, pages[40]?.id, one.id, '1-1']
+  const { body: accepted } = await send(`${url}/orders/replay`, 'POST', { ids })
+  expect(await ended(url, accepted['job_id'])).toMatchObject({
+    state: 'completed',
+    result: { sent: 2, rejected: { 'bad-value': 2 } },
+  })
+  const { body: rest } = await send(`${url}/orders/replay`, 'POST', { dryRun: true })
+  expect(await ended(url, rest['job_id'])).toMatchObject({
+    result: { dry_run: true, sent: 0, rejected: { 'bad-value': 59, 'malformed-json': 2 } },
+  })
+  // What is no text stays where it is; it can be put right or discarded.
+  const { body: last } = await send(`${url}/orders/replay`, 'POST', { code: 'malformed-json' })
+  expect(await ended(url, last['job_id'])).toMatchObject({ result: { sent: 1, rejected: { 'malformed-json': 1 } } })
+  await expectExact(redis, new Oracle(), 61)
 })

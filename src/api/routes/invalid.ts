@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { newJobId } from '../../jobs.ts'
 import { invalidOrder, rejectCodes } from '../../messages.ts'
+import { newJobId } from '../../queues.ts'
 import { readInvalid, readInvalidEntry, summarize } from '../../stages/invalid-read.ts'
 import { discardEntry } from '../../stages/take.ts'
 import { integerParam } from '../fields.ts'
