@@ -147,6 +147,7 @@ export const invalidOrder = z
     code: z.enum(rejectCodes),
     reason: z.string(),
     ts: z.iso.datetime().meta({ description: 'When it was rejected.' }),
+    stage: z.string().optional().meta({ description: 'The stage that rejected it, where it was not validate.' }),
     attempts: z.int().meta({ description: 'How often it was rejected, this time included.' }),
     first_reason: z.string().optional().meta({ description: 'Why it was rejected the first time, after a replay.' }),
     first_ts: z.string().optional().meta({ description: 'When it was rejected the first time, after a replay.' }),

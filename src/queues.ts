@@ -43,6 +43,7 @@ export const replayResult = z
     admitted: z.int(),
     duplicate: z.int(),
     conflict: z.int(),
+    returned: z.int().meta({ description: 'Put back before the later stage that had rejected them.' }),
     rejected: z.record(z.string(), z.int()).meta({ description: 'Orders by code.' }),
   })
   .meta({ id: 'ReplayResult' })
@@ -71,8 +72,8 @@ export const bullConnection = (redis: RedisClient): { connection: ConnectionOpti
 const defaultJobOptions = {
   attempts: 4,
   backoff: { type: 'exponential', delay: 1_000 },
-  // Longer than an Idempotency-Key is remembered; failed ones are kept until somebody has looked.
-  removeOnComplete: { age: 7 * 86_400, count: 10_000 },
+  // Failed ones are kept until somebody has looked. 1,000: a job may carry an order of 1 MB.
+  removeOnComplete: { age: 7 * 86_400, count: 1_000 },
   removeOnFail: false,
 }
 
@@ -89,6 +90,9 @@ export function openQueues(redis: RedisClient): Queues {
 /** A job's id begins with its queue's name: one id leads to the job. */
 export const newJobId = (queue: (typeof queueNames)[number], unique: string): string => `${queue}-${unique}`
 
+const jobId = /^(reprocess|replay)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+export const isJobId = (id: string): boolean => jobId.test(id)
+
 /**
  * A job and its state. The state is read first: of a job that completes in between the result may be there already, but
  * a job that is said to be completed has its result.
@@ -98,7 +102,7 @@ export async function readJob(
   id: string,
 ): Promise<{ job: ReprocessJob | ReplayJob; state: string } | undefined> {
   const name = queueNames.find((queue) => id.startsWith(`${queue}-`))
-  if (!name) return undefined
+  if (!name || !isJobId(id)) return undefined
   const state = await queues[name].getJobState(id)
   const job = (await queues[name].getJob(id)) as ReprocessJob | ReplayJob | undefined
   return job && { job, state }

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import express, { type Request, type RequestHandler, type Response } from 'express'
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { problemOf, sendProblem } from './problem.ts'
@@ -44,6 +43,9 @@ function localGuard(apiHost: string, denied: Deny): RequestHandler {
     if (!isLoopbackName(request.socket.remoteAddress ?? '')) {
       return denied(request, response, 403, 'Only this machine may do this: set ADMIN_TOKEN to open it to others.')
     }
+    if (Object.keys(request.headers).some((name) => name === 'forwarded' || name.startsWith('x-forwarded-'))) {
+      return denied(request, response, 403, 'A proxy may not speak for others: set ADMIN_TOKEN to open it to them.')
+    }
     if (!isLoopbackName(hostOf(request))) {
       return denied(request, response, 403, 'The Host header must be localhost: set ADMIN_TOKEN to use another name.')
     }
@@ -59,33 +61,49 @@ export const jsonOnly: RequestHandler = (request, response, next) => {
 
 type Deny = (request: Request, response: Response, status: number, detail: string) => void
 
+/**
+ * Counted before anything is awaited: of a thousand tokens sent at once, ten are looked at. An address that has used its
+ * tries up is refused the right token too, else a guesser need not mind.
+ */
 function tokenGuard(token: string, deny: Deny): RequestHandler {
   const isToken = sameAs(token)
-  const tries = rateLimit({
-    windowMs: 60_000,
-    limit: wrongTokensAMinute,
-    legacyHeaders: false,
-    standardHeaders: 'draft-8',
-    handler: (request, response) => deny(request, response, 429, 'Too many wrong tokens: try again in a minute.'),
-  })
-  return async (request, response, next) => {
-    // A right guess must not help a guesser either.
-    const tried = await tries.getKey(ipKeyGenerator(request.ip ?? ''))
-    if (isToken(sentToken(request)) && (tried?.totalHits ?? 0) < wrongTokensAMinute) return next()
-    return tries(request, response, () => {
-      response.set('WWW-Authenticate', 'Basic realm="orders", charset="UTF-8"')
-      deny(
-        request,
-        response,
-        401,
-        'A token is needed: Authorization: Bearer <ADMIN_TOKEN>, or Basic with any user name.',
-      )
-    })
+  const wrong = wrongTokens()
+  return (request, response, next) => {
+    const address = request.ip ?? ''
+    const sent = sentToken(request)
+    if (sent !== undefined && wrong.count(address) >= wrongTokensAMinute) {
+      return deny(request, response, 429, 'Too many wrong tokens: try again in a minute.')
+    }
+    if (sent !== undefined && isToken(sent)) return next()
+    if (sent !== undefined) wrong.add(address)
+    response.set('WWW-Authenticate', 'Basic realm="orders", charset="UTF-8"')
+    deny(request, response, 401, 'A token is needed: Authorization: Bearer <ADMIN_TOKEN>, or Basic with any user name.')
   }
 }
 
-function sentToken(request: Request): string {
-  const [scheme = '', credentials = ''] = (request.get('authorization') ?? '').split(' ')
+/** Wrong tokens by address in the current minute. */
+function wrongTokens() {
+  const minuteMs = 60_000
+  let counts = new Map<string, number>()
+  let since = performance.now()
+  const current = (): Map<string, number> => {
+    if (performance.now() - since > minuteMs) {
+      counts = new Map()
+      since = performance.now()
+    }
+    return counts
+  }
+  return {
+    count: (address: string): number => current().get(address) ?? 0,
+    add: (address: string): void => void current().set(address, (counts.get(address) ?? 0) + 1),
+  }
+}
+
+/** Undefined where nobody tries to log in. */
+function sentToken(request: Request): string | undefined {
+  const authorization = request.get('authorization')
+  if (authorization === undefined) return undefined
+  const [scheme = '', credentials = ''] = authorization.split(' ')
   if (scheme.toLowerCase() === 'bearer') return credentials
   if (scheme.toLowerCase() !== 'basic') return ''
   const [, ...password] = Buffer.from(credentials, 'base64').toString().split(':')

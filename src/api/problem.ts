@@ -32,15 +32,27 @@ export function problemOf(status: number, detail: string, errors?: Problem['erro
   return { status, title: titles[status] ?? 'Error', detail, ...(errors && { errors }) }
 }
 
+/** Enough to mend an order by; a hostile one may have a million. */
+const mostErrors = 100
+
 /** What a request has that its schema refuses, with each field named once. */
-export function unprocessable(error: z.ZodError): Problem {
-  const messages = new Map(error.issues.map((issue) => [issue.path.join('.'), messageFor(issue)]))
-  const errors = [...messages].map(([field, message]) => ({ field, message }))
-  return problemOf(422, `Not accepted: ${errors.map(({ field }) => field || 'body').join(', ')}.`, errors)
+export function unprocessable({ issues }: z.ZodError): Problem {
+  const messages = new Map(
+    issues.slice(0, mostErrors).flatMap((issue) => fieldsOf(issue).map((field) => [field, messageFor(issue)])),
+  )
+  const errors = [...messages].map(([field = '', message = '']) => ({ field, message }))
+  const more = issues.length > mostErrors ? `, and ${issues.length - mostErrors} more` : ''
+  return problemOf(422, `Not accepted: ${errors.map(({ field }) => field || 'body').join(', ')}${more}.`, errors)
+}
+
+function fieldsOf(issue: z.core.$ZodIssue): string[] {
+  const fields = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
+  return fields.map((path) => path.join('.'))
 }
 
 /** Of a field that is not there zod says that it is undefined, which is no word of JSON. */
-function messageFor({ message }: z.core.$ZodIssue): string {
+function messageFor({ code, message }: z.core.$ZodIssue): string {
+  if (code === 'unrecognized_keys') return 'is not known'
   return message.endsWith('received undefined') ? 'is required' : message
 }
 

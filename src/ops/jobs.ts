@@ -3,8 +3,10 @@ import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { App, Tick } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import { enqueueOnce } from '../ingest/enqueue.ts'
+import { outcomeSeconds } from '../messages.ts'
 import {
   bullConnection,
+  isJobId,
   type OrderVerdict,
   type ReplayData,
   type ReplayResult,
@@ -18,8 +20,9 @@ import { checkOrder } from '../stages/rules.ts'
 import { replayEntries } from '../stages/take.ts'
 import type { Loop } from './supervise.ts'
 
-/** Orders moved by one script call, which holds Redis for a millisecond or so. */
-const chunk = 100
+/** Most orders moved by one script call, and most characters: they become one entry, and hold Redis while they do. */
+const mostInChunk = 100
+const chunkLength = 1_000_000
 /** The commit of a stage takes some milliseconds; asking more often would load Redis for nothing. */
 const pollMs = 50
 
@@ -81,7 +84,7 @@ async function work<D, R>(
 
 async function reprocess(app: App, job: Job<ReprocessData>, signal: AbortSignal): Promise<OrderVerdict> {
   const { redis, keys } = app
-  const ticket = job.id ?? ''
+  const ticket = ticketOf(job)
   const { body, edit } = reprocessData.parse(job.data)
   if (edit) {
     const entry = await readInvalidEntry(redis, keys, edit.invalidId)
@@ -99,48 +102,75 @@ async function reprocess(app: App, job: Job<ReprocessData>, signal: AbortSignal)
 
 async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
   const { redis, keys, telemetry } = app
-  const ticket = job.id ?? ''
+  const ticket = ticketOf(job)
   const data = replayData.parse(job.data)
-  if (data.dryRun) return rehearse(app, data, signal)
+  if (data.dryRun) return rehearse(app, job, data, signal)
   const before = await readOutcome(redis, keys, ticket)
   const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
-  for (let after = '0-0', { sent } = before; sent < data.limit; ) {
-    signal.throwIfAborted()
-    const entries = await nextEntries(app, data, after, Math.min(chunk, data.limit - sent))
-    const last = entries.at(-1)
-    if (!last) break
-    after = last.id
+  let { sent } = before
+  for await (const entries of chunks(app, data, signal)) {
     const taken = await replayEntries(app, entries, { ticket, limit: data.limit })
     telemetry.emit('replayed', { job: ticket, orders: taken.length })
     const outcome = await readOutcome(redis, keys, ticket)
-    sent = outcome.sent
     await job.updateProgress({ done: outcome.judged, total })
+    sent = outcome.sent
+    if (sent >= data.limit) break
   }
-  const { admitted, duplicate, conflict, rejected, sent } = await judged(app, job, signal)
-  return { dry_run: false, sent, admitted, duplicate, conflict, rejected: { ...rejected } }
+  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal)
+  return { dry_run: false, ...result, rejected: { ...result.rejected } }
 }
 
 /** Judges by the rules alone and changes nothing. */
-async function rehearse(app: App, data: ReplayData, signal: AbortSignal): Promise<ReplayResult> {
+async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSignal): Promise<ReplayResult> {
   const rejected: Record<string, number> = {}
+  const total = Math.min(data.limit, await countMatching(app, data))
+  let done = 0
   let admitted = 0
-  for (let after = '0-0', seen = 0; seen < data.limit; ) {
-    signal.throwIfAborted()
-    const entries = await nextEntries(app, data, after, Math.min(chunk, data.limit - seen))
-    const last = entries.at(-1)
-    if (!last) break
-    after = last.id
-    seen += entries.length
-    for (const { text = '' } of entries) {
+  for await (const entries of chunks(app, data, signal)) {
+    for (const { text } of entries.slice(0, data.limit - done)) {
+      if (text === undefined) continue // a replay leaves it where it is
+      done++
       const order = checkOrder(text)
       if ('code' in order) rejected[order.code] = (rejected[order.code] ?? 0) + 1
       else admitted++
     }
+    await job.updateProgress({ done, total })
+    if (done >= data.limit) break
   }
-  return { dry_run: true, sent: 0, admitted, duplicate: 0, conflict: 0, rejected }
+  return { dry_run: true, sent: 0, admitted, duplicate: 0, conflict: 0, returned: 0, rejected }
 }
 
-/** The next entries behind `after` that the replay is to take, oldest first. */
+/** What the job's orders carry. Ids of our making are unique for ever; those that Bull Board gives begin anew. */
+function ticketOf({ id = '', timestamp }: Job): string {
+  if (!isJobId(id)) throw new UnrecoverableError('Jobs are made by the API or by npm run replay: add it there.')
+  if (Date.now() - timestamp > outcomeSeconds * 1_000) {
+    throw new UnrecoverableError('This job is older than 7 days, and what it sent is no longer known: make a new one.')
+  }
+  return id
+}
+
+/** The entries that the replay is to take, oldest first, in chunks; as many as one script call may move. */
+async function* chunks(app: App, data: ReplayData, signal: AbortSignal): AsyncGenerator<InvalidEntry[]> {
+  for (let after = '0-0', count = 10; ; ) {
+    signal.throwIfAborted()
+    const entries = await nextEntries(app, data, after, count)
+    if (entries.length === 0) return
+    const chunk = fitting(entries)
+    yield chunk
+    after = chunk.at(-1)?.id ?? after
+    const average = entries.reduce((sum, { json }) => sum + json.length, 0) / entries.length
+    count = Math.max(1, Math.min(mostInChunk, Math.floor(chunkLength / average)))
+  }
+}
+
+function fitting(entries: readonly InvalidEntry[]): InvalidEntry[] {
+  let length = 0
+  return entries.filter(({ json }, at) => {
+    length += json.length
+    return at === 0 || length <= chunkLength
+  })
+}
+
 async function nextEntries(
   { redis, keys }: App,
   data: ReplayData,
@@ -148,7 +178,7 @@ async function nextEntries(
   count: number,
 ): Promise<InvalidEntry[]> {
   if (!data.ids) return readOldest(redis, keys, { code: data.code, until: data.until, after, count })
-  const left = data.ids.filter((id) => compareIds(id, after) > 0).sort(compareIds)
+  const left = [...new Set(data.ids)].filter((id) => compareIds(id, after) > 0).sort(compareIds)
   for (let from = 0; from < left.length; from += count) {
     const read = left.slice(from, from + count).map((id) => readInvalidEntry(redis, keys, id))
     const entries = (await Promise.all(read)).filter((entry) => entry !== undefined)
@@ -159,7 +189,7 @@ async function nextEntries(
 }
 
 async function countMatching({ redis, keys }: App, { ids, code, until }: ReplayData): Promise<number> {
-  return ids ? ids.length : countInvalid(redis, keys, { code, until })
+  return ids ? new Set(ids).size : countInvalid(redis, keys, { code, until })
 }
 
 function compareIds(a: string, b: string): number {

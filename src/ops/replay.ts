@@ -38,6 +38,8 @@ export const replayCommand = defineCommand({
     const data = { limit, code: options.code, dryRun: options['dry-run'], until }
     await queues.replay.add('replay', data, { jobId })
     print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
+    if ((await queues.replay.getWorkersCount()) === 0)
+      print('No jobs process runs: the job waits for one (npx orders run jobs).')
     if (!options.wait && !process.stdout.isTTY) return
     const result = await resultOf(queues, jobId, total, signal)
     for (const line of resultLines(result)) print(line)
@@ -77,7 +79,7 @@ async function resultOf(queues: Queues, id: string, total: number, signal: Abort
   }
 }
 
-function resultLines({ dry_run, sent, admitted, duplicate, conflict, rejected }: ReplayResult): string[] {
+function resultLines({ dry_run, sent, admitted, duplicate, conflict, returned, rejected }: ReplayResult): string[] {
   const number = (count: number): string => count.toLocaleString('en')
   const codes = Object.entries(rejected).map(([code, count]) => [`  ${code}`, number(count)])
   if (dry_run) return ['Dry run, nothing was sent.', ...table([['would keep the rules', number(admitted)], ...codes])]
@@ -86,6 +88,7 @@ function resultLines({ dry_run, sent, admitted, duplicate, conflict, rejected }:
     ['admitted', number(admitted)],
     ['duplicate', number(duplicate)],
     ['conflict', number(conflict)],
+    ...(returned > 0 ? [['returned to their stage', number(returned)]] : []),
     ...codes,
   ])
 }

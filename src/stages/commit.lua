@@ -7,7 +7,7 @@
 --   ledger   { generation, seconds, lines: [[field, value]] }: one line per emitted record, then one per rejected one
 --   hashes   [[key number, field, by, ...]]        HINCRBY
 --   boards   [[key number, score, member, ...]]    ZADD GT
---   tickets  [[ledger line, key number]]: lines whose verdict goes to an outcome
+--   tickets  [[ledger line, key number]]: lines whose verdict goes to an outcome, kept for outcome_seconds
 --   totals   per emitted record [key number, field, ...]: fields of `hashes` to append to it, or []
 --   emits, rejects   how many of each follow in ARGV
 --   orders   orders in the records to pass   received   orders to count as received here
@@ -147,6 +147,7 @@ for _, ticket in ipairs(plan.tickets) do
   local reject = line - plan.emits
   local verdict = not fresh[line] and 'duplicate' or reject < 1 and 'admitted' or ARGV[first_reject + 4 * (reject - 1)]
   redis.call('HINCRBY', outcome, verdict, 1)
+  redis.call('EXPIRE', outcome, plan.outcome_seconds)
   if rejected_as[reject] then redis.call('HSET', outcome, 'invalid_id', rejected_as[reject]) end
 end
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
-import { codeOf } from '../messages.ts'
+import { codeOf, outcomeSeconds } from '../messages.ts'
 import { loadScript, runScript } from '../script.ts'
 import { generationSeconds } from './ledger.ts'
 import { rejectedBy } from './pipeline.ts'
@@ -56,6 +56,7 @@ export async function commit(
     boards,
     ...(totals.some(({ length }) => length > 0) && { totals }),
     tickets,
+    outcome_seconds: outcomeSeconds,
     emits: plan.emits.length,
     rejects: plan.rejects.length,
     orders: plan.orders,

@@ -19,6 +19,7 @@ const stored = z
     code: z.string(),
     reason: z.string(),
     ts: z.string(),
+    stage: z.string().optional(),
   })
   .extend(history.partial().shape)
 

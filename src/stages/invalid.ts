@@ -5,13 +5,20 @@ import type { Entry } from './consume.ts'
  * A rejected record as the invalid channel keeps it: JSON without its first brace, because the commit script puts the
  * id there. An order that is a JSON object stands in it byte for byte as it was sent; anything else as text.
  */
-export function invalidRecord(sent: Sent, { code, reason }: Rejection, now: Date, past?: History): string {
+export function invalidRecord(sent: Sent, { code, reason }: Rejection, { now, past, stage }: Rejecting): string {
   const ts = now.toISOString()
   const attempts = (past?.attempts ?? 0) + 1
-  const tail = JSON.stringify({ code, reason, ts, ...past, attempts }).slice(1)
+  const tail = JSON.stringify({ code, reason, ts, stage, ...past, attempts }).slice(1)
   if ('base64' in sent) return `"order":null,"raw_base64":"${sent.base64}",${tail}`
   if (isReadableObject(sent.text)) return `"order":${sent.text},${tail}`
   return `"order":null,"raw":${JSON.stringify(sent.text)},${tail}`
+}
+
+/** When it is rejected, what it brings from rejections before, and by which stage where it is not the first. */
+export interface Rejecting {
+  readonly now: Date
+  readonly past?: History | undefined
+  readonly stage?: string | undefined
 }
 
 /** What was sent: text, or the fields of an entry that are not text, each in base64. */

@@ -10,6 +10,8 @@ export interface Outcome {
   readonly admitted: number
   readonly duplicate: number
   readonly conflict: number
+  /** Put back before the later stage that rejected them; that stage does not report. */
+  readonly returned: number
   /** By code, conflicts left out. */
   readonly rejected: Readonly<Record<string, number>>
   /** Orders that have their verdict. */
@@ -20,9 +22,16 @@ export interface Outcome {
 
 /** Sums of all verdicts that the commit script has written for a ticket. */
 export async function readOutcome(redis: RedisClient, keys: Keys, ticket: string): Promise<Outcome> {
-  const { sent, admitted, duplicate, conflict, invalid_id, ...codes } = await redis.hgetall(keys.outcome(ticket))
+  const { sent, admitted, duplicate, conflict, returned, invalid_id, ...codes } = await redis.hgetall(
+    keys.outcome(ticket),
+  )
   const rejected = Object.fromEntries(Object.entries(codes).map(([code, count]) => [code, Number(count)]))
-  const passed = { admitted: Number(admitted ?? 0), duplicate: Number(duplicate ?? 0), conflict: Number(conflict ?? 0) }
+  const passed = {
+    admitted: Number(admitted ?? 0),
+    duplicate: Number(duplicate ?? 0),
+    conflict: Number(conflict ?? 0),
+    returned: Number(returned ?? 0),
+  }
   const judged = [...Object.values(passed), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0)
   return { sent: Number(sent ?? 0), ...passed, rejected, judged, invalidId: invalid_id }
 }

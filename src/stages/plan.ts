@@ -73,7 +73,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
   for (const placed of entries.flatMap((entry) => recordsOf(planning.stage, entry))) {
     const verdict = decide(planning, placed)
     if (verdict.outcome === 'reject') {
-      plan.rejects.push(rejectOf(placed, verdict, planning.now))
+      plan.rejects.push(rejectOf(placed, verdict, planning))
     } else {
       plan.orders += placed.orders
       passInto(plan, totals, placed, verdict)
@@ -154,9 +154,10 @@ export function keepsLedger(stage: Stage): boolean {
   return stage.from === 'raw'
 }
 
-function rejectOf({ at, record, orders, sent }: Placed, rejection: Rejection, now: Date): Reject {
+function rejectOf({ at, record, orders, sent }: Placed, rejection: Rejection, { stage, now }: Planning): Reject {
   const raw = record && 'body' in record ? record : undefined
-  const text = invalidRecord(sent(), rejection, now, raw?.history)
+  const rejecting = { now, past: raw?.history, stage: stage.from === 'raw' ? undefined : stage.name }
+  const text = invalidRecord(sent(), rejection, rejecting)
   // With the body: whoever writes to the stream may give two messages one id.
   const message = raw ? `${raw.id} ${raw.body}` : at
   return { group: groupOf(rejection), orders, record: text, message, ticket: raw?.ticket }

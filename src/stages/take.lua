@@ -2,16 +2,17 @@
 --
 -- KEYS[1] invalid stream   [2] invalid list   [3] stream they go to   [4] counters   [5] outcome of the ticket
 -- KEYS[6..] the sorted sets of all groups
--- ARGV[1] 'replay' or 'discard'   [2] most records the ticket may have sent   [3] seconds the outcome is kept
--- ARGV[4..] oldest first, per record its id, the number of its group among KEYS, and what goes on the stream: for 'replay' a raw
---   record (JSON), for 'discard' the fields record, reason, by and ts as a JSON array
+-- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them) or 'discard'
+-- ARGV[2] most records the ticket may have sent   [3] seconds the outcome is kept
+-- ARGV[4] of 'return' the stage's counter of rejected orders; of 'discard' the reason   [5] by whom   [6] when
+-- ARGV[7..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and what goes on
+--   the stream (JSON)
 --
 -- Replies the ids taken. An id that is no longer there was taken by somebody else and is left out, and so is what is
 -- over the limit: sent again after a lost reply, or by two jobs at once, each record goes once.
 
 local mode, limit = ARGV[1], tonumber(ARGV[2])
-local replaying = mode == 'replay'
-local sent = replaying and tonumber(redis.call('HGET', KEYS[5], 'sent') or '0') or 0
+local sent = tonumber(redis.call('HGET', KEYS[5], 'sent') or '0')
 
 local function sortable(id)
   local ms, sequence = id:match('(%d+)-(%d+)')
@@ -27,8 +28,8 @@ end
 
 redis.call('XLEN', KEYS[3]) -- what can fail is done before the first write: Redis keeps what a failed script wrote
 redis.call('HLEN', KEYS[4])
-local taken, records = {}, {}
-for i = 4, #ARGV, 3 do
+local taken, records, orders, marks = {}, {}, 0, 0
+for i = 7, #ARGV, 4 do
   local id, group = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
   if entry and sent + #taken < limit then
@@ -37,27 +38,37 @@ for i = 4, #ARGV, 3 do
     local line = redis.call('LINDEX', KEYS[2], at)
     local prefix = '{"id":"' .. id .. '",'
     if line and line:sub(1, #prefix) == prefix then
-      redis.call('LSET', KEYS[2], at, '') -- removed below, all in one pass
+      redis.call('LSET', KEYS[2], at, '') -- removed below, in one pass
+      marks = marks + 1
     else -- somebody else has changed the list
       redis.call('LREM', KEYS[2], -1, prefix .. entry[2][4]:sub(2))
     end
     redis.call('ZREM', group, member)
     redis.call('XDEL', KEYS[1], id)
     taken[#taken + 1] = id
-    records[#records + 1] = ARGV[i + 2]
+    records[#records + 1] = ARGV[i + 3]
+    orders = orders + tonumber(ARGV[i + 2])
   end
 end
 if #taken == 0 then return taken end
-redis.call('LREM', KEYS[2], 0, '')
+if marks > 0 then redis.call('LREM', KEYS[2], -marks, '') end -- from the tail, where the oldest are
 
-if replaying then
-  redis.call('XADD', KEYS[3], '*', 'n', #taken, 'c', '1', 'r', '[' .. table.concat(records, ',') .. ']')
-  redis.call('HINCRBY', KEYS[4], 'received', #taken)
-  redis.call('HINCRBY', KEYS[4], 'replayed', #taken)
-  redis.call('HINCRBY', KEYS[5], 'sent', #taken)
-  redis.call('EXPIRE', KEYS[5], ARGV[3])
-else
-  for _, record in ipairs(records) do redis.call('XADD', KEYS[3], '*', unpack(cjson.decode(record))) end
+if mode == 'discard' then
+  for _, record in ipairs(records) do
+    redis.call('XADD', KEYS[3], '*', 'record', record, 'reason', ARGV[4], 'by', ARGV[5], 'ts', ARGV[6])
+  end
   redis.call('HINCRBY', KEYS[4], 'discarded', #taken)
+  return taken
 end
+
+redis.call('XADD', KEYS[3], '*', 'n', orders, 'c', '1', 'r', '[' .. table.concat(records, ',') .. ']')
+if mode == 'replay' then
+  redis.call('HINCRBY', KEYS[4], 'received', orders)
+  redis.call('HINCRBY', KEYS[4], 'replayed', #taken)
+else
+  redis.call('HINCRBY', KEYS[4], ARGV[4], -orders)
+  redis.call('HINCRBY', KEYS[5], 'returned', #taken)
+end
+redis.call('HINCRBY', KEYS[5], 'sent', #taken)
+redis.call('EXPIRE', KEYS[5], ARGV[3])
 return taken

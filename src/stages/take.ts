@@ -1,7 +1,18 @@
 import type { App } from '../app.ts'
-import { groupOf, type History, outcomeSeconds, type RawRecord, type Rejection, rejectGroupNames } from '../messages.ts'
+import {
+  type Channel,
+  channels,
+  groupOf,
+  type History,
+  outcomeSeconds,
+  type RawRecord,
+  type Rejection,
+  rejectGroupNames,
+} from '../messages.ts'
 import { loadScript, runScript } from '../script.ts'
 import type { InvalidEntry } from './invalid-read.ts'
+import { pipeline, rejectedBy } from './pipeline.ts'
+import type { Stage } from './stage.ts'
 
 const script = loadScript(import.meta.url)
 
@@ -18,22 +29,45 @@ export interface Edit {
 }
 
 /**
- * Sends rejected records round again: off the invalid channel and onto `orders:raw` in one step (see take.lua).
- * Entries that are gone, or were no text and are not edited, stay out.
+ * Sends rejected records round again: off the invalid channel and onto the stream they were rejected from, in one step
+ * (see take.lua). Entries that are gone, or were no text and are not edited, stay out.
  * @param entries oldest first
  * @returns the ids of those that were sent
  */
 export async function replayEntries(
   app: App,
   entries: readonly InvalidEntry[],
-  { ticket, limit }: Ticket,
+  ticket: Ticket,
   edit?: Edit,
 ): Promise<string[]> {
-  const records = entries.flatMap((entry) => {
-    const record = rawRecord(entry, ticket, edit, app.now())
-    return record ? [{ entry, onStream: JSON.stringify(record) }] : []
+  const raw = entries.flatMap((entry) => {
+    const record = rejectingStage(entry) && !edit ? undefined : rawRecord(entry, ticket.ticket, edit, app.now())
+    return record ? [{ entry, orders: 1, onStream: JSON.stringify(record) }] : []
   })
-  return take(app, 'replay', records, { ticket, limit })
+  const sent = await take(app, { mode: 'replay', stream: app.keys.stream.raw }, raw, ticket)
+  for (const stage of edit ? [] : pipeline.filter(({ from }) => from !== 'raw')) {
+    const ofStage = entries.filter((entry) => rejectingStage(entry) === stage)
+    const records = ofStage.flatMap((entry) => {
+      const orders = ordersIn(entry)
+      return entry.text && orders ? [{ entry, orders, onStream: entry.text }] : []
+    })
+    const target: Target = { mode: 'return', stream: app.keys.stream[stage.from], args: [rejectedBy(stage)] }
+    sent.push(...(await take(app, target, records, ticket)))
+  }
+  return sent
+}
+
+/** The later stage that rejected it, by a bug of ours: its orders are admitted, so they cannot come in again. */
+function rejectingStage({ record }: InvalidEntry): Stage | undefined {
+  return pipeline.find(({ name, from }) => name === record.stage && from !== 'raw')
+}
+
+/** Undefined where it is no record of its stage: an entry that could not be decoded. */
+function ordersIn(entry: InvalidEntry): number | undefined {
+  const stage = rejectingStage(entry)
+  const channel = stage && (channels[stage.from] as Channel<object>)
+  const parsed = channel?.record.safeParse(entry.record.order)
+  return parsed?.success ? channel?.orders(parsed.data) : undefined
 }
 
 /** Moves a rejected record to `orders:discarded`, with why and by whom. False where it is gone already. */
@@ -42,27 +76,39 @@ export async function discardEntry(
   entry: InvalidEntry,
   why: { reason: string; by: string },
 ): Promise<boolean> {
-  const fields = ['record', entry.json, 'reason', why.reason, 'by', why.by, 'ts', app.now().toISOString()]
-  const taken = await take(app, 'discard', [{ entry, onStream: JSON.stringify(fields) }], { ticket: '-', limit: 1 })
-  return taken.length > 0
+  const args = [why.reason, why.by, app.now().toISOString()]
+  const records = [{ entry, orders: 1, onStream: entry.json }]
+  const target: Target = { mode: 'discard', stream: app.keys.discarded, args }
+  return (await take(app, target, records, { ticket: 'discard', limit: 1 })).length > 0
 }
 
-async function take(
-  { redis, keys }: App,
-  mode: 'replay' | 'discard',
-  records: readonly { entry: InvalidEntry; onStream: string }[],
-  { ticket, limit }: Ticket,
-): Promise<string[]> {
-  if (records.length === 0) return []
-  const target = mode === 'replay' ? keys.stream.raw : keys.discarded
-  const names = [keys.invalid, keys.invalidOrders, target, keys.counters, keys.outcome(ticket)]
-  const first = names.push(...rejectGroupNames.map(keys.invalidGroup)) - rejectGroupNames.length + 1
-  const args = records.flatMap(({ entry, onStream }) => {
-    const group = rejectGroupNames.indexOf(groupOf(entry.record as Rejection))
-    return [entry.id, first + group, onStream]
-  })
-  return (await runScript(redis, script, names, [mode, limit, outcomeSeconds, ...args])) as string[]
+interface Target {
+  readonly mode: 'replay' | 'return' | 'discard'
+  readonly stream: string
+  readonly args?: readonly string[]
 }
+
+interface Taken {
+  readonly entry: InvalidEntry
+  readonly orders: number
+  readonly onStream: string
+}
+
+async function take({ redis, keys }: App, to: Target, records: readonly Taken[], from: Ticket): Promise<string[]> {
+  if (records.length === 0) return []
+  const names = [keys.invalid, keys.invalidOrders, to.stream, keys.counters, keys.outcome(from.ticket)]
+  const first = names.push(...rejectGroupNames.map(keys.invalidGroup)) - rejectGroupNames.length + 1
+  const [one = '', two = '', three = ''] = to.args ?? []
+  const args = records.flatMap(({ entry, orders, onStream }) => {
+    const group = rejectGroupNames.indexOf(groupOf(entry.record as Rejection))
+    return [entry.id, first + group, orders, onStream]
+  })
+  const head = [to.mode, from.limit, outcomeSeconds, one, two, three]
+  return (await runScript(redis, script, names, [...head, ...args])) as string[]
+}
+
+/** Of an order that is edited again and again, so many bodies are kept: each may have 1 MB. */
+const mostEdits = 5
 
 function rawRecord(entry: InvalidEntry, ticket: string, edit: Edit | undefined, now: Date): RawRecord | undefined {
   const body = edit?.body ?? entry.text
@@ -72,7 +118,7 @@ function rawRecord(entry: InvalidEntry, ticket: string, edit: Edit | undefined, 
 
 function historyOf({ record, json, text }: InvalidEntry, edit: Edit | undefined, now: Date): History {
   const before = edit && { by: edit.by, ts: now.toISOString(), before: text ?? json }
-  const edits = [...(record.edits ?? []), ...(before ? [before] : [])]
+  const edits = [...(record.edits ?? []), ...(before ? [before] : [])].slice(-mostEdits)
   return {
     attempts: record.attempts ?? 1,
     first_reason: record.first_reason ?? record.reason,

@@ -2,6 +2,11 @@ import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { aggregate } from '../../src/stages/aggregate.ts'
+import { ensureGroups } from '../../src/stages/groups.ts'
+import { runStage } from '../../src/stages/run.ts'
+import type { Stage } from '../../src/stages/stage.ts'
+import { validate } from '../../src/stages/validate.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { ended, send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
@@ -252,7 +257,7 @@ test('a corrected order whose original was meanwhile admitted is a conflict or a
 test('single entries: found by code, user and page, discarded with a reason, replayed by id', async () => {
   await using world = await emptyRedis()
   const { redis } = world
-  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
+  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url, undefined, { STAGE_LOOPS: '1' }))
   await all.started()
   const url = await all.apiUrl()
   const app = appOn(redis)
@@ -296,7 +301,7 @@ test('single entries: found by code, user and page, discarded with a reason, rep
     { 'x-operator': 'ann' },
   )
   expect(gone).toEqual({ status: 200, body: { status: 'discarded', id: one.id } })
-  const [[, fields = []] = []] = await redis.xrange('orders:discarded', '-', '+')
+  const [[, fields = []] = []] = await redis.xrevrange('orders:discarded', '+', '-')
   expect(fields.slice(2)).toEqual(['reason', 'test order', 'by', 'ann', 'ts', expect.any(String)])
   expect(JSON.parse(fields[1] ?? '')).toEqual(one)
   expect((await send(`${url}/orders/invalid/${one.id}`, 'DELETE', { reason: 'again' })).status).toBe(404)
@@ -313,10 +318,85 @@ test('single entries: found by code, user and page, discarded with a reason, rep
   })
   const { body: rest } = await send(`${url}/orders/replay`, 'POST', { dryRun: true })
   expect(await ended(url, rest['job_id'])).toMatchObject({
-    result: { dry_run: true, sent: 0, rejected: { 'bad-value': 59, 'malformed-json': 2 } },
+    result: { dry_run: true, sent: 0, rejected: { 'bad-value': 59, 'malformed-json': 1 } },
   })
   // What is no text stays where it is; it can be put right or discarded.
   const { body: last } = await send(`${url}/orders/replay`, 'POST', { code: 'malformed-json' })
   expect(await ended(url, last['job_id'])).toMatchObject({ result: { sent: 1, rejected: { 'malformed-json': 1 } } })
   await expectExact(redis, new Oracle(), 61)
+})
+
+test('what a later stage rejected by a bug goes back to that stage, and a job that nobody made is refused', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const bodies = valid(30, 10)
+  const oracle = new Oracle()
+  for (const body of bodies) oracle.take(body)
+  const app = appOn(redis)
+  await ensureGroups(redis, app.keys)
+  await enqueue(
+    redis,
+    app.keys,
+    bodies.map((body, at) => ({ id: `m${at}`, body })),
+  )
+  const buggy = {
+    ...aggregate,
+    decide: () => {
+      throw new Error('a bug')
+    },
+  } as unknown as Stage
+  const stop = new AbortController()
+  const running = [validate as Stage, buggy].map((stage) => runStage(app, stage, 1, () => {}, stop.signal))
+  await until(
+    'aggregate to have rejected all',
+    () => redis.llen('invalid_orders'),
+    (length) => length === 30,
+  )
+  stop.abort()
+  await Promise.all(running)
+
+  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
+  await all.started()
+  const url = await all.apiUrl()
+  const { body } = await send(`${url}/orders/replay`, 'POST', {})
+  expect(await ended(url, body['job_id'])).toMatchObject({
+    state: 'completed',
+    result: { sent: 30, returned: 30, admitted: 0 },
+  })
+  await until(
+    'all to be ranked',
+    () => redis.hget('pipeline:counters', 'ranked'),
+    (ranked) => ranked === '30',
+  )
+  await expectExact(redis, oracle, 0)
+  await using status = spawnOrders(['status', '--json'], envOf(world.url))
+  await status.exit()
+  expect(JSON.parse(status.stdout()).stages.map(({ waiting }: { waiting: number }) => waiting)).toEqual([0, 0, 0])
+
+  const added = await send(`${url}/admin/queues/api/queues/replay/add`, 'POST', {
+    name: 'replay',
+    data: { limit: 1, dryRun: false, until: '9-9' },
+    options: {},
+  })
+  expect(added.status).toBe(200)
+  await until(
+    'it to be refused',
+    () => redis.zcard('{jobs}:replay:failed'),
+    (failed) => failed === 1,
+  )
+})
+
+test('bodies of a megabyte are replayed, a few at a time', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const bodies = Array.from({ length: 40 }, (_, i) =>
+    JSON.stringify({ user_id: 'u', order_id: i, order_value: 1, note: '\u0001'.repeat(150_000) }),
+  )
+  await rejectByBug(redis, bodies)
+  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
+  await all.started()
+  const url = await all.apiUrl()
+  const { body } = await send(`${url}/orders/replay`, 'POST', {})
+  expect(await ended(url, body['job_id'])).toMatchObject({ state: 'completed', result: { sent: 40, admitted: 40 } })
+  expect(all.events('replayed').length).toBeGreaterThanOrEqual(40)
 })

@@ -1,8 +1,10 @@
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { openApi, routes, type Server } from '../../src/api/server.ts'
 import { readConfig } from '../../src/config.ts'
 import { board } from '../../src/ops/board.ts'
+import { until } from '../support/until.ts'
 import type { Env } from '../support/world.ts'
 import { appOn, emptyRedis } from '../support/world.ts'
 
@@ -112,14 +114,42 @@ test('with a token: Bearer, or Basic with any user name; anything else is 401', 
   expect(server.log.join()).not.toContain('se:cret')
 })
 
-test('too many wrong tokens are 429, and then a right guess is too', async () => {
+test('too many wrong tokens are 429, and then a right guess is too; who sends none is not counted', async () => {
   await using server = await open({ ADMIN_TOKEN: 'secret' })
+  for (let i = 0; i < 20; i++) expect((await post(server)).status).toBe(401)
+  expect((await post(server, { authorization: 'Bearer secret' })).status).toBe(202)
   for (let i = 0; i < 10; i++) expect((await post(server, { authorization: `Bearer ${i}` })).status).toBe(401)
   expect(await post(server, { authorization: 'Bearer x' })).toMatchObject({
     status: 429,
     body: { title: 'Too Many Requests' },
   })
   expect((await post(server, { authorization: 'Bearer secret' })).status).toBe(429)
+})
+
+test('of many tokens sent at once ten are looked at', async () => {
+  await using server = await open({ ADMIN_TOKEN: 'secret' })
+  const guesses = [...Array.from({ length: 100 }, (_, i) => `wrong${i}`), 'secret']
+  const { hostname, port } = new URL(server.url)
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    guesses.map((guess) => `GET /admin/queues/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${guess}\r\n\r\n`).join(''),
+  )
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  const statuses = (): string[] => [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status ?? '')
+  await until('an answer to each', () => statuses().length === guesses.length)
+  socket.destroy()
+  expect(statuses().filter((status) => status === '401')).toHaveLength(10)
+  expect(statuses().filter((status) => status === '429')).toHaveLength(91)
+})
+
+test('without a token a proxy on this machine does not open it to others', async () => {
+  await using server = await open()
+  for (const header of ['x-forwarded-for', 'forwarded', 'x-forwarded-host']) {
+    expect([header, (await post(server, { [header]: '8.8.8.8' })).status]).toEqual([header, 403])
+  }
 })
 
 test('a corrected order must have every field, and each wrong one is named', async () => {
@@ -184,4 +214,8 @@ test('what is not there is 404, what is no id is 422', async () => {
   for (const body of ['{"limit":0}', '{"code":"x"}', '{"ids":["x"]}', '{"dryrun":true}']) {
     expect([body, (await ask(`${server.url}/orders/replay`, 'POST', json, body)).status]).toEqual([body, 422])
   }
+  const unknown = await ask(`${server.url}/orders/replay`, 'POST', json, '{"dryrun":true}')
+  expect(unknown.body['errors']).toEqual([{ field: 'dryrun', message: 'is not known' }])
+  const many = await post(server, {}, JSON.stringify({ ...order, items: Array.from({ length: 100_000 }, () => 0) }))
+  expect(many.body['errors']).toHaveLength(100)
 })

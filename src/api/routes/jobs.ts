@@ -101,7 +101,7 @@ export const job = defineRoute({
   refusals: { 404: 'There is no such job.' },
   handle: async ({ ask, keys, queues }, { params: { id } }) => {
     const found = await readJob(queues, id)
-    if (!found) return refuse(404, `There is no job ${id}: finished ones are kept for a week.`)
+    if (!found) return refuse(404, `There is no job ${id}: of finished ones the last 1,000 are kept, for a week.`)
     const { job, state } = found
     const outcome = await readOutcome(ask, keys, id)
     const hasVerdict = job.queueName === 'reprocess' && outcome.judged > 0
@@ -126,8 +126,8 @@ async function jobIdFor({ ask }: ApiApp, key: string | undefined, body: string):
   if (key === undefined) return fresh
   const entry = idempotencyKey(sha256(key))
   const payload = sha256(body)
-  const known = await ask.set(entry, `${fresh} ${payload}`, 'EX', idempotencySeconds, 'NX', 'GET')
-  const [jobId = fresh, knownPayload = payload] = known?.split(' ') ?? []
+  if (await ask.set(entry, `${fresh} ${payload}`, 'EX', idempotencySeconds, 'NX')) return fresh
+  const [jobId = fresh, knownPayload = payload] = (await ask.get(entry))?.split(' ') ?? []
   return knownPayload === payload ? jobId : undefined
 }
 
