@@ -4,7 +4,7 @@ import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { ended, type JobView, send } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
-import { requireChromium } from '../support/requires.ts'
+import { requireChromium, requireRealRedis } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, envOf } from '../support/world.ts'
 
@@ -34,6 +34,7 @@ function complaints(page: Page): string[] {
 }
 
 test('Bull Board loads behind the login, lists both queues, and a failed job is retried in it', async (context) => {
+  requireRealRedis(context)
   requireChromium(context)
   await using world = await emptyRedis()
   const env = envOf(world.url, undefined, { ADMIN_TOKEN: 'secret', JOB_VERDICT_MS: '200' })

@@ -6,7 +6,7 @@ import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
-import { requireRedisServer } from '../support/requires.ts'
+import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
@@ -189,7 +189,8 @@ test('a Redis that takes no writes: the bridge holds what it has, receives no mo
   redis.disconnect()
 })
 
-test('a backlog of bodies of a megabyte is worked off with little memory', async () => {
+test('a backlog of bodies of a megabyte is worked off with little memory', async (context) => {
+  requireRealRedis(context)
   await using redis = await emptyRedis()
   const app = appOn(redis.redis)
   const body = (order_id: number): string =>

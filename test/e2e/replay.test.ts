@@ -11,6 +11,7 @@ import { rejectByBug } from '../support/broken-release.ts'
 import { ended, send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
+import { requireRealRedis } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
@@ -44,7 +45,8 @@ async function expectExact(redis: Redis, oracle: Oracle, invalid: number): Promi
   }
 }
 
-test('200 invalid orders of every code: replayed by POST, by script and by retry in Bull Board, corrected one by one', async () => {
+test('200 invalid orders of every code: replayed by POST, by script and by retry in Bull Board, corrected one by one', async (context) => {
+  requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   await using sqs = await emptySqs()
@@ -144,7 +146,8 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   expect(await api.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 })
 
-test('the replay worker killed with -9 twenty times during 5,000 entries: every entry is in one place, totals exact', async () => {
+test('the replay worker killed with -9 twenty times during 5,000 entries: every entry is in one place, totals exact', async (context) => {
+  requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   const env = envOf(world.url, undefined, { JOB_LOCK_MS: '500' })
@@ -178,7 +181,8 @@ test('the replay worker killed with -9 twenty times during 5,000 entries: every 
   expect(await last.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 })
 
-test('two replay jobs at once over the same entries: each goes round once', async () => {
+test('two replay jobs at once over the same entries: each goes round once', async (context) => {
+  requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   const env = envOf(world.url)
@@ -254,7 +258,8 @@ test('a corrected order whose original was meanwhile admitted is a conflict or a
   })
 })
 
-test('single entries: found by code, user and page, discarded with a reason, replayed by id', async () => {
+test('single entries: found by code, user and page, discarded with a reason, replayed by id', async (context) => {
+  requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url, undefined, { STAGE_LOOPS: '1' }))
@@ -326,7 +331,8 @@ test('single entries: found by code, user and page, discarded with a reason, rep
   await expectExact(redis, new Oracle(), 61)
 })
 
-test('what a later stage rejected by a bug goes back to that stage, and a job that nobody made is refused', async () => {
+test('what a later stage rejected by a bug goes back to that stage, and a job that nobody made is refused', async (context) => {
+  requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   const bodies = valid(30, 10)
@@ -386,7 +392,8 @@ test('what a later stage rejected by a bug goes back to that stage, and a job th
   )
 })
 
-test('bodies of a megabyte are replayed, a few at a time', async () => {
+test('bodies of a megabyte are replayed, a few at a time', async (context) => {
+  requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   const bodies = Array.from({ length: 40 }, (_, i) =>

@@ -15,7 +15,7 @@ import { type Plan, planBatch } from '../../src/stages/plan.ts'
 import { defineStage, hincrby, pass, type Stage, zaddGt } from '../../src/stages/stage.ts'
 import { validate } from '../../src/stages/validate.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
-import { requireRedisServer } from '../support/requires.ts'
+import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { appOn, emptyRedis } from '../support/world.ts'
 
 const config = readConfig({})
@@ -380,7 +380,8 @@ test('what no commit could carry out is rejected before it begins, record by rec
   ])
 })
 
-test('a batch may have more fields and members than a Lua call takes arguments', async () => {
+test('a batch may have more fields and members than a Lua call takes arguments', async (context) => {
+  requireRealRedis(context)
   await using world = await open()
   const { app, redis } = world
   const wide = defineStage({
