@@ -101,6 +101,7 @@ async function spawnRedis(
     await exit
   }
   const url = `redis://127.0.0.1:${port}`
+  process.once('exit', () => child.kill('SIGTERM')) // on a second Ctrl-C there is no orderly stop
   onSpawned(url)
   if (await answers(url)) return { url, [Symbol.asyncDispose]: stop }
   await stop()

@@ -9,6 +9,8 @@ const running = z.object({
   pid: z.int(),
   awsEndpointUrl: z.string().optional(),
   redisUrl: z.string().optional(),
+  /** Where its stand-ins keep their data: DATA_DIR, or a temporary folder of the demo. */
+  folder: z.string().optional(),
 })
 type Running = z.output<typeof running>
 
@@ -35,8 +37,8 @@ export function claimDataDir(config: Config): Disposable & { left: Running | und
   return { left, [Symbol.dispose]: () => rmSync(file(config.dataDir), { force: true }) }
 }
 
-export function register(dataDir: string, { awsEndpointUrl, redisUrl }: Partial<Running>): void {
-  const text = JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl } satisfies Running)
+export function register(dataDir: string, { awsEndpointUrl, redisUrl, folder }: Partial<Running>): void {
+  const text = JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl, folder } satisfies Running)
   // Renamed into place: nobody reads half of it.
   writeFileSync(`${file(dataDir)}.new`, text)
   renameSync(`${file(dataDir)}.new`, file(dataDir))

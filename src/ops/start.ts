@@ -27,11 +27,11 @@ export async function start(
   signal: AbortSignal,
 ): Promise<void> {
   using claim = claimDataDir(config)
-  if (claim.left?.redisUrl) await shutDownOrphan(claim.left.redisUrl, folder)
+  if (claim.left?.redisUrl) await shutDownOrphan(claim.left.redisUrl, claim.left.folder ?? folder)
   const { dataDir } = config
   // Written down before it has loaded its data: should we be killed meanwhile, the next start finds it.
-  await using local = await openLocal(config, folder, (redisUrl) => register(dataDir, { redisUrl }))
-  register(dataDir, local.config)
+  await using local = await openLocal(config, folder, (redisUrl) => register(dataDir, { redisUrl, folder }))
+  register(dataDir, { ...local.config, folder })
   await using app = await openApp(local.config)
   const stop = new AbortController()
   const up = apiUrlWhenStarted(app)

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +22,7 @@ beforeEach(() => {
 afterEach(async () => {
   // What a killed `orders start` left behind, should its test have failed.
   const left = readRunning(join(folder, '.data'))
-  if (left?.redisUrl) await shutDownOrphan(left.redisUrl, join(folder, '.data'))
+  if (left?.redisUrl) await shutDownOrphan(left.redisUrl, left.folder ?? join(folder, '.data'))
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -223,4 +224,31 @@ test('SIGTERM to npm start ends the system, too', async () => {
   npm.kill('SIGTERM')
   await until('the system to be gone', () => readRunning(join(folder, '.data')) === undefined)
   await until('its process to be gone', () => !existsSync(`/proc/${system}`))
+})
+
+test('neither a second Ctrl-C nor a kill -9 of the demo leaves a redis-server behind for good', async (context) => {
+  requireRedisServer(context)
+  const up = async (demo: OrdersProcess): Promise<string> => {
+    await until('the demo to be done', () => demo.stdout().includes('Ctrl-C stops.'))
+    return readRunning(join(folder, '.data'))?.redisUrl ?? ''
+  }
+  const isGone = (url: string): Promise<boolean> => {
+    const probe = connect(Number(new URL(url).port), '127.0.0.1')
+    return new Promise((resolve) => {
+      probe.once('connect', () => resolve(false)).once('error', () => resolve(true))
+    }).finally(() => probe.destroy()) as Promise<boolean>
+  }
+  await using impatient = spawnOrders(['demo'], demoEnv, { cwd: folder })
+  const first = await up(impatient)
+  impatient.child.kill('SIGINT')
+  await impatient.kill('SIGINT')
+  await until('its redis-server to be gone', () => isGone(first))
+  await using killed = spawnOrders(['demo'], demoEnv, { cwd: folder })
+  const second = await up(killed)
+  await killed.kill('SIGKILL')
+  expect(await isGone(second)).toBe(false)
+  await using next = spawnOrders(['demo'], demoEnv, { cwd: folder })
+  await up(next)
+  expect(await isGone(second)).toBe(true)
+  expect(await next.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 })
