@@ -41,7 +41,7 @@ export async function replayEntries(
   edit?: Edit,
 ): Promise<string[]> {
   const raw = entries.flatMap((entry) => {
-    const record = rejectingStage(entry) && !edit ? undefined : rawRecord(entry, ticket.ticket, edit, app.now())
+    const record = rejectingStage(entry) ? undefined : rawRecord(entry, ticket.ticket, edit, app.now())
     return record ? [{ entry, orders: 1, onStream: JSON.stringify(record) }] : []
   })
   const sent = await take(app, { mode: 'replay', stream: app.keys.stream.raw }, raw, ticket)

@@ -364,6 +364,10 @@ test('what a later stage rejected by a bug goes back to that stage, and a job th
   await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
   await all.started()
   const url = await all.apiUrl()
+  const [kept] = (await (await fetch(`${url}/orders/invalid`)).json()) as { id: string; stage: string }[]
+  expect(kept?.stage).toBe('aggregate')
+  // Another body in its place would be a duplicate, and the admitted order would be lost.
+  expect((await send(`${url}/orders/invalid/${kept?.id}`, 'PUT', bodies[0])).status).toBe(409)
   const { body } = await send(`${url}/orders/replay`, 'POST', {})
   expect(await ended(url, body['job_id'])).toMatchObject({
     state: 'completed',

@@ -11,6 +11,8 @@ import { accepted, acceptedReply } from './jobs.ts'
 const entryId = z.string().regex(/^\d{1,16}-\d{1,16}$/, 'must be an id such as 1764000000000-0')
 const params = z.object({ id: entryId.meta({ description: 'Id of the entry.' }) })
 const gone = { 404: 'There is no such entry: it was replayed or discarded.' }
+/** Another body would be a duplicate or a conflict, and the order that was admitted would never be counted. */
+const admitted = { 409: 'This order is admitted and was rejected by a later stage: replay it as it is.' }
 const operatorHeader = { 'X-Operator': 'Who does it, for the record.' }
 
 export const invalidOrders = defineRoute({
@@ -86,9 +88,11 @@ export const retryInvalid = defineRoute({
   body: z.looseObject({}).meta({ id: 'AnyOrder', description: 'The order; the rules judge it.' }),
   status: 202,
   reply: acceptedReply,
-  refusals: gone,
+  refusals: { ...gone, ...admitted },
   handle: async ({ ask, keys, queues }, { params: { id }, text, header }) => {
-    if (!(await readInvalidEntry(ask, keys, id))) return refuse(404, gone[404])
+    const entry = await readInvalidEntry(ask, keys, id)
+    if (!entry) return refuse(404, gone[404])
+    if (entry.record.stage !== undefined) return refuse(409, admitted[409])
     const jobId = newJobId('reprocess', randomUUID())
     const edit = { invalidId: id, by: header('x-operator') ?? 'unknown' }
     await queues.reprocess.add('edit', { body: text, edit }, { jobId })
