@@ -14,6 +14,11 @@ export interface Variable<S extends z.ZodType = z.ZodType> {
   readonly schema: S
 }
 
+/** What a message's deletion from SQS waits for. */
+export type DeleteAfter =
+  | { readonly kind: 'write' | 'fsync' }
+  | { readonly kind: 'replicas'; readonly replicas: number }
+
 const text = z.string()
 const redisUrl = z.url({ protocol: /^rediss?$/ }).regex(/^rediss?:\/\/[^\s/]\S*$/)
 const integer = (min: number, max: number) =>
@@ -160,10 +165,32 @@ export const variables = {
   sqsDeleteAfter: define({
     name: 'SQS_DELETE_AFTER',
     unit: 'event',
-    expected: '`write`',
-    about: 'When a message is deleted from SQS: `write` is when Redis has replied to the write.',
-    schema: withDefault(z.enum(['write']), 'write'),
+    expected: '`write`, `fsync` or `replicas:N` with N from 1 to 9',
+    unset: '`fsync` where Redis keeps an append-only file, else `write`',
+    about:
+      'When a message is deleted from SQS: when Redis has replied to the write, when it is on its disk, or when N replicas have it.',
+    schema: text
+      .regex(/^(write|fsync|replicas:[1-9])$/)
+      .transform((given): DeleteAfter => {
+        const [kind, replicas] = given.split(':')
+        return kind === 'replicas' ? { kind, replicas: Number(replicas) } : { kind: kind === 'fsync' ? kind : 'write' }
+      })
+      .optional(),
   }),
+  highWaterOrders: count(
+    'HIGH_WATER_ORDERS',
+    100_000,
+    100_000_000,
+    'The bridge receives no more while so many orders wait in Redis, until they are a fifth less.',
+    'orders',
+  ),
+  highWaterMemory: count(
+    'HIGH_WATER_MEMORY',
+    80,
+    100,
+    'The same for the share of `maxmemory` that Redis uses; without a `maxmemory` it has no effect.',
+    '%',
+  ),
   stageLoops: count('STAGE_LOOPS', 2, 16, 'Overlapping loops per stage and process, each with its own connection.'),
   batchRecords: count('BATCH_RECORDS', 500, 5_000, 'Most records in one commit.', 'records'),
   blockMs: count('BLOCK_MS', 1_000, 10_000, 'Longest blocking read of a stream.', 'ms', 10),

@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 
@@ -73,6 +74,9 @@ export interface Telemetry {
   listen(listener: Listener): void
 }
 
+/** Every event of this process, as `{ event, fields }`, for observers from outside the code. */
+const channel = diagnostics.channel('orders:event')
+
 export function openTelemetry(log: Logger): Telemetry {
   const emitter = new EventEmitter()
   return {
@@ -80,6 +84,7 @@ export function openTelemetry(log: Logger): Telemetry {
       const level = levels[event]
       if (log.isLevelEnabled(level)) log[level](fields as object, event as string)
       emitter.emit('event', event, fields)
+      if (channel.hasSubscribers) channel.publish({ event, fields })
     },
     listen: (listener) => {
       emitter.on('event', listener)

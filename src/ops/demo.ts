@@ -3,13 +3,14 @@ import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { openQueue } from '../ingest/queue.ts'
 import { readGlobalStats } from '../stages/aggregate.ts'
+import { readCounters } from '../stages/books.ts'
 import { readTop } from '../stages/leaderboard.ts'
 import { defineCommand } from './command.ts'
 import { sampleOrders } from './orderbook.ts'
 import { populate } from './populate.ts'
 import { progressOn } from './progress.ts'
 import { banner, type Started, start, temporaryFolder } from './start.ts'
-import { money, readCounters, rejectedByCode, table } from './status.ts'
+import { money, rejectedByCode, table } from './status.ts'
 
 const samples = { valid: 1_000, invalid: 50, users: 100 }
 

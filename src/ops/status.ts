@@ -3,7 +3,8 @@ import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis.ts'
 import { readGlobalStats, type Totals } from '../stages/aggregate.ts'
-import { inflowOf, pipeline, rejectedBy } from '../stages/pipeline.ts'
+import { readCounters, waitingFor } from '../stages/books.ts'
+import { pipeline } from '../stages/pipeline.ts'
 import type { Stage } from '../stages/stage.ts'
 import { defineCommand, flag } from './command.ts'
 import { openApp } from './open.ts'
@@ -40,18 +41,6 @@ export async function readStatus(redis: RedisClient, keys: Keys): Promise<Status
     ...(groups[at] ?? { pending: 0, lag: 0, consumers: 0 }),
   }))
   return { counters, totals, invalid, stages }
-}
-
-export async function readCounters(redis: RedisClient, keys: Keys): Promise<Record<string, number>> {
-  const counters = await redis.hgetall(keys.counters)
-  return Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)]))
-}
-
-/** Orders that came in and did not go out. The counters are read at one moment, so this is exact. */
-export function waitingFor(stage: Stage, counters: Readonly<Record<string, number>>): number {
-  const of = (name: string): number => counters[name] ?? 0
-  const out = of(stage.counts) + of(rejectedBy(stage)) + (stage.from === 'raw' ? of('duplicates') : 0)
-  return of(inflowOf(stage.from)) - out
 }
 
 /** What was rejected, by code, most first. */
