@@ -19,8 +19,13 @@ export interface Keys {
   readonly globalStats: string
   readonly leaderboardSpend: string
   readonly leaderboardOrders: string
+  /** What a repair builds beside the leaderboards, to be put in their place in one step. */
+  readonly rebuiltSpend: string
+  readonly rebuiltOrders: string
   /** Hash of what was received, admitted, rejected, applied, ranked: the books. */
   readonly counters: string
+  /** Written to after other writes, to find out whether Redis has them for good (see durable.ts). */
+  readonly barrier: string
   userStats(userId: string): string
   /** Admitted orders of one generation (`LEDGER_DAYS` long) whose identity hashes to this bucket. */
   ledger(generation: number, bucket: number): string
@@ -40,7 +45,10 @@ export function makeKeys(partition?: number): Keys {
     globalStats: `${tag}global:stats`,
     leaderboardSpend: `${tag}leaderboard:spend`,
     leaderboardOrders: `${tag}leaderboard:orders`,
+    rebuiltSpend: `${tag}leaderboard:spend:rebuilt`,
+    rebuiltOrders: `${tag}leaderboard:orders:rebuilt`,
     counters: `${tag}pipeline:counters`,
+    barrier: `${tag}pipeline:barrier`,
     userStats: (userId) => `${tag}user:${userId}`,
     ledger: (generation, bucket) => `${tag}ledger:${generation}:${bucket}`,
     own: (stage, name) => `${tag}${stage}:${name}`,
@@ -71,12 +79,14 @@ export const keyTable = [
   ['`user:<id>`', 'hash', '`order_count`, `total_spend_minor`'],
   ['`global:stats`', 'hash', '`total_orders`, `total_revenue_minor`'],
   ['`leaderboard:spend` `leaderboard:orders`', 'zset', 'user → minor units, user → orders'],
+  ['`leaderboard:<board>:rebuilt`', 'zset', 'what `orders verify --repair` builds; gone after 10 minutes if it is killed'],
   ['`ledger:<generation>:<bucket>`', 'hash', 'hash of an admitted identity → fingerprint and minor units'],
   [
     '`pipeline:counters`',
     'hash',
-    '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`',
+    '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`',
   ],
+  ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
   ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system'],
 ] as const

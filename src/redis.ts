@@ -20,6 +20,14 @@ const patience = {
 /** At most half a second between tries: a restarted Redis is found again at once, an absent one is not flooded. */
 const retryDelayMs = (times: number): number => Math.min(2 ** times * 10, 500)
 
+/**
+ * A connection on which an answer is due and nothing at all has come for so long is taken for dead, and replaced: it may
+ * be open on our side alone. Above the ten seconds for which BullMQ's workers block.
+ */
+const silentMs = 15_000
+/** The same for our own blocking reads, on top of how long they block. */
+const lateMs = 4_000
+
 /** Long enough for a slow network, short enough for a person waiting for the first line. */
 const connectTimeoutMs = 5_000
 
@@ -38,6 +46,7 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
     ...patience[kind],
     connectTimeout: connectTimeoutMs,
     disconnectTimeout: disconnectTimeoutMs,
+    socketTimeout: silentMs,
     retryStrategy,
   }
   const redis = config.redisCluster
@@ -73,9 +82,13 @@ export function closeRedis(redis: RedisClient): void {
 
 const closing = new WeakSet<RedisClient>()
 
-/** A connection of its own for blocking reads: a blocked connection answers nothing else. */
-export function blockingConnection(redis: RedisClient): RedisClient & Disposable {
-  const reader = redis.duplicate()
+/**
+ * A connection of its own for commands that block, for `blockMs` at most: meanwhile it answers nothing else. A command
+ * that is not answered, as after a reconnect or behind a dead network, is sent again on another connection.
+ */
+export function blockingConnection(redis: RedisClient, blockMs: number): RedisClient & Disposable {
+  const cluster: unknown = redis
+  const reader = cluster instanceof Cluster ? redis.duplicate() : redis.duplicate({ socketTimeout: blockMs + lateMs })
   reader.on('error', () => {}) // the shared connection reports the same outage
   return Object.assign(reader, { [Symbol.dispose]: () => closeRedis(reader) })
 }
@@ -87,6 +100,13 @@ export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSi
     else closeRedis(redis)
   }
   signal.addEventListener('abort', stop, { once: true })
+}
+
+/** How much of its `maxmemory` Redis uses, from 0; 0 where it has none. */
+export async function memoryShare(redis: RedisClient): Promise<number> {
+  const memory = await redis.info('memory')
+  const of = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0)
+  return of('maxmemory') === 0 ? 0 : of('used_memory') / of('maxmemory')
 }
 
 /** Where Redis is, without its password. */
@@ -105,7 +125,10 @@ function firstUrl(config: Config): string {
   return urls(config)[0] ?? ''
 }
 
-type ConnectOptions = Pick<RedisOptions, 'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout'> & {
+type ConnectOptions = Pick<
+  RedisOptions,
+  'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout'
+> & {
   retryStrategy(times: number): number | null
 }
 

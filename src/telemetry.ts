@@ -12,7 +12,12 @@ export interface Events {
   ready: { url: string }
   received: { messages: number }
   enqueued: { messages: number }
+  durable: { messages: number }
   deleted: { messages: number }
+  renewed: { messages: number }
+  load: { waiting: number; memoryPercent: number }
+  heldBack: { waiting: number; memoryPercent: number }
+  flowing: { waiting: number; memoryPercent: number }
   claimed: { stage: string; entries: number }
   read: { stage: string; entries: number }
   planned: { stage: string; entries: number; orders: number }
@@ -21,17 +26,19 @@ export interface Events {
   vanished: { stage: string; entryIds: readonly string[] }
   decideFailed: { stage: string; entryId: string; error: string }
   trimmed: { stage: string; entries: number }
+  consumersRemoved: { stage: string; consumers: readonly string[] }
   jobDone: { job: string; queue: string }
   jobFailed: { job: string; queue: string; attempt: number; error: string }
   replayed: { job: string; orders: number }
+  checkWarned: { check: string; found: string; advice: string }
   unguarded: { note: string }
   denied: { route: string; status: number; address: string }
   request: { method: string; route: string; status: number; durationMs: number }
   requestFailed: { method: string; route: string; error: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
-  bridgeFailed: { error: string }
-  bridgeBack: Record<string, never>
+  bridgeFailed: { part: string; error: string }
+  bridgeBack: { part: string }
   loopFailed: { loop: string; error: string }
   loopRecovered: { loop: string; failures: number }
 }
@@ -42,7 +49,12 @@ const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error
   ready: 'info',
   received: 'debug',
   enqueued: 'debug',
+  durable: 'debug',
   deleted: 'debug',
+  renewed: 'debug',
+  load: 'debug',
+  heldBack: 'warn',
+  flowing: 'info',
   claimed: 'info',
   read: 'debug',
   planned: 'debug',
@@ -51,9 +63,11 @@ const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error
   vanished: 'error',
   decideFailed: 'error',
   trimmed: 'debug',
+  consumersRemoved: 'info',
   jobDone: 'info',
   jobFailed: 'warn',
   replayed: 'info',
+  checkWarned: 'warn',
   unguarded: 'info',
   denied: 'warn',
   request: 'debug',
@@ -75,7 +89,7 @@ export interface Telemetry {
 }
 
 /** Every event of this process, as `{ event, fields }`, for observers from outside the code. */
-const channel = diagnostics.channel('orders:event')
+const channel = diagnostics.channel('order-pipeline:event')
 
 export function openTelemetry(log: Logger): Telemetry {
   const emitter = new EventEmitter()

@@ -4,73 +4,123 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import { Consumer } from 'sqs-consumer'
 import type { App, Tick } from '../app.ts'
-import { messageOf } from '../errors.ts'
+import { type Deletions, openDeletions } from './deletions.ts'
+import { type Durability, openDurability } from './durable.ts'
 import { enqueue } from './enqueue.ts'
+import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
+import { openGate } from './pressure.ts'
 import type { Queue } from './queue.ts'
 
 /**
  * Moves messages from SQS to `orders:raw`, one record batch per receive. Any body is taken: validate judges it. A
- * message is deleted only after the write; if the process dies in between, it comes again and the ledger knows it.
- * While Redis takes no writes a poller holds what it has and receives nothing more: a message that is received and put
- * back again and again would end in the dead-letter queue.
- *
- * Returns what one poller does until the signal aborts; run BRIDGE_POLLERS of it (each has one receive in flight).
+ * message is deleted only when its write is durable; if the process dies before, it comes again and the ledger knows it.
  */
-export function openBridge(app: App, queue: Queue): (tick: Tick, signal: AbortSignal) => Promise<void> {
-  const outage = reportOutage(app)
-  return async (tick, signal) => {
-    const receiving = new AbortController()
-    const consumer = Consumer.create({
-      queueUrl: queue.url,
-      sqs: abortableReceive(queue.sqs, receiving.signal),
-      batchSize: 10,
-      waitTimeSeconds: app.config.sqsWaitTimeSeconds,
-      visibilityTimeout: app.config.sqsVisibilityTimeoutSeconds,
-      authenticationErrorTimeout: retryDelayMs,
-      pollingCompleteWaitTimeMs: app.config.stopGraceMs + 1,
-      strictReturn: true,
-      // A poll that failed would otherwise be tried again at once.
-      preReceiveMessageCallback: () => outage.pause(receiving.signal),
-      handleMessageBatch: (messages) => takeIn(app, messages, { outage, tick, signal }),
-    })
-    const worked = (): void => {
-      outage.over()
-      tick()
-    }
-    consumer.on('empty', worked)
-    // Not `response_processed`, which comes after a failed delete too.
-    consumer.on('message_processed', () => {
-      app.telemetry.emit('deleted', { messages: 1 })
-      worked()
-    })
-    consumer.on('error', (error) => signal.aborted || outage.failed(error))
-    consumer.start()
-    if (!signal.aborted) await once(signal, 'abort')
-    await stop(consumer, receiving)
+export interface Bridge extends Disposable {
+  /** What one poller does until the signal aborts; run BRIDGE_POLLERS of it, each has one receive in flight. */
+  poll(tick: Tick, signal: AbortSignal): Promise<void>
+  /** The deletion queue; run one of it. */
+  delete(tick: Tick, signal: AbortSignal): Promise<void>
+}
+
+/** @param readWaiting orders that wait in Redis for any stage: above HIGH_WATER_ORDERS nothing more is received */
+export async function openBridge(app: App, queue: Queue, readWaiting: () => Promise<number>): Promise<Bridge> {
+  const durability = await openDurability(app)
+  let polling = 0
+  const deletions = openDeletions(app, queue, durability, () => polling)
+  const parts = {
+    durability,
+    deletions,
+    gate: openGate(app, readWaiting),
+    receiving: reportOutage(app, 'receive'),
+    writing: reportOutage(app, 'write'),
+  }
+  return {
+    poll: async (tick, signal) => {
+      polling++
+      try {
+        await poll(app, queue, { ...parts, tick, signal })
+      } finally {
+        polling--
+      }
+    },
+    delete: deletions.run,
+    [Symbol.dispose]: () => durability[Symbol.dispose](),
   }
 }
 
 interface Poller {
-  readonly outage: Outage
+  readonly durability: Durability
+  readonly deletions: Deletions
+  readonly gate: ReturnType<typeof openGate>
+  readonly receiving: Outage
+  readonly writing: Outage
   readonly tick: Tick
   readonly signal: AbortSignal
 }
 
-/** Writes until it is written. On a stop it throws, and the messages wait out their visibility timeout. */
-async function takeIn(app: App, messages: Message[], { outage, tick, signal }: Poller): Promise<Message[]> {
+async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
+  const { deletions, gate, receiving, tick, signal } = poller
+  const cut = new AbortController()
+  const consumer = Consumer.create({
+    queueUrl: queue.url,
+    sqs: abortableReceive(queue.sqs, cut.signal),
+    batchSize: 10,
+    waitTimeSeconds: app.config.sqsWaitTimeSeconds,
+    visibilityTimeout: app.config.sqsVisibilityTimeoutSeconds,
+    authenticationErrorTimeout: retryDelayMs,
+    pollingCompleteWaitTimeMs: app.config.stopGraceMs + 1,
+    strictReturn: true,
+    shouldDeleteMessages: false, // the deletion queue does
+    preReceiveMessageCallback: async () => {
+      await receiving.pause(signal) // a poll that failed would otherwise be tried again at once
+      await deletions.room(tick, signal)
+      await gate.pass(tick, signal)
+    },
+    handleMessageBatch: async (messages) => {
+      receiving.over()
+      await takeIn(app, messages, poller)
+      tick()
+      return []
+    },
+  })
+  consumer.on('empty', () => {
+    receiving.over()
+    tick()
+  })
+  consumer.on('error', (error) => signal.aborted || receiving.failed(error))
+  consumer.start()
+  if (!signal.aborted) await once(signal, 'abort')
+  await stop(consumer, cut)
+}
+
+/**
+ * Writes until it is written. While Redis takes no writes a poller holds what it has and receives nothing more: a
+ * message that is received and put back again and again would end in the dead-letter queue. On a stop it throws, and the
+ * messages wait out their visibility timeout.
+ */
+async function takeIn(app: App, messages: Message[], poller: Poller): Promise<void> {
   const { redis, keys, telemetry } = app
-  telemetry.emit('received', { messages: messages.length })
+  const { deletions, durability, writing, tick, signal } = poller
+  const held = deletions.hold(messages)
   const records = messages.map(({ MessageId = randomUUID(), Body = '' }) => ({ id: MessageId, body: Body }))
+  telemetry.emit('received', { messages: messages.length })
   for (;;) {
+    const history = durability.history()
     try {
       await enqueue(redis, keys, records)
+      writing.over()
       telemetry.emit('enqueued', { messages: messages.length })
-      return messages
+      return deletions.written(held, history)
     } catch (error) {
-      if (signal.aborted) throw error
-      outage.failed(error)
-      tick() // it goes round: Redis answers, and will have room again
-      await sleep(retryDelayMs, undefined, { signal })
+      if (!signal.aborted) {
+        writing.failed(error)
+        tick() // it goes round: Redis answers, and will have room again
+        await sleep(retryDelayMs, undefined, { signal }).catch(() => {})
+      }
+      if (signal.aborted) {
+        deletions.letGo(held)
+        throw error
+      }
     }
   }
 }
@@ -78,7 +128,7 @@ async function takeIn(app: App, messages: Message[], { outage, tick, signal }: P
 /** Under load a poll answers at once and its messages are still worked off; a poll of an empty queue is cut after this. */
 const lastPollMs = 300
 
-/** Lets work in hand end, its deletes too, and cuts only a poll that waits for messages. */
+/** Lets work in hand end, and cuts only a poll that waits for messages. */
 async function stop(consumer: Consumer, receiving: AbortController): Promise<void> {
   const stopped = once(consumer, 'stopped')
   consumer.stop()
@@ -87,36 +137,9 @@ async function stop(consumer: Consumer, receiving: AbortController): Promise<voi
   clearTimeout(cut)
 }
 
-/** sqs-consumer's own abort would cut deletes too, and then their messages come again. */
+/** Only the receive can be cut. */
 function abortableReceive(sqs: SQSClient, abortSignal: AbortSignal): SQSClient {
   const send: SQSClient['send'] = (command: never, options?: object) =>
     sqs.send(command, (command as unknown) instanceof ReceiveMessageCommand ? { ...options, abortSignal } : options)
   return Object.assign(Object.create(sqs), { send })
-}
-
-/** SQS is asked again after a second: soon enough to go on, rarely enough not to flood. */
-const retryDelayMs = 1_000
-
-interface Outage {
-  failed(error: unknown): void
-  over(): void
-  pause(signal: AbortSignal): Promise<void>
-}
-
-/** One line when SQS or the write fails, one when it works again, and a pause between tries. */
-function reportOutage({ telemetry }: App): Outage {
-  let failing = false
-  return {
-    failed: (error) => {
-      if (!failing) telemetry.emit('bridgeFailed', { error: messageOf(error) })
-      failing = true
-    },
-    over: () => {
-      if (failing) telemetry.emit('bridgeBack', {})
-      failing = false
-    },
-    pause: async (signal) => {
-      if (failing) await sleep(retryDelayMs, undefined, { signal })
-    },
-  }
 }

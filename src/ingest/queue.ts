@@ -5,7 +5,9 @@ import {
   QueueDoesNotExist,
   SQSClient,
   type SQSClientConfig,
+  SQSServiceException,
 } from '@aws-sdk/client-sqs'
+import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 
@@ -30,10 +32,56 @@ export async function openQueue(config: Config): Promise<Queue & Disposable> {
     return { sqs, url, [Symbol.dispose]: () => sqs.destroy() }
   } catch (error) {
     sqs.destroy()
-    const where = config.awsEndpointUrl ?? `AWS, region ${config.awsRegion}`
-    const what = `SQS cannot open the queue ${config.sqsQueueName} at ${where} (${messageOf(error)})`
-    throw new OrdersError('ORD_SQS', `${what}: check AWS_ENDPOINT_URL and the credentials.`, { cause: error })
+    throw cannotOpen(config, error)
   }
+}
+
+export type QueueState =
+  | { readonly status: 'missing' }
+  /** It is there, but its attributes are kept from us. */
+  | { readonly status: 'unreadable' }
+  | {
+      readonly status: 'found'
+      readonly messages: number
+      /** Undefined where the queue has no dead-letter queue. */
+      readonly maxReceiveCount: number | undefined
+      /** Messages in the dead-letter queue; undefined where that cannot be read. */
+      readonly deadLetters: number | undefined
+    }
+
+/**
+ * Looks at the queue of raw orders as it is, and creates nothing.
+ * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
+ */
+export async function inspectQueue(config: Config): Promise<QueueState> {
+  const sqs = new SQSClient(clientOptions(config))
+  try {
+    const url = await queueUrl(sqs, config.sqsQueueName)
+    if (!url) return { status: 'missing' }
+    const attributes = await readAttributes(sqs, url)
+    if (!attributes) return { status: 'unreadable' }
+    const redrive = attributes['RedrivePolicy'] && redrivePolicy.parse(JSON.parse(attributes['RedrivePolicy']))
+    return {
+      status: 'found',
+      messages: Number(attributes[messagesAttribute]),
+      maxReceiveCount: redrive ? redrive.maxReceiveCount : undefined,
+      deadLetters: redrive ? await countMessages(sqs, redrive.deadLetterTargetArn) : undefined,
+    }
+  } catch (error) {
+    throw cannotOpen(config, error)
+  } finally {
+    sqs.destroy()
+  }
+}
+
+/** Where the queue is, for people. */
+export function queuePlace({ sqsQueueName, awsEndpointUrl, awsRegion }: Config): string {
+  return `${sqsQueueName} at ${awsEndpointUrl ?? `AWS, region ${awsRegion}`}`
+}
+
+function cannotOpen(config: Config, cause: unknown): OrdersError {
+  const what = `SQS cannot open the queue ${queuePlace(config)} (${messageOf(cause)})`
+  return new OrdersError('ORD_SQS', `${what}: check AWS_ENDPOINT_URL and the credentials.`, { cause })
 }
 
 function clientOptions(config: Config): SQSClientConfig {
@@ -88,4 +136,31 @@ async function create(sqs: SQSClient, name: string, attributes: Record<string, s
   const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }))
   if (!QueueUrl) throw new Error(`no URL for the queue ${name}`)
   return QueueUrl
+}
+
+const messagesAttribute = 'ApproximateNumberOfMessages' as const
+/** AWS gives the count as a number, some emulators as text. */
+const redrivePolicy = z.object({ deadLetterTargetArn: z.string(), maxReceiveCount: z.coerce.number() })
+
+async function readAttributes(sqs: SQSClient, url: string): Promise<Record<string, string> | undefined> {
+  const asked = { QueueUrl: url, AttributeNames: ['RedrivePolicy' as const, messagesAttribute] }
+  const reply = await unlessDenied(sqs.send(new GetQueueAttributesCommand(asked)))
+  return reply && (reply.Attributes ?? {})
+}
+
+/** @param arn arn:aws:sqs:<region>:<account>:<name> */
+async function countMessages(sqs: SQSClient, arn: string): Promise<number | undefined> {
+  const url = await unlessDenied(queueUrl(sqs, arn.split(':').at(-1) ?? ''))
+  const attributes = url ? await readAttributes(sqs, url) : undefined
+  return attributes && Number(attributes[messagesAttribute])
+}
+
+/** What SQS does not let us see is undefined; that it does not answer is an error. */
+async function unlessDenied<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof SQSServiceException && error.$fault === 'client') return undefined
+    throw error
+  }
 }

@@ -5,10 +5,12 @@ import { OrdersError } from '../errors.ts'
 import { openBridge } from '../ingest/bridge.ts'
 import { openQueue } from '../ingest/queue.ts'
 import { closeOnStop } from '../redis.ts'
+import { readCounters, waitingForAny } from '../stages/books.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import { runStage } from '../stages/run.ts'
 import type { Stage } from '../stages/stage.ts'
 import { board } from './board.ts'
+import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
 import { jobLoops } from './jobs.ts'
 import { openApp } from './open.ts'
@@ -35,6 +37,7 @@ export const roleNames = [...openers.keys()]
  * @throws OrdersError when one cannot be opened; nothing runs then.
  */
 export async function runRoles(app: App, names: readonly string[], signal: AbortSignal): Promise<void> {
+  await checkAtStart(app, names)
   await using stack = new AsyncDisposableStack()
   const loops: Loop[] = []
   for (const open of openersOf(names)) loops.push(...stack.use(await open(app)).loops)
@@ -54,10 +57,16 @@ function openersOf(names: readonly string[]): Opener[] {
 }
 
 async function bridge(app: App): Promise<Role> {
-  const queue = await openQueue(app.config)
-  const poll = openBridge(app, queue)
-  const loops = numbered('bridge', app.config.bridgePollers, () => poll)
-  return { loops, [Symbol.asyncDispose]: async () => queue[Symbol.dispose]() }
+  await using stack = new AsyncDisposableStack()
+  const queue = stack.use(await openQueue(app.config))
+  const readWaiting = async (): Promise<number> => waitingForAny(await readCounters(app.redis, app.keys))
+  const bridge = stack.use(await openBridge(app, queue, readWaiting))
+  const loops = numbered('bridge', app.config.bridgePollers, () => bridge.poll)
+  const opened = stack.move()
+  return {
+    loops: [...loops, { name: 'bridge-delete', run: bridge.delete }],
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 async function worker(app: App, stage: Stage): Promise<Role> {

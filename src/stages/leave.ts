@@ -1,10 +1,20 @@
-import type { RedisClient } from '../redis.ts'
+import type { App } from '../app.ts'
 import { loadScript, runScript } from '../script.ts'
 import type { Consumer } from './consume.ts'
 
 const script = loadScript(import.meta.url)
 
-/** Takes a consumer that ends off its group's list, unless it still holds entries (another one will claim them). */
-export async function leaveGroup(redis: RedisClient, { stage, stream, name }: Consumer): Promise<void> {
-  await runScript(redis, script, [stream], [stage.name, name])
+/** A living consumer calls every CLAIM_IDLE_MS. One that was only slow is created again by its next read. */
+const deadAfterCalls = 6
+
+/** Takes dead consumers off the group's list, and this one if it ends; not those that still hold entries. */
+export async function leaveGroup(
+  { redis, config, telemetry }: App,
+  { stage, stream, name }: Consumer,
+  ending: boolean,
+): Promise<void> {
+  const args = [stage.name, name, ending ? 1 : 0, deadAfterCalls * config.claimIdleMs]
+  const gone = (await runScript(redis, script, [stream], args)) as string[]
+  const consumers = gone.filter((other) => other !== name)
+  if (consumers.length > 0) telemetry.emit('consumersRemoved', { stage: stage.name, consumers })
 }

@@ -14,21 +14,21 @@ import { trim } from './trim.ts'
 /** Works a stage off until the signal aborts; what has been read by then is committed first. */
 export async function runStage(app: App, stage: Stage, loop: number, tick: Tick, signal: AbortSignal): Promise<void> {
   await ensureGroups(app.redis, app.keys)
-  using reader = blockingConnection(app.redis)
+  using reader = blockingConnection(app.redis, app.config.blockMs)
   closeOnStop(reader, app.config.stopGraceMs, signal)
   const stream = app.keys.stream[stage.from]
   const consumer: Consumer = { stage, stream, name: `${app.instance}-${loop}`, reader }
   const workOff = worker(app, consumer)
-  const trimIfDue = trimmer(app, consumer)
+  const tidyIfDue = housekeeper(app, consumer)
   for await (const entries of consume(app, consumer, signal)) {
     for (const batch of batches(entries, app.config.batchRecords)) {
       await workOff(batch)
       tick()
     }
-    await trimIfDue(entries.length > 0)
+    await tidyIfDue(entries.length > 0)
     tick()
   }
-  await leaveGroup(app.redis, consumer)
+  await leaveGroup(app, consumer, true)
 }
 
 type Work = (batch: readonly Entry[]) => Promise<void>
@@ -122,15 +122,21 @@ function* batches(entries: readonly Entry[], maxRecords: number): Generator<Entr
 /** 500 ms: a stream at full speed grows by some 10 MB in between; trimming at every commit costs a script call each. */
 const trimEveryMs = 500
 
-function trimmer(app: App, { stage, stream }: Consumer): (worked: boolean) => Promise<void> {
-  let due = false
-  let trimmedAt = 0 // by the monotonic clock: a corrected one must not stop it
+/** Trims after work, and now and then takes dead consumers off the list; by the monotonic clock: the other may be set. */
+function housekeeper(app: App, consumer: Consumer): (worked: boolean) => Promise<void> {
+  let untrimmed = false
+  let trimmedAt = 0
+  let lookedAt = performance.now()
   return async (worked) => {
-    due ||= worked
+    untrimmed ||= worked
     const now = performance.now()
-    if (!due || now - trimmedAt < trimEveryMs) return
-    due = false
-    trimmedAt = now
-    await trim(app, stage, stream)
+    if (untrimmed && now - trimmedAt >= trimEveryMs) {
+      untrimmed = false
+      trimmedAt = now
+      await trim(app, consumer.stage, consumer.stream)
+    }
+    if (now - lookedAt < app.config.claimIdleMs) return
+    lookedAt = now
+    await leaveGroup(app, consumer, false)
   }
 }

@@ -101,7 +101,11 @@ async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<voi
   expect(codes).toEqual(rejectCodes.filter((code) => code !== 'internal-error').sort())
   for (const code of codes) expect([code, count(`rejected:${code}`)]).toEqual([code, oracle.codes.get(code)])
 
-  expect(sqs.depth()).toBe(0)
+  await until(
+    'the queue to be empty',
+    () => sqs.depth(),
+    (depth) => depth === 0,
+  )
   for (const process of started) expect(await process.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 }
 

@@ -108,7 +108,11 @@ test('SIGTERM under load: exit code 0 in under 5 s, nothing lost, nothing double
   await until('all to be through', () => redis.redis.hgetall('pipeline:counters'), isThrough(oracle))
   await expectExact(redis.redis, oracle)
   expect(await redis.redis.hget('pipeline:counters', 'duplicates')).toBeNull()
-  expect(sqs.depth()).toBe(0)
+  await until(
+    'the queue to be empty',
+    () => sqs.depth(),
+    (depth) => depth === 0,
+  )
   expect(await second.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 })
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { App } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
@@ -12,6 +13,7 @@ import type { Stage } from '../../src/stages/stage.ts'
 import { trim } from '../../src/stages/trim.ts'
 import { validate } from '../../src/stages/validate.ts'
 import type { Events } from '../../src/telemetry.ts'
+import { requireRealRedis } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis } from '../support/world.ts'
 
@@ -120,11 +122,31 @@ test('a consumer leaves its group unless entries are pending for it', async () =
   const consumer = { stage: validate, stream: 'orders:raw', name: 'c', reader: redis }
   const [id = ''] = await enqueue(redis, app.keys, orders(1))
   await redis.xreadgroup('GROUP', 'validate', 'c', 'STREAMS', 'orders:raw', '>')
-  await leaveGroup(redis, consumer)
+  await leaveGroup(app, consumer, true)
   expect(await redis.xpending('orders:raw', 'validate', '-', '+', 10)).toHaveLength(1)
   await redis.xack('orders:raw', 'validate', id)
-  await leaveGroup(redis, consumer)
+  await leaveGroup(app, consumer, true)
   expect(await redis.xinfo('CONSUMERS', 'orders:raw', 'validate')).toEqual([])
+})
+
+test('dead consumers vanish by themselves once their entries are claimed; living ones stay, idle or not', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis, readConfig({ CLAIM_IDLE_MS: '100', BLOCK_MS: '20' }))
+  await ensureGroups(redis, app.keys)
+  const names = async (): Promise<string[]> =>
+    ((await redis.xinfo('CONSUMERS', 'orders:raw', 'validate')) as string[][]).map(([, name = '']) => name)
+  await redis.xgroup('CREATECONSUMER', 'orders:raw', 'validate', 'dead, nothing in hand')
+  await enqueue(redis, app.keys, orders(3))
+  await redis.xreadgroup('GROUP', 'validate', 'dead, with an entry', 'STREAMS', 'orders:raw', '>')
+  await using running = run(app, [validate])
+  await until('the dead to be gone', names, (found) => found.length === 1 && found[0] === `${app.instance}-0`)
+  expect(await redis.hget('pipeline:counters', 'admitted')).toBe('3')
+  const removed = running.events.consumersRemoved?.length
+  await sleep(1_000) // silence itself: longer than what a consumer is taken for dead after
+  expect(await names()).toEqual([`${app.instance}-0`])
+  expect(running.events.consumersRemoved).toHaveLength(removed ?? 0)
 })
 
 test('entries smaller and larger than a commit are worked off, each record once', async () => {

@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand, type Message } from '@aws-sdk/client-sqs'
+import type { App, Tick } from '../app.ts'
+import type { Durability, History } from './durable.ts'
+import { mailbox } from './mailbox.ts'
+import { type Outage, reportOutage } from './outage.ts'
+import type { Queue } from './queue.ts'
+
+/** The messages of one receive, from then until they are deleted or let go. */
+export interface Held {
+  entries: readonly Entry[]
+  /** Until when SQS hides them from others, by performance.now(). */
+  hiddenUntil: number
+  history: History
+  writtenAt: number
+}
+
+interface Entry {
+  readonly Id: string
+  readonly ReceiptHandle: string | undefined
+}
+
+/**
+ * The deletion queue: polling never waits for it. Messages are deleted once what was written of them is durable; until
+ * then, and while Redis takes no writes, SQS is kept from handing them out again. What is let go, or still here when the
+ * process dies, comes again, and the ledger knows it.
+ */
+export interface Deletions {
+  hold(messages: readonly Message[]): Held
+  written(held: Held, history: History): void
+  letGo(held: Held): void
+  /** Resolves when there is room for another receive. */
+  room(tick: Tick, signal: AbortSignal): Promise<void>
+  /** Deletes until the signal aborts; then what is left, for STOP_GRACE_MS at most, once no poller is at work. */
+  run(tick: Tick, signal: AbortSignal): Promise<void>
+}
+
+/** SQS lets 120,000 messages of a queue be in flight; half of them is a receive's share of ten each. */
+const mostHeld = 6_000
+
+/** @param polling the number of pollers at work, which may still bring messages */
+export function openDeletions(app: App, queue: Queue, durability: Durability, polling: () => number): Deletions {
+  const held = new Set<Held>()
+  const written = mailbox<Held>()
+  const durable = mailbox<Held>()
+  const outage = reportOutage(app, 'delete')
+  const hiddenMs = app.config.sqsVisibilityTimeoutSeconds * 1_000
+
+  /** Confirms what was written, in groups, and passes it on; what went into another history of Redis is let go. */
+  async function settle(signal: AbortSignal): Promise<void> {
+    const first = await written.next(signal)
+    await sleep(Math.max(0, first.writtenAt + durability.settleMs - performance.now()), undefined, { signal })
+    const old = performance.now() - durability.settleMs
+    const group = [first, ...written.takeWhile(({ writtenAt }) => writtenAt <= old)]
+    const history = await persistently(outage, () => durability.confirm(), signal)
+    for (const batch of group) {
+      if (batch.history === history) durable.put(batch)
+      else held.delete(batch)
+    }
+  }
+
+  async function deleteNext(signal: AbortSignal): Promise<void> {
+    const batch = await durable.next(signal)
+    app.telemetry.emit('durable', { messages: batch.entries.length })
+    const left = await persistently(outage, () => deleteBatch(queue, batch.entries), signal)
+    app.telemetry.emit('deleted', { messages: batch.entries.length - left.length })
+    batch.entries = left
+    if (left.length === 0) held.delete(batch)
+    else setTimeout(() => durable.put(batch), retryMs).unref()
+  }
+
+  async function renew(batch: Held): Promise<void> {
+    const from = performance.now()
+    const lost = await hideLonger(queue, batch.entries, app.config.sqsVisibilityTimeoutSeconds)
+    app.telemetry.emit('renewed', { messages: batch.entries.length - lost })
+    batch.hiddenUntil = from + hiddenMs
+  }
+
+  /** At half time: there is as long again for SQS to be away. */
+  async function keepHidden(signal: AbortSignal): Promise<void> {
+    await sleep(Math.min(1_000, hiddenMs / 8), undefined, { signal })
+    const soon = performance.now() + hiddenMs / 2
+    const due = [...held].filter(({ hiddenUntil }) => hiddenUntil < soon)
+    try {
+      while (due.length > 0) await Promise.all(due.splice(0, renewalsAtOnce).map(renew))
+    } catch (error) {
+      outage.failed(error)
+    }
+  }
+
+  return {
+    hold: (messages) => {
+      const entries = messages.map(({ ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }))
+      const batch = { entries, hiddenUntil: performance.now() + hiddenMs, history: '', writtenAt: 0 }
+      held.add(batch)
+      return batch
+    },
+    written: (batch, history) => written.put(Object.assign(batch, { history, writtenAt: performance.now() })),
+    letGo: (batch) => held.delete(batch),
+    room: async (tick, signal) => {
+      while (held.size >= mostHeld) {
+        tick()
+        await sleep(retryMs, undefined, { signal })
+      }
+    },
+    run: async (tick, signal) => {
+      const end = new AbortController()
+      const endless = (step: (signal: AbortSignal) => Promise<void>) => async (): Promise<void> => {
+        for (;;) await step(end.signal)
+      }
+      const deleters = Array.from({ length: app.config.bridgePollers }, () => endless(deleteNext)())
+      const working = Promise.all([endless(settle)(), endless(keepHidden)(), ...deleters])
+      const drained = drain(() => polling() === 0 && held.size === 0, app.config.stopGraceMs, tick, signal)
+      try {
+        await Promise.race([working, drained])
+      } finally {
+        end.abort()
+        await working.catch(() => {})
+      }
+    },
+  }
+}
+
+/** Ticks until the signal aborts, and then until `empty` or the grace is over. */
+async function drain(empty: () => boolean, graceMs: number, tick: Tick, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    tick()
+    await sleep(1_000, undefined, { signal }).catch(() => {})
+  }
+  const until = performance.now() + graceMs
+  while (!empty() && performance.now() < until) await sleep(20)
+}
+
+const retryMs = 1_000
+/** Sixteen calls of 10 ms in flight renew what is in flight at most well within a visibility timeout. */
+const renewalsAtOnce = 16
+
+/** Tries until it works; the outage is reported once. */
+async function persistently<T>(outage: Outage, what: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      const done = await what()
+      outage.over()
+      return done
+    } catch (error) {
+      signal.throwIfAborted()
+      outage.failed(error)
+      await sleep(retryMs, undefined, { signal })
+    }
+  }
+}
+
+/** @returns those that SQS could not delete just now; one that it will never delete is nobody's any more */
+async function deleteBatch({ sqs, url }: Queue, entries: readonly Entry[]): Promise<Entry[]> {
+  const { Failed = [] } = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: [...entries] }))
+  const again = new Set(Failed.filter(({ SenderFault }) => !SenderFault).map(({ Id }) => Id))
+  return entries.filter(({ Id }) => again.has(Id))
+}
+
+/** @returns how many could not be renewed: they are visible again, or gone */
+async function hideLonger({ sqs, url }: Queue, entries: readonly Entry[], seconds: number): Promise<number> {
+  const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
+  const { Failed = [] } = await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries }))
+  return Failed.length
+}

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { App, Tick } from '../app.ts'
+import { memoryShare } from '../redis.ts'
+
+/** Where the bridge waits while Redis holds enough: SQS is the elastic buffer, Redis is not. */
+export interface Gate {
+  /** Resolves when another receive may be made; while Redis is away it does not. */
+  pass(tick: Tick, signal: AbortSignal): Promise<void>
+}
+
+/** Closed at the mark, it opens when a fifth of it is free again: without a gap it would flutter. */
+const lowWater = 0.8
+/** In a quarter of a second four pollers bring some thousand orders: little beside the mark. */
+const readEveryMs = 250
+
+/** @param readWaiting orders that wait in Redis for any stage */
+export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
+  const { config, redis, telemetry } = app
+  let closed = false
+  let readAt = Number.NEGATIVE_INFINITY
+  let reading = Promise.resolve()
+
+  async function read(): Promise<void> {
+    const [waiting, memory] = await Promise.all([readWaiting(), memoryShare(redis)])
+    const load = { waiting, memoryPercent: Math.round(memory * 100) }
+    telemetry.emit('load', load)
+    const level = Math.max(waiting / config.highWaterOrders, (memory * 100) / config.highWaterMemory)
+    if (!closed && level >= 1) telemetry.emit('heldBack', load)
+    if (closed && level < lowWater) telemetry.emit('flowing', load)
+    closed = level >= (closed ? lowWater : 1)
+  }
+
+  return {
+    pass: async (tick, signal) => {
+      for (;;) {
+        if (performance.now() - readAt >= readEveryMs) {
+          readAt = performance.now()
+          reading = read()
+        }
+        await reading
+        signal.throwIfAborted()
+        if (!closed) return
+        tick()
+        await sleep(readEveryMs, undefined, { signal })
+      }
+    },
+  }
+}
