@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { killOnExit, removeOnExit } from './on-exit.ts'
 
 /** A redis-server of a test's own, on loopback with an append-only file, to be killed and started again at will. */
 export interface RedisServer extends AsyncDisposable {
@@ -12,11 +13,14 @@ export interface RedisServer extends AsyncDisposable {
   readonly port: number
   stop(signal?: NodeJS.Signals): Promise<void>
   start(): Promise<void>
+  /** While it is stopped: as after a machine that failed before anything was on its disk. */
+  loseData(): void
 }
 
 /** Undefined where there is no redis-server on the PATH. */
 export async function spawnRedisServer(...options: string[]): Promise<RedisServer | undefined> {
   const dir = mkdtempSync(join(tmpdir(), 'orders-test-redis-'))
+  const folder = removeOnExit(dir)
   const port = await freePort()
   const base = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '']
   const args = [...base, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', ...options]
@@ -24,6 +28,7 @@ export async function spawnRedisServer(...options: string[]): Promise<RedisServe
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
     child = spawn('redis-server', args, { stdio: 'ignore' })
+    killOnExit(child)
     await once(child, 'spawn')
     await answers(url)
   }
@@ -36,15 +41,16 @@ export async function spawnRedisServer(...options: string[]): Promise<RedisServe
   try {
     await start()
   } catch (error) {
-    rmSync(dir, { recursive: true, force: true })
+    folder[Symbol.dispose]()
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
   const close = async (): Promise<void> => {
     await stop()
-    rmSync(dir, { recursive: true, force: true })
+    folder[Symbol.dispose]()
   }
-  return { url, port, start, stop, [Symbol.asyncDispose]: close }
+  const loseData = (): void => rmSync(join(dir, 'appendonlydir'), { recursive: true, force: true })
+  return { url, port, start, stop, loseData, [Symbol.asyncDispose]: close }
 }
 
 /** Resolves when the server has loaded its data and answers. */

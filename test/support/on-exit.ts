@@ -1,0 +1,27 @@
+import type { ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
+
+const children = new Set<ChildProcess>()
+const folders = new Set<string>()
+
+/** A test that runs into its time limit, or is interrupted, is not unwound: what it leaves ends with its process. */
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+export function killOnExit(child: ChildProcess): void {
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+}
+
+/** Removes it at once when disposed. */
+export function removeOnExit(folder: string): Disposable {
+  folders.add(folder)
+  return {
+    [Symbol.dispose]: () => {
+      folders.delete(folder)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

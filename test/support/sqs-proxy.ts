@@ -1,0 +1,48 @@
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** An HTTP proxy before the SQS emulator: it sees every call, and can answer one itself. */
+export interface SqsProxy extends AsyncDisposable {
+  readonly url: string
+  /** Name and input of each call that was made, in order. */
+  readonly calls: { readonly name: string; readonly input: Record<string, unknown> }[]
+}
+
+export type Answer = (name: string, input: Record<string, unknown>) => object | undefined
+
+/** @param answer what is replied instead of asking the emulator; undefined lets the call through */
+export async function openSqsProxy(targetUrl: string, answer: Answer = () => undefined): Promise<SqsProxy> {
+  const calls: SqsProxy['calls'] = []
+  const server = createServer(async (incoming, reply) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of incoming) chunks.push(chunk)
+    const body = Buffer.concat(chunks)
+    const name = String(incoming.headers['x-amz-target']).replace('AmazonSQS.', '')
+    const input = JSON.parse(body.toString())
+    calls.push({ name, input })
+    const own = answer(name, input)
+    if (own) {
+      reply.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(own))
+      return
+    }
+    const { method, headers, url } = incoming
+    const forward = request(targetUrl, { method, headers, path: url }, (answered) => {
+      reply.writeHead(answered.statusCode ?? 500, answered.headers)
+      answered.pipe(reply)
+    })
+    forward.on('error', () => reply.destroy())
+    reply.on('close', () => forward.destroy())
+    forward.end(body)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const close = async (): Promise<void> => {
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  }
+  return { url: `http://127.0.0.1:${port}`, calls, [Symbol.asyncDispose]: close }
+}
