@@ -3,6 +3,7 @@ import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
 import { demoCommand } from './demo.ts'
+import { doctorCommand } from './doctor.ts'
 import { populateCommand } from './populate.ts'
 import { replayCommand } from './replay.ts'
 import { runCommand } from './roles.ts'
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   populateCommand,
   replayCommand,
   statusCommand,
+  doctorCommand,
 ]
 
 /** Runs the command that the words name; ends the process with 1 and one plain line when it cannot. */

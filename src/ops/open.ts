@@ -10,19 +10,27 @@ import { openTelemetry } from '../telemetry.ts'
 
 /** @throws OrdersError when Redis does not answer, or was set up with other settings. */
 export async function openApp(config: Config, patience: Patience = 'work'): Promise<App & AsyncDisposable> {
+  const app = await connectApp(config, patience)
+  try {
+    await checkManifest(app.redis, config)
+    return app
+  } catch (error) {
+    await app[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/**
+ * An app whose Redis may have been set up with other settings, or not yet: to look, and not to work.
+ * @throws OrdersError when Redis does not answer.
+ */
+export async function connectApp(config: Config, patience: Patience): Promise<App & AsyncDisposable> {
   const log = pino(
     { level: config.logLevel, base: { pid: process.pid } },
     process.stderr.isTTY ? forPeople : destination(2),
   )
   const telemetry = openTelemetry(log)
   const redis = await openRedis(config, patience, telemetry)
-  const close = async (): Promise<void> => closeRedis(redis)
-  try {
-    await checkManifest(redis, config)
-  } catch (error) {
-    await close()
-    throw error
-  }
   return {
     config,
     redis,
@@ -32,7 +40,7 @@ export async function openApp(config: Config, patience: Patience = 'work'): Prom
     instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
     now: () => new Date(),
     pulse: new Map(),
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: async () => closeRedis(redis),
   }
 }
 
@@ -51,12 +59,21 @@ const forPeople = {
 
 /** The ledger would forget what it has if a process looked elsewhere for it: the first process to start decides. */
 async function checkManifest(redis: RedisClient, config: Config): Promise<void> {
-  const settings = { LEDGER_DAYS: config.ledgerDays, LEDGER_BUCKETS: config.ledgerBuckets }
-  for (const [name, value] of Object.entries(settings)) {
-    await redis.hsetnx(manifestKey, name, value)
-    const fixed = await redis.hget(manifestKey, name)
-    if (fixed === String(value)) continue
-    const told = `Redis at ${safeUrl(config)} was set up with ${name}=${fixed}, this process has ${value}`
-    throw new OrdersError('ORD_MANIFEST', `${told}: set ${name}=${fixed}.`)
-  }
+  await Promise.all(
+    Object.entries(fixedSettings(config)).map(([name, value]) => redis.hsetnx(manifestKey, name, value)),
+  )
+  const [conflict] = await manifestConflicts(redis, config)
+  if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
 }
+
+/** Where Redis was set up with other settings than this process has, a sentence each; none before it is set up. */
+export async function manifestConflicts(redis: RedisClient, config: Config): Promise<string[]> {
+  const manifest = await redis.hgetall(manifestKey)
+  return Object.entries(fixedSettings(config)).flatMap(([name, value]) => {
+    const fixed = manifest[name] ?? String(value)
+    const told = `Redis at ${safeUrl(config)} was set up with ${name}=${fixed}, this process has ${value}`
+    return fixed === String(value) ? [] : `${told}: set ${name}=${fixed}.`
+  })
+}
+
+const fixedSettings = (config: Config) => ({ LEDGER_DAYS: config.ledgerDays, LEDGER_BUCKETS: config.ledgerBuckets })

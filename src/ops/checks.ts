@@ -1,0 +1,81 @@
+import type { App } from '../app.ts'
+import type { Config } from '../config.ts'
+import { messageOf, OrdersError } from '../errors.ts'
+import { inspectQueue, queuePlace } from '../ingest/queue.ts'
+import { pipeline } from '../stages/pipeline.ts'
+import { type Finding, isWorse, warning } from './checks/finding.ts'
+import { clock, ledger } from './checks/ledger.ts'
+import { judgeQueue, visibilityTimeout } from './checks/queue.ts'
+import { appendOnlyFile, commands, eviction, memory, replication, type ServerCheck, version } from './checks/redis.ts'
+import { isEmulator, readServers } from './checks/server.ts'
+
+/** Which roles a check concerns. */
+type Part = 'every role' | 'bridge and stages' | 'bridge' | 'stages'
+
+const serverChecks: readonly (readonly [ServerCheck, Part])[] = [
+  [version, 'every role'],
+  [commands, 'bridge and stages'],
+  [eviction, 'every role'],
+  [replication, 'every role'],
+  [memory, 'bridge'],
+  [appendOnlyFile, 'bridge'],
+  [visibilityTimeout, 'bridge'],
+]
+
+/**
+ * Refuses to start the roles where orders would be lost or stand still; of what is not as it should be it warns.
+ * @throws OrdersError ORD_CHECK with one line per error.
+ */
+export async function checkAtStart(app: App, roles: readonly string[]): Promise<void> {
+  const queue = roles.includes('bridge') ? examineQueue(app.config) : []
+  const findings = (await Promise.all([examineRedis(app, roles), queue])).flat()
+  const errors = findings.filter(({ level }) => level === 'error')
+  if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).join('\n'))
+  for (const { check, level, found, advice = '' } of findings) {
+    if (level === 'warning' && !expected.includes(check)) app.telemetry.emit('checkWarned', { check, found, advice })
+  }
+}
+
+/** A queue that is missing is created at the start, and of the emulator `orders start` tells itself. */
+const expected = ['queue', 'emulator']
+
+/** A finding without advice is a sentence already. */
+function sentence({ check, found, advice }: Finding): string {
+  return advice ? `The check of ${check} found: ${found}. ${advice}` : found
+}
+
+/** What there is to say of Redis to who runs these roles. */
+export async function examineRedis(app: App, roles: readonly string[]): Promise<Finding[]> {
+  const servers = await readServers(app)
+  if (servers.some(isEmulator)) return [emulator]
+  const parts = partsOf(roles)
+  // Of a cluster each master is looked at, and the worst is told.
+  const ofServer = serverChecks
+    .filter(([, part]) => parts.includes(part))
+    .map(([check]) => servers.map((server) => check(server, app.config)).reduce((a, b) => (isWorse(b, a) ? b : a)))
+  if (!parts.includes('stages')) return ofServer
+  const compactEntries = Math.min(...servers.map(({ compactEntries }) => compactEntries))
+  return [...ofServer, ...(await Promise.all([clock(app), ledger(app, compactEntries)])).flat()]
+}
+
+const emulator = warning(
+  'emulator',
+  'Redis is the in-process emulator, which forgets everything',
+  'Install redis-server, or set REDIS_URL, for more than a look around.',
+)
+
+function partsOf(roles: readonly string[]): Part[] {
+  const parts = new Set<Part>(['every role'])
+  if (roles.includes('bridge')) parts.add('bridge').add('bridge and stages')
+  if (pipeline.some(({ name }) => roles.includes(name))) parts.add('stages').add('bridge and stages')
+  return [...parts]
+}
+
+/** What there is to say of the queue; nothing is created. */
+export async function examineQueue(config: Config): Promise<Finding[]> {
+  try {
+    return judgeQueue(await inspectQueue(config), queuePlace(config))
+  } catch (error) {
+    return [{ check: 'queue', level: 'error', found: messageOf(error) }]
+  }
+}

@@ -1,0 +1,74 @@
+import type { App } from '../../app.ts'
+import { generationSeconds } from '../../stages/ledger.ts'
+import { manifestConflicts } from '../open.ts'
+import { type Finding, ok, warning } from './finding.ts'
+
+/** Beyond it times in logs and records of several machines cannot be put in order by eye. */
+const mostSkewMs = 2_000
+
+/** Redis' clock against ours, less what the way there and back may have taken. */
+export async function clock({ redis, now }: App): Promise<Finding> {
+  const check = 'clock'
+  const sentAt = now().getTime()
+  const redisMs = (await redisSeconds(redis)) * 1_000
+  const tripMs = now().getTime() - sentAt
+  const skewMs = redisMs - (sentAt + tripMs / 2)
+  const found = `Redis' is ${(Math.abs(skewMs) / 1_000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'} ours`
+  if (Math.abs(skewMs) - tripMs / 2 <= mostSkewMs) return ok(check, found)
+  return warning(check, found, 'Set both by NTP: times of rejected orders are ours, the ledger goes by those of Redis.')
+}
+
+/** LEDGER_DAYS and LEDGER_BUCKETS as Redis was set up with them, and whether there are enough buckets. */
+export async function ledger(app: App, compactEntries: number): Promise<Finding[]> {
+  const { ledgerDays, ledgerBuckets } = app.config
+  const conflicts = await manifestConflicts(app.redis, app.config)
+  if (conflicts.length > 0) return conflicts.map((found) => ({ check: 'ledger settings', level: 'error', found }))
+  const settings = `LEDGER_DAYS=${ledgerDays}, LEDGER_BUCKETS=${ledgerBuckets}`
+  return [ok('ledger settings', settings), judgeLedger(await readLedger(app), ledgerBuckets, compactEntries)]
+}
+
+export interface LedgerSample {
+  /** Orders in one bucket of this generation. */
+  readonly perBucket: number
+  /** How much of the generation is over, from 0 to 1. */
+  readonly elapsed: number
+}
+
+/** Numbers in a bucket scatter by their root: with 80 % of the room on average, no bucket in a hundred is beyond it. */
+const roomUsed = 0.8
+
+/** @param compactEntries a larger hash takes several times the memory */
+export function judgeLedger({ perBucket, elapsed }: LedgerSample, buckets: number, compactEntries: number): Finding {
+  const check = 'ledger buckets'
+  const projected = Math.ceil(perBucket / elapsed)
+  const room = compactEntries * roomUsed
+  const found = `${projected.toLocaleString('en')} orders each when this generation ends (${Math.round(elapsed * 100)} % of it is over)`
+  if (projected <= room) return ok(check, found)
+  const better = 2 ** Math.ceil(Math.log2((projected * buckets) / room))
+  const advice = `Set Redis up anew with LEDGER_BUCKETS=${better} when you can, or raise hash-max-listpack-entries`
+  return warning(check, found, `${advice}: above ${compactEntries} a bucket takes several times the memory.`)
+}
+
+/** The mean of so many buckets is that of all within a few percent. */
+const sampledBuckets = 64
+const daySeconds = 86_400
+
+/** Identities are hashed, so that buckets at equal distances are as good as random ones. */
+async function readLedger({ redis, keys, config }: App): Promise<LedgerSample> {
+  const period = generationSeconds(config)
+  const seconds = await redisSeconds(redis)
+  const count = Math.min(sampledBuckets, config.ledgerBuckets)
+  const lengths = redis.pipeline()
+  for (let i = 0; i < count; i++) {
+    lengths.hlen(keys.ledger(Math.floor(seconds / period), Math.floor((i * config.ledgerBuckets) / count)))
+  }
+  const replies = (await lengths.exec()) ?? []
+  const orders = replies.reduce((sum, [, length]) => sum + Number(length ?? 0), 0)
+  // Of less than a day an hour's rush would be taken for the rule.
+  return { perBucket: orders / count, elapsed: Math.max(seconds % period, daySeconds) / period }
+}
+
+async function redisSeconds(redis: App['redis']): Promise<number> {
+  const [seconds, micros] = await redis.time()
+  return Number(seconds) + Number(micros) / 1_000_000
+}

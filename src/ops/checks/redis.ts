@@ -1,0 +1,122 @@
+import type { Config, DeleteAfter } from '../../config.ts'
+import { safeUrl } from '../../redis.ts'
+import { error, type Finding, ok, unread, warning } from './finding.ts'
+import type { Server } from './server.ts'
+
+/** Judges one thing by what a server told. */
+export type ServerCheck = (server: Server, config: Config) => Finding
+
+export const version: ServerCheck = ({ info }, config) => {
+  const check = 'redis version'
+  const { redis_version: found, valkey_version: valkey } = info
+  if (!found) return unread(check, 'use Redis 7.0 or newer')
+  const told = `${found}${valkey ? ` (Valkey ${valkey})` : ''} at ${safeUrl(config)}`
+  if (!isFrom(6.02, found)) return error(check, told, 'Use Redis 7.0 or newer: before 6.2 there is no XAUTOCLAIM.')
+  if (!isFrom(7, found))
+    return warning(check, told, 'Use Redis 7.0 or newer: 6.2 does not tell of claimed entries that are gone.')
+  return ok(check, told)
+}
+
+/** @param least major version, and the minor one in hundredths */
+export function isFrom(least: number, version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major + minor / 100 >= least
+}
+
+export const commands: ServerCheck = ({ lacks, forbids, user }) => {
+  const check = 'commands'
+  if (lacks && lacks.length > 0) return error(check, `missing: ${lacks.join(', ')}`, 'Use Redis 7.0 or newer.')
+  if (forbids && forbids.length > 0)
+    return error(check, `user ${user} may not use ${forbids.join(', ')}`, 'Allow them with ACL SETUSER.')
+  if (user === undefined || (forbids === undefined && user !== 'default'))
+    return unread(check, `let the user ${user ?? 'of REDIS_URL'} run every command and reach every key of ours`)
+  return ok(check, `all open to the user ${user}`)
+}
+
+export const eviction: ServerCheck = ({ info, settings }) => {
+  const check = 'eviction'
+  const found = info['maxmemory_policy'] ?? settings['maxmemory-policy']
+  if (!found) return unread(check, 'set maxmemory-policy noeviction')
+  if (found === 'noeviction') return ok(check, found)
+  return error(
+    check,
+    `maxmemory-policy ${found}`,
+    'Set maxmemory-policy noeviction, or Redis throws orders away when it is full.',
+  )
+}
+
+export const memory: ServerCheck = ({ info }, { highWaterMemory }) => {
+  const check = 'memory'
+  const [used, most] = [Number(info['used_memory']), Number(info['maxmemory'])]
+  if (Number.isNaN(used) || Number.isNaN(most))
+    return unread(check, 'watch it: only HIGH_WATER_ORDERS holds the bridge back')
+  if (most === 0)
+    return ok(check, `${megabytes(used)} used, no maxmemory: only HIGH_WATER_ORDERS holds the bridge back`)
+  const percent = Math.round((used / most) * 100)
+  const found = `${megabytes(used)} of ${megabytes(most)} used (${percent} %)`
+  if (percent < highWaterMemory) return ok(check, found)
+  return warning(
+    check,
+    found,
+    `Raise maxmemory: from ${highWaterMemory} % (HIGH_WATER_MEMORY) on the bridge receives nothing.`,
+  )
+}
+
+const megabytes = (bytes: number): string =>
+  `${(bytes / 1_000_000).toLocaleString('en', { maximumFractionDigits: 0 })} MB`
+
+export const appendOnlyFile: ServerCheck = ({ info, settings }, { sqsDeleteAfter }) => {
+  const check = 'append-only file'
+  const [enabled, fsync] = [info['aof_enabled'], settings['appendfsync']]
+  if (enabled === undefined) return unread(check, 'switch appendonly on')
+  if (enabled !== '1') return withoutFile(check, sqsDeleteAfter)
+  if (info['aof_last_write_status'] === 'err')
+    return error(check, 'the last write to it failed', "Make room on Redis' disk; its log says what failed.")
+  const found = `on, appendfsync ${fsync ?? 'cannot be read'}`
+  if (sqsDeleteAfter?.kind === 'write') return ok(check, `${found}; SQS_DELETE_AFTER=write: ${atRisk(fsync)}`)
+  if (sqsDeleteAfter?.kind === 'replicas') return ok(check, found)
+  if (fsync === undefined) return warning(check, found, 'See to it that it is everysec or always.')
+  if (fsync === 'no')
+    return warning(
+      check,
+      found,
+      'Set appendfsync everysec: now the system writes when it likes, and messages are deleted before.',
+    )
+  return ok(check, found)
+}
+
+function withoutFile(check: string, deleteAfter: DeleteAfter | undefined): Finding {
+  const found = 'off'
+  if (deleteAfter?.kind === 'fsync')
+    return error(
+      check,
+      found,
+      'Switch appendonly on or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
+    )
+  if (deleteAfter?.kind === 'replicas') return ok(check, `${found}; messages wait for replicas instead`)
+  if (deleteAfter?.kind === 'write') return ok(check, `${found}, as SQS_DELETE_AFTER=write accepts`)
+  return warning(
+    check,
+    found,
+    'Switch appendonly on, or set SQS_DELETE_AFTER=write if Redis may lose orders when it ends.',
+  )
+}
+
+function atRisk(fsync: string | undefined): string {
+  if (fsync === 'always') return 'nothing is lost, as fsync comes before the reply'
+  if (fsync === 'no') return 'what the system has not written yet can be lost'
+  return 'up to a second of orders can be lost'
+}
+
+export const replication: ServerCheck = ({ info }, { sqsDeleteAfter }) => {
+  const check = 'replication'
+  const { role, connected_slaves: connected = '0' } = info
+  if (role === undefined) return unread(check, 'connect to the master')
+  if (role !== 'master')
+    return error(check, 'a replica, which takes no writes', 'Connect to the master: set REDIS_URL.')
+  const found = `master, ${connected} replica${connected === '1' ? '' : 's'}`
+  const wanted = sqsDeleteAfter?.kind === 'replicas' ? sqsDeleteAfter.replicas : 0
+  if (Number(connected) >= wanted) return ok(check, found)
+  const advice = `Connect replicas or lower SQS_DELETE_AFTER=replicas:${wanted}: until then no message is deleted from SQS.`
+  return warning(check, found, advice)
+}
