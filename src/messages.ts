@@ -41,11 +41,14 @@ export type RawRecord = z.output<typeof rawRecord>
 /** What became of a job's orders can be read for so long. */
 export const outcomeSeconds = 7 * 86_400
 
+/** An order_value is 1e9 at most. */
+const mostMinor = 100_000_000_000
+
 /** An admitted order, reduced to what later stages need. `order_timestamp` as the producer wrote it, if it is text. */
 export const validRecord = z.object({
   user_id: z.string(),
   order_id: z.string(),
-  minor: z.int(),
+  minor: z.int().min(0).max(mostMinor),
   order_timestamp: z.string().optional(),
 })
 export type ValidRecord = z.output<typeof validRecord>
@@ -53,10 +56,10 @@ export type ValidRecord = z.output<typeof validRecord>
 /** A user's totals after a batch with `orders` orders of theirs. */
 export const countedRecord = z.object({
   user_id: z.string(),
-  orders: z.int(),
+  orders: z.int().positive(),
   // Sums may pass 2^53; they are then rounded, not refused.
-  order_count: z.number(),
-  total_spend_minor: z.number(),
+  order_count: z.number().min(0),
+  total_spend_minor: z.number().min(0),
 })
 export type CountedRecord = z.output<typeof countedRecord>
 

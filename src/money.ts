@@ -15,8 +15,9 @@ export function toMinor(value: number): number {
 
 /** Minor units as decimal text in currency units, shortest form: 15075 is `150.75`, 15000 is `150`. */
 export function minorText(minor: number): string {
-  const digits = BigInt(minor).toString().padStart(3, '0')
-  return `${digits.slice(0, -2)}.${digits.slice(-2)}`.replace(/\.?0+$/, '')
+  const digits = BigInt(Math.abs(minor)).toString().padStart(3, '0')
+  const sign = minor < 0 ? '-' : ''
+  return `${sign}${digits.slice(0, -2)}.${digits.slice(-2)}`.replace(/\.?0+$/, '')
 }
 
 /**

@@ -116,6 +116,10 @@ describe('toAmount', () => {
   })
 })
 
+test('a negative sum, which only somebody else can have written, is shown as it is', () => {
+  expect([-5, -50, -1_234].map(toAmount)).toEqual([-0.05, -0.5, -12.34])
+})
+
 test('100,000 orders of 0.1 are 10,000, not 9999.99999999999871', () => {
   let minor = 0
   for (let i = 0; i < 100_000; i++) minor += toMinor(0.1)
