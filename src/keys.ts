@@ -79,7 +79,11 @@ export const keyTable = [
   ['`user:<id>`', 'hash', '`order_count`, `total_spend_minor`'],
   ['`global:stats`', 'hash', '`total_orders`, `total_revenue_minor`'],
   ['`leaderboard:spend` `leaderboard:orders`', 'zset', 'user → minor units, user → orders'],
-  ['`leaderboard:<board>:rebuilt`', 'zset', 'what `orders verify --repair` builds; gone after 10 minutes if it is killed'],
+  [
+    '`leaderboard:<board>:rebuilt`',
+    'zset',
+    'what `orders verify --repair` builds; gone after 10 minutes if it is killed',
+  ],
   ['`ledger:<generation>:<bucket>`', 'hash', 'hash of an admitted identity → fingerprint and minor units'],
   [
     '`pipeline:counters`',

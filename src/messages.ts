@@ -4,7 +4,8 @@ import { z } from 'zod'
  * Glossary
  *   order     what a producer sent, as JSON text in the body of an SQS message
  *   record    one order (or one user's new totals) on a stream
- *   entry     one entry of a stream: a batch of records (field r, a JSON array) and the number of orders in it (field n)
+ *   entry     one entry of a stream: a batch of records (field r, a JSON array) and the number of orders in it (field n);
+ *             where they were counted as received already field c, where it is for one group alone field g
  *   stage     a consumer group that decides each record of one stream and emits to the next
  *   pending   an entry delivered to a consumer and not yet acknowledged
  *   commit    the script that acknowledges entries and applies, emits, rejects and counts their records, all or nothing

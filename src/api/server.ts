@@ -12,6 +12,7 @@ import { openApiDocument } from './openapi.ts'
 import { problemOf, sendProblem } from './problem.ts'
 import { type ApiApp, failure, handler, type Route } from './route.ts'
 import { livez, readyz } from './routes/health.ts'
+import { integrity } from './routes/integrity.ts'
 import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
 import { job, replayOrders, reprocessOrder } from './routes/jobs.ts'
 import { globalStats, topUsers, userStats } from './routes/stats.ts'
@@ -21,6 +22,7 @@ export const routes: readonly Route[] = [
   userStats,
   globalStats,
   topUsers,
+  integrity,
   invalidOrders,
   invalidSummary,
   invalidEntry,

@@ -9,6 +9,7 @@ import { replayCommand } from './replay.ts'
 import { runCommand } from './roles.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
+import { verifyCommand } from './verify.ts'
 
 export const commands: readonly Command[] = [
   startCommand,
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   populateCommand,
   replayCommand,
   statusCommand,
+  verifyCommand,
   doctorCommand,
 ]
 

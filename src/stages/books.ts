@@ -1,7 +1,16 @@
+import { z } from 'zod'
+import { messageOf, OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
+import { rejectGroupNames } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
-import { inflowOf, pipeline, rejectedBy } from './pipeline.ts'
+import { loadScript, runScript } from '../script.ts'
+import { aggregate, type Totals } from './aggregate.ts'
+import { inflowOf, missedBy, outflowOf, pipeline, rejectedBy } from './pipeline.ts'
 import type { Stage } from './stage.ts'
+
+const script = loadScript(import.meta.url)
+
+type Counters = Readonly<Record<string, number>>
 
 export async function readCounters(redis: RedisClient, keys: Keys): Promise<Record<string, number>> {
   const counters = await redis.hgetall(keys.counters)
@@ -9,13 +18,142 @@ export async function readCounters(redis: RedisClient, keys: Keys): Promise<Reco
 }
 
 /** Orders that came in and did not go out. The counters are read at one moment, so this is exact. */
-export function waitingFor(stage: Stage, counters: Readonly<Record<string, number>>): number {
+export function waitingFor(stage: Stage, counters: Counters): number {
   const of = (name: string): number => counters[name] ?? 0
-  const out = of(stage.counts) + of(rejectedBy(stage)) + (stage.from === 'raw' ? of('duplicates') : 0)
+  const out = [...outflowOf(stage), missedBy(stage)].reduce((sum, name) => sum + of(name), 0)
   return of(inflowOf(stage.from)) - out
 }
 
 /** Orders that wait for any stage, or are in its hands. */
-export function waitingForAny(counters: Readonly<Record<string, number>>): number {
+export function waitingForAny(counters: Counters): number {
   return pipeline.reduce((sum, stage) => sum + waitingFor(stage, counters), 0)
+}
+
+/** A stage's orders: in = passed + duplicates + rejected + missed + waiting. */
+export interface StageBooks {
+  readonly stage: string
+  readonly in: number
+  readonly passed: number
+  readonly duplicates: number
+  readonly rejected: number
+  /** Had gone by before the stage was added to the line. */
+  readonly missed: number
+  /** By the counters: what came in and did not go out. */
+  readonly waiting: number
+  /** What its stream really holds for it; null where it has no group yet or that is too much to look at. */
+  readonly measured: number | null
+  readonly balanced: boolean
+}
+
+/** All books at one moment. */
+export interface Books {
+  readonly balanced: boolean
+  readonly received: number
+  readonly admitted: number
+  readonly duplicates: number
+  readonly rejected: number
+  readonly waiting: number
+  readonly stages: readonly StageBooks[]
+  /** What aggregate has counted by its counter, and what the global stats say. */
+  readonly applied: number
+  readonly totals: Totals
+  readonly invalid: {
+    readonly stream: number
+    readonly list: number
+    readonly groups: number
+    readonly balanced: boolean
+  }
+  /** One plain sentence each. */
+  readonly differences: readonly string[]
+}
+
+/**
+ * Reads all books at one moment and compares them: what waits by the counters with what the streams hold, the global
+ * stats with the counter, and the three views of the invalid channel.
+ * @throws OrdersError ORD_REDIS_REPLY where the script cannot run: a key has another type, or Redis is the emulator.
+ */
+export async function readBooks(redis: RedisClient, keys: Keys): Promise<Books> {
+  const [flat, [orders, minor], [stream, list, groups], measured] = await read(redis, keys)
+  const all = pairs(flat)
+  const counters = Object.fromEntries(all.filter(([, value]) => Number.isSafeInteger(value)))
+  const totals = { orders: Number(orders ?? 0), minor: Number(minor ?? 0) }
+  const invalid = { stream, list, groups, balanced: stream === list && list === groups }
+  const of = (name: string): number => counters[name] ?? 0
+  const stages = pipeline.map((stage, at) => stageBooks(stage, counters, measured[at] ?? -1))
+  const applied = of(aggregate.counts)
+  const differences = [
+    ...all.flatMap(([name]) => (name in counters ? [] : [`The counter ${name} is no whole number.`])),
+    ...stages.filter(({ balanced }) => !balanced).map(stageDifference),
+    ...(totals.orders === applied ? [] : [`The global stats count ${totals.orders} orders, the stage has ${applied}.`]),
+    ...(invalid.balanced
+      ? []
+      : [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]),
+  ]
+  return {
+    balanced: differences.length === 0,
+    received: of('received'),
+    admitted: of('admitted'),
+    duplicates: of('duplicates'),
+    rejected: of('rejected'),
+    waiting: stages[0]?.waiting ?? 0,
+    stages,
+    applied,
+    totals,
+    invalid,
+    differences,
+  }
+}
+
+/** @param held orders in its stream; -1 where that could not be measured */
+function stageBooks(stage: Stage, counters: Counters, held: number): StageBooks {
+  const of = (name: string): number => counters[name] ?? 0
+  const waiting = waitingFor(stage, counters)
+  const measured = held < 0 ? null : held
+  return {
+    stage: stage.name,
+    in: of(inflowOf(stage.from)),
+    passed: of(stage.counts),
+    duplicates: stage.from === 'raw' ? of('duplicates') : 0,
+    rejected: of(rejectedBy(stage)),
+    missed: of(missedBy(stage)),
+    waiting,
+    measured,
+    balanced: measured === null ? waiting >= 0 : waiting === measured,
+  }
+}
+
+function stageDifference({ stage, waiting, measured }: StageBooks): string {
+  if (measured === null) return `Stage ${stage}: ${-waiting} orders more have gone out than came in.`
+  return `Stage ${stage}: ${waiting} orders wait by the counters, its stream holds ${measured} for it.`
+}
+
+/**
+ * To look at per stage: 2,000 entries of an SQS receive or 4 MB of large ones hold up Redis for some 10 ms (2 cores, busy).
+ * More is a backlog, and is checked again when it is worked off.
+ */
+const mostEntries = 2_000
+const mostBytes = 4_000_000
+
+const replies = z.tuple([
+  z.array(z.string()),
+  z.tuple([z.string().nullable(), z.string().nullable()]),
+  z.tuple([z.int(), z.int(), z.int()]),
+  z.array(z.int()),
+])
+
+async function read(redis: RedisClient, keys: Keys): Promise<z.output<typeof replies>> {
+  const streams = pipeline.map(({ from }) => keys.stream[from])
+  const groups = rejectGroupNames.map(keys.invalidGroup)
+  const names = [keys.counters, keys.globalStats, keys.invalid, keys.invalidOrders, ...streams, ...groups]
+  const stages = pipeline.flatMap(({ name, from }) => [name, from === 'raw' ? 1 : 0])
+  const reply = await runScript(redis, script, names, [mostEntries, mostBytes, ...stages]).catch((error: unknown) => {
+    throw new OrdersError('ORD_REDIS_REPLY', `Redis cannot read the books (${messageOf(error)}).`, { cause: error })
+  })
+  const parsed = replies.safeParse(reply)
+  if (parsed.success) return parsed.data
+  throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to books.lua in an unknown shape.', { cause: parsed.error })
+}
+
+function pairs(flat: readonly string[]): [name: string, value: number][] {
+  return flat.flatMap((name, at): [string, number][] => (at % 2 === 0 ? [[name, Number(flat[at + 1])]] : []))
 }

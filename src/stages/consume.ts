@@ -16,6 +16,8 @@ export interface Entry {
   readonly orders: number
   /** Whether its orders have been counted as received. */
   readonly counted: boolean
+  /** The one group that it is for; undefined for all. */
+  readonly group: string | undefined
 }
 
 export interface Consumer {
@@ -114,6 +116,7 @@ export function decodeEntry(id: string, fields: readonly Buffer[], from: Channel
     records: batch && isUtf8(batch) ? parseRecords(batch.toString(), from) : undefined,
     orders: Number.isSafeInteger(said) && said > 0 && said <= maxRecords ? said : 1,
     counted: fieldValue(fields, 'c') !== undefined,
+    group: fieldValue(fields, 'g')?.toString(),
   }
 }
 

@@ -1,17 +1,25 @@
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis.ts'
-import { pipeline } from './pipeline.ts'
+import { loadScript, runScript } from '../script.ts'
+import { inflowOf, missedBy, outflowOf, pipeline } from './pipeline.ts'
+
+const script = loadScript(import.meta.url)
 
 /**
  * Creates every stream and consumer group of the line that is not there yet. All of them at every start: a stream is
  * trimmed below what its groups have acknowledged, so a group must exist before the others have worked anything off.
+ * A stage that is added to a running system gets what its stream still holds; what went by before is counted as missed.
  */
 export async function ensureGroups(redis: RedisClient, keys: Keys): Promise<void> {
   for (const stage of pipeline) {
-    try {
-      await redis.xgroup('CREATE', keys.stream[stage.from], stage.name, '0', 'MKSTREAM')
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('BUSYGROUP'))) throw error
+    const names = [keys.stream[stage.from], keys.counters]
+    const wanted = {
+      group: stage.name,
+      only_counted: stage.from === 'raw',
+      inflow: inflowOf(stage.from),
+      outflow: outflowOf(stage),
+      missed: missedBy(stage),
     }
+    await runScript(redis, script, names, [JSON.stringify(wanted)])
   }
 }

@@ -5,7 +5,7 @@
 
 local group, caller, ends, dead_ms = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 if not ends then -- a sign of life: to Redis 7.0 a read that finds nothing new is none; a look at its own entries is
-  local beyond_all = '18446744073709551615-18446744073709551615'
+  local beyond_all = '18446744073709551615-18446744073709551614' -- one below what stands for ">"
   redis.call('XREADGROUP', 'GROUP', group, caller, 'STREAMS', KEYS[1], beyond_all)
 end
 

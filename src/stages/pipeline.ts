@@ -16,3 +16,13 @@ export function inflowOf(channel: ChannelName): string {
 export function rejectedBy(stage: Stage): string {
   return stage.from === 'raw' ? 'rejected' : `${stage.name}:rejected`
 }
+
+/** The counters of what a stage is done with. */
+export function outflowOf(stage: Stage): string[] {
+  return [stage.counts, rejectedBy(stage), ...(stage.from === 'raw' ? ['duplicates'] : [])]
+}
+
+/** The counter of what had gone by before a stage was added to the line. */
+export function missedBy(stage: Stage): string {
+  return `${stage.name}:missed`
+}

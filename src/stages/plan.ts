@@ -97,7 +97,8 @@ interface Placed {
   sent(): Sent
 }
 
-function recordsOf({ from }: Stage, entry: Entry): Placed[] {
+function recordsOf({ name, from }: Stage, entry: Entry): Placed[] {
+  if (entry.group !== undefined && entry.group !== name) return []
   const entryId = entry.id
   const counted = entry.counted || from !== 'raw'
   const { orders } = entry

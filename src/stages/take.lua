@@ -4,7 +4,8 @@
 -- KEYS[6..] the sorted sets of all groups
 -- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them) or 'discard'
 -- ARGV[2] most records the ticket may have sent   [3] seconds the outcome is kept
--- ARGV[4] of 'return' the stage's counter of rejected orders; of 'discard' the reason   [5] by whom   [6] when
+-- ARGV[4] of 'return' the stage's counter of rejected orders   [5] the stage
+--      of 'discard' the reason   [5] by whom   [6] when
 -- ARGV[7..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and what goes on
 --   the stream (JSON)
 --
@@ -61,7 +62,12 @@ if mode == 'discard' then
   return taken
 end
 
-redis.call('XADD', KEYS[3], '*', 'n', orders, 'c', '1', 'r', '[' .. table.concat(records, ',') .. ']')
+local entry = { 'n', orders, 'c', '1', 'r', '[' .. table.concat(records, ',') .. ']' }
+if mode == 'return' then -- other groups of the stream have had these orders: the entry is for this one alone
+  entry[#entry + 1] = 'g'
+  entry[#entry + 1] = ARGV[5]
+end
+redis.call('XADD', KEYS[3], '*', unpack(entry))
 if mode == 'replay' then
   redis.call('HINCRBY', KEYS[4], 'received', orders)
   redis.call('HINCRBY', KEYS[4], 'replayed', #taken)

@@ -51,7 +51,11 @@ export async function replayEntries(
       const orders = ordersIn(entry)
       return entry.text && orders ? [{ entry, orders, onStream: entry.text }] : []
     })
-    const target: Target = { mode: 'return', stream: app.keys.stream[stage.from], args: [rejectedBy(stage)] }
+    const target: Target = {
+      mode: 'return',
+      stream: app.keys.stream[stage.from],
+      args: [rejectedBy(stage), stage.name],
+    }
     sent.push(...(await take(app, target, records, ticket)))
   }
   return sent

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { App } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
@@ -9,7 +10,7 @@ import { ensureGroups } from '../../src/stages/groups.ts'
 import { leaveGroup } from '../../src/stages/leave.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
 import { runStage } from '../../src/stages/run.ts'
-import type { Stage } from '../../src/stages/stage.ts'
+import { defineStage, hincrby, pass, type Stage } from '../../src/stages/stage.ts'
 import { trim } from '../../src/stages/trim.ts'
 import { validate } from '../../src/stages/validate.ts'
 import type { Events } from '../../src/telemetry.ts'
@@ -128,6 +129,52 @@ test('a consumer leaves its group unless entries are pending for it', async () =
   await leaveGroup(app, consumer, true)
   expect(await redis.xinfo('CONSUMERS', 'orders:raw', 'validate')).toEqual([])
 })
+
+test('a sign of life takes no entry', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis)
+  await ensureGroups(redis, app.keys)
+  for (let i = 0; i < 3; i++) await enqueue(redis, app.keys, orders(1, i))
+  await leaveGroup(app, { stage: validate, stream: 'orders:raw', name: 'c', reader: redis }, false)
+  const read = await redis.xreadgroup('GROUP', 'validate', 'c', 'STREAMS', 'orders:raw', '>')
+  expect((read as [string, unknown[]][])[0]?.[1]).toHaveLength(3)
+})
+
+test('an entry that is for one group is passed over by the other groups of its stream', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis)
+  await ensureGroups(redis, app.keys)
+  const auditor = defineStage({
+    name: 'auditor',
+    from: 'valid',
+    counts: 'audited',
+    decide: ({ minor }, keys) => pass({ effects: [hincrby(keys.own('auditor', 'sum'), 'minor', minor)] }),
+  }) as Stage
+  await redis.xgroup('CREATE', 'orders:valid', 'auditor', '0')
+  const record = (order_id: string): string => JSON.stringify([{ user_id: 'u', order_id, minor: 150 }])
+  await redis.xadd('orders:valid', '*', 'n', 1, 'r', record('1'))
+  await redis.xadd('orders:valid', '*', 'n', 1, 'c', '1', 'r', record('2'), 'g', 'aggregate')
+  await using _ = run(app, [aggregate as Stage, auditor])
+  await until(
+    'both groups to have finished both',
+    async () => (await Promise.all(['aggregate', 'auditor'].map((group) => unfinished(redis, group)))).join(),
+    (left) => left === '0,0',
+  )
+  expect(await readGlobalStats(redis, app.keys)).toEqual({ orders: 2, minor: 300 })
+  expect(await redis.hget('auditor:sum', 'minor')).toBe('150')
+})
+
+async function unfinished(redis: Redis, group: string): Promise<number> {
+  const groups = (await redis.xinfo('GROUPS', 'orders:valid')) as string[][]
+  const of = (name: string): unknown => {
+    const found = groups.find((fields) => fields[1] === group) ?? []
+    return found[found.indexOf(name) + 1]
+  }
+  const after = await redis.xrange('orders:valid', `(${of('last-delivered-id')}`, '+')
+  return Number(of('pending')) + after.length
+}
 
 test('dead consumers vanish by themselves once their entries are claimed; living ones stay, idle or not', async (context) => {
   requireRealRedis(context)

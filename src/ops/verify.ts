@@ -1,0 +1,145 @@
+import { failure } from '../api/route.ts'
+import type { App } from '../app.ts'
+import { OrdersError } from '../errors.ts'
+import { audit } from '../stages/audit.ts'
+import { type Books, readBooks } from '../stages/books.ts'
+import { type Audit, mostExamples } from '../stages/compare.ts'
+import { type Repaired, repair } from '../stages/repair.ts'
+import type { Sum } from '../stages/tail.ts'
+import { defineCommand, flag } from './command.ts'
+import { openApp } from './open.ts'
+import { withRunning } from './registry.ts'
+import { money, table } from './status.ts'
+
+/** What was found; after a repair, what was found then. */
+export interface Verification {
+  readonly verdict: Audit['verdict']
+  readonly books: Books
+  readonly audit?: Audit
+  /** What a repair did, and what had been found before it. */
+  readonly repaired?: Repaired & { readonly found: Audit }
+}
+
+type Depth = { readonly deep: boolean; readonly repair: boolean }
+
+/** Verifies the books, in detail if `deep`; with `repair` mends what is not right and verifies again. */
+export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
+  const found = await examine(app, depth.deep || depth.repair, signal)
+  if (!depth.repair || !found.audit || found.audit.verdict === 'right') return found
+  const repaired = { ...(await repair(app, signal)), found: found.audit }
+  return { ...(await examine(app, true, signal)), repaired }
+}
+
+async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Verification> {
+  const books = await readBooks(app.redis, app.keys)
+  if (!deep) return { verdict: books.balanced ? 'right' : 'wrong', books }
+  const found = await audit(app, signal)
+  return { verdict: books.balanced ? found.verdict : 'wrong', books, audit: found }
+}
+
+const shownUsers = 20
+
+export function verificationLines({ verdict, books, audit, repaired }: Verification): string[] {
+  const differences = [...books.differences, ...(audit?.differences ?? [])]
+  return [
+    ...(repaired ? [...repairLines(repaired), ''] : []),
+    ...booksLines(books),
+    ...(audit ? ['', ...auditLines(audit)] : []),
+    '',
+    ...differences,
+    closing[verdict],
+  ]
+}
+
+const closing = {
+  right: 'All is right.',
+  wrong: 'The books do not balance.',
+  undecided: 'Nothing wrong was found, but not all could be compared.',
+}
+
+const number = (value: number | bigint | null): string => (value === null ? '-' : value.toLocaleString('en'))
+const amount = (minor: number | bigint | null): string => (minor === null ? '-' : money(Number(minor)))
+
+function booksLines({
+  received,
+  admitted,
+  duplicates,
+  rejected,
+  waiting,
+  stages,
+  applied,
+  totals,
+  invalid,
+}: Books): string[] {
+  const columns = ['stage', 'in', 'passed', 'duplicates', 'rejected', 'missed', 'waiting', 'in stream']
+  const rows = stages.map(({ stage, measured, ...of }) => [
+    stage,
+    ...[of.in, of.passed, of.duplicates, of.rejected, of.missed, of.waiting].map(number),
+    measured === null ? '?' : number(measured),
+  ])
+  return [
+    `received ${number(received)} = admitted ${number(admitted)} + duplicates ${number(duplicates)}` +
+      ` + rejected ${number(rejected)} + waiting ${number(waiting)}`,
+    `counted ${number(applied)}, global stats ${number(totals.orders)} orders, ${amount(totals.minor)} revenue`,
+    `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
+    '',
+    ...table([columns, ...rows]),
+  ]
+}
+
+function auditLines({ users, sums, examples }: Audit): string[] {
+  const row = (name: string, { orders, minor }: Sum): string[] => [name, number(orders), amount(minor)]
+  const all = sums && [
+    ['at one moment', 'orders', 'revenue'],
+    row(`${number(users)} users`, sums.users),
+    row('global stats', sums.global),
+    row('leaderboards', sums.leaderboards),
+  ]
+  const rows = examples
+    .slice(0, shownUsers)
+    .map((user) => [
+      user.user_id,
+      number(user.order_count),
+      number(user.score_orders),
+      amount(user.total_spend_minor),
+      amount(user.score_spend_minor),
+    ])
+  const wrong = rows.length > 0 ? ['', ...table([['user', 'orders', 'score', 'spend', 'score'], ...rows])] : []
+  return [...table(all ?? []), ...wrong]
+}
+
+function repairLines({ users, before, after, found }: Repaired & { found: Audit }): string[] {
+  const sum = ({ orders, minor }: Sum): string => `${number(orders)} orders, ${amount(minor)}`
+  return [
+    ...found.differences,
+    `Repaired: both leaderboards rebuilt of ${number(users)} users' hashes.`,
+    ...table([
+      ['', 'before', 'after'],
+      ['global stats', sum(before), sum(after)],
+      ['leaderboards', found.sums ? sum(found.sums.leaderboards) : '?', sum(after)],
+    ]),
+  ]
+}
+
+export const verifyCommand = defineCommand({
+  name: 'verify',
+  about:
+    'Verifies the books: everything that came in is counted, rejected, a duplicate or waiting. Exit code 1 if not all is right.',
+  options: {
+    deep: flag("also every user's totals with both leaderboards and the global stats, while all goes on"),
+    repair: flag('deep, and rebuilds leaderboards and global stats by the totals of the users if they are not right'),
+    json: flag(`as JSON on one line, with up to ${mostExamples} users`),
+  },
+  run: async ({ config, options: { json, ...depth }, signal, print }) => {
+    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+    const verification = await verify(app, depth, signal).catch((error: unknown) => {
+      if (failure(error).status !== 503) throw error
+      throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })
+    })
+    print(json ? JSON.stringify(verification, jsonValue) : verificationLines(verification).join('\n'))
+    if (verification.verdict !== 'right') process.exitCode = 1
+  },
+})
+
+/** JSON knows no bigint: sums beyond 2^53 are rounded. */
+const jsonValue = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)

@@ -1,0 +1,44 @@
+-- Creates a stream's consumer group, unless it is there, and counts what the group comes too late for.
+-- KEYS[1] stream   [2] counters
+-- ARGV[1] a JSON object:
+--   group
+--   only_counted   whether only entries with field c were counted as they came in
+--   inflow         counter of what came in
+--   outflow        counters of what the stage is done with, should it have had a group before
+--   missed         counter of what the group comes too late for
+-- Replies 1 if it was created, else 0.
+--
+-- missed = came in - done with - held by the stream. The stream is read through once in the life of a group.
+
+local wanted = cjson.decode(ARGV[1])
+redis.call('HLEN', KEYS[2]) -- what can fail is done before the first write
+local created = redis.pcall('XGROUP', 'CREATE', KEYS[1], wanted.group, '0', 'MKSTREAM')
+if created.err then return created.err:find('BUSYGROUP', 1, true) and 0 or created end
+
+local function counter(name) return tonumber(redis.call('HGET', KEYS[2], name) or '0') or 0 end
+local missed = counter(wanted.inflow)
+for _, name in ipairs(wanted.outflow) do missed = missed - counter(name) end
+if missed <= 0 then return 1 end
+
+local function orders_of(fields) -- as decodeEntry in consume.ts
+  local said, counted, alone
+  for i = 1, #fields, 2 do
+    if fields[i] == 'n' then said = said or fields[i + 1] end
+    if fields[i] == 'c' then counted = true end
+    if fields[i] == 'g' then alone = fields[i + 1] end
+  end
+  if alone and alone ~= wanted.group or wanted.only_counted and not counted then return 0 end
+  local orders = tonumber(said or '1') or 1
+  return orders >= 1 and orders <= 10000 and orders % 1 == 0 and orders or 1
+end
+
+local from = '-'
+repeat
+  local entries = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', '20') -- each may have 1 MB
+  for _, entry in ipairs(entries) do
+    missed = missed - orders_of(entry[2])
+    from = '(' .. entry[1]
+  end
+until #entries < 20
+if missed > 0 then redis.call('HSET', KEYS[2], wanted.missed, string.format('%.0f', missed)) end
+return 1
