@@ -3,6 +3,7 @@ import { openApiDocument } from '../src/api/openapi.ts'
 import { routes } from '../src/api/server.ts'
 import { configTable, type Variable, variables } from '../src/config.ts'
 import { keyTable } from '../src/keys.ts'
+import { matrixTable } from '../test/chaos/matrix.ts'
 
 /** Everything in the documents that code knows better: what each file has to be. `npm run docs` writes it, a test compares. */
 export function generated(): Map<string, string> {
@@ -11,6 +12,7 @@ export function generated(): Map<string, string> {
   readme = section(readme, 'keys', table(['key', 'type', 'holds'], keyTable))
   return new Map([
     ['README.md', readme],
+    ['docs/guarantees.md', section(read('docs/guarantees.md'), 'matrix', matrixTable())],
     ['.env.example', envExample()],
     ['docs/openapi.json', `${JSON.stringify(openApiDocument(routes), null, 2)}\n`],
   ])
@@ -23,7 +25,7 @@ export function read(file: string): string {
 function section(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const [from, to] = [text.indexOf(begin), text.indexOf(end)]
-  if (from === -1 || to === -1) throw new Error(`README.md has no section ${begin} … ${end}`)
+  if (from === -1 || to === -1) throw new Error(`There is no section ${begin} … ${end}`)
   return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import { Consumer } from 'sqs-consumer'
 import type { App, Tick } from '../app.ts'
+import type { Config } from '../config.ts'
 import { type Deletions, openDeletions } from './deletions.ts'
 import { type Durability, openDurability } from './durable.ts'
 import { enqueue } from './enqueue.ts'
@@ -63,7 +64,7 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
   const cut = new AbortController()
   const consumer = Consumer.create({
     queueUrl: queue.url,
-    sqs: abortableReceive(queue.sqs, cut.signal),
+    sqs: abortableReceive(queue, app.config, cut.signal),
     batchSize: 10,
     waitTimeSeconds: app.config.sqsWaitTimeSeconds,
     visibilityTimeout: app.config.sqsVisibilityTimeoutSeconds,
@@ -137,9 +138,15 @@ async function stop(consumer: Consumer, receiving: AbortController): Promise<voi
   clearTimeout(cut)
 }
 
-/** Only the receive can be cut. */
-function abortableReceive(sqs: SQSClient, abortSignal: AbortSignal): SQSClient {
-  const send: SQSClient['send'] = (command: never, options?: object) =>
-    sqs.send(command, (command as unknown) instanceof ReceiveMessageCommand ? { ...options, abortSignal } : options)
+/** On top of the long poll itself: an answer that takes longer will not come, the connection is dead. */
+const lateMs = 5_000
+
+/** Only the receive can be cut: by a stop, or when it has not been answered in time. */
+function abortableReceive({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, stop: AbortSignal): SQSClient {
+  const send: SQSClient['send'] = (command: never, options?: object) => {
+    if (!((command as unknown) instanceof ReceiveMessageCommand)) return sqs.send(command, options)
+    const late = AbortSignal.timeout(sqsWaitTimeSeconds * 1_000 + lateMs)
+    return sqs.send(command, { ...options, abortSignal: AbortSignal.any([stop, late]) })
+  }
   return Object.assign(Object.create(sqs), { send })
 }

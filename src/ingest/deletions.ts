@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand, type Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
@@ -77,8 +78,9 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
   }
 
   /** At half time: there is as long again for SQS to be away. */
-  async function keepHidden(signal: AbortSignal): Promise<void> {
+  async function keepHidden(tick: Tick, signal: AbortSignal): Promise<void> {
     await sleep(Math.min(1_000, hiddenMs / 8), undefined, { signal })
+    tick()
     const soon = performance.now() + hiddenMs / 2
     const due = [...held].filter(({ hiddenUntil }) => hiddenUntil < soon)
     try {
@@ -109,8 +111,8 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
         for (;;) await step(end.signal)
       }
       const deleters = Array.from({ length: app.config.bridgePollers }, () => endless(deleteNext)())
-      const working = Promise.all([endless(settle)(), endless(keepHidden)(), ...deleters])
-      const drained = drain(() => polling() === 0 && held.size === 0, app.config.stopGraceMs, tick, signal)
+      const working = Promise.all([endless(settle)(), endless((end) => keepHidden(tick, end))(), ...deleters])
+      const drained = drain(() => polling() === 0 && held.size === 0, app.config.stopGraceMs, signal)
       try {
         await Promise.race([working, drained])
       } finally {
@@ -121,17 +123,16 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
   }
 }
 
-/** Ticks until the signal aborts, and then until `empty` or the grace is over. */
-async function drain(empty: () => boolean, graceMs: number, tick: Tick, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    tick()
-    await sleep(1_000, undefined, { signal }).catch(() => {})
-  }
+/** Waits for the signal to abort, and then until `empty` or the grace is over. */
+async function drain(empty: () => boolean, graceMs: number, signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
   const until = performance.now() + graceMs
   while (!empty() && performance.now() < until) await sleep(20)
 }
 
 const retryMs = 1_000
+/** These calls take milliseconds; one on a dead connection must not outlast the shortest visibility timeout, 5 s. */
+const callMs = 2_000
 /** Sixteen calls of 10 ms in flight renew what is in flight at most well within a visibility timeout. */
 const renewalsAtOnce = 16
 
@@ -152,7 +153,8 @@ async function persistently<T>(outage: Outage, what: () => Promise<T>, signal: A
 
 /** @returns those that SQS could not delete just now; one that it will never delete is nobody's any more */
 async function deleteBatch({ sqs, url }: Queue, entries: readonly Entry[]): Promise<Entry[]> {
-  const { Failed = [] } = await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries: [...entries] }))
+  const command = new DeleteMessageBatchCommand({ QueueUrl: url, Entries: [...entries] })
+  const { Failed = [] } = await sqs.send(command, { abortSignal: AbortSignal.timeout(callMs) })
   const again = new Set(Failed.filter(({ SenderFault }) => !SenderFault).map(({ Id }) => Id))
   return entries.filter(({ Id }) => again.has(Id))
 }
@@ -160,6 +162,7 @@ async function deleteBatch({ sqs, url }: Queue, entries: readonly Entry[]): Prom
 /** @returns how many could not be renewed: they are visible again, or gone */
 async function hideLonger({ sqs, url }: Queue, entries: readonly Entry[], seconds: number): Promise<number> {
   const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
-  const { Failed = [] } = await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries }))
+  const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })
+  const { Failed = [] } = await sqs.send(command, { abortSignal: AbortSignal.timeout(callMs) })
   return Failed.length
 }

@@ -90,7 +90,11 @@ function clientOptions(config: Config): SQSClientConfig {
     region: config.awsRegion,
     ...(config.awsEndpointUrl && { endpoint: config.awsEndpointUrl }),
     ...(credentials && { credentials }),
-    requestHandler: { connectionTimeout: connectTimeoutMs, requestTimeout: requestTimeoutMs },
+    requestHandler: {
+      connectionTimeout: connectTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      throwOnRequestTimeout: true, // or it only warns
+    },
   }
 }
 

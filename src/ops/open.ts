@@ -57,11 +57,14 @@ const forPeople = {
   },
 }
 
-/** The ledger would forget what it has if a process looked elsewhere for it: the first process to start decides. */
+/**
+ * The ledger would forget what it has if a process looked elsewhere for it: the first process to start decides. Only what
+ * is missing is written: a full Redis takes no writes, and it is the stages that make room.
+ */
 async function checkManifest(redis: RedisClient, config: Config): Promise<void> {
-  await Promise.all(
-    Object.entries(fixedSettings(config)).map(([name, value]) => redis.hsetnx(manifestKey, name, value)),
-  )
+  const manifest = await redis.hgetall(manifestKey)
+  const missing = Object.entries(fixedSettings(config)).filter(([name]) => !(name in manifest))
+  await Promise.all(missing.map(([name, value]) => redis.hsetnx(manifestKey, name, value)))
   const [conflict] = await manifestConflicts(redis, config)
   if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
 }

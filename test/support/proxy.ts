@@ -34,6 +34,7 @@ export async function openProxy(targetPort: number): Promise<TcpProxy> {
       from.on('error', () => {})
       from.on('close', () => {
         pipes.delete(pipe)
+        abandoned.delete(pipe)
         to.destroy()
       })
     }

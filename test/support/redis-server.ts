@@ -11,6 +11,7 @@ import { killOnExit, removeOnExit } from './on-exit.ts'
 export interface RedisServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
+  pid(): number
   stop(signal?: NodeJS.Signals): Promise<void>
   start(): Promise<void>
   /** While it is stopped: as after a machine that failed before anything was on its disk. */
@@ -50,7 +51,8 @@ export async function spawnRedisServer(...options: string[]): Promise<RedisServe
     folder[Symbol.dispose]()
   }
   const loseData = (): void => rmSync(join(dir, 'appendonlydir'), { recursive: true, force: true })
-  return { url, port, start, stop, loseData, [Symbol.asyncDispose]: close }
+  const pid = (): number => child?.pid ?? 0
+  return { url, port, pid, start, stop, loseData, [Symbol.asyncDispose]: close }
 }
 
 /** Resolves when the server has loaded its data and answers. */

@@ -14,6 +14,7 @@ const program = fileURLToPath(new URL('./sqs-serve.ts', import.meta.url))
 export interface SqsServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
+  pid(): number
   kill(): Promise<void>
   /** On the same port and data. */
   start(): Promise<void>
@@ -44,7 +45,14 @@ export async function spawnSqsServer(env: Env = {}): Promise<SqsServer> {
     await kill()
     folder[Symbol.dispose]()
   }
-  return { url: `http://127.0.0.1:${port}`, port, kill, start, [Symbol.asyncDispose]: close }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    pid: () => child?.pid ?? 0,
+    kill,
+    start,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 async function diedOf(child: ChildProcess): Promise<never> {

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { requireRedisServer } from '../support/requires.ts'
+import { expectExact, expectOrderly, seed } from './checks.ts'
+import { runEverything } from './run.ts'
+
+/** The single faults of the other files have 36 more. */
+const kills = 70
+
+test('every order counts once when everything goes wrong together', async (context) => {
+  requireRedisServer(context)
+  const result = await runEverything(30_000, kills, seed)
+  expectExact('everything', result)
+  expectOrderly(result.stopped)
+  expect(result.kills).toBe(kills)
+}, 240_000)

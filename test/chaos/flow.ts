@@ -1,0 +1,48 @@
+import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { Oracle } from '../support/oracle.ts'
+import type { Random } from './random.ts'
+
+/** Orders that are sent, and those among them that break a rule. */
+export interface Flow {
+  readonly bodies: readonly string[]
+  readonly invalid: readonly string[]
+}
+
+/** What all that was sent to a world must come to. */
+export interface Expected {
+  readonly oracle: Oracle
+  readonly invalid: string[]
+}
+
+/**
+ * Orders of which 30 % are sent again as they were and 5 % are invalid, in any order, and all of it `copies` times. No
+ * conflicts: there the order decides.
+ */
+export function flowOf(count: number, random: Random, copies = 1): Flow {
+  const invalid = Math.round(count * 0.05)
+  const repeats = Math.round(count * 0.3)
+  const options = { valid: count - invalid - repeats, invalid, users: 200, seed: random.below(2 ** 32) }
+  const samples = [...sampleOrders(options)]
+  const valid = samples.filter((sample) => sample.valid)
+  const repeated = Array.from({ length: repeats }, () => random.pick(valid))
+  const sent = Array.from({ length: copies }, () => [...samples, ...repeated]).flat()
+  return {
+    bodies: random.shuffled(sent).map(({ body }) => body),
+    invalid: sent.filter((sample) => !sample.valid).map(({ body }) => body),
+  }
+}
+
+export function expectedOf(): Expected {
+  return { oracle: new Oracle(), invalid: [] }
+}
+
+export function expectFlow({ oracle, invalid }: Expected, flow: Flow): void {
+  for (const body of flow.bodies) oracle.take(body)
+  invalid.push(...flow.invalid)
+}
+
+/** Cuts a list into so many parts of about one length. */
+export function shares<T>(list: readonly T[], parts: number): T[][] {
+  const at = (part: number): number => Math.round((list.length * part) / parts)
+  return Array.from({ length: parts }, (_, part) => list.slice(at(part), at(part + 1)))
+}

@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import type { Strike } from '../support/crash.ts'
+import { spawnOrders } from '../support/process.ts'
+import { requireRedisServer } from '../support/requires.ts'
+import { until } from '../support/until.ts'
+import type { Env } from '../support/world.ts'
+import { type Expected, expectedOf, expectFlow, flowOf } from './flow.ts'
+import { type Consequence, consequences, type Fault, faults, type Step, steps } from './matrix.ts'
+import { randomOf } from './random.ts'
+import { exact, settle } from './settle.ts'
+import { openWorld, type World } from './world.ts'
+
+const preload = fileURLToPath(new URL('../support/crash.ts', import.meta.url))
+const roles = ['bridge', 'validate', 'aggregate', 'leaderboard']
+/** One of everything, so that it is known who has what in hand; the log says what happened. */
+const single: Env = { STAGE_LOOPS: '1', BRIDGE_POLLERS: '1', LOG_LEVEL: 'debug' }
+/** One receive: then there is nothing in hand but what the step is about. */
+const ordersPerStep = 10
+
+const names = Object.keys(faults) as Fault[]
+test.concurrent.for(names)(
+  'at every step between receive and delete, and between read and commit: %s',
+  { timeout: 400_000 },
+  async (fault, context) => {
+    requireRedisServer(context)
+    await using world = await openWorld([])
+    const lane = laneOf(world)
+    const found: Record<string, unknown> = {}
+    const expected: Record<string, unknown> = {}
+    for (const role of roles) {
+      const others = roles.filter((other) => other !== role)
+      await using around = spawnOrders(['run', ...others], { ...world.env, ...single, SQS_DELETE_AFTER: 'write' })
+      await around.started()
+      for (const step of steps.filter((step) => step.role === role)) {
+        const name = step.then[fault]
+        if (name === undefined) continue
+        const wanted: Consequence = consequences[name]
+        const { told: _, ...asserted } = wanted
+        found[step.name] = await strike(lane, step, fault, wanted)
+        expected[step.name] = expect.objectContaining({ ...exact, ...asserted })
+      }
+    }
+    expect(found).toEqual(expected)
+  },
+)
+
+/** A world with all that was ever sent to it: its numbers add up, so it need not be emptied between the steps. */
+interface Lane {
+  readonly world: World
+  readonly expected: Expected
+  send(): Promise<void>
+  /** Messages that were written to Redis more than once, so far. */
+  repeated(): Promise<number>
+}
+
+function laneOf(world: World): Lane {
+  const expected = expectedOf()
+  const random = randomOf(1)
+  const send = async (): Promise<void> => {
+    const flow = flowOf(ordersPerStep, random)
+    expectFlow(expected, flow)
+    await world.send(flow.bodies)
+  }
+  const repeated = async (): Promise<number> =>
+    Number(await world.redis.hget('pipeline:counters', 'received')) - expected.oracle.received
+  return { world, expected, send, repeated }
+}
+
+async function strike(lane: Lane, step: Step, fault: Fault, wanted: Consequence): Promise<object> {
+  const { world } = lane
+  const before = await lane.repeated()
+  const env = { ...world.env, ...single }
+  const target = { killed: 0, stopped: 0, redis: world.server.pid(), sqs: world.sqs.pid() }[fault]
+  const blow: Strike = { trigger: step.trigger, pid: target, signal: fault === 'stopped' ? 'SIGSTOP' : 'SIGKILL' }
+  const striking = { STRIKE: JSON.stringify(blow), NODE_OPTIONS: `--import=${preload}` }
+  await using victim = spawnOrders(['run', step.role], { ...env, ...striking })
+  await victim.started()
+  await lane.send()
+  await felt(step, target || Number(victim.child.pid))
+  await using stack = new AsyncDisposableStack()
+  const successor = target === 0 ? stack.use(spawnOrders(['run', step.role], env)) : undefined
+  const saw = (event: string): boolean => [victim, successor].some((process) => process?.events(event).length)
+  if (fault === 'redis') await world.server.start()
+  if (fault === 'sqs') await world.sqs.start()
+  if (fault === 'stopped') {
+    await sleep(step.role === 'bridge' ? 6_000 : 2_000) // the fault itself: beyond visibility timeout or claim
+    await workedOff(lane)
+    victim.child.kill('SIGCONT')
+    if (wanted.stale) await until('the late one to be told stale', () => saw('stale'))
+    if (wanted.repeats)
+      await until(
+        `the late one to write: ${step.name} ${victim.stderr().slice(-3000)}`,
+        async () => (await lane.repeated()) > before,
+      )
+  }
+  const { lost, doubled, complaints, differences } = await settle(world, lane.expected)
+  const repeats = (await lane.repeated()) > before
+  return { lost, doubled, complaints, differences, repeats, claims: saw('claimed'), stale: saw('stale') }
+}
+
+/** Until the process is gone, or stands still. */
+async function felt({ name }: Step, pid: number): Promise<void> {
+  await until(`the strike at "${name}"`, () => {
+    try {
+      return /\) [TZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    } catch {
+      return true
+    }
+  })
+}
+
+async function workedOff({ world: { redis }, expected: { oracle } }: Lane): Promise<void> {
+  await until(
+    'the successor to have worked off everything',
+    () => redis.hgetall('pipeline:counters'),
+    ({ ranked, rejected }) => Number(ranked) === oracle.admitted && Number(rejected) === oracle.rejected,
+  )
+}

@@ -1,0 +1,165 @@
+import type { Trigger } from '../support/crash.ts'
+
+/** What can happen at a step. */
+export const faults = {
+  killed: 'the process is killed (`kill -9`)',
+  redis: 'Redis is killed and comes back on its append-only file',
+  sqs: 'SQS is gone for a moment',
+  stopped: 'the process stands still for longer than all its deadlines, then goes on',
+} as const
+export type Fault = keyof typeof faults
+
+/**
+ * What comes of it. Whatever it is, each order is counted once. `repeats` says whether messages were written to Redis twice
+ * and recognised as duplicates by the ledger; `claims` and `stale` what the stages did. Undefined is either.
+ */
+export interface Consequence {
+  readonly told: string
+  readonly repeats?: boolean
+  readonly claims?: boolean
+  readonly stale?: boolean
+}
+
+export const consequences = {
+  nothing: { told: 'nothing is repeated', repeats: false, claims: false, stale: false },
+  again: { told: 'SQS delivers again, counted then', repeats: false },
+  known: { told: 'SQS delivers again, known as duplicates', repeats: true },
+  anew: { told: 'written when it is back; comes again, known as duplicates', repeats: true },
+  resumed: { told: 'goes on when it is back', repeats: false },
+  claimed: { told: 'another consumer claims and counts it', repeats: false, claims: true, stale: false },
+  stale: {
+    told: 'another one claims and counts it; the late commit is told stale',
+    repeats: false,
+    claims: true,
+    stale: true,
+  },
+} as const satisfies Record<string, Consequence>
+export type ConsequenceName = keyof typeof consequences
+
+export interface Step {
+  /** Where the process is: between which two awaits. */
+  readonly name: string
+  readonly role: string
+  readonly trigger: Trigger
+  readonly then: Readonly<Partial<Record<Fault, ConsequenceName>>>
+}
+
+const bridge = (name: string, trigger: Trigger, then: Step['then']): Step => ({ name, role: 'bridge', trigger, then })
+
+/** Every await between the receive of a message and its deletion. */
+const ofBridge: readonly Step[] = [
+  bridge(
+    'received, but the answer is not read',
+    { call: 'ReceiveMessage' },
+    {
+      killed: 'again',
+      redis: 'anew',
+      sqs: 'resumed',
+      stopped: 'known',
+    },
+  ),
+  bridge(
+    'received, the write not sent',
+    { event: 'received' },
+    {
+      killed: 'again',
+      redis: 'anew',
+      sqs: 'resumed',
+      stopped: 'known',
+    },
+  ),
+  bridge(
+    'the write sent, its answer not read',
+    { event: 'received', after: true },
+    {
+      killed: 'known',
+      redis: 'anew',
+      sqs: 'resumed',
+      stopped: 'known',
+    },
+  ),
+  bridge(
+    'written, not known to be on disk',
+    { event: 'enqueued' },
+    {
+      killed: 'known',
+      redis: 'anew',
+      sqs: 'resumed',
+      stopped: 'known',
+    },
+  ),
+  bridge(
+    'on disk, the deletion not sent',
+    { event: 'durable' },
+    {
+      killed: 'known',
+      redis: 'resumed',
+      sqs: 'resumed',
+      stopped: 'known',
+    },
+  ),
+  bridge(
+    'deleted, the answer not read',
+    { call: 'DeleteMessageBatch' },
+    {
+      killed: 'nothing',
+      redis: 'resumed',
+      sqs: 'resumed',
+      stopped: 'nothing',
+    },
+  ),
+  bridge('deleted', { event: 'deleted' }, { killed: 'nothing', redis: 'resumed', sqs: 'resumed', stopped: 'nothing' }),
+]
+
+/** Every await between the read of an entry and what follows its commit. */
+function ofStage(role: string): Step[] {
+  const step = (name: string, trigger: Trigger, then: Step['then']): Step => ({
+    name: `${role}: ${name}`,
+    role,
+    trigger,
+    then,
+  })
+  return [
+    step(
+      'read, not decided',
+      { event: 'read', stage: role },
+      { killed: 'claimed', redis: 'resumed', stopped: 'stale' },
+    ),
+    step(
+      'decided, the commit not sent',
+      { event: 'planned', stage: role },
+      {
+        killed: 'claimed',
+        redis: 'resumed',
+        stopped: 'stale',
+      },
+    ),
+    step(
+      'the commit sent, its answer not read',
+      { event: 'planned', stage: role, after: true },
+      {
+        killed: 'nothing',
+        redis: 'resumed',
+        stopped: 'nothing',
+      },
+    ),
+    step('committed', { event: 'committed', stage: role }, { killed: 'nothing', redis: 'resumed', stopped: 'nothing' }),
+    step('trimmed', { event: 'trimmed', stage: role }, { killed: 'nothing', redis: 'resumed', stopped: 'nothing' }),
+  ]
+}
+
+export const steps: readonly Step[] = [...ofBridge, ...['validate', 'aggregate', 'leaderboard'].flatMap(ofStage)]
+
+/** Markdown: step × fault → what comes of it. */
+export function matrixTable(): string {
+  const names = Object.keys(faults) as Fault[]
+  const rows = steps.map(({ name, then }) => [
+    name,
+    ...names.map((fault) => {
+      const consequence = then[fault]
+      return consequence ? consequences[consequence].told : '–'
+    }),
+  ])
+  const head = ['step', ...names.map((fault) => faults[fault])]
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+}

@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { everyRoleTwice, everything, type Fault } from './faults.ts'
+import { type Expected, expectedOf, expectFlow, flowOf, shares } from './flow.ts'
+import { type Random, randomOf } from './random.ts'
+import { apiDifferences, type Outcome, settle } from './settle.ts'
+import type { End } from './worker.ts'
+import { openWorld, type Post, type World } from './world.ts'
+
+export interface Result extends Outcome {
+  readonly sent: number
+  /** How often SQS delivered something again. */
+  readonly again: number
+  readonly kills: number
+  /** Processes that ended otherwise than by kill -9 while orders flowed. */
+  readonly ends: readonly End[]
+}
+
+/** A world for one fault after the other: each test's numbers come on top of what was there. */
+export interface SharedWorld extends AsyncDisposable {
+  run(fault: Fault, orders: number, seed: number): Promise<Result>
+  /** Asks the processes to stop, and gives how each ended. */
+  stop(): Promise<End[]>
+}
+
+export function shareWorld(posts: readonly Post[]): SharedWorld {
+  let shared: { world: World; expected: Expected; again: number } | undefined
+  const close = async (): Promise<void> => {
+    const { world } = shared ?? {}
+    shared = undefined
+    await world?.[Symbol.asyncDispose]()
+  }
+  const run: SharedWorld['run'] = async (fault, orders, seed) => {
+    shared ??= { world: await openWorld(posts), expected: expectedOf(), again: 0 }
+    const before = { again: shared.again, kills: shared.world.kills(), ends: endsOf(shared.world).length }
+    try {
+      const result = await strikeAll(shared.world, shared.expected, fault, orders, randomOf(seed))
+      shared.again = result.again
+      if (result.differences.length > 0) await close() // the next test begins with a world in which all is well
+      return {
+        ...result,
+        again: result.again - before.again,
+        kills: result.kills - before.kills,
+        ends: result.ends.slice(before.ends),
+      }
+    } catch (error) {
+      await close()
+      throw error
+    }
+  }
+  return { run, stop: async () => (shared ? stopAll(shared.world) : []), [Symbol.asyncDispose]: close }
+}
+
+async function strikeAll(
+  world: World,
+  expected: Expected,
+  fault: Fault,
+  orders: number,
+  random: Random,
+): Promise<Result> {
+  const flow = flowOf(orders, random, fault.copies)
+  expectFlow(expected, flow)
+  const parts = shares(flow.bodies, fault.strikes.length)
+  for (const [at, strike] of fault.strikes.entries()) {
+    await Promise.all(world.workers.map((worker) => worker.started()))
+    await underLoad(world, parts[at] ?? [], () => strike(world, random), random)
+  }
+  return conclude(world, expected, flow.bodies.length)
+}
+
+/** Strikes at some moment while orders are sent, so that those who are struck have work in hand. */
+async function underLoad(
+  world: World,
+  bodies: readonly string[],
+  strike: () => Promise<void>,
+  random: Random,
+): Promise<void> {
+  const sent = world.send(bodies)
+  await sleep(random.below(sendingMs))
+  await Promise.all([sent, strike()])
+}
+
+/** Some hundred orders take about so long. */
+const sendingMs = 150
+
+/** So often something new goes wrong: a process takes half a second to start, and two cores start some four a second. */
+const paceMs = 300
+
+/**
+ * The most that SQS takes. A message is deleted some 2 s after it was written, when it is on Redis' disk. Where a bridge is
+ * killed every few seconds, some are received more often than the usual five times before that, though they are counted.
+ */
+const sqsMaxReceiveCount = 1_000
+
+/** Everything together, in an order that the seed decides; what lasts a while goes on beside what comes next. */
+export async function runEverything(orders: number, kills: number, seed: number): Promise<Result & { stopped: End[] }> {
+  const random = randomOf(seed)
+  const flow = flowOf(orders, random)
+  const expected = expectedOf()
+  expectFlow(expected, flow)
+  const strikes = random.shuffled(everything(kills))
+  await using world = await openWorld(everyRoleTwice, sqsMaxReceiveCount)
+  const parts = shares(flow.bodies, strikes.length)
+  const failures: unknown[] = []
+  const struck: Promise<unknown>[] = []
+  for (const [at, strike] of strikes.entries()) {
+    const struckBy = underLoad(world, parts[at] ?? [], () => strike(world, random), random)
+    struck.push(struckBy.catch((error) => failures.push(error)))
+    await sleep(paceMs)
+  }
+  await Promise.all(struck)
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} strikes failed`)
+  const result = await conclude(world, expected, flow.bodies.length)
+  return { ...result, stopped: await stopAll(world) }
+}
+
+async function conclude(world: World, expected: Expected, sent: number): Promise<Result> {
+  const outcome = await settle(world, expected)
+  const api = world.workers.find(({ roles }) => roles.includes('api'))
+  const told = api ? await apiDifferences(await api.apiUrl(), expected.oracle) : []
+  return {
+    ...outcome,
+    differences: [...outcome.differences, ...told],
+    sent,
+    again: outcome.received - expected.oracle.received,
+    kills: world.kills(),
+    ends: endsOf(world),
+  }
+}
+
+function endsOf({ workers }: World): End[] {
+  return workers.flatMap(({ ends }) => ends)
+}
+
+function stopAll({ workers }: World): Promise<End[]> {
+  return Promise.all(workers.map((worker) => worker.stop()))
+}

@@ -1,0 +1,199 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import type { Oracle } from '../support/oracle.ts'
+import { until } from '../support/until.ts'
+import type { Expected } from './flow.ts'
+import type { World } from './world.ts'
+
+/** What came of all that was sent, beside what should have. */
+export interface Outcome {
+  readonly received: number
+  readonly duplicates: number
+  /** Orders that are missing in a user's count, and rejected ones that are missing in the invalid channel. */
+  readonly lost: number
+  readonly doubled: number
+  /** Lines of a log that say that something of ours is broken. */
+  readonly complaints: readonly string[]
+  /** Every number that is not the oracle's, in words. */
+  readonly differences: readonly string[]
+}
+
+/** Waits until all that was sent is through, and compares. Every fault must be over. */
+export async function settle(world: World, expected: Expected): Promise<Outcome> {
+  await drained(world)
+  const { redis } = world
+  const counters = await countersOf(redis)
+  const users = await userDifferences(redis, expected.oracle)
+  const invalid = await invalidDifferences(redis, expected)
+  return {
+    received: counters('received'),
+    duplicates: counters('duplicates'),
+    lost: users.lost + invalid.lost,
+    doubled: users.doubled + invalid.doubled,
+    complaints: complaintsOf(world),
+    differences: [
+      ...unequal('dead letters', await world.deadLetters(), 0),
+      ...bookDifferences(counters, expected.oracle),
+      ...users.differences,
+      ...invalid.differences,
+      ...(await totalDifferences(redis, expected.oracle)),
+    ],
+  }
+}
+
+/** What is right whatever came of it: this much of an outcome is the same for every flow. */
+export const exact = { lost: 0, doubled: 0, complaints: [], differences: [] }
+
+function complaintsOf({ workers }: World): string[] {
+  const lines = workers.flatMap((worker) => worker.log().split('\n'))
+  return lines.filter((line) => /fault of orders itself|"(vanished|decideFailed)"|has not gone round/.test(line))
+}
+
+/** Long enough for what a poller or stage holds without the queue or a group knowing, which is nothing. */
+const againMs = 300
+
+/** The queue is empty, the books balance, nothing is pending, and all that still holds a moment later. */
+async function drained(world: World): Promise<void> {
+  const ask = async (): Promise<Record<string, unknown>> => {
+    await sleep(100) // asking takes from the processor time of those who are asked
+    const before = await state(world)
+    if (before['waits'] !== '') return before
+    await sleep(againMs)
+    const after = await state(world)
+    return after['received'] === before['received'] ? after : { ...after, waits: 'more was received' }
+  }
+  await until('everything to be through', ask, ({ waits }) => waits === '')
+}
+
+async function state(world: World): Promise<Record<string, unknown>> {
+  const counters = await countersOf(world.redis)
+  const [received, judged] = [
+    counters('received'),
+    counters('admitted') + counters('duplicates') + counters('rejected'),
+  ]
+  const depth = await world.depth()
+  const waits = [
+    ...unequal('in the queue', depth, 0),
+    ...unequal('judged', judged, received),
+    ...unequal('applied', counters('applied'), counters('admitted')),
+    ...unequal('ranked', counters('ranked'), counters('admitted')),
+    ...unequal('pending', await pendingOf(world.redis), 0),
+  ].join(', ')
+  return { received, waits }
+}
+
+type Count = (name: string) => number
+
+async function countersOf(redis: Redis): Promise<Count> {
+  const counters = await redis.hgetall('pipeline:counters')
+  return (name) => Number(counters[name] ?? 0)
+}
+
+async function pendingOf(redis: Redis): Promise<number> {
+  let pending = 0
+  for (const stream of ['raw', 'valid', 'counted']) {
+    const groups = (await redis.xinfo('GROUPS', `orders:${stream}`).catch(() => [])) as unknown[][] // no stream yet
+    for (const group of groups) pending += Number(group[group.indexOf('pending') + 1])
+  }
+  return pending
+}
+
+/** A message that SQS delivers again is one received and one duplicate more. */
+function bookDifferences(count: Count, oracle: Oracle): string[] {
+  const again = count('received') - oracle.received
+  return [
+    ...(again < 0 ? [`received: ${count('received')}, sent were ${oracle.received}`] : []),
+    ...unequal('admitted', count('admitted'), oracle.admitted),
+    ...unequal('duplicates', count('duplicates'), oracle.duplicates + again),
+    ...unequal('rejected', count('rejected'), oracle.rejected),
+    ...unequal('applied', count('applied'), oracle.admitted),
+    ...unequal('ranked', count('ranked'), oracle.admitted),
+    ...[...oracle.codes].flatMap(([code, times]) => unequal(`rejected:${code}`, count(`rejected:${code}`), times)),
+  ]
+}
+
+interface Difference {
+  readonly lost: number
+  readonly doubled: number
+  readonly differences: readonly string[]
+}
+
+async function userDifferences(redis: Redis, { users }: Oracle): Promise<Difference> {
+  const found = await redis.keys('user:*')
+  const names = new Set([...users.keys(), ...found.map((key) => key.slice('user:'.length))])
+  const differences: string[] = []
+  let [lost, doubled] = [0, 0]
+  for (const user of names) {
+    const { orders, cents } = users.get(user) ?? { orders: 0, cents: 0n }
+    const { order_count, total_spend_minor } = await redis.hgetall(`user:${user}`)
+    lost += Math.max(0, orders - Number(order_count ?? 0))
+    doubled += Math.max(0, Number(order_count ?? 0) - orders)
+    differences.push(
+      ...unequal(`order_count of ${user}`, order_count, String(orders)),
+      ...unequal(`total_spend_minor of ${user}`, total_spend_minor, String(cents)),
+      ...unequal(`spend rank of ${user}`, await redis.zscore('leaderboard:spend', user), String(cents)),
+      ...unequal(`orders rank of ${user}`, await redis.zscore('leaderboard:orders', user), String(orders)),
+    )
+  }
+  return { lost, doubled, differences }
+}
+
+async function invalidDifferences(redis: Redis, { invalid, oracle }: Expected): Promise<Difference> {
+  const list = await redis.lrange('invalid_orders', 0, -1)
+  const tally = new Map<string, number>()
+  const reasons = new Map<string, number>()
+  for (const line of list) {
+    const { order, raw, reason } = JSON.parse(line) as { order: unknown; raw?: string; reason: string }
+    add(tally, raw ?? JSON.stringify(order), 1)
+    add(reasons, reason, 1)
+  }
+  for (const body of invalid) add(tally, body, -1)
+  const counts = [...tally.values()]
+  const groups = await redis.keys('invalid:*')
+  const grouped = await Promise.all(groups.map((key) => redis.zcard(key)))
+  return {
+    lost: -counts.reduce((sum, count) => sum + Math.min(0, count), 0),
+    doubled: counts.reduce((sum, count) => sum + Math.max(0, count), 0),
+    differences: [
+      ...unequal('bodies in the invalid list that differ', counts.filter((count) => count !== 0).length, 0),
+      ...unequal('reasons', JSON.stringify([...reasons].sort()), JSON.stringify([...oracle.reasons].sort())),
+      ...unequal('invalid list', list.length, oracle.rejected),
+      ...unequal('invalid stream', await redis.xlen('orders:invalid'), oracle.rejected),
+      ...unequal(
+        'invalid groups',
+        grouped.reduce((sum, size) => sum + size, 0),
+        oracle.rejected,
+      ),
+    ],
+  }
+}
+
+async function totalDifferences(redis: Redis, oracle: Oracle): Promise<string[]> {
+  const { total_orders, total_revenue_minor } = await redis.hgetall('global:stats')
+  return [
+    ...unequal('total_orders', total_orders, String(oracle.admitted)),
+    ...unequal('total_revenue_minor', total_revenue_minor, String(oracle.cents)),
+    ...unequal('users ranked by spend', await redis.zcard('leaderboard:spend'), oracle.users.size),
+    ...unequal('users ranked by orders', await redis.zcard('leaderboard:orders'), oracle.users.size),
+  ]
+}
+
+/** The same numbers as people see them. */
+export async function apiDifferences(url: string, oracle: Oracle): Promise<string[]> {
+  const get = async (path: string): Promise<string> => (await fetch(`${url}${path}`)).text()
+  const [best] = [...oracle.users.values()].sort((a, b) => Number(b.cents - a.cents))
+  const { users } = JSON.parse(await get('/stats/top-users?by=spend&n=1')) as { users: { score: number }[] }
+  const expected = { total_orders: oracle.admitted, total_revenue: Number(oracle.cents) / 100 }
+  return [
+    ...unequal('/stats/global', await get('/stats/global'), JSON.stringify(expected)),
+    ...unequal('/stats/top-users', users[0]?.score, Number(best?.cents) / 100),
+  ]
+}
+
+function unequal<T>(what: string, found: T, expected: T): string[] {
+  return found === expected ? [] : [`${what}: ${found}, should be ${expected}`]
+}
+
+function add(tally: Map<string, number>, key: string, by: number): void {
+  tally.set(key, (tally.get(key) ?? 0) + by)
+}

@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import type { TcpProxy } from '../support/proxy.ts'
+import { until } from '../support/until.ts'
+import type { Random } from './random.ts'
+import type { Worker } from './worker.ts'
+import type { World } from './world.ts'
+
+/** Something goes wrong, and is over when this resolves. */
+export type Strike = (world: World, random: Random) => Promise<void>
+
+type Line = (world: World) => TcpProxy
+
+export const redisLine: Line = ({ toRedis }) => toRedis
+export const sqsLine: Line = ({ toSqs }) => toSqs
+
+export const killOne =
+  (role: string): Strike =>
+  (world, random) =>
+    world.kill(oneOf(world, role, random))
+
+export const killServer =
+  (server: 'redis' | 'sqs'): Strike =>
+  (world) =>
+    world.kill(server)
+
+export const cut =
+  (line: Line): Strike =>
+  async (world) =>
+    line(world).cut()
+
+export const slow =
+  (line: Line, forMs: number): Strike =>
+  async (world, random) => {
+    line(world).delay(50 + random.below(150))
+    await sleep(forMs)
+    line(world).delay(0)
+  }
+
+/** Connections hang for a while, then everything arrives. */
+export const freeze =
+  (line: Line, forMs: number): Strike =>
+  async (world) => {
+    line(world).freeze()
+    await sleep(forMs)
+    line(world).thaw()
+  }
+
+/** Connections hang for good: nobody closes them, and no byte passes. New ones work. */
+export const abandon =
+  (line: Line): Strike =>
+  async (world) =>
+    line(world).abandon()
+
+export const flushScripts: Strike = async ({ redis }) => void (await redis.script('FLUSH'))
+
+export const stop =
+  (role: string, forMs: number): Strike =>
+  async (world, random) => {
+    const { child } = oneOf(world, role, random).process
+    child.kill('SIGSTOP')
+    await sleep(forMs)
+    child.kill('SIGCONT')
+  }
+
+/** Redis refuses writes that need memory for a while. */
+export const fillMemory =
+  (forMs: number): Strike =>
+  ({ redis }) =>
+    whileFull(redis, () => sleep(forMs))
+
+/** All processes are killed, and must be up again while Redis is full: without them it would stay so. */
+export const restartOnFull: Strike = (world) =>
+  whileFull(world.redis, async () => {
+    await Promise.all(world.workers.map((worker) => world.kill(worker)))
+    const up = (): boolean => world.workers.every(({ process }) => process.events('started').length > 0)
+    await until('all processes to be up on a full Redis', up)
+  })
+
+async function whileFull(redis: Redis, run: () => Promise<void>): Promise<void> {
+  const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
+  await redis.config('SET', 'maxmemory', String(Math.round(used / 2)))
+  try {
+    await run()
+  } finally {
+    await redis.config('SET', 'maxmemory', '0')
+  }
+}
+
+/** Somebody else receives messages and does not delete them: they come again when their visibility timeout is over. */
+export const receiveAndForget: Strike = ({ receive }) => receive(50)
+
+/**
+ * A stage stands still while it holds entries, until others have claimed and committed them; then it goes on with what it
+ * holds, and must be told that it is stale.
+ */
+export const zombie =
+  (stage: 'validate' | 'aggregate' | 'leaderboard', stream: string): Strike =>
+  async (world, random) => {
+    const victim = oneOf(world, stage, random).process
+    const told = (): number => victim.events('stale').filter((event) => event['stage'] === stage).length
+    const before = told()
+    const holders = async (): Promise<string[]> => {
+      const [, , , consumers] = await world.redis.xpending(stream, stage)
+      return ((consumers ?? []) as [string, string][]).map(([name]) => name)
+    }
+    const holds = (names: string[]): boolean => names.some((name) => name.includes(`-${victim.child.pid}-`))
+    world.toRedis.delay(replyMs)
+    await until(`${stage} to stand still with entries in hand`, async () => {
+      await until(`${stage} to read`, holders, holds)
+      victim.child.kill('SIGSTOP')
+      await sleep(3 * replyMs) // what it has sent arrives
+      const caught = holds(await holders())
+      if (!caught) victim.child.kill('SIGCONT')
+      return caught
+    })
+    world.toRedis.delay(0)
+    await until('others to have committed what it holds', holders, (names) => names.length === 0)
+    victim.child.kill('SIGCONT')
+    await until(`the ${stage} that stood still to be told`, told, (count) => count > before)
+  }
+
+/** So long a reply with entries is on its way: time to stop its reader before it commits. */
+const replyMs = 50
+
+function oneOf({ workers }: World, role: string, random: Random): Worker {
+  return random.pick(workers.filter(({ roles }) => roles.includes(role)))
+}
