@@ -53,7 +53,7 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     await sleep(Math.max(0, first.writtenAt + durability.settleMs - performance.now()), undefined, { signal })
     const old = performance.now() - durability.settleMs
     const group = [first, ...written.takeWhile(({ writtenAt }) => writtenAt <= old)]
-    const history = await persistently(outage, () => durability.confirm(), signal)
+    const history = await persistently(outage, () => durability.confirm(), signal, confirmPatience)
     for (const batch of group) {
       if (batch.history === history) durable.put(batch)
       else held.delete(batch)
@@ -136,8 +136,23 @@ const callMs = 2_000
 /** Sixteen calls of 10 ms in flight renew what is in flight at most well within a visibility timeout. */
 const renewalsAtOnce = 16
 
+interface Patience {
+  readonly betweenMs: number
+  /** What passes within is no outage. */
+  readonly quietMs: number
+}
+const callPatience: Patience = { betweenMs: retryMs, quietMs: 0 }
+/** An fsync may be under way when it is asked for; on a slow disk it takes seconds. */
+const confirmPatience: Patience = { betweenMs: 100, quietMs: 5_000 }
+
 /** Tries until it works; the outage is reported once. */
-async function persistently<T>(outage: Outage, what: () => Promise<T>, signal: AbortSignal): Promise<T> {
+async function persistently<T>(
+  outage: Outage,
+  what: () => Promise<T>,
+  signal: AbortSignal,
+  { betweenMs, quietMs }: Patience = callPatience,
+): Promise<T> {
+  const since = performance.now()
   for (;;) {
     try {
       const done = await what()
@@ -145,8 +160,8 @@ async function persistently<T>(outage: Outage, what: () => Promise<T>, signal: A
       return done
     } catch (error) {
       signal.throwIfAborted()
-      outage.failed(error)
-      await sleep(retryMs, undefined, { signal })
+      if (performance.now() - since >= quietMs) outage.failed(error)
+      await sleep(betweenMs, undefined, { signal })
     }
   }
 }

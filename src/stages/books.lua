@@ -9,8 +9,14 @@
 -- there is no group or more to look at. A pending entry that is no longer in the stream has no orders.
 
 local most_entries, most_bytes = tonumber(ARGV[1]), tonumber(ARGV[2])
+local stages = (#ARGV - 2) / 2
+local readers = {} -- stream -> group -> true
+for i = 1, stages do
+  readers[KEYS[4 + i]] = readers[KEYS[4 + i]] or {}
+  readers[KEYS[4 + i]][ARGV[1 + 2 * i]] = true
+end
 
-local function look(entry, group, only_counted) -- as decodeEntry in consume.ts; gives orders and bytes
+local function look(stream, entry, group, only_counted) -- as decodeEntry in consume.ts; gives orders and bytes
   local fields, said, counted, alone, bytes = entry[2], nil, false, group, 0
   for i = 1, #fields, 2 do
     if fields[i] == 'n' then said = said or fields[i + 1] end
@@ -18,7 +24,7 @@ local function look(entry, group, only_counted) -- as decodeEntry in consume.ts;
     if fields[i] == 'g' then alone = fields[i + 1] end
     bytes = bytes + #fields[i + 1]
   end
-  if alone ~= group or only_counted and not counted then return 0, bytes end
+  if alone ~= group and readers[stream][alone] or only_counted and not counted then return 0, bytes end
   local orders = tonumber(said or '1') or 1
   return orders >= 1 and orders <= 10000 and orders % 1 == 0 and orders or 1, bytes
 end
@@ -38,7 +44,7 @@ local function waiting(stream, group, only_counted)
   local orders, seen, bytes = 0, 0, 0
   local function add(entries)
     for _, entry in ipairs(entries) do
-      local more, size = look(entry, group, only_counted)
+      local more, size = look(stream, entry, group, only_counted)
       orders, seen, bytes = orders + more, seen + 1, bytes + size
     end
     return seen <= most_entries and bytes <= most_bytes
@@ -55,7 +61,6 @@ local function waiting(stream, group, only_counted)
   end
 end
 
-local stages = (#ARGV - 2) / 2
 local groups, orders = 0, {}
 for i = 1, stages do orders[i] = waiting(KEYS[4 + i], ARGV[1 + 2 * i], ARGV[2 + 2 * i] == '1') end
 for i = 5 + stages, #KEYS do groups = groups + redis.call('ZCARD', KEYS[i]) end

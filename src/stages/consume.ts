@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { type ChannelName, channels, type RecordOf } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
+import { pipeline } from './pipeline.ts'
 import type { Stage } from './stage.ts'
 
 /** A stream entry. `records` is undefined where the entry is not a record batch. */
@@ -16,7 +17,7 @@ export interface Entry {
   readonly orders: number
   /** Whether its orders have been counted as received. */
   readonly counted: boolean
-  /** The one group that it is for; undefined for all. */
+  /** The one stage that it is for; undefined for all that read the stream. */
   readonly group: string | undefined
 }
 
@@ -116,13 +117,19 @@ export function decodeEntry(id: string, fields: readonly Buffer[], from: Channel
     records: batch && isUtf8(batch) ? parseRecords(batch.toString(), from) : undefined,
     orders: Number.isSafeInteger(said) && said > 0 && said <= maxRecords ? said : 1,
     counted: fieldValue(fields, 'c') !== undefined,
-    group: fieldValue(fields, 'g')?.toString(),
+    group: groupOf(fieldValue(fields, 'g'), from),
   }
 }
 
 function fieldValue(fields: readonly Buffer[], name: string): Buffer | undefined {
   const at = fields.findIndex((field, index) => index % 2 === 0 && field.toString() === name)
   return at === -1 ? undefined : fields[at + 1]
+}
+
+/** What names no stage of the stream comes from elsewhere, and such an entry is for all: nobody may pass it over. */
+function groupOf(value: Buffer | undefined, from: ChannelName): string | undefined {
+  const name = value?.toString()
+  return pipeline.some((stage) => stage.name === name && stage.from === from) ? name : undefined
 }
 
 /** No entry of ours has more (BATCH_RECORDS is 5,000 at most); a larger one would be too much for one script. */

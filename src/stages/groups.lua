@@ -2,6 +2,7 @@
 -- KEYS[1] stream   [2] counters
 -- ARGV[1] a JSON object:
 --   group
+--   others         the other groups of the stream
 --   only_counted   whether only entries with field c were counted as they came in
 --   inflow         counter of what came in
 --   outflow        counters of what the stage is done with, should it have had a group before
@@ -26,6 +27,9 @@ local missed = counter(wanted.inflow)
 for _, name in ipairs(wanted.outflow) do missed = missed - counter(name) end
 if missed <= 0 then return 1 end
 
+local others = {}
+for _, name in ipairs(wanted.others) do others[name] = true end
+
 local function orders_of(fields) -- as decodeEntry in consume.ts
   local said, counted, alone
   for i = 1, #fields, 2 do
@@ -33,7 +37,7 @@ local function orders_of(fields) -- as decodeEntry in consume.ts
     if fields[i] == 'c' then counted = true end
     if fields[i] == 'g' then alone = fields[i + 1] end
   end
-  if alone and alone ~= wanted.group or wanted.only_counted and not counted then return 0 end
+  if alone and others[alone] or wanted.only_counted and not counted then return 0 end
   local orders = tonumber(said or '1') or 1
   return orders >= 1 and orders <= 10000 and orders % 1 == 0 and orders or 1
 end

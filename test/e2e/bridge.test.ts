@@ -148,16 +148,16 @@ test('while it waits, SQS is kept from handing a message out again', async (cont
   await using server = await serverOf(context)
   await using sqs = await emptySqs()
   await using proxy = await openSqsProxy(sqs.url)
-  const env = envOf(server.url, sqs, { ...debug, SQS_VISIBILITY_TIMEOUT_SECONDS: '5', HIGH_WATER_MEMORY: '100' })
+  const env = envOf(server.url, sqs, { ...debug, SQS_VISIBILITY_TIMEOUT_SECONDS: '5' })
   const redis = new Redis(server.url)
   await using all = spawnOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
   await all.started()
-  await redis.config('SET', 'maxmemory', '1')
+  await redis.config('SET', 'min-replicas-to-write', '1') // it refuses every write
   await sendBodies(env, bodies(10))
   await until('the write to be refused', () => all.events('bridgeFailed').length)
   const held = messages(all, 'received')
   await sleep(7_000) // the fault itself: longer than the visibility timeout
-  await redis.config('SET', 'maxmemory', '0')
+  await redis.config('SET', 'min-replicas-to-write', '0')
   await ranked(redis, 10)
   await until(
     'the queue to be empty',

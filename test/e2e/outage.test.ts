@@ -167,7 +167,7 @@ test('kill -9 under load: another process claims what was in hand, and the numbe
   expect(await last.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 })
 
-test('a Redis that takes no writes: the bridge holds what it has, receives no more, and goes on when there is room', async (context) => {
+test('a Redis that takes no writes: the bridge holds what it has, receives no more, and goes on when it takes them again', async (context) => {
   requireRedisServer(context)
   await using server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
@@ -176,17 +176,17 @@ test('a Redis that takes no writes: the bridge holds what it has, receives no mo
   const redis = new Redis(server.url)
   await using all = spawnOrders(everyRole, env)
   await all.started()
-  await redis.config('SET', 'maxmemory', '1')
+  await redis.config('SET', 'min-replicas-to-write', '1')
   const { bodies, oracle } = sample(200, 9)
   await sendBodies(env, bodies)
   const refused = async (): Promise<number> => {
     const stats = await redis.info('errorstats')
-    return Number(/errorstat_OOM:count=(\d+)/.exec(stats)?.[1] ?? 0)
+    return Number(/errorstat_NOREPLICAS:count=(\d+)/.exec(stats)?.[1] ?? 0)
   }
   await until('each poller to have tried some times', refused, (count) => count >= 16)
   expect(all.events('received')).toHaveLength(4)
   expect(all.events('bridgeFailed')).toHaveLength(1)
-  await redis.config('SET', 'maxmemory', '0')
+  await redis.config('SET', 'min-replicas-to-write', '0')
   await until('all to be through', () => redis.hgetall('pipeline:counters'), isThrough(oracle))
   await expectExact(redis, oracle)
   expect(all.events('bridgeBack')).toHaveLength(1)
