@@ -162,6 +162,14 @@ export const variables = {
     's',
     5,
   ),
+  sqsTransport: define({
+    name: 'SQS_TRANSPORT',
+    unit: 'name',
+    expected: '`sdk` or `thin`',
+    about:
+      'How SQS is called: by the AWS SDK, or by a thin client over what the SDK knows, for less than half the CPU.',
+    schema: withDefault(z.enum(['sdk', 'thin']), 'sdk'),
+  }),
   sqsDeleteAfter: define({
     name: 'SQS_DELETE_AFTER',
     unit: 'event',
@@ -181,14 +189,14 @@ export const variables = {
     'HIGH_WATER_ORDERS',
     100_000,
     100_000_000,
-    'The bridge receives no more while so many orders wait in Redis, until they are a fifth less.',
+    'The bridge receives no more once so many orders wait in Redis (looked at every 250 ms), until they are a fifth less.',
     'orders',
   ),
   highWaterMemory: count(
     'HIGH_WATER_MEMORY',
     80,
     100,
-    'The same for the share of `maxmemory` that Redis uses; without a `maxmemory` it has no effect.',
+    'The same for the share of `maxmemory` that Redis uses (80: from 80 % on, until below 64 %); without a `maxmemory` it has no effect.',
     '%',
   ),
   stageLoops: count('STAGE_LOOPS', 2, 16, 'Overlapping loops per stage and process, each with its own connection.'),

@@ -10,6 +10,7 @@ export const errorCodes = {
   ORD_REDIS_REPLY: 'Redis replied with something unexpected.',
   ORD_NOT_DURABLE: 'Redis may still lose its last writes.',
   ORD_SQS: 'SQS does not answer or refuses.',
+  ORD_BOOKS: 'A repair of the books would make them worse.',
   ORD_JOB: 'A job failed for good.',
   ORD_STUCK: 'A loop could not come up again.',
 } as const

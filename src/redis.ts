@@ -56,17 +56,23 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
     await connectOnce(redis)
   } catch (error) {
     redis.disconnect()
-    const told = `Redis does not answer at ${safeUrl(config)} (${messageOf(error)})`
-    const configured = config.redisUrl ?? config.redisHost ?? config.redisPort
-    const advice =
-      configured === undefined
-        ? 'start it, set REDIS_URL, or run npm start in this folder'
-        : 'start it or set REDIS_URL'
+    const [told, advice] = refusal(config, messageOf(error))
     throw new OrdersError('ORD_REDIS_UNREACHABLE', `${told}: ${advice}.`, { cause: error })
   }
   connected = true
   report(redis, telemetry)
   return redis
+}
+
+/** What happened at the first connection, and what to do. */
+function refusal(config: Config, message: string): [told: string, advice: string] {
+  const where = `Redis at ${safeUrl(config)}`
+  if (/^NOAUTH/.test(message)) return [`${where} wants a password`, 'put it in REDIS_URL, redis://:password@host']
+  if (/^WRONGPASS|invalid password/.test(message)) return [`${where} refuses the user or password`, 'mend REDIS_URL']
+  const told = `Redis does not answer at ${safeUrl(config)} (${message})`
+  const configured = config.redisUrl ?? config.redisHost ?? config.redisPort
+  if (configured !== undefined) return [told, 'start it or set REDIS_URL']
+  return [told, 'start it, set REDIS_URL, or run npm start in this folder']
 }
 
 /**
@@ -102,11 +108,31 @@ export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSi
   signal.addEventListener('abort', stop, { once: true })
 }
 
-/** How much of its `maxmemory` Redis uses, from 0; 0 where it has none. */
-export async function memoryShare(redis: RedisClient): Promise<number> {
-  const memory = await redis.info('memory')
-  const of = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(memory)?.[1] ?? 0)
-  return of('maxmemory') === 0 ? 0 : of('used_memory') / of('maxmemory')
+/** A field of INFO. */
+export type Info = (field: string) => string | undefined
+
+/**
+ * What the server tells of itself that holds the key. On a cluster a command without a key goes to any server, and a
+ * pipeline does not follow a slot that has moved: a single command goes first.
+ */
+export async function infoAt(redis: RedisClient, key: string, ...sections: readonly string[]): Promise<Info> {
+  await redis.exists(key)
+  const asked = redis.pipeline().exists(key)
+  for (const section of sections) asked.info(section)
+  return infoOf(valuesOf(await asked.exec()).slice(1))
+}
+
+export function infoOf(texts: readonly unknown[]): Info {
+  const text = texts.join('\n')
+  return (field) => new RegExp(`^${field}:(.*?)\r?$`, 'm').exec(text)?.[1]
+}
+
+/** The replies of a pipeline. @throws the first error among them. */
+export function valuesOf(replies: readonly (readonly [Error | null, unknown])[] | null): unknown[] {
+  return (replies ?? []).map(([error, value]) => {
+    if (error) throw error
+    return value
+  })
 }
 
 /** Where Redis is, without its password. */

@@ -16,7 +16,7 @@ export interface Events {
   deleted: { messages: number }
   renewed: { messages: number }
   load: { waiting: number; memoryPercent: number }
-  heldBack: { waiting: number; memoryPercent: number }
+  heldBack: { waiting: number; memoryPercent: number; until: string }
   flowing: { waiting: number; memoryPercent: number }
   claimed: { stage: string; entries: number }
   read: { stage: string; entries: number }

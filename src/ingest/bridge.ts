@@ -88,7 +88,11 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
     receiving.over()
     tick()
   })
-  consumer.on('error', (error) => signal.aborted || receiving.failed(error))
+  consumer.on('error', (error) => {
+    if (signal.aborted) return
+    receiving.failed(error)
+    tick() // it goes round: SQS is asked again and again, and the other roles of this process are well
+  })
   consumer.start()
   if (!signal.aborted) await once(signal, 'abort')
   await stop(consumer, cut)

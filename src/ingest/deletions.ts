@@ -44,7 +44,9 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
   const held = new Set<Held>()
   const written = mailbox<Held>()
   const durable = mailbox<Held>()
-  const outage = reportOutage(app, 'delete')
+  const confirming = reportOutage(app, 'confirm')
+  const deleting = reportOutage(app, 'delete')
+  const renewing = reportOutage(app, 'renew')
   const hiddenMs = app.config.sqsVisibilityTimeoutSeconds * 1_000
 
   /** Confirms what was written, in groups, and passes it on; what went into another history of Redis is let go. */
@@ -53,7 +55,7 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     await sleep(Math.max(0, first.writtenAt + durability.settleMs - performance.now()), undefined, { signal })
     const old = performance.now() - durability.settleMs
     const group = [first, ...written.takeWhile(({ writtenAt }) => writtenAt <= old)]
-    const history = await persistently(outage, () => durability.confirm(), signal, confirmPatience)
+    const history = await persistently(confirming, () => durability.confirm(), signal, confirmPatience)
     for (const batch of group) {
       if (batch.history === history) durable.put(batch)
       else held.delete(batch)
@@ -63,7 +65,7 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
   async function deleteNext(signal: AbortSignal): Promise<void> {
     const batch = await durable.next(signal)
     app.telemetry.emit('durable', { messages: batch.entries.length })
-    const left = await persistently(outage, () => deleteBatch(queue, batch.entries), signal)
+    const left = await persistently(deleting, () => deleteBatch(queue, batch.entries), signal)
     app.telemetry.emit('deleted', { messages: batch.entries.length - left.length })
     batch.entries = left
     if (left.length === 0) held.delete(batch)
@@ -83,10 +85,17 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     tick()
     const soon = performance.now() + hiddenMs / 2
     const due = [...held].filter(({ hiddenUntil }) => hiddenUntil < soon)
-    try {
-      while (due.length > 0) await Promise.all(due.splice(0, renewalsAtOnce).map(renew))
-    } catch (error) {
-      outage.failed(error)
+    due.sort((a, b) => a.hiddenUntil - b.hiddenUntil)
+    while (due.length > 0) {
+      const renewed = await Promise.allSettled(
+        due
+          .splice(0, renewalsAtOnce)
+          .filter((batch) => held.has(batch))
+          .map(renew),
+      )
+      const failed = renewed.find((outcome) => outcome.status === 'rejected')
+      if (failed) renewing.failed(failed.reason)
+      else renewing.over()
     }
   }
 

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
-import { blockingConnection, type RedisClient } from '../redis.ts'
+import { blockingConnection, type Info, infoAt, infoOf, type RedisClient, valuesOf } from '../redis.ts'
 
 /**
  * Names the history of Redis' data that a write went into: the process that took it and its replication id. Both are
@@ -22,23 +22,30 @@ export interface Durability extends Disposable {
 
 /** Makes sure of writes as SQS_DELETE_AFTER says; without it by Redis' append-only file, where there is one. */
 export async function openDurability(app: App): Promise<Durability> {
-  const wanted = app.config.sqsDeleteAfter ?? { kind: (await keepsFile(app.redis)) ? 'fsync' : 'write' }
+  const { redis, keys, config } = app
+  const persistence = await infoAt(redis, keys.barrier, 'persistence')
+  const wanted = config.sqsDeleteAfter ?? { kind: persistence('aof_enabled') === '1' ? 'fsync' : 'write' }
   if (wanted.kind === 'write') return byReply
   if (wanted.kind === 'replicas') return byBarrier(app, { command: 'WAIT', wants: wanted.replicas })
-  const policy = await fsyncPolicy(app.redis)
-  if (policy === 'always') return byReply // fsync comes before the reply
-  const [known] = (await app.redis.call('COMMAND', 'INFO', 'WAITAOF')) as unknown[]
-  return known ? byBarrier(app, { command: 'WAITAOF', wants: 1 }) : byAge(app)
+  // With always, fsync comes before the reply; but for the minutes of a rewrite, if it is told to.
+  const rewriting = (await setting(redis, 'no-appendfsync-on-rewrite')) === 'yes'
+  if ((await setting(redis, 'appendfsync')) === 'always' && !rewriting) return byReply
+  if (await canWaitForFile(redis)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
+  return byAge(app, rewriting)
 }
 
-async function keepsFile(redis: RedisClient): Promise<boolean> {
-  return field(await redis.info('persistence'), 'aof_enabled') === '1'
+/** Undefined where CONFIG is forbidden, as on managed services: what is usual is taken to be so. */
+async function setting(redis: RedisClient, name: string): Promise<string | undefined> {
+  const [, value] = (await redis.config('GET', name).catch(() => [])) as string[]
+  return value
 }
 
-/** Where CONFIG is forbidden, as on managed services, what is usual is taken to be so. */
-async function fsyncPolicy(redis: RedisClient): Promise<string> {
-  const [, policy = 'everysec'] = (await redis.config('GET', 'appendfsync').catch(() => [])) as string[]
-  return policy
+/** Redis before 7.2 has no WAITAOF, and a user may not be allowed to use it. */
+async function canWaitForFile(redis: RedisClient): Promise<boolean> {
+  return redis.call('WAITAOF', 0, 0, 1).then(
+    () => true,
+    () => false,
+  )
 }
 
 const byReply: Durability = {
@@ -63,20 +70,21 @@ const barrierTtlMs = 60_000
 async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durability> {
   const { redis, keys } = app
   const waiting = blockingConnection(redis, barrierMs)
-  let history = await historyOf(redis, keys.barrier)
+  let history = await historyAt(redis, keys.barrier)
   const confirm = async (): Promise<History> => {
-    history = await historyOf(redis, keys.barrier)
+    history = await historyAt(redis, keys.barrier)
+    // Renewed, not set: that is a write too, and one that a full Redis takes.
+    const renewed = await waiting.pexpire(keys.barrier, barrierTtlMs)
+    if (renewed === 0) await waiting.set(keys.barrier, app.instance, 'PX', barrierTtlMs)
     const args = command === 'WAITAOF' ? [1, 0] : [wants]
-    const barrier = waiting.pipeline().set(keys.barrier, app.instance, 'PX', barrierTtlMs)
-    const replies = await barrier
+    const asked = waiting
+      .pipeline()
+      .exists(keys.barrier)
       .call(command, ...args, barrierMs)
-      .info('server')
-      .info('replication')
-      .exec()
-    const [, reached, server, replication] = valuesOf(replies)
+    const [, reached, ...info] = valuesOf(await asked.info('server').info('replication').exec())
     const have = Number(Array.isArray(reached) ? reached[0] : reached)
-    if (have < wants) throw notDurable(command === 'WAITAOF' ? 'its file' : `${have} of ${wants} replicas`)
-    if (nameOf(server, replication) !== history) throw notDurable('another server')
+    if (have < wants) throw notDurable(command === 'WAITAOF' ? 'not on its disk' : `on ${have} of ${wants} replicas`)
+    if (nameOf(infoOf(info)) !== history) throw notDurable('another server answers')
     return history
   }
   return { settleMs: 0, history: () => history, confirm, [Symbol.dispose]: () => waiting[Symbol.dispose]() }
@@ -88,42 +96,32 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
  */
 const everysecMs = 2_000
 
-async function byAge({ redis, keys }: App): Promise<Durability> {
-  let history = await historyOf(redis, keys.barrier)
+/** @param rewriting whether nothing is synced while a child of Redis writes a file */
+async function byAge({ redis, keys }: App, rewriting: boolean): Promise<Durability> {
+  const children = rewriting ? ['aof_rewrite_in_progress', 'rdb_bgsave_in_progress'] : []
+  let history = await historyAt(redis, keys.barrier)
   const confirm = async (): Promise<History> => {
-    history = await historyOf(redis, keys.barrier)
-    const persistence = await redis.info('persistence')
-    const is = (name: string, value: string): boolean => field(persistence, name) === value
-    const synced = is('aof_enabled', '1') && is('aof_last_write_status', 'ok') && is('aof_pending_bio_fsync', '0')
-    if (!synced) throw notDurable('its append-only file')
+    history = await historyAt(redis, keys.barrier)
+    const info = await infoAt(redis, keys.barrier, 'persistence', 'server', 'replication')
+    const idle = ['aof_pending_bio_fsync', ...children].every((name) => info(name) === '0')
+    if (info('aof_enabled') !== '1') throw notDurable('its append-only file is off')
+    if (info('aof_last_write_status') !== 'ok' || !idle) throw notDurable('not on its disk')
+    // Asked last: had it been started again before it told of its file, it would have another name.
+    if (nameOf(info) !== history) throw notDurable('another server answers')
     return history
   }
   return { settleMs: everysecMs, history: () => history, confirm, [Symbol.dispose]: () => {} }
 }
 
-function notDurable(where: string): OrdersError {
-  const told = `Redis' last writes are not safe yet (${where})`
+function notDurable(why: string): OrdersError {
+  const told = `Redis' last writes are not safe yet (${why})`
   return new OrdersError('ORD_NOT_DURABLE', `${told}: messages stay in SQS until they are.`)
 }
 
-/** With the key, so that a cluster asks the node that the writes go to. */
-async function historyOf(redis: RedisClient, key: string): Promise<History> {
-  const replies = await redis.pipeline().exists(key).info('server').info('replication').exec()
-  const [, server, replication] = valuesOf(replies)
-  return nameOf(server, replication)
+async function historyAt(redis: RedisClient, key: string): Promise<History> {
+  return nameOf(await infoAt(redis, key, 'server', 'replication'))
 }
 
-function nameOf(server: unknown, replication: unknown): History {
-  return `${field(String(server), 'run_id')} ${field(String(replication), 'master_replid')}`
-}
-
-function valuesOf(replies: readonly (readonly [Error | null, unknown])[] | null): unknown[] {
-  return (replies ?? []).map(([error, value]) => {
-    if (error) throw error
-    return value
-  })
-}
-
-function field(info: string, name: string): string | undefined {
-  return new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1]
+function nameOf(info: Info): History {
+  return `${info('run_id')} ${info('master_replid')}`
 }

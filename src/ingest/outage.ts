@@ -13,7 +13,7 @@ export interface Outage {
 }
 
 /** One line when a part of the bridge fails, one when it works again, and a pause between tries. */
-export function reportOutage({ telemetry }: App, part: 'receive' | 'write' | 'delete'): Outage {
+export function reportOutage({ telemetry }: App, part: 'receive' | 'write' | 'confirm' | 'delete' | 'renew'): Outage {
   let failing = false
   return {
     failed: (error) => {

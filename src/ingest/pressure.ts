@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
-import { memoryShare } from '../redis.ts'
+import { infoAt } from '../redis.ts'
 
 /** Where the bridge waits while Redis holds enough: SQS is the elastic buffer, Redis is not. */
 export interface Gate {
@@ -10,23 +10,35 @@ export interface Gate {
 
 /** Closed at the mark, it opens when a fifth of it is free again: without a gap it would flutter. */
 const lowWater = 0.8
+/** Whoever looks at the log finds why nothing comes in. */
+const tellEveryMs = 60_000
 /** In a quarter of a second four pollers bring some thousand orders: little beside the mark. */
 const readEveryMs = 250
 
 /** @param readWaiting orders that wait in Redis for any stage */
 export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
-  const { config, redis, telemetry } = app
+  const { config, telemetry } = app
   let closed = false
+  const resumes = {
+    until: `below ${config.highWaterOrders * lowWater} orders and ${config.highWaterMemory * lowWater} % of memory`,
+  }
+  let toldAt = Number.NEGATIVE_INFINITY
   let readAt = Number.NEGATIVE_INFINITY
   let reading = Promise.resolve()
 
   async function read(): Promise<void> {
-    const [waiting, memory] = await Promise.all([readWaiting(), memoryShare(redis)])
+    const [waiting, memory] = await Promise.all([readWaiting(), memoryShare(app)])
     const load = { waiting, memoryPercent: Math.round(memory * 100) }
     telemetry.emit('load', load)
     const level = Math.max(waiting / config.highWaterOrders, (memory * 100) / config.highWaterMemory)
-    if (!closed && level >= 1) telemetry.emit('heldBack', load)
-    if (closed && level < lowWater) telemetry.emit('flowing', load)
+    if (level >= (closed ? lowWater : 1) && performance.now() - toldAt > tellEveryMs) {
+      toldAt = performance.now()
+      telemetry.emit('heldBack', { ...load, ...resumes })
+    }
+    if (closed && level < lowWater) {
+      toldAt = Number.NEGATIVE_INFINITY
+      telemetry.emit('flowing', load)
+    }
     closed = level >= (closed ? lowWater : 1)
   }
 
@@ -45,4 +57,11 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
       }
     },
   }
+}
+
+/** How much of its `maxmemory` Redis uses, from 0; 0 where it has none. */
+async function memoryShare({ redis, keys }: App): Promise<number> {
+  const info = await infoAt(redis, keys.counters, 'memory')
+  const [used, most] = [Number(info('used_memory') ?? 0), Number(info('maxmemory') ?? 0)]
+  return most === 0 ? 0 : used / most
 }

@@ -3,16 +3,16 @@ import {
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
   QueueDoesNotExist,
-  SQSClient,
-  type SQSClientConfig,
   SQSServiceException,
 } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import type { Sqs } from './sqs.ts'
+import { openTransport } from './transport.ts'
 
 export interface Queue {
-  readonly sqs: SQSClient
+  readonly sqs: Sqs
   readonly url: string
 }
 
@@ -26,7 +26,7 @@ const deadLetterRetentionSeconds = 1_209_600
  * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
  */
 export async function openQueue(config: Config): Promise<Queue & Disposable> {
-  const sqs = new SQSClient(clientOptions(config))
+  const sqs = openTransport(config)
   try {
     const url = await ensureQueue(sqs, config)
     return { sqs, url, [Symbol.dispose]: () => sqs.destroy() }
@@ -54,7 +54,7 @@ export type QueueState =
  * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
  */
 export async function inspectQueue(config: Config): Promise<QueueState> {
-  const sqs = new SQSClient(clientOptions(config))
+  const sqs = openTransport(config)
   try {
     const url = await queueUrl(sqs, config.sqsQueueName)
     if (!url) return { status: 'missing' }
@@ -84,35 +84,7 @@ function cannotOpen(config: Config, cause: unknown): OrdersError {
   return new OrdersError('ORD_SQS', `${what}: check AWS_ENDPOINT_URL and the credentials.`, { cause })
 }
 
-function clientOptions(config: Config): SQSClientConfig {
-  const credentials = credentialsOf(config)
-  return {
-    region: config.awsRegion,
-    ...(config.awsEndpointUrl && { endpoint: config.awsEndpointUrl }),
-    ...(credentials && { credentials }),
-    requestHandler: {
-      connectionTimeout: connectTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      throwOnRequestTimeout: true, // or it only warns
-    },
-  }
-}
-
-/** Undefined leaves it to the SDK's own chain: profiles, roles, what the machine has. */
-function credentialsOf(config: Config): SQSClientConfig['credentials'] {
-  const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config
-  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
-  const host = config.awsEndpointUrl && new URL(config.awsEndpointUrl).hostname
-  const local = host && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(host)
-  return local ? { accessKeyId: 'test', secretAccessKey: 'test' } : undefined
-}
-
-/** Long enough for a slow network, short enough for a person waiting for the first line. */
-const connectTimeoutMs = 5_000
-/** The longest long poll is 20 s. */
-const requestTimeoutMs = 30_000
-
-async function ensureQueue(sqs: SQSClient, { sqsQueueName, sqsVisibilityTimeoutSeconds }: Config): Promise<string> {
+async function ensureQueue(sqs: Sqs, { sqsQueueName, sqsVisibilityTimeoutSeconds }: Config): Promise<string> {
   const found = await queueUrl(sqs, sqsQueueName)
   if (found) return found
   const deadLetters = `${sqsQueueName}-dlq`
@@ -125,7 +97,7 @@ async function ensureQueue(sqs: SQSClient, { sqsQueueName, sqsVisibilityTimeoutS
   })
 }
 
-async function queueUrl(sqs: SQSClient, name: string): Promise<string | undefined> {
+async function queueUrl(sqs: Sqs, name: string): Promise<string | undefined> {
   try {
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name }))
     return QueueUrl
@@ -136,7 +108,7 @@ async function queueUrl(sqs: SQSClient, name: string): Promise<string | undefine
 }
 
 /** Two processes may create it at once: with the same attributes the second gets the first one's. */
-async function create(sqs: SQSClient, name: string, attributes: Record<string, string>): Promise<string> {
+async function create(sqs: Sqs, name: string, attributes: Record<string, string>): Promise<string> {
   const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }))
   if (!QueueUrl) throw new Error(`no URL for the queue ${name}`)
   return QueueUrl
@@ -146,14 +118,14 @@ const messagesAttribute = 'ApproximateNumberOfMessages' as const
 /** AWS gives the count as a number, some emulators as text. */
 const redrivePolicy = z.object({ deadLetterTargetArn: z.string(), maxReceiveCount: z.coerce.number() })
 
-async function readAttributes(sqs: SQSClient, url: string): Promise<Record<string, string> | undefined> {
+async function readAttributes(sqs: Sqs, url: string): Promise<Record<string, string> | undefined> {
   const asked = { QueueUrl: url, AttributeNames: ['RedrivePolicy' as const, messagesAttribute] }
   const reply = await unlessDenied(sqs.send(new GetQueueAttributesCommand(asked)))
   return reply && (reply.Attributes ?? {})
 }
 
 /** @param arn arn:aws:sqs:<region>:<account>:<name> */
-async function countMessages(sqs: SQSClient, arn: string): Promise<number | undefined> {
+async function countMessages(sqs: Sqs, arn: string): Promise<number | undefined> {
   const url = await unlessDenied(queueUrl(sqs, arn.split(':').at(-1) ?? ''))
   const attributes = url ? await readAttributes(sqs, url) : undefined
   return attributes && Number(attributes[messagesAttribute])

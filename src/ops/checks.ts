@@ -41,7 +41,7 @@ const expected = ['queue', 'emulator']
 
 /** A finding without advice is a sentence already. */
 function sentence({ check, found, advice }: Finding): string {
-  return advice ? `The check of ${check} found: ${found}. ${advice}` : found
+  return advice ? `${check.charAt(0).toUpperCase()}${check.slice(1)}: ${found}. ${advice}` : found
 }
 
 /** What there is to say of Redis to who runs these roles. */

@@ -61,15 +61,23 @@ function overview(): string {
 
 /** A fault of ours is told with where it came from. */
 function unexpected(error: unknown): string {
+  if (error instanceof Error && error.name === 'ReplyError') {
+    return `Redis refuses a command (${error.message}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
+  }
   return `This is a fault of orders itself: ${error instanceof Error ? error.stack : messageOf(error)}`
 }
+
+/** On a terminal Ctrl-C reaches us twice at once: by itself, and passed on by npm. */
+const sameSignalMs = 500
 
 /** The first signal stops; a second one ends at once: what is in hand stays pending and is claimed by another. */
 function stopOnSignal(): AbortSignal {
   const stop = new AbortController()
+  let stoppedAt = 0
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      if (stop.signal.aborted) process.exit(130)
+      if (!stop.signal.aborted) stoppedAt = performance.now()
+      else if (performance.now() - stoppedAt > sameSignalMs) process.exit(130)
       stop.abort(name)
     })
   }

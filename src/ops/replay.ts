@@ -26,7 +26,7 @@ export const replayCommand = defineCommand({
       schema: z.enum(rejectCodes).optional(),
     },
     'dry-run': flag('changes nothing, only says what would pass the rules'),
-    wait: flag('waits for the result (on a terminal it always does)'),
+    wait: flag('waits for the result (on a terminal and with --dry-run it always does)'),
   },
   run: async ({ config, options, words, signal, print }) => {
     const limit = limitOf(words, options.limit)
@@ -40,7 +40,9 @@ export const replayCommand = defineCommand({
     print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if ((await queues.replay.getWorkersCount()) === 0)
       print('No jobs process runs: the job waits for one (npx orders run jobs).')
-    if (!options.wait && !process.stdout.isTTY) return
+    if (!options.wait && !options['dry-run'] && !process.stdout.isTTY) {
+      return print(`--wait shows what becomes of them, and so does GET /jobs/${jobId}.`)
+    }
     const result = await resultOf(queues, jobId, total, signal)
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) process.exitCode = 1

@@ -7,7 +7,7 @@ import { type Audit, mostExamples } from '../stages/compare.ts'
 import { type Repaired, repair } from '../stages/repair.ts'
 import type { Sum } from '../stages/tail.ts'
 import { defineCommand, flag } from './command.ts'
-import { openApp } from './open.ts'
+import { connectApp } from './open.ts'
 import { withRunning } from './registry.ts'
 import { money, table } from './status.ts'
 
@@ -20,14 +20,29 @@ export interface Verification {
   readonly repaired?: Repaired & { readonly found: Audit }
 }
 
-type Depth = { readonly deep: boolean; readonly repair: boolean }
+type Depth = { readonly deep: boolean; readonly repair: boolean; readonly force: boolean }
 
 /** Verifies the books, in detail if `deep`; with `repair` mends what is not right and verifies again. */
 export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
   const found = await examine(app, depth.deep || depth.repair, signal)
   if (!depth.repair || !found.audit || found.audit.verdict === 'right') return found
+  if (!depth.force) refuseToSpoil(found.books, found.audit)
   const repaired = { ...(await repair(app, signal)), found: found.audit }
   return { ...(await examine(app, true, signal)), repaired }
+}
+
+/** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
+function refuseToSpoil({ applied, totals }: Books, { sums, wrongUsers, examples }: Audit): void {
+  if (!sums) return
+  const { users, global, leaderboards } = sums
+  const same = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
+  const counted = global.orders - BigInt(totals.orders - applied) // at the moment of the sums, by the counter
+  const othersAgree = same(global, leaderboards) && !same(users, global)
+  if (users.orders === counted && !othersAgree) return
+  const some = examples.slice(0, 5).map(({ user_id }) => user_id)
+  const whose = `some users' own totals are wrong (of ${wrongUsers} that differ: ${some.join(', ')})`
+  const told = `What was counted does not agree with the users' totals: it seems that ${whose}`
+  throw new OrdersError('ORD_BOOKS', `${told}. A repair would spread that: mend them first, or say --force.`)
 }
 
 async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Verification> {
@@ -47,14 +62,16 @@ export function verificationLines({ verdict, books, audit, repaired }: Verificat
     ...(audit ? ['', ...auditLines(audit)] : []),
     '',
     ...differences,
-    closing[verdict],
+    closing({ verdict, books, ...(audit && { audit }) }),
   ]
 }
 
-const closing = {
-  right: 'All is right.',
-  wrong: 'The books do not balance.',
-  undecided: 'Nothing wrong was found, but not all could be compared.',
+function closing({ verdict, books, audit }: Verification): string {
+  if (verdict === 'undecided') return 'Nothing wrong was found, but not all could be compared.'
+  if (!books.balanced) return 'The books do not balance.'
+  if (!audit) return 'The books balance. Users, leaderboards and global stats are compared with --deep.'
+  if (verdict === 'right') return 'All is right.'
+  return "The users' totals do not agree with the rest: --repair rebuilds leaderboards and global stats by them."
 }
 
 const number = (value: number | bigint | null): string => (value === null ? '-' : value.toLocaleString('en'))
@@ -128,10 +145,11 @@ export const verifyCommand = defineCommand({
   options: {
     deep: flag("also every user's totals with both leaderboards and the global stats, while all goes on"),
     repair: flag('deep, and rebuilds leaderboards and global stats by the totals of the users if they are not right'),
+    force: flag("repairs also where it looks as if the users' totals were what is wrong"),
     json: flag(`as JSON on one line, with up to ${mostExamples} users`),
   },
   run: async ({ config, options: { json, ...depth }, signal, print }) => {
-    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+    await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     const verification = await verify(app, depth, signal).catch((error: unknown) => {
       if (failure(error).status !== 503) throw error
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })

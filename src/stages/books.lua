@@ -6,7 +6,7 @@
 --
 -- Replies { counters (names and values in turn), { total_orders, total_revenue_minor }, { length of the invalid stream,
 -- of the list, of the sorted sets together }, per stage the orders that wait in its stream for its group }; -1 where
--- there is no group or more to look at. A pending entry that is no longer in the stream has no orders.
+-- there is more to look at. Without a group all of the stream waits for it. A pending entry that is no longer in the stream has no orders.
 
 local most_entries, most_bytes = tonumber(ARGV[1]), tonumber(ARGV[2])
 local stages = (#ARGV - 2) / 2
@@ -30,7 +30,6 @@ local function look(stream, entry, group, only_counted) -- as decodeEntry in con
 end
 
 local function last_delivered(stream, name)
-  if redis.call('EXISTS', stream) == 0 then return nil end
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local info = {}
     for i = 1, #group, 2 do info[group[i]] = group[i + 1] end
@@ -39,8 +38,9 @@ local function last_delivered(stream, name)
 end
 
 local function waiting(stream, group, only_counted)
+  if redis.call('EXISTS', stream) == 0 then return 0 end
   local delivered = last_delivered(stream, group)
-  if not delivered or redis.call('XPENDING', stream, group)[1] > most_entries then return -1 end
+  if delivered and redis.call('XPENDING', stream, group)[1] > most_entries then return -1 end
   local orders, seen, bytes = 0, 0, 0
   local function add(entries)
     for _, entry in ipairs(entries) do
@@ -49,10 +49,10 @@ local function waiting(stream, group, only_counted)
     end
     return seen <= most_entries and bytes <= most_bytes
   end
-  for _, pending in ipairs(redis.call('XPENDING', stream, group, '-', '+', most_entries)) do
+  for _, pending in ipairs(delivered and redis.call('XPENDING', stream, group, '-', '+', most_entries) or {}) do
     if not add(redis.call('XRANGE', stream, pending[1], pending[1])) then return -1 end
   end
-  local from = '(' .. delivered
+  local from = delivered and '(' .. delivered or '-'
   while true do
     local entries = redis.call('XRANGE', stream, from, '+', 'COUNT', '10') -- each may have 1 MB
     if not add(entries) then return -1 end

@@ -12,9 +12,11 @@ const script = loadScript(import.meta.url)
 
 type Counters = Readonly<Record<string, number>>
 
+/** What is no whole number is left out: somebody else wrote it. */
 export async function readCounters(redis: RedisClient, keys: Keys): Promise<Record<string, number>> {
   const counters = await redis.hgetall(keys.counters)
-  return Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)]))
+  const numbers = Object.entries(counters).map(([name, value]): [string, number] => [name, Number(value)])
+  return Object.fromEntries(numbers.filter(([, value]) => Number.isSafeInteger(value)))
 }
 
 /** Orders that came in and did not go out. The counters are read at one moment, so this is exact. */
@@ -26,7 +28,7 @@ export function waitingFor(stage: Stage, counters: Counters): number {
 
 /** Orders that wait for any stage, or are in its hands. */
 export function waitingForAny(counters: Counters): number {
-  return pipeline.reduce((sum, stage) => sum + waitingFor(stage, counters), 0)
+  return pipeline.reduce((sum, stage) => sum + Math.max(0, waitingFor(stage, counters)), 0)
 }
 
 /** A stage's orders: in = passed + duplicates + rejected + missed + waiting. */
@@ -40,7 +42,7 @@ export interface StageBooks {
   readonly missed: number
   /** By the counters: what came in and did not go out. */
   readonly waiting: number
-  /** What its stream really holds for it; null where it has no group yet or that is too much to look at. */
+  /** What its stream really holds for it; null where that is too much to look at. */
   readonly measured: number | null
   readonly balanced: boolean
 }
@@ -76,7 +78,7 @@ export async function readBooks(redis: RedisClient, keys: Keys): Promise<Books> 
   const [flat, [orders, minor], [stream, list, groups], measured] = await read(redis, keys)
   const all = pairs(flat)
   const counters = Object.fromEntries(all.filter(([, value]) => Number.isSafeInteger(value)))
-  const totals = { orders: Number(orders ?? 0), minor: Number(minor ?? 0) }
+  const totals = { orders: whole(orders), minor: whole(minor) }
   const invalid = { stream, list, groups, balanced: stream === list && list === groups }
   const of = (name: string): number => counters[name] ?? 0
   const stages = pipeline.map((stage, at) => stageBooks(stage, counters, measured[at] ?? -1))
@@ -84,6 +86,9 @@ export async function readBooks(redis: RedisClient, keys: Keys): Promise<Books> 
   const differences = [
     ...all.flatMap(([name]) => (name in counters ? [] : [`The counter ${name} is no whole number.`])),
     ...stages.filter(({ balanced }) => !balanced).map(stageDifference),
+    ...([orders, minor].every((total) => total === null || /^-?\d+$/.test(total))
+      ? []
+      : ['The global stats are no numbers.']),
     ...(totals.orders === applied ? [] : [`The global stats count ${totals.orders} orders, the stage has ${applied}.`]),
     ...(invalid.balanced
       ? []
@@ -102,6 +107,11 @@ export async function readBooks(redis: RedisClient, keys: Keys): Promise<Books> 
     invalid,
     differences,
   }
+}
+
+function whole(field: string | null): number {
+  const value = Number(field ?? 0)
+  return Number.isFinite(value) ? value : 0
 }
 
 /** @param held orders in its stream; -1 where that could not be measured */

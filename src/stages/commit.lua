@@ -61,14 +61,24 @@ redis.call('XLEN', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('XLEN', KEYS[4])
 redis.call('LLEN', KEYS[5])
-for _, board in ipairs(boards) do redis.call('ZCARD', KEYS[board[1]]) end
+local function probe(command, key, ...) -- what Redis says of a key of another type does not name it
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then return nil, redis.error_reply('ORDERS ' .. key .. ' cannot be used: ' .. reply.err) end
+  return reply
+end
+for _, board in ipairs(boards) do
+  local _, failed = probe('ZCARD', KEYS[board[1]])
+  if failed then return failed end
+end
 for i = 1, plan.rejects do redis.call('ZCARD', KEYS[tonumber(ARGV[first_reject + 4 * (i - 1) + 1])]) end
 for _, ticket in ipairs(plan.tickets) do redis.call('HLEN', KEYS[ticket[2]]) end
 for _, hash in ipairs(hashes) do -- in parts: Lua passes at most some 8,000 arguments at once
   for from = 2, #hash, 2000 do
-    local read = { 'HMGET', KEYS[hash[1]] }
-    for i = from, math.min(from + 1999, #hash), 2 do read[#read + 1] = hash[i] end
-    for i, value in ipairs(redis.call(unpack(read))) do
+    local fields = {}
+    for i = from, math.min(from + 1999, #hash), 2 do fields[#fields + 1] = hash[i] end
+    local values, failed = probe('HMGET', KEYS[hash[1]], unpack(fields))
+    if failed then return failed end
+    for i, value in ipairs(values) do
       value = value or '0'
       local at = from + 2 * (i - 1)
       local integer = value == '0' or value:match('^%-?[1-9]%d*$') -- what HINCRBY takes

@@ -3,13 +3,13 @@
 -- ARGV[1] a JSON object:
 --   group
 --   others         the other groups of the stream
---   only_counted   whether only entries with field c were counted as they came in
+--   outside        whether it is the first stage
 --   inflow         counter of what came in
---   outflow        counters of what the stage is done with, should it have had a group before
+--   outflow        counters of what the stage is done with
 --   missed         counter of what the group comes too late for
 -- Replies 1 if it was created, else 0.
 --
--- missed = came in - done with - held by the stream. The stream is read through once in the life of a group.
+-- missed = came in - held by the stream, for a stage that has never worked. The stream is read through once in its life.
 
 local wanted = cjson.decode(ARGV[1])
 redis.call('HLEN', KEYS[2]) -- what can fail is done before the first write
@@ -24,20 +24,21 @@ redis.call('XGROUP', 'CREATE', KEYS[1], wanted.group, '0', 'MKSTREAM')
 
 local function counter(name) return tonumber(redis.call('HGET', KEYS[2], name) or '0') or 0 end
 local missed = counter(wanted.inflow)
-for _, name in ipairs(wanted.outflow) do missed = missed - counter(name) end
-if missed <= 0 then return 1 end
+for _, name in ipairs(wanted.outflow) do
+  if counter(name) ~= 0 then return 1 end -- it has worked before: what its stream does not hold is lost, and the books are to say so
+end
+if wanted.outside or missed <= 0 then return 1 end -- what comes in from outside is counted with its entry
 
 local others = {}
 for _, name in ipairs(wanted.others) do others[name] = true end
 
 local function orders_of(fields) -- as decodeEntry in consume.ts
-  local said, counted, alone
+  local said, alone
   for i = 1, #fields, 2 do
     if fields[i] == 'n' then said = said or fields[i + 1] end
-    if fields[i] == 'c' then counted = true end
     if fields[i] == 'g' then alone = fields[i + 1] end
   end
-  if alone and others[alone] or wanted.only_counted and not counted then return 0 end
+  if alone and others[alone] then return 0 end
   local orders = tonumber(said or '1') or 1
   return orders >= 1 and orders <= 10000 and orders % 1 == 0 and orders or 1
 end

@@ -16,7 +16,7 @@ export async function ensureGroups(redis: RedisClient, keys: Keys): Promise<void
     const wanted = {
       group: stage.name,
       others: pipeline.filter((other) => other.from === stage.from && other !== stage).map(({ name }) => name),
-      only_counted: stage.from === 'raw',
+      outside: stage.from === 'raw',
       inflow: inflowOf(stage.from),
       outflow: outflowOf(stage),
       missed: missedBy(stage),

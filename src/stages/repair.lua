@@ -4,9 +4,11 @@
 -- ARGV[1] entry up to which the rebuilt ones are   [2] what the counter said then   [3] name of the counter
 -- ARGV[4] users that the rebuilt ones have at least   [5] most records to add here
 -- ARGV[6] [7] orders and minor units to add to the global stats: a difference, so it holds whatever is counted meanwhile
+-- ARGV[8] how many orders more the global stats had than the counter, when the difference was found
 --
 -- Replies 'done', or with the leaderboards as they were: 'behind' where there are more records to be added first, 'gap'
--- where some were trimmed, 'gone' where the rebuilt ones are not what the caller built: they expired, or another repair runs.
+-- where some were trimmed, 'gone' where the rebuilt ones or the global stats are not what the caller found: they expired, or
+-- another repair ran.
 
 if redis.call('ZCARD', KEYS[6]) < tonumber(ARGV[4]) or redis.call('ZCARD', KEYS[7]) < tonumber(ARGV[4]) then return 'gone' end
 
@@ -17,11 +19,19 @@ for _, entry in ipairs(entries) do
   local fields = {}
   for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
   local read, batch = pcall(cjson.decode, fields.r or '')
-  for _, record in ipairs(read and type(batch) == 'table' and batch or {}) do records[#records + 1] = record end
+  for _, record in ipairs(read and type(batch) == 'table' and batch or {}) do
+    local sound = type(record) == 'table' and type(record.user_id) == 'string'
+    if sound and type(record.order_count) == 'number' and type(record.total_spend_minor) == 'number' then
+      records[#records + 1] = record
+    end
+  end
   if #records > tonumber(ARGV[5]) then return 'behind' end
-  if not fields.c then applied = applied + tonumber(fields.n or '1') end
+  if not fields.c then applied = applied + (tonumber(fields.n or '1') or 1) end
 end
 if string.format('%.0f', applied) ~= (redis.call('HGET', KEYS[2], ARGV[3]) or '0') then return 'gap' end
+
+local total = tonumber(redis.call('HGET', KEYS[3], 'total_orders') or '0') or 0
+if string.format('%.0f', total - applied) ~= ARGV[8] then return 'gone' end
 
 redis.call('ZCARD', KEYS[4]) -- what can fail is done before the first write
 redis.call('ZCARD', KEYS[5])

@@ -4,7 +4,7 @@ import { loadScript, runScript } from '../script.ts'
 import { type Account, raise, readAccounts } from './accounts.ts'
 import { aggregate } from './aggregate.ts'
 import { sumOf } from './compare.ts'
-import { mostAttempts, openTail, type Sum, type Tail } from './tail.ts'
+import { type Moment, mostAttempts, openTail, type Sum, type Tail } from './tail.ts'
 
 const script = loadScript(import.meta.url)
 
@@ -46,7 +46,7 @@ async function repairOnce(app: App, signal: AbortSignal): Promise<Repaired | und
     if (!(await tail.now((record) => raise(fresh, record)))) return undefined
     await rank(app, fresh, signal)
     fresh.clear()
-    reply = await swap(app, tail, accounts.size, difference)
+    reply = await swap(app, tail, { users: accounts.size, difference, moment })
     if (reply === 'done') return { users: accounts.size, before: moment.global, after }
   }
   return undefined
@@ -75,10 +75,16 @@ async function rank({ redis, keys }: App, accounts: ReadonlyMap<string, Account>
 /** Records added in the script: 2,000 cost Redis some 6 ms, and are counted in no less than 30. */
 const mostRecords = 2_000
 
-async function swap({ redis, keys }: App, tail: Tail, users: number, { orders, minor }: Sum): Promise<string> {
+interface Swap {
+  readonly users: number
+  readonly difference: Sum
+  readonly moment: Moment
+}
+
+async function swap({ redis, keys }: App, tail: Tail, { users, difference, moment }: Swap): Promise<string> {
   const boards = [keys.leaderboardSpend, keys.leaderboardOrders, keys.rebuiltSpend, keys.rebuiltOrders]
   const names = [keys.stream.counted, keys.counters, keys.globalStats, ...boards]
   const read = [tail.cursor, String(tail.applied), aggregate.counts]
-  const args = [...read, users, mostRecords, String(orders), String(minor)]
-  return String(await runScript(redis, script, names, args))
+  const mend = [difference.orders, difference.minor, moment.global.orders - moment.applied].map(String)
+  return String(await runScript(redis, script, names, [...read, users, mostRecords, ...mend]))
 }

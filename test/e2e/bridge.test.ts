@@ -131,7 +131,7 @@ test('replicas:1: a message is deleted when a replica has it, and not before', a
   await ranked(redis, 30)
   await until('the outage to be told', () => all.events('bridgeFailed')[0])
   expect(all.events('bridgeFailed')).toMatchObject([
-    { part: 'delete', error: expect.stringContaining('0 of 1 replicas') },
+    { part: 'confirm', error: expect.stringContaining('0 of 1 replicas') },
   ])
   expect(sqs.depth()).toBe(30)
   await second.replicaof('127.0.0.1', server.port)

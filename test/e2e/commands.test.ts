@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { commands } from '../../src/ops/cli.ts'
@@ -226,6 +227,17 @@ test('SIGTERM to npm start ends the system, too', async () => {
   await until('its process to be gone', () => !existsSync(`/proc/${system}`))
 })
 
+test('a Ctrl-C that npm passes on, so that it comes twice, is one: the stop is orderly and the data is gone', async () => {
+  await using demo = spawnOrders(['demo'], demoEnv, { cwd: folder })
+  await until('the demo to be done', () => demo.stdout().includes('Ctrl-C stops.'))
+  const { folder: data = '' } = readRunning(join(folder, '.data')) ?? {}
+  expect(existsSync(data)).toBe(true)
+  demo.child.kill('SIGINT')
+  expect(await demo.kill('SIGINT')).toEqual({ code: 0, signal: null })
+  expect(existsSync(data)).toBe(false)
+  expect(readRunning(join(folder, '.data'))).toBeUndefined()
+})
+
 test('neither a second Ctrl-C nor a kill -9 of the demo leaves a redis-server behind for good', async (context) => {
   requireRedisServer(context)
   const up = async (demo: OrdersProcess): Promise<string> => {
@@ -241,6 +253,7 @@ test('neither a second Ctrl-C nor a kill -9 of the demo leaves a redis-server be
   await using impatient = spawnOrders(['demo'], demoEnv, { cwd: folder })
   const first = await up(impatient)
   impatient.child.kill('SIGINT')
+  await sleep(600) // what comes at once is the same Ctrl-C, passed on by npm
   await impatient.kill('SIGINT')
   await until('its redis-server to be gone', () => isGone(first))
   await using killed = spawnOrders(['demo'], demoEnv, { cwd: folder })

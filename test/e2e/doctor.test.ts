@@ -134,8 +134,8 @@ describe('a start', () => {
     await using orders = spawnOrders(['run', 'bridge', 'validate'], env)
     expect(await orders.exit()).toEqual({ code: 1, signal: null })
     expect(orders.stderr().trimEnd().split('\n')).toEqual([
-      'The check of eviction found: maxmemory-policy allkeys-lru. Set maxmemory-policy noeviction, or Redis throws orders away when it is full.',
-      'The check of append-only file found: off. Switch appendonly on or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
+      'Eviction: maxmemory-policy allkeys-lru. Set maxmemory-policy noeviction, or Redis throws orders away when it is full.',
+      'Append-only file: off. Switch appendonly on or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
     ])
     expect(await redis.redis.exists(makeKeys().stream.raw)).toBe(0)
     expect(await examineQueue(configOf(env))).toMatchObject([{ check: 'queue', level: 'warning' }])
@@ -268,7 +268,8 @@ test('the append-only file against SQS_DELETE_AFTER', async (context) => {
   }
   expect(await judge('yes', 'everysec', '')).toBe('ok: on, appendfsync everysec')
   expect(await judge('yes', 'always', 'fsync')).toBe('ok: on, appendfsync always')
-  expect(await judge('yes', 'no', 'fsync')).toBe('warning: on, appendfsync no')
+  expect(await judge('yes', 'no', 'fsync')).toBe('error: on, appendfsync no')
+  expect(await judge('yes', 'no', '')).toBe('warning: on, appendfsync no')
   expect(await judge('yes', 'everysec', 'write')).toMatch(/^ok: .* up to a second of orders can be lost$/)
   expect(await judge('yes', 'always', 'write')).toMatch(/^ok: .* nothing is lost/)
   expect(await judge('yes', 'no', 'write')).toMatch(/^ok: .* the system has not written yet can be lost$/)

@@ -41,7 +41,11 @@ test('verify says what it looked at and that all is right, with exit code 0', as
   requireRealRedis(context)
   await using world = await emptyRedis()
   const [app, env] = [appOn(world.redis), envOf(world.url)]
-  expect(await verify(env)).toMatchObject({ code: 0, out: expect.stringMatching(/\nAll is right\.\n$/), err: '' })
+  expect(await verify(env)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/\nThe books balance\. .*--deep\.\n$/),
+    err: '',
+  })
   await send(app, 0, 500)
   await workOff(app, env, 500)
   const { code, out } = await verify(env, '--deep')
@@ -100,6 +104,27 @@ test('what is wrong is shown, 20 users of it on the terminal, with exit code 1; 
   const again = await verify(env, '--repair', '--json')
   expect(again.code).toBe(0)
   expect(JSON.parse(again.out)).not.toHaveProperty('repaired')
+})
+
+test('where it looks as if users were wrong, a repair refuses to spread that, and does it when it is forced', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const { redis } = world
+  const [app, env] = [appOn(redis), envOf(world.url)]
+  await send(app, 0, 100)
+  await workOff(app, env, 100)
+  for (const field of ['order_count', 'total_spend_minor']) {
+    const before = await redis.hget('user:user_7', field)
+    await redis.hset('user:user_7', field, '1000')
+    const refused = await verify(env, '--repair')
+    expect(refused.code).toBe(1)
+    expect(refused.err).toMatch(/^What was counted does not agree with the users' totals: .*user_7.*--force\.\n$/)
+    expect(await redis.hget('global:stats', 'total_orders')).toBe('100')
+    await redis.hset('user:user_7', field, before ?? '')
+  }
+  await redis.hset('user:user_7', 'total_spend_minor', '1000')
+  expect(await verify(env, '--repair', '--force')).toMatchObject({ code: 0, err: '' })
+  expect(await redis.zscore('leaderboard:spend', 'user_7')).toBe('1000')
 })
 
 test('verify --deep of a process of its own is right while others work', async (context) => {

@@ -49,7 +49,7 @@ test('the books of an empty system balance, with groups or without', async () =>
   await using world = await open()
   expect(await world.books()).toMatchObject({ ...balanced, received: 0, waiting: 0 })
   await world.redis.flushdb()
-  expect(await world.books()).toMatchObject({ ...balanced, stages: [{ measured: null }, {}, {}] })
+  expect(await world.books()).toMatchObject({ ...balanced, stages: [{ measured: 0 }, {}, {}] })
 })
 
 test('the books balance in every phase: waiting, in hand, half worked off, rejected, replayed, discarded, done', async () => {
@@ -137,6 +137,25 @@ test('more than can be looked at is not measured, and still checked for what can
   await ensureGroups(redis, app.keys)
   await send(app, [JSON.stringify('x'.repeat(900_000)), ...Array.from({ length: 9 }, () => 'x'.repeat(900_000))])
   expect(await books()).toMatchObject({ ...balanced, stages: [{ waiting: 10, measured: null }, {}, {}] })
+})
+
+test('a stream that is lost stays a difference, also when its group is created again', async () => {
+  await using world = await open()
+  const { app, redis, books } = world
+  await send(app, [JSON.stringify({ user_id: 'u', order_id: '1', order_value: 1 })])
+  const told = 'Stage validate: 1 orders wait by the counters, its stream holds 0 for it.'
+  await redis.del('orders:raw')
+  expect(await books()).toMatchObject({ balanced: false, differences: [told] })
+  await ensureGroups(redis, app.keys)
+  expect(await books()).toMatchObject({ balanced: false, differences: [told] })
+})
+
+test('a counter or a total that is no number is a difference, not an error', async () => {
+  await using world = await open()
+  await world.redis.hset('global:stats', 'total_orders', 'abc')
+  await world.redis.hset('pipeline:counters', 'received', 'abc')
+  const differences = ['The counter received is no whole number.', 'The global stats are no numbers.']
+  expect(await world.books()).toMatchObject({ balanced: false, totals: { orders: 0 }, differences })
 })
 
 const tamperings: [what: string, how: (redis: Redis) => Promise<unknown>, differences: string[]][] = [

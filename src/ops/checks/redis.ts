@@ -54,12 +54,10 @@ export const memory: ServerCheck = ({ info }, { highWaterMemory }) => {
     return ok(check, `${megabytes(used)} used, no maxmemory: only HIGH_WATER_ORDERS holds the bridge back`)
   const percent = Math.round((used / most) * 100)
   const found = `${megabytes(used)} of ${megabytes(most)} used (${percent} %)`
-  if (percent < highWaterMemory) return ok(check, found)
-  return warning(
-    check,
-    found,
-    `Raise maxmemory: from ${highWaterMemory} % (HIGH_WATER_MEMORY) on the bridge receives nothing.`,
-  )
+  const resumes = highWaterMemory * 0.8
+  if (percent < resumes) return ok(check, found)
+  const mark = `from ${highWaterMemory} % (HIGH_WATER_MEMORY) on the bridge receives nothing, until it is below ${resumes} %`
+  return warning(check, found, `Raise maxmemory: ${mark}.`)
 }
 
 const megabytes = (bytes: number): string =>
@@ -76,12 +74,10 @@ export const appendOnlyFile: ServerCheck = ({ info, settings }, { sqsDeleteAfter
   if (sqsDeleteAfter?.kind === 'write') return ok(check, `${found}; SQS_DELETE_AFTER=write: ${atRisk(fsync)}`)
   if (sqsDeleteAfter?.kind === 'replicas') return ok(check, found)
   if (fsync === undefined) return warning(check, found, 'See to it that it is everysec or always.')
-  if (fsync === 'no')
-    return warning(
-      check,
-      found,
-      'Set appendfsync everysec: now the system writes when it likes, and messages are deleted before.',
-    )
+  if (fsync === 'no') {
+    const advice = 'Set appendfsync everysec: now the system writes when it likes, and messages are deleted before.'
+    return sqsDeleteAfter ? error(check, found, advice) : warning(check, found, advice)
+  }
   return ok(check, found)
 }
 

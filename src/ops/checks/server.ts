@@ -25,15 +25,16 @@ export const isEmulator = ({ info }: Server): boolean => info['os'] === 'mocked 
 /** The server, or of a cluster every master. */
 export async function readServers({ redis, config, keys }: App): Promise<Server[]> {
   const nodes = config.redisCluster ? (redis as unknown as Cluster).nodes('master') : [redis]
-  return Promise.all(nodes.map((node) => readServer(node, keys)))
+  const used = config.sqsDeleteAfter?.kind === 'replicas' ? [...commandsUsed, 'WAIT 1 1'] : commandsUsed
+  return Promise.all(nodes.map((node) => readServer(node, keys, used)))
 }
 
-async function readServer(redis: RedisClient, keys: Keys): Promise<Server> {
+async function readServer(redis: RedisClient, keys: Keys, used: readonly string[]): Promise<Server> {
   const setting = async (name: string): Promise<Facts> => pairs(await unlessRefused(redis.call('CONFIG', 'GET', name)))
   const [info = '', user, lacks, ...settings] = await Promise.all([
     unlessRefused(redis.info()),
     unlessRefused(redis.call('ACL', 'WHOAMI')),
-    readMissing(redis),
+    readMissing(redis, used),
     setting('maxmemory-policy'),
     setting('appendfsync'),
     setting('hash-max-*-entries'),
@@ -45,7 +46,7 @@ async function readServer(redis: RedisClient, keys: Keys): Promise<Server> {
     user: user === undefined ? undefined : String(user),
     compactEntries: Number(known['hash-max-listpack-entries'] ?? known['hash-max-ziplist-entries'] ?? 128),
     lacks,
-    forbids: await readForbidden(redis, String(user), keys),
+    forbids: await readForbidden(redis, { user: String(user), keys, used }),
   }
 }
 
@@ -72,21 +73,25 @@ export const commandsUsed: readonly string[] = [
   ...['HEXISTS K f', 'HGET K f', 'HGETALL K', 'HINCRBY K f 1', 'HLEN K', 'HMGET K f', 'HSET K f v', 'HSETNX K f v'],
   ...['LINDEX K 0', 'LLEN K', 'LPUSH K v', 'LREM K 1 v', 'LSET K 0 v', 'XACK K g 0', 'XADD K * f v', 'XDEL K 0'],
   ...['XAUTOCLAIM K g c 0 0', 'XCLAIM K g c 0 0', 'XGROUP CREATE K g 0', 'XGROUP DELCONSUMER K g c', 'XINFO GROUPS K'],
+  ...['PEXPIRE K 1', 'XINFO CONSUMERS K g'],
   ...['XLEN K', 'XPENDING K g', 'XRANGE K - +', 'XREADGROUP GROUP g c STREAMS K >', 'XTRIM K MINID 0'],
   ...['ZADD K 1 m', 'ZCARD K', 'ZLEXCOUNT K - +', 'ZREM K m'],
 ]
 
-async function readMissing(redis: RedisClient): Promise<string[] | undefined> {
-  const names = [...new Set(commandsUsed.map((sample) => sample.split(' ')[0] ?? ''))]
+async function readMissing(redis: RedisClient, used: readonly string[]): Promise<string[] | undefined> {
+  const names = [...new Set(used.map((sample) => sample.split(' ')[0] ?? ''))]
   const known = await unlessRefused(redis.call('COMMAND', 'INFO', ...names))
   return Array.isArray(known) ? names.filter((_, at) => known[at] === null) : undefined
 }
 
 /** Redis 7.0 and newer tell, to who may ask, whether a command would be allowed, without running it. */
-async function readForbidden(redis: RedisClient, user: string, keys: Keys): Promise<string[] | undefined> {
+async function readForbidden(
+  redis: RedisClient,
+  { user, keys, used }: { user: string; keys: Keys; used: readonly string[] },
+): Promise<string[] | undefined> {
   const others = [keys.invalidOrders, keys.userStats('u'), keys.ledger(0, 0), manifestKey, jobsPrefix]
   const samples = [
-    ...commandsUsed.map((sample) => sample.split(' ').map((word) => (word === 'K' ? keys.stream.raw : word))),
+    ...used.map((sample) => sample.split(' ').map((word) => (word === 'K' ? keys.stream.raw : word))),
     ...[keys.counters, keys.globalStats, keys.leaderboardSpend, ...others].map((key) => ['EXPIRE', key, '1']),
   ]
   const asked = redis.pipeline(samples.map((sample) => ['acl', 'DRYRUN', user, ...sample]))
