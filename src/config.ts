@@ -166,8 +166,7 @@ export const variables = {
     name: 'SQS_TRANSPORT',
     unit: 'name',
     expected: '`sdk` or `thin`',
-    about:
-      'How SQS is called: by the AWS SDK, or by a thin client over what the SDK knows, for less than half the CPU.',
+    about: 'How SQS is called: by the AWS SDK, or by a thin client over what the SDK knows, for half the CPU.',
     schema: withDefault(z.enum(['sdk', 'thin']), 'sdk'),
   }),
   sqsDeleteAfter: define({

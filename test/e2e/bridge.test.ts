@@ -23,6 +23,13 @@ const bodies = (count: number): string[] =>
 const line = ['run', 'bridge', 'validate', 'aggregate', 'leaderboard']
 const debug: Env = { LOG_LEVEL: 'debug' }
 
+/** A test of how SQS is called, with either client. */
+function overBoth(name: string, run: (transport: Env, context: TestContext) => Promise<void>): void {
+  for (const transport of ['sdk', 'thin']) {
+    test(`${name}: SQS_TRANSPORT=${transport}`, (context) => run({ SQS_TRANSPORT: transport }, context))
+  }
+}
+
 async function counted(redis: Redis): Promise<Record<string, string>> {
   return redis.hgetall('pipeline:counters')
 }
@@ -171,37 +178,40 @@ test('while it waits, SQS is kept from handing a message out again', async (cont
   redis.disconnect()
 })
 
-test('messages that SQS fails to delete are deleted again; what it will never delete is let go', async (context) => {
-  await using server = await serverOf(context, '--appendfsync', 'always')
-  await using sqs = await emptySqs()
-  let deletes = 0
-  const failFirst: Answer = (name, { Entries }) => {
-    if (name !== 'DeleteMessageBatch' || deletes++ > 0) return undefined
-    const [first, second, ...rest] = Entries as { Id: string }[]
-    return {
-      Successful: [],
-      Failed: [
-        { ...second, SenderFault: true, Code: 'ReceiptHandleIsInvalid' },
-        ...[first, ...rest].map((entry) => ({ ...entry, SenderFault: false, Code: 'InternalError' })),
-      ],
+overBoth(
+  'messages that SQS fails to delete are deleted again; what it will never delete is let go',
+  async (transport, context) => {
+    await using server = await serverOf(context, '--appendfsync', 'always')
+    await using sqs = await emptySqs()
+    let deletes = 0
+    const failFirst: Answer = (name, { Entries }) => {
+      if (name !== 'DeleteMessageBatch' || deletes++ > 0) return undefined
+      const [first, second, ...rest] = Entries as { Id: string }[]
+      return {
+        Successful: [],
+        Failed: [
+          { ...second, SenderFault: true, Code: 'ReceiptHandleIsInvalid' },
+          ...[first, ...rest].map((entry) => ({ ...entry, SenderFault: false, Code: 'InternalError' })),
+        ],
+      }
     }
-  }
-  await using proxy = await openSqsProxy(sqs.url, failFirst)
-  const env = envOf(server.url, sqs, debug)
-  await sendBodies(env, bodies(10))
-  await using _ = spawnOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
-  await until('a second try', () => proxy.calls.filter(({ name }) => name === 'DeleteMessageBatch')[1])
-  await until(
-    'all but one to be deleted',
-    () => sqs.depth(),
-    (depth) => depth === 1,
-  )
-})
+    await using proxy = await openSqsProxy(sqs.url, failFirst)
+    const env = envOf(server.url, sqs, { ...debug, ...transport })
+    await sendBodies(env, bodies(10))
+    await using _ = spawnOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
+    await until('a second try', () => proxy.calls.filter(({ name }) => name === 'DeleteMessageBatch')[1])
+    await until(
+      'all but one to be deleted',
+      () => sqs.depth(),
+      (depth) => depth === 1,
+    )
+  },
+)
 
-test('a stop deletes first what has been written, in under five seconds', async (context) => {
+overBoth('a stop deletes first what has been written, in under five seconds', async (transport, context) => {
   await using server = await serverOf(context)
   await using sqs = await emptySqs()
-  const env = envOf(server.url, sqs, debug)
+  const env = envOf(server.url, sqs, { ...debug, ...transport })
   await using all = spawnOrders(line, env)
   await all.started()
   await sendBodies(env, bodies(200))

@@ -129,4 +129,11 @@ describe('generated orders through SQS come to what an independent oracle says',
     ]
     await runThrough((env) => roles.map((role) => spawnOrders(['run', role], env)))
   })
+
+  test('with three bridges over the thin SQS client', async () => {
+    const roles = [['bridge'], ['bridge'], ['bridge'], ['validate', 'aggregate', 'leaderboard', 'api']]
+    await runThrough((env) =>
+      roles.map((together) => spawnOrders(['run', ...together], { ...env, SQS_TRANSPORT: 'thin' })),
+    )
+  })
 })

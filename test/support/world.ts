@@ -32,8 +32,14 @@ export async function emptySqs(): Promise<{ url: string; queueName: string; dept
 
 export type Env = Readonly<Record<string, string>>
 
-/** Reads and claims so short that tests need not wait for them. */
-const quick: Env = { BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1', CLAIM_IDLE_MS: '1000', API_PORT: '0' }
+/** Reads and claims so short that tests need not wait for them; TEST_SQS_TRANSPORT=thin runs any test over the thin client. */
+const quick: Env = {
+  BLOCK_MS: '100',
+  SQS_WAIT_TIME_SECONDS: '1',
+  CLAIM_IDLE_MS: '1000',
+  API_PORT: '0',
+  SQS_TRANSPORT: process.env['TEST_SQS_TRANSPORT'] ?? '',
+}
 
 /** The environment of a process under test. */
 export function envOf(redisUrl: string, sqs?: { url: string; queueName: string }, more: Env = {}): Env {

@@ -1,0 +1,49 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export interface Received {
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** An HTTP server that writes down every request, byte for byte, and answers as it is told. */
+export interface HttpScript extends AsyncDisposable {
+  readonly url: string
+  readonly requests: Received[]
+}
+
+export type Reply = (response: ServerResponse, at: number) => void
+
+/** @param reply gets the number of the request, from 0; what does not end the response leaves it open */
+export async function openHttpScript(reply: Reply): Promise<HttpScript> {
+  const requests: Received[] = []
+  const server = createServer(async (incoming, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of incoming) chunks.push(chunk)
+    const { method, url, headers } = incoming
+    requests.push({ method, url, headers, body: Buffer.concat(chunks).toString() })
+    response.sendDate = false // a client takes the server's time for right: only where a test says so
+    reply(response, requests.length - 1)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const close = async (): Promise<void> => {
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  }
+  return { url: `http://127.0.0.1:${port}`, requests, [Symbol.asyncDispose]: close }
+}
+
+/** A reply in JSON. */
+export const json =
+  (status: number, body: object, headers: Record<string, string> = {}): Reply =>
+  (response) =>
+    void response
+      .writeHead(status, { 'content-type': 'application/x-amz-json-1.0', ...headers })
+      .end(JSON.stringify(body))
