@@ -1,0 +1,48 @@
+import { readConfig } from '../../src/config.ts'
+import { makeKeys } from '../../src/keys.ts'
+import { admittedRecord, generationSeconds, identityOf, type LedgerRecord } from '../../src/stages/ledger.ts'
+import { checkOrder } from '../../src/stages/rules.ts'
+
+/** What every peer's stages do to one order: the same rules, the same ledger, the same keys as ours. */
+export const keys = makeKeys()
+
+const config = readConfig({})
+const place = {
+  keys,
+  buckets: config.ledgerBuckets,
+  generation: Math.floor(Date.now() / 1_000 / generationSeconds(config)),
+}
+
+export interface Admitted {
+  readonly user_id: string
+  readonly minor: number
+}
+
+export function judge(body: string): Admitted & { readonly ledger: LedgerRecord } {
+  const order = checkOrder(body)
+  if ('code' in order) throw new Error(order.reason)
+  return { user_id: order.userId, minor: order.minor, ledger: admittedRecord(identityOf(order), place) }
+}
+
+/** The part of a Redis client or transaction that the effects need. */
+interface Commands {
+  hincrby(key: string, field: string, by: number): unknown
+  zincrby(key: string, by: number, member: string): unknown
+}
+
+export function count(redis: Commands, { user_id, minor }: Admitted): Promise<unknown> {
+  const user = keys.userStats(user_id)
+  return Promise.all([
+    redis.hincrby(user, 'order_count', 1),
+    redis.hincrby(user, 'total_spend_minor', minor),
+    redis.hincrby(keys.globalStats, 'total_orders', 1),
+    redis.hincrby(keys.globalStats, 'total_revenue_minor', minor),
+  ])
+}
+
+export function rank(redis: Commands, { user_id, minor }: Admitted): Promise<unknown> {
+  return Promise.all([
+    redis.zincrby(keys.leaderboardSpend, minor, user_id),
+    redis.zincrby(keys.leaderboardOrders, 1, user_id),
+  ])
+}

@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto'
+import { readConfig } from '../../src/config.ts'
+import { enqueue } from '../../src/ingest/enqueue.ts'
+import { openApp } from '../../src/ops/open.ts'
+import { runRoles } from '../../src/ops/roles.ts'
+import { chunks, countdown, inParallel, type OpenContender } from './contender.ts'
+
+/** `orders run validate aggregate leaderboard`; the orders as the bridge writes them, ten an entry. `level`: STAGE_LOOPS. */
+export const open: OpenContender = async ({ url, orders, level }) => {
+  const app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent', STAGE_LOOPS: `${level}` }))
+  const stop = new AbortController()
+  const ranked = countdown(orders.length)
+  let running: Promise<void> | undefined
+  return {
+    fill: () =>
+      inParallel(chunks(orders, 10), 16, (ten) =>
+        enqueue(
+          app.redis,
+          app.keys,
+          ten.map(({ body }) => ({ id: randomUUID(), body })),
+        ),
+      ),
+    work: async (begun) => {
+      app.telemetry.listen((event, fields) => {
+        if (event === 'started') begun()
+        if (event !== 'committed') return
+        const { stage, passed, rejected } = fields as { stage: string; passed: number; rejected: number }
+        if (stage === 'leaderboard') ranked.tick(passed)
+        else ranked.tick(rejected)
+      })
+      running = runRoles(app, ['validate', 'aggregate', 'leaderboard'], stop.signal)
+      await Promise.race([ranked.done, running])
+    },
+    close: async () => {
+      stop.abort()
+      await running
+      await app[Symbol.asyncDispose]()
+    },
+  }
+}

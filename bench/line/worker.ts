@@ -1,0 +1,67 @@
+/** A contender in a process of its own: told what to run by messages, it replies what a round took. */
+import { Redis } from 'ioredis'
+import { cpuMeter, type Round } from '../harness.ts'
+import { benchOrders } from '../orders.ts'
+import { startProfile } from '../profile.ts'
+import { serve } from '../worker.ts'
+import { open as bullmq } from './bullmq.ts'
+import type { OpenContender } from './contender.ts'
+import { openPipeline, openScript } from './floor.ts'
+import { open as moleculer } from './moleculer.ts'
+import { open as ours } from './ours.ts'
+import { open as tutorial } from './tutorial.ts'
+
+export interface Task {
+  readonly contender: string
+  readonly level: number
+  readonly url: string
+  readonly redisPid: number
+  readonly orders: number
+  /** Other seeds are other orders. */
+  readonly seed?: number
+  /** Writes a CPU profile of this name, of the work alone. */
+  readonly profile?: string
+  /** Every so many-th order is made invalid; by default none. */
+  readonly spoilEvery?: number
+}
+
+const contenders: Readonly<Record<string, OpenContender>> = {
+  ours,
+  bullmq,
+  moleculer,
+  tutorial,
+  'floor-pipeline': openPipeline,
+  'floor-script': openScript,
+}
+
+async function round({ contender, level, url, redisPid, orders: count, profile, ...which }: Task): Promise<Round> {
+  const open = contenders[contender]
+  if (!open) throw new Error(`bench: no contender ${contender}`)
+  const orders = benchOrders(count, which)
+  const { fill, work, close } = await open({ url, orders, level })
+  const empty = await usedMemory(url)
+  await fill()
+  const filledBytes = (await usedMemory(url)) - empty
+  globalThis.gc?.()
+  let started = 0
+  let meter = (): Record<string, number> => ({})
+  const stopProfile = await startProfile(profile)
+  await work(() => {
+    meter = cpuMeter({ redis: redisPid, node: process.pid })
+    started = performance.now()
+  })
+  const ms = performance.now() - started
+  const used = meter()
+  await stopProfile()
+  await close()
+  return { count, ms, cpuMs: used, filledBytes }
+}
+
+async function usedMemory(url: string): Promise<number> {
+  const redis = new Redis(url)
+  const memory = await redis.info('memory')
+  redis.disconnect()
+  return Number(/used_memory:(\d+)/.exec(memory)?.[1])
+}
+
+serve(round)

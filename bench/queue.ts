@@ -1,0 +1,35 @@
+import { readConfig } from '../src/config.ts'
+import { openQueue, type Queue } from '../src/ingest/queue.ts'
+import { populate } from '../src/ops/populate.ts'
+import type { progressOn } from '../src/ops/progress.ts'
+import { benchOrders } from './orders.ts'
+import { sqsProgram, start } from './process.ts'
+
+/** An SQS emulator in a process of its own. */
+export interface Sqs extends AsyncDisposable {
+  readonly pid: number
+  readonly url: string
+  /** Puts so many orders in a queue. */
+  fill(queueName: string, count: number, seed?: number): Promise<void>
+}
+
+export async function openSqs(): Promise<Sqs> {
+  const server = start('sqs', [sqsProgram], {})
+  const url = `http://127.0.0.1:${(await server.says('port')).split(' ')[1]}`
+  return {
+    pid: server.pid,
+    url,
+    fill: async (queueName, count, seed = 7) => {
+      using queue = await openBenchQueue(url, queueName)
+      const bodies = benchOrders(count, { seed }).map(({ body }) => body)
+      await populate(queue, bodies, { progress: silent }, new AbortController().signal)
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
+
+const silent: ReturnType<typeof progressOn> = { show: () => {}, end: () => {} }
+
+export function openBenchQueue(url: string, queueName: string): Promise<Queue & Disposable> {
+  return openQueue(readConfig({ AWS_ENDPOINT_URL: url, SQS_QUEUE_NAME: queueName }))
+}

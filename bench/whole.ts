@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { transports } from './bridge.ts'
+import {
+  alternate,
+  costOf,
+  cpuMeter,
+  figure,
+  fixed,
+  type Options,
+  openRedisServer,
+  type Round,
+  rateCells,
+  rateHead,
+  table,
+} from './harness.ts'
+import { type Process, pythonLikeProgram, start, startOrders } from './process.ts'
+import { openSqs, type Sqs } from './queue.ts'
+
+interface Way {
+  readonly key: string
+  readonly about: string
+  readonly share: number
+  open(redisUrl: string, sqsUrl: string, queueName: string, profile: boolean): Promise<Record<string, Process>>
+  /** Key and field that count the orders that are through. */
+  readonly counter: readonly [string, string]
+}
+
+const stages = ['validate', 'aggregate', 'leaderboard']
+
+function ours(transport: string, groups: Readonly<Record<string, readonly string[]>>, key: string, about: string): Way {
+  return {
+    key: `${key}-${transport}`,
+    about: `${about}, ${transport}`,
+    share: 1,
+    counter: ['pipeline:counters', 'ranked'],
+    open: async (redisUrl, sqsUrl, queueName, profile) => {
+      const env = { REDIS_URL: redisUrl, AWS_ENDPOINT_URL: sqsUrl, SQS_QUEUE_NAME: queueName, SQS_TRANSPORT: transport }
+      const started = Object.entries(groups).map(async ([name, roles]) => [
+        name,
+        await startOrders(roles, env, profile),
+      ])
+      return Object.fromEntries(await Promise.all(started))
+    },
+  }
+}
+
+const pythonLike: Way = {
+  key: 'oneAtATime',
+  about: "the Python system's algorithm*",
+  share: 0.1,
+  counter: ['global:stats', 'total_orders'],
+  open: async (...args) => {
+    const process = start('python-like', [pythonLikeProgram, ...args.slice(0, 3).map(String)], {}, args[3])
+    await process.says('started')
+    return { node: process }
+  },
+}
+
+/** From SQS to ranked. */
+export async function whole({ orders = 10_000, rounds, profile, print }: Options): Promise<Record<string, unknown>> {
+  const ways = [
+    ...transports().flatMap((name) => [
+      ours(name, { node: ['bridge', ...stages] }, 'one', 'one process'),
+      ours(name, { bridge: ['bridge'], stages }, 'two', 'bridge and stages apart'),
+      ours(
+        name,
+        { bridge: ['bridge'], validate: ['validate'], aggregate: ['aggregate'], leaderboard: ['leaderboard'] },
+        'apart',
+        'four processes',
+      ),
+    ]),
+    pythonLike,
+  ]
+  await using sqs = await openSqs()
+  const results = await alternate(ways, rounds, (way) => run(way, sqs, Math.round(orders * way.share), profile))
+  const figures = [...results].map(([way, done]) => ({ way, ...figure(done) }))
+  const slow = figures.at(-1) as (typeof figures)[number]
+  print(
+    `${orders.toLocaleString('en-US')} messages; processes are warm (1,000 orders), held while the queue is filled, and go on together`,
+  )
+  const rows = figures.map((one) => [
+    one.way.about,
+    ...rateCells(one),
+    `${fixed(one.perSecond / slow.perSecond, 1)}×`,
+    `${fixed(costOf(slow, ['sqs']) / costOf(one, ['sqs']), 1)}×`,
+  ])
+  print(
+    `${table(['SQS to ranked', ...rateHead, 'of the last', 'by CPU'], rows)}\n* fewer orders: its rate does not depend on how many`,
+  )
+  return Object.fromEntries(figures.map(({ way, ...rest }) => [way.key, rest]))
+}
+
+let queues = 0
+const warmUp = 1_000
+
+async function run(way: Way, sqs: Sqs, count: number, profile: boolean): Promise<Round> {
+  await using server = await openRedisServer()
+  const redis = new Redis(server.url)
+  const queueName = `whole-${++queues}`
+  const processes = await way.open(server.url, sqs.url, queueName, profile)
+  const through = async (total: number): Promise<void> => {
+    while (Number(await redis.hget(...way.counter)) < total) await sleep(3)
+  }
+  const all = (signal: NodeJS.Signals): void =>
+    Object.values(processes).forEach(({ pid }) => void process.kill(pid, signal))
+  const first = Math.min(warmUp, count)
+  await sqs.fill(queueName, first)
+  await through(first)
+  await sleep(300) // deletions
+  all('SIGSTOP')
+  await sqs.fill(queueName, count, 8)
+  const pids = Object.fromEntries(Object.entries(processes).map(([name, { pid }]) => [name, pid]))
+  const meter = cpuMeter({ sqs: sqs.pid, redis: server.pid(), ...pids })
+  const started = performance.now()
+  all('SIGCONT')
+  await through(first + count)
+  const round = { count, ms: performance.now() - started, cpuMs: meter() }
+  for (const one of Object.values(processes)) await one[Symbol.asyncDispose]()
+  redis.disconnect()
+  return round
+}
