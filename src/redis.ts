@@ -108,6 +108,12 @@ export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSi
   signal.addEventListener('abort', stop, { once: true })
 }
 
+/** The server, or of a cluster every master: for what each has to be asked. */
+export function mastersOf(redis: RedisClient): RedisClient[] {
+  const client: unknown = redis
+  return client instanceof Cluster ? (client.nodes('master') as RedisClient[]) : [redis]
+}
+
 /** A field of INFO. */
 export type Info = (field: string) => string | undefined
 

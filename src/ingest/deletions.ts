@@ -4,7 +4,7 @@ import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand, type Me
 import type { App, Tick } from '../app.ts'
 import type { Durability, History } from './durable.ts'
 import { mailbox } from './mailbox.ts'
-import { type Outage, reportOutage } from './outage.ts'
+import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
 import type { Queue } from './queue.ts'
 
 /** The messages of one receive, from then until they are deleted or let go. */
@@ -36,7 +36,7 @@ export interface Deletions {
   run(tick: Tick, signal: AbortSignal): Promise<void>
 }
 
-/** SQS lets 120,000 messages of a queue be in flight; half of them is a receive's share of ten each. */
+/** Receives, of ten messages each: half of the 120,000 messages of a queue that SQS lets be in flight. */
 const mostHeld = 6_000
 
 /** @param polling the number of pollers at work, which may still bring messages */
@@ -69,7 +69,7 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     app.telemetry.emit('deleted', { messages: batch.entries.length - left.length })
     batch.entries = left
     if (left.length === 0) held.delete(batch)
-    else setTimeout(() => durable.put(batch), retryMs).unref()
+    else setTimeout(() => durable.put(batch), retryDelayMs).unref()
   }
 
   async function renew(batch: Held): Promise<void> {
@@ -82,11 +82,13 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
   /** At half time: there is as long again for SQS to be away. */
   async function keepHidden(tick: Tick, signal: AbortSignal): Promise<void> {
     await sleep(Math.min(1_000, hiddenMs / 8), undefined, { signal })
-    tick()
     const soon = performance.now() + hiddenMs / 2
     const due = [...held].filter(({ hiddenUntil }) => hiddenUntil < soon)
     due.sort((a, b) => a.hiddenUntil - b.hiddenUntil)
+    tick()
     while (due.length > 0) {
+      signal.throwIfAborted() // there may be thousands, and SQS may be slow: neither a stop nor the watchdog waits for all
+      tick()
       const renewed = await Promise.allSettled(
         due
           .splice(0, renewalsAtOnce)
@@ -111,16 +113,16 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     room: async (tick, signal) => {
       while (held.size >= mostHeld) {
         tick()
-        await sleep(retryMs, undefined, { signal })
+        await sleep(retryDelayMs, undefined, { signal })
       }
     },
     run: async (tick, signal) => {
       const end = new AbortController()
-      const endless = (step: (signal: AbortSignal) => Promise<void>) => async (): Promise<void> => {
+      const repeat = async (step: (signal: AbortSignal) => Promise<void>): Promise<never> => {
         for (;;) await step(end.signal)
       }
-      const deleters = Array.from({ length: app.config.bridgePollers }, () => endless(deleteNext)())
-      const working = Promise.all([endless(settle)(), endless((end) => keepHidden(tick, end))(), ...deleters])
+      const deleters = Array.from({ length: app.config.bridgePollers }, () => repeat(deleteNext))
+      const working = Promise.all([repeat(settle), repeat((end) => keepHidden(tick, end)), ...deleters])
       const drained = drain(() => polling() === 0 && held.size === 0, app.config.stopGraceMs, signal)
       try {
         await Promise.race([working, drained])
@@ -139,7 +141,6 @@ async function drain(empty: () => boolean, graceMs: number, signal: AbortSignal)
   while (!empty() && performance.now() < until) await sleep(20)
 }
 
-const retryMs = 1_000
 /** These calls take milliseconds; one on a dead connection must not outlast the shortest visibility timeout, 5 s. */
 const callMs = 2_000
 /** Sixteen calls of 10 ms in flight renew what is in flight at most well within a visibility timeout. */
@@ -150,7 +151,7 @@ interface Patience {
   /** What passes within is no outage. */
   readonly quietMs: number
 }
-const callPatience: Patience = { betweenMs: retryMs, quietMs: 0 }
+const callPatience: Patience = { betweenMs: retryDelayMs, quietMs: 0 }
 /** An fsync may be under way when it is asked for; on a slow disk it takes seconds. */
 const confirmPatience: Patience = { betweenMs: 100, quietMs: 5_000 }
 

@@ -8,8 +8,8 @@ export interface Gate {
   pass(tick: Tick, signal: AbortSignal): Promise<void>
 }
 
-/** Closed at the mark, it opens when a fifth of it is free again: without a gap it would flutter. */
-const lowWater = 0.8
+/** Closed at the mark, the gate opens when a fifth of it is free again: without a gap it would flutter. */
+export const lowWater = 0.8
 /** Whoever looks at the log finds why nothing comes in. */
 const tellEveryMs = 60_000
 /** In a quarter of a second four pollers bring some thousand orders: little beside the mark. */
@@ -19,9 +19,8 @@ const readEveryMs = 250
 export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
   const { config, telemetry } = app
   let closed = false
-  const resumes = {
-    until: `below ${config.highWaterOrders * lowWater} orders and ${config.highWaterMemory * lowWater} % of memory`,
-  }
+  const [orders, percent] = [config.highWaterOrders, config.highWaterMemory].map((mark) => Math.round(mark * lowWater))
+  const until = `below ${orders} orders and ${percent} % of memory`
   let toldAt = Number.NEGATIVE_INFINITY
   let readAt = Number.NEGATIVE_INFINITY
   let reading = Promise.resolve()
@@ -31,15 +30,16 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
     const load = { waiting, memoryPercent: Math.round(memory * 100) }
     telemetry.emit('load', load)
     const level = Math.max(waiting / config.highWaterOrders, (memory * 100) / config.highWaterMemory)
-    if (level >= (closed ? lowWater : 1) && performance.now() - toldAt > tellEveryMs) {
+    const full = level >= (closed ? lowWater : 1)
+    if (full && performance.now() - toldAt > tellEveryMs) {
       toldAt = performance.now()
-      telemetry.emit('heldBack', { ...load, ...resumes })
+      telemetry.emit('heldBack', { ...load, until })
     }
-    if (closed && level < lowWater) {
+    if (closed && !full) {
       toldAt = Number.NEGATIVE_INFINITY
       telemetry.emit('flowing', load)
     }
-    closed = level >= (closed ? lowWater : 1)
+    closed = full
   }
 
   return {

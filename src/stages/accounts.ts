@@ -1,7 +1,6 @@
-import { Cluster } from 'ioredis'
 import type { App } from '../app.ts'
 import type { CountedRecord } from '../messages.ts'
-import type { RedisClient } from '../redis.ts'
+import { mastersOf, type RedisClient } from '../redis.ts'
 import { exact, type Moment, type Tail } from './tail.ts'
 
 /** A user's totals; the minor units exact, however large. */
@@ -59,7 +58,7 @@ async function scanUsers({ redis, keys }: App, accounts: Map<string, Account>, s
   const prefix = keys.userStats('')
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
   const unreadable: string[] = []
-  for (const node of nodesOf(redis)) {
+  for (const node of mastersOf(redis)) {
     for (let cursor = '', found: string[]; cursor !== '0'; ) {
       signal.throwIfAborted()
       ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', pattern, 'COUNT', scanCount)
@@ -75,12 +74,6 @@ async function scanUsers({ redis, keys }: App, accounts: Map<string, Account>, s
     }
   }
   return unreadable
-}
-
-/** A scan of a cluster is a scan of each of its masters. */
-function nodesOf(redis: RedisClient): RedisClient[] {
-  const client: unknown = redis
-  return client instanceof Cluster ? (client.nodes('master') as RedisClient[]) : [redis]
 }
 
 async function readTotals(redis: RedisClient, users: readonly string[]): Promise<(Account | undefined)[]> {

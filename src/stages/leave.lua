@@ -1,5 +1,5 @@
--- Removes consumers from a group: the one that calls, if it ends, and those that are dead. XGROUP DELCONSUMER forgets the
--- entries that are pending for a consumer, so one that has any stays; others claim them, and then it goes.
+-- Removes consumers from a group: the one that calls, if it ends, and those that are dead; only with no pending entries,
+-- because XGROUP DELCONSUMER forgets them. A dead consumer's entries are claimed by others, so a later call removes it.
 -- KEYS[1] stream. ARGV[1] group, [2] the consumer that calls, [3] 1 if it ends, [4] ms of silence after which one is dead.
 -- Replies the names of those that are gone.
 

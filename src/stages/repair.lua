@@ -36,6 +36,9 @@ if string.format('%.0f', total - applied) ~= ARGV[8] then return 'gone' end
 redis.call('ZCARD', KEYS[4]) -- what can fail is done before the first write
 redis.call('ZCARD', KEYS[5])
 for i, field in ipairs({ 'total_orders', 'total_revenue_minor' }) do
+  local stands = redis.call('HGET', KEYS[3], field)
+  -- No number: aggregate counts nothing until it is one, and the caller took it for 0.
+  if stands and not stands:match('^%-?%d+$') then redis.call('HDEL', KEYS[3], field) end
   if ARGV[5 + i] ~= '0' then redis.call('HINCRBY', KEYS[3], field, ARGV[5 + i]) end
 end
 for _, record in ipairs(records) do

@@ -117,6 +117,7 @@ const wrong: [what: string, how: (redis: Redis) => Promise<unknown>, users: stri
   ['global orders that were changed', (redis) => redis.hincrby('global:stats', 'total_orders', 3), []],
   ['global revenue that was changed', (redis) => redis.hincrby('global:stats', 'total_revenue_minor', -1), []],
   ['global stats that are gone', (redis) => redis.del('global:stats'), []],
+  ['a global total that is no number', (redis) => redis.hset('global:stats', 'total_revenue_minor', 'abc'), []],
 ]
 
 test.for(wrong)('%s is found, and mended by the users', async ([what, tamper, users], context) => {

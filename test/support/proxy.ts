@@ -14,7 +14,7 @@ export interface TcpProxy extends AsyncDisposable {
   /** Connections stay open, new ones are accepted, and no byte passes until `thaw`. */
   freeze(): void
   thaw(): void
-  /** Connections of now stay open, and no byte passes on them ever again; new ones are as good as any. */
+  /** The connections there are stay open and never carry a byte again; those that are opened after work. */
   abandon(): void
 }
 

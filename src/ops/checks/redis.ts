@@ -1,4 +1,5 @@
 import type { Config, DeleteAfter } from '../../config.ts'
+import { lowWater } from '../../ingest/pressure.ts'
 import { safeUrl } from '../../redis.ts'
 import { error, type Finding, ok, unread, warning } from './finding.ts'
 import type { Server } from './server.ts'
@@ -54,7 +55,7 @@ export const memory: ServerCheck = ({ info }, { highWaterMemory }) => {
     return ok(check, `${megabytes(used)} used, no maxmemory: only HIGH_WATER_ORDERS holds the bridge back`)
   const percent = Math.round((used / most) * 100)
   const found = `${megabytes(used)} of ${megabytes(most)} used (${percent} %)`
-  const resumes = highWaterMemory * 0.8
+  const resumes = Math.round(highWaterMemory * lowWater)
   if (percent < resumes) return ok(check, found)
   const mark = `from ${highWaterMemory} % (HIGH_WATER_MEMORY) on the bridge receives nothing, until it is below ${resumes} %`
   return warning(check, found, `Raise maxmemory: ${mark}.`)

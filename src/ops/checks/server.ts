@@ -1,7 +1,6 @@
-import type { Cluster } from 'ioredis'
 import type { App } from '../../app.ts'
 import { jobsPrefix, type Keys, manifestKey } from '../../keys.ts'
-import type { RedisClient } from '../../redis.ts'
+import { mastersOf, type RedisClient } from '../../redis.ts'
 
 type Facts = Readonly<Record<string, string | undefined>>
 
@@ -24,9 +23,8 @@ export const isEmulator = ({ info }: Server): boolean => info['os'] === 'mocked 
 
 /** The server, or of a cluster every master. */
 export async function readServers({ redis, config, keys }: App): Promise<Server[]> {
-  const nodes = config.redisCluster ? (redis as unknown as Cluster).nodes('master') : [redis]
   const used = config.sqsDeleteAfter?.kind === 'replicas' ? [...commandsUsed, 'WAIT 1 1'] : commandsUsed
-  return Promise.all(nodes.map((node) => readServer(node, keys, used)))
+  return Promise.all(mastersOf(redis).map((node) => readServer(node, keys, used)))
 }
 
 async function readServer(redis: RedisClient, keys: Keys, used: readonly string[]): Promise<Server> {
