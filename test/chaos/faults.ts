@@ -3,6 +3,7 @@ import type { Env } from '../support/world.ts'
 import {
   abandon,
   cut,
+  expire,
   fillMemory,
   flushScripts,
   freeze,
@@ -80,7 +81,7 @@ export const faultsOfConnections: readonly Fault[] = [
   },
   {
     name: 'visibility timeouts that end while a batch is in hand',
-    strikes: [freeze(redisLine, pastVisibilityMs), freeze(sqsLine, pastVisibilityMs)],
+    strikes: [freeze(redisLine, pastVisibilityMs), expire(pastVisibilityMs)],
     redelivers: true,
   },
   { name: 'connections that hang for good', strikes: [abandon(redisLine), abandon(sqsLine)] },

@@ -46,6 +46,21 @@ export const freeze =
     line(world).thaw()
   }
 
+/** SQS cannot be reached until it takes messages that are in somebody's hand for lost, and gives them out again. */
+export const expire =
+  (forMs: number): Strike =>
+  async ({ toSqs, inFlight }) => {
+    await until('messages to be held that cannot be deleted or kept', async () => {
+      await until('messages to be received', inFlight, (messages) => messages > 0)
+      toSqs.freeze()
+      const held = (await inFlight()) > 0
+      if (!held) toSqs.thaw()
+      return held
+    })
+    await sleep(forMs)
+    toSqs.thaw()
+  }
+
 /** Connections hang for good: nobody closes them, and no byte passes. New ones work. */
 export const abandon =
   (line: Line): Strike =>

@@ -1,7 +1,12 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GetQueueAttributesCommand, ReceiveMessageCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs'
+import {
+  GetQueueAttributesCommand,
+  type QueueAttributeName,
+  ReceiveMessageCommand,
+  SetQueueAttributesCommand,
+} from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
 import { readConfig } from '../../src/config.ts'
 import { openQueue, type Queue } from '../../src/ingest/queue.ts'
@@ -33,6 +38,8 @@ export interface World extends AsyncDisposable {
   receive(messages: number): Promise<void>
   /** Messages in the queue, received ones too. */
   depth(): Promise<number>
+  /** Messages that somebody received and that are hidden from others. */
+  inFlight(): Promise<number>
   /** Messages that were received too often. */
   deadLetters(): Promise<number>
   /** kill -9 of a worker, Redis or the emulator; the last two are started again. */
@@ -91,8 +98,9 @@ export async function openWorld(posts: readonly Post[], maxReceiveCount = 5): Pr
     ...{ env: roleEnv, workers, server, sqs, toRedis, toSqs, redis, queue, kill },
     send: (bodies) => oneAtSqs(() => send(bodies)),
     receive: (count) => oneAtSqs(() => receive(queue, count)),
-    depth: () => depthOf(queue, queue.url),
-    deadLetters: () => depthOf(queue, `${queue.url}-dlq`),
+    depth: () => countOf(queue, queue.url, 'ApproximateNumberOfMessages', hidden),
+    inFlight: () => countOf(queue, queue.url, hidden),
+    deadLetters: () => countOf(queue, `${queue.url}-dlq`, 'ApproximateNumberOfMessages', hidden),
     kills: () => kills,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -148,10 +156,9 @@ async function receive({ sqs, url }: Queue, messages: number): Promise<void> {
   await Promise.all(Array.from({ length: messages / 10 }, () => sqs.send(new ReceiveMessageCommand(ask))))
 }
 
-async function depthOf({ sqs }: Queue, url: string): Promise<number> {
-  const names = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const
-  const { Attributes = {} } = await sqs.send(
-    new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...names] }),
-  )
+const hidden = 'ApproximateNumberOfMessagesNotVisible'
+
+async function countOf({ sqs }: Queue, url: string, ...names: QueueAttributeName[]): Promise<number> {
+  const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: names }))
   return names.reduce((sum, name) => sum + Number(Attributes[name]), 0)
 }
