@@ -64,16 +64,42 @@ export const countedRecord = z.object({
 })
 export type CountedRecord = z.output<typeof countedRecord>
 
-/** What travels on each work stream, how many orders a record stands for, and the text to keep should it be rejected. */
+/** What travels on each work stream. */
 export const channels = {
-  raw: { record: rawRecord, orders: () => 1, text: (record: RawRecord) => record.body },
-  valid: { record: validRecord, orders: () => 1, text: (record: ValidRecord) => JSON.stringify(record) },
+  raw: {
+    record: rawRecord,
+    isPlain: ({ id, body, ticket, history }) =>
+      isText(id) && id !== '' && isText(body) && ticket === undefined && history === undefined,
+    orders: () => 1,
+    text: ({ body }) => body,
+  },
+  valid: {
+    record: validRecord,
+    isPlain: ({ user_id, order_id, minor, order_timestamp }) =>
+      isText(user_id) &&
+      isText(order_id) &&
+      Number.isInteger(minor) &&
+      (minor as number) >= 0 &&
+      (minor as number) <= mostMinor &&
+      (order_timestamp === undefined || isText(order_timestamp)),
+    orders: () => 1,
+    text: (record) => JSON.stringify(record),
+  },
   counted: {
     record: countedRecord,
-    orders: (record: CountedRecord) => record.orders,
-    text: (record: CountedRecord) => JSON.stringify(record),
+    isPlain: ({ user_id, orders, order_count, total_spend_minor }) =>
+      isText(user_id) &&
+      Number.isSafeInteger(orders) &&
+      (orders as number) > 0 &&
+      isAmount(order_count) &&
+      isAmount(total_spend_minor),
+    orders: ({ orders }) => orders,
+    text: (record) => JSON.stringify(record),
   },
 } as const satisfies { [C in ChannelName]: Channel<RecordOf[C]> }
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isAmount = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0
 
 export interface RecordOf {
   raw: RawRecord
@@ -84,7 +110,11 @@ export type ChannelName = keyof RecordOf
 
 export interface Channel<R> {
   readonly record: z.ZodType<R>
+  /** Whether this is a record as nearly all are, told without the schema, which takes longer than all else about it. */
+  isPlain(value: Readonly<Record<string, unknown>>): boolean
+  /** How many orders a record stands for. */
   orders(record: R): number
+  /** What to keep of it should it be rejected. */
   text(record: R): string
 }
 

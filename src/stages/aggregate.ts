@@ -17,7 +17,7 @@ export const aggregate = defineStage({
         hincrby(keys.globalStats, 'total_orders', 1),
         hincrby(keys.globalStats, 'total_revenue_minor', minor),
       ],
-      totals: { key: user, fields: ['order_count', 'total_spend_minor'], head: { user_id } },
+      totals: { key: user, head: { user_id } },
     })
   },
 })

@@ -4,11 +4,11 @@
 -- KEYS[6..] two per ledger line (this generation's bucket, the last one's), then keys that are referred to by number
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   ids      entries to acknowledge
---   ledger   { generation, seconds, lines: [[field, value]] }: one line per emitted record, then one per rejected one
---   hashes   [[key number, field, by, ...]]        HINCRBY
+--   ledger   { generation, seconds, lines: [field, value, ...] }: one line per emitted record, then one per rejected one
+--   hashes   [[[field, ...], [key number, by, ..., key number, by, ...]]]: what to add to the fields of each key
 --   boards   [[key number, score, member, ...]]    ZADD GT
 --   tickets  [[ledger line, key number]]: lines whose verdict goes to an outcome, kept for outcome_seconds
---   totals   per emitted record [key number, field, ...]: fields of `hashes` to append to it, or []
+--   totals   per emitted record the number of the key in `hashes` whose fields are appended to it, or 0
 --   emits, rejects   how many of each follow in ARGV
 --   orders   orders in the records to pass   received   orders to count as received here
 --   counts   { passed, rejected }: names of counters
@@ -26,24 +26,26 @@
 
 local plan = cjson.decode(ARGV[3])
 local ledger, hashes, boards, totals = plan.ledger, plan.hashes, plan.boards, plan.totals
+local lines = ledger and ledger.lines
 local first_reject = 4 + plan.emits
-local text = function(integer) return string.format('%.0f', integer) end -- Lua's own form has only 14 digits
+local call, format = redis.call, string.format
+local exact = 2 ^ 53 -- up to it a double tells every integer from the next
+local function text(integer) return format('%d', integer) end -- Lua's own form has only 14 digits
 
 local claim = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], '0' }
 for _, id in ipairs(plan.ids) do claim[#claim + 1] = id end
 claim[#claim + 1] = 'JUSTID'
-local held = redis.call(unpack(claim))
+local held = call(unpack(claim))
 if #held < #plan.ids then return { 'stale', unpack(held) } end
 
 local known, fresh, duplicates = {}, {}, 0 -- known: field -> value seen in this batch; fresh: line -> true
 if ledger then
-  local generation = math.floor(tonumber(redis.call('TIME')[1]) / ledger.seconds)
+  local generation = math.floor(tonumber(call('TIME')[1]) / ledger.seconds)
   if generation ~= ledger.generation then return { 'generation', generation } end
   local conflicts = { 'conflict' }
-  for i, line in ipairs(ledger.lines) do
-    local field, value = line[1], line[2]
-    local current, previous = KEYS[4 + 2 * i], KEYS[5 + 2 * i]
-    local stands = known[field] or redis.call('HGET', current, field) or redis.call('HGET', previous, field)
+  for at = 1, #lines, 2 do
+    local i, field, value = (at + 1) / 2, lines[at], lines[at + 1]
+    local stands = known[field] or call('HGET', KEYS[5 + at], field) or call('HGET', KEYS[6 + at], field)
     if not stands then
       known[field] = value
       fresh[i] = true
@@ -57,10 +59,10 @@ if ledger then
   if #conflicts > 1 then return conflicts end
 end
 
-redis.call('XLEN', KEYS[2])
-redis.call('HLEN', KEYS[3])
-redis.call('XLEN', KEYS[4])
-redis.call('LLEN', KEYS[5])
+call('XLEN', KEYS[2])
+call('HLEN', KEYS[3])
+call('XLEN', KEYS[4])
+call('LLEN', KEYS[5])
 local function probe(command, key, ...) -- what Redis says of a key of another type does not name it
   local reply = redis.pcall(command, key, ...)
   if type(reply) == 'table' and reply.err then return nil, redis.error_reply('ORDERS ' .. key .. ' cannot be used: ' .. reply.err) end
@@ -70,43 +72,65 @@ for _, board in ipairs(boards) do
   local _, failed = probe('ZCARD', KEYS[board[1]])
   if failed then return failed end
 end
-for i = 1, plan.rejects do redis.call('ZCARD', KEYS[tonumber(ARGV[first_reject + 4 * (i - 1) + 1])]) end
-for _, ticket in ipairs(plan.tickets) do redis.call('HLEN', KEYS[ticket[2]]) end
-for _, hash in ipairs(hashes) do -- in parts: Lua passes at most some 8,000 arguments at once
-  for from = 2, #hash, 2000 do
-    local fields = {}
-    for i = from, math.min(from + 1999, #hash), 2 do fields[#fields + 1] = hash[i] end
-    local values, failed = probe('HMGET', KEYS[hash[1]], unpack(fields))
+for i = 1, plan.rejects do call('ZCARD', KEYS[tonumber(ARGV[first_reject + 4 * (i - 1) + 1])]) end
+for _, ticket in ipairs(plan.tickets) do call('HLEN', KEYS[ticket[2]]) end
+local sums = {} -- per shape, beside its amounts: what the fields come to, as text; false where a double cannot say it
+for shape, hash in ipairs(hashes) do
+  local fields, adds, after = hash[1], hash[2], {}
+  for at = 1, #adds, #fields + 1 do
+    local key = KEYS[adds[at]]
+    local values, failed = probe('HMGET', key, unpack(fields))
     if failed then return failed end
-    for i, value in ipairs(values) do
-      value = value or '0'
-      local at = from + 2 * (i - 1)
-      local integer = value == '0' or value:match('^%-?[1-9]%d*$') -- what HINCRBY takes
-      if not integer or math.abs(tonumber(value) + hash[at + 1]) > 9e18 then -- 64 bits end at 9.2e18
-        return redis.error_reply('ORDERS ' .. KEYS[hash[1]] .. ' ' .. hash[at] .. ' is no integer that can grow')
+    for i, field in ipairs(fields) do
+      local value, by = values[i] or '0', adds[at + i]
+      local sum = tonumber(value)
+      if sum and text(sum) == value and math.abs(sum + by) <= exact then
+        after[at + i] = text(sum + by)
+      elseif value:match('^%-?[1-9]%d*$') and math.abs(sum + by) <= 9e18 then -- what HINCRBY takes; 64 bits end at 9.2e18
+        after[at + i] = false
+      else
+        return redis.error_reply('ORDERS ' .. key .. ' ' .. field .. ' is no integer that can grow')
       end
     end
   end
+  sums[shape] = after
 end
 
-redis.call('XACK', KEYS[1], ARGV[1], unpack(plan.ids))
+call('XACK', KEYS[1], ARGV[1], unpack(plan.ids))
 
 if ledger then
-  local expires = text((ledger.generation + 2) * ledger.seconds)
-  for i, line in ipairs(ledger.lines) do
-    if fresh[i] then
-      local bucket = KEYS[4 + 2 * i]
-      redis.call('HSET', bucket, line[1], line[2])
-      if redis.call('HLEN', bucket) == 1 then redis.call('EXPIREAT', bucket, expires) end
+  local expires = format('%.0f', (ledger.generation + 2) * ledger.seconds)
+  for at = 1, #lines, 2 do
+    if fresh[(at + 1) / 2] then
+      local bucket = KEYS[5 + at]
+      call('HSET', bucket, lines[at], lines[at + 1])
+      if call('HLEN', bucket) == 1 then call('EXPIREAT', bucket, expires) end
     end
   end
 end
 
-local now = {} -- key number -> field -> value after this commit
-for _, hash in ipairs(hashes) do
-  local values = {}
-  for i = 2, #hash, 2 do values[hash[i]] = redis.call('HINCRBY', KEYS[hash[1]], hash[i], text(hash[i + 1])) end
-  now[hash[1]] = values
+local now = {} -- key number -> what its fields are after this commit, as members of a JSON object
+for shape, hash in ipairs(hashes) do
+  local fields, adds, after, set, members, told = hash[1], hash[2], sums[shape], { 'HSET' }, {}, {}
+  for i, field in ipairs(fields) do
+    set[2 * i + 1] = field
+    members[i] = ',' .. cjson.encode(field) .. ':'
+  end
+  for at = 1, #adds, #fields + 1 do
+    local key = KEYS[adds[at]]
+    set[2] = key
+    for i, field in ipairs(fields) do
+      local sum = after[at + i]
+      if not sum then
+        call('HINCRBY', key, field, text(adds[at + i]))
+        sum = call('HGET', key, field)
+      end
+      set[2 * i + 2] = sum
+      told[i] = members[i] .. sum
+    end
+    call(unpack(set))
+    now[adds[at]] = (now[adds[at]] or '') .. table.concat(told)
+  end
 end
 
 for _, board in ipairs(boards) do
@@ -116,7 +140,7 @@ for _, board in ipairs(boards) do
       add[#add + 1] = text(board[i])
       add[#add + 1] = board[i + 1]
     end
-    redis.call(unpack(add))
+    call(unpack(add))
   end
 end
 
@@ -124,17 +148,14 @@ local emitted, passed = {}, plan.orders
 for i = 1, plan.emits do
   if ledger and not fresh[i] then
     passed = passed - 1
-  elseif totals and totals[i][1] then
-    local parts = { ARGV[3 + i] }
-    local total = totals[i]
-    for j = 2, #total do parts[j] = ',"' .. total[j] .. '":' .. text(now[total[1]][total[j]]) end
-    emitted[#emitted + 1] = table.concat(parts) .. '}'
+  elseif totals and totals[i] > 0 then
+    emitted[#emitted + 1] = ARGV[3 + i] .. now[totals[i]] .. '}'
   else
     emitted[#emitted + 1] = ARGV[3 + i]
   end
 end
 if #emitted > 0 then
-  redis.call('XADD', KEYS[2], '*', 'n', text(passed), 'r', '[' .. table.concat(emitted, ',') .. ']')
+  call('XADD', KEYS[2], '*', 'n', text(passed), 'r', '[' .. table.concat(emitted, ',') .. ']')
 end
 
 local rejected, by_code, rejected_as = 0, {}, {}
@@ -142,11 +163,11 @@ for i = 1, plan.rejects do
   if not ledger or fresh[plan.emits + i] then
     local at = first_reject + 4 * (i - 1)
     local code, group, orders, record = ARGV[at], KEYS[tonumber(ARGV[at + 1])], tonumber(ARGV[at + 2]), ARGV[at + 3]
-    local id = redis.call('XADD', KEYS[4], '*', 'code', code, 'record', '{' .. record)
-    redis.call('LPUSH', KEYS[5], '{"id":"' .. id .. '",' .. record)
+    local id = call('XADD', KEYS[4], '*', 'code', code, 'record', '{' .. record)
+    call('LPUSH', KEYS[5], '{"id":"' .. id .. '",' .. record)
     rejected_as[i] = id
     local ms, sequence = id:match('(%d+)-(%d+)')
-    redis.call('ZADD', group, 0, ms .. '-' .. string.rep('0', 10 - #sequence) .. sequence) -- so that text sorts as ids do
+    call('ZADD', group, 0, ms .. '-' .. string.rep('0', 10 - #sequence) .. sequence) -- so that text sorts as ids do
     rejected = rejected + orders
     by_code[code] = (by_code[code] or 0) + orders
   end
@@ -156,12 +177,12 @@ for _, ticket in ipairs(plan.tickets) do
   local line, outcome = ticket[1], KEYS[ticket[2]]
   local reject = line - plan.emits
   local verdict = not fresh[line] and 'duplicate' or reject < 1 and 'admitted' or ARGV[first_reject + 4 * (reject - 1)]
-  redis.call('HINCRBY', outcome, verdict, 1)
-  redis.call('EXPIRE', outcome, plan.outcome_seconds)
-  if rejected_as[reject] then redis.call('HSET', outcome, 'invalid_id', rejected_as[reject]) end
+  call('HINCRBY', outcome, verdict, 1)
+  call('EXPIRE', outcome, plan.outcome_seconds)
+  if rejected_as[reject] then call('HSET', outcome, 'invalid_id', rejected_as[reject]) end
 end
 
-local function count(name, by) if by > 0 then redis.call('HINCRBY', KEYS[3], name, text(by)) end end
+local function count(name, by) if by > 0 then call('HINCRBY', KEYS[3], name, text(by)) end end
 count('received', plan.received)
 count(plan.counts.passed, passed)
 count('duplicates', duplicates)

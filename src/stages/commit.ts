@@ -35,26 +35,25 @@ export async function commit(
   const place = { keys, buckets: config.ledgerBuckets, generation }
   const lines = keepsLedger(stage) ? ledgerLines(plan, place) : undefined
   for (const line of lines ?? []) names.push(line.current, line.previous)
-  const hashes = numbered(names, plan.hashes, ([field, by]) => [field, by])
-  const boards = numbered(names, plan.boards, ([member, score]) => [score, member])
-  const numberOf = new Map([...plan.hashes.keys()].map((key, at) => [key, hashes[at]?.[0]]))
+  const { shapes, numberOf } = shaped(names, plan.hashes)
+  const boards = [...plan.boards].map(([key, scores]) => [names.push(key), ...[...scores].flatMap(([m, s]) => [s, m])])
   const groups = plan.rejects.map(({ group }) => numberIn(names, keys.invalidGroup(group)))
   const tickets = (lines ?? []).flatMap(({ ticket }, line) =>
     ticket === undefined ? [] : [[line + 1, numberIn(names, keys.outcome(ticket))]],
   )
-  const totals = plan.emits.map(({ totals }) => (totals ? [numberOf.get(totals.key), ...totals.fields] : []))
+  const totals = plan.emits.map(({ totals }) => (totals === undefined ? 0 : numberOf.get(totals)))
   const wire = {
     ids: plan.entryIds,
     ...(lines && {
       ledger: {
         generation,
         seconds: generationSeconds(config),
-        lines: lines.map(({ field, value }) => [field, value]),
+        lines: lines.flatMap(({ field, value }) => [field, value]),
       },
     }),
-    hashes,
+    hashes: shapes,
     boards,
-    ...(totals.some(({ length }) => length > 0) && { totals }),
+    ...(totals.some((number) => number !== 0) && { totals }),
     tickets,
     outcome_seconds: outcomeSeconds,
     emits: plan.emits.length,
@@ -73,13 +72,29 @@ export async function commit(
   return parseReply(await runScript(redis, script, names, args))
 }
 
-/** Appends each group's key to `names`; gives per group the key's number (from 1, as in Lua) and its pairs. */
-function numbered(
-  names: string[],
-  groups: ReadonlyMap<string, ReadonlyMap<string, number>>,
-  pair: (entry: [string, number]) => (string | number)[],
-): (string | number)[][] {
-  return [...groups].map(([key, pairs]) => [names.push(key), ...[...pairs].flatMap(pair)])
+/** Fields of a hash that one HMGET can take: Lua passes some 8,000 arguments at once. */
+const maxFields = 1_000
+
+/**
+ * Appends each hash's key to `names`. What goes to the same fields of several hashes is told together: the fields, then per
+ * hash its key's number (from 1, as in Lua) and an amount for each.
+ */
+function shaped(names: string[], hashes: Plan['hashes']) {
+  const shapes = new Map<string, [fields: string[], adds: number[]]>()
+  const numberOf = new Map<string, number>()
+  for (const [key, amounts] of hashes) {
+    const number = names.push(key)
+    numberOf.set(key, number)
+    const all = [...amounts.keys()]
+    for (let from = 0; from < all.length; from += maxFields) {
+      const fields = all.length > maxFields ? all.slice(from, from + maxFields) : all
+      const name = JSON.stringify(fields)
+      const shape = shapes.get(name) ?? [fields, []]
+      shapes.set(name, shape)
+      shape[1].push(number, ...fields.map((field) => amounts.get(field) ?? 0))
+    }
+  }
+  return { shapes: [...shapes.values()], numberOf }
 }
 
 /** A key's number, once however often it is asked for. */

@@ -143,10 +143,17 @@ const batches: { readonly [C in ChannelName]: z.ZodType<RecordOf[C][]> } = {
 
 function parseRecords(text: string, from: ChannelName): RecordOf[ChannelName][] | undefined {
   try {
-    return batches[from].safeParse(JSON.parse(text)).data
+    const sent: unknown = JSON.parse(text)
+    return isPlainBatch(sent, from) ? sent : batches[from].safeParse(sent).data
   } catch {
     return undefined
   }
+}
+
+function isPlainBatch(sent: unknown, from: ChannelName): sent is RecordOf[ChannelName][] {
+  const { isPlain } = channels[from]
+  if (!Array.isArray(sent) || sent.length === 0 || sent.length > maxRecords) return false
+  return sent.every((record) => typeof record === 'object' && record !== null && isPlain(record))
 }
 
 const buffer = z.instanceof(Buffer)

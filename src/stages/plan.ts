@@ -9,7 +9,7 @@ import {
   type Rejection,
 } from '../messages.ts'
 import type { Entry } from './consume.ts'
-import { invalidRecord, type Sent, sentEntry } from './invalid.ts'
+import { invalidRecord, sentEntry } from './invalid.ts'
 import { admittedRecord, type LedgerPlace, type LedgerRecord, rejectedRecord } from './ledger.ts'
 import type { Effect, Identity, Stage, Verdict } from './stage.ts'
 
@@ -30,12 +30,12 @@ export interface Plan {
 
 type Groups = Map<string, Map<string, number>>
 
-/** A record for the next stage, as JSON; where `totals` are to be appended, without its last brace. */
+/** A record for the next stage, as JSON; where the totals of the hash `totals` are to be appended, without its last brace. */
 export interface Emit {
   readonly text: string
   /** Whose order this is and which record, should the ledger know it otherwise. */
   readonly admitted?: { readonly identity: Identity; readonly at: RecordAt; readonly ticket?: string | undefined }
-  readonly totals?: { readonly key: string; readonly fields: readonly string[] }
+  readonly totals?: string
 }
 
 interface Reject {
@@ -70,18 +70,20 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     boards: new Map(),
   }
   const totals: TotalsOf = new Map()
-  for (const placed of entries.flatMap((entry) => recordsOf(planning.stage, entry))) {
-    const verdict = decide(planning, placed)
-    if (verdict.outcome === 'reject') {
-      plan.rejects.push(rejectOf(placed, verdict, planning))
-    } else {
-      plan.orders += placed.orders
-      passInto(plan, totals, placed, verdict)
+  for (const entry of entries) {
+    for (const placed of recordsOf(planning.stage, entry)) {
+      const verdict = decide(planning, placed)
+      if (verdict.outcome === 'reject') {
+        plan.rejects.push(rejectOf(placed, verdict, planning))
+      } else {
+        plan.orders += placed.orders
+        passInto(plan, totals, placed, verdict)
+      }
+      if (keepsLedger(planning.stage) && !entry.counted) plan.received += placed.orders
     }
-    if (!placed.counted) plan.received += placed.orders
   }
-  for (const { head, orders, ...total } of totals.values()) {
-    plan.emits.push({ text: JSON.stringify({ ...head, orders }).slice(0, -1), totals: total })
+  for (const [key, { head, orders }] of totals) {
+    plan.emits.push({ text: JSON.stringify({ ...head, orders }).slice(0, -1), totals: key })
   }
   return plan
 }
@@ -89,34 +91,21 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
 /** A record and where it stands; `record` is undefined for a whole entry that is no record batch. */
 interface Placed {
   readonly at: RecordAt
-  readonly entryId: string
+  readonly entry: Entry
   readonly record: RecordOf[ChannelName] | undefined
   readonly orders: number
-  /** Whether it has been counted as received, or need not be: only what comes in from outside is. */
-  readonly counted: boolean
-  sent(): Sent
 }
 
 function recordsOf({ name, from }: Stage, entry: Entry): Placed[] {
-  if (entry.group !== undefined && entry.group !== name) return []
-  const entryId = entry.id
-  const counted = entry.counted || from !== 'raw'
-  const { orders } = entry
-  if (!entry.records)
-    return [{ at: entryId, entryId, record: undefined, orders, counted, sent: () => sentEntry(entry) }]
+  const { id, records, group, orders } = entry
+  if (group !== undefined && group !== name) return []
+  if (!records) return [{ at: id, entry, record: undefined, orders }]
   const channel = channels[from] as Channel<RecordOf[ChannelName]>
-  return entry.records.map((record, index) => ({
-    at: `${entryId}/${index}`,
-    entryId,
-    record,
-    orders: channel.orders(record),
-    counted,
-    sent: () => ({ text: channel.text(record) }),
-  }))
+  return records.map((record, at) => ({ at: `${id}/${at}`, entry, record, orders: channel.orders(record) }))
 }
 
 /** A decision that throws, or that no commit could carry out, is a bug of ours: its record is rejected, the rest goes on. */
-function decide({ stage, keys, conflicts, onDecideFailed }: Planning, { at, entryId, record }: Placed): Verdict {
+function decide({ stage, keys, conflicts, onDecideFailed }: Planning, { at, entry, record }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
   const conflict = conflicts.get(at)
   if (conflict) return { outcome: 'reject', ...conflict }
@@ -125,7 +114,7 @@ function decide({ stage, keys, conflicts, onDecideFailed }: Planning, { at, entr
     requireSound(verdict, stage)
     return verdict
   } catch (error) {
-    onDecideFailed(entryId, error)
+    onDecideFailed(entry.id, error)
     return { outcome: 'reject', code: 'internal-error', reason: `Stage ${stage.name} failed on this order` }
   }
 }
@@ -142,12 +131,10 @@ function requireSound(verdict: Verdict, stage: Stage): void {
     if (!Number.isInteger(amount)) throw new Error(`${stage.name}: ${amount} is no integer`)
   }
   if (!('totals' in verdict)) return
-  const { key, fields } = verdict.totals
-  const written = verdict.effects.flatMap((effect) =>
-    effect.kind === 'hincrby' && effect.key === key ? effect.field : [],
-  )
-  const missing = fields.find((field) => !written.includes(field))
-  if (missing !== undefined) throw new Error(`${stage.name}: ${missing} is in totals and in no effect`)
+  const { key } = verdict.totals
+  if (!verdict.effects.some((effect) => effect.kind === 'hincrby' && effect.key === key)) {
+    throw new Error(`${stage.name}: ${key} is in totals and in no effect`)
+  }
 }
 
 /** The first stage remembers what it admits. */
@@ -155,17 +142,19 @@ export function keepsLedger(stage: Stage): boolean {
   return stage.from === 'raw'
 }
 
-function rejectOf({ at, record, orders, sent }: Placed, rejection: Rejection, { stage, now }: Planning): Reject {
+function rejectOf({ at, entry, record, orders }: Placed, rejection: Rejection, { stage, now }: Planning): Reject {
+  const channel = channels[stage.from] as Channel<RecordOf[ChannelName]>
+  const sent = record ? { text: channel.text(record) } : sentEntry(entry)
   const raw = record && 'body' in record ? record : undefined
   const rejecting = { now, past: raw?.history, stage: stage.from === 'raw' ? undefined : stage.name }
-  const text = invalidRecord(sent(), rejection, rejecting)
+  const text = invalidRecord(sent, rejection, rejecting)
   // With the body: whoever writes to the stream may give two messages one id.
   const message = raw ? `${raw.id} ${raw.body}` : at
   return { group: groupOf(rejection), orders, record: text, message, ticket: raw?.ticket }
 }
 
 /** key → the one record that stands for all orders of that key in the batch */
-type TotalsOf = Map<string, { orders: number; head: object; key: string; fields: readonly string[] }>
+type TotalsOf = Map<string, { orders: number; readonly head: object }>
 
 function passInto(
   plan: Plan,
@@ -182,7 +171,7 @@ function passInto(
   if ('totals' in verdict) {
     const total = totals.get(verdict.totals.key)
     if (total) total.orders += orders
-    else totals.set(verdict.totals.key, { ...verdict.totals, orders })
+    else totals.set(verdict.totals.key, { head: verdict.totals.head, orders })
   } else if ('emit' in verdict) {
     plan.emits.push({ text: JSON.stringify(verdict.emit) })
   }

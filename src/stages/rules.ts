@@ -117,6 +117,7 @@ function productId(value: unknown): string | number | null {
 /** Whether the two differ by at most 1 % of the larger, on decimals: 9.999 is 1 % below 10.1, whatever its double says. */
 function matches(total: number, value: number): boolean {
   if (!Number.isFinite(total)) return false
+  if (Math.abs(total - value) < value / 1_000) return true // the usual order is far from the border
   const difference = Math.abs(rounded(total, exactDigits) - value)
   return rounded(difference, exactDigits) <= rounded(Math.max(total, value) / 100, exactDigits)
 }

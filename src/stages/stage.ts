@@ -16,11 +16,11 @@ export interface Identity {
 
 /**
  * `emit` is one record for the next stage. `totals` is one record per `key` and batch: `head`, the number of orders
- * merged into it, and the values that the hash fields `fields` have after the commit.
+ * merged into it, and what those fields of the hash that the batch added to are after the commit.
  */
 export type Passed = { readonly effects: readonly Effect[] } & (
   | { readonly emit: object }
-  | { readonly totals: { readonly key: string; readonly fields: readonly string[]; readonly head: object } }
+  | { readonly totals: { readonly key: string; readonly head: object } }
   | object
 )
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { makeKeys } from '../../src/keys.ts'
-import type { ChannelName } from '../../src/messages.ts'
+import { type ChannelName, type RecordOf, channels as shapes } from '../../src/messages.ts'
 import { decodeEntry } from '../../src/stages/consume.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
 import { planBatch } from '../../src/stages/plan.ts'
@@ -159,7 +159,8 @@ test('whatever bytes an entry holds, it is decoded and planned: every order in i
     // Only totals that are no integers make a decision throw: nobody of ours writes such.
     if (from !== 'counted') assert.deepEqual(failed, [])
 
-    const orders = entry.records?.map((record) => ('orders' in record ? record.orders : 1)) ?? [entry.orders]
+    const counted = from === 'counted' ? (entry.records as RecordOf['counted'][] | undefined) : undefined
+    const orders = counted?.map(({ orders }) => orders) ?? entry.records?.map(() => 1) ?? [entry.orders]
     const sum = orders.reduce((sum, orders) => sum + orders, 0)
     const kept = plan.rejects.reduce((sum, { orders }) => sum + orders, 0)
     if (Number.isSafeInteger(sum)) assert.equal(plan.orders + kept, sum)
@@ -181,4 +182,28 @@ function bytesIn(record = ''): Buffer[] {
       .split(' ')
       .map((field) => Buffer.from(field, 'base64'))
   return JSON.parse(raw).map((field: string) => Buffer.from(field))
+}
+
+test('what is told to be a record without the schema is one by the schema, with the same values', () => {
+  const plain = { raw: 0, valid: 0, counted: 0 }
+  const property = fc.property(entry, ({ from, fields }) => {
+    const records: unknown[] = [parsed(fields[fields.findIndex((field) => String(field) === 'r') + 1])].flat()
+    for (const record of records) {
+      if (typeof record !== 'object' || record === null || !shapes[from].isPlain({ ...record })) continue
+      plain[from]++
+      const { success, data } = shapes[from].record.safeParse(record)
+      assert(success)
+      for (const [field, value] of Object.entries(data)) assert.deepEqual(Reflect.get(record, field), value)
+    }
+  })
+  fc.assert(property, { numRuns: 50_000 })
+  for (const from of channels) expect(plain[from]).toBeGreaterThan(100)
+})
+
+function parsed(json: Buffer | undefined): unknown {
+  try {
+    return JSON.parse(String(json))
+  } catch {
+    return undefined
+  }
 }
