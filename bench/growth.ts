@@ -145,7 +145,7 @@ async function grow(
 }
 
 function lineOn(worker: LineWorker, server: RedisServer, orders: number): Promise<Round> {
-  const task = { contender: 'ours', level: config.stageLoops, url: server.url, redisPid: server.pid() }
+  const task = { contender: 'ours', level: config.stageInFlight, url: server.url, redisPid: server.pid() }
   return worker.round({ ...task, orders, seed: ++seed, spoilEvery: 50 })
 }
 

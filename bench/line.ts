@@ -30,7 +30,7 @@ interface Entrant {
 }
 
 const entrants: readonly Entrant[] = [
-  { key: 'ours', contender: 'ours', about: 'order-pipeline', levels: [3], what: 'STAGE_LOOPS', share: 1 },
+  { key: 'ours', contender: 'ours', about: 'order-pipeline', levels: [4], what: 'STAGE_IN_FLIGHT', share: 1 },
   {
     key: 'bullmq',
     contender: 'bullmq',

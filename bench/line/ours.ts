@@ -5,9 +5,9 @@ import { openApp } from '../../src/ops/open.ts'
 import { runRoles } from '../../src/ops/roles.ts'
 import { chunks, countdown, inParallel, type OpenContender } from './contender.ts'
 
-/** `orders run validate aggregate leaderboard`; the orders as the bridge writes them, ten an entry. `level`: STAGE_LOOPS. */
+/** `orders run validate aggregate leaderboard`; the orders as the bridge writes them, ten an entry. `level`: STAGE_IN_FLIGHT. */
 export const open: OpenContender = async ({ url, orders, level }) => {
-  const app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent', STAGE_LOOPS: `${level}` }))
+  const app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent', STAGE_IN_FLIGHT: `${level}` }))
   const stop = new AbortController()
   const ranked = countdown(orders.length)
   let running: Promise<void> | undefined

@@ -61,7 +61,10 @@ async function bridge(app: App): Promise<Role> {
   const queue = stack.use(await openQueue(app.config))
   const readWaiting = async (): Promise<number> => waitingForAny(await readCounters(app.redis, app.keys))
   const bridge = stack.use(await openBridge(app, queue, readWaiting))
-  const loops = numbered('bridge', app.config.bridgePollers, () => bridge.poll)
+  const loops = Array.from({ length: app.config.bridgePollers }, (_, i) => ({
+    name: `bridge-${i + 1}`,
+    run: bridge.poll,
+  }))
   const opened = stack.move()
   return {
     loops: [...loops, { name: 'bridge-delete', run: bridge.delete }],
@@ -70,10 +73,8 @@ async function bridge(app: App): Promise<Role> {
 }
 
 async function worker(app: App, stage: Stage): Promise<Role> {
-  const loops = numbered(stage.name, app.config.stageLoops, (number): Loop['run'] => {
-    return (tick, signal) => runStage(app, stage, number, tick, signal)
-  })
-  return { loops, [Symbol.asyncDispose]: async () => {} }
+  const loop: Loop = { name: stage.name, run: (tick, signal) => runStage(app, stage, tick, signal) }
+  return { loops: [loop], [Symbol.asyncDispose]: async () => {} }
 }
 
 async function api(app: App): Promise<Role> {
@@ -88,10 +89,6 @@ async function jobs(app: App): Promise<Role> {
 /** The API answers as long as the event loop turns. */
 async function tickWhileAlive(tick: () => void, signal: AbortSignal): Promise<void> {
   for await (const _ of every(1_000, undefined, { signal })) tick()
-}
-
-function numbered(name: string, count: number, run: (number: number) => Loop['run']): Loop[] {
-  return Array.from({ length: count }, (_, i) => ({ name: `${name}-${i + 1}`, run: run(i + 1) }))
 }
 
 export const runCommand = defineCommand({

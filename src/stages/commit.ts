@@ -33,24 +33,16 @@ export async function commit(
   const target = stage.to ? keys.stream[stage.to] : source
   const names = [source, target, keys.counters, keys.invalid, keys.invalidOrders]
   const place = { keys, buckets: config.ledgerBuckets, generation }
-  const lines = keepsLedger(stage) ? ledgerLines(plan, place) : undefined
-  for (const line of lines ?? []) names.push(line.current, line.previous)
+  const ledger = keepsLedger(stage) ? ledgerLines(plan, place) : undefined
+  names.push(...(ledger?.buckets ?? []))
   const { shapes, numberOf } = shaped(names, plan.hashes)
   const boards = [...plan.boards].map(([key, scores]) => [names.push(key), ...[...scores].flatMap(([m, s]) => [s, m])])
   const groups = plan.rejects.map(({ group }) => numberIn(names, keys.invalidGroup(group)))
-  const tickets = (lines ?? []).flatMap(({ ticket }, line) =>
-    ticket === undefined ? [] : [[line + 1, numberIn(names, keys.outcome(ticket))]],
-  )
+  const tickets = (ledger?.tickets ?? []).map(([line, ticket]) => [line, numberIn(names, keys.outcome(ticket))])
   const totals = plan.emits.map(({ totals }) => (totals === undefined ? 0 : numberOf.get(totals)))
   const wire = {
     ids: plan.entryIds,
-    ...(lines && {
-      ledger: {
-        generation,
-        seconds: generationSeconds(config),
-        lines: lines.flatMap(({ field, value }) => [field, value]),
-      },
-    }),
+    ...(ledger && { ledger: { generation, seconds: generationSeconds(config), lines: ledger.lines } }),
     hashes: shapes,
     boards,
     ...(totals.some((number) => number !== 0) && { totals }),

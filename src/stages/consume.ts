@@ -29,14 +29,21 @@ export interface Consumer {
   readonly reader: RedisClient
 }
 
+/** What one read gave; none means that there was nothing within BLOCK_MS. */
+export interface Read {
+  readonly entries: readonly Entry[]
+  /** Whether there were as many as it asked for: more may wait. */
+  readonly more: boolean
+}
+
 /**
  * Entries to work off, until the signal aborts: first those whose consumer has been silent for CLAIM_IDLE_MS, then new
  * ones. An entry may thus be held twice; only the first commit counts (see commit.lua). Nothing is read until the
- * caller asks; an empty list means that there was nothing within BLOCK_MS.
+ * caller asks.
  */
-export async function* consume(app: App, consumer: Consumer, signal: AbortSignal): AsyncGenerator<Entry[]> {
+export async function* consume(app: App, consumer: Consumer, signal: AbortSignal): AsyncGenerator<Read> {
   const { config, telemetry } = app
-  const size = readCount(config.batchRecords)
+  const size = readCount(2 * config.batchRecords)
   let claimAt = 0
   let cursor = '0-0'
   while (!signal.aborted) {
@@ -46,14 +53,15 @@ export async function* consume(app: App, consumer: Consumer, signal: AbortSignal
       if (cursor === '0-0') claimAt = performance.now() + config.claimIdleMs / 2
       if (claimed.entries.length > 0) {
         telemetry.emit('claimed', { stage: consumer.stage.name, entries: claimed.entries.length })
-        yield claimed.entries
+        yield { entries: claimed.entries, more: false }
         continue
       }
     }
-    const entries = await readNew(consumer, size.next(), config.blockMs)
+    const count = size.next()
+    const entries = await readNew(consumer, count, config.blockMs)
     if (entries.length > 0) telemetry.emit('read', { stage: consumer.stage.name, entries: entries.length })
     size.saw(entries)
-    yield entries
+    yield { entries, more: entries.length >= count }
   }
 }
 
@@ -81,8 +89,9 @@ async function readNew({ stage, stream, name, reader }: Consumer, count: number,
 }
 
 /**
- * How many entries to read so that they hold about one commit's records, and no more than 16 MB (a raw entry may hold
- * ten bodies of 1 MB): by what the last read's entries held.
+ * How many entries to read so that they hold about two commits' records (with one, the reads of the later stages are too
+ * many: each waits in Redis behind a commit of another stage), and no more than 16 MB (a raw entry may hold ten bodies of
+ * 1 MB): by what the last read's entries held.
  */
 function readCount(records: number) {
   const readBytes = 16_000_000

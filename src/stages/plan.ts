@@ -107,7 +107,7 @@ function recordsOf({ name, from }: Stage, entry: Entry): Placed[] {
 /** A decision that throws, or that no commit could carry out, is a bug of ours: its record is rejected, the rest goes on. */
 function decide({ stage, keys, conflicts, onDecideFailed }: Planning, { at, entry, record }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
-  const conflict = conflicts.get(at)
+  const conflict = conflicts.size > 0 ? conflicts.get(at) : undefined
   if (conflict) return { outcome: 'reject', ...conflict }
   try {
     const verdict = stage.decide(record, keys)
@@ -195,14 +195,27 @@ function within(groups: Groups, key: string): Map<string, number> {
   return group
 }
 
-/**
- * The ledger's lines of a plan, as the commit script reads them: one per emitted record, then one per rejected one.
- * `ticket` is whose outcome the verdict goes to.
- */
-export function ledgerLines(plan: Plan, place: LedgerPlace): (LedgerRecord & { ticket?: string | undefined })[] {
-  const admitted = plan.emits.flatMap(({ admitted }) =>
-    admitted ? [{ ...admittedRecord(admitted.identity, place), ticket: admitted.ticket }] : [],
-  )
-  const rejected = plan.rejects.map(({ message, ticket }) => ({ ...rejectedRecord(message, place), ticket }))
-  return [...admitted, ...rejected]
+/** The ledger's lines of a plan, as the commit script reads them: one per emitted record, then one per rejected one. */
+export interface LedgerLines {
+  /** Two per line: this generation's bucket and the last one's. */
+  readonly buckets: string[]
+  /** Two per line: field and value. */
+  readonly lines: string[]
+  /** Of which line (from 1) the verdict goes to which ticket's outcome. */
+  readonly tickets: (readonly [line: number, ticket: string])[]
+}
+
+export function ledgerLines(plan: Plan, place: LedgerPlace): LedgerLines {
+  const ledger: LedgerLines = { buckets: [], lines: [], tickets: [] }
+  for (const { admitted } of plan.emits) {
+    if (admitted) addLine(ledger, admittedRecord(admitted.identity, place), admitted.ticket)
+  }
+  for (const { message, ticket } of plan.rejects) addLine(ledger, rejectedRecord(message, place), ticket)
+  return ledger
+}
+
+function addLine(ledger: LedgerLines, record: LedgerRecord, ticket: string | undefined): void {
+  ledger.buckets.push(record.current, record.previous)
+  ledger.lines.push(record.field, record.value)
+  if (ticket !== undefined) ledger.tickets.push([ledger.lines.length / 2, ticket])
 }

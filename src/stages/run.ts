@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts'
 import type { Rejection } from '../messages.ts'
 import { blockingConnection, closeOnStop } from '../redis.ts'
 import { type Conflict, commit } from './commit.ts'
-import { type Consumer, consume, type Entry, entryBytes } from './consume.ts'
+import { type Consumer, consume, type Entry, entryBytes, type Read } from './consume.ts'
 import { ensureGroups } from './groups.ts'
 import { leaveGroup } from './leave.ts'
 import { conflictWith, generationSeconds } from './ledger.ts'
@@ -11,25 +11,52 @@ import { type Plan, planBatch, type RecordAt } from './plan.ts'
 import type { Stage } from './stage.ts'
 import { trim } from './trim.ts'
 
-/** Works a stage off until the signal aborts; what has been read by then is committed first. */
-export async function runStage(app: App, stage: Stage, loop: number, tick: Tick, signal: AbortSignal): Promise<void> {
+/**
+ * Works a stage off until the signal aborts; what has been read by then is committed first. While more waits than one read
+ * takes, the next one is read meanwhile and STAGE_IN_FLIGHT are worked off at once, so that neither Redis nor this process
+ * waits for the other. Else the next read waits for the commit: what comes in by then is committed together.
+ */
+export async function runStage(app: App, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
+  const { config } = app
   await ensureGroups(app.redis, app.keys)
-  using reader = blockingConnection(app.redis, app.config.blockMs)
-  closeOnStop(reader, app.config.stopGraceMs, signal)
-  const stream = app.keys.stream[stage.from]
-  const consumer: Consumer = { stage, stream, name: `${app.instance}-${loop}`, reader }
-  const workOff = worker(app, consumer)
+  using reader = blockingConnection(app.redis, config.blockMs)
+  closeOnStop(reader, config.stopGraceMs, signal)
+  const consumer: Consumer = { stage, stream: app.keys.stream[stage.from], name: app.instance, reader }
+  const commitBatch = worker(app, consumer)
   const tidyIfDue = housekeeper(app, consumer)
-  for await (const entries of consume(app, consumer, signal)) {
-    for (const batch of batches(entries, app.config.batchRecords)) {
-      await workOff(batch)
-      tick()
-    }
-    await tidyIfDue(entries.length > 0)
-    tick()
+  const inFlight = new Set<Promise<void>>()
+  const failures: unknown[] = []
+  const start = (batch: readonly Entry[]): void => {
+    const work = commitBatch(batch)
+      .then(tick, (error) => void failures.push(error))
+      .finally(() => inFlight.delete(work))
+    inFlight.add(work)
   }
+  try {
+    const reads = consume(app, consumer, signal)
+    let next = reads.next()
+    for (;;) {
+      const { done, value: { entries, more } = nothing } = await next
+      if (done) break
+      if (more) next = reads.next()
+      next.catch(() => {}) // thrown when it is awaited
+      for (const batch of batches(entries, config.batchRecords)) {
+        start(batch)
+        while (inFlight.size >= (more ? config.stageInFlight : 1)) await Promise.race(inFlight)
+      }
+      if (failures.length > 0) break
+      await tidyIfDue(entries.length > 0)
+      tick()
+      if (!more) next = reads.next()
+    }
+  } finally {
+    await Promise.all(inFlight)
+  }
+  if (failures.length > 0) throw failures[0]
   await leaveGroup(app, consumer, true)
 }
+
+const nothing: Read = { entries: [], more: false }
 
 type Work = (batch: readonly Entry[]) => Promise<void>
 

@@ -16,7 +16,7 @@ import { openWorld, type World } from './world.ts'
 const preload = fileURLToPath(new URL('../support/crash.ts', import.meta.url))
 const roles = ['bridge', 'validate', 'aggregate', 'leaderboard']
 /** One of everything, so that it is known who has what in hand; the log says what happened. */
-const single: Env = { STAGE_LOOPS: '1', BRIDGE_POLLERS: '1', LOG_LEVEL: 'debug' }
+const single: Env = { STAGE_IN_FLIGHT: '1', BRIDGE_POLLERS: '1', LOG_LEVEL: 'debug' }
 /** One receive: then there is nothing in hand but what the step is about. */
 const ordersPerStep = 10
 

@@ -262,7 +262,10 @@ test('single entries: found by code, user and page, discarded with a reason, rep
   requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
-  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url, undefined, { STAGE_LOOPS: '1' }))
+  await using all = spawnOrders(
+    ['run', ...stages, 'api', 'jobs'],
+    envOf(world.url, undefined, { STAGE_IN_FLIGHT: '1' }),
+  )
   await all.started()
   const url = await all.apiUrl()
   const app = appOn(redis)
@@ -352,7 +355,7 @@ test('what a later stage rejected by a bug goes back to that stage, and a job th
     },
   } as unknown as Stage
   const stop = new AbortController()
-  const running = [validate as Stage, buggy].map((stage) => runStage(app, stage, 1, () => {}, stop.signal))
+  const running = [validate as Stage, buggy].map((stage) => runStage(app, stage, () => {}, stop.signal))
   await until(
     'aggregate to have rejected all',
     () => redis.llen('invalid_orders'),

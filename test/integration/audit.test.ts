@@ -27,7 +27,8 @@ async function open(): Promise<{ app: App; redis: Redis } & AsyncDisposable> {
 /** Runs stages, each in two loops, until disposed. */
 function run(app: App, stages: readonly Stage[] = pipeline): AsyncDisposable {
   const stop = new AbortController()
-  const running = [1, 2].flatMap((loop) => stages.map((stage) => runStage(app, stage, loop, () => {}, stop.signal)))
+  const two = [1, 2].map((process) => ({ ...app, instance: `${app.instance}-${process}` }))
+  const running = two.flatMap((app) => stages.map((stage) => runStage(app, stage, () => {}, stop.signal)))
   const end = async (): Promise<void> => {
     stop.abort()
     await Promise.all(running)

@@ -28,7 +28,7 @@ async function send({ redis, keys }: App, bodies: readonly string[], name = 'm')
 /** Lets stages work until none of their orders waits and so many have been received. */
 async function workOff(app: App, stages: readonly Stage[], orders?: number): Promise<void> {
   const stop = new AbortController()
-  const running = stages.map((stage, at) => runStage(app, stage, at, () => {}, stop.signal))
+  const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
   const done = ({ received, stages: books }: Books): boolean =>
     received >= (orders ?? 0) && stages.every(({ name }) => books.find(({ stage }) => stage === name)?.waiting === 0)
   await until('the stages to be done', () => readBooks(app.redis, app.keys), done)

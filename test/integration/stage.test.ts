@@ -31,7 +31,7 @@ function run(app: App, stages: readonly Stage[]): AsyncDisposable & { events: { 
   app.telemetry.listen((event, fields) => {
     events[event] = [...(events[event] ?? []), fields]
   })
-  const running = stages.map((stage, at) => runStage(app, stage, at, () => {}, stop.signal))
+  const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
   const end = async (): Promise<void> => {
     stop.abort()
     await Promise.all(running)
@@ -188,11 +188,11 @@ test('dead consumers vanish by themselves once their entries are claimed; living
   await enqueue(redis, app.keys, orders(3))
   await redis.xreadgroup('GROUP', 'validate', 'dead, with an entry', 'STREAMS', 'orders:raw', '>')
   await using running = run(app, [validate])
-  await until('the dead to be gone', names, (found) => found.length === 1 && found[0] === `${app.instance}-0`)
+  await until('the dead to be gone', names, (found) => found.length === 1 && found[0] === app.instance)
   expect(await redis.hget('pipeline:counters', 'admitted')).toBe('3')
   const removed = running.events.consumersRemoved?.length
   await sleep(1_000) // silence itself: longer than what a consumer is taken for dead after
-  expect(await names()).toEqual([`${app.instance}-0`])
+  expect(await names()).toEqual([app.instance])
   expect(running.events.consumersRemoved).toHaveLength(removed ?? 0)
 })
 
@@ -225,7 +225,7 @@ test('a stage goes on when its group has vanished with the data', async () => {
   const app = appOn(redis, readConfig({ BLOCK_MS: '20' }))
   await ensureGroups(redis, app.keys)
   const stop = new AbortController()
-  const failed = runStage(app, validate, 1, () => {}, stop.signal)
+  const failed = runStage(app, validate, () => {}, stop.signal)
   await redis.flushdb()
   await expect(failed).rejects.toThrow('NOGROUP') // its supervisor starts it again
   await using _ = run(app, pipeline)
@@ -292,7 +292,7 @@ test('one entry that cannot be committed does not hold up the others', async () 
   await redis.set('user:u5', 'somebody put text here')
   const stop = new AbortController()
   const [validating, counting] = [validate, aggregate].map((stage) =>
-    runStage(app, stage as Stage, 1, () => {}, stop.signal),
+    runStage(app, stage as Stage, () => {}, stop.signal),
   )
   await expect(counting).rejects.toThrow('WRONGTYPE')
   await redis.del('user:u5')

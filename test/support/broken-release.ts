@@ -27,7 +27,7 @@ export async function rejectByBug(redis: Redis, bodies: readonly string[]): Prom
     await enqueue(redis, app.keys, records)
   }
   const stop = new AbortController()
-  const running = runStage(app, broken, 1, () => {}, stop.signal)
+  const running = runStage(app, broken, () => {}, stop.signal)
   await until(
     'the bug to have rejected all',
     () => redis.llen('invalid_orders'),
