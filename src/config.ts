@@ -198,7 +198,12 @@ export const variables = {
     'The same for the share of `maxmemory` that Redis uses (80: from 80 % on, until below 64 %); without a `maxmemory` it has no effect.',
     '%',
   ),
-  stageInFlight: count('STAGE_IN_FLIGHT', 4, 16, 'Reads per stage and process worked off at once while more waits.'),
+  stageInFlight: count(
+    'STAGE_IN_FLIGHT',
+    4,
+    16,
+    'Most commits per stage and process in flight at once; one while little waits.',
+  ),
   batchRecords: count('BATCH_RECORDS', 500, 5_000, 'Most records in one commit.', 'records'),
   blockMs: count('BLOCK_MS', 1_000, 10_000, 'Longest blocking read of a stream.', 'ms', 10),
   claimIdleMs: count(

@@ -78,9 +78,9 @@ export const channels = {
     isPlain: ({ user_id, order_id, minor, order_timestamp }) =>
       isText(user_id) &&
       isText(order_id) &&
+      isAmount(minor) &&
       Number.isInteger(minor) &&
-      (minor as number) >= 0 &&
-      (minor as number) <= mostMinor &&
+      minor <= mostMinor &&
       (order_timestamp === undefined || isText(order_timestamp)),
     orders: () => 1,
     text: (record) => JSON.stringify(record),
@@ -89,8 +89,9 @@ export const channels = {
     record: countedRecord,
     isPlain: ({ user_id, orders, order_count, total_spend_minor }) =>
       isText(user_id) &&
+      isAmount(orders) &&
       Number.isSafeInteger(orders) &&
-      (orders as number) > 0 &&
+      orders > 0 &&
       isAmount(order_count) &&
       isAmount(total_spend_minor),
     orders: ({ orders }) => orders,
@@ -99,7 +100,7 @@ export const channels = {
 } as const satisfies { [C in ChannelName]: Channel<RecordOf[C]> }
 
 const isText = (value: unknown): value is string => typeof value === 'string'
-const isAmount = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0
+const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
 export interface RecordOf {
   raw: RawRecord

@@ -30,7 +30,9 @@ local lines = ledger and ledger.lines
 local first_reject = 4 + plan.emits
 local call, format = redis.call, string.format
 local exact = 2 ^ 53 -- up to it a double tells every integer from the next
-local function text(integer) return format('%d', integer) end -- Lua's own form has only 14 digits
+local function text(integer) -- Lua's own form has only 14 digits; %d is the faster one, for what 64 bits hold
+  return format(integer > -9e18 and integer < 9e18 and '%d' or '%.0f', integer)
+end
 
 local claim = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], '0' }
 for _, id in ipairs(plan.ids) do claim[#claim + 1] = id end
@@ -99,7 +101,7 @@ end
 call('XACK', KEYS[1], ARGV[1], unpack(plan.ids))
 
 if ledger then
-  local expires = format('%.0f', (ledger.generation + 2) * ledger.seconds)
+  local expires = format('%.0f', (ledger.generation + 2) * ledger.seconds) -- rounded
   for at = 1, #lines, 2 do
     if fresh[(at + 1) / 2] then
       local bucket = KEYS[5 + at]

@@ -41,7 +41,7 @@ export interface Read {
  * ones. An entry may thus be held twice; only the first commit counts (see commit.lua). Nothing is read until the
  * caller asks.
  */
-export async function* consume(app: App, consumer: Consumer, signal: AbortSignal): AsyncGenerator<Read> {
+export async function* consume(app: App, consumer: Consumer, signal: AbortSignal): AsyncGenerator<Read, void> {
   const { config, telemetry } = app
   const size = readCount(2 * config.batchRecords)
   let claimAt = 0

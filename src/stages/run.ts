@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts'
 import type { Rejection } from '../messages.ts'
 import { blockingConnection, closeOnStop } from '../redis.ts'
 import { type Conflict, commit } from './commit.ts'
-import { type Consumer, consume, type Entry, entryBytes, type Read } from './consume.ts'
+import { type Consumer, consume, type Entry, entryBytes } from './consume.ts'
 import { ensureGroups } from './groups.ts'
 import { leaveGroup } from './leave.ts'
 import { conflictWith, generationSeconds } from './ledger.ts'
@@ -13,8 +13,9 @@ import { trim } from './trim.ts'
 
 /**
  * Works a stage off until the signal aborts; what has been read by then is committed first. While more waits than one read
- * takes, the next one is read meanwhile and STAGE_IN_FLIGHT are worked off at once, so that neither Redis nor this process
- * waits for the other. Else the next read waits for the commit: what comes in by then is committed together.
+ * takes, the next one is read meanwhile and up to STAGE_IN_FLIGHT commits are in flight, so that neither Redis nor this
+ * process waits for the other. Else the next read waits for the commit: what comes in by then is committed together.
+ * @throws what the first failed read or commit threw, when no commit is in flight any more.
  */
 export async function runStage(app: App, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
   const { config } = app
@@ -34,20 +35,23 @@ export async function runStage(app: App, stage: Stage, tick: Tick, signal: Abort
   }
   try {
     const reads = consume(app, consumer, signal)
-    let next = reads.next()
-    for (;;) {
-      const { done, value: { entries, more } = nothing } = await next
+    const read = () => (failures.length > 0 ? undefined : reads.next())
+    let next = read()
+    while (next) {
+      const { done, value } = await next
       if (done) break
-      if (more) next = reads.next()
-      next.catch(() => {}) // thrown when it is awaited
+      const { entries, more } = value
+      next = more ? read() : undefined
+      next?.catch(() => {}) // it is thrown when its turn comes
       for (const batch of batches(entries, config.batchRecords)) {
         start(batch)
         while (inFlight.size >= (more ? config.stageInFlight : 1)) await Promise.race(inFlight)
       }
-      if (failures.length > 0) break
-      await tidyIfDue(entries.length > 0)
-      tick()
-      if (!more) next = reads.next()
+      if (failures.length === 0) {
+        await tidyIfDue(entries.length > 0)
+        tick()
+      }
+      next ??= read()
     }
   } finally {
     await Promise.all(inFlight)
@@ -55,8 +59,6 @@ export async function runStage(app: App, stage: Stage, tick: Tick, signal: Abort
   if (failures.length > 0) throw failures[0]
   await leaveGroup(app, consumer, true)
 }
-
-const nothing: Read = { entries: [], more: false }
 
 type Work = (batch: readonly Entry[]) => Promise<void>
 

@@ -341,6 +341,16 @@ test('a user beyond 2^53 minor units is ranked, and does not disturb the others 
   expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '3', admitted: '3', applied: '3', ranked: '3' })
 })
 
+test('a score beyond 64 bits, which only somebody else can have written, is ranked as it is', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const stage = leaderboard as Stage
+  const record = { user_id: 'u', orders: 1, order_count: 1, total_spend_minor: 1e300 }
+  await redis.xadd('orders:counted', '*', 'n', '1', 'r', JSON.stringify([record]))
+  await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))
+  expect(Number(await redis.zscore('leaderboard:spend', 'u'))).toBe(1e300)
+})
+
 test('what no commit could carry out is rejected before it begins, record by record', async () => {
   await using world = await open()
   const { app, redis } = world

@@ -219,6 +219,27 @@ test('entries smaller and larger than a commit are worked off, each record once'
   expect(await redis.hget('global:stats', 'total_orders')).toBe(String(next))
 })
 
+test('what was read beside and after a commit that fails is committed, and only what failed stays pending', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis, readConfig({ BATCH_RECORDS: '10', BLOCK_MS: '20' }))
+  await ensureGroups(redis, app.keys)
+  await redis.set('outcome:t', 'no hash')
+  const [poison = { id: 'm', body: '' }, ...others] = orders(200)
+  await enqueue(redis, app.keys, [{ ...poison, ticket: 't' }])
+  for (const other of others) await enqueue(redis, app.keys, [other])
+  let read = 0
+  app.telemetry.listen((event, fields) => {
+    if (event === 'read') read += (fields as Events['read']).entries
+  })
+  const failed = runStage(app, validate, () => {}, new AbortController().signal)
+  await expect(failed).rejects.toThrow('WRONGTYPE')
+  const admitted = Number(await redis.hget('pipeline:counters', 'admitted'))
+  const [pending] = await redis.xpending('orders:raw', 'validate')
+  expect([pending, admitted]).toEqual([1, read - 1])
+  expect(admitted).toBeGreaterThan(10) // what was read ahead is among them
+})
+
 test('a stage goes on when its group has vanished with the data', async () => {
   await using world = await emptyRedis()
   const { redis } = world

@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listen } from './listen.ts'
 
 export interface Received {
   readonly method: string | undefined
@@ -28,16 +27,7 @@ export async function openHttpScript(reply: Reply): Promise<HttpScript> {
     response.sendDate = false // a client takes the server's time for right: only where a test says so
     reply(response, requests.length - 1)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const close = async (): Promise<void> => {
-    const closed = once(server, 'close')
-    server.close()
-    server.closeAllConnections()
-    await closed
-  }
-  return { url: `http://127.0.0.1:${port}`, requests, [Symbol.asyncDispose]: close }
+  return { ...(await listen(server)), requests }
 }
 
 /** A reply in JSON. */

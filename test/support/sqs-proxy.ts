@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listen } from './listen.ts'
 
 /** An HTTP proxy before the SQS emulator: it sees every call, and can answer one itself. */
 export interface SqsProxy extends AsyncDisposable {
@@ -35,14 +34,5 @@ export async function openSqsProxy(targetUrl: string, answer: Answer = () => und
     reply.on('close', () => forward.destroy())
     forward.end(body)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const close = async (): Promise<void> => {
-    const closed = once(server, 'close')
-    server.close()
-    server.closeAllConnections()
-    await closed
-  }
-  return { url: `http://127.0.0.1:${port}`, calls, [Symbol.asyncDispose]: close }
+  return { ...(await listen(server)), calls }
 }
