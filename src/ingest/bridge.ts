@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import type { Message, SQSClient } from '@aws-sdk/client-sqs'
 import { Consumer } from 'sqs-consumer'
 import type { App, Tick } from '../app.ts'
-import type { Config } from '../config.ts'
-import { type Deletions, openDeletions } from './deletions.ts'
+import { type Deletions, type Held, openDeletions } from './deletions.ts'
 import { type Durability, openDurability } from './durable.ts'
 import { enqueue } from './enqueue.ts'
 import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
 import { openGate } from './pressure.ts'
 import type { Queue } from './queue.ts'
+import { openReceiver, type Receiver } from './receive.ts'
 
 /**
  * Moves messages from SQS to `orders:raw`, one record batch per receive. Any body is taken: validate judges it. A
@@ -61,10 +61,23 @@ interface Poller {
 
 async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
   const { deletions, gate, receiving, tick, signal } = poller
-  const cut = new AbortController()
+  const inHand = new WeakMap<Message[], Held>()
+  const take = (messages: Message[]): Promise<void> => takeIn(app, messages, inHand.get(messages) as Held, poller)
+  const receiver = openReceiver(queue, app.config, {
+    ready: async () => {
+      await receiving.pause(signal) // a poll that failed would otherwise be tried again at once
+      await deletions.room(tick, signal)
+      await gate.pass(tick, signal)
+    },
+    received: (messages) => {
+      inHand.set(messages, deletions.hold(messages))
+      receiving.over()
+      app.telemetry.emit('received', { messages: messages.length })
+    },
+  })
   const consumer = Consumer.create({
     queueUrl: queue.url,
-    sqs: abortableReceive(queue, app.config, cut.signal),
+    sqs: receiver.sqs as SQSClient,
     batchSize: 10,
     waitTimeSeconds: app.config.sqsWaitTimeSeconds,
     visibilityTimeout: app.config.sqsVisibilityTimeoutSeconds,
@@ -72,14 +85,8 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
     pollingCompleteWaitTimeMs: app.config.stopGraceMs + 1,
     strictReturn: true,
     shouldDeleteMessages: false, // the deletion queue does
-    preReceiveMessageCallback: async () => {
-      await receiving.pause(signal) // a poll that failed would otherwise be tried again at once
-      await deletions.room(tick, signal)
-      await gate.pass(tick, signal)
-    },
     handleMessageBatch: async (messages) => {
-      receiving.over()
-      await takeIn(app, messages, poller)
+      await take(messages)
       tick()
       return []
     },
@@ -95,7 +102,9 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
   })
   consumer.start()
   if (!signal.aborted) await once(signal, 'abort')
-  await stop(consumer, cut)
+  await stop(consumer, receiver)
+  const rest = (await receiver.rest()).filter(({ length }) => length > 0)
+  await Promise.all(rest.map(take))
 }
 
 /**
@@ -103,12 +112,10 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
  * message that is received and put back again and again would end in the dead-letter queue. On a stop it throws, and the
  * messages wait out their visibility timeout.
  */
-async function takeIn(app: App, messages: Message[], poller: Poller): Promise<void> {
+async function takeIn(app: App, messages: Message[], held: Held, poller: Poller): Promise<void> {
   const { redis, keys, telemetry } = app
   const { deletions, durability, writing, tick, signal } = poller
-  const held = deletions.hold(messages)
   const records = messages.map(({ MessageId = randomUUID(), Body = '' }) => ({ id: MessageId, body: Body }))
-  telemetry.emit('received', { messages: messages.length })
   for (;;) {
     const history = durability.history()
     try {
@@ -134,23 +141,9 @@ async function takeIn(app: App, messages: Message[], poller: Poller): Promise<vo
 const lastPollMs = 300
 
 /** Lets work in hand end, and cuts only a poll that waits for messages. */
-async function stop(consumer: Consumer, receiving: AbortController): Promise<void> {
+async function stop(consumer: Consumer, receiver: Receiver): Promise<void> {
   const stopped = once(consumer, 'stopped')
+  setTimeout(() => receiver.cut(), lastPollMs).unref()
   consumer.stop()
-  const cut = setTimeout(() => receiving.abort(), lastPollMs)
   await stopped
-  clearTimeout(cut)
-}
-
-/** On top of the long poll itself: an answer that takes longer will not come, the connection is dead. */
-const lateMs = 5_000
-
-/** Only the receive can be cut: by a stop, or when it has not been answered in time. */
-function abortableReceive({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, stop: AbortSignal): SQSClient {
-  const send: SQSClient['send'] = (command: never, options?: object) => {
-    if (!((command as unknown) instanceof ReceiveMessageCommand)) return sqs.send(command, options)
-    const late = AbortSignal.timeout(sqsWaitTimeSeconds * 1_000 + lateMs)
-    return sqs.send(command, { ...options, abortSignal: AbortSignal.any([stop, late]) })
-  }
-  return Object.assign(Object.create(sqs), { send })
 }

@@ -1,6 +1,6 @@
 import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs'
 import type { Config } from '../config.ts'
-import { sha256 } from './sha256.ts'
+import { md5, sha256 } from './hashes.ts'
 import type { Sqs } from './sqs.ts'
 import { openThin } from './thin.ts'
 
@@ -15,13 +15,15 @@ const answerMs = 30_000
 export function openTransport(config: Config): Sqs {
   const options = clientOptions(config)
   if (config.sqsTransport === 'sdk') return new SQSClient(options)
-  return openThin(new SQSClient({ ...options, sha256 }), { connectMs, answerMs, mostSockets })
+  return openThin(new SQSClient(options), { connectMs, answerMs, mostSockets })
 }
 
 function clientOptions(config: Config): SQSClientConfig {
   const credentials = credentialsOf(config)
   return {
     region: config.awsRegion,
+    sha256,
+    md5,
     ...(config.awsEndpointUrl && { endpoint: config.awsEndpointUrl }),
     ...(credentials && { credentials }),
     requestHandler: {

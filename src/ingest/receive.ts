@@ -1,0 +1,78 @@
+import {
+  type Message,
+  ReceiveMessageCommand,
+  type ReceiveMessageCommandInput,
+  type ReceiveMessageCommandOutput,
+} from '@aws-sdk/client-sqs'
+import type { Config } from '../config.ts'
+import type { Queue } from './queue.ts'
+import type { Sqs } from './sqs.ts'
+
+/** What one poller receives, ahead of sqs-consumer: that asks again a timer's tick after it is done, and a receive takes no longer. */
+export interface Receiver {
+  /** For sqs-consumer, in the place of a client. */
+  readonly sqs: Sqs
+  /** Ends a receive that waits for messages. */
+  cut(): void
+  /** What was received and not asked for, a list per receive. Call it when nothing is asked for any more. */
+  rest(): Promise<Message[][]>
+}
+
+interface Steps {
+  /** Resolves when a receive may be made. */
+  ready(): Promise<void>
+  /** Called with messages as soon as they are here. */
+  received(messages: Message[]): void
+}
+
+/** On top of the long poll itself: an answer that takes longer will not come, the connection is dead. */
+const lateMs = 5_000
+
+/** Receives that nobody has asked for yet. With one, each would still wait for the tick after the last but one. */
+const mostAhead = 2
+
+export function openReceiver({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, { ready, received }: Steps): Receiver {
+  const stop = new AbortController()
+  const ahead: Promise<ReceiveMessageCommandOutput>[] = []
+  let [ended, running, flowing] = [false, false, false]
+
+  async function receive(input: ReceiveMessageCommandInput): Promise<ReceiveMessageCommandOutput> {
+    await ready()
+    const late = AbortSignal.timeout(sqsWaitTimeSeconds * 1_000 + lateMs)
+    const abortSignal = AbortSignal.any([stop.signal, late])
+    const output = await sqs.send(new ReceiveMessageCommand(input), { abortSignal })
+    if (output.Messages?.length) received(output.Messages)
+    return output
+  }
+
+  /** One after the other while they bring messages: after an empty one, or one that failed, there is no haste. */
+  async function run(input: ReceiveMessageCommandInput): Promise<void> {
+    running = true
+    do {
+      const asked = receive(input)
+      ahead.push(asked)
+      flowing = await asked.then(bringsMessages, () => false)
+    } while (flowing && !ended && ahead.length < mostAhead)
+    running = false
+  }
+
+  function next(input: ReceiveMessageCommandInput): Promise<ReceiveMessageCommandOutput> {
+    if (!running && (flowing || ahead.length === 0)) void run(input)
+    return ahead.shift() ?? receive(input)
+  }
+
+  const send = (command: unknown, options?: object): Promise<unknown> =>
+    isReceive(command) ? next(command.input) : sqs.send(command as never, options)
+  return {
+    sqs: Object.assign(Object.create(sqs), { send }),
+    cut: () => stop.abort(),
+    rest: async () => {
+      ended = true
+      const outputs = await Promise.allSettled(ahead.splice(0))
+      return outputs.flatMap((output) => (output.status === 'fulfilled' ? [output.value.Messages ?? []] : []))
+    },
+  }
+}
+
+const isReceive = (command: unknown): command is ReceiveMessageCommand => command instanceof ReceiveMessageCommand
+const bringsMessages = ({ Messages = [] }: ReceiveMessageCommandOutput): boolean => Messages.length > 0
