@@ -19,6 +19,9 @@ const autocannon = createRequire(import.meta.url)('autocannon') as (options: obj
 
 const connections = 64
 const seconds = 3
+const warmUpSeconds = 1
+/** Orders a second that the line works off at most, while it shares two cores with the API and autocannon. */
+const sharedRate = 30_000
 const users = 30_000
 const routes = {
   userStats: '/users/user_7/stats',
@@ -51,8 +54,8 @@ export async function api({ orders = 60_000, rounds, profile, print }: Options):
   const url = JSON.parse(await web.says('"msg":"ready"')).url
   const idle = await measureAll(url, web, rounds)
   process.kill(line.pid, 'SIGSTOP')
-  const rate = 40_000 // more than the line works off
-  await send(redis, { valid: rate * seconds * rounds * Object.keys(routes).length * 0.4, invalid: 0, users, seed: 3 })
+  const measuredSeconds = Object.keys(routes).length * (warmUpSeconds + seconds * rounds)
+  await send(redis, { valid: sharedRate * measuredSeconds, invalid: 0, users, seed: 3 })
   process.kill(line.pid, 'SIGCONT')
   const busy = await measureAll(url, web, rounds)
   const left = await redis.xlen(makeKeys().stream.raw)
@@ -89,7 +92,7 @@ function answers(when: string, all: readonly Answer[]): string {
 
 async function measureAll(url: string, web: Process, rounds: number): Promise<Answer[]> {
   const all = new Map<string, Answer[]>()
-  for (const path of Object.values(routes)) await autocannon({ url: `${url}${path}`, connections, duration: 1 }) // warms up
+  for (const path of Object.values(routes)) await autocannon({ url: `${url}${path}`, connections, duration: warmUpSeconds })
   for (let round = 0; round < rounds; round++) {
     for (const [route, path] of Object.entries(routes)) {
       all.set(route, [...(all.get(route) ?? []), await measure(route, `${url}${path}`, web)])

@@ -3,11 +3,14 @@ import type { Keys } from '../keys.ts'
 import { codeOf, history, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
 
-/** A rejected record. `text` is what was sent, byte for byte; undefined where it was no text. */
-export interface InvalidEntry {
+/** A rejected record as JSON, as the API shows it. */
+interface InvalidJson {
   readonly id: string
-  /** JSON, as the API shows it. */
   readonly json: string
+}
+
+/** The same, read. `text` is what was sent, byte for byte; undefined where it was no text. */
+export interface InvalidEntry extends InvalidJson {
   readonly text: string | undefined
   readonly record: z.output<typeof stored>
 }
@@ -39,10 +42,11 @@ export async function readInvalid(redis: RedisClient, keys: Keys, filter: Invali
   const { limit, code, userId, before } = filter
   const found: string[] = []
   let length = 0
-  for await (const entry of newestFirst(redis, keys, { code, before })) {
-    if (userId !== undefined && String(entry.record.order?.['user_id']) !== userId) continue
-    found.push(entry.json)
-    length += entry.json.length
+  const most = userId === undefined ? limit : Number.POSITIVE_INFINITY
+  for await (const { json } of newestFirst(redis, keys, { code, before, most })) {
+    if (userId !== undefined && String(recordOf(json).order?.['user_id']) !== userId) continue
+    found.push(json)
+    length += json.length
     if (found.length === limit || length > mostAtOnce) break
   }
   return found
@@ -127,15 +131,18 @@ const largestPage = 500
 async function* newestFirst(
   redis: RedisClient,
   keys: Keys,
-  { code, before }: Pick<InvalidFilter, 'code' | 'before'>,
-): AsyncGenerator<InvalidEntry> {
-  for (let cursor = before, count = firstPage; ; ) {
+  { code, before, most }: Pick<InvalidFilter, 'code' | 'before'> & { most: number },
+): AsyncGenerator<InvalidJson> {
+  let left = most
+  for (let cursor = before, size = firstPage; left > 0; ) {
+    const count = Math.min(size, left)
     const page = await readNewest(redis, keys, { code, before: cursor, count })
     yield* page
     if (page.length < count) return
+    left -= count
     cursor = page.at(-1)?.id
     const average = page.reduce((sum, { json }) => sum + json.length, 0) / page.length
-    count = Math.max(firstPage, Math.min(largestPage, Math.floor(pageLength / average)))
+    size = Math.max(firstPage, Math.min(largestPage, Math.floor(pageLength / average)))
   }
 }
 
@@ -143,10 +150,10 @@ async function readNewest(
   redis: RedisClient,
   keys: Keys,
   { code, before, count }: Pick<InvalidFilter, 'code' | 'before'> & { count: number },
-): Promise<InvalidEntry[]> {
+): Promise<InvalidJson[]> {
   if (!code) {
     const found = await redis.xrevrange(keys.invalid, before ? `(${before}` : '+', '-', 'COUNT', count)
-    return found.map(toEntry)
+    return found.map(toJson)
   }
   const max = before ? `(${sortable(before)}` : '+'
   const of = groupsOf(code).map((group) => redis.zrevrangebylex(keys.invalidGroup(group), max, '-', 'LIMIT', 0, count))
@@ -159,11 +166,21 @@ async function readEntries(redis: RedisClient, keys: Keys, ids: readonly string[
   return entries.filter((entry) => entry !== undefined)
 }
 
-function toEntry([id, fields]: [string, string[] | null]): InvalidEntry {
-  const json = fields?.[3] ?? '{}'
-  const record = stored.parse(JSON.parse(json))
-  return { id, json: `{"id":"${id}",${json.slice(1)}`, record, text: record.raw ?? orderText(json) }
+type Found = [id: string, fields: string[] | null]
+
+/** Not parsed: a page of it costs next to nothing. */
+function toJson([id, fields]: Found): InvalidJson {
+  const record = fields?.[3]
+  return { id, json: record === undefined ? `{"id":"${id}"}` : `{"id":"${id}",${record.slice(1)}` }
 }
+
+function toEntry(found: Found): InvalidEntry {
+  const { id, json } = toJson(found)
+  const record = recordOf(json)
+  return { id, json, record, text: record.raw ?? orderText(found[1]?.[3] ?? '{}') }
+}
+
+const recordOf = (json: string): z.output<typeof stored> => stored.parse(JSON.parse(json))
 
 /** The order as it stands in the record, not parsed and written again: what comes behind it is known to the byte. */
 function orderText(json: string): string | undefined {
