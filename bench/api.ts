@@ -92,7 +92,8 @@ function answers(when: string, all: readonly Answer[]): string {
 
 async function measureAll(url: string, web: Process, rounds: number): Promise<Answer[]> {
   const all = new Map<string, Answer[]>()
-  for (const path of Object.values(routes)) await autocannon({ url: `${url}${path}`, connections, duration: warmUpSeconds })
+  for (const path of Object.values(routes))
+    await autocannon({ url: `${url}${path}`, connections, duration: warmUpSeconds })
   for (let round = 0; round < rounds; round++) {
     for (const [route, path] of Object.entries(routes)) {
       all.set(route, [...(all.get(route) ?? []), await measure(route, `${url}${path}`, web)])
