@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { metricsTable } from '../src/api/metrics.ts'
 import { openApiDocument } from '../src/api/openapi.ts'
 import { routes } from '../src/api/server.ts'
 import { configTable, type Variable, variables } from '../src/config.ts'
 import { keyTable } from '../src/keys.ts'
 import { matrixTable } from '../test/chaos/matrix.ts'
+import { dashboardJson } from './grafana.ts'
 
 /** Everything in the documents that code knows better: what each file has to be. `npm run docs` writes it, a test compares. */
 export function generated(): Map<string, string> {
@@ -13,10 +15,14 @@ export function generated(): Map<string, string> {
   return new Map([
     ['README.md', readme],
     ['docs/guarantees.md', section(read('docs/guarantees.md'), 'matrix', matrixTable())],
+    ['docs/metrics.md', section(read('docs/metrics.md'), 'metrics', table(metricsHead, metricsTable()))],
+    ['deploy/grafana/orders.json', dashboardJson()],
     ['.env.example', envExample()],
     ['docs/openapi.json', `${JSON.stringify(openApiDocument(routes), null, 2)}\n`],
   ])
 }
+
+const metricsHead = ['metric', 'type', 'labels', 'served by', 'tells']
 
 export function read(file: string): string {
   return readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')

@@ -2,6 +2,7 @@ import type { Config } from './config.ts'
 import type { Keys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import type { Telemetry } from './telemetry.ts'
+import type { Tracing } from './tracing.ts'
 
 /** What the parts of a process share. Whoever opens it closes it; the parts only use it. */
 export interface App {
@@ -9,6 +10,8 @@ export interface App {
   readonly redis: RedisClient
   readonly keys: Keys
   readonly telemetry: Telemetry
+  /** Undefined where nobody collects traces. */
+  readonly tracing?: Tracing | undefined
   /** Names this process among its peers: the stem of its consumers' names. */
   readonly instance: string
   readonly now: () => Date

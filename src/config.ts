@@ -149,10 +149,15 @@ export const variables = {
     unit: 'port',
     expected: 'a port number from 0 to 65535',
     unset: 'not served',
-    about: 'Where a process without the API serves `/livez` and `/readyz` (on API_HOST).',
+    about: 'Where a process without the API serves `/metrics`, `/livez` and `/readyz` (on API_HOST).',
     schema: integer(0, 65_535).optional(),
   }),
-  bridgePollers: count('BRIDGE_POLLERS', 4, 64, 'SQS pollers per bridge process; each holds at most 10 messages.'),
+  bridgePollers: count(
+    'BRIDGE_POLLERS',
+    4,
+    64,
+    'SQS pollers per bridge process; each holds at most three receives of 10 messages.',
+  ),
   sqsWaitTimeSeconds: count('SQS_WAIT_TIME_SECONDS', 20, 20, 'Long poll of an empty queue.', 's'),
   sqsVisibilityTimeoutSeconds: count(
     'SQS_VISIBILITY_TIMEOUT_SECONDS',
@@ -205,7 +210,14 @@ export const variables = {
     'Most commits per stage and process in flight at once; one while little waits.',
   ),
   batchRecords: count('BATCH_RECORDS', 500, 5_000, 'Most records in one commit.', 'records'),
-  blockMs: count('BLOCK_MS', 1_000, 10_000, 'Longest blocking read of a stream.', 'ms', 10),
+  blockMs: count(
+    'BLOCK_MS',
+    400,
+    10_000,
+    'Longest blocking read of a stream; a pause or a stop waits for it.',
+    'ms',
+    10,
+  ),
   claimIdleMs: count(
     'CLAIM_IDLE_MS',
     10_000,
@@ -249,6 +261,30 @@ export const variables = {
     expected: 'a folder',
     about: 'Where the local stand-ins of `orders start` keep their data.',
     schema: withDefault(text, '.data'),
+  }),
+  otelExporterOtlpEndpoint: define({
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    unit: 'URL',
+    expected: 'an http:// or https:// URL',
+    unset: 'no traces',
+    about: 'OpenTelemetry collector (OTLP over HTTP) that gets a span per batch, from SQS to ranked.',
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .regex(/^\S+$/)
+      .optional(),
+  }),
+  otelTracesSamplerArg: define({
+    name: 'OTEL_TRACES_SAMPLER_ARG',
+    unit: 'share',
+    expected: 'a number from 0 to 1',
+    about: 'Share of the receives that are traced, where the message says nothing of it.',
+    schema: withDefault(
+      text
+        .regex(/^\d+(\.\d+)?$/)
+        .transform(Number)
+        .pipe(z.number().min(0).max(1)),
+      1,
+    ),
   }),
   logLevel: define({
     name: 'LOG_LEVEL',

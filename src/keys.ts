@@ -24,6 +24,11 @@ export interface Keys {
   readonly rebuiltOrders: string
   /** Hash of what was received, admitted, rejected, applied, ranked: the books. */
   readonly counters: string
+  /** Hash of how long orders took in one span of ten seconds (see timeline.ts). */
+  timeline(slot: number): string
+  /** Hash of the parts that are paused, and stream of what was done as an admin (see steering.ts). */
+  readonly steering: string
+  readonly audit: string
   /** Written to after other writes, to find out whether Redis has them for good (see durable.ts). */
   readonly barrier: string
   userStats(userId: string): string
@@ -48,6 +53,9 @@ export function makeKeys(partition?: number): Keys {
     rebuiltSpend: `${tag}leaderboard:spend:rebuilt`,
     rebuiltOrders: `${tag}leaderboard:orders:rebuilt`,
     counters: `${tag}pipeline:counters`,
+    timeline: (slot) => `${tag}pipeline:timeline:${slot}`,
+    steering: `${tag}pipeline:steering`,
+    audit: `${tag}pipeline:audit`,
     barrier: `${tag}pipeline:barrier`,
     userStats: (userId) => `${tag}user:${userId}`,
     ledger: (generation, bucket) => `${tag}ledger:${generation}:${bucket}`,
@@ -90,6 +98,9 @@ export const keyTable = [
     'hash',
     '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`',
   ],
+  ['`pipeline:timeline:<slot>`', 'hash', 'how long orders took in ten seconds, for the last quarter of an hour'],
+  ['`pipeline:steering`', 'hash', 'a field per paused part: JSON `{by, ts, reason?}`; a part without one runs'],
+  ['`pipeline:audit`', 'stream', 'what was done as an admin, the last 10,000: `action`, `by`, `what` (JSON)'],
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
   ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system'],

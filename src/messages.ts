@@ -5,7 +5,9 @@ import { z } from 'zod'
  *   order     what a producer sent, as JSON text in the body of an SQS message
  *   record    one order (or one user's new totals) on a stream
  *   entry     one entry of a stream: a batch of records (field r, a JSON array) and the number of orders in it (field n);
- *             where they were counted as received already field c, where it is for one group alone field g
+ *             where they were counted as received already field c, where it is for one group alone field g, and field t
+ *             says when its orders were sent to SQS (ms and number of orders in turn, a JSON array), field p whose span
+ *             wrote it (a traceparent), where traces are collected
  *   stage     a consumer group that decides each record of one stream and emits to the next
  *   pending   an entry delivered to a consumer and not yet acknowledged
  *   commit    the script that acknowledges entries and applies, emits, rejects and counts their records, all or nothing

@@ -14,7 +14,7 @@ export type Patience = 'work' | 'ask'
 
 const patience = {
   work: { maxRetriesPerRequest: null },
-  ask: { maxRetriesPerRequest: 1, commandTimeout: 2_000, enableAutoPipelining: true }, // a write for all requests at once
+  ask: { maxRetriesPerRequest: 1, commandTimeout: 2_000 },
 } as const satisfies { readonly [P in Patience]: RedisOptions }
 
 /** At most half a second between tries: a restarted Redis is found again at once, an absent one is not flooded. */

@@ -10,8 +10,9 @@ export interface Events {
   started: { roles: readonly string[] }
   stopped: { roles: readonly string[] }
   ready: { url: string }
-  received: { messages: number }
-  enqueued: { messages: number }
+  /** `redelivered`: those that SQS had handed out before. */
+  received: { messages: number; redelivered: number }
+  enqueued: { messages: number; durationMs: number }
   durable: { messages: number }
   deleted: { messages: number }
   renewed: { messages: number }
@@ -19,9 +20,18 @@ export interface Events {
   heldBack: { waiting: number; memoryPercent: number; until: string }
   flowing: { waiting: number; memoryPercent: number }
   claimed: { stage: string; entries: number }
-  read: { stage: string; entries: number }
+  read: { stage: string; entries: number; durationMs: number }
   planned: { stage: string; entries: number; orders: number }
-  committed: { stage: string; entries: number; passed: number; duplicates: number; rejected: number }
+  committed: {
+    stage: string
+    entries: number
+    passed: number
+    duplicates: number
+    rejected: number
+    durationMs: number
+  }
+  /** Each list: ms and number of orders in turn. `waits`: since they came to this hop; by the clocks of Redis and SQS. */
+  hop: { hop: string; atMs: number; waits: readonly number[]; sinceSent: readonly number[] }
   stale: { stage: string; planned: number; held: number }
   vanished: { stage: string; entryIds: readonly string[] }
   decideFailed: { stage: string; entryId: string; error: string }
@@ -32,6 +42,10 @@ export interface Events {
   replayed: { job: string; orders: number }
   checkWarned: { check: string; found: string; advice: string }
   unguarded: { note: string }
+  paused: { part: string; by: string }
+  resumed: { part: string }
+  steeringFailed: { error: string }
+  auditFailed: { action: string; error: string }
   denied: { route: string; status: number; address: string }
   request: { method: string; route: string; status: number; durationMs: number }
   requestFailed: { method: string; route: string; error: string }
@@ -43,7 +57,7 @@ export interface Events {
   loopRecovered: { loop: string; failures: number }
 }
 
-const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error' } = {
+const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn' | 'error' } = {
   started: 'info',
   stopped: 'info',
   ready: 'info',
@@ -59,6 +73,7 @@ const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error
   read: 'debug',
   planned: 'debug',
   committed: 'debug',
+  hop: 'trace',
   stale: 'info',
   vanished: 'error',
   decideFailed: 'error',
@@ -69,6 +84,10 @@ const levels: { readonly [E in keyof Events]: 'debug' | 'info' | 'warn' | 'error
   replayed: 'info',
   checkWarned: 'warn',
   unguarded: 'info',
+  paused: 'info',
+  resumed: 'info',
+  steeringFailed: 'warn',
+  auditFailed: 'warn',
   denied: 'warn',
   request: 'debug',
   requestFailed: 'error',
@@ -84,24 +103,32 @@ type Listener = <E extends keyof Events>(event: E, fields: Events[E]) => void
 
 export interface Telemetry {
   emit: Listener
+  /** Listens to one event. */
+  on<E extends keyof Events>(event: E, listener: (fields: Events[E]) => void): void
   /** Listens to every event. */
   listen(listener: Listener): void
 }
+
+const every = Symbol('every event')
 
 /** Every event of this process, as `{ event, fields }`, for observers from outside the code. */
 const channel = diagnostics.channel('order-pipeline:event')
 
 export function openTelemetry(log: Logger): Telemetry {
-  const emitter = new EventEmitter()
+  const emitter = new EventEmitter().setMaxListeners(0) // there is one for every metric
   return {
     emit: (event, fields) => {
       const level = levels[event]
       if (log.isLevelEnabled(level)) log[level](fields as object, event as string)
-      emitter.emit('event', event, fields)
+      emitter.emit(event, fields)
+      emitter.emit(every, event, fields)
       if (channel.hasSubscribers) channel.publish({ event, fields })
     },
+    on: (event, listener) => {
+      emitter.on(event, listener)
+    },
     listen: (listener) => {
-      emitter.on('event', listener)
+      emitter.on(every, listener)
     },
   }
 }

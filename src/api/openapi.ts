@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { problem, problemType } from './problem.ts'
-import type { Route } from './route.ts'
+import { isGuarded, type Route } from './route.ts'
 
 export const version = '0.1.0'
 
@@ -21,17 +21,16 @@ export function openApiDocument(routes: readonly Route[]) {
 
 function operation(route: Route): ZodOpenApiOperationObject {
   const { method, path, summary, params, query, headers, body, reply, status = 200, refusals } = route
-  const errors = { ...everyRoute, ...(body && writingRoute), ...refusals }
-  const header = headers && z.object(Object.fromEntries(Object.entries(headers).map(headerField)))
+  const errors = { ...everyRoute, ...(isGuarded(route) && guardedRoute), ...(body && writingRoute), ...refusals }
+  const known = { ...(body && operatorHeader), ...headers }
+  const header = z.object(Object.fromEntries(Object.entries(known).map(headerField)))
   return {
     operationId: operationId(method, path),
     tags: [path.split('/')[1] ?? ''],
     summary,
-    requestParams: { ...(params && { path: params }), ...(query && { query }), ...(header && { header }) },
-    ...(body && {
-      requestBody: { required: true, content: { 'application/json': { schema: body } } },
-      security: [{ bearer: [] }, { basic: [] }, {}],
-    }),
+    requestParams: { ...(params && { path: params }), ...(query && { query }), header },
+    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    ...(isGuarded(route) && { security: [{ bearer: [] }, { basic: [] }, {}] }),
     responses: {
       [status]: { description: status === 202 ? 'Accepted' : 'OK', content: { 'application/json': { schema: reply } } },
       ...Object.fromEntries(Object.entries(errors).map(([code, when]) => [code, errorResponse(when)])),
@@ -45,14 +44,19 @@ const everyRoute = {
   503: 'Redis does not answer.',
 }
 
-const writingRoute = {
-  400: 'The body is not JSON.',
+const guardedRoute = {
   401: 'A token is needed.',
   403: 'No token is set, and this is not the same machine.',
-  413: 'The body is larger than 1 MB.',
-  415: 'The body is not called application/json.',
   429: 'Too many wrong tokens.',
 }
+
+const writingRoute = {
+  400: 'The body is not JSON.',
+  413: 'The body is larger than 1 MB.',
+  415: 'The body is not called application/json.',
+}
+
+const operatorHeader = { 'X-Operator': 'Who does it, for the audit; else the user name of a login.' }
 
 function headerField([name, description]: [string, string]): [string, z.ZodType] {
   return [name, z.string().optional().meta({ description })]

@@ -4,12 +4,15 @@ import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
+import { auditRequest } from './audit.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
 /** What a route may use: the app, and a connection that answers within two seconds or fails. */
 export interface ApiApp extends App {
   readonly ask: RedisClient
   readonly queues: Queues
+  /** How the line stands, as JSON (see live.ts). */
+  readonly snapshot: () => Promise<string>
 }
 
 type Shape = z.ZodObject
@@ -17,7 +20,7 @@ type Shape = z.ZodObject
 /**
  * One declaration of a route; from it come the Express handler, the 422s, the checked reply and the OpenAPI document.
  * `handle` returns the reply, or says with `jsonText` or `refuse` that it is something else. A route with a body
- * writes: it is guarded (see guard.ts).
+ * writes: it is guarded (see guard.ts), and what it did is written into the audit.
  */
 export interface Route<
   P extends Shape = Shape,
@@ -34,6 +37,10 @@ export interface Route<
   /** Headers it reads: name and what for. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: B
+  /** Guarded though it only reads. */
+  readonly guarded?: boolean
+  /** Writes its own entry into the audit, in one step with what it does. */
+  readonly audited?: boolean
   readonly reply: R
   /** 200 where it is not given. */
   readonly status?: number
@@ -66,14 +73,23 @@ export const refuse = (status: number, detail: string): Special => ({
   [special]: { problem: problemOf(status, detail) },
 })
 
+export const isGuarded = ({ body, guarded = false }: Route): boolean => body !== undefined || guarded
+
 export function handler(app: ApiApp, route: Route): RequestHandler {
   return async (request, response) => {
     const started = performance.now()
     const { status, type, body } = await answer(app, route, request)
+    if (route.body && !route.audited && status < 400) await auditWrite(app, route, request)
     response.status(status).type(type).send(body)
     const durationMs = Math.round(performance.now() - started)
     app.telemetry.emit('request', { method: request.method, route: route.path, status, durationMs })
   }
+}
+
+/** Before the reply: what is said to be done is on record. */
+async function auditWrite(app: ApiApp, { method, path }: Route, request: Request): Promise<void> {
+  const what = `{"params":${JSON.stringify(request.params)},"body":${request.body}}`
+  await auditRequest({ ...app, redis: app.ask }, request, `${method.toUpperCase()} ${path}`, what)
 }
 
 interface Answer {

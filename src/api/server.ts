@@ -6,23 +6,34 @@ import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { openQueues, type Queues } from '../queues.ts'
 import { closeRedis, openRedis } from '../redis.ts'
+import { auditWrites } from './audit.ts'
+import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
 import { jsonOnly, openGuard } from './guard.ts'
+import { type Live, openLive } from './live.ts'
+import { openMetrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 import { problemOf, sendProblem } from './problem.ts'
-import { type ApiApp, failure, handler, type Route } from './route.ts'
+import { type ApiApp, failure, handler, isGuarded, type Route } from './route.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
 import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
 import { job, replayOrders, reprocessOrder } from './routes/jobs.ts'
+import { liveSnapshot } from './routes/live.ts'
+import { userRank } from './routes/rank.ts'
 import { globalStats, topUsers, userStats } from './routes/stats.ts'
+import { auditTrail, drainRoute, pauseRoute, resumeRoute, steering } from './routes/steering.ts'
+import { orderTrace } from './routes/trace.ts'
 
 const health: readonly Route[] = [livez, readyz]
 export const routes: readonly Route[] = [
   userStats,
+  userRank,
   globalStats,
   topUsers,
   integrity,
+  liveSnapshot,
+  orderTrace,
   invalidOrders,
   invalidSummary,
   invalidEntry,
@@ -31,6 +42,11 @@ export const routes: readonly Route[] = [
   reprocessOrder,
   replayOrders,
   job,
+  steering,
+  pauseRoute,
+  resumeRoute,
+  drainRoute,
+  auditTrail,
   ...health,
 ]
 
@@ -47,17 +63,21 @@ export interface AdminPart {
 /** @throws OrdersError ORD_PORT_TAKEN; ORD_CONFIG when it would be open to others without a token */
 export async function openApi(app: App, adminParts: readonly AdminPart[] = []): Promise<Server> {
   const guard = openGuard(app)
-  const server = await openServer(app, 'API_PORT', app.config.apiPort, (api) => {
+  const server = await openServer(app, 'API_PORT', app.config.apiPort, (api, live) => {
     const document = openApiDocument(routes)
     const web = Router()
-    web.get('/', (_request, response) => response.redirect('/docs'))
+    web.use(dashboard())
     web.use(docs())
+    web.get('/live', live.events)
+    web.get('/metrics', openMetrics(api, { whole: true }))
     web.get('/openapi.json', (_request, response) => {
       response.json(document)
     })
-    for (const { path, router } of adminParts) web.use(path, guard, router(api.queues))
+    for (const { path, router } of adminParts)
+      web.use(path, guard, auditWrites({ ...api, redis: api.ask }), router(api.queues))
     for (const route of routes) {
-      const before = route.body ? [guard, jsonOnly, express.text({ type: 'application/json', limit: bodyLimit })] : []
+      const before = isGuarded(route) ? [guard] : []
+      if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
       web[route.method](expressPath(route.path), ...before, handler(api, route))
     }
     return web
@@ -73,16 +93,17 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
 /** What SQS takes as a message. */
 const bodyLimit = '1mb'
 
-/** The health routes alone, for processes without the API. */
+/** Health and metrics alone, for processes without the API. */
 export async function openHealth(app: App): Promise<Server> {
   return openServer(app, 'METRICS_PORT', app.config.metricsPort ?? 0, (api) => {
     const web = Router()
     for (const route of health) web[route.method](expressPath(route.path), handler(api, route))
+    web.get('/metrics', openMetrics(api, { whole: false }))
     return web
   })
 }
 
-type Build = (api: ApiApp) => Router
+type Build = (api: ApiApp, live: Live) => Router
 
 async function openServer(app: App, variable: string, port: number, build: Build): Promise<Server> {
   await using stack = new AsyncDisposableStack()
@@ -97,7 +118,8 @@ async function openServer(app: App, variable: string, port: number, build: Build
     }),
   )
   const queues = stack.use(openQueues(ask))
-  web.use(build({ ...app, ask, queues }), notFound, failed(app))
+  const live = openLive({ ...app, redis: ask })
+  web.use(build({ ...app, ask, queues, snapshot: live.snapshot }, live), notFound(app), failed(app))
   const server = web.listen(port, app.config.apiHost)
   try {
     await once(server, 'listening')
@@ -110,6 +132,7 @@ async function openServer(app: App, variable: string, port: number, build: Build
   }
   stack.defer(async () => {
     const closed = once(server, 'close')
+    live.end()
     server.close()
     server.closeIdleConnections()
     const cut = setTimeout(() => server.closeAllConnections(), lastRequestMs)
@@ -139,8 +162,11 @@ const contentSecurityPolicy = {
   formAction: ["'self'"],
 }
 
-const notFound: RequestHandler = (request, response) => {
-  sendProblem(response, problemOf(404, `There is no ${request.method} ${request.path}: see /docs.`))
+function notFound({ telemetry }: App): RequestHandler {
+  return (request, response) => {
+    sendProblem(response, problemOf(404, `There is no ${request.method} ${request.path}: see /docs.`))
+    telemetry.emit('request', { method: request.method, route: '-', status: 404, durationMs: 0 })
+  }
 }
 
 /** What Express itself refuses (a path that is no UTF-8, say) has a status; anything else is a fault of ours. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Message, SQSClient } from '@aws-sdk/client-sqs'
+import type { Message } from '@aws-sdk/client-sqs'
 import { Consumer } from 'sqs-consumer'
 import type { App, Tick } from '../app.ts'
 import { type Deletions, type Held, openDeletions } from './deletions.ts'
@@ -72,15 +72,18 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
     received: (messages) => {
       inHand.set(messages, deletions.hold(messages))
       receiving.over()
-      app.telemetry.emit('received', { messages: messages.length })
+      const redelivered = messages.filter(({ Attributes }) => Number(Attributes?.ApproximateReceiveCount) > 1).length
+      app.telemetry.emit('received', { messages: messages.length, redelivered })
     },
   })
   const consumer = Consumer.create({
     queueUrl: queue.url,
-    sqs: receiver.sqs as SQSClient,
+    sqs: receiver.sqs,
     batchSize: 10,
     waitTimeSeconds: app.config.sqsWaitTimeSeconds,
     visibilityTimeout: app.config.sqsVisibilityTimeoutSeconds,
+    messageSystemAttributeNames: ['SentTimestamp', 'ApproximateReceiveCount', ...(app.tracing ? xRay : [])],
+    ...(app.tracing && { messageAttributeNames: [w3c] }),
     authenticationErrorTimeout: retryDelayMs,
     pollingCompleteWaitTimeMs: app.config.stopGraceMs + 1,
     strictReturn: true,
@@ -108,20 +111,29 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
 }
 
 /**
- * Writes until it is written. While Redis takes no writes a poller holds what it has and receives nothing more: a
- * message that is received and put back again and again would end in the dead-letter queue. On a stop it throws, and the
+ * Writes until it is written. While Redis takes no writes a poller holds what it has, this batch and two ahead, and
+ * receives nothing more: a message that is received and put back again and again would end in the dead-letter queue. On a stop it throws, and the
  * messages wait out their visibility timeout.
  */
 async function takeIn(app: App, messages: Message[], held: Held, poller: Poller): Promise<void> {
   const { redis, keys, telemetry } = app
   const { deletions, durability, writing, tick, signal } = poller
   const records = messages.map(({ MessageId = randomUUID(), Body = '' }) => ({ id: MessageId, body: Body }))
+  const sentMs = firstSent(messages)
+  const span = app.tracing?.span('bridge', messages.map(tracedBy), { 'messaging.batch.message_count': messages.length })
   for (;;) {
     const history = durability.history()
+    const from = performance.now()
     try {
-      await enqueue(redis, keys, records)
+      const [id = ''] = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent })
       writing.over()
-      telemetry.emit('enqueued', { messages: messages.length })
+      span?.end()
+      telemetry.emit('enqueued', { messages: messages.length, durationMs: performance.now() - from })
+      if (sentMs !== undefined) {
+        const atMs = Number.parseInt(id, 10)
+        const waits = [Math.max(0, atMs - sentMs), messages.length]
+        telemetry.emit('hop', { hop: 'bridge', atMs, waits, sinceSent: waits })
+      }
       return deletions.written(held, history)
     } catch (error) {
       if (!signal.aborted) {
@@ -131,10 +143,24 @@ async function takeIn(app: App, messages: Message[], held: Held, poller: Poller)
       }
       if (signal.aborted) {
         deletions.letGo(held)
+        span?.fail(error)
         throw error
       }
     }
   }
+}
+
+/** Where a producer says which span sent a message: AWS in a system attribute, others as W3C has it. */
+const xRay = ['AWSTraceHeader'] as const
+const w3c = 'traceparent'
+
+function tracedBy({ MessageAttributes, Attributes }: Message): string | undefined {
+  return MessageAttributes?.[w3c]?.StringValue ?? Attributes?.AWSTraceHeader
+}
+
+function firstSent(messages: readonly Message[]): number | undefined {
+  const sent = messages.map(({ Attributes }) => Number(Attributes?.SentTimestamp))
+  return sent.every(Number.isSafeInteger) ? Math.min(...sent) : undefined
 }
 
 /** Under load a poll answers at once and its messages are still worked off; a poll of an empty queue is cut after this. */

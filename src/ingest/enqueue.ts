@@ -8,17 +8,24 @@ const script = loadScript(import.meta.url)
 /**
  * Puts raw records on `orders:raw` in one write, as one entry (or more, where bodies are large). Sent twice, its orders
  * are duplicates to the ledger.
+ * @param from when the first of them was sent to SQS, and the span that writes them
  * @returns the ids of the entries
  */
-export async function enqueue(redis: RedisClient, keys: Keys, records: readonly RawRecord[]): Promise<string[]> {
+export async function enqueue(
+  redis: RedisClient,
+  keys: Keys,
+  records: readonly RawRecord[],
+  { sentMs, traceparent }: { sentMs?: number | undefined; traceparent?: string | undefined } = {},
+): Promise<string[]> {
   const names = [keys.stream.raw, keys.counters]
-  return (await runScript(redis, script, names, [outcomeSeconds, ...batchesOf(records)])) as string[]
+  const args = [outcomeSeconds, sentMs ?? '', traceparent ?? '', ...batchesOf(records)]
+  return (await runScript(redis, script, names, args)) as string[]
 }
 
 /** Puts a job's one order on `orders:raw`, once however often the job is tried. The verdict goes to the ticket's outcome. */
 export async function enqueueOnce(redis: RedisClient, keys: Keys, ticket: string, body: string): Promise<void> {
   const names = [keys.stream.raw, keys.counters, keys.outcome(ticket)]
-  await runScript(redis, script, names, [outcomeSeconds, ...batchesOf([{ id: ticket, body, ticket }])])
+  await runScript(redis, script, names, [outcomeSeconds, '', '', ...batchesOf([{ id: ticket, body, ticket }])])
 }
 
 /** Stages read many entries at once: with ten bodies of 1 MB in each they would read a gigabyte. */

@@ -43,6 +43,8 @@ export type QueueState =
   | {
       readonly status: 'found'
       readonly messages: number
+      /** Handed out and not deleted yet. */
+      readonly inFlight: number
       /** Undefined where the queue has no dead-letter queue. */
       readonly maxReceiveCount: number | undefined
       /** Messages in the dead-letter queue; undefined where that cannot be read. */
@@ -64,6 +66,7 @@ export async function inspectQueue(config: Config): Promise<QueueState> {
     return {
       status: 'found',
       messages: Number(attributes[messagesAttribute]),
+      inFlight: Number(attributes[inFlightAttribute]),
       maxReceiveCount: redrive ? redrive.maxReceiveCount : undefined,
       deadLetters: redrive ? await countMessages(sqs, redrive.deadLetterTargetArn) : undefined,
     }
@@ -115,11 +118,12 @@ async function create(sqs: Sqs, name: string, attributes: Record<string, string>
 }
 
 const messagesAttribute = 'ApproximateNumberOfMessages' as const
+const inFlightAttribute = 'ApproximateNumberOfMessagesNotVisible' as const
 /** AWS gives the count as a number, some emulators as text. */
 const redrivePolicy = z.object({ deadLetterTargetArn: z.string(), maxReceiveCount: z.coerce.number() })
 
 async function readAttributes(sqs: Sqs, url: string): Promise<Record<string, string> | undefined> {
-  const asked = { QueueUrl: url, AttributeNames: ['RedrivePolicy' as const, messagesAttribute] }
+  const asked = { QueueUrl: url, AttributeNames: ['RedrivePolicy' as const, messagesAttribute, inFlightAttribute] }
   const reply = await unlessDenied(sqs.send(new GetQueueAttributesCommand(asked)))
   return reply && (reply.Attributes ?? {})
 }

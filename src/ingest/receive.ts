@@ -3,18 +3,18 @@ import {
   ReceiveMessageCommand,
   type ReceiveMessageCommandInput,
   type ReceiveMessageCommandOutput,
+  type SQSClient,
 } from '@aws-sdk/client-sqs'
 import type { Config } from '../config.ts'
 import type { Queue } from './queue.ts'
-import type { Sqs } from './sqs.ts'
 
 /** What one poller receives, ahead of sqs-consumer: that asks again a timer's tick after it is done, and a receive takes no longer. */
 export interface Receiver {
-  /** For sqs-consumer, in the place of a client. */
-  readonly sqs: Sqs
+  /** For sqs-consumer, in the place of a client; as it is configured it does nothing but receive. */
+  readonly sqs: SQSClient
   /** Ends a receive that waits for messages. */
   cut(): void
-  /** What was received and not asked for, a list per receive. Call it when nothing is asked for any more. */
+  /** What was received and not asked for, a list per receive. Call it when `ready` throws and nobody asks any more. */
   rest(): Promise<Message[][]>
 }
 
@@ -34,7 +34,7 @@ const mostAhead = 2
 export function openReceiver({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, { ready, received }: Steps): Receiver {
   const stop = new AbortController()
   const ahead: Promise<ReceiveMessageCommandOutput>[] = []
-  let [ended, running, flowing] = [false, false, false]
+  let [running, flowing] = [false, false]
 
   async function receive(input: ReceiveMessageCommandInput): Promise<ReceiveMessageCommandOutput> {
     await ready()
@@ -52,27 +52,23 @@ export function openReceiver({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, { r
       const asked = receive(input)
       ahead.push(asked)
       flowing = await asked.then(bringsMessages, () => false)
-    } while (flowing && !ended && ahead.length < mostAhead)
+    } while (flowing && ahead.length < mostAhead)
     running = false
   }
 
   function next(input: ReceiveMessageCommandInput): Promise<ReceiveMessageCommandOutput> {
     if (!running && (flowing || ahead.length === 0)) void run(input)
-    return ahead.shift() ?? receive(input)
+    return ahead.shift() as Promise<ReceiveMessageCommandOutput>
   }
 
-  const send = (command: unknown, options?: object): Promise<unknown> =>
-    isReceive(command) ? next(command.input) : sqs.send(command as never, options)
   return {
-    sqs: Object.assign(Object.create(sqs), { send }),
+    sqs: { send: ({ input }: ReceiveMessageCommand) => next(input) } as unknown as SQSClient,
     cut: () => stop.abort(),
     rest: async () => {
-      ended = true
       const outputs = await Promise.allSettled(ahead.splice(0))
       return outputs.flatMap((output) => (output.status === 'fulfilled' ? [output.value.Messages ?? []] : []))
     },
   }
 }
 
-const isReceive = (command: unknown): command is ReceiveMessageCommand => command instanceof ReceiveMessageCommand
 const bringsMessages = ({ Messages = [] }: ReceiveMessageCommandOutput): boolean => Messages.length > 0

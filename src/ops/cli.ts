@@ -1,14 +1,20 @@
 import { version } from '../api/openapi.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { auditCommand } from './audit.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
 import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
+import { drainCommand } from './drain.ts'
+import { pauseCommand, resumeCommand } from './pause.ts'
 import { populateCommand } from './populate.ts'
 import { replayCommand } from './replay.ts'
 import { runCommand } from './roles.ts'
 import { startCommand } from './start.ts'
 import { statusCommand } from './status.ts'
+import { tailCommand } from './tail.ts'
+import { topCommand } from './top.ts'
+import { traceCommand } from './trace.ts'
 import { verifyCommand } from './verify.ts'
 
 export const commands: readonly Command[] = [
@@ -18,13 +24,21 @@ export const commands: readonly Command[] = [
   populateCommand,
   replayCommand,
   statusCommand,
+  tailCommand,
   verifyCommand,
+  traceCommand,
+  topCommand,
+  pauseCommand,
+  resumeCommand,
+  drainCommand,
+  auditCommand,
   doctorCommand,
 ]
 
 /** Runs the command that the words name; ends the process with 1 and one plain line when it cannot. */
 export async function main(argv: readonly string[]): Promise<void> {
   const stop = stopOnSignal()
+  process.stdout.on('error', endWithReader)
   try {
     await run(argv, stop)
   } catch (error) {
@@ -65,6 +79,12 @@ function unexpected(error: unknown): string {
     return `Redis refuses a command (${error.message}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
   }
   return `This is a fault of orders itself: ${error instanceof Error ? error.stack : messageOf(error)}`
+}
+
+/** `orders tail --json | head`: who has read enough has gone. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
 }
 
 /** On a terminal Ctrl-C reaches us twice at once: by itself, and passed on by npm. */

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts'
 import { openQueue } from '../ingest/queue.ts'
 import { readGlobalStats } from '../stages/aggregate.ts'
 import { readCounters } from '../stages/books.ts'
-import { readTop } from '../stages/leaderboard.ts'
+import { readTop } from '../stages/top.ts'
 import { defineCommand } from './command.ts'
 import { sampleOrders } from './orderbook.ts'
 import { populate } from './populate.ts'
@@ -48,14 +48,14 @@ async function worked(
 
 async function resultLines({ redis, keys }: App): Promise<string[]> {
   const { orders, minor } = await readGlobalStats(redis, keys)
-  const top = await readTop(redis, keys, 'spend', { limit: 5, offset: 0 })
+  const { users } = await readTop(redis, keys, 'spend', { limit: 5, offset: 0 })
   const counters = await readCounters(redis, keys)
   const rejected = rejectedByCode(counters)
   return [
     `Global stats: ${orders.toLocaleString('en')} orders, ${money(minor)} revenue`,
     '',
     'Top 5 users by spend',
-    ...table(top.map(({ userId, score }, at) => [`  ${at + 1}. ${userId}`, money(score)])),
+    ...table(users.map(({ userId, score }, at) => [`  ${at + 1}. ${userId}`, money(score)])),
     '',
     `Invalid orders: ${(counters['rejected'] ?? 0).toLocaleString('en')}`,
     ...table(rejected.map(([code, count]) => [`  ${code}`, count.toLocaleString('en')])),

@@ -5,6 +5,8 @@ import { OrdersError } from '../errors.ts'
 import { rejectCodes } from '../messages.ts'
 import { newJobId, openQueues, progress, type Queues, type ReplayResult, readJob, replayResult } from '../queues.ts'
 import { countInvalid, newestId } from '../stages/invalid-read.ts'
+import { recordAction } from '../steering.ts'
+import { operatingUser } from './audit.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { openApp } from './open.ts'
 import { progressOn } from './progress.ts'
@@ -37,6 +39,8 @@ export const replayCommand = defineCommand({
     const jobId = newJobId('replay', randomUUID())
     const data = { limit, code: options.code, dryRun: options['dry-run'], until }
     await queues.replay.add('replay', data, { jobId })
+    const what = JSON.stringify({ ...data, job: jobId })
+    await recordAction(app, { action: 'orders replay', by: operatingUser(), what })
     print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if ((await queues.replay.getWorkersCount()) === 0)
       print('No jobs process runs: the job waits for one (npx orders run jobs).')

@@ -9,16 +9,20 @@ import { readCounters, waitingForAny } from '../stages/books.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import { runStage } from '../stages/run.ts'
 import type { Stage } from '../stages/stage.ts'
+import { timelineLoop } from '../stages/timeline.ts'
 import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
 import { jobLoops } from './jobs.ts'
 import { openApp } from './open.ts'
+import { openSteering } from './steer.ts'
 import { type Loop, supervise } from './supervise.ts'
 
 /** A part of the system that can run alone or beside the others in one process. */
 interface Role extends AsyncDisposable {
   readonly loops: readonly Loop[]
+  /** Those that a pause of the part stops. */
+  readonly steered?: readonly Loop[]
 }
 
 type Opener = (app: App) => Promise<Role>
@@ -40,7 +44,13 @@ export async function runRoles(app: App, names: readonly string[], signal: Abort
   await checkAtStart(app, names)
   await using stack = new AsyncDisposableStack()
   const loops: Loop[] = []
-  for (const open of openersOf(names)) loops.push(...stack.use(await open(app)).loops)
+  const steerer = stack.use(await openSteering(app, signal))
+  for (const [name, open] of openersOf(names)) {
+    const role = stack.use(await open(app))
+    loops.push(...role.loops, ...(role.steered ?? []).map((loop) => steerer.steer(name, loop)))
+  }
+  if (names.some((name) => name === 'bridge' || pipeline.some((stage) => stage.name === name)))
+    loops.push(timelineLoop(app))
   if (app.config.metricsPort !== undefined && !names.includes('api')) stack.use(await openHealth(app))
   closeOnStop(app.redis, app.config.stopGraceMs, signal)
   app.telemetry.emit('started', { roles: names })
@@ -48,10 +58,10 @@ export async function runRoles(app: App, names: readonly string[], signal: Abort
   app.telemetry.emit('stopped', { roles: names })
 }
 
-function openersOf(names: readonly string[]): Opener[] {
+function openersOf(names: readonly string[]): [name: string, open: Opener][] {
   return names.map((name) => {
     const open = openers.get(name)
-    if (open) return open
+    if (open) return [name, open]
     throw new OrdersError('ORD_USAGE', `There is no role "${name}": expected ${roleNames.join(', ')}.`)
   })
 }
@@ -61,20 +71,21 @@ async function bridge(app: App): Promise<Role> {
   const queue = stack.use(await openQueue(app.config))
   const readWaiting = async (): Promise<number> => waitingForAny(await readCounters(app.redis, app.keys))
   const bridge = stack.use(await openBridge(app, queue, readWaiting))
-  const loops = Array.from({ length: app.config.bridgePollers }, (_, i) => ({
+  const pollers = Array.from({ length: app.config.bridgePollers }, (_, i) => ({
     name: `bridge-${i + 1}`,
     run: bridge.poll,
   }))
   const opened = stack.move()
   return {
-    loops: [...loops, { name: 'bridge-delete', run: bridge.delete }],
+    loops: [{ name: 'bridge-delete', run: bridge.delete }], // what is written goes on being deleted in a pause
+    steered: pollers,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 
 async function worker(app: App, stage: Stage): Promise<Role> {
   const loop: Loop = { name: stage.name, run: (tick, signal) => runStage(app, stage, tick, signal) }
-  return { loops: [loop], [Symbol.asyncDispose]: async () => {} }
+  return { loops: [], steered: [loop], [Symbol.asyncDispose]: async () => {} }
 }
 
 async function api(app: App): Promise<Role> {

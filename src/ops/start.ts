@@ -70,6 +70,11 @@ export const startCommand = defineCommand({
 })
 
 export function banner({ apiUrl, notes }: Started): string {
-  const urls = [`API    ${apiUrl}/stats/global`, `Docs   ${apiUrl}/docs`, `Queues ${apiUrl}/admin/queues`]
+  const urls = [
+    `Live   ${apiUrl}/`,
+    `API    ${apiUrl}/stats/global`,
+    `Docs   ${apiUrl}/docs`,
+    `Queues ${apiUrl}/admin/queues`,
+  ]
   return [...urls, ...notes, 'Ctrl-C stops.'].join('\n')
 }

@@ -1,47 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OrdersError } from '../errors.ts'
-import type { Keys } from '../keys.ts'
-import type { RedisClient } from '../redis.ts'
-import { readGlobalStats, type Totals } from '../stages/aggregate.ts'
-import { readCounters, waitingFor } from '../stages/books.ts'
-import { pipeline } from '../stages/pipeline.ts'
-import type { Stage } from '../stages/stage.ts'
+import { readStatus, type Status } from '../stages/status.ts'
+import type { Steering } from '../steering.ts'
 import { defineCommand, flag } from './command.ts'
 import { openApp } from './open.ts'
+import { printable } from './printable.ts'
 import { withRunning } from './registry.ts'
-
-export interface StageStatus {
-  readonly stage: string
-  /** Orders come in for the stage and not committed by it: waiting or in hand. */
-  readonly waiting: number
-  /** Entries delivered to a consumer and not acknowledged. */
-  readonly pending: number
-  /** Entries not delivered to any consumer; null where Redis cannot tell. */
-  readonly lag: number | null
-  readonly consumers: number
-}
-
-export interface Status {
-  readonly counters: Readonly<Record<string, number>>
-  readonly totals: Totals
-  readonly invalid: number
-  readonly stages: readonly StageStatus[]
-}
-
-export async function readStatus(redis: RedisClient, keys: Keys): Promise<Status> {
-  const [counters, totals, invalid, ...groups] = await Promise.all([
-    readCounters(redis, keys),
-    readGlobalStats(redis, keys),
-    redis.llen(keys.invalidOrders),
-    ...pipeline.map((stage) => readGroup(redis, keys, stage)),
-  ])
-  const stages = pipeline.map((stage, at) => ({
-    stage: stage.name,
-    waiting: waitingFor(stage, counters),
-    ...(groups[at] ?? { pending: 0, lag: 0, consumers: 0 }),
-  }))
-  return { counters, totals, invalid, stages }
-}
 
 /** What was rejected, by code, most first. */
 export function rejectedByCode(counters: Readonly<Record<string, number>>): [code: string, orders: number][] {
@@ -52,36 +16,8 @@ export function rejectedByCode(counters: Readonly<Record<string, number>>): [cod
     .sort(([, a], [, b]) => b - a)
 }
 
-async function readGroup(
-  redis: RedisClient,
-  keys: Keys,
-  stage: Stage,
-): Promise<Omit<StageStatus, 'stage' | 'waiting'>> {
-  const none = { pending: 0, lag: 0, consumers: 0 }
-  try {
-    const groups = (await redis.xinfo('GROUPS', keys.stream[stage.from])) as unknown[][]
-    const group = groups.map(toObject).find(({ name }) => name === stage.name)
-    if (!group) return none
-    const lag = group['lag']
-    return {
-      pending: Number(group['pending']),
-      lag: lag === null || lag === undefined ? null : Number(lag),
-      consumers: Number(group['consumers']),
-    }
-  } catch (error) {
-    if (error instanceof Error && error.message.includes('no such key')) return none
-    throw error
-  }
-}
-
-function toObject(flat: unknown[]): Record<string, unknown> {
-  const object: Record<string, unknown> = {}
-  for (let i = 0; i + 1 < flat.length; i += 2) object[String(flat[i])] = flat[i + 1]
-  return object
-}
-
 /** The status as lines for people. */
-export function statusLines({ counters, totals, invalid, stages }: Status): string[] {
+export function statusLines({ counters, totals, invalid, stages, paused }: Status): string[] {
   const of = (name: string): number => counters[name] ?? 0
   const number = (value: number | null): string => (value === null ? '?' : value.toLocaleString('en'))
   const columns = ['stage', 'waiting', 'pending', 'lag', 'consumers']
@@ -97,7 +33,17 @@ export function statusLines({ counters, totals, invalid, stages }: Status): stri
     ...table([columns, ...rows]),
     '',
     'waiting: orders; pending: entries delivered, not acknowledged; lag: entries not delivered yet',
+    ...pausedLines(paused),
   ]
+}
+
+/** None where everything runs. */
+export function pausedLines(paused: Steering): string[] {
+  return Object.entries(paused).map(([part, { by, ts, reason }]) =>
+    printable(
+      [`${part} is paused by ${by}`, ts && ` since ${ts}`, reason && ` (${reason})`, '.'].filter(Boolean).join(''),
+    ),
+  )
 }
 
 export function money(minor: number): string {

@@ -6,6 +6,8 @@ import { type Books, readBooks } from '../stages/books.ts'
 import { type Audit, mostExamples } from '../stages/compare.ts'
 import { type Repaired, repair } from '../stages/repair.ts'
 import type { Sum } from '../stages/tail.ts'
+import { recordAction } from '../steering.ts'
+import { operatingUser } from './audit.ts'
 import { defineCommand, flag } from './command.ts'
 import { connectApp } from './open.ts'
 import { withRunning } from './registry.ts'
@@ -154,6 +156,11 @@ export const verifyCommand = defineCommand({
       if (failure(error).status !== 503) throw error
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })
     })
+    if (verification.repaired) {
+      const { found: _, ...what } = verification.repaired
+      const action = { action: 'orders verify --repair', by: operatingUser(), what: JSON.stringify(what, jsonValue) }
+      await recordAction(app, action)
+    }
     print(json ? JSON.stringify(verification, jsonValue) : verificationLines(verification).join('\n'))
     if (verification.verdict !== 'right') process.exitCode = 1
   },

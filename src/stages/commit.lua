@@ -11,12 +11,13 @@
 --   totals   per emitted record the number of the key in `hashes` whose fields are appended to it, or 0
 --   emits, rejects   how many of each follow in ARGV
 --   orders   orders in the records to pass   received   orders to count as received here
+--   sent, traceparent   fields t and p of the entry emitted, if any
 --   counts   { passed, rejected }: names of counters
 -- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then of each rejected one code, key
 --   number of its group, orders and record (JSON without the first brace)
 --
--- Replies  { 'committed', orders passed, duplicates, orders rejected }, or with nothing changed but that this consumer
--- holds the entries now:
+-- Replies  { 'committed', orders passed, duplicates, orders rejected, ms by Redis' clock }, or with nothing changed but
+-- that this consumer holds the entries now:
 --   { 'stale', id ... }            the entries still pending; the others were committed by another consumer
 --   { 'generation', n }            the ledger's generation by Redis' clock is n
 --   { 'conflict', i, value, ... }  emitted record i (from 0) is known with another value
@@ -40,9 +41,10 @@ claim[#claim + 1] = 'JUSTID'
 local held = call(unpack(claim))
 if #held < #plan.ids then return { 'stale', unpack(held) } end
 
+local time = call('TIME')
 local known, fresh, duplicates = {}, {}, 0 -- known: field -> value seen in this batch; fresh: line -> true
 if ledger then
-  local generation = math.floor(tonumber(call('TIME')[1]) / ledger.seconds)
+  local generation = math.floor(tonumber(time[1]) / ledger.seconds)
   if generation ~= ledger.generation then return { 'generation', generation } end
   local conflicts = { 'conflict' }
   for at = 1, #lines, 2 do
@@ -157,7 +159,16 @@ for i = 1, plan.emits do
   end
 end
 if #emitted > 0 then
-  call('XADD', KEYS[2], '*', 'n', text(passed), 'r', '[' .. table.concat(emitted, ',') .. ']')
+  local entry = { 'n', text(passed), 'r', '[' .. table.concat(emitted, ',') .. ']' }
+  local function add(field, value)
+    if value then
+      entry[#entry + 1] = field
+      entry[#entry + 1] = value
+    end
+  end
+  add('t', plan.sent)
+  add('p', plan.traceparent)
+  call('XADD', KEYS[2], '*', unpack(entry))
 end
 
 local rejected, by_code, rejected_as = 0, {}, {}
@@ -190,4 +201,4 @@ count(plan.counts.passed, passed)
 count('duplicates', duplicates)
 count(plan.counts.rejected, rejected)
 for code, by in pairs(by_code) do count('rejected:' .. code, by) end
-return { 'committed', passed, duplicates, rejected }
+return { 'committed', passed, duplicates, rejected, time[1] * 1000 + math.floor(time[2] / 1000) }

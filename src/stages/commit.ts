@@ -12,7 +12,14 @@ import type { Stage } from './stage.ts'
 const script = loadScript(import.meta.url)
 
 export type CommitReply =
-  | { readonly status: 'committed'; readonly passed: number; readonly duplicates: number; readonly rejected: number }
+  | {
+      readonly status: 'committed'
+      readonly passed: number
+      readonly duplicates: number
+      readonly rejected: number
+      /** When, by Redis' clock, in ms. */
+      readonly atMs: number
+    }
   /** Nothing changed: only these entries are still pending. */
   | { readonly status: 'stale'; readonly held: readonly string[] }
   /** Nothing changed: it is this generation of the ledger by Redis' clock. */
@@ -25,7 +32,12 @@ export type Conflict = readonly [emit: number, known: string]
 /** Commits a plan, all of it or nothing (see commit.lua). */
 export async function commit(
   { redis, config }: App,
-  { stage, keys, consumer }: { stage: Stage; keys: Keys; consumer: string },
+  {
+    stage,
+    keys,
+    consumer,
+    traceparent,
+  }: { stage: Stage; keys: Keys; consumer: string; traceparent?: string | undefined },
   plan: Plan,
   generation: number,
 ): Promise<CommitReply> {
@@ -52,6 +64,8 @@ export async function commit(
     rejects: plan.rejects.length,
     orders: plan.orders,
     received: plan.received,
+    ...(plan.emits.length > 0 && plan.sent.length > 0 && { sent: JSON.stringify(plan.sent) }),
+    traceparent,
     counts: { passed: stage.counts, rejected: rejectedBy(stage) },
   }
   const args = [
@@ -96,7 +110,7 @@ function numberIn(names: string[], key: string): number {
 }
 
 const replies = z.union([
-  z.tuple([z.literal('committed'), z.int(), z.int(), z.int()]),
+  z.tuple([z.literal('committed'), z.int(), z.int(), z.int(), z.int()]),
   z.tuple([z.literal('stale')], z.string()),
   z.tuple([z.literal('generation'), z.int()]),
   z.tuple([z.literal('conflict')], z.union([z.int(), z.string()])),
@@ -110,7 +124,10 @@ function parseReply(value: unknown): CommitReply {
     })
   }
   const reply = parsed.data
-  if (reply[0] === 'committed') return { status: reply[0], passed: reply[1], duplicates: reply[2], rejected: reply[3] }
+  if (reply[0] === 'committed') {
+    const [status, passed, duplicates, rejected, atMs] = reply
+    return { status, passed, duplicates, rejected, atMs }
+  }
   if (reply[0] === 'generation') return { status: reply[0], generation: reply[1] }
   if (reply[0] === 'stale') return { status: reply[0], held: reply.slice(1) }
   const conflicts: [number, string][] = []

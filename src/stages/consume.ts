@@ -17,6 +17,10 @@ export interface Entry {
   readonly orders: number
   /** Whether its orders have been counted as received. */
   readonly counted: boolean
+  /** When its orders were sent to SQS, in ms, and how many then, in turn; empty where that is not known. */
+  readonly sent: readonly number[]
+  /** The span that wrote it, as a traceparent. */
+  readonly traceparent: string | undefined
   /** The one stage that it is for; undefined for all that read the stream. */
   readonly group: string | undefined
 }
@@ -58,8 +62,10 @@ export async function* consume(app: App, consumer: Consumer, signal: AbortSignal
       }
     }
     const count = size.next()
+    const from = performance.now()
     const entries = await readNew(consumer, count, config.blockMs)
-    if (entries.length > 0) telemetry.emit('read', { stage: consumer.stage.name, entries: entries.length })
+    const durationMs = performance.now() - from
+    if (entries.length > 0) telemetry.emit('read', { stage: consumer.stage.name, entries: entries.length, durationMs })
     size.saw(entries)
     yield { entries, more: entries.length >= count }
   }
@@ -126,6 +132,8 @@ export function decodeEntry(id: string, fields: readonly Buffer[], from: Channel
     records: batch && isUtf8(batch) ? parseRecords(batch.toString(), from) : undefined,
     orders: Number.isSafeInteger(said) && said > 0 && said <= maxRecords ? said : 1,
     counted: fieldValue(fields, 'c') !== undefined,
+    sent: sentOf(fieldValue(fields, 't')),
+    traceparent: fieldValue(fields, 'p')?.toString(),
     group: groupOf(fieldValue(fields, 'g'), from),
   }
 }
@@ -133,6 +141,15 @@ export function decodeEntry(id: string, fields: readonly Buffer[], from: Channel
 function fieldValue(fields: readonly Buffer[], name: string): Buffer | undefined {
   const at = fields.findIndex((field, index) => index % 2 === 0 && field.toString() === name)
   return at === -1 ? undefined : fields[at + 1]
+}
+
+const sentForm = /^\[[1-9]\d{0,14},[1-9]\d{0,8}(,[1-9]\d{0,14},[1-9]\d{0,8})*\]$/
+/** A pair for each order of the largest commit, 5,000, takes less. */
+const longestSent = 130_000
+
+function sentOf(value: Buffer | undefined): number[] {
+  const text = value?.toString()
+  return text !== undefined && text.length <= longestSent && sentForm.test(text) ? JSON.parse(text) : []
 }
 
 /** What names no stage of the stream comes from elsewhere, and such an entry is for all: nobody may pass it over. */

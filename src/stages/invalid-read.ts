@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Keys } from '../keys.ts'
 import { codeOf, history, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
+import { identityText } from './rules.ts'
 
 /** A rejected record as JSON, as the API shows it. */
 interface InvalidJson {
@@ -44,7 +45,7 @@ export async function readInvalid(redis: RedisClient, keys: Keys, filter: Invali
   let length = 0
   const most = userId === undefined ? limit : Number.POSITIVE_INFINITY
   for await (const { json } of newestFirst(redis, keys, { code, before, most })) {
-    if (userId !== undefined && String(recordOf(json).order?.['user_id']) !== userId) continue
+    if (userId !== undefined && identityText(recordOf(json).order?.['user_id']) !== userId) continue
     found.push(json)
     length += json.length
     if (found.length === limit || length > mostAtOnce) break
@@ -168,10 +169,10 @@ async function readEntries(redis: RedisClient, keys: Keys, ids: readonly string[
 
 type Found = [id: string, fields: string[] | null]
 
-/** Not parsed: a page of it costs next to nothing. */
+/** Not parsed: a page of it costs next to nothing. What does not begin as our records do would break the page. */
 function toJson([id, fields]: Found): InvalidJson {
-  const record = fields?.[3]
-  return { id, json: record === undefined ? `{"id":"${id}"}` : `{"id":"${id}",${record.slice(1)}` }
+  const record = fields?.[3] ?? ''
+  return { id, json: record.startsWith('{"order":') ? `{"id":"${id}",${record.slice(1)}` : `{"id":"${id}"}` }
 }
 
 function toEntry(found: Found): InvalidEntry {

@@ -1,5 +1,4 @@
 import type { Keys } from '../keys.ts'
-import type { RedisClient } from '../redis.ts'
 import { defineStage, pass, zaddGt } from './stage.ts'
 
 /** Ranks a user by the totals that aggregate emitted. Totals only grow, so the greatest is the newest. */
@@ -25,16 +24,13 @@ export interface RankedUser {
   readonly score: number
 }
 
-/** Best first; users with the same score in descending order of their id's bytes. */
-export async function readTop(
-  redis: RedisClient,
-  keys: Keys,
-  board: Board,
-  { limit, offset }: { limit: number; offset: number },
-): Promise<RankedUser[]> {
-  const key = board === 'spend' ? keys.leaderboardSpend : keys.leaderboardOrders
-  const reply = await redis.zrange(key, String(offset), String(offset + limit - 1), 'REV', 'WITHSCORES')
+export function boardKey(keys: Keys, board: Board): string {
+  return board === 'spend' ? keys.leaderboardSpend : keys.leaderboardOrders
+}
+
+/** @param flat members and scores in turn, as Redis replies */
+export function rankedUsers(flat: readonly string[]): RankedUser[] {
   const users: RankedUser[] = []
-  for (let i = 0; i + 1 < reply.length; i += 2) users.push({ userId: reply[i] ?? '', score: Number(reply[i + 1]) })
+  for (let i = 0; i + 1 < flat.length; i += 2) users.push({ userId: flat[i] ?? '', score: Number(flat[i + 1]) })
   return users
 }

@@ -46,9 +46,12 @@ export function rejectedRecord(message: string, where: LedgerPlace): LedgerRecor
   return ledgerRecord(`message ${message}`, rejectedValue, where)
 }
 
+/** The minor units an order was admitted with. @param known the value the ledger holds for its identity */
+export const admittedMinor = (known: string): number => Number(known.slice(fingerprintLength))
+
 /** @param known the value the ledger holds for the identity */
 export function conflictWith({ userId, orderId }: Identity, known: string): Rejection {
-  const value = minorText(Number(known.slice(fingerprintLength)))
+  const value = minorText(admittedMinor(known))
   return {
     code: 'conflict',
     reason: `Order ${orderId} of user ${userId} was already accepted with order_value ${value}`,

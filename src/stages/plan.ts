@@ -20,6 +20,8 @@ export interface Plan {
   orders: number
   /** Orders to count as received here: those of entries that the bridge did not write. */
   received: number
+  /** When the orders that pass were sent to SQS, in ms, and how many then, in turn, as far as that is known. */
+  readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
   /** key → field → by */
@@ -64,6 +66,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     entryIds: entries.map(({ id }) => id),
     orders: 0,
     received: 0,
+    sent: [],
     emits: [],
     rejects: [],
     hashes: new Map(),
@@ -71,6 +74,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
   }
   const totals: TotalsOf = new Map()
   for (const entry of entries) {
+    const before = plan.orders
     for (const placed of recordsOf(planning.stage, entry)) {
       const verdict = decide(planning, placed)
       if (verdict.outcome === 'reject') {
@@ -81,11 +85,21 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
       }
       if (keepsLedger(planning.stage) && !entry.counted) plan.received += placed.orders
     }
+    addSent(plan.sent, entry.sent, plan.orders - before)
   }
   for (const [key, { head, orders }] of totals) {
     plan.emits.push({ text: JSON.stringify({ ...head, orders }).slice(0, -1), totals: key })
   }
   return plan
+}
+
+/** Of an entry of one receive it is known how many pass; what comes later hardly ever stops. */
+function addSent(all: number[], sent: readonly number[], passed: number): void {
+  const [ms = 0] = sent
+  if (passed === 0 || sent.length === 0) return
+  if (sent.length > 2) all.push(...sent)
+  else if (all.at(-2) === ms) all[all.length - 1] = (all.at(-1) ?? 0) + passed
+  else all.push(ms, passed)
 }
 
 /** A record and where it stands; `record` is undefined for a whole entry that is no record batch. */
@@ -169,9 +183,10 @@ function passInto(
   }
   for (const effect of verdict.effects) merge(plan, effect)
   if ('totals' in verdict) {
-    const total = totals.get(verdict.totals.key)
+    const key = verdict.totals.key.toWellFormed()
+    const total = totals.get(key)
     if (total) total.orders += orders
-    else totals.set(verdict.totals.key, { head: verdict.totals.head, orders })
+    else totals.set(key, { head: verdict.totals.head, orders })
   } else if ('emit' in verdict) {
     plan.emits.push({ text: JSON.stringify(verdict.emit) })
   }
@@ -180,7 +195,7 @@ function passInto(
 function merge({ hashes, boards }: Plan, effect: Effect): void {
   if (effect.kind === 'hincrby') {
     const fields = within(hashes, effect.key)
-    const field = effect.field.toWellFormed() // half a surrogate pair is no JSON to Lua
+    const field = effect.field.toWellFormed()
     fields.set(field, (fields.get(field) ?? 0) + effect.by)
   } else {
     const members = within(boards, effect.key)
@@ -189,7 +204,9 @@ function merge({ hashes, boards }: Plan, effect: Effect): void {
   }
 }
 
-function within(groups: Groups, key: string): Map<string, number> {
+/** Half a surrogate pair is no text to Redis: names that differ in it alone are one key, field or member there. */
+function within(groups: Groups, name: string): Map<string, number> {
+  const key = name.toWellFormed()
   const group = groups.get(key) ?? new Map<string, number>()
   groups.set(key, group)
   return group

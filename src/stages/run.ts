@@ -2,6 +2,7 @@ import type { App, Tick } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Rejection } from '../messages.ts'
 import { blockingConnection, closeOnStop } from '../redis.ts'
+import type { BatchSpan } from '../tracing.ts'
 import { type Conflict, commit } from './commit.ts'
 import { type Consumer, consume, type Entry, entryBytes } from './consume.ts'
 import { ensureGroups } from './groups.ts'
@@ -89,16 +90,30 @@ function committer(app: App, { stage, name }: Consumer): Work {
   const { keys, telemetry } = app
   // A guess by this process' clock; the commit script knows by Redis' clock and corrects it.
   let generation = Math.floor(app.now().getTime() / 1000 / generationSeconds(app.config))
-  return async (batch) => {
+  const commitAs = async (batch: readonly Entry[], span: BatchSpan | undefined): Promise<void> => {
     let conflicts: ReadonlyMap<RecordAt, Rejection> = new Map()
     let entries = batch
     while (entries.length > 0) {
       const plan = planBatch({ stage, keys, now: app.now(), conflicts, onDecideFailed }, entries)
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
-      const reply = await commit(app, { stage, keys, consumer: name }, plan, generation)
+      const from = performance.now()
+      const consumer = { stage, keys, consumer: name, traceparent: span?.traceparent }
+      const reply = await commit(app, consumer, plan, generation)
       if (reply.status === 'committed') {
-        const { passed, duplicates, rejected } = reply
-        telemetry.emit('committed', { stage: stage.name, entries: entries.length, passed, duplicates, rejected })
+        const { status: _, atMs, ...orders } = reply
+        const durationMs = performance.now() - from
+        telemetry.emit('committed', { stage: stage.name, entries: entries.length, ...orders, durationMs })
+        telemetry.emit('hop', {
+          hop: stage.name,
+          atMs,
+          waits: waitsOf(entries, atMs),
+          sinceSent: since(plan.sent, atMs),
+        })
+        span?.end({
+          'orders.passed': orders.passed,
+          'orders.duplicates': orders.duplicates,
+          'orders.rejected': orders.rejected,
+        })
         return
       }
       if (reply.status === 'generation') generation = reply.generation
@@ -110,10 +125,34 @@ function committer(app: App, { stage, name }: Consumer): Work {
       // Others may have committed meanwhile: verdicts overruled before are looked up anew.
       conflicts = reply.status === 'conflict' && conflicts.size === 0 ? overrule(plan, reply.conflicts) : new Map()
     }
+    span?.end({ 'orders.stale': true })
+  }
+  return async (batch) => {
+    const sources = app.tracing ? batch.map(({ traceparent }) => traceparent) : []
+    const span = app.tracing?.span(stage.name, sources, { 'messaging.batch.message_count': batch.length })
+    try {
+      await commitAs(batch, span)
+    } catch (error) {
+      span?.fail(error)
+      throw error
+    }
   }
   function onDecideFailed(entryId: string, error: unknown): void {
     telemetry.emit('decideFailed', { stage: stage.name, entryId, error: messageOf(error) })
   }
+}
+
+/** How long orders lay on the stream until they were committed, in ms, and how many so long, in turn. */
+function waitsOf(entries: readonly Entry[], atMs: number): number[] {
+  return since(
+    entries.flatMap(({ id, orders }) => [Number.parseInt(id, 10), orders]),
+    atMs,
+  )
+}
+
+/** @param times ms and number of orders in turn; a clock may be ahead of another */
+function since(times: readonly number[], atMs: number): number[] {
+  return times.map((value, at) => (at % 2 === 0 ? Math.max(0, atMs - value) : value))
 }
 
 function overrule({ emits }: Plan, conflicts: readonly Conflict[]): Map<RecordAt, Rejection> {

@@ -1,37 +1,12 @@
-import { type Browser, chromium, type Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { rejectByBug } from '../support/broken-release.ts'
+import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
 import { ended, type JobView, send } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
 import { requireChromium, requireRealRedis } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, envOf } from '../support/world.ts'
-
-const executablePath = '/usr/bin/chromium'
-/** Without them Chromium calls home. */
-const quiet = [
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
-async function launch(): Promise<Browser & AsyncDisposable> {
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] })
-  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
-}
-
-/** What a page complains of, but for the font that Bull Board links from elsewhere and our policy keeps out. */
-function complaints(page: Page): string[] {
-  const found: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('fonts.googleapis.com')) found.push(message.text())
-  })
-  page.on('pageerror', (error) => found.push(String(error)))
-  return found
-}
 
 test('Bull Board loads behind the login, lists both queues, and a failed job is retried in it', async (context) => {
   requireRealRedis(context)
@@ -88,10 +63,7 @@ test('the API documentation draws every route without console errors', async (co
   await using browser = await launch()
   const page = await browser.newPage()
   const errors = complaints(page)
-  const elsewhere: string[] = []
-  page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) elsewhere.push(request.url())
-  })
+  const elsewhere = requestsElsewhere(page, url)
   await page.goto(`${url}/docs`)
   await page.getByText('/orders/reprocess').first().waitFor()
   await page.getByText('/stats/top-users').first().waitFor()

@@ -34,6 +34,8 @@ test('the same processes run on a Redis Cluster, and no log line at any level te
   expect(counters).toMatchObject({ admitted: '500', ranked: '500' })
   const response = await fetch(`${await all.apiUrl()}/stats/global`)
   expect(await response.json()).toMatchObject({ total_orders: 500 })
+  const seen = await fetch(`${await all.apiUrl()}/live/snapshot`)
+  expect(await seen.json()).toMatchObject({ totals: { counted: 500 }, books: { balanced: true } })
   expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   expect(all.events('committed').length).toBeGreaterThan(0) // the log was on
   expect(all.stderr()).not.toMatch(/Main St|Oak Avenue|Harbour Road|PayPal|Credit Card|user_\d/)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import type { Snapshot } from '../../src/api/snapshot.ts'
 import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { spawnOrders } from '../support/process.ts'
 import { sendBodies } from '../support/send.ts'
@@ -80,6 +81,14 @@ async function runIt(entry: string): Promise<void> {
       expect.objectContaining({ stage, waiting: 0, pending: 0, lag: 0 }),
     ),
   )
+  await using tail = spawnOrders(['tail', '--json'], env, { entry })
+  const [seen = ''] = await until(
+    'a line of the tail',
+    () => tail.stdout().split('\n'),
+    ({ length }) => length > 1,
+  )
+  const hops = (JSON.parse(seen) as Snapshot).hops.map(({ name, after, waiting }) => [name, after, waiting])
+  expect(hops).toContainEqual(['revenue', 'validate', 0])
   await until(
     'finished entries to be trimmed',
     () => redis.redis.xlen('orders:valid'),

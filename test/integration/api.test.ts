@@ -79,6 +79,7 @@ test('top users: best first, by spend or orders, with offset', async () => {
     n: 10,
     offset: 0,
     users: Array.from({ length: 10 }, (_, i) => ({ user_id: `u${12 - i}`, score: (12 - i) * 1.5 })),
+    next: expect.any(String),
   })
   expect((await get('/stats/top-users?by=orders&n=2&offset=1')).body).toEqual({
     by: 'orders',
@@ -88,8 +89,10 @@ test('top users: best first, by spend or orders, with offset', async () => {
       { user_id: 'u2', score: 18 },
       { user_id: 'u3', score: 17 },
     ],
+    next: expect.any(String),
   })
-  expect((await get('/stats/top-users?offset=12')).body).toMatchObject({ users: [] })
+  expect((await get('/stats/top-users?offset=12')).body).toMatchObject({ users: [], next: null })
+  expect((await get('/stats/top-users?n=12')).body).toMatchObject({ next: null })
   await redis.zadd('leaderboard:orders', 100, 'a', 100, 'b')
   expect((await get('/stats/top-users?by=orders&n=2')).body).toMatchObject({
     users: [{ user_id: 'b' }, { user_id: 'a' }],
@@ -140,6 +143,21 @@ test('invalid orders: newest first, as many as asked for, 50 by default', async 
   expect(await listed('?limit=1000')).toEqual([])
 })
 
+test('invalid orders of one user are found among whatever else was sent, or put there by others', async () => {
+  const base = { code: 'bad-identity', reason: 'r', ts: '2026-11-23T00:00:00.000Z', attempts: 1 }
+  const hostile = [{ toString: 1, valueOf: 1 }, null, [7], 'x'].map((user_id) => ({ order: { user_id }, ...base }))
+  const mine = ['7', 7].map((user_id) => ({ order: { user_id }, ...base }))
+  for (const record of [...mine, ...hostile, { order: null, raw: 'nonsense', ...base }]) {
+    await redis.xadd('orders:invalid', '*', 'code', 'bad-identity', 'record', JSON.stringify(record))
+  }
+  const { body } = await get('/orders/invalid?user_id=7')
+  expect((body as { order: object }[]).map(({ order }) => order)).toEqual([{ user_id: 7 }, { user_id: '7' }])
+  await redis.xadd('orders:invalid', '*', 'code', 'bad-identity', 'record', '{}')
+  await redis.xadd('orders:invalid', '*', 'some', 'thing')
+  expect((await get('/orders/invalid')).body).toHaveLength(9)
+  await redis.del('orders:invalid')
+})
+
 test.each([
   ['/nowhere', 404],
   ['/users//stats', 404],
@@ -166,7 +184,7 @@ test('the OpenAPI document is 3.1 and has each route with its parameters and err
     expect([method, path, responses]).toEqual([method, path, expect.arrayContaining(errors)])
   }
   const top = document.paths['/stats/top-users']?.['get']
-  expect(top?.parameters?.map(({ name }) => name)).toEqual(['by', 'n', 'offset'])
+  expect(top?.parameters?.map(({ name }) => name)).toEqual(['by', 'n', 'offset', 'after'])
   expect(top?.parameters?.[1]?.schema).toMatchObject({ type: 'integer', minimum: 1, maximum: 100, default: 10 })
   expect(Object.keys(top?.responses ?? {})).toEqual(['200', '422', '500', '503'])
 })

@@ -6,7 +6,7 @@ import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
 import type { RawRecord, Rejection } from '../../src/messages.ts'
 import { aggregate } from '../../src/stages/aggregate.ts'
-import { type CommitReply, commit } from '../../src/stages/commit.ts'
+import { commit } from '../../src/stages/commit.ts'
 import { decodeEntry, type Entry } from '../../src/stages/consume.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
 import { leaderboard } from '../../src/stages/leaderboard.ts'
@@ -48,8 +48,13 @@ function plan(app: App, stage: Stage, entries: Entry[], conflicts = new Map<stri
   return planBatch({ stage, keys: app.keys, now: new Date(0), conflicts, onDecideFailed }, entries)
 }
 
-async function commitAs(app: App, stage: Stage, consumer: string, planned: Plan): Promise<CommitReply> {
-  return commit(app, { stage, keys: app.keys, consumer }, planned, await currentGeneration(app.redis))
+/** The reply, but for when it was. */
+async function commitAs(app: App, stage: Stage, consumer: string, planned: Plan): Promise<object> {
+  const reply = await commit(app, { stage, keys: app.keys, consumer }, planned, await currentGeneration(app.redis))
+  if (reply.status !== 'committed') return reply
+  const { atMs, ...rest } = reply
+  expect(Math.abs(atMs - Date.now())).toBeLessThan(60_000)
+  return rest
 }
 
 /** Everything Redis holds, to see that nothing changed. */
@@ -435,4 +440,31 @@ test('two messages with one id are two messages', async () => {
   ])
   await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
   expect(await redis.hgetall('pipeline:counters')).toMatchObject({ received: '3', rejected: '2', duplicates: '1' })
+})
+
+test('names that are one key to Redis are counted as one', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const records = ['a\ud800', 'a\ud801', 'a\ud800'].map((user_id, at) => ({
+    user_id,
+    order_id: `${at}`,
+    minor: at + 5,
+  }))
+  await redis.xadd('orders:valid', '*', 'n', '3', 'r', JSON.stringify(records))
+  await commitAs(app, aggregate, 'c', plan(app, aggregate, await read(app, aggregate, 'c')))
+  expect(await redis.hgetall('user:a\ufffd')).toEqual({ order_count: '3', total_spend_minor: '18' })
+  expect(await redis.hgetall('global:stats')).toEqual({ total_orders: '3', total_revenue_minor: '18' })
+})
+
+test('what an entry says of when its orders were sent is taken or left, and never holds it up', async () => {
+  const sentOf = (t: string): readonly number[] =>
+    decodeEntry(
+      '1-0',
+      ['n', '1', 'r', '[]', 't', t].map((text) => Buffer.from(text)),
+      'raw',
+    ).sent
+  expect(sentOf('[1764000000000,3,1764000000001,2]')).toEqual([1_764_000_000_000, 3, 1_764_000_000_001, 2])
+  const wrong = ['', '[]', '[1]', '[1,2,3]', '[01,1]', '[1,01]', '[-1,1]', '[1e9,1]', '[1,"2"]', '[1,2', 'null', '{}']
+  for (const text of wrong) expect(sentOf(text), text).toEqual([])
+  expect(sentOf(`[${Array.from({ length: 100_000 }, () => '1,1').join(',')}]`)).toEqual([])
 })

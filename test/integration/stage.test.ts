@@ -326,3 +326,40 @@ test('one entry that cannot be committed does not hold up the others', async () 
   stop.abort()
   await validating
 })
+
+test('when orders were sent to SQS travels with them, and each hop tells how long they took', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis)
+  await ensureGroups(redis, app.keys)
+  const sentMs = Date.now() - 5_000
+  await enqueue(redis, app.keys, orders(10), { sentMs })
+  await enqueue(redis, app.keys, orders(10, 10), { sentMs })
+  await enqueue(redis, app.keys, orders(10, 20), { sentMs: sentMs + 1_000 })
+  await enqueue(redis, app.keys, orders(10, 30))
+  await redis.xadd('orders:raw', '*', 'n', 1, 'c', 1, 't', '[1e3,"x"]', 'r', JSON.stringify(orders(1, 40)))
+  await using running = run(app, pipeline)
+  await until(
+    'all to be ranked',
+    () => redis.hget('pipeline:counters', 'ranked'),
+    (ranked) => ranked === '41',
+  )
+  for (const { name } of pipeline) {
+    const hops = (running.events.hop ?? []).filter(({ hop }) => hop === name)
+    expect(countsOf(hops.flatMap(({ waits }) => waits)), name).toBe(41)
+    expect(hops.every(({ atMs, waits }) => waits.every((value, at) => at % 2 === 1 || value < atMs - sentMs))).toBe(
+      true,
+    )
+    const sent = hops.flatMap(({ atMs, sinceSent }) =>
+      sinceSent.map((value, at) => (at % 2 === 0 ? atMs - value : value)),
+    )
+    const of = (ms: number): number =>
+      countsOf(sent.flatMap((value, at) => (value === ms && at % 2 === 0 ? [ms, sent[at + 1] ?? 0] : [])))
+    expect([of(sentMs), of(sentMs + 1_000), countsOf(sent)], name).toEqual([20, 10, 30])
+  }
+})
+
+/** The orders of a list of ms and numbers of orders in turn. */
+function countsOf(times: readonly number[]): number {
+  return times.reduce((sum, value, at) => sum + (at % 2 === 1 ? value : 0), 0)
+}

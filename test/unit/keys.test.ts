@@ -20,12 +20,13 @@ function slotOf(key: string): number {
 
 /** Every key of a partition, with these for what varies. */
 function everyKey(keys: Keys, userId: string, number = 0): string[] {
-  const { stream, userStats, ledger, own, invalidGroup, outcome, ...named } = keys
+  const { stream, userStats, ledger, own, invalidGroup, outcome, timeline, ...named } = keys
   return [
     ...Object.values(stream),
     ...Object.values(named),
     ...rejectGroupNames.map(invalidGroup),
     outcome('replay-1'),
+    timeline(number),
     userStats(userId),
     ledger(number, number),
     own('revenue', userId),
@@ -39,7 +40,7 @@ const hostileId = fc
 
 describe('without partitions', () => {
   test('names are bare, as in the Python system', () => {
-    const { userStats, ledger, own, invalidGroup, outcome, ...named } = makeKeys()
+    const { userStats, ledger, own, invalidGroup, outcome, timeline: _, ...named } = makeKeys()
     expect(named).toMatchObject({
       stream: { raw: 'orders:raw', valid: 'orders:valid', counted: 'orders:counted' },
       invalid: 'orders:invalid',

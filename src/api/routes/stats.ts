@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { readGlobalStats, readUserStats } from '../../stages/aggregate.ts'
-import { boards, readTop } from '../../stages/leaderboard.ts'
-import { amount, integerParam } from '../fields.ts'
+import { type Board, boards } from '../../stages/leaderboard.ts'
+import { cursorText, type Page, readCursor, readTop } from '../../stages/top.ts'
+import { amount, integerParam, optionalInteger } from '../fields.ts'
 import { defineRoute } from '../route.ts'
 
 export const userStats = defineRoute({
@@ -28,29 +29,60 @@ export const globalStats = defineRoute({
 })
 
 const board = z.enum(boards, `must be ${boards.join(' or ')}`)
-const ranked = { by: board, n: z.int(), offset: z.int() }
+
+const cursor = z
+  .string()
+  .transform((text, context) => {
+    const behind = readCursor(text)
+    if (!behind) context.addIssue('must be the `next` of a reply')
+    return behind
+  })
+  .optional()
+  .meta({ description: 'The `next` of the page before; not together with `offset`.', override: { type: 'string' } })
+
+const topQuery = z
+  .object({
+    by: board.default('spend').meta({ description: 'Board.' }),
+    n: integerParam(1, 100, 10, 'How many users.'),
+    offset: optionalInteger(0, Number.MAX_SAFE_INTEGER, 'How many to leave out first; none if it is not given.'),
+    after: cursor,
+  })
+  .refine(({ offset, after }) => offset === undefined || after === undefined, {
+    path: ['after'],
+    error: 'cannot be together with offset',
+  })
+  .refine(({ by, after }) => after === undefined || after.board === by, {
+    path: ['after'],
+    error: 'must be the `next` of a reply by the same board',
+  })
+
+const ranked = {
+  by: board,
+  n: z.int(),
+  offset: z.int().meta({ description: 'How many users stand before the first of these.' }),
+  next: z.string().nullable().meta({ description: 'The `after` of the next page; null where there is none.' }),
+}
+
+const topUsersReply = z
+  .discriminatedUnion('by', [
+    z.object({ ...ranked, by: z.literal('spend'), users: z.array(z.object({ user_id: z.string(), score: amount })) }),
+    z.object({ ...ranked, by: z.literal('orders'), users: z.array(z.object({ user_id: z.string(), score: z.int() })) }),
+  ])
+  .meta({ id: 'TopUsers' })
+
+/** A page as the reply has it. */
+export function topUsersOf(by: Board, n: number, { users, offset, next }: Page): z.input<typeof topUsersReply> {
+  const scores = users.map(({ userId, score }) => ({ user_id: userId, score }))
+  return { by, n, offset, users: scores, next: next && cursorText(next) }
+}
 
 export const topUsers = defineRoute({
   method: 'get',
   path: '/stats/top-users',
-  summary: 'The best users by spend or by order count, best first; equals in descending order of user_id.',
-  query: z.object({
-    by: board.default('spend').meta({ description: 'Board.' }),
-    n: integerParam(1, 100, 10, 'How many users.'),
-    offset: integerParam(0, Number.MAX_SAFE_INTEGER, 0, 'How many to leave out first.'),
-  }),
-  reply: z
-    .discriminatedUnion('by', [
-      z.object({ ...ranked, by: z.literal('spend'), users: z.array(z.object({ user_id: z.string(), score: amount })) }),
-      z.object({
-        ...ranked,
-        by: z.literal('orders'),
-        users: z.array(z.object({ user_id: z.string(), score: z.int() })),
-      }),
-    ])
-    .meta({ id: 'TopUsers' }),
-  handle: async ({ ask, keys }, { query: { by, n, offset } }) => {
-    const top = await readTop(ask, keys, by, { limit: n, offset })
-    return { by, n, offset, users: top.map(({ userId, score }) => ({ user_id: userId, score })) }
-  },
+  summary:
+    'The best users by spend or by order count, best first; equals in descending order of user_id, byte by byte. With `after` no page shifts while others rise: nobody is shown twice, and nobody is left out but who rises past the cursor.',
+  query: topQuery,
+  reply: topUsersReply,
+  handle: async ({ ask, keys }, { query: { by, n, offset = 0, after } }) =>
+    topUsersOf(by, n, await readTop(ask, keys, by, { limit: n, ...(after ? { after } : { offset }) })),
 })

@@ -1,0 +1,240 @@
+import { queueNames } from '../../queues.ts'
+import { leaderboard } from '../../stages/leaderboard.ts'
+import { pipeline } from '../../stages/pipeline.ts'
+import { parts } from '../routes/steering.ts'
+import type { EventMetric, Metric, Series } from './metric.ts'
+
+export const stages = pipeline.map(({ name }) => name)
+
+const orders = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
+/** A commit takes some milliseconds; beyond seconds Redis is in trouble. */
+const calls = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
+/** From an empty line, where an order takes tens of milliseconds, to a backlog of hours. */
+const waits = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600]
+
+const stage = { stage: stages }
+
+/** What this process has done since it started. */
+export const eventMetrics: readonly EventMetric[] = [
+  {
+    name: 'orders_processed_total',
+    type: 'counter',
+    help: 'Orders that a stage is done with, by what became of them.',
+    labels: { ...stage, outcome: ['passed', 'duplicate', 'rejected'] },
+    by: 'stages',
+    on: {
+      committed: ({ stage, passed, duplicates, rejected }, series) => {
+        series(stage, 'passed')(passed)
+        series(stage, 'duplicate')(duplicates)
+        series(stage, 'rejected')(rejected)
+      },
+    },
+  },
+  {
+    name: 'orders_commit_orders',
+    type: 'histogram',
+    help: 'Orders in a commit.',
+    labels: stage,
+    buckets: orders,
+    by: 'stages',
+    on: {
+      committed: ({ stage, passed, duplicates, rejected }, series) => series(stage)(passed + duplicates + rejected),
+    },
+  },
+  {
+    name: 'orders_commit_entries',
+    type: 'histogram',
+    help: 'Stream entries in a commit.',
+    labels: stage,
+    buckets: orders,
+    by: 'stages',
+    on: { committed: ({ stage, entries }, series) => series(stage)(entries) },
+  },
+  {
+    name: 'orders_commit_duration_seconds',
+    type: 'histogram',
+    help: 'How long Redis took to carry a commit out, the way there and back included.',
+    labels: stage,
+    buckets: calls,
+    by: 'stages',
+    on: { committed: ({ stage, durationMs }, series) => series(stage)(durationMs / 1_000) },
+  },
+  {
+    name: 'orders_read_duration_seconds',
+    type: 'histogram',
+    help: 'How long a read took that brought entries; where none were there, it waited for the first.',
+    labels: stage,
+    buckets: calls,
+    by: 'stages',
+    on: { read: ({ stage, durationMs }, series) => series(stage)(durationMs / 1_000) },
+  },
+  {
+    name: 'orders_hop_wait_seconds',
+    type: 'histogram',
+    help: 'How long orders waited before a hop: for the bridge since they were sent to SQS, for a stage since they were put on its stream. By the clocks of SQS and Redis.',
+    labels: { hop: parts },
+    buckets: waits,
+    by: 'all',
+    on: { hop: ({ hop, waits }, series) => observeAll(waits, series(hop)) },
+  },
+  {
+    name: 'orders_critical_time_seconds',
+    type: 'histogram',
+    help: 'From when an order was sent to SQS until it was ranked. Of the orders of one receive the oldest counts for all.',
+    buckets: waits,
+    by: 'stages',
+    on: {
+      hop: ({ hop, sinceSent }, series) => {
+        if (hop === leaderboard.name) observeAll(sinceSent, series())
+      },
+    },
+  },
+  ofStage('orders_claimed_entries_total', 'Entries taken over from a consumer that had gone silent.', {
+    claimed: ({ stage, entries }, series) => series(stage)(entries),
+  }),
+  ofStage(
+    'orders_stale_commits_total',
+    'Commits that changed nothing, because another consumer had been there before.',
+    {
+      stale: ({ stage }, series) => series(stage)(1),
+    },
+  ),
+  ofStage('orders_vanished_entries_total', 'Pending entries that somebody else deleted from their stream.', {
+    vanished: ({ stage, entryIds }, series) => series(stage)(entryIds.length),
+  }),
+  ofStage('orders_decide_failures_total', 'Records rejected as internal-error, because our own code failed on them.', {
+    decideFailed: ({ stage }, series) => series(stage)(1),
+  }),
+  ofBridge('orders_sqs_received_messages_total', 'Messages received from SQS.', {
+    received: ({ messages }, series) => series()(messages),
+  }),
+  ofBridge('orders_sqs_redelivered_messages_total', 'Messages received that SQS had handed out before.', {
+    received: ({ redelivered }, series) => series()(redelivered),
+  }),
+  ofBridge('orders_sqs_deleted_messages_total', 'Messages deleted from SQS, their write being safe.', {
+    deleted: ({ messages }, series) => series()(messages),
+  }),
+  ofBridge(
+    'orders_sqs_renewed_messages_total',
+    'Messages whose visibility timeout was extended while their write was not safe yet.',
+    {
+      renewed: ({ messages }, series) => series()(messages),
+    },
+  ),
+  {
+    name: 'orders_enqueue_duration_seconds',
+    type: 'histogram',
+    help: 'How long Redis took to write the messages of one receive.',
+    buckets: calls,
+    by: 'bridge',
+    on: { enqueued: ({ durationMs }, series) => series()(durationMs / 1_000) },
+  },
+  {
+    name: 'orders_held_back',
+    type: 'gauge',
+    help: '1 while the bridge receives nothing, because too much waits in Redis or its memory is full.',
+    by: 'bridge',
+    on: { heldBack: (_, series) => series()(1), flowing: (_, series) => series()(0) },
+  },
+  {
+    name: 'orders_bridge_failing',
+    type: 'gauge',
+    help: '1 while a part of the bridge fails and is tried again and again.',
+    labels: { part: ['receive', 'write', 'confirm', 'delete', 'renew'] },
+    by: 'bridge',
+    on: { bridgeFailed: ({ part }, series) => series(part)(1), bridgeBack: ({ part }, series) => series(part)(0) },
+  },
+  {
+    name: 'orders_loop_failing',
+    type: 'gauge',
+    help: '1 while a loop of this process fails and is started again and again.',
+    labels: { loop: 'the loops of the process that have ever failed, such as `bridge-1`, `validate`, `jobs-replay`' },
+    by: 'all',
+    on: { loopFailed: ({ loop }, series) => series(loop)(1), loopRecovered: ({ loop }, series) => series(loop)(0) },
+  },
+  {
+    name: 'orders_jobs_done_total',
+    type: 'counter',
+    help: 'Jobs completed.',
+    labels: { queue: queueNames },
+    by: 'jobs',
+    on: { jobDone: ({ queue }, series) => series(queue)(1) },
+  },
+  {
+    name: 'orders_job_failures_total',
+    type: 'counter',
+    help: 'Attempts at a job that failed; a job has four.',
+    labels: { queue: queueNames },
+    by: 'jobs',
+    on: { jobFailed: ({ queue }, series) => series(queue)(1) },
+  },
+  {
+    name: 'orders_http_requests_total',
+    type: 'counter',
+    help: 'Requests answered, by route and class of status.',
+    labels: {
+      method: 'GET, HEAD, POST, PUT, DELETE, and `other`',
+      route: 'the patterns of the routes, such as `/users/{user_id}/stats`, and `-` for every path that is none',
+      status: ['2xx', '3xx', '4xx', '5xx'],
+    },
+    by: 'all',
+    on: {
+      request: ({ method, route, status }, series) => {
+        series(methods.has(method) ? method : 'other', route, `${Math.floor(status / 100)}xx`)(1)
+      },
+    },
+  },
+  {
+    name: 'orders_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'How long a request took to answer.',
+    labels: { route: 'the patterns of the routes' },
+    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+    by: 'all',
+    on: {
+      request: ({ route, durationMs }, series) => {
+        if (route !== '-') series(route)(durationMs / 1_000)
+      },
+    },
+  },
+  {
+    name: 'orders_http_denied_total',
+    type: 'counter',
+    help: 'Requests that the guard of the admin and writing routes turned away.',
+    labels: { status: ['401', '403', '429'] },
+    by: 'api',
+    on: { denied: ({ status }, series) => series(String(status))(1) },
+  },
+]
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
+
+type Wiring = EventMetric['on']
+
+function ofStage(name: string, help: string, on: Wiring): EventMetric {
+  return { name, type: 'counter', help, labels: stage, by: 'stages', on }
+}
+
+function ofBridge(name: string, help: string, on: Wiring): EventMetric {
+  return { name, type: 'counter', help, by: 'bridge', on }
+}
+
+/** @param times ms and number of orders in turn */
+function observeAll(times: readonly number[], observe: ReturnType<Series>): void {
+  for (let at = 0; at + 1 < times.length; at += 2) observe((times[at] ?? 0) / 1_000, times[at + 1])
+}
+
+/**
+ * The series that a process with these roles has from its start: a counter that begins with its first event would hide that
+ * event from `increase()`. Of label values that are roles, those of other processes are left to them.
+ */
+export function firstSeries({ labels = {}, by }: Metric, roles: readonly string[]): string[][] {
+  const runs = (value: string): boolean => !parts.includes(value) || roles.includes(value)
+  const serves = by === 'all' || (by === 'stages' ? stages.some((name) => roles.includes(name)) : roles.includes(by))
+  if (!serves) return []
+  return Object.values(labels).reduce<string[][]>(
+    (all, values) =>
+      typeof values === 'string' ? [] : all.flatMap((one) => values.filter(runs).map((v) => [...one, v])),
+    [[]],
+  )
+}

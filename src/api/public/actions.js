@@ -1,0 +1,80 @@
+import { askFor } from './dialog.js'
+import { notice } from './dom.js'
+
+const tokenKey = 'orders-token'
+const nameKey = 'orders-operator'
+
+/**
+ * Calls a route that writes, and asks for what it needs: the name of who does it, once, and a token where the API wants
+ * one. Gives the reply; undefined where it was called off or failed, which is told then.
+ */
+export async function act(method, path, body) {
+  const operator = await operatorName()
+  if (operator === undefined) return undefined
+  for (let refused = false; ; refused = true) {
+    const token = sessionStorage.getItem(tokenKey)
+    const reply = await send(method, path, { operator, token, body })
+    if (reply.ok) return reply.body
+    if (reply.status !== 401) return fail(plain(reply))
+    sessionStorage.removeItem(tokenKey)
+    const given = await askToken(refused || token !== null)
+    if (!given) return undefined
+    sessionStorage.setItem(tokenKey, given.token)
+  }
+}
+
+/** A route that only reads. @throws Error with a sentence for people */
+export async function read(path) {
+  const response = await fetch(path, { credentials: 'omit' }).catch(() => undefined)
+  if (response?.ok) return response.text()
+  throw new Error(plain(await problemIn(response)))
+}
+
+export function fail(text) {
+  notice(text, 'bad')
+  return undefined
+}
+
+/** Omitted credentials: a 401 is for us to ask, not for the browser's own dialog. */
+async function send(method, path, { operator, token, body }) {
+  const headers = { 'content-type': 'application/json', 'x-operator': operator }
+  if (token !== null) headers['authorization'] = `Bearer ${token}`
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const response = await fetch(path, { method, headers, body: text, credentials: 'omit' }).catch(() => undefined)
+  if (response?.ok) return { ok: true, body: await response.json() }
+  return problemIn(response)
+}
+
+async function problemIn(response) {
+  if (!response) return { status: 0, detail: 'The API does not answer: see that it runs, then try again.' }
+  const { detail } = await response.json().catch(() => ({}))
+  return { status: response.status, detail: detail ?? `The API answers ${response.status}: try again.` }
+}
+
+function plain({ status, detail }) {
+  return status === 403 ? `Not allowed: ${detail}` : detail
+}
+
+async function operatorName() {
+  const known = localStorage.getItem(nameKey)
+  if (known) return known
+  const given = await askFor({
+    title: 'Who are you?',
+    text: 'Your name stands beside what you do, for the others and for the record. It is asked once on this browser.',
+    // What a header can carry.
+    fields: [{ name: 'name', label: 'Name', pattern: '[ -~\\u00a1-\\u00ff]{1,100}', autocomplete: 'username' }],
+    action: 'Go on',
+  })
+  const name = given?.name.trim()
+  if (!name) return undefined
+  localStorage.setItem(nameKey, name)
+  return name
+}
+
+const askToken = (wrong) =>
+  askFor({
+    title: wrong ? 'That token was not accepted' : 'A token is needed',
+    text: 'This API lets in who has its ADMIN_TOKEN. It is kept until you close this tab.',
+    fields: [{ name: 'token', label: 'Token', type: 'password', pattern: '[!-~]+', autocomplete: 'current-password' }],
+    action: 'Go on',
+  })

@@ -1,0 +1,35 @@
+import { read } from './actions.js'
+import { memberText } from './json.js'
+
+/**
+ * An order of the invalid channel. `text` is what was sent, byte for byte; undefined where that was no text.
+ * @throws Error with a sentence for people
+ */
+export async function readEntry(id) {
+  const json = await read(`/orders/invalid/${id}`)
+  const { order, raw, ...entry } = JSON.parse(json)
+  return { ...entry, text: order === null ? raw : memberText(json, 'order') }
+}
+
+/** How many are looked through for the next one of the same reason. */
+const page = 50
+
+/** The id of the next older order that failed for this reason; undefined where there is none. */
+export async function olderEntry({ code, reason }, id) {
+  const found = JSON.parse(await read(`/orders/invalid?code=${code}&before=${id}&limit=${page}`))
+  // A reason that names the order itself stands for all of its code.
+  return found.find((entry) => reason.includes('…') || entry.reason === reason)?.id
+}
+
+const pollMs = 300
+
+/** Follows a job to its end. @param onProgress called with its state each time @throws Error as above */
+export async function jobEnd(id, onProgress) {
+  for (;;) {
+    const job = JSON.parse(await read(`/jobs/${id}`))
+    onProgress(job)
+    if (job.state === 'completed') return job.result
+    if (job.state === 'failed') throw new Error(`The job failed: ${job.failure} It can be retried under Jobs.`)
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
+  }
+}

@@ -1,0 +1,68 @@
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
+const thinSpace = '\u202f'
+
+/** For people: 9,999 in full, more as 12.3 k, 1.23 M. */
+export function number(value) {
+  if (value === null) return '–'
+  if (Math.abs(value) < 10_000) return exact(value)
+  return compact
+    .format(value)
+    .replace('K', 'k')
+    .replace(/([a-z])$/i, `${thinSpace}$1`)
+}
+
+export function exact(value) {
+  return value === null ? 'not known' : value.toLocaleString('en', { maximumFractionDigits: 3 })
+}
+
+export function rate(value) {
+  return value > 0 && value < 10 ? value.toFixed(1) : number(Math.round(value))
+}
+
+/** To the cent, from minor units. */
+export function money(minor) {
+  const digits = BigInt(Math.round(Math.abs(minor)))
+    .toString()
+    .padStart(3, '0')
+  return `${minor < 0 ? '-' : ''}${BigInt(digits.slice(0, -2)).toLocaleString('en')}.${digits.slice(-2)}`
+}
+
+export function shortMoney(minor) {
+  return Math.abs(minor) < 100_000_000 ? money(minor) : number(minor / 100)
+}
+
+const [second, minute, hour, day] = [1_000, 60_000, 3_600_000, 86_400_000]
+
+export function duration(ms) {
+  if (ms === null) return '–'
+  if (ms < second) return `${ms < 10 && ms % 1 !== 0 ? ms.toFixed(1) : Math.round(ms)} ms`
+  if (ms < 10 * second) return `${(ms / second).toFixed(1)} s`
+  if (ms < 2 * minute) return `${Math.round(ms / second)} s`
+  if (ms < 2 * hour) return `${Math.round(ms / minute)} min`
+  return ms < 2 * day ? `${Math.round(ms / hour)} h` : `${Math.round(ms / day)} days`
+}
+
+export function ago(time, now) {
+  const ms = Math.max(0, now - new Date(time).getTime())
+  return ms < second ? 'just now' : `${duration(Math.floor(ms / second) * second).replace('.0', '')} ago`
+}
+
+export function exactTime(time) {
+  return new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+}
+
+export function clock(time, options = { timeStyle: 'medium' }) {
+  return new Date(time).toLocaleTimeString('en-GB', options)
+}
+
+const units = ['B', 'KB', 'MB', 'GB', 'TB']
+
+export function bytes(value) {
+  const power = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3))
+  return `${(value / 1_000 ** power).toPrecision(3).replace(/\.0+$/, '')} ${units[power]}`
+}
+
+/** 1 order, 2 orders. */
+export function orders(count) {
+  return `${number(count)} ${count === 1 ? 'order' : 'orders'}`
+}

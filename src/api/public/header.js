@@ -1,0 +1,54 @@
+import { element, keep, setData, show } from './dom.js'
+import { ago, bytes, clock, exact, exactTime } from './format.js'
+
+const state = document.querySelector('#state')
+const badges = document.querySelector('#badges')
+/** What screen readers are told once; the age that grows each second is for the eye. */
+const told = element('span')
+const age = element('span', { 'aria-hidden': 'true' })
+
+let seenAt
+
+export function drawHeader({ books, memory }) {
+  seenAt = Date.now()
+  tell('live', 'Live', '')
+  const drawn = [booksBadge(books), memoryBadge(memory)]
+  keep(badges, drawn, ({ key }) => key, {
+    make: () => element('li'),
+    draw: (badge, { text, detail, kind }) => {
+      show(badge, text, detail)
+      setData(badge, 'kind', kind)
+    },
+  })
+}
+
+/** @param why a clause without a full stop */
+export function drawAway(why) {
+  if (seenAt === undefined) return tell('stale', `${why}; trying again.`, '')
+  tell('stale', `Stale since ${clock(seenAt)}. ${why}; trying again.`, ` (${ago(seenAt, Date.now())})`)
+}
+
+function tell(kind, text, growing) {
+  if (!told.isConnected) state.replaceChildren(told, age)
+  setData(document.body, 'state', kind)
+  show(told, text, seenAt === undefined ? '' : `Last heard ${exactTime(seenAt)}`)
+  show(age, growing)
+}
+
+function booksBadge({ balanced, differences }) {
+  const key = 'books'
+  if (balanced === null) return { key, text: 'Books: not known', detail: differences.join('\n'), kind: 'warn' }
+  if (balanced)
+    return { key, text: 'Books balance', detail: 'Every order that came in is accounted for.', kind: 'good' }
+  return { key, text: `Books are off: ${differences.join(' ')}`, detail: differences.join('\n'), kind: 'bad' }
+}
+
+function memoryBadge({ used_bytes, most_bytes }) {
+  const key = 'memory'
+  const used = `${exact(used_bytes)} bytes`
+  if (most_bytes === null) return { key, text: `Redis ${bytes(used_bytes)}`, detail: `${used}, without a limit` }
+  const share = used_bytes / most_bytes
+  const kind = share >= 0.8 ? 'bad' : share >= 0.6 ? 'warn' : undefined
+  const text = `Redis ${Math.round(share * 100)} % of ${bytes(most_bytes)}`
+  return { key, text, detail: `${used} of ${exact(most_bytes)}`, kind }
+}

@@ -1,0 +1,11 @@
+import { defineRoute, jsonText } from '../route.ts'
+import { snapshot as reply } from '../snapshot.ts'
+
+export const liveSnapshot = defineRoute({
+  method: 'get',
+  path: '/live/snapshot',
+  summary:
+    'What the dashboard shows, at most a second old. `GET /live` sends it each second as server-sent events (`snapshot`; `away` with a `detail` while Redis does not answer).',
+  reply,
+  handle: async ({ snapshot }) => jsonText(await snapshot()),
+})

@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import { readRank, type Standing } from '../../stages/rank.ts'
+import { amount, integerParam } from '../fields.ts'
+import { defineRoute } from '../route.ts'
+
+const place = z.int().meta({ description: 'From 1 on. No two users have the same.' })
+const users = z.int().meta({ description: 'How many users the board ranks.' })
+
+const standing = <S extends z.ZodType>(score: S) =>
+  z.object({
+    rank: place.nullable(),
+    score: score.nullable(),
+    users,
+    neighbors: z
+      .array(z.object({ rank: place, user_id: z.string(), score }))
+      .meta({ description: 'Best first, the user among them.' }),
+  })
+
+export const userRank = defineRoute({
+  method: 'get',
+  path: '/users/{user_id}/rank',
+  summary:
+    "A user's rank and score on both boards, at one moment, with the neighbors; nulls for a user who is not ranked. Equals stand in descending order of user_id, byte by byte.",
+  params: z.object({ user_id: z.string() }),
+  query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.') }),
+  reply: z.object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()) }).meta({ id: 'UserRank' }),
+  handle: async ({ ask, keys }, { params: { user_id }, query: { around } }) => {
+    const { spend, orders } = await readRank(ask, keys, user_id, around)
+    return { user_id, spend: standingOf(spend, user_id), orders: standingOf(orders, user_id) }
+  },
+})
+
+function standingOf({ users, neighbors }: Standing, userId: string) {
+  const own = neighbors.find((user) => user.userId === userId)
+  const shown = neighbors.map(({ rank, userId, score }) => ({ rank, user_id: userId, score }))
+  return { rank: own?.rank ?? null, score: own?.score ?? null, users, neighbors: shown }
+}

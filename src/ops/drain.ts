@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { failure } from '../api/route.ts'
+import { toldOf, type Waiting, waitingByStage } from '../api/routes/steering.ts'
+import type { App } from '../app.ts'
+import { OrdersError } from '../errors.ts'
+import { readCounters } from '../stages/books.ts'
+import { pausePart, readSteering } from '../steering.ts'
+import { operatingUser } from './audit.ts'
+import { defineCommand, flag, wholeNumber } from './command.ts'
+import { openApp } from './open.ts'
+import { reasonOption } from './pause.ts'
+import { printable } from './printable.ts'
+import { type Progress, progressOn } from './progress.ts'
+import { withRunning } from './registry.ts'
+import { pausedLines, table } from './status.ts'
+
+/** Bridges obey within a second, and what they have in hand then is written by now. */
+const settleMs = 2_000
+const lookEveryMs = 100
+
+export const drainCommand = defineCommand({
+  name: 'drain',
+  about:
+    'Pauses the bridge and waits until no order waits in any stage. The bridge stays paused. Exit code 1 if not drained in time.',
+  options: {
+    timeout: wholeNumber('seconds to wait at most', 600, { min: 1, max: 86_400 }),
+    reason: reasonOption,
+    json: flag('as JSON, on one line'),
+  },
+  run: async ({ config, options: { timeout, reason, json }, signal, print }) => {
+    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+    const came = await pausePart(app, 'bridge', { by: operatingUser(), reason }, 'drain')
+    if (!json) print(printable(toldOf(came)))
+    const bar = json ? undefined : barOf()
+    const { drained, waiting } = await drain(app, { timeoutMs: timeout * 1_000, show: bar?.show }, signal).catch(
+      toldAway,
+    )
+    bar?.end()
+    if (!drained) process.exitCode = 1
+    if (json) return print(JSON.stringify({ drained, waiting, bridge: came.pause }))
+    if (drained) print('Drained: no order waits in any stage.')
+    else for (const line of await leftLines(app, waiting, timeout)) print(line)
+    print('The bridge stays paused: orders resume bridge lets it run again.')
+  },
+})
+
+function toldAway(error: unknown): never {
+  if (failure(error).status !== 503) throw error
+  const told = 'Redis does not answer: see that it runs. The bridge stays paused.'
+  throw new OrdersError('ORD_REDIS_UNREACHABLE', told, { cause: error })
+}
+
+interface Draining {
+  readonly timeoutMs: number
+  readonly show: ((left: number) => void) | undefined
+}
+
+/** Waits until the bridges have obeyed and nothing waits; tells what waits then, or when the time is over. */
+async function drain(
+  { redis, keys }: App,
+  { timeoutMs, show }: Draining,
+  signal: AbortSignal,
+): Promise<{ drained: boolean; waiting: Waiting }> {
+  const until = performance.now() + timeoutMs
+  for (let known = -1, quietAt = 0; ; ) {
+    const counters = await readCounters(redis, keys)
+    const now = performance.now()
+    const { received = 0 } = counters
+    if (received !== known) quietAt = now + settleMs
+    known = received
+    const waiting = waitingByStage(counters)
+    const quiet = now >= quietAt
+    if (quiet) show?.(totalOf(waiting))
+    const drained = quiet && totalOf(waiting) === 0
+    if (drained || now >= until) return { drained, waiting }
+    await sleep(lookEveryMs, undefined, { signal })
+  }
+}
+
+const totalOf = (waiting: Waiting): number =>
+  Object.values(waiting).reduce((sum, orders) => sum + Math.max(0, orders), 0)
+
+/** The whole is what waits when it is shown first. */
+function barOf(): { show(left: number): void; end(): void } {
+  let total = 0
+  let bar: Progress | undefined
+  return {
+    show: (left) => {
+      if (left > 0 && !bar) {
+        total = left
+        bar = progressOn(process.stdout, 'worked off', total)
+      }
+      bar?.show(Math.max(0, total - left))
+    },
+    end: () => bar?.end(),
+  }
+}
+
+async function leftLines({ redis, keys }: App, waiting: Waiting, timeout: number): Promise<string[]> {
+  const rows = Object.entries(waiting).map(([stage, orders]) => [stage, orders.toLocaleString('en')])
+  const { bridge: _, ...stages } = await readSteering(redis, keys)
+  const told = `Not drained in ${timeout.toLocaleString('en')} s:`
+  return [told, ...table([['stage', 'waiting'], ...rows]), ...pausedLines(stages)]
+}

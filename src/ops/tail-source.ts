@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openSnapshots, type Snapshot } from '../api/snapshot.ts'
+import type { Config } from '../config.ts'
+import { messageOf } from '../errors.ts'
+import { openApp } from './open.ts'
+import { withRunning } from './registry.ts'
+
+/** How the line stands, or in a sentence why that is not known now. */
+export type Look = { readonly snapshot: Snapshot } | { readonly away: string }
+
+const everyMs = 1_000
+
+/** Looks each second at Redis itself, until the signal aborts. */
+export async function* looksAtRedis(config: Config, signal: AbortSignal): AsyncGenerator<Look, void> {
+  await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+  const read = openSnapshots(app)
+  for (;;) {
+    yield await read().then(
+      (snapshot) => ({ snapshot }),
+      (error) => ({ away: `Redis does not answer (${messageOf(error)}): see that it runs.` }),
+    )
+    await sleep(everyMs, undefined, { signal })
+  }
+}
+
+/** What the API there sends to whoever looks, until the signal aborts; after an outage it goes on by itself. */
+export async function* looksAtApi(url: string, signal: AbortSignal): AsyncGenerator<Look, void> {
+  for (;;) {
+    try {
+      const response = await fetch(new URL('/live', url), { signal })
+      if (!response.ok || !response.body) throw new Error(`status ${response.status}`)
+      yield* looksIn(response.body)
+    } catch (error) {
+      signal.throwIfAborted()
+      const why = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error)
+      yield { away: `The API at ${url} does not answer (${why}): see that it runs, and --url.` }
+    }
+    await sleep(everyMs, undefined, { signal })
+  }
+}
+
+/** Server-sent events: each ends with an empty line. */
+async function* looksIn(body: ReadableStream<Uint8Array>): AsyncGenerator<Look, void> {
+  let text = ''
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    const events = `${text}${chunk}`.split('\n\n')
+    text = events.pop() ?? ''
+    yield* events.flatMap(lookOf)
+  }
+}
+
+function lookOf(event: string): Look[] {
+  const [, kind] = /^event: (.*)$/m.exec(event) ?? []
+  const [, data = ''] = /^data: (.*)$/m.exec(event) ?? []
+  if (kind === 'snapshot') return [{ snapshot: JSON.parse(data) }]
+  return kind === 'away' ? [{ away: JSON.parse(data).detail }] : []
+}

@@ -1,0 +1,16 @@
+-- Finds a member and its neighbors on sorted sets, all at one moment; writes nothing.
+-- KEYS sorted sets. ARGV[1] member   [2] how many neighbors on either side
+-- Replies per set { members of the set, rank of the first neighbor from 0 on, { member, score, ... } best first }; of a
+-- set without the member only how many it has.
+
+local around, replies = tonumber(ARGV[2]), {}
+for i, board in ipairs(KEYS) do
+  local rank = redis.call('ZREVRANK', board, ARGV[1])
+  replies[i] = { redis.call('ZCARD', board) }
+  if rank then
+    local from = math.max(0, rank - around)
+    replies[i][2] = from
+    replies[i][3] = redis.call('ZREVRANGE', board, from, rank + around, 'WITHSCORES')
+  end
+end
+return replies

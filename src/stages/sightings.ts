@@ -1,0 +1,163 @@
+import { z } from 'zod'
+import type { App } from '../app.ts'
+import {
+  type ChannelName,
+  type CountedRecord,
+  invalidOrder,
+  type RawRecord,
+  type RecordOf,
+  type ValidRecord,
+} from '../messages.ts'
+import { decodeEntry, type Entry } from './consume.ts'
+import { type Look, lookThrough } from './look.ts'
+import { identityIn } from './rules.ts'
+
+/** An order to be found; of no known user where that is what is to be found. */
+export interface Wanted {
+  readonly orderId: string
+  readonly userId?: string | undefined
+}
+
+/** What was found of an order in one stream, oldest first. */
+export interface Found<T> {
+  readonly look: Look
+  readonly found: readonly T[]
+}
+
+/** A record of the order, or of its user's totals, and the entry it stands in. */
+export interface Sighting<R = RecordOf[ChannelName]> {
+  readonly channel: ChannelName
+  readonly entry: Entry
+  readonly record: R
+  readonly userId: string | undefined
+}
+
+/** As it stands in the invalid channel. The bodies it had before are left to be read there: each may have 1 MB. */
+export interface Rejected {
+  readonly id: string
+  readonly code: string
+  readonly reason: string
+  readonly ts: string
+  readonly stage?: string | undefined
+  readonly attempts: number
+  readonly first_reason?: string | undefined
+  readonly first_ts?: string | undefined
+  readonly edits?: { by: string; ts: string }[] | undefined
+}
+
+/** Given up, by whom and why. */
+export interface Discarded {
+  readonly at: string
+  readonly by: string
+  readonly why: string
+  readonly rejected: Rejected
+}
+
+export const findRaw = (app: App, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
+  findRecords(app, 'raw', wanted.orderId, ({ body }) => matching(identityIn(body), wanted))
+
+export const findValid = (app: App, wanted: Wanted): Promise<Found<Sighting<ValidRecord>>> =>
+  findRecords(app, 'valid', wanted.orderId, (record) =>
+    matching({ userId: record.user_id, orderId: record.order_id }, wanted),
+  )
+
+/** The user's totals that are not ranked yet, or were a moment ago; which orders they count is not told. */
+export const findCounted = (app: App, userId: string): Promise<Found<Sighting<CountedRecord>>> =>
+  findRecords(app, 'counted', userId, (record) => (record.user_id === userId ? { userId } : undefined))
+
+export async function findInvalid(app: App, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
+  return find(app, app.keys.invalid, wanted.orderId, (id, fields) => {
+    const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted)
+    return rejected ? [rejected] : []
+  })
+}
+
+export async function findDiscarded(app: App, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
+  return find(app, app.keys.discarded, wanted.orderId, (_, fields) => {
+    const rejected = readRejected(textOf(fields, 'record'), wanted)
+    if (!rejected) return []
+    const [at, by, why] = ['ts', 'by', 'reason'].map((name) => textOf(fields, name)) as [string, string, string]
+    return [{ at, by, why, rejected, userId: rejected.userId }]
+  })
+}
+
+interface WithUser {
+  readonly userId: string | undefined
+}
+
+/** More of one order in one stream are left out: somebody sends it over and over. */
+const mostFound = 50
+
+async function find<T>(
+  { redis }: App,
+  stream: string,
+  text: string,
+  pick: (id: string, fields: readonly Buffer[]) => T[],
+): Promise<Found<T>> {
+  const mayHold = holding(text)
+  const found: T[] = []
+  let more = false
+  const look = await lookThrough(redis, stream, (id, fields) => {
+    if (!fields.some(mayHold)) return
+    const picked = pick(id, fields)
+    more ||= found.length + picked.length > mostFound
+    found.push(...picked.slice(0, mostFound - found.length))
+  })
+  return { look: { ...look, whole: look.whole && !more }, found }
+}
+
+/**
+ * Whether JSON may hold a string, told without parsing it, which takes ten times as long. Most characters stand in it as
+ * they are, or escaped as \u…; what looks like an integer may have been a number, in whatever form.
+ */
+function holding(text: string): (json: Buffer) => boolean {
+  if (/["\\/\p{Cc}]/u.test(text) || /^-?\d+$/.test(text)) return () => true
+  return (json) => json.includes(text) || json.includes('\\u')
+}
+
+async function findRecords<C extends ChannelName>(
+  app: App,
+  channel: C,
+  text: string,
+  match: (record: RecordOf[C]) => WithUser | undefined,
+): Promise<Found<Sighting<RecordOf[C]>>> {
+  return find(app, app.keys.stream[channel], text, (id, fields) => {
+    const entry = decodeEntry(id, fields, channel)
+    return (entry.records ?? []).flatMap((some) => {
+      const record = some as RecordOf[C]
+      const matched = match(record)
+      return matched ? [{ channel, entry, record, userId: matched.userId }] : []
+    })
+  })
+}
+
+type Identified = ReturnType<typeof identityIn>
+
+function matching({ userId, orderId }: Identified, wanted: Wanted): WithUser | undefined {
+  const isWanted = orderId === wanted.orderId && (wanted.userId === undefined || userId === wanted.userId)
+  return isWanted ? { userId } : undefined
+}
+
+const edits = z.array(z.object({ by: z.string(), ts: z.string() })).optional() // without their bodies
+const rejected = invalidOrder.omit({ raw_base64: true }).extend({ code: z.string(), ts: z.string(), edits })
+
+function readRejected(json: string, wanted: Wanted): (Rejected & WithUser) | undefined {
+  const parsed = rejected.safeParse(parse(json))
+  if (!parsed.success) return undefined
+  const { order, raw, ...rest } = parsed.data
+  const matched = matching(identityIn(order ? JSON.stringify(order) : (raw ?? '')), wanted)
+  return matched && { ...rest, userId: matched.userId }
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+function textOf(fields: readonly Buffer[], name: string): string {
+  const at = fields.findIndex((field, index) => index % 2 === 0 && String(field) === name)
+  return at === -1 ? '' : String(fields[at + 1])
+}

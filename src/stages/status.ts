@@ -1,0 +1,83 @@
+import type { Keys } from '../keys.ts'
+import type { RedisClient } from '../redis.ts'
+import { readSteering, type Steering } from '../steering.ts'
+import { readGlobalStats, type Totals } from './aggregate.ts'
+import { readCounters, waitingFor } from './books.ts'
+import { pipeline } from './pipeline.ts'
+import type { Stage } from './stage.ts'
+
+export interface StageStatus {
+  readonly stage: string
+  /** Orders come in for the stage and not committed by it: waiting or in hand. */
+  readonly waiting: number
+  /** Entries delivered to a consumer and not acknowledged. */
+  readonly pending: number
+  /** How long ago the oldest of them came to the stage; null where none is pending. */
+  readonly oldestPendingMs: number | null
+  /** Entries not delivered to any consumer; null where Redis cannot tell. */
+  readonly lag: number | null
+  readonly consumers: number
+}
+
+export interface Status {
+  /** When it was read, by Redis' clock. */
+  readonly atMs: number
+  readonly counters: Readonly<Record<string, number>>
+  readonly totals: Totals
+  readonly invalid: number
+  readonly stages: readonly StageStatus[]
+  /** The parts that are paused. */
+  readonly paused: Steering
+}
+
+export async function readStatus(redis: RedisClient, keys: Keys): Promise<Status> {
+  const [[seconds = 0, microseconds = 0], counters, totals, invalid, paused, ...groups] = await Promise.all([
+    redis.time(),
+    readCounters(redis, keys),
+    readGlobalStats(redis, keys),
+    redis.llen(keys.invalidOrders),
+    readSteering(redis, keys),
+    ...pipeline.map((stage) => readGroup(redis, keys, stage)),
+  ])
+  const atMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000)
+  const stages = pipeline.map((stage, at) => {
+    const { oldestMs = null, ...group } = groups[at] ?? nothing
+    const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
+    return { stage: stage.name, waiting: waitingFor(stage, counters), ...group, oldestPendingMs }
+  })
+  return { atMs, counters, totals, invalid, stages, paused }
+}
+
+interface Group extends Pick<StageStatus, 'pending' | 'lag' | 'consumers'> {
+  /** When the oldest pending entry was written. */
+  readonly oldestMs: number | null
+}
+
+const nothing: Group = { pending: 0, oldestMs: null, lag: 0, consumers: 0 }
+
+async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage): Promise<Group> {
+  const stream = keys.stream[from]
+  try {
+    const groups = (await redis.xinfo('GROUPS', stream)) as unknown[][]
+    const group = groups.map(toObject).find((fields) => fields['name'] === name)
+    if (!group) return nothing
+    const pending = Number(group['pending'])
+    const lag = group['lag']
+    const [, oldest] = pending > 0 ? ((await redis.xpending(stream, name)) as [number, string | null]) : []
+    return {
+      pending,
+      oldestMs: oldest ? Number.parseInt(oldest, 10) : null,
+      lag: lag === null || lag === undefined ? null : Number(lag),
+      consumers: Number(group['consumers']),
+    }
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('no such key')) return nothing
+    throw error
+  }
+}
+
+function toObject(flat: unknown[]): Record<string, unknown> {
+  const object: Record<string, unknown> = {}
+  for (let i = 0; i + 1 < flat.length; i += 2) object[String(flat[i])] = flat[i + 1]
+  return object
+}

@@ -1,0 +1,94 @@
+import type { Attributes, SpanContext } from '@opentelemetry/api'
+import type { Config } from './config.ts'
+import { messageOf } from './errors.ts'
+
+/** Spans for an OpenTelemetry collector. Only there where one is configured: who has no `tracing` has nothing to do. */
+export interface Tracing extends AsyncDisposable {
+  /**
+   * Begins the span of a batch.
+   * @param sources traceparents (or X-Ray headers) of what the batch is made of: the first is its parent, all are linked
+   */
+  span(name: string, sources: readonly (string | undefined)[], attributes: Attributes): BatchSpan
+}
+
+export interface BatchSpan {
+  /** For what comes of the batch, to go on from: https://www.w3.org/TR/trace-context/#traceparent-header */
+  readonly traceparent: string
+  end(attributes?: Attributes): void
+  fail(error: unknown): void
+}
+
+/** As many as the SDK keeps. */
+const mostLinks = 128
+/** A collector that is away must not hold up a stop. */
+const lastExportMs = 1_000
+
+/** The SDK is loaded only where a collector is configured. */
+export async function openTracing({
+  otelExporterOtlpEndpoint,
+  otelTracesSamplerArg,
+}: Config): Promise<Tracing | undefined> {
+  if (otelExporterOtlpEndpoint === undefined) return undefined
+  const [
+    { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace },
+    { BatchSpanProcessor, ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider },
+    { OTLPTraceExporter },
+    { defaultResource, detectResources, envDetector, resourceFromAttributes, serviceNameEnvDetector },
+  ] = await Promise.all([
+    import('@opentelemetry/api'),
+    import('@opentelemetry/sdk-trace'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+    import('@opentelemetry/resources'),
+  ])
+  const exporter = new OTLPTraceExporter({ url: `${otelExporterOtlpEndpoint.replace(/\/$/, '')}/v1/traces` })
+  const named = resourceFromAttributes({ 'service.name': 'order-pipeline' })
+  const configured = detectResources({ detectors: [envDetector, serviceNameEnvDetector] })
+  const provider = new TracerProvider({
+    resource: defaultResource().merge(named).merge(configured),
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(otelTracesSamplerArg) }),
+    spanProcessors: [new BatchSpanProcessor({ exporter })],
+  })
+  const tracer = provider.getTracer('order-pipeline')
+  return {
+    span: (name, sources, attributes) => {
+      const contexts = [...new Set(sources)]
+        .slice(0, mostLinks)
+        .map(contextOf)
+        .filter((context) => context !== undefined)
+      const [first] = contexts
+      const parent = first ? trace.setSpanContext(ROOT_CONTEXT, first) : ROOT_CONTEXT
+      const links = contexts.map((context) => ({ context }))
+      const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes, links }, parent)
+      return {
+        traceparent: traceparentOf(span.spanContext()),
+        end: (more = {}) => span.setAttributes(more).end(),
+        fail: (error) => {
+          span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) }).end()
+        },
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      const given = Promise.withResolvers<void>()
+      const timer = setTimeout(given.resolve, lastExportMs)
+      await Promise.race([provider.shutdown().catch(() => {}), given.promise])
+      clearTimeout(timer)
+    },
+  }
+}
+
+const w3c = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+/** What AWS puts in the attribute AWSTraceHeader of a message. */
+const xRay = /^Root=1-([0-9a-f]{8})-([0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=([01])/
+
+function contextOf(source: string | undefined): SpanContext | undefined {
+  const [, traceId, spanId, flags] = w3c.exec(source ?? '') ?? []
+  if (traceId && spanId && flags) return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true }
+  const [, time, rest, parent, sampled] = xRay.exec(source ?? '') ?? []
+  if (time && rest && parent)
+    return { traceId: time + rest, spanId: parent, traceFlags: Number(sampled), isRemote: true }
+  return undefined
+}
+
+function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): string {
+  return `00-${traceId}-${spanId}-${traceFlags === 1 ? '01' : '00'}`
+}

@@ -1,0 +1,303 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Browser, Locator, Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { rejectByBug } from '../support/broken-release.ts'
+import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
+import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { freePort, spawnRedisServer } from '../support/redis-server.ts'
+import { requireChromium, requireRealRedis, requireRedisServer } from '../support/requires.ts'
+import { sendBodies } from '../support/send.ts'
+import { until } from '../support/until.ts'
+import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
+
+const stages = ['validate', 'aggregate', 'leaderboard']
+const everything = ['run', 'bridge', ...stages, 'jobs', 'api']
+const loopback = 'http://127.0.0.1'
+
+interface Opened extends AsyncDisposable {
+  readonly page: Page
+  readonly browser: Browser
+  readonly url: string
+  readonly env: Env
+  readonly line: OrdersProcess
+  /** What the page may not do: complain, or ask anybody else. */
+  readonly wrong: () => string[]
+}
+
+/** The whole line on an SQS of its own, and a browser that looks at it. */
+async function open(redisUrl: string, more: Env = {}): Promise<Opened> {
+  await using stack = new AsyncDisposableStack()
+  const sqs = stack.use(await emptySqs())
+  const env = envOf(redisUrl, sqs, more)
+  const line = stack.use(spawnOrders(everything, env))
+  await line.started()
+  const url = await line.apiUrl()
+  const browser = stack.use(await launch())
+  const page = await browser.newPage()
+  const [told, asked] = [complaints(page), requestsElsewhere(page, loopback)]
+  const opened = stack.move()
+  return {
+    page,
+    browser,
+    url,
+    env,
+    line,
+    wrong: () => [...told, ...asked],
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+const bodiesOf = (valid: number, invalid: number, seed: number): string[] =>
+  [...sampleOrders({ valid, invalid, users: 30, seed })].map(({ body }) => body)
+
+const totalOf = (page: Page, name: string): Promise<string> =>
+  page.locator('.totals > div', { hasText: name }).locator('dd span').getAttribute('title').then(String)
+const card = (page: Page, name: string): Locator => page.locator(`.hop[data-key="${name}"]`)
+const group = (page: Page, text: string): Locator => page.locator('.failed > li', { hasText: text })
+const notice = (page: Page): Locator => page.locator('#notice')
+
+/** Gives the name that is asked for at the first action. */
+async function sayName(page: Page, name = 'ann'): Promise<void> {
+  await page.getByLabel('Name').fill(name)
+  await page.getByRole('button', { name: 'Go on' }).click()
+}
+
+/** When the first snapshot was drawn, in ms since the page was asked for. */
+async function firstPaintMs(page: Page, url: string): Promise<number> {
+  await page.goto(url)
+  return until('the first snapshot to be drawn', () => page.evaluate<number>('window.drawnAt'))
+}
+
+test('data is there within a second, numbers and ranks move, the plots have points', async (context) => {
+  requireRealRedis(context)
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await using opened = await open(world.url)
+  const { page, url, env } = opened
+  await sendBodies(env, bodiesOf(300, 20, 1))
+  await page.addInitScript(`new MutationObserver(() => {
+    if (document.body?.dataset.state === 'live') window.drawnAt ??= performance.now()
+  }).observe(document, { subtree: true, attributes: true })`)
+  const paints = [await firstPaintMs(page, url), await firstPaintMs(page, url), await firstPaintMs(page, url)]
+  expect(Math.min(...paints)).toBeLessThan(1_000)
+  await until(
+    'all counted',
+    () => totalOf(page, 'Orders counted'),
+    (told) => told === '300 orders counted',
+  )
+  expect(await page.locator('.badges').innerText()).toContain('Books balance')
+
+  const ranks = (): Promise<string[]> => page.locator('.board .user').allInnerTexts()
+  const before = await ranks()
+  expect(before).toHaveLength(20)
+  const sent = sendBodies(env, bodiesOf(2_000, 0, 2))
+  await page.locator('.hop[data-key="leaderboard"][data-flowing]').waitFor()
+  await until(
+    'more counted',
+    () => totalOf(page, 'Orders counted'),
+    (told) => told === '2,300 orders counted',
+  )
+  await sent
+  expect(await ranks()).not.toEqual(before)
+  const top = (await (await fetch(`${url}/stats/top-users?by=orders`)).json()) as { users: { user_id: string }[] }
+  const shown = page.locator('.boards > div', { hasText: 'By orders' }).locator('.user')
+  await until(
+    'the last ranks',
+    () => shown.allInnerTexts(),
+    (names) => names.join() === top.users.map(({ user_id }) => user_id).join(),
+  )
+
+  for (const title of ['Orders ranked a second', 'Time from SQS to rank']) {
+    const plot = page.locator('figure', { hasText: title })
+    await until(`points of ${title}`, async () => Number(await plot.getAttribute('data-points')) > 0)
+  }
+  expect(await page.evaluate(drawn)).toBe(true)
+  expect(opened.wrong()).toEqual([])
+})
+
+/** Whether something is drawn on every canvas; runs in the page. */
+const drawn = `[...document.querySelectorAll('canvas')].every((canvas) =>
+  canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0))`
+
+test('from a group of failed orders by a dry run to a replay, with the token asked for once', async (context) => {
+  requireRealRedis(context)
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await rejectByBug(world.redis, bodiesOf(10, 0, 3))
+  await using opened = await open(world.url, { ADMIN_TOKEN: 'secret' })
+  const { page, url } = opened
+  await page.goto(url)
+  await group(page, 'internal-error').locator('summary').click()
+  await group(page, 'internal-error').getByRole('button', { name: 'Replay all' }).click()
+  await sayName(page)
+  await page.getByRole('textbox', { name: 'Token' }).fill('wrong')
+  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByText('That token was not accepted').waitFor()
+  await page.getByRole('textbox', { name: 'Token' }).fill('secret')
+  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByText('10 would keep the rules, 0 would not. Nothing was sent.').waitFor()
+  expect(await world.redis.llen('invalid_orders')).toBe(10)
+  await page.getByRole('button', { name: 'Replay 10 orders' }).click()
+  await page.getByText('10 sent: 10 admitted, 0 failed again.').waitFor()
+  await page.getByRole('button', { name: 'Close' }).click()
+  await page.locator('#failed-none').waitFor({ state: 'visible' })
+  await until(
+    'all counted',
+    () => totalOf(page, 'Orders counted'),
+    (told) => told === '10 orders counted',
+  )
+  await page.reload()
+  await page.getByRole('button', { name: 'Pause bridge' }).click()
+  await page.getByRole('button', { name: 'Pause', exact: true }).click() // neither name nor token is asked again
+  await card(page, 'bridge').getByText('Paused by ann').waitFor()
+  expect(opened.wrong().filter((told) => !told.includes('401'))).toEqual([])
+})
+
+test('an order is edited and retried, another discarded; hostile ones are shown as text', async (context) => {
+  requireRealRedis(context)
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await using opened = await open(world.url)
+  const { page, url, env } = opened
+  const html = `<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>`
+  const items = [{ product_id: 'P1', quantity: 1, price_per_unit: 9 }]
+  await sendBodies(env, [
+    JSON.stringify({ user_id: html, order_id: 'a', order_value: 1, items: null }),
+    JSON.stringify({ user_id: 'bob', order_id: html, order_value: 10, items }).replace('10', '10.00'),
+    html,
+  ])
+  await page.goto(url)
+  await page.locator('.board').getByText(html).first().waitFor()
+  await group(page, 'malformed-json').locator('summary').click()
+  await group(page, 'malformed-json').locator('pre').getByText(html).waitFor()
+  expect(await page.locator('main img, main script, main iframe').count()).toBe(0)
+  expect(await page.evaluate('window.hacked')).toBeUndefined()
+
+  const wrongTotal = group(page, 'total-mismatch')
+  await wrongTotal.locator('summary').click()
+  await wrongTotal.locator('pre').getByText('"order_value": 10.00').waitFor()
+  await wrongTotal.getByRole('button', { name: 'Edit and retry' }).click()
+  const text = page.getByLabel('Order (JSON)')
+  const given = await text.inputValue()
+  expect(given).toContain('"order_value": 10.00') // as it was written
+  await text.fill(given.replace('10.00', '8'))
+  await page.getByRole('button', { name: 'Send it round' }).click()
+  await sayName(page)
+  await notice(page).getByText('Rejected again: Calculated total (9) does not match order_value (8).').waitFor()
+  await wrongTotal.locator('.about').getByText('Rejected 2 times').waitFor()
+  expect(await wrongTotal.locator('.about').innerText()).toContain('Edited by ann.')
+  await wrongTotal.getByRole('button', { name: 'Edit and retry' }).click()
+  await text.fill(given.replace('10.00', '9'))
+  await page.getByRole('button', { name: 'Send it round' }).click()
+  await notice(page).getByText('Admitted.').waitFor()
+  await wrongTotal.waitFor({ state: 'detached' })
+
+  await group(page, 'malformed-json').getByRole('button', { name: 'Discard' }).click()
+  await page.getByLabel('Reason').fill('no order')
+  await page.getByRole('button', { name: 'Discard', exact: true }).click()
+  await notice(page).getByText('Discarded.').waitFor()
+  await page.locator('#failed-none').waitFor({ state: 'visible' })
+  expect(await world.redis.xlen('orders:discarded')).toBe(1)
+  expect(opened.wrong()).toEqual([])
+})
+
+test('a stage is paused and resumed, and everybody sees by whom and why', async (context) => {
+  requireRealRedis(context)
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await using opened = await open(world.url)
+  const { page, url, env, browser } = opened
+  await page.goto(url)
+  await page.getByRole('button', { name: 'Pause validate' }).click()
+  await page.getByLabel('Why').fill('a new rule comes')
+  await page.getByRole('button', { name: 'Pause', exact: true }).click()
+  await sayName(page)
+  const paused = 'Paused by ann'
+  await card(page, 'validate').getByText(paused).waitFor()
+  const other = await browser.newPage()
+  await other.goto(url)
+  await card(other, 'validate').getByText('a new rule comes').waitFor()
+  await sendBodies(env, bodiesOf(50, 0, 4))
+  await until(
+    '50 to wait',
+    () => totalOf(other, 'Waiting'),
+    (told) => told === '50 orders wait for a stage',
+  )
+  await page.getByRole('button', { name: 'Resume validate' }).click()
+  await until(
+    'all counted',
+    () => totalOf(other, 'Orders counted'),
+    (told) => told === '50 orders counted',
+  )
+  await card(page, 'validate').getByText(paused).waitFor({ state: 'hidden' })
+  expect(opened.wrong()).toEqual([])
+})
+
+test('it says since when it is stale, with the API or Redis away, and goes on by itself', async (context) => {
+  requireRedisServer(context)
+  requireChromium(context)
+  await using redis = await spawnRedisServer()
+  if (!redis) throw new Error('no redis-server')
+  const env = envOf(redis.url, undefined, { API_PORT: `${await freePort()}` })
+  await using first = spawnOrders(['run', 'api'], env)
+  const url = await first.apiUrl()
+  await using browser = await launch()
+  const page = await browser.newPage()
+  await page.goto(url)
+  const state = page.locator('#state')
+  await state.getByText('Live').waitFor()
+  await first.kill('SIGKILL')
+  await state.getByText(/Stale since \d\d:\d\d:\d\d\. The API does not answer; trying again\./).waitFor()
+  await using second = spawnOrders(['run', 'api'], env)
+  await second.started()
+  await state.getByText('Live').waitFor()
+  await redis.stop()
+  await state.getByText(/Stale since .* Redis does not answer; trying again\./).waitFor()
+  await redis.start()
+  await state.getByText('Live').waitFor()
+})
+
+interface Finding {
+  readonly id: string
+  readonly impact: string
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds serious or critical. */
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate<{ violations: Finding[] }>('axe.run()')
+  return violations
+    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
+}
+
+test('nothing stands in the way of anybody: light and dark, wide and on a phone, by keyboard', async (context) => {
+  requireRealRedis(context)
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await using opened = await open(world.url)
+  const { browser, url, env } = opened
+  await sendBodies(env, bodiesOf(50, 20, 5))
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [1280, 375]) {
+      const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' })
+      await page.goto(url)
+      await group(page, 'bad-items').locator('summary').press('Enter')
+      await group(page, 'bad-items').locator('pre').getByText('two of each').waitFor()
+      expect([colorScheme, width, await barriers(page)]).toEqual([colorScheme, width, []])
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+      await page.getByRole('button', { name: 'Pause validate' }).press('Enter')
+      expect(await page.evaluate('document.activeElement.name')).toBe('reason')
+      expect([colorScheme, width, await barriers(page)]).toEqual([colorScheme, width, []])
+      await page.keyboard.press('Escape')
+      expect(await page.evaluate('document.activeElement.textContent')).toBe('Pause')
+      await page.close()
+    }
+  }
+  expect(opened.wrong()).toEqual([])
+})

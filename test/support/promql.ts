@@ -1,0 +1,34 @@
+import { parser } from '@prometheus-io/lezer-promql'
+
+/** What a PromQL expression is made of, by Prometheus' own grammar. */
+export interface Expression {
+  /** Where it is no PromQL, by the text from there; undefined where it is. */
+  readonly wrong: string | undefined
+  /** Metrics with the labels that are matched. */
+  readonly selectors: readonly { readonly metric: string; readonly labels: readonly string[] }[]
+  /** Labels that are grouped by, or matched on. */
+  readonly grouping: readonly string[]
+}
+
+/** @param text with Grafana's variables for a range replaced by a duration */
+export function readExpression(text: string): Expression {
+  const expr = text.replaceAll('$__rate_interval', '5m')
+  const selectors: { metric: string; labels: string[] }[] = []
+  const grouping: string[] = []
+  let wrong: string | undefined
+  let grouped = false
+  parser.parse(expr).iterate({
+    enter: ({ name, type, from, to }) => {
+      const word = expr.slice(from, to)
+      if (type.isError) wrong ??= expr.slice(from)
+      if (name === 'GroupingLabels') grouped = true
+      if (name === 'Identifier') selectors.push({ metric: word, labels: [] })
+      if (name === 'LabelName' && grouped) grouping.push(word)
+      if (name === 'LabelName' && !grouped) selectors.at(-1)?.labels.push(word)
+    },
+    leave: ({ name }) => {
+      if (name === 'GroupingLabels') grouped = false
+    },
+  })
+  return { wrong, selectors, grouping }
+}
