@@ -22,7 +22,7 @@ export function generated(): Map<string, string> {
   ])
 }
 
-const metricsHead = ['metric', 'type', 'labels', 'served by', 'tells']
+const metricsHead = ['metric', 'type', 'labels', 'served by', 'comes from', 'tells']
 
 export function read(file: string): string {
   return readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')

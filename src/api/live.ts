@@ -71,7 +71,7 @@ export function openLive(app: Pick<App, 'config' | 'redis' | 'keys' | 'telemetry
     while (viewers.size > 0) {
       const event = await nextEvent()
       for (const viewer of viewers) tell(viewer, event)
-      await sleep(everyMs, undefined, { signal: stop.signal }).catch(() => viewers.clear())
+      await sleep(everyMs, undefined, { signal: stop.signal }).catch(() => {})
     }
     following = false
   }
@@ -93,6 +93,7 @@ export function openLive(app: Pick<App, 'config' | 'redis' | 'keys' | 'telemetry
     end: () => {
       stop.abort()
       for (const { response } of viewers) response.end()
+      viewers.clear()
     },
   }
 }

@@ -1,10 +1,12 @@
 import type { RequestHandler } from 'express'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Events, Telemetry } from '../telemetry.ts'
-import { eventMetrics, firstSeries } from './metrics/events.ts'
+import { firstSeries } from './metrics/first.ts'
 import { openInstrument } from './metrics/instrument.ts'
-import type { Metric, ReadMetric } from './metrics/metric.ts'
+import { lineMetrics } from './metrics/line.ts'
+import type { EventMetric, Metric, ReadMetric } from './metrics/metric.ts'
 import { openPipelineReader, pipelineMetrics } from './metrics/pipeline.ts'
+import { processMetrics } from './metrics/process.ts'
 import { openQueueReader, queueMetrics } from './metrics/queue.ts'
 import { remember, within } from './metrics/remember.ts'
 import type { ApiApp } from './route.ts'
@@ -18,8 +20,11 @@ const redisUp: ReadMetric<boolean> = {
   read: (up) => [[up ? 1 : 0]],
 }
 
+const eventMetrics: readonly EventMetric[] = [...lineMetrics, ...processMetrics]
+const readMetrics: readonly Metric[] = [redisUp, ...queueMetrics, ...pipelineMetrics]
+
 /** Every metric of ours; beside them stand those that prom-client has of any Node process. */
-export const metrics: readonly Metric[] = [...eventMetrics, redisUp, ...queueMetrics, ...pipelineMetrics]
+export const metrics = [...eventMetrics, ...readMetrics]
 
 /** A scrape waits no longer for Redis or SQS: what they do not tell by then is absent from it. */
 const patienceMs = 2_000
@@ -88,14 +93,16 @@ function reading<T>(
 
 /** The table of the documentation: one row per metric. */
 export function metricsTable(): string[][] {
-  return metrics.map(({ name, type, labels = {}, by, help }) => [
-    `\`${name}\``,
-    type,
-    labelsOf(labels),
-    servedBy[by],
-    help,
-  ])
+  const row = ({ name, type, labels = {}, by, help }: Metric, from: string): string[] => {
+    return [`\`${name}\``, type, labelsOf(labels), servedBy[by], from, help]
+  }
+  return [
+    ...eventMetrics.map((metric) => row(metric, codes(Object.keys(metric.on)))),
+    ...readMetrics.map((metric) => row(metric, 'read at the scrape')),
+  ]
 }
+
+const codes = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(', ')
 
 const servedBy: Readonly<Record<Metric['by'], string>> = {
   all: 'every process',
@@ -107,7 +114,7 @@ const servedBy: Readonly<Record<Metric['by'], string>> = {
 
 function labelsOf(labels: NonNullable<Metric['labels']>): string {
   const told = Object.entries(labels).map(([name, values]) => {
-    return `\`${name}\`: ${typeof values === 'string' ? values : values.map((value) => `\`${value}\``).join(', ')}`
+    return `\`${name}\`: ${typeof values === 'string' ? values : codes(values)}`
   })
   return told.join('; ')
 }

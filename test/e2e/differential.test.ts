@@ -88,7 +88,6 @@ async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<voi
       n: 100,
       offset: 0,
       users: ranking.slice(0, 100),
-      next: ranking.length > 100 ? expect.any(String) : null,
     })
     expect(await get(`/stats/top-users?by=${by}&n=7&offset=5`)).toMatchObject({ users: ranking.slice(5, 12) })
   }

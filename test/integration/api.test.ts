@@ -79,7 +79,6 @@ test('top users: best first, by spend or orders, with offset', async () => {
     n: 10,
     offset: 0,
     users: Array.from({ length: 10 }, (_, i) => ({ user_id: `u${12 - i}`, score: (12 - i) * 1.5 })),
-    next: expect.any(String),
   })
   expect((await get('/stats/top-users?by=orders&n=2&offset=1')).body).toEqual({
     by: 'orders',
@@ -89,10 +88,9 @@ test('top users: best first, by spend or orders, with offset', async () => {
       { user_id: 'u2', score: 18 },
       { user_id: 'u3', score: 17 },
     ],
-    next: expect.any(String),
   })
-  expect((await get('/stats/top-users?offset=12')).body).toMatchObject({ users: [], next: null })
-  expect((await get('/stats/top-users?n=12')).body).toMatchObject({ next: null })
+  expect((await get('/stats/top-users?offset=12')).body).toMatchObject({ users: [] })
+  expect((await get('/stats/top-users?n=12&after=')).body).toMatchObject({ users: { length: 12 }, next: null })
   await redis.zadd('leaderboard:orders', 100, 'a', 100, 'b')
   expect((await get('/stats/top-users?by=orders&n=2')).body).toMatchObject({
     users: [{ user_id: 'b' }, { user_id: 'a' }],

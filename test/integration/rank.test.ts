@@ -170,7 +170,7 @@ test.each(hostile.filter((id) => id !== '..'))('%j is ranked by the API under it
     spend: { rank: 2, score: 150.75, users: 3, neighbors },
     orders: { rank: 1, score: 2, users: 1, neighbors: [{ rank: 1, user_id: userId, score: 2 }] },
   })
-  const { body } = await get('/stats/top-users?n=1')
+  const { body } = await get('/stats/top-users?n=1&after=')
   const { next } = body as { next: string }
   expect((await get(`/stats/top-users?n=1&after=${next}`)).body).toMatchObject({
     offset: 1,
@@ -191,7 +191,6 @@ test.each([
   ['/users/u/rank?around=51', 'around'],
   ['/users/u/rank?around=-1', 'around'],
   ['/stats/top-users?after=x', 'after'],
-  ['/stats/top-users?after=', 'after'],
   [`/stats/top-users?after=${cursorText({ board: 'orders', score: 1, userId: 'u' })}`, 'after'],
   [`/stats/top-users?offset=0&after=${cursorText({ board: 'spend', score: 1, userId: 'u' })}`, 'after'],
   ['/stats/top-users?after=W10&after=W10', 'after'],

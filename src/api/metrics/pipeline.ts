@@ -6,7 +6,7 @@ import { generationSeconds } from '../../stages/ledger.ts'
 import { outflowOf, pipeline } from '../../stages/pipeline.ts'
 import { readStatus, type StageStatus, type Status } from '../../stages/status.ts'
 import { parts } from '../routes/steering.ts'
-import { stages } from './events.ts'
+import { stages } from './line.ts'
 import type { Metric, ReadMetric, Sample } from './metric.ts'
 import { remember } from './remember.ts'
 

@@ -34,11 +34,15 @@ const cursor = z
   .string()
   .transform((text, context) => {
     const behind = readCursor(text)
-    if (!behind) context.addIssue('must be the `next` of a reply')
-    return behind
+    if (text !== '' && !behind) context.addIssue('must be empty or the `next` of a reply')
+    return { behind }
   })
   .optional()
-  .meta({ description: 'The `next` of the page before; not together with `offset`.', override: { type: 'string' } })
+  .meta({
+    description:
+      'Pages by cursor: empty for the first, then the `next` of the page before; not together with `offset`.',
+    override: { type: 'string' },
+  })
 
 const topQuery = z
   .object({
@@ -51,7 +55,7 @@ const topQuery = z
     path: ['after'],
     error: 'cannot be together with offset',
   })
-  .refine(({ by, after }) => after === undefined || after.board === by, {
+  .refine(({ by, after }) => after?.behind === undefined || after.behind.board === by, {
     path: ['after'],
     error: 'must be the `next` of a reply by the same board',
   })
@@ -60,7 +64,11 @@ const ranked = {
   by: board,
   n: z.int(),
   offset: z.int().meta({ description: 'How many users stand before the first of these.' }),
-  next: z.string().nullable().meta({ description: 'The `after` of the next page; null where there is none.' }),
+  next: z
+    .string()
+    .nullable()
+    .optional()
+    .meta({ description: 'Where `after` was given: the `after` of the next page; null where there is none.' }),
 }
 
 const topUsersReply = z
@@ -71,9 +79,8 @@ const topUsersReply = z
   .meta({ id: 'TopUsers' })
 
 /** A page as the reply has it. */
-export function topUsersOf(by: Board, n: number, { users, offset, next }: Page): z.input<typeof topUsersReply> {
-  const scores = users.map(({ userId, score }) => ({ user_id: userId, score }))
-  return { by, n, offset, users: scores, next: next && cursorText(next) }
+export function topUsersOf(by: Board, n: number, { users, offset }: Page): z.input<typeof topUsersReply> {
+  return { by, n, offset, users: users.map(({ userId, score }) => ({ user_id: userId, score })) }
 }
 
 export const topUsers = defineRoute({
@@ -83,6 +90,10 @@ export const topUsers = defineRoute({
     'The best users by spend or by order count, best first; equals in descending order of user_id, byte by byte. With `after` no page shifts while others rise: nobody is shown twice, and nobody is left out but who rises past the cursor.',
   query: topQuery,
   reply: topUsersReply,
-  handle: async ({ ask, keys }, { query: { by, n, offset = 0, after } }) =>
-    topUsersOf(by, n, await readTop(ask, keys, by, { limit: n, ...(after ? { after } : { offset }) })),
+  handle: async ({ ask, keys }, { query: { by, n, offset = 0, after } }) => {
+    const from = after?.behind ? { after: after.behind } : { offset }
+    const page = await readTop(ask, keys, by, { limit: n, ...from })
+    const reply = topUsersOf(by, n, page)
+    return after ? { ...reply, next: page.next && cursorText(page.next) } : reply
+  },
 })

@@ -1,8 +1,7 @@
-import { queueNames } from '../../queues.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import { parts } from '../routes/steering.ts'
-import type { EventMetric, Metric, Series } from './metric.ts'
+import type { EventMetric, Series } from './metric.ts'
 
 export const stages = pipeline.map(({ name }) => name)
 
@@ -14,8 +13,8 @@ const waits = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 90
 
 const stage = { stage: stages }
 
-/** What this process has done since it started. */
-export const eventMetrics: readonly EventMetric[] = [
+/** What the stages and the bridge of this process have done since it started. */
+export const lineMetrics: readonly EventMetric[] = [
   {
     name: 'orders_processed_total',
     type: 'counter',
@@ -144,70 +143,7 @@ export const eventMetrics: readonly EventMetric[] = [
     by: 'bridge',
     on: { bridgeFailed: ({ part }, series) => series(part)(1), bridgeBack: ({ part }, series) => series(part)(0) },
   },
-  {
-    name: 'orders_loop_failing',
-    type: 'gauge',
-    help: '1 while a loop of this process fails and is started again and again.',
-    labels: { loop: 'the loops of the process that have ever failed, such as `bridge-1`, `validate`, `jobs-replay`' },
-    by: 'all',
-    on: { loopFailed: ({ loop }, series) => series(loop)(1), loopRecovered: ({ loop }, series) => series(loop)(0) },
-  },
-  {
-    name: 'orders_jobs_done_total',
-    type: 'counter',
-    help: 'Jobs completed.',
-    labels: { queue: queueNames },
-    by: 'jobs',
-    on: { jobDone: ({ queue }, series) => series(queue)(1) },
-  },
-  {
-    name: 'orders_job_failures_total',
-    type: 'counter',
-    help: 'Attempts at a job that failed; a job has four.',
-    labels: { queue: queueNames },
-    by: 'jobs',
-    on: { jobFailed: ({ queue }, series) => series(queue)(1) },
-  },
-  {
-    name: 'orders_http_requests_total',
-    type: 'counter',
-    help: 'Requests answered, by route and class of status.',
-    labels: {
-      method: 'GET, HEAD, POST, PUT, DELETE, and `other`',
-      route: 'the patterns of the routes, such as `/users/{user_id}/stats`, and `-` for every path that is none',
-      status: ['2xx', '3xx', '4xx', '5xx'],
-    },
-    by: 'all',
-    on: {
-      request: ({ method, route, status }, series) => {
-        series(methods.has(method) ? method : 'other', route, `${Math.floor(status / 100)}xx`)(1)
-      },
-    },
-  },
-  {
-    name: 'orders_http_request_duration_seconds',
-    type: 'histogram',
-    help: 'How long a request took to answer.',
-    labels: { route: 'the patterns of the routes' },
-    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
-    by: 'all',
-    on: {
-      request: ({ route, durationMs }, series) => {
-        if (route !== '-') series(route)(durationMs / 1_000)
-      },
-    },
-  },
-  {
-    name: 'orders_http_denied_total',
-    type: 'counter',
-    help: 'Requests that the guard of the admin and writing routes turned away.',
-    labels: { status: ['401', '403', '429'] },
-    by: 'api',
-    on: { denied: ({ status }, series) => series(String(status))(1) },
-  },
 ]
-
-const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
 
 type Wiring = EventMetric['on']
 
@@ -222,19 +158,4 @@ function ofBridge(name: string, help: string, on: Wiring): EventMetric {
 /** @param times ms and number of orders in turn */
 function observeAll(times: readonly number[], observe: ReturnType<Series>): void {
   for (let at = 0; at + 1 < times.length; at += 2) observe((times[at] ?? 0) / 1_000, times[at + 1])
-}
-
-/**
- * The series that a process with these roles has from its start: a counter that begins with its first event would hide that
- * event from `increase()`. Of label values that are roles, those of other processes are left to them.
- */
-export function firstSeries({ labels = {}, by }: Metric, roles: readonly string[]): string[][] {
-  const runs = (value: string): boolean => !parts.includes(value) || roles.includes(value)
-  const serves = by === 'all' || (by === 'stages' ? stages.some((name) => roles.includes(name)) : roles.includes(by))
-  if (!serves) return []
-  return Object.values(labels).reduce<string[][]>(
-    (all, values) =>
-      typeof values === 'string' ? [] : all.flatMap((one) => values.filter(runs).map((v) => [...one, v])),
-    [[]],
-  )
 }

@@ -1,0 +1,193 @@
+/** A panel: what it shows, in which unit (a name of Grafana's), and its queries, each with the legend of its lines. */
+export interface Panel {
+  readonly title: string
+  readonly unit: string
+  readonly queries: readonly (readonly [expr: string, legend: string])[]
+  readonly about?: string
+}
+
+const per = (rate: string, ...labels: string[]): string =>
+  `sum by (${labels.join(', ')}) (rate(${rate}[$__rate_interval]))`
+const quantiles = (name: string, ...by: string[]): Panel['queries'] =>
+  [0.5, 0.99].map((share) => [
+    `histogram_quantile(${share}, ${per(`${name}_bucket`, 'le', ...by)})`,
+    [...by.map((label) => `{{${label}}}`), `p${share * 100}`].join(' '),
+  ])
+const mean = (name: string): string => `${per(`${name}_sum`, 'stage')} / ${per(`${name}_count`, 'stage')}`
+
+/** Rows in the order of the line; gauges of all by `max`, for two API or bridge processes tell the same. */
+export const rows: Readonly<Record<string, readonly Panel[]>> = {
+  'At a glance': [
+    {
+      title: 'Orders ranked per second',
+      unit: 'reqps',
+      queries: [
+        ['sum(rate(orders_processed_total{stage="leaderboard", outcome="passed"}[$__rate_interval]))', 'ranked'],
+      ],
+    },
+    {
+      title: 'Critical time: SQS sent to ranked',
+      unit: 's',
+      queries: quantiles('orders_critical_time_seconds'),
+    },
+    {
+      title: 'Orders waiting',
+      unit: 'short',
+      queries: [
+        ['max by (stage) (orders_waiting)', '{{stage}}'],
+        ['max(orders_sqs_visible_messages)', 'SQS'],
+      ],
+    },
+    {
+      title: 'Books: differences',
+      unit: 'short',
+      queries: [['max(orders_books_differences)', 'differences']],
+      about: 'Anything but 0 is an alarm: npm run verify says what does not balance.',
+    },
+    {
+      title: 'Paused and held back',
+      unit: 'short',
+      queries: [
+        ['max by (part) (orders_paused)', '{{part}} paused'],
+        ['max(orders_held_back)', 'bridge held back'],
+      ],
+    },
+    {
+      title: 'Orders by the books',
+      unit: 'short',
+      queries: [['max by (counter) (orders_booked_total)', '{{counter}}']],
+    },
+  ],
+  'SQS and bridge': [
+    {
+      title: 'Messages per second',
+      unit: 'reqps',
+      queries: ['received', 'redelivered', 'deleted', 'renewed'].map((what) => [
+        `sum(rate(orders_sqs_${what}_messages_total[$__rate_interval]))`,
+        what,
+      ]),
+    },
+    {
+      title: 'Messages in SQS',
+      unit: 'short',
+      queries: [
+        ['max(orders_sqs_visible_messages)', 'visible'],
+        ['max(orders_sqs_in_flight_messages)', 'in flight'],
+        ['max(orders_sqs_dead_letters)', 'dead letters'],
+      ],
+    },
+    { title: 'Oldest message moved', unit: 's', queries: [['max(orders_sqs_oldest_age_seconds)', 'age']] },
+    { title: 'Write of a receive to Redis', unit: 's', queries: quantiles('orders_enqueue_duration_seconds') },
+    {
+      title: 'Parts of the bridge that fail',
+      unit: 'short',
+      queries: [['max by (part) (orders_bridge_failing)', '{{part}}']],
+    },
+  ],
+  Stages: [
+    {
+      title: 'Orders per second by stage and outcome',
+      unit: 'reqps',
+      queries: [[per('orders_processed_total', 'stage', 'outcome'), '{{stage}} {{outcome}}']],
+    },
+    { title: 'Time waited before each hop', unit: 's', queries: quantiles('orders_hop_wait_seconds', 'hop') },
+    { title: 'Commit duration', unit: 's', queries: quantiles('orders_commit_duration_seconds', 'stage') },
+    {
+      title: 'Read duration, wait for the first entry included',
+      unit: 's',
+      queries: quantiles('orders_read_duration_seconds', 'stage'),
+    },
+    {
+      title: 'Batch size',
+      unit: 'short',
+      queries: [
+        [mean('orders_commit_orders'), '{{stage}} orders a commit'],
+        [mean('orders_commit_entries'), '{{stage}} entries a commit'],
+      ],
+    },
+    {
+      title: 'Pending entries and consumers',
+      unit: 'short',
+      queries: [
+        ['max by (stage) (orders_pending_entries)', '{{stage}} pending'],
+        ['max by (stage) (orders_consumers)', '{{stage}} consumers'],
+      ],
+    },
+    {
+      title: 'Oldest pending entry',
+      unit: 's',
+      queries: [['max by (stage) (orders_oldest_pending_age_seconds)', '{{stage}}']],
+    },
+    {
+      title: 'Claims and stale commits per second',
+      unit: 'short',
+      queries: [
+        [per('orders_claimed_entries_total', 'stage'), '{{stage}} claimed'],
+        [per('orders_stale_commits_total', 'stage'), '{{stage}} stale'],
+      ],
+    },
+    {
+      title: 'Vanished entries and failures of our code',
+      unit: 'short',
+      queries: [
+        [per('orders_vanished_entries_total', 'stage'), '{{stage}} vanished'],
+        [per('orders_decide_failures_total', 'stage'), '{{stage}} failed'],
+      ],
+    },
+  ],
+  'Failed orders and jobs': [
+    {
+      title: 'Rejected per second by code',
+      unit: 'reqps',
+      queries: [['max by (code) (rate(orders_rejected_total[$__rate_interval]))', '{{code}}']],
+    },
+    { title: 'Orders in the invalid channel', unit: 'short', queries: [['max(orders_invalid)', 'orders']] },
+    {
+      title: 'Jobs per second',
+      unit: 'short',
+      queries: [
+        [per('orders_jobs_done_total', 'queue'), '{{queue}} done'],
+        [per('orders_job_failures_total', 'queue'), '{{queue}} failed'],
+      ],
+    },
+  ],
+  'API, Redis and processes': [
+    {
+      title: 'Requests per second',
+      unit: 'reqps',
+      queries: [[per('orders_http_requests_total', 'method', 'route', 'status'), '{{method}} {{route}} {{status}}']],
+    },
+    {
+      title: 'Request duration, p99',
+      unit: 's',
+      queries: quantiles('orders_http_request_duration_seconds', 'route').slice(1),
+    },
+    {
+      title: 'Requests the guard turned away, per second',
+      unit: 'reqps',
+      queries: [[per('orders_http_denied_total', 'status'), '{{status}}']],
+    },
+    {
+      title: 'Redis memory',
+      unit: 'bytes',
+      queries: [
+        ['max(orders_redis_memory_used_bytes)', 'used'],
+        ['max(orders_redis_memory_max_bytes)', 'maxmemory'],
+      ],
+    },
+    { title: 'Ledger entries', unit: 'short', queries: [['max(orders_ledger_entries)', 'entries']] },
+    { title: 'Redis answers', unit: 'short', queries: [['orders_redis_up', '{{instance}}']] },
+    { title: 'Event-loop lag, p99', unit: 's', queries: [['nodejs_eventloop_lag_p99_seconds', '{{instance}}']] },
+    {
+      title: 'Processor',
+      unit: 'percentunit',
+      queries: [['rate(process_cpu_seconds_total[$__rate_interval])', '{{instance}}']],
+    },
+    { title: 'Memory of a process', unit: 'bytes', queries: [['process_resident_memory_bytes', '{{instance}}']] },
+    {
+      title: 'Loops that fail',
+      unit: 'short',
+      queries: [['max by (instance, loop) (orders_loop_failing)', '{{instance}} {{loop}}']],
+    },
+  ],
+}

@@ -1,0 +1,69 @@
+import { queueNames } from '../../queues.ts'
+import type { EventMetric } from './metric.ts'
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
+
+/** What the loops, the jobs and the API of this process have done since it started. */
+export const processMetrics: readonly EventMetric[] = [
+  {
+    name: 'orders_loop_failing',
+    type: 'gauge',
+    help: '1 while a loop of this process fails and is started again and again.',
+    labels: { loop: 'the loops of the process that have ever failed, such as `bridge-1`, `validate`, `jobs-replay`' },
+    by: 'all',
+    on: { loopFailed: ({ loop }, series) => series(loop)(1), loopRecovered: ({ loop }, series) => series(loop)(0) },
+  },
+  {
+    name: 'orders_jobs_done_total',
+    type: 'counter',
+    help: 'Jobs completed.',
+    labels: { queue: queueNames },
+    by: 'jobs',
+    on: { jobDone: ({ queue }, series) => series(queue)(1) },
+  },
+  {
+    name: 'orders_job_failures_total',
+    type: 'counter',
+    help: 'Attempts at a job that failed; a job has four.',
+    labels: { queue: queueNames },
+    by: 'jobs',
+    on: { jobFailed: ({ queue }, series) => series(queue)(1) },
+  },
+  {
+    name: 'orders_http_requests_total',
+    type: 'counter',
+    help: 'Requests answered, by route and class of status.',
+    labels: {
+      method: 'GET, HEAD, POST, PUT, DELETE, and `other`',
+      route: 'the patterns of the routes, such as `/users/{user_id}/stats`, and `-` for every path that is none',
+      status: ['2xx', '3xx', '4xx', '5xx'],
+    },
+    by: 'all',
+    on: {
+      request: ({ method, route, status }, series) => {
+        series(methods.has(method) ? method : 'other', route, `${Math.floor(status / 100)}xx`)(1)
+      },
+    },
+  },
+  {
+    name: 'orders_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'How long a request took to answer.',
+    labels: { route: 'the patterns of the routes' },
+    buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+    by: 'all',
+    on: {
+      request: ({ route, durationMs }, series) => {
+        if (route !== '-') series(route)(durationMs / 1_000)
+      },
+    },
+  },
+  {
+    name: 'orders_http_denied_total',
+    type: 'counter',
+    help: 'Requests that the guard of the admin and writing routes turned away.',
+    labels: { status: ['401', '403', '429'] },
+    by: 'api',
+    on: { denied: ({ status }, series) => series(String(status))(1) },
+  },
+]
