@@ -4,6 +4,7 @@ import { messageOf, OrdersError } from './errors.ts'
 import type { Keys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import { loadScript, runScript } from './script.ts'
+import { idMs, isoOf } from './time.ts'
 
 const script = loadScript(import.meta.url)
 
@@ -55,7 +56,7 @@ export async function pausePart(
   { by, reason }: Operator,
   action = 'pause',
 ): Promise<Steered> {
-  const wanted = { by: by.slice(0, longestName), ts: app.now().toISOString(), ...(reason && { reason }) }
+  const wanted = { by: by.slice(0, longestName).toWellFormed(), ts: app.now().toISOString(), ...(reason && { reason }) }
   return steer(app, { part, wanted, action, operator: { by: wanted.by, reason } })
 }
 
@@ -125,6 +126,6 @@ export async function readAudit(
   const entries = await redis.xrevrange(keys.audit, before ? `(${before}` : '+', '-', 'COUNT', limit)
   return entries.map(([id, fields]) => {
     const [, action = '', , by = '', , what = ''] = fields ?? []
-    return { id, ts: new Date(Number.parseInt(id, 10)).toISOString(), action, by, what }
+    return { id, ts: isoOf(idMs(id)), action, by, what }
   })
 }

@@ -6,7 +6,8 @@ import { messageOf } from './errors.ts'
 export interface Tracing extends AsyncDisposable {
   /**
    * Begins the span of a batch.
-   * @param sources traceparents (or X-Ray headers) of what the batch is made of: the first is its parent, all are linked
+   * @param sources traceparents (or X-Ray headers) of what the batch is made of: the first that is sampled is its parent, all of
+   * those are linked
    */
   span(name: string, sources: readonly (string | undefined)[], attributes: Attributes): BatchSpan
 }
@@ -51,13 +52,11 @@ export async function openTracing({
   const tracer = provider.getTracer('order-pipeline')
   return {
     span: (name, sources, attributes) => {
-      const contexts = [...new Set(sources)]
-        .slice(0, mostLinks)
-        .map(contextOf)
-        .filter((context) => context !== undefined)
-      const [first] = contexts
+      const contexts = [...new Set(sources)].map(contextOf).filter((context) => context !== undefined)
+      const sampled = contexts.filter(({ traceFlags }) => traceFlags === 1)
+      const first = sampled[0] ?? contexts[0]
       const parent = first ? trace.setSpanContext(ROOT_CONTEXT, first) : ROOT_CONTEXT
-      const links = contexts.map((context) => ({ context }))
+      const links = sampled.slice(0, mostLinks).map((context) => ({ context }))
       const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes, links }, parent)
       return {
         traceparent: traceparentOf(span.spanContext()),

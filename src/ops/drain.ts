@@ -23,7 +23,7 @@ export const drainCommand = defineCommand({
   about:
     'Pauses the bridge and waits until no order waits in any stage. The bridge stays paused. Exit code 1 if not drained in time.',
   options: {
-    timeout: wholeNumber('seconds to wait at most', 600, { min: 1, max: 86_400 }),
+    timeout: wholeNumber('seconds to wait at most', 600, { min: 3, max: 86_400 }),
     reason: reasonOption,
     json: flag('as JSON, on one line'),
   },

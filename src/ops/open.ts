@@ -7,20 +7,13 @@ import { OrdersError } from '../errors.ts'
 import { makeKeys, manifestKey } from '../keys.ts'
 import { closeRedis, openRedis, type Patience, type RedisClient, safeUrl } from '../redis.ts'
 import { openTelemetry } from '../telemetry.ts'
-import { openTracing } from '../tracing.ts'
 
 /** @throws OrdersError when Redis does not answer, or was set up with other settings. */
 export async function openApp(config: Config, patience: Patience = 'work'): Promise<App & AsyncDisposable> {
   const app = await connectApp(config, patience)
   try {
     await checkManifest(app.redis, config)
-    const tracing = await openTracing(config)
-    if (!tracing) return app
-    const close = async (): Promise<void> => {
-      await tracing[Symbol.asyncDispose]()
-      await app[Symbol.asyncDispose]()
-    }
-    return { ...app, tracing, [Symbol.asyncDispose]: close }
+    return app
   } catch (error) {
     await app[Symbol.asyncDispose]()
     throw error

@@ -10,6 +10,7 @@ import { pipeline } from '../stages/pipeline.ts'
 import { runStage } from '../stages/run.ts'
 import type { Stage } from '../stages/stage.ts'
 import { timelineLoop } from '../stages/timeline.ts'
+import { openTracing } from '../tracing.ts'
 import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
@@ -40,9 +41,10 @@ export const roleNames = [...openers.keys()]
  * Opens the named roles and runs them until the signal aborts.
  * @throws OrdersError when one cannot be opened; nothing runs then.
  */
-export async function runRoles(app: App, names: readonly string[], signal: AbortSignal): Promise<void> {
-  await checkAtStart(app, names)
+export async function runRoles(opened: App, names: readonly string[], signal: AbortSignal): Promise<void> {
+  await checkAtStart(opened, names)
   await using stack = new AsyncDisposableStack()
+  const app = { ...opened, tracing: stack.use(await openTracing(opened.config)) }
   const loops: Loop[] = []
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {

@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { OrdersError } from '../errors.ts'
 import { readStatus, type Status } from '../stages/status.ts'
 import type { Steering } from '../steering.ts'
 import { defineCommand, flag } from './command.ts'
 import { openApp } from './open.ts'
 import { printable } from './printable.ts'
 import { withRunning } from './registry.ts'
+import { show } from './watch.ts'
 
 /** What was rejected, by code, most first. */
 export function rejectedByCode(counters: Readonly<Record<string, number>>): [code: string, orders: number][] {
@@ -58,24 +57,15 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-const watchEveryMs = 1_000
-const away = 'Redis does not answer: see that it runs.'
-const clearScreen = '\x1b[2J\x1b[H'
-
 export const statusCommand = defineCommand({
   name: 'status',
   about: 'Shows what waits where, the totals and the counters.',
   options: { watch: flag('show it again every second'), json: flag('as JSON, one object a line') },
   run: async ({ config, options: { watch, json }, signal, print }) => {
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
-    do {
-      const status = await readStatus(app.redis, app.keys).catch(() => undefined)
-      signal.throwIfAborted()
-      if (status === undefined && !watch) throw new OrdersError('ORD_REDIS_UNREACHABLE', away)
-      if (watch && !json && process.stdout.isTTY) process.stdout.write(clearScreen)
-      if (status === undefined) process.stderr.write(`${away}\n`)
-      else print(json ? JSON.stringify(status) : statusLines(status).join('\n'))
-      if (watch) await sleep(watchEveryMs, undefined, { signal })
-    } while (watch)
+    await show({ watch, json, signal, print }, async () => {
+      const status = await readStatus(app.redis, app.keys)
+      return json ? JSON.stringify(status) : statusLines(status).join('\n')
+    })
   },
 })

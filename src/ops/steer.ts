@@ -19,7 +19,7 @@ export async function openSteering(app: App, signal: AbortSignal): Promise<Steer
   const parts = new Map<string, Part>()
   const stop = new AbortController()
   const ending = AbortSignal.any([signal, stop.signal])
-  let steering: Steering = {}
+  let steering: Steering = await readSteering(app.redis, app.keys) // who cannot know it at the start does not begin
   let failing = false
 
   async function read(): Promise<void> {
@@ -40,7 +40,6 @@ export async function openSteering(app: App, signal: AbortSignal): Promise<Steer
     }
   }
 
-  await read()
   return {
     steer: (name, loop) => {
       if (parts.size === 0) watch().catch(() => {}) // it ends with the process

@@ -122,12 +122,13 @@ function holdingText({ stage, state, consumer = '', held_ms = 0, deliveries = 1 
   return `consumer ${printable(consumer)} of ${stage} has had it for ${held_ms / 1_000} s${again}`
 }
 
-/** Where not all of a stream was looked through. */
+/** Where not all of a stream was looked through, or not all that was found is told. */
 export function lookedLines(looked: readonly Look[]): string[] {
-  return looked
-    .filter(({ whole }) => !whole)
-    .map(({ stream, entries, of }) => {
-      const number = (value: number): string => value.toLocaleString('en')
-      return `Of ${stream} only the oldest and newest ${number(entries)} of ${number(of)} entries were looked through.`
-    })
+  const number = (value: number): string => value.toLocaleString('en')
+  return looked.flatMap(({ stream, entries, of, whole, more }) => [
+    ...(whole
+      ? []
+      : [`Of ${stream} only the oldest and newest ${number(entries)} of ${number(of)} entries were looked through.`]),
+    ...(more ? [`There is more of it in ${stream} than is told here: only the newest.`] : []),
+  ])
 }

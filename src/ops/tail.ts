@@ -32,7 +32,7 @@ function booksTold({ balanced, differences }: Snapshot['books']): string {
 }
 
 function hopLines(hops: Snapshot['hops']): string[] {
-  const head = ['hop', 'orders/s', 'waiting', 'waited p50', 'p99', 'in hand', 'oldest', 'consumers']
+  const head = ['hop', 'orders/s', 'waiting', 'wait p50', 'p99', 'in hand', 'oldest', 'consumers']
   const rows = hops.map(({ name, per_second, waiting, p50_ms, p99_ms, pending, oldest_pending_ms, consumers }) => [
     ...[name, number(Math.round(per_second)), number(waiting), ms(p50_ms), ms(p99_ms)],
     ...[number(pending), ms(oldest_pending_ms), number(consumers)],

@@ -85,7 +85,7 @@ interface WithUser {
   readonly userId: string | undefined
 }
 
-/** More of one order in one stream are left out: somebody sends it over and over. */
+/** Older ones of one order in one stream are left out: somebody sends it over and over. */
 const mostFound = 50
 
 async function find<T>(
@@ -95,15 +95,20 @@ async function find<T>(
   pick: (id: string, fields: readonly Buffer[]) => T[],
 ): Promise<Found<T>> {
   const mayHold = holding(text)
-  const found: T[] = []
-  let more = false
+  const picked: { id: string; what: T }[] = []
   const look = await lookThrough(redis, stream, (id, fields) => {
-    if (!fields.some(mayHold)) return
-    const picked = pick(id, fields)
-    more ||= found.length + picked.length > mostFound
-    found.push(...picked.slice(0, mostFound - found.length))
+    if (fields.some(mayHold)) picked.push(...pick(id, fields).map((what) => ({ id, what })))
   })
-  return { look: { ...look, whole: look.whole && !more }, found }
+  const found = picked.sort((one, other) => byId(one.id, other.id)).map(({ what }) => what)
+  return { look: { ...look, more: found.length > mostFound }, found: found.slice(-mostFound) }
+}
+
+function byId(one: string, other: string): number {
+  const [[ms = 0, at = 0], [otherMs = 0, otherAt = 0]] = [one, other].map((id) => id.split('-').map(Number)) as [
+    number[],
+    number[],
+  ]
+  return ms - otherMs || at - otherAt
 }
 
 /**

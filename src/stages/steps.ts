@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { idMs, isoOf } from '../time.ts'
 import { aggregate } from './aggregate.ts'
 import { type Evidence, waits } from './evidence.ts'
 import { generationSeconds } from './ledger.ts'
@@ -26,11 +27,6 @@ export function stepsOf(app: App, evidence: Evidence): Steps {
   return { received: receivedStep(evidence, admitted), admitted, applied, ranked: rankedStep(evidence, applied) }
 }
 
-/** The last one that a Date can tell; an id that no clock has made may be beyond. */
-const lastMs = 8.64e15
-export const iso = (ms: number): string => new Date(Math.min(ms, lastMs)).toISOString()
-/** An entry's id begins with when it was written, by Redis' clock. */
-export const idMs = (id: string): number => Number(id.split('-')[0])
 /** As it stands in the invalid channel, or stood there when it was given up. */
 const rejections = ({ invalid, discarded }: Evidence): Rejected[] => [
   ...invalid.found,
@@ -43,14 +39,14 @@ const unknown = (because: string): Step => ({ ...never(because), done: 'unknown'
 function receivedStep(evidence: Evidence, admitted: Step): Step {
   const { raw, valid, invalid, discarded } = evidence
   const traces = [
-    ...raw.found.map((sighting) => sighting.record.history?.first_ts ?? iso(idMs(sighting.entry.id))),
+    ...raw.found.map((sighting) => sighting.record.history?.first_ts ?? isoOf(idMs(sighting.entry.id))),
     ...rejections(evidence).map(({ first_ts, ts }) => first_ts ?? ts),
     ...(admitted.not_after === null ? [] : [admitted.not_after]),
   ]
   const times = traces.map(Date.parse).filter(Number.isFinite)
   if (times.length > 0) {
     const because = 'This is the earliest trace of it that is left.'
-    return { done: 'yes', not_before: null, not_after: iso(Math.min(...times)), because }
+    return { done: 'yes', not_before: null, not_after: isoOf(Math.min(...times)), because }
   }
   const whole = [raw, valid, invalid, discarded].every(({ look }) => look.whole)
   const where = whole ? 'It is in none of the streams' : 'It is not in what was looked through of the streams'
@@ -61,15 +57,16 @@ function admittedStep({ config, keys }: App, evidence: Evidence): Step {
   const { known, atMs } = evidence.now
   const lengthMs = generationSeconds(config) * 1_000
   if (!known) {
-    const from = iso((Math.floor(atMs / lengthMs) - 1) * lengthMs)
-    return never(
+    if (evidence.now.counted === 0) return never('The ledger does not have it, and its user has no counted order.')
+    const from = isoOf((Math.floor(atMs / lengthMs) - 1) * lengthMs)
+    return unknown(
       `The ledger does not have it. It goes back to ${from}: what was admitted before is not known any more.`,
     )
   }
   // What a replay put back has an entry that is younger than its admission.
   const entry = evidence.valid.found.find((sighting) => sighting.entry.group === undefined)
   if (entry) {
-    const at = iso(idMs(entry.entry.id))
+    const at = isoOf(idMs(entry.entry.id))
     return { done: 'yes', not_before: at, not_after: at, because: `Its entry in ${keys.stream.valid} says when.` }
   }
   const from = known.generation * lengthMs
@@ -77,21 +74,22 @@ function admittedStep({ config, keys }: App, evidence: Evidence): Step {
   const later = rejections(evidence).filter(({ code, stage }) => code === 'conflict' || stage !== undefined)
   return {
     done: 'yes',
-    not_before: iso(from),
-    not_after: iso(Math.min(from + lengthMs, atMs, ...later.map(({ id }) => idMs(id)))),
+    not_before: isoOf(from),
+    not_after: isoOf(Math.min(from + lengthMs, atMs, ...later.map(({ id }) => idMs(id)))),
     because: 'The ledger has it, which keeps no time but that of its generation.',
   }
 }
 
 function appliedStep(evidence: Evidence, admitted: Step): Step {
   const { valid, invalid, discarded, now, heldBy } = evidence
-  if (admitted.done !== 'yes') return never('It was not admitted.')
+  if (admitted.done === 'no') return never('It was not admitted.')
   if (valid.found.some((sighting) => waits(heldBy(sighting).filter(({ stage }) => stage === aggregate.name)))) {
     return never(`It waits for ${aggregate.name}.`)
   }
   if (rejections(evidence).some(({ stage }) => stage === aggregate.name)) {
     return never(`The stage ${aggregate.name} rejected it.`)
   }
+  if (admitted.done === 'unknown') return unknown('Whether it was admitted is not known.')
   if (valid.found.length === 0 && !valid.look.whole) {
     return unknown(`Whether it waits for ${aggregate.name} is not known: more waits there than is looked through.`)
   }
@@ -101,7 +99,7 @@ function appliedStep(evidence: Evidence, admitted: Step): Step {
     return unknown(`${told}: whether this one is among them is not known.`)
   }
   const because = `It does not wait for ${aggregate.name} any more.`
-  return { done: 'yes', not_before: admitted.not_before, not_after: iso(now.atMs), because }
+  return { done: 'yes', not_before: admitted.not_before, not_after: isoOf(now.atMs), because }
 }
 
 function rankedStep({ now: { counted, ranked, atMs } }: Evidence, applied: Step): Step {
@@ -111,7 +109,7 @@ function rankedStep({ now: { counted, ranked, atMs } }: Evidence, applied: Step)
     return unknown('Its user has no counted orders: orders verify --deep tells whether the books are right.')
   if (ranked >= counted) {
     const because = `All ${counted} orders of its user are ranked.`
-    return { done: 'yes', not_before: applied.not_before, not_after: iso(atMs), because }
+    return { done: 'yes', not_before: applied.not_before, not_after: isoOf(atMs), because }
   }
   const missing = `${counted - ranked} of ${counted} orders of its user are not ranked yet`
   return unknown(`${missing}; which they are is not kept, so this one may be among them.`)

@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { idMs, isoOf } from '../time.ts'
 import { type Evidence, gather, type OrderName, waits } from './evidence.ts'
 import { admittedMinor } from './ledger.ts'
 import type { Look } from './look.ts'
@@ -11,7 +12,7 @@ import {
   type Rejected,
   type Sighting,
 } from './sightings.ts'
-import { idMs, iso, type Steps, stepsOf } from './steps.ts'
+import { type Steps, stepsOf } from './steps.ts'
 import type { Holding } from './whereabouts.ts'
 
 /** An entry of a work stream that holds the order, or new totals of its user. */
@@ -67,7 +68,7 @@ export async function traceOrder(app: App, order: OrderName): Promise<Trace> {
   return {
     user_id: order.userId,
     order_id: order.orderId,
-    at: iso(now.atMs),
+    at: isoOf(now.atMs),
     where: whereOf(evidence, steps, waiting.length > 0),
     ...steps,
     amount: now.known ? admittedMinor(now.known.value) : null,
@@ -88,17 +89,21 @@ export async function traceOrder(app: App, order: OrderName): Promise<Trace> {
 function placing({ keys }: App, { heldBy }: Evidence) {
   return (sighting: Sighting, more: Partial<Waiting> = {}): Waiting[] => {
     const stream = keys.stream[sighting.channel]
-    const since = iso(idMs(sighting.entry.id))
+    const since = isoOf(idMs(sighting.entry.id))
     const held = heldBy(sighting)
     return waits(held) ? [{ stream, entry: sighting.entry.id, since, held_by: [...held], ...more }] : []
   }
 }
 
 /** The furthest it has come; a copy that comes after it waits or was rejected beside that. */
-function whereOf({ invalid, discarded }: Evidence, { applied, ranked }: Steps, waiting: boolean): Trace['where'] {
+function whereOf(
+  { invalid, discarded }: Evidence,
+  { admitted, applied, ranked }: Steps,
+  waiting: boolean,
+): Trace['where'] {
   if (ranked.done === 'yes') return 'ranked'
   if (applied.done === 'yes') return 'applied'
-  if (applied.done === 'unknown') return 'admitted'
+  if (admitted.done === 'yes' && applied.done === 'unknown') return 'admitted'
   if (waiting) return 'waiting'
   if (invalid.found.length > 0) return 'invalid'
   return discarded.found.length > 0 ? 'discarded' : 'unknown'

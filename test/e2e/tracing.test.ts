@@ -78,9 +78,16 @@ test('spans lead from the message through the bridge and each stage, across proc
 test('a message that AWS traces is linked too, and what is no trace is left out', async () => {
   await using collector = await openCollector()
   const tracing = await openTracing(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` }))
+  const unsampled = (traceId: string): string => `00-${traceId}-${traceId.slice(16)}-00`
   const xRay = 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1'
-  tracing?.span('bridge', [undefined, 'nonsense', xRay, w3c, xRay], { some: 1 }).end({ more: 2 })
+  tracing
+    ?.span('bridge', [undefined, unsampled('e'.repeat(32)), 'nonsense', xRay, w3c, xRay], { some: 1 })
+    .end({ more: 2 })
+  const none = tracing?.span('bridge', [unsampled('f'.repeat(32))], {})
+  none?.end()
+  expect(none?.traceparent).toMatch(/-00$/)
   await tracing?.[Symbol.asyncDispose]()
+  expect(collector.spans).toHaveLength(1)
   const [span] = collector.spans
   expect(span).toMatchObject({ traceId: '5759e988bd862e3fe1be46a994272793', parentSpanId: '53995c3f42cd8ad8' })
   expect(span?.links?.map(({ spanId }) => spanId)).toEqual(['53995c3f42cd8ad8', 'b7ad6b7169203331'])

@@ -59,7 +59,7 @@ const units = ['B', 'KB', 'MB', 'GB', 'TB']
 
 export function bytes(value) {
   const power = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3))
-  return `${(value / 1_000 ** power).toPrecision(3).replace(/\.0+$/, '')} ${units[power]}`
+  return `${(value / 1_000 ** power).toLocaleString('en', { maximumSignificantDigits: 3 })} ${units[power]}`
 }
 
 /** 1 order, 2 orders. */

@@ -85,8 +85,8 @@ function drawHop(card, hop, now) {
   const oldest = hop.oldest_pending_ms
   drawFacts(card, [
     { name: 'Waiting', text: number(hop.waiting), detail: exact(hop.waiting) },
-    { name: 'Waited p50', text: duration(hop.p50_ms), detail: exactMs(hop.p50_ms) },
-    { name: 'Waited p99', text: duration(hop.p99_ms), detail: exactMs(hop.p99_ms) },
+    { name: 'Wait p50', text: duration(hop.p50_ms), detail: exactMs(hop.p50_ms) },
+    { name: 'Wait p99', text: duration(hop.p99_ms), detail: exactMs(hop.p99_ms) },
     ...(hop.consumers === null
       ? []
       : [

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { traceOrder } from '../../stages/trace.ts'
 import { amount } from '../fields.ts'
-import { defineRoute } from '../route.ts'
+import { defineRoute, refuse } from '../route.ts'
 
 const time = z.iso.datetime()
 const because = z.string().meta({ description: 'How this is known, or why it is not.' })
@@ -78,6 +78,7 @@ export const traceReply = z
           entries: z.int(),
           of: z.int(),
           whole: z.boolean().meta({ description: 'Whether no entry was left out.' }),
+          more: z.boolean().meta({ description: 'Whether more was found in it than is told: the newest 50 are.' }),
         }),
       )
       .meta({
@@ -96,6 +97,17 @@ export const orderTrace = defineRoute({
   summary: 'Where an order is or was, as far as it is known; what is not known is said.',
   params: z.object({ user_id: z.string(), order_id: z.string() }),
   reply: traceReply,
-  handle: async (app, { params: { user_id, order_id } }) =>
-    traceOrder({ ...app, redis: app.ask }, { userId: user_id, orderId: order_id }),
+  refusals: { 503: 'Redis does not answer, or too many traces are under way.' },
+  handle: async (app, { params: { user_id, order_id } }) => {
+    if (underWay >= mostUnderWay) return refuse(503, 'Too many traces are under way: try again in a moment.')
+    underWay++
+    const traced = last.then(() => traceOrder({ ...app, redis: app.ask }, { userId: user_id, orderId: order_id }))
+    last = traced.catch(() => {})
+    return traced.finally(() => underWay--)
+  },
 })
+
+/** One at a time in a process: each reads as much as 80 MB, and everybody else's reads wait meanwhile. */
+let last: Promise<unknown> = Promise.resolve()
+let underWay = 0
+const mostUnderWay = 10

@@ -68,12 +68,31 @@ function pairs(flat: unknown): Facts {
 /** Each command that the bridge and the stages send or their scripts call, in a form that its server accepts; `K` is a key. */
 export const commandsUsed: readonly string[] = [
   ...['EVAL s 1 K', 'EVALSHA s 1 K', 'INFO', 'TIME', 'EXISTS K', 'EXPIRE K 1', 'EXPIREAT K 1', 'SET K v'],
-  ...['HEXISTS K f', 'HGET K f', 'HGETALL K', 'HINCRBY K f 1', 'HLEN K', 'HMGET K f', 'HSET K f v', 'HSETNX K f v'],
+  ...[
+    'HDEL K f',
+    'HEXISTS K f',
+    'HGET K f',
+    'HGETALL K',
+    'HINCRBY K f 1',
+    'HLEN K',
+    'HMGET K f',
+    'HSET K f v',
+    'HSETNX K f v',
+  ],
   ...['LINDEX K 0', 'LLEN K', 'LPUSH K v', 'LREM K 1 v', 'LSET K 0 v', 'XACK K g 0', 'XADD K * f v', 'XDEL K 0'],
   ...['XAUTOCLAIM K g c 0 0', 'XCLAIM K g c 0 0', 'XGROUP CREATE K g 0', 'XGROUP DELCONSUMER K g c', 'XINFO GROUPS K'],
   ...['PEXPIRE K 1', 'XINFO CONSUMERS K g'],
   ...['XLEN K', 'XPENDING K g', 'XRANGE K - +', 'XREADGROUP GROUP g c STREAMS K >', 'XTRIM K MINID 0'],
-  ...['ZADD K 1 m', 'ZCARD K', 'ZLEXCOUNT K - +', 'ZREM K m'],
+  ...[
+    'ZADD K 1 m',
+    'ZCARD K',
+    'ZCOUNT K 0 1',
+    'ZLEXCOUNT K - +',
+    'ZREM K m',
+    'ZREVRANGE K 0 0',
+    'ZREVRANK K m',
+    'ZSCORE K m',
+  ],
 ]
 
 async function readMissing(redis: RedisClient, used: readonly string[]): Promise<string[] | undefined> {
