@@ -93,13 +93,16 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
   return plan
 }
 
-/** Of an entry of one receive it is known how many pass; what comes later hardly ever stops. */
+/** As many as pass: an entry's times count what the ledger dropped when it was written. */
 function addSent(all: number[], sent: readonly number[], passed: number): void {
-  const [ms = 0] = sent
-  if (passed === 0 || sent.length === 0) return
-  if (sent.length > 2) all.push(...sent)
-  else if (all.at(-2) === ms) all[all.length - 1] = (all.at(-1) ?? 0) + passed
-  else all.push(ms, passed)
+  let left = passed
+  for (let at = 0; at + 1 < sent.length && left > 0; at += 2) {
+    const [ms = 0, orders = 0] = sent.slice(at, at + 2)
+    const more = Math.min(orders, left)
+    left -= more
+    if (all.at(-2) === ms) all[all.length - 1] = (all.at(-1) ?? 0) + more
+    else all.push(ms, more)
+  }
 }
 
 /** A record and where it stands; `record` is undefined for a whole entry that is no record batch. */
