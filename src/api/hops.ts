@@ -88,6 +88,7 @@ export function openRates(): (counters: Counters) => Record<string, number> | un
       return Math.max(0, ((sum(counters) - sum(oldest.counters)) / (now - oldest.at)) * 1_000)
     }
     const stages = pipeline.map((stage): [string, number] => [stage.name, grown(outflowOf(stage))])
-    return { [bridge]: grown(['received']), ...Object.fromEntries(stages) }
+    const moved = Math.max(0, grown(['received']) - grown(['replayed'])) // a replay is no work of the bridge
+    return { [bridge]: moved, ...Object.fromEntries(stages) }
   }
 }

@@ -78,7 +78,8 @@ export function openLive(app: Pick<App, 'config' | 'redis' | 'keys' | 'telemetry
 
   return {
     snapshot: async () => (performance.now() - newest.at < everyMs ? newest : await next()).json,
-    events: (_request, response) => {
+    events: (request, response) => {
+      if (request.method === 'HEAD') return response.writeHead(200, eventHeaders).end()
       if (viewers.size >= mostViewers || stop.signal.aborted) {
         return sendProblem(response, problemOf(503, `${mostViewers} viewers look already: close one, or try later.`))
       }

@@ -85,6 +85,7 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     const soon = performance.now() + hiddenMs / 2
     const due = [...held].filter(({ hiddenUntil }) => hiddenUntil < soon)
     due.sort((a, b) => a.hiddenUntil - b.hiddenUntil)
+    if (due.length === 0) renewing.over() // what could not be renewed has been deleted since
     tick()
     while (due.length > 0) {
       signal.throwIfAborted() // there may be thousands, and SQS may be slow: neither a stop nor the watchdog waits for all

@@ -56,6 +56,9 @@ export const replayCommand = defineCommand({
 /** `npm run replay -- 10`, as in the Python system. */
 function limitOf([word, ...more]: readonly string[], option: number): number {
   if (word === undefined) return option
+  if (option !== mostReplayed) {
+    throw new OrdersError('ORD_USAGE', `orders replay: the limit is given twice, as ${word} and by --limit: give one.`)
+  }
   const limit = /^\d{1,7}$/.test(word) ? Number(word) : 0
   if (limit >= 1 && limit <= mostReplayed && more.length === 0) return limit
   throw new OrdersError(

@@ -26,7 +26,7 @@ export function statusLines({ counters, totals, invalid, stages, paused }: Statu
   ])
   return [
     `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
-      ` + rejected ${number(of('rejected'))} + waiting ${number(stages[0]?.waiting ?? 0)}`,
+      ` + rejected ${number(of('rejected'))} + waiting ${number(stages[0]?.waiting ?? 0)} (for ${stages[0]?.stage})`,
     `counted  ${number(totals.orders)} orders, ${money(totals.minor)} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
     '',
     ...table([columns, ...rows]),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failure } from '../api/route.ts'
 import { openSnapshots, type Snapshot } from '../api/snapshot.ts'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
@@ -17,7 +18,7 @@ export async function* looksAtRedis(config: Config, signal: AbortSignal): AsyncG
   for (;;) {
     yield await read().then(
       (snapshot) => ({ snapshot }),
-      (error) => ({ away: `Redis does not answer (${messageOf(error)}): see that it runs.` }),
+      (error) => ({ away: failure(error).detail }),
     )
     await sleep(everyMs, undefined, { signal })
   }
@@ -27,9 +28,10 @@ export async function* looksAtRedis(config: Config, signal: AbortSignal): AsyncG
 export async function* looksAtApi(url: string, signal: AbortSignal): AsyncGenerator<Look, void> {
   for (;;) {
     try {
-      const response = await fetch(new URL('/live', url), { signal })
+      const silent = new AbortController()
+      const response = await fetch(new URL('/live', url), { signal: AbortSignal.any([signal, silent.signal]) })
       if (!response.ok || !response.body) throw new Error(`status ${response.status}`)
-      yield* looksIn(response.body)
+      yield* looksIn(response.body, silent)
     } catch (error) {
       signal.throwIfAborted()
       const why = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error)
@@ -40,18 +42,29 @@ export async function* looksAtApi(url: string, signal: AbortSignal): AsyncGenera
 }
 
 /** Server-sent events: each ends with an empty line. */
-async function* looksIn(body: ReadableStream<Uint8Array>): AsyncGenerator<Look, void> {
+async function* looksIn(body: ReadableStream<Uint8Array>, silent: AbortController): AsyncGenerator<Look, void> {
   let text = ''
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    const events = `${text}${chunk}`.split('\n\n')
-    text = events.pop() ?? ''
-    yield* events.flatMap(lookOf)
+  const giveUp = (): void => silent.abort(new Error(`nothing came for ${silentMs / 1_000} s`))
+  let timer = setTimeout(giveUp, silentMs)
+  try {
+    for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+      clearTimeout(timer)
+      timer = setTimeout(giveUp, silentMs)
+      const events = `${text}${chunk}`.split('\n\n')
+      text = events.pop() ?? ''
+      yield* events.flatMap(lookOf)
+    }
+  } finally {
+    clearTimeout(timer)
   }
 }
 
+/** It sends each second: after so long the connection is dead, though nobody has said so. */
+const silentMs = 5_000
+
 function lookOf(event: string): Look[] {
-  const [, kind] = /^event: (.*)$/m.exec(event) ?? []
-  const [, data = ''] = /^data: (.*)$/m.exec(event) ?? []
+  const [, kind] = /^event: ([^\n]*)/m.exec(event) ?? []
+  const [, data = ''] = /^data: ([^\n]*)/m.exec(event) ?? []
   if (kind === 'snapshot') return [{ snapshot: JSON.parse(data) }]
   return kind === 'away' ? [{ away: JSON.parse(data).detail }] : []
 }

@@ -87,6 +87,9 @@ async function strike(lane: Lane, step: Step, fault: Fault, wanted: Consequence)
   if (fault === 'sqs') await world.sqs.start()
   if (fault === 'stopped') {
     await sleep(step.role === 'bridge' ? 6_000 : 2_000) // the fault itself: beyond visibility timeout or claim
+    // The late one would delete what its successor, slow to start, has not received again yet.
+    const took = (): boolean => (successor?.events('enqueued').length ?? 0) > 0
+    if (step.role === 'bridge' && wanted.repeats) await until('the successor to have written', took)
     await workedOff(lane)
     victim.child.kill('SIGCONT')
     if (wanted.stale) await until('the late one to be told stale', () => saw('stale'))

@@ -59,6 +59,8 @@ test('the metrics of all processes add up to what the oracle says of the same or
     'all orders to be ranked and deleted',
     () => scrapeAll(processes),
     ({ sum }) =>
+      sum('orders_booked_total', { counter: 'duplicates' }) === oracle.duplicates &&
+      sum('orders_booked_total', { counter: 'rejected' }) === oracle.rejected &&
       sum('orders_booked_total', { counter: 'ranked' }) === oracle.admitted &&
       sum('orders_processed_total', { stage: 'leaderboard', outcome: 'passed' }) === oracle.admitted &&
       sum('orders_sqs_deleted_messages_total') === sent,

@@ -21,15 +21,23 @@ export async function olderEntry({ code, reason }, id) {
   return found.find((entry) => reason.includes('…') || entry.reason === reason)?.id
 }
 
+/** Often at first; a job that nobody works off is asked for ever more rarely. */
 const pollMs = 300
+const slowestMs = 5_000
+const mostFailed = 20
 
 /** Follows a job to its end. @param onProgress called with its state each time @throws Error as above */
 export async function jobEnd(id, onProgress) {
-  for (;;) {
-    const job = JSON.parse(await read(`/jobs/${id}`))
-    onProgress(job)
-    if (job.state === 'completed') return job.result
-    if (job.state === 'failed') throw new Error(`The job failed: ${job.failure} It can be retried under Jobs.`)
-    await new Promise((resolve) => setTimeout(resolve, pollMs))
+  for (let asked = 0, failed = 0; ; asked++) {
+    const job = await read(`/jobs/${id}`).then(JSON.parse, (error) => {
+      if (++failed > mostFailed) throw error // an API that is started anew is back by then
+    })
+    if (job) {
+      failed = 0
+      onProgress(job)
+      if (job.state === 'completed') return job.result
+      if (job.state === 'failed') throw new Error(`The job failed: ${job.failure} It can be retried under Jobs.`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMs + Math.min(asked * 20, slowestMs)))
   }
 }

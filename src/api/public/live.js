@@ -53,5 +53,5 @@ export function follow({ onSnapshot, onAway }) {
     else open()
   })
   setInterval(look, 1_000)
-  open()
+  if (!document.hidden) open()
 }
