@@ -31,8 +31,8 @@ local lines = ledger and ledger.lines
 local first_reject = 4 + plan.emits
 local call, format = redis.call, string.format
 local exact = 2 ^ 53 -- up to it a double tells every integer from the next
-local function text(integer) -- Lua's own form has only 14 digits; %d is the faster one, for what 64 bits hold
-  return format(integer > -9e18 and integer < 9e18 and '%d' or '%.0f', integer)
+local function text(integer) -- Lua's own form has only 14 digits; %d is the faster one, for what 32 bits hold everywhere
+  return format(integer > -2147483648 and integer < 2147483648 and '%d' or '%.0f', integer)
 end
 
 local claim = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], '0' }
