@@ -128,6 +128,12 @@ export async function infoAt(redis: RedisClient, key: string, ...sections: reado
   return infoOf(valuesOf(await asked.exec()).slice(1))
 }
 
+/** What the server that holds the key uses of its `maxmemory`, in bytes; 0 is no limit. */
+export async function memoryAt(redis: RedisClient, key: string): Promise<{ used: number; most: number }> {
+  const info = await infoAt(redis, key, 'memory')
+  return { used: Number(info('used_memory') ?? 0), most: Number(info('maxmemory') ?? 0) }
+}
+
 export function infoOf(texts: readonly unknown[]): Info {
   const text = texts.join('\n')
   return (field) => new RegExp(`^${field}:(.*?)\r?$`, 'm').exec(text)?.[1]

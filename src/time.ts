@@ -6,3 +6,7 @@ export const isoOf = (ms: number): string => new Date(Math.min(ms, lastMs)).toIS
 
 /** A stream entry's id begins with when it was written, by Redis' clock. */
 export const idMs = (id: string): number => Number(id.split('-')[0])
+
+/** What Redis replies to TIME: seconds and microseconds. */
+export const timeMs = ([seconds, micros]: readonly (string | number)[]): number =>
+  Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)

@@ -3,7 +3,7 @@ import { outflowOf, pipeline } from '../stages/pipeline.ts'
 import type { Stage } from '../stages/stage.ts'
 import type { Status } from '../stages/status.ts'
 import { type Slot, slotMs } from '../stages/timeline.ts'
-import { pause, type Steering } from '../steering.ts'
+import { pause } from '../steering.ts'
 
 const count = z.int().nullable()
 const ms = z.number().nullable().meta({ description: 'null where no order came by of late.' })
@@ -30,7 +30,6 @@ const bridge = 'bridge'
 
 interface Seen {
   readonly status: Status
-  readonly paused: Steering
   readonly slots: readonly Slot[]
   /** Undefined where two looks a little apart have not been had yet. */
   readonly rates: Readonly<Record<string, number>> | undefined
@@ -38,12 +37,12 @@ interface Seen {
   readonly visible: number | null
 }
 
-export function hopsOf({ status, paused, slots, rates, visible }: Seen): Hop[] {
+export function hopsOf({ status, slots, rates, visible }: Seen): Hop[] {
   const common = (name: string) => ({
     name,
     per_second: rates?.[name] ?? rateBySlots(slots, name),
     ...latestOf(slots, name),
-    paused: paused[name] ?? null,
+    paused: status.paused[name] ?? null,
   })
   const nobody = { pending: null, oldest_pending_ms: null, consumers: null }
   const first: Hop = { ...common(bridge), after: 'sqs', waiting: visible, ...nobody }

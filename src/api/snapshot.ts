@@ -4,14 +4,13 @@ import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
-import { infoAt } from '../redis.ts'
+import { memoryAt } from '../redis.ts'
 import { readBooks, waitingForAny } from '../stages/books.ts'
 import { summarize } from '../stages/invalid-read.ts'
 import { type Board, leaderboard, type RankedUser } from '../stages/leaderboard.ts'
 import { readStatus, type Status } from '../stages/status.ts'
 import { critical, followTimeline, type Slot, slotMs } from '../stages/timeline.ts'
 import { readTop } from '../stages/top.ts'
-import { readSteering } from '../steering.ts'
 import { hop, hopsOf, latestOf, openRates } from './hops.ts'
 
 const count = z.int()
@@ -100,9 +99,8 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'keys'>): () =
   const top = async (board: Board): Promise<readonly RankedUser[]> =>
     (await readTop(redis, keys, board, { limit: shownUsers, offset: 0 })).users
   return async () => {
-    const [status, paused, bySpend, byOrders, ...rare] = await Promise.all([
+    const [status, bySpend, byOrders, ...rare] = await Promise.all([
       readStatus(redis, keys),
-      readSteering(redis, keys),
       top('spend'),
       top('orders'),
       books(),
@@ -113,7 +111,7 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'keys'>): () =
     const slots = await timeline(status.atMs)
     return {
       at: new Date(status.atMs).toISOString(),
-      hops: hopsOf({ status, paused, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
+      hops: hopsOf({ status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
       sqs,
       totals: totalsOf(status),
       critical: latestOf(slots, critical),
@@ -197,9 +195,8 @@ async function readFailed({ redis, keys }: Place): Promise<Snapshot['failed']> {
 }
 
 async function readMemory({ redis, keys }: Place): Promise<Snapshot['memory']> {
-  const info = await infoAt(redis, keys.counters, 'memory')
-  const most = Number(info('maxmemory') ?? 0)
-  return { used_bytes: Number(info('used_memory') ?? 0), most_bytes: most === 0 ? null : most }
+  const { used, most } = await memoryAt(redis, keys.counters)
+  return { used_bytes: used, most_bytes: most === 0 ? null : most }
 }
 
 async function readQueue(config: App['config']): Promise<Snapshot['sqs']> {

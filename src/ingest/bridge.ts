@@ -112,8 +112,8 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
 
 /**
  * Writes until it is written. While Redis takes no writes a poller holds what it has, this batch and two ahead, and
- * receives nothing more: a message that is received and put back again and again would end in the dead-letter queue. On a stop it throws, and the
- * messages wait out their visibility timeout.
+ * receives nothing more: a message that is received and put back again and again would end in the dead-letter queue. On a
+ * stop it throws, and the messages wait out their visibility timeout.
  */
 async function takeIn(app: App, messages: Message[], held: Held, poller: Poller): Promise<void> {
   const { redis, keys, telemetry } = app

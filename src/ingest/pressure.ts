@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
-import { infoAt } from '../redis.ts'
+import { memoryAt } from '../redis.ts'
 
 /** Where the bridge waits while Redis holds enough: SQS is the elastic buffer, Redis is not. */
 export interface Gate {
@@ -61,7 +61,6 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
 
 /** How much of its `maxmemory` Redis uses, from 0; 0 where it has none. */
 async function memoryShare({ redis, keys }: App): Promise<number> {
-  const info = await infoAt(redis, keys.counters, 'memory')
-  const [used, most] = [Number(info('used_memory') ?? 0), Number(info('maxmemory') ?? 0)]
+  const { used, most } = await memoryAt(redis, keys.counters)
   return most === 0 ? 0 : used / most
 }

@@ -3,7 +3,6 @@ import type { Rejected } from '../stages/sightings.ts'
 import type { Step } from '../stages/steps.ts'
 import type { Trace, Waiting } from '../stages/trace.ts'
 import type { Holding } from '../stages/whereabouts.ts'
-import { printable } from './printable.ts'
 import { money } from './status.ts'
 
 const verdicts: Readonly<Record<Trace['where'], string>> = {
@@ -28,7 +27,7 @@ export function traceLines(trace: Trace): string[] {
   const open = steps.filter(([, { done }]) => done !== 'yes')
   const story = eventsOf(trace).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
   return [
-    `Order ${printable(order_id)} of user ${printable(user_id)} ${verdicts[where]}.`,
+    `Order ${order_id} of user ${user_id} ${verdicts[where]}.`,
     '',
     ...story.map(({ text }) => text),
     ...(story.length > 0 ? [''] : []),
@@ -56,7 +55,7 @@ function eventsOf(trace: Trace): Event[] {
     ...invalid.flatMap(rejectionEvents),
     ...discarded.flatMap(({ at, by, why, rejected }) => [
       ...rejectionEvents(rejected),
-      { at, text: `At ${at} ${printable(by)} gave it up: ${printable(why)}` },
+      { at, text: `At ${at} ${by} gave it up: ${why}` },
     ]),
     ...waiting.map((place) => waitingEvent(place, 'it')),
     ...stepEvent(applied, 'it was counted'),
@@ -93,22 +92,22 @@ export function rejectionEvents({
   const first =
     first_ts === undefined
       ? []
-      : [{ at: first_ts, text: `At ${first_ts} it was rejected the first time: ${printable(first_reason ?? '')}` }]
+      : [{ at: first_ts, text: `At ${first_ts} it was rejected the first time: ${first_reason ?? ''}` }]
   return [
     ...first,
     ...edits.map((edit) => ({
       at: edit.ts,
-      text: `At ${edit.ts} ${printable(edit.by)} put another body in its place.`,
+      text: `At ${edit.ts} ${edit.by} put another body in its place.`,
     })),
-    { at: ts, text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${printable(reason)}` },
+    { at: ts, text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${reason}` },
   ]
 }
 
 function waitingEvent({ stream, entry, since, held_by, message, ticket, attempts }: Waiting, what: string): Event {
   const brought = [
     `entry ${entry}`,
-    ...(message === undefined ? [] : [`message ${printable(message)}`]),
-    ...(ticket === undefined ? [] : [`sent by job ${printable(ticket)}`]),
+    ...(message === undefined ? [] : [`message ${message}`]),
+    ...(ticket === undefined ? [] : [`sent by job ${ticket}`]),
     ...(attempts === undefined ? [] : [`rejected ${attempts} times before`]),
   ]
   const hands = held_by.map(holdingText).join('; ')
@@ -119,7 +118,7 @@ function holdingText({ stage, state, consumer = '', held_ms = 0, deliveries = 1 
   if (state === 'undelivered') return `no consumer of ${stage} has it yet`
   if (state === 'acknowledged') return `${stage} is done with it`
   const again = deliveries > 1 ? `, delivered ${deliveries} times` : ''
-  return `consumer ${printable(consumer)} of ${stage} has had it for ${held_ms / 1_000} s${again}`
+  return `consumer ${consumer} of ${stage} has had it for ${held_ms / 1_000} s${again}`
 }
 
 /** Where not all of a stream was looked through, or not all that was found is told. */

@@ -4,6 +4,7 @@ import { defineCommand, flag } from './command.ts'
 import { printable } from './printable.ts'
 import { money, table } from './status.ts'
 import { looksAtApi, looksAtRedis } from './tail-source.ts'
+import { clearScreen } from './watch.ts'
 
 /** Of each board and of what fails, so many: all of it fits a terminal. */
 const shown = 5
@@ -78,8 +79,6 @@ function shortName(name: string): string {
   const text = printable(name)
   return text.length > longestName ? `${text.slice(0, longestName - 1)}…` : text
 }
-
-const clearScreen = '\x1b[2J\x1b[H'
 
 export const tailCommand = defineCommand({
   name: 'tail',

@@ -29,16 +29,19 @@ function ownersLines(
 ): string[] {
   const found = users.length === 1 ? 'One user has' : `${users.length || 'No'} users have`
   return [
-    `${found} an order ${printable(orderId)} in the streams. An order that is not there any more is known by its user and order only: give --user.`,
+    `${found} an order ${orderId} in the streams. An order that is not there any more is known by its user and order only: give --user.`,
     ...nameless.flatMap(rejectionEvents).map(({ text }) => `Of no user: ${text}`),
     ...lookedLines(looked),
     ...traces.flatMap((trace) => ['', ...traceLines(trace)]),
-    ...users.slice(mostTraced).map((userId) => `Also of user ${printable(userId)}: see with --user.`),
+    ...users.slice(mostTraced).map((userId) => `Also of user ${userId}: see with --user.`),
   ]
 }
 
 /** What is paused, so that nobody looks for another reason. */
 const whyItWaits = async ({ redis, keys }: App): Promise<string[]> => pausedLines(await readSteering(redis, keys))
+
+/** Whatever text of others is in a line: none steers the terminal. */
+const told = (lines: readonly string[]): string => lines.map(printable).join('\n')
 
 export const traceCommand = defineCommand({
   name: 'trace',
@@ -63,11 +66,11 @@ export const traceCommand = defineCommand({
       if (user !== undefined) {
         const trace = await traceOrder(app, { userId: user, orderId })
         if (json) return JSON.stringify(traceReply.parse(trace))
-        return [...traceLines(trace), ...(await whyItWaits(app))].join('\n')
+        return told([...traceLines(trace), ...(await whyItWaits(app))])
       }
       const owners = await traceOwners(app, orderId)
       if (json) return JSON.stringify(ownersReply.parse({ order_id: orderId, ...owners }))
-      return [...ownersLines(orderId, owners), ...(await whyItWaits(app))].join('\n')
+      return told([...ownersLines(orderId, owners), ...(await whyItWaits(app))])
     })
   },
 })

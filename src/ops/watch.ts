@@ -4,7 +4,7 @@ import { OrdersError } from '../errors.ts'
 
 const everyMs = 1_000
 const away = 'Redis does not answer: see that it runs.'
-const clearScreen = '\x1b[2J\x1b[H'
+export const clearScreen = '\x1b[2J\x1b[H'
 
 export interface Watch {
   /** Again every second until the signal aborts; else once. */

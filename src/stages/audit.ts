@@ -4,6 +4,7 @@ import type { CountedRecord } from '../messages.ts'
 import { readAccounts } from './accounts.ts'
 import { type Audit, compare, type Later, type Scores } from './compare.ts'
 import { decodeEntry } from './consume.ts'
+import { groupNamed } from './groups.ts'
 import { leaderboard } from './leaderboard.ts'
 import { mostAttempts, openTail } from './tail.ts'
 
@@ -62,9 +63,8 @@ async function untilRanked(app: App, id: string, signal: AbortSignal): Promise<s
 async function readUnranked({ redis, keys }: App, id: string): Promise<string[]> {
   const stream = keys.stream.counted
   if (id === '0-0') return []
-  const groups = (await redis.xinfo('GROUPS', stream)) as string[][]
-  const group = groups.find((fields) => fields[fields.indexOf('name') + 1] === leaderboard.name)
-  const delivered = group?.[group.indexOf('last-delivered-id') + 1]
+  const group = groupNamed(await redis.xinfo('GROUPS', stream), leaderboard.name)
+  const delivered = group?.['last-delivered-id']
   const waiting = await redis.xrange(stream, delivered === undefined ? '-' : `(${delivered}`, id, 'COUNT', 1)
   const pending = group ? ((await redis.xpending(stream, leaderboard.name, '-', id, 1_000)) as string[][]) : []
   return [...pending.map(([entry = '']) => entry), ...waiting.map(([entry]) => entry)]

@@ -1,5 +1,7 @@
 import type { App } from '../app.ts'
 import type { CountedRecord, RawRecord, ValidRecord } from '../messages.ts'
+import { readCounters } from './books.ts'
+import { generationNow } from './ledger.ts'
 import { pipeline, rejectedBy } from './pipeline.ts'
 import {
   type Discarded,
@@ -12,7 +14,7 @@ import {
   type Rejected,
   type Sighting,
 } from './sightings.ts'
-import { generationNow, type Holding, readWhereabouts, type Whereabouts } from './whereabouts.ts'
+import { type Holding, readWhereabouts, type Whereabouts } from './whereabouts.ts'
 
 export interface OrderName {
   readonly userId: string
@@ -51,7 +53,7 @@ export async function gather(app: App, order: OrderName): Promise<Evidence> {
  */
 async function lookOnce(app: App, order: OrderName): Promise<Evidence> {
   const place = { ...order, generation: await generationNow(app) }
-  const before = await readWhereabouts(app, place, [])
+  const before = await readCounters(app.redis, app.keys)
   const raw = await findRaw(app, order)
   const early = await readWhereabouts(app, place, raw.found)
   const valid = await findValid(app, order)
@@ -70,7 +72,7 @@ async function lookOnce(app: App, order: OrderName): Promise<Evidence> {
 export const waits = (holdings: readonly Holding[]): boolean => holdings.some(({ state }) => state !== 'acknowledged')
 
 /** Whether orders left the invalid channel, or a later stage put some there. */
-function tookBack(before: Whereabouts, now: Whereabouts): boolean {
+function tookBack(before: Whereabouts['counters'], { counters }: Whereabouts): boolean {
   const later = pipeline.filter(({ from }) => from !== 'raw').map(rejectedBy)
-  return ['replayed', 'discarded', ...later].some((name) => before.counters[name] !== now.counters[name])
+  return ['replayed', 'discarded', ...later].some((name) => before[name] !== counters[name])
 }

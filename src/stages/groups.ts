@@ -24,3 +24,15 @@ export async function ensureGroups(redis: RedisClient, keys: Keys): Promise<void
     await runScript(redis, script, names, [JSON.stringify(wanted)])
   }
 }
+
+/** The fields of one group in what Redis replies to XINFO GROUPS; undefined where it is not among them. */
+export function groupNamed(reply: unknown, name: string): Readonly<Record<string, unknown>> | undefined {
+  const groups = (Array.isArray(reply) ? reply : []).map(toObject)
+  return groups.find((fields) => fields['name'] === name)
+}
+
+function toObject(flat: readonly unknown[]): Record<string, unknown> {
+  const object: Record<string, unknown> = {}
+  for (let i = 0; i + 1 < flat.length; i += 2) object[String(flat[i])] = flat[i + 1]
+  return object
+}

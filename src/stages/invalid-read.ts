@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Keys } from '../keys.ts'
 import { codeOf, history, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
-import { identityText } from './rules.ts'
+import { identityIs } from './rules.ts'
 
 /** A rejected record as JSON, as the API shows it. */
 interface InvalidJson {
@@ -45,7 +45,7 @@ export async function readInvalid(redis: RedisClient, keys: Keys, filter: Invali
   let length = 0
   const most = userId === undefined ? limit : Number.POSITIVE_INFINITY
   for await (const { json } of newestFirst(redis, keys, { code, before, most })) {
-    if (userId !== undefined && identityText(recordOf(json).order?.['user_id']) !== userId) continue
+    if (userId !== undefined && ownerOf(json) !== userId) continue
     found.push(json)
     length += json.length
     if (found.length === limit || length > mostAtOnce) break
@@ -179,6 +179,15 @@ function toEntry(found: Found): InvalidEntry {
   const { id, json } = toJson(found)
   const record = recordOf(json)
   return { id, json, record, text: record.raw ?? orderText(found[1]?.[3] ?? '{}') }
+}
+
+/** What somebody else put there has no owner. */
+function ownerOf(json: string): string | undefined {
+  try {
+    return identityIs(JSON.parse(json).order).userId
+  } catch {
+    return undefined
+  }
 }
 
 const recordOf = (json: string): z.output<typeof stored> => stored.parse(JSON.parse(json))

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import type { Keys } from '../keys.ts'
 import type { Rejection } from '../messages.ts'
@@ -23,6 +24,25 @@ export interface LedgerEpoch {
 }
 
 export const generationSeconds = ({ ledgerDays }: Config): number => ledgerDays * 86_400
+
+/** By Redis' clock. */
+export async function generationNow({ redis, config }: Pick<App, 'redis' | 'config'>): Promise<number> {
+  const [seconds] = await redis.time()
+  return Math.floor(Number(seconds) / generationSeconds(config))
+}
+
+/** How many lines a bucket of a generation holds in the mean, by so many of them: keys are hashes, so any are as good. */
+export async function meanBucket(
+  { redis, config, keys }: Pick<App, 'redis' | 'config' | 'keys'>,
+  generation: number,
+  sampled: number,
+): Promise<number> {
+  const count = Math.min(sampled, config.ledgerBuckets)
+  const lengths = redis.pipeline()
+  for (let i = 0; i < count; i++) lengths.hlen(keys.ledger(generation, Math.floor((i * config.ledgerBuckets) / count)))
+  const replies = (await lengths.exec()) ?? []
+  return replies.reduce((sum, [, length]) => sum + Number(length ?? 0), 0) / count
+}
 
 export function identityOf(order: Order): Identity {
   const payload = JSON.stringify([order.value, order.items])

@@ -60,13 +60,17 @@ export function checkOrder(body: string): Order | Rejection {
 }
 
 /** What a body says whose order it is and which, whether or not it keeps the rules; undefined where it does not say. Never throws. */
-export function identityIn(body: string): {
-  readonly userId: string | undefined
-  readonly orderId: string | undefined
-} {
-  const { sent } = parseJson(body)
+export const identityIn = (body: string): Identified => identityIs(parseJson(body).sent)
+
+/** The same of a body that has been parsed. */
+export function identityIs(sent: unknown): Identified {
   if (!isObject(sent)) return { userId: undefined, orderId: undefined }
   return { userId: identityText(sent['user_id']), orderId: identityText(sent['order_id']) }
+}
+
+export interface Identified {
+  readonly userId: string | undefined
+  readonly orderId: string | undefined
 }
 
 const malformed: Rejection = { code: 'malformed-json', reason: 'Malformed JSON' }
@@ -95,7 +99,7 @@ function parsePython(text: string): unknown {
 const stringOrNotFinite = /"(?:[^"\\]|\\[\s\S]?)*"?|(?<![\w.+-])(?:NaN|-?Infinity)\b/g
 
 /** A string of 1 to 256 characters or a safe integer. Half a surrogate pair is no character: UTF-8 could not tell it from another. */
-export function identityText(value: unknown): string | undefined {
+function identityText(value: unknown): string | undefined {
   if (Number.isSafeInteger(value)) return String(value)
   if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return undefined
   const tooLong = value.length > maxIdentityLength && [...value].length > maxIdentityLength

@@ -10,7 +10,7 @@ import {
 } from '../messages.ts'
 import { decodeEntry, type Entry } from './consume.ts'
 import { type Look, lookThrough } from './look.ts'
-import { identityIn } from './rules.ts'
+import { type Identified, identityIn, identityIs } from './rules.ts'
 
 /** An order to be found; of no known user where that is what is to be found. */
 export interface Wanted {
@@ -136,8 +136,6 @@ async function findRecords<C extends ChannelName>(
   })
 }
 
-type Identified = ReturnType<typeof identityIn>
-
 function matching({ userId, orderId }: Identified, wanted: Wanted): WithUser | undefined {
   const isWanted = orderId === wanted.orderId && (wanted.userId === undefined || userId === wanted.userId)
   return isWanted ? { userId } : undefined
@@ -150,7 +148,7 @@ function readRejected(json: string, wanted: Wanted): (Rejected & WithUser) | und
   const parsed = rejected.safeParse(parse(json))
   if (!parsed.success) return undefined
   const { order, raw, ...rest } = parsed.data
-  const matched = matching(identityIn(order ? JSON.stringify(order) : (raw ?? '')), wanted)
+  const matched = matching(order ? identityIs(order) : identityIn(raw ?? ''), wanted)
   return matched && { ...rest, userId: matched.userId }
 }
 

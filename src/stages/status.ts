@@ -1,8 +1,10 @@
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis.ts'
 import { readSteering, type Steering } from '../steering.ts'
+import { timeMs } from '../time.ts'
 import { readGlobalStats, type Totals } from './aggregate.ts'
 import { readCounters, waitingFor } from './books.ts'
+import { groupNamed } from './groups.ts'
 import { pipeline } from './pipeline.ts'
 import type { Stage } from './stage.ts'
 
@@ -31,7 +33,7 @@ export interface Status {
 }
 
 export async function readStatus(redis: RedisClient, keys: Keys): Promise<Status> {
-  const [[seconds = 0, microseconds = 0], counters, totals, invalid, paused, ...groups] = await Promise.all([
+  const [time, counters, totals, invalid, paused, ...groups] = await Promise.all([
     redis.time(),
     readCounters(redis, keys),
     readGlobalStats(redis, keys),
@@ -39,7 +41,7 @@ export async function readStatus(redis: RedisClient, keys: Keys): Promise<Status
     readSteering(redis, keys),
     ...pipeline.map((stage) => readGroup(redis, keys, stage)),
   ])
-  const atMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000)
+  const atMs = timeMs(time)
   const stages = pipeline.map((stage, at) => {
     const { oldestMs = null, ...group } = groups[at] ?? nothing
     const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
@@ -58,8 +60,7 @@ const nothing: Group = { pending: 0, oldestMs: null, lag: 0, consumers: 0 }
 async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage): Promise<Group> {
   const stream = keys.stream[from]
   try {
-    const groups = (await redis.xinfo('GROUPS', stream)) as unknown[][]
-    const group = groups.map(toObject).find((fields) => fields['name'] === name)
+    const group = groupNamed(await redis.xinfo('GROUPS', stream), name)
     if (!group) return nothing
     const pending = Number(group['pending'])
     const lag = group['lag']
@@ -74,10 +75,4 @@ async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage):
     if (error instanceof Error && error.message.includes('no such key')) return nothing
     throw error
   }
-}
-
-function toObject(flat: unknown[]): Record<string, unknown> {
-  const object: Record<string, unknown> = {}
-  for (let i = 0; i + 1 < flat.length; i += 2) object[String(flat[i])] = flat[i + 1]
-  return object
 }

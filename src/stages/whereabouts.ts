@@ -1,7 +1,9 @@
 import type { App } from '../app.ts'
 import type { ChannelName } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
-import { admittedRecord, generationSeconds } from './ledger.ts'
+import { timeMs } from '../time.ts'
+import { groupNamed } from './groups.ts'
+import { admittedRecord } from './ledger.ts'
 import { pipeline } from './pipeline.ts'
 import type { Sighting } from './sightings.ts'
 import type { Stage } from './stage.ts'
@@ -36,12 +38,6 @@ export interface Whereabouts {
   readonly holdings: readonly (readonly Holding[])[]
 }
 
-/** The ledger's generation by Redis' clock. */
-export async function generationNow({ redis, config }: App): Promise<number> {
-  const [seconds] = await redis.time()
-  return Math.floor(Number(seconds) / generationSeconds(config))
-}
-
 export async function readWhereabouts(
   app: App,
   { userId, orderId, generation }: Place,
@@ -70,17 +66,16 @@ export async function readWhereabouts(
   const [time, counters, count, score, ...more] = values(await multi.exec())
   const ledger = more.splice(0, generations.length)
   const groups = more.splice(0, streams.length)
-  const [seconds, micros] = time as [string, string]
   const at = ledger.findIndex((value) => typeof value === 'string')
   return {
-    atMs: Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000),
+    atMs: timeMs(time as [string, string]),
     counters: Object.fromEntries(Object.entries(counters as object).map(([name, value]) => [name, Number(value)])),
     known: at === -1 ? undefined : { generation: generations[at] ?? generation, value: String(ledger[at]) },
     counted: Number(count ?? 0),
     ranked: Number(score ?? 0),
     holdings: asked.map(({ channel, id, stages }) =>
       stages.map(({ name }) => {
-        const delivered = lastDelivered(groups[streams.indexOf(channel)], name)
+        const delivered = String(groupNamed(groups[streams.indexOf(channel)], name)?.['last-delivered-id'] ?? '0-0')
         return { stage: name, ...stateOf(id, delivered, more.shift()) }
       }),
     ),
@@ -97,11 +92,6 @@ function values(replies: Awaited<ReturnType<ReturnType<RedisClient['multi']>['ex
     if (error && !/no such key|NOGROUP/.test(error.message)) throw error
     return error ? undefined : value
   })
-}
-
-function lastDelivered(groups: unknown, name: string): string {
-  const flat = (Array.isArray(groups) ? groups : []).find((group) => group[group.indexOf('name') + 1] === name)
-  return flat ? String(flat[flat.indexOf('last-delivered-id') + 1]) : '0-0'
 }
 
 function stateOf(id: string, delivered: string, pending: unknown): Omit<Holding, 'stage'> {

@@ -1,7 +1,7 @@
-import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { spawnOrders } from '../support/process.ts'
+import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
@@ -10,15 +10,8 @@ import { emptySqs, envOf } from '../support/world.ts'
 
 test('the same processes run on a Redis Cluster, and no log line at any level tells of an order', async (context) => {
   requireRedisServer(context)
-  await using server = await spawnRedisServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
-  if (!server) throw new Error('no redis-server')
-  const redis = new Redis(server.url)
-  await redis.cluster('ADDSLOTSRANGE', 0, 16_383)
-  await until(
-    'the cluster to be up',
-    () => redis.cluster('INFO'),
-    (info) => info.includes('cluster_state:ok'),
-  )
+  await using server = await spawnRedisCluster()
+  const { node: redis } = server
   await using sqs = await emptySqs()
   const env = envOf(server.url, sqs, { REDIS_CLUSTER: 'true', LOG_LEVEL: 'debug' })
   await using all = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api'], env)
@@ -39,7 +32,6 @@ test('the same processes run on a Redis Cluster, and no log line at any level te
   expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   expect(all.events('committed').length).toBeGreaterThan(0) // the log was on
   expect(all.stderr()).not.toMatch(/Main St|Oak Avenue|Harbour Road|PayPal|Credit Card|user_\d/)
-  redis.disconnect()
 })
 
 test('a Redis Cluster that is not up at start is one line and exit code 1', async (context) => {

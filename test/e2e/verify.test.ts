@@ -1,4 +1,3 @@
-import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { openApi } from '../../src/api/server.ts'
 import type { App } from '../../src/app.ts'
@@ -6,7 +5,8 @@ import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
 import { spawnOrders } from '../support/process.ts'
-import { freePort, spawnRedisServer } from '../support/redis-server.ts'
+import { spawnRedisCluster } from '../support/redis-cluster.ts'
+import { freePort } from '../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { appOn, type Env, emptyRedis, envOf } from '../support/world.ts'
@@ -149,12 +149,8 @@ test('verify --deep of a process of its own is right while others work', async (
 
 test('verify reads and repairs a Redis Cluster', async (context) => {
   requireRedisServer(context)
-  await using server = await spawnRedisServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
-  if (!server) throw new Error('no redis-server')
-  const redis = new Redis(server.url)
-  await redis.cluster('ADDSLOTSRANGE', 0, 16_383)
-  const isUp = (info: unknown): boolean => String(info).includes('cluster_state:ok')
-  await until('the cluster to be up', () => redis.cluster('INFO'), isUp)
+  await using server = await spawnRedisCluster()
+  const { node: redis } = server
   const app = appOn(redis, undefined, { keys: makeKeys(0) })
   const env = envOf(server.url, undefined, { REDIS_CLUSTER: 'true' })
   await send(app, 0, 500)
@@ -166,7 +162,6 @@ test('verify reads and repairs a Redis Cluster', async (context) => {
   })
   expect(await verify(env, '--repair')).toMatchObject({ code: 0, err: '' })
   expect(await redis.zscore('{p0}:leaderboard:spend', 'user_7')).toBe('625')
-  redis.disconnect()
 })
 
 test('without Redis it is one line and exit code 1', async () => {

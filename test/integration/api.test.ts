@@ -153,6 +153,7 @@ test('invalid orders of one user are found among whatever else was sent, or put 
   await redis.xadd('orders:invalid', '*', 'code', 'bad-identity', 'record', '{}')
   await redis.xadd('orders:invalid', '*', 'some', 'thing')
   expect((await get('/orders/invalid')).body).toHaveLength(9)
+  expect((await get('/orders/invalid?user_id=7')).body).toHaveLength(2)
   await redis.del('orders:invalid')
 })
 

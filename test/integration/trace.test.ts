@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openApi, type Server } from '../../src/api/server.ts'
 import type { App } from '../../src/app.ts'
@@ -19,7 +19,7 @@ import { discardEntry, replayEntries } from '../../src/stages/take.ts'
 import { findOwners, type Trace, traceOrder } from '../../src/stages/trace.ts'
 import { pausePart, resumePart } from '../../src/steering.ts'
 import { spawnOrders } from '../support/process.ts'
-import { spawnRedisServer } from '../support/redis-server.ts'
+import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis, envOf } from '../support/world.ts'
@@ -531,15 +531,8 @@ test('orders trace without --user traces every user that the streams tell of', a
 
 test('orders are traced, and users ranked and paged, on a Redis Cluster too', async (context) => {
   requireRedisServer(context)
-  await using own = await spawnRedisServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
-  if (!own) throw new Error('no redis-server')
-  const node = new Redis(own.url)
-  await node.cluster('ADDSLOTSRANGE', 0, 16_383)
-  await until(
-    'the cluster to be up',
-    () => node.cluster('INFO'),
-    (info) => info.includes('cluster_state:ok'),
-  )
+  await using own = await spawnRedisCluster()
+  const { node } = own
   await using all = spawnOrders(
     ['run', 'validate', 'aggregate', 'leaderboard', 'api'],
     envOf(own.url, undefined, { REDIS_CLUSTER: 'true' }),
@@ -566,5 +559,4 @@ test('orders are traced, and users ranked and paged, on a Redis Cluster too', as
     users: [{ user_id: 'u' }],
     next: null,
   })
-  node.disconnect()
 })

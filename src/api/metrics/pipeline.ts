@@ -1,8 +1,8 @@
 import type { App } from '../../app.ts'
 import { rejectCodes } from '../../messages.ts'
-import { infoAt, type RedisClient } from '../../redis.ts'
+import { memoryAt, type RedisClient } from '../../redis.ts'
 import { readBooks } from '../../stages/books.ts'
-import { generationSeconds } from '../../stages/ledger.ts'
+import { generationNow, meanBucket } from '../../stages/ledger.ts'
 import { outflowOf, pipeline } from '../../stages/pipeline.ts'
 import { readStatus, type StageStatus, type Status } from '../../stages/status.ts'
 import { parts } from '../routes/steering.ts'
@@ -102,14 +102,10 @@ const rarelyMs = 60_000
 export function openPipelineReader(app: App, redis: RedisClient): () => Promise<PipelineReading> {
   const books = remember(rarelyMs, async () => (await readBooks(redis, app.keys)).differences.length)
   const ledger = remember(rarelyMs, () => readLedger(app, redis))
-  const memory = async () => {
-    const info = await infoAt(redis, app.keys.counters, 'memory')
-    return { used: Number(info('used_memory') ?? 0), most: Number(info('maxmemory') ?? 0) }
-  }
   return async () => {
     const [status, used, differences, lines] = await Promise.all([
       readStatus(redis, app.keys),
-      memory().catch(() => undefined),
+      memoryAt(redis, app.keys.counters).catch(() => undefined),
       books(),
       ledger(),
     ])
@@ -120,13 +116,9 @@ export function openPipelineReader(app: App, redis: RedisClient): () => Promise<
 /** A mean of so many buckets is within 3 / √(orders in them) of that of all. */
 const sampledBuckets = 512
 
-/** Identities are hashed, so that buckets at equal distances are as good as random ones. By our own clock: days matter. */
-async function readLedger({ config, keys, now }: App, redis: RedisClient): Promise<number> {
-  const buckets = config.ledgerBuckets
-  const count = Math.min(sampledBuckets, buckets)
-  const generation = Math.floor(now().getTime() / 1_000 / generationSeconds(config))
-  const sample = Array.from({ length: count }, (_, i) => Math.floor((i * buckets) / count))
-  const names = sample.flatMap((bucket) => [generation, generation - 1].map((of) => keys.ledger(of, bucket)))
-  const lengths = await Promise.all(names.map((name) => redis.hlen(name)))
-  return Math.round((lengths.reduce((sum, length) => sum + length, 0) * buckets) / count)
+async function readLedger(app: App, redis: RedisClient): Promise<number> {
+  const generation = await generationNow({ ...app, redis })
+  const means = [generation, generation - 1].map((of) => meanBucket({ ...app, redis }, of, sampledBuckets))
+  const [current = 0, last = 0] = await Promise.all(means)
+  return Math.round((current + last) * app.config.ledgerBuckets)
 }

@@ -5,6 +5,7 @@ import { newJobId } from '../../queues.ts'
 import { readInvalid, readInvalidEntry, summarize } from '../../stages/invalid-read.ts'
 import { discardEntry } from '../../stages/take.ts'
 import { integerParam } from '../fields.ts'
+import { operatorOf } from '../guard.ts'
 import { defineRoute, jsonText, refuse } from '../route.ts'
 import { accepted, acceptedReply } from './jobs.ts'
 
@@ -94,7 +95,7 @@ export const retryInvalid = defineRoute({
     if (!entry) return refuse(404, gone[404])
     if (entry.record.stage !== undefined) return refuse(409, admitted[409])
     const jobId = newJobId('reprocess', randomUUID())
-    const edit = { invalidId: id, by: header('x-operator') ?? 'unknown' }
+    const edit = { invalidId: id, by: operatorOf(header) }
     await queues.reprocess.add('edit', { body: text, edit }, { jobId })
     return accepted(jobId)
   },
@@ -111,7 +112,7 @@ export const discardInvalid = defineRoute({
   refusals: gone,
   handle: async (app, { params: { id }, body: { reason }, header }) => {
     const entry = await readInvalidEntry(app.ask, app.keys, id)
-    const why = { reason, by: header('x-operator') ?? 'unknown' }
+    const why = { reason, by: operatorOf(header) }
     const discarded = entry && (await discardEntry({ ...app, redis: app.ask }, entry, why))
     return discarded ? { status: 'discarded', id } : refuse(404, gone[404])
   },

@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
-import { generationSeconds } from '../../stages/ledger.ts'
+import { generationSeconds, meanBucket } from '../../stages/ledger.ts'
+import { timeMs } from '../../time.ts'
 import { manifestConflicts } from '../open.ts'
 import { type Finding, ok, warning } from './finding.ts'
 
@@ -10,7 +11,7 @@ const mostSkewMs = 2_000
 export async function clock({ redis, now }: App): Promise<Finding> {
   const check = 'clock'
   const sentAt = now().getTime()
-  const redisMs = (await redisSeconds(redis)) * 1_000
+  const redisMs = timeMs(await redis.time())
   const tripMs = now().getTime() - sentAt
   const skewMs = redisMs - (sentAt + tripMs / 2)
   const found = `Redis' is ${(Math.abs(skewMs) / 1_000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'} ours`
@@ -53,22 +54,10 @@ export function judgeLedger({ perBucket, elapsed }: LedgerSample, buckets: numbe
 const sampledBuckets = 64
 const daySeconds = 86_400
 
-/** Identities are hashed, so that buckets at equal distances are as good as random ones. */
-async function readLedger({ redis, keys, config }: App): Promise<LedgerSample> {
-  const period = generationSeconds(config)
-  const seconds = await redisSeconds(redis)
-  const count = Math.min(sampledBuckets, config.ledgerBuckets)
-  const lengths = redis.pipeline()
-  for (let i = 0; i < count; i++) {
-    lengths.hlen(keys.ledger(Math.floor(seconds / period), Math.floor((i * config.ledgerBuckets) / count)))
-  }
-  const replies = (await lengths.exec()) ?? []
-  const orders = replies.reduce((sum, [, length]) => sum + Number(length ?? 0), 0)
+async function readLedger(app: App): Promise<LedgerSample> {
+  const period = generationSeconds(app.config)
+  const seconds = timeMs(await app.redis.time()) / 1_000
+  const perBucket = await meanBucket(app, Math.floor(seconds / period), sampledBuckets)
   // Of less than a day an hour's rush would be taken for the rule.
-  return { perBucket: orders / count, elapsed: Math.max(seconds % period, daySeconds) / period }
-}
-
-async function redisSeconds(redis: App['redis']): Promise<number> {
-  const [seconds, micros] = await redis.time()
-  return Number(seconds) + Number(micros) / 1_000_000
+  return { perBucket, elapsed: Math.max(seconds % period, daySeconds) / period }
 }
