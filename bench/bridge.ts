@@ -18,7 +18,14 @@ import {
 import { openSqs, type Sqs } from './queue.ts'
 import { startWorker, type Worker } from './worker.ts'
 
-const pollerCounts = [1, 2, 4, 8]
+/** Pollers of a process, and processes with a queue each. */
+const settings = [
+  { pollers: 1, processes: 1 },
+  { pollers: 2, processes: 1 },
+  { pollers: 4, processes: 1 },
+  { pollers: 8, processes: 1 },
+  { pollers: 4, processes: 2 },
+] as const
 
 /** Our transports that this version has. */
 export function transports(): string[] {
@@ -35,12 +42,12 @@ export function transports(): string[] {
 interface Drainer {
   readonly transport: string
   readonly pollers: number
-  readonly worker: Worker<DrainTask, Round>
+  readonly workers: readonly Worker<DrainTask, Round>[]
 }
 
 /** Messages received, written to orders:raw and deleted, against a loop that only receives and deletes. */
 export async function bridge({
-  orders: count = 8_000,
+  orders: count = 16_000,
   rounds,
   profile,
   print,
@@ -48,17 +55,23 @@ export async function bridge({
   await using redis = await openRedisServer()
   await using sqs = await openSqs()
   const names = ['bare', ...transports()]
-  const workers = names.map((name) => startWorker<DrainTask, Round>('./bridge-worker.ts', `bridge-${name}`, profile))
-  const drainers = pollerCounts.flatMap((pollers) =>
-    names.map((transport, at): Drainer => ({ transport, pollers, worker: workers[at] as Worker<DrainTask, Round> })),
+  const both = [1, 2]
+  const workers = new Map(
+    names.map((name) => [
+      name,
+      both.map((at) => startWorker<DrainTask, Round>('./bridge-worker.ts', `bridge-${name}-${at}`, profile)),
+    ]),
+  )
+  const drainers = settings.flatMap(({ pollers, processes }) =>
+    names.map((transport): Drainer => {
+      return { transport, pollers, workers: workers.get(transport)?.slice(0, processes) ?? [] }
+    }),
   )
   const run = (drainer: Drainer, messages: number): Promise<Round> => drain(drainer, { redis, sqs, count: messages })
-  for (const drainer of drainers) if (drainer.pollers === 4) await run(drainer, 2_000) // warms up
+  for (const drainer of drainers) if (drainer.pollers === 4) await run(drainer, 4_000) // warms up
   const results = await alternate(drainers, rounds, (drainer) => run(drainer, count))
-  for (const worker of workers) await worker.end()
-  const figures = new Map(
-    [...results].map(([{ transport, pollers }, done]) => [`${transport}${pollers}`, figure(done)]),
-  )
+  for (const worker of [...workers.values()].flat()) await worker.end()
+  const figures = new Map([...results].map(([drainer, done]) => [keyOf(drainer), figure(done)]))
   print(
     `${count.toLocaleString('en-US')} messages, fauxqs in memory in a process of its own; ours: enqueued and deleted; bare: received and deleted, no more`,
   )
@@ -71,12 +84,19 @@ export async function bridge({
   return Object.fromEntries(figures)
 }
 
-function row({ transport, pollers }: Drainer, figures: ReadonlyMap<string, Figure>): (string | number)[] {
-  const own = figures.get(`${transport}${pollers}`) as Figure
-  const bare = figures.get(`bare${pollers}`) as Figure
+/** `thin4`; with two processes `thin4x2`. */
+function keyOf({ transport, pollers, workers }: Drainer): string {
+  return `${transport}${pollers}${workers.length > 1 ? `x${workers.length}` : ''}`
+}
+
+function row(drainer: Drainer, figures: ReadonlyMap<string, Figure>): (string | number)[] {
+  const { transport, pollers, workers } = drainer
+  const own = figures.get(keyOf(drainer)) as Figure
+  const bare = figures.get(keyOf({ ...drainer, transport: 'bare' })) as Figure
   const name = transport === 'bare' ? 'bare @aws-sdk loop' : `bridge, ${transport}`
+  const each = workers.length > 1 ? ` in each of ${workers.length} processes` : ''
   return [
-    `${name}, ${pollers} pollers`,
+    `${name}, ${pollers} pollers${each}`,
     ...rateCells(own),
     `${fixed(own.perSecond / bare.perSecond, 2)}×`,
     `${fixed(costOf(bare, others) / costOf(own, others), 2)}×`,
@@ -89,19 +109,32 @@ const others = ['sqs', 'redis']
 let queues = 0
 
 async function drain(
-  { transport, pollers, worker }: Drainer,
+  { transport, pollers, workers }: Drainer,
   on: { redis: RedisServer; sqs: Sqs; count: number },
 ): Promise<Round> {
-  const { redis, sqs, count } = on
-  const queueName = `bench-${++queues}`
+  const { redis, sqs } = on
   const client = new Redis(redis.url)
   await client.flushall('SYNC')
-  await sqs.fill(queueName, count)
+  const count = on.count / workers.length
   const pids = { sqs: sqs.pid, redis: redis.pid() }
-  const round = await worker.round({ transport, pollers, count, queueName, sqsUrl: sqs.url, redisUrl: redis.url, pids })
+  const tasks = workers.map(() => {
+    return { transport, pollers, count, queueName: `bench-${++queues}`, sqsUrl: sqs.url, redisUrl: redis.url, pids }
+  })
+  for (const { queueName } of tasks) await sqs.fill(queueName, count)
+  const rounds = await Promise.all(workers.map((worker, at) => worker.round(tasks[at] as DrainTask)))
   const received = Number(await client.hget('pipeline:counters', 'received'))
   client.disconnect()
-  if (transport !== 'bare' && received !== count)
-    throw new Error(`bridge: ${received} of ${count} messages are on orders:raw`)
-  return round
+  if (transport !== 'bare' && received !== on.count)
+    throw new Error(`bridge: ${received} of ${on.count} messages are on orders:raw`)
+  return together(rounds, on.count)
+}
+
+/** Processes that worked side by side: as long as the slowest took. Each measured the servers, which are shared, and its peer as one of others. */
+function together(rounds: readonly Round[], count: number): Round {
+  const most = (of: (round: Round) => number): number => Math.max(...rounds.map(of))
+  const used = (name: string) => most(({ cpuMs }) => cpuMs[name] ?? 0)
+  const node = rounds.reduce((sum, { cpuMs }) => sum + (cpuMs['node'] ?? 0), 0)
+  const peers = (node * (rounds.length - 1)) / rounds.length
+  const cpuMs = { sqs: used('sqs'), redis: used('redis'), node, others: Math.max(0, used('others') - peers) }
+  return { count, ms: most(({ ms }) => ms), cpuMs }
 }
