@@ -71,6 +71,8 @@ function rateBySlots(slots: readonly Slot[], series: string): number {
 
 /** Long enough to be calm, short enough to see that it stands still. */
 const windowMs = 5_000
+/** Of two looks closer together, one more order would be a thousand a second. */
+const leastMs = 500
 
 type Counters = Status['counters']
 
@@ -81,7 +83,7 @@ export function openRates(): (counters: Counters) => Record<string, number> | un
     const now = performance.now()
     looks = [...looks.filter(({ at }) => now - at <= windowMs), { at: now, counters }]
     const [oldest] = looks
-    if (!oldest || oldest.at === now) return undefined
+    if (!oldest || now - oldest.at < leastMs) return undefined
     const grown = (names: readonly string[]): number => {
       const sum = (of: Counters): number => names.reduce((total, name) => total + (of[name] ?? 0), 0)
       return Math.max(0, ((sum(counters) - sum(oldest.counters)) / (now - oldest.at)) * 1_000)

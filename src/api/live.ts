@@ -39,9 +39,8 @@ export function openLive(app: Pick<App, 'config' | 'redis' | 'keys' | 'telemetry
   let failing = false
 
   async function readNew(): Promise<typeof newest> {
-    const taken = await read()
-    const json = JSON.stringify(taken)
-    newest = { json, event: eventText('snapshot', json, Date.parse(taken.at)), at: performance.now() }
+    const json = JSON.stringify(await read())
+    newest = { json, event: eventText('snapshot', json), at: performance.now() }
     return newest
   }
 
@@ -106,9 +105,7 @@ const eventHeaders = {
   'x-accel-buffering': 'no',
 }
 
-function eventText(event: string, data: string, id?: number): string {
-  return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
-}
+const eventText = (event: string, data: string): string => `event: ${event}\ndata: ${data}\n\n`
 
 /** Who has not taken what it was sent before goes without this one: the next one is whole again, and nothing piles up. */
 function tell(viewer: Viewer, event: string): void {

@@ -8,7 +8,7 @@ import type { EventMetric, Metric, ReadMetric } from './metrics/metric.ts'
 import { openPipelineReader, pipelineMetrics } from './metrics/pipeline.ts'
 import { processMetrics } from './metrics/process.ts'
 import { openQueueReader, queueMetrics } from './metrics/queue.ts'
-import { remember, within } from './metrics/remember.ts'
+import { remember, within } from './remember.ts'
 import type { ApiApp } from './route.ts'
 
 /** Whether this process reaches Redis; what it cannot read meanwhile is absent. */

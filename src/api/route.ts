@@ -149,10 +149,14 @@ function problemAnswer(problem: Problem): Answer {
   return { status: problem.status, type: problemType, body: JSON.stringify(problem) }
 }
 
-/** What ioredis says when Redis is away. */
-const away = /Command timed out|Connection is closed|max retries per request|ECONN|LOADING/
+/** What ioredis says when Redis is away, or a slot of a cluster has no master just now. */
+const away =
+  /Command timed out|Connection is closed|max retries per request|ECONN|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|slots cache|startup nodes/
 
 export function failure(error: unknown): Problem {
   if (away.test(messageOf(error))) return problemOf(503, 'Redis does not answer: try again in a moment.')
+  if (messageOf(error).startsWith('WRONGTYPE')) {
+    return problemOf(500, 'A key of the pipeline has another type in Redis: somebody else wrote it.')
+  }
   return problemOf(500, 'This is a fault of the server; its log says more.')
 }

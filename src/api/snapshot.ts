@@ -12,6 +12,7 @@ import { readStatus, type Status } from '../stages/status.ts'
 import { critical, followTimeline, type Slot, slotMs } from '../stages/timeline.ts'
 import { readTop } from '../stages/top.ts'
 import { hop, hopsOf, latestOf, openRates } from './hops.ts'
+import { remember } from './remember.ts'
 
 const count = z.int()
 const minor = z.number().meta({ description: 'Minor units (cents).' })
@@ -58,57 +59,62 @@ export const snapshot = z
         count,
         first: z.iso.datetime(),
         last: z.iso.datetime(),
-        example: z.object({
-          id: z.string(),
-          text: z.string().meta({ description: 'What was sent: its first 1,000 characters.' }),
-          stage: z.string().nullable().meta({ description: 'The stage that rejected it, if it was a later one.' }),
-        }),
+        example: z.object({ id: z.string().meta({ description: 'The newest; it is at /orders/invalid/{id}.' }) }),
       }),
     ),
     books: z.object({
       balanced: z.boolean().nullable().meta({ description: 'null where it could not be told.' }),
       differences: z.array(z.string()),
     }),
-    memory: z.object({ used_bytes: count, most_bytes: count.nullable() }).meta({ description: "Redis' own." }),
+    memory: z
+      .object({ used_bytes: count, most_bytes: count.nullable() })
+      .nullable()
+      .meta({ description: "Redis' own; null where it could not be told." }),
   })
   .meta({ id: 'Snapshot' })
 export type Snapshot = z.output<typeof snapshot>
 
 /** Each of ten: what fits beside all else. */
 const shownUsers = 10
-/** A body may have 1 MB; the whole of it is at GET /orders/invalid/{id}. */
-const exampleLength = 1_000
 
 /** The books hold Redis up for some 10 ms, the others for less; SQS has its price. */
 const [booksMs, failedMs, memoryMs, queueMs] = [5_000, 2_000, 5_000, 5_000]
 /** So long a snapshot waits for news of SQS; what comes later is in the next one. */
 const queuePatienceMs = 200
+/** Every process writes what it has done within a second; a slot counts as over, and SQS as silent, a little later. */
+const lateMs = 2_000
 
-/** Reads snapshots one after the other. What is dear to read, or does not change, is taken from an earlier one. */
+/**
+ * Reads snapshots one after the other. What is dear to read, or does not change, is taken from an earlier one; what
+ * cannot be read (a key that somebody wrote with another type, say) is left out, the others are told.
+ */
 export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'keys'>): () => Promise<Snapshot> {
   const { config, redis, keys } = app
   const timeline = followTimeline(redis, keys)
   const rates = openRates()
-  const books = remembered(booksMs, () => readBooksIn(app))
-  const failed = remembered(failedMs, () => readFailed(app))
-  const memory = remembered(memoryMs, () => readMemory(app))
+  const books = remember(booksMs, () => readBooksIn(app))
+  const failed = remember(failedMs, () => readFailed(app))
+  const memory = remember(memoryMs, () => readMemory(app))
   let sqs: Snapshot['sqs'] = null
-  const queue = remembered(queueMs, async () => {
+  let toldAt = Number.NEGATIVE_INFINITY
+  const queue = remember(queueMs, async () => {
     sqs = await readQueue(config)
+    toldAt = performance.now()
   })
   const top = async (board: Board): Promise<readonly RankedUser[]> =>
     (await readTop(redis, keys, board, { limit: shownUsers, offset: 0 })).users
   return async () => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
       readStatus(redis, keys),
-      top('spend'),
-      top('orders'),
+      top('spend').catch(() => []),
+      top('orders').catch(() => []),
       books(),
       failed(),
       memory(),
       Promise.race([queue(), sleep(queuePatienceMs)]),
     ])
-    const slots = await timeline(status.atMs)
+    const slots = await timeline(status.atMs).catch(() => [])
+    if (performance.now() - toldAt > queueMs + lateMs) sqs = null // SQS hangs: what it told is no longer so
     return {
       at: new Date(status.atMs).toISOString(),
       hops: hopsOf({ status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
@@ -120,27 +126,10 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'keys'>): () =
         spend: bySpend.map(({ userId, score }) => ({ user_id: userId, spend_minor: score })),
         orders: byOrders.map(({ userId, score }) => ({ user_id: userId, orders: score })),
       },
-      books: rare[0],
-      failed: rare[1],
-      memory: rare[2],
+      books: rare[0] ?? { balanced: null, differences: [] },
+      failed: rare[1] ?? [],
+      memory: rare[2] ?? null,
     }
-  }
-}
-
-/** What `read` gave, for so long; read by one at a time. What failed is read again at once. */
-function remembered<T>(forMs: number, read: () => Promise<T>): () => Promise<T> {
-  let value: Promise<T> | undefined
-  let until = 0
-  return () => {
-    if (value && performance.now() < until) return value
-    until = Number.POSITIVE_INFINITY
-    value = read().finally(() => {
-      until = performance.now() + forMs
-    })
-    value.catch(() => {
-      value = undefined
-    })
-    return value
   }
 }
 
@@ -158,9 +147,6 @@ function totalsOf({ counters, totals, invalid }: Status): Snapshot['totals'] {
     invalid,
   }
 }
-
-/** Every process writes what it has done within a second; a slot counts as over a little later. */
-const lateMs = 2_000
 
 function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
   const over = slots.filter(({ fromMs }) => fromMs + slotMs + lateMs <= atMs)
@@ -188,10 +174,7 @@ async function readBooksIn({ redis, keys }: Place): Promise<Snapshot['books']> {
 
 async function readFailed({ redis, keys }: Place): Promise<Snapshot['failed']> {
   const groups = await summarize(redis, keys)
-  return groups.map(({ example: { id, text, json, record }, ...group }) => ({
-    ...group,
-    example: { id, text: (text ?? json).slice(0, exampleLength), stage: record.stage ?? null },
-  }))
+  return groups.map(({ example: { id }, ...group }) => ({ ...group, example: { id } }))
 }
 
 async function readMemory({ redis, keys }: Place): Promise<Snapshot['memory']> {

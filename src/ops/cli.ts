@@ -49,6 +49,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function run([name = '--help', ...args]: readonly string[], signal: AbortSignal): Promise<void> {
+  if (name === 'help' && args.length > 0) return run([...args, '--help'], signal)
   const print = (line: string): void => {
     process.stdout.write(`${line}\n`)
   }

@@ -72,8 +72,14 @@ function* batchesOf(bodies: Iterable<string>): Generator<string[]> {
 
 export const populateCommand = defineCommand({
   name: 'populate',
-  about: 'Sends sample orders to the queue, the same ones for the same seed.',
+  about: 'Sends sample orders to the queue, the same ones for the same seed; or one message of your own.',
   options: {
+    body: {
+      hint: 'TEXT',
+      about: 'sends this one message, whatever it is, and no sample orders',
+      expected: 'a text that is not empty',
+      schema: z.string().min(1).optional(),
+    },
     valid: wholeNumber('orders that keep every rule', 50),
     invalid: wholeNumber('orders that break one', 10),
     users: wholeNumber('how many users order', 100, { min: 1 }),
@@ -101,7 +107,7 @@ export const populateCommand = defineCommand({
     },
   },
   run: async ({ config, options, signal, print }) => {
-    const { rate, aws, seed = Math.floor(Math.random() * 2 ** 32), ...samples } = options
+    const { body, rate, aws, seed = Math.floor(Math.random() * 2 ** 32), ...samples } = options
     const here = withRunning(config)
     if (here.awsEndpointUrl === undefined && !aws) {
       const told = 'No system runs in this folder and AWS_ENDPOINT_URL is not set'
@@ -111,14 +117,16 @@ export const populateCommand = defineCommand({
       )
     }
     using queue = await openQueue(here)
+    const where = `${here.sqsQueueName} at ${here.awsEndpointUrl ?? `AWS ${here.awsRegion}`}`
+    if (body !== undefined) {
+      await send(queue, [body])
+      return print(`Sent one message to ${where}.`)
+    }
     const total = samples.valid + samples.invalid
     const progress = progressOn(process.stdout, 'sent', total)
     await populate(queue, bodies(sampleOrders({ ...samples, seed })), { rate, progress }, signal)
     progress.end()
-    const where = here.awsEndpointUrl ?? `AWS ${here.awsRegion}`
-    print(
-      `Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${here.sqsQueueName} at ${where}, seed ${seed}.`,
-    )
+    print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${where}, seed ${seed}.`)
   },
 })
 

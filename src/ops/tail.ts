@@ -13,10 +13,8 @@ const shown = 5
 export function snapshotLines({ at, hops, sqs, totals, critical, top, failed, books, memory }: Snapshot): string[] {
   const queue = sqs ? `${number(sqs.visible)} waiting, ${number(sqs.in_flight)} in flight` : 'not known'
   const letters = sqs?.dead_letters ? `, ${number(sqs.dead_letters)} DEAD LETTERS` : ''
-  const most = memory.most_bytes
-  const share = most === null ? '' : ` of ${number(most)} (${Math.round((memory.used_bytes / most) * 100)} %)`
   return [
-    `${clock(at)}  ${booksTold(books)}  Redis ${number(memory.used_bytes)} bytes${share}  SQS ${queue}${letters}`,
+    `${clock(at)}  ${booksTold(books)}  Redis ${memoryTold(memory)}  SQS ${queue}${letters}`,
     '',
     ...hopLines(hops),
     '',
@@ -25,6 +23,13 @@ export function snapshotLines({ at, hops, sqs, totals, critical, top, failed, bo
     ...boardLines(top),
     ...failedLines(failed),
   ]
+}
+
+function memoryTold(memory: Snapshot['memory']): string {
+  if (memory === null) return 'memory not known'
+  const { used_bytes: used, most_bytes: most } = memory
+  const share = most === null ? '' : ` of ${number(most)} (${Math.round((used / most) * 100)} %)`
+  return `${number(used)} bytes${share}`
 }
 
 function booksTold({ balanced, differences }: Snapshot['books']): string {

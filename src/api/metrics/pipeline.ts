@@ -5,10 +5,10 @@ import { readBooks } from '../../stages/books.ts'
 import { generationNow, meanBucket } from '../../stages/ledger.ts'
 import { outflowOf, pipeline } from '../../stages/pipeline.ts'
 import { readStatus, type StageStatus, type Status } from '../../stages/status.ts'
+import { remember } from '../remember.ts'
 import { parts } from '../routes/steering.ts'
 import { stages } from './line.ts'
 import type { Metric, ReadMetric, Sample } from './metric.ts'
-import { remember } from './remember.ts'
 
 /** How the pipeline stands; undefined is what could not be read. */
 export interface PipelineReading {

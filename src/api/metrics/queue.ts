@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import { inspectQueue, type QueueState } from '../../ingest/queue.ts'
+import { remember } from '../remember.ts'
 import type { ReadMetric } from './metric.ts'
-import { remember } from './remember.ts'
 
 export interface QueueReading {
   readonly state: Extract<QueueState, { readonly status: 'found' }> | undefined

@@ -14,7 +14,9 @@ export async function askFor({ title, text, fields = [], action, danger = false 
   form.addEventListener('submit', () => {
     given = Object.fromEntries(new FormData(form))
   })
-  ;(form.querySelector('input, textarea') ?? submit).focus()
+  const first = form.querySelector('input, textarea') ?? submit
+  first.focus()
+  first.setSelectionRange?.(0, 0) // a long order is shown from its beginning
   await closed(dialog)
   return given
 }
