@@ -49,6 +49,7 @@ interface Drainer {
 export async function bridge({
   orders: count = 16_000,
   rounds,
+  only,
   profile,
   print,
 }: Options): Promise<Record<string, unknown>> {
@@ -62,13 +63,14 @@ export async function bridge({
       both.map((at) => startWorker<DrainTask, Round>('./bridge-worker.ts', `bridge-${name}-${at}`, profile)),
     ]),
   )
-  const drainers = settings.flatMap(({ pollers, processes }) =>
+  const all = settings.flatMap(({ pollers, processes }) =>
     names.map((transport): Drainer => {
       return { transport, pollers, workers: workers.get(transport)?.slice(0, processes) ?? [] }
     }),
   )
+  const drainers = only.length === 0 ? all : all.filter((drainer) => only.includes(keyOf(drainer)))
   const run = (drainer: Drainer, messages: number): Promise<Round> => drain(drainer, { redis, sqs, count: messages })
-  for (const drainer of drainers) if (drainer.pollers === 4) await run(drainer, 4_000) // warms up
+  for (const drainer of all) if (drainer.pollers === 4) await run(drainer, 4_000) // warms up
   const results = await alternate(drainers, rounds, (drainer) => run(drainer, count))
   for (const worker of [...workers.values()].flat()) await worker.end()
   const figures = new Map([...results].map(([drainer, done]) => [keyOf(drainer), figure(done)]))

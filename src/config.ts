@@ -156,7 +156,7 @@ export const variables = {
     'BRIDGE_POLLERS',
     4,
     64,
-    'SQS pollers per bridge process; each holds at most three receives of 10 messages.',
+    'SQS pollers per bridge process; each holds at most six receives of 10 messages.',
   ),
   sqsWaitTimeSeconds: count('SQS_WAIT_TIME_SECONDS', 20, 20, 'Long poll of an empty queue.', 's'),
   sqsVisibilityTimeoutSeconds: count(

@@ -13,7 +13,7 @@ import type { Queue } from './queue.ts'
 import { openReceiver, type Receiver } from './receive.ts'
 
 /**
- * Moves messages from SQS to `orders:raw`, one record batch per receive. Any body is taken: validate judges it. A
+ * Moves messages from SQS to `orders:raw`, a record batch per receive or some of them. Any body is taken: validate judges it. A
  * message is deleted only when its write is durable; if the process dies before, it comes again and the ledger knows it.
  */
 export interface Bridge extends Disposable {
@@ -61,8 +61,11 @@ interface Poller {
 
 async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
   const { deletions, gate, receiving, tick, signal } = poller
-  const inHand = new WeakMap<Message[], Held>()
-  const take = (messages: Message[]): Promise<void> => takeIn(app, messages, inHand.get(messages) as Held, poller)
+  const heldWith = new WeakMap<Message, Held>() // by the first message of a receive
+  const take = (messages: readonly Message[]): Promise<void> => {
+    const held = messages.flatMap((message) => heldWith.get(message) ?? [])
+    return takeIn(app, messages, held, poller)
+  }
   const receiver = openReceiver(queue, app.config, {
     ready: async () => {
       await receiving.pause(signal) // a poll that failed would otherwise be tried again at once
@@ -70,7 +73,7 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
       await gate.pass(tick, signal)
     },
     received: (messages) => {
-      inHand.set(messages, deletions.hold(messages))
+      heldWith.set(messages[0] as Message, deletions.hold(messages))
       receiving.over()
       const redelivered = messages.filter(({ Attributes }) => Number(Attributes?.ApproximateReceiveCount) > 1).length
       app.telemetry.emit('received', { messages: messages.length, redelivered })
@@ -111,11 +114,11 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
 }
 
 /**
- * Writes until it is written. While Redis takes no writes a poller holds what it has, this batch and two ahead, and
+ * Writes until it is written. While Redis takes no writes a poller holds what it has, this batch and what is ahead, and
  * receives nothing more: a message that is received and put back again and again would end in the dead-letter queue. On a
  * stop it throws, and the messages wait out their visibility timeout.
  */
-async function takeIn(app: App, messages: Message[], held: Held, poller: Poller): Promise<void> {
+async function takeIn(app: App, messages: readonly Message[], held: readonly Held[], poller: Poller): Promise<void> {
   const { redis, keys, telemetry } = app
   const { deletions, durability, writing, tick, signal } = poller
   const records = messages.map(({ MessageId = randomUUID(), Body = '' }) => ({ id: MessageId, body: Body }))
@@ -134,7 +137,8 @@ async function takeIn(app: App, messages: Message[], held: Held, poller: Poller)
         const waits = [Math.max(0, atMs - sentMs), messages.length]
         telemetry.emit('hop', { hop: 'bridge', atMs, waits, sinceSent: waits })
       }
-      return deletions.written(held, history)
+      for (const batch of held) deletions.written(batch, history)
+      return
     } catch (error) {
       if (!signal.aborted) {
         writing.failed(error)
@@ -142,7 +146,7 @@ async function takeIn(app: App, messages: Message[], held: Held, poller: Poller)
         await sleep(retryDelayMs, undefined, { signal }).catch(() => {})
       }
       if (signal.aborted) {
-        deletions.letGo(held)
+        for (const batch of held) deletions.letGo(batch)
         span?.fail(error)
         throw error
       }

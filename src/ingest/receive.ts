@@ -8,7 +8,10 @@ import {
 import type { Config } from '../config.ts'
 import type { Queue } from './queue.ts'
 
-/** What one poller receives, ahead of sqs-consumer: that asks again a timer's tick after it is done, and a receive takes no longer. */
+/**
+ * What one poller receives, ahead of sqs-consumer: that asks again a timer's tick after it is done, and a receive takes no
+ * longer. When it asks, it gets all that has come in meanwhile, as if it were one receive.
+ */
 export interface Receiver {
   /** For sqs-consumer, in the place of a client; as it is configured it does nothing but receive. */
   readonly sqs: SQSClient
@@ -28,12 +31,20 @@ interface Steps {
 /** On top of the long poll itself: an answer that takes longer will not come, the connection is dead. */
 const lateMs = 5_000
 
-/** Receives that nobody has asked for yet. With one, each would still wait for the tick after the last but one. */
-const mostAhead = 2
+/** Receives that nobody has asked for yet: as many as come in during a tick and a write to Redis. */
+const mostAhead = 3
+/** A receive may bring ten bodies of 1 MB: of such there are none ahead but the one under way. */
+const mostCharacters = 1_000_000
+
+interface Ahead {
+  readonly output: Promise<ReceiveMessageCommandOutput>
+  /** Once it has brought some. */
+  messages?: Message[]
+}
 
 export function openReceiver({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, { ready, received }: Steps): Receiver {
   const stop = new AbortController()
-  const ahead: Promise<ReceiveMessageCommandOutput>[] = []
+  const ahead: Ahead[] = []
   let [running, flowing] = [false, false]
 
   async function receive(input: ReceiveMessageCommandInput): Promise<ReceiveMessageCommandOutput> {
@@ -49,26 +60,37 @@ export function openReceiver({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, { r
   async function run(input: ReceiveMessageCommandInput): Promise<void> {
     running = true
     do {
-      const asked = receive(input)
+      const asked: Ahead = { output: receive(input) }
       ahead.push(asked)
-      flowing = await asked.then(bringsMessages, () => false)
-    } while (flowing && ahead.length < mostAhead)
+      const { Messages = [] } = await asked.output.catch(() => nothing)
+      flowing = Messages.length > 0
+      if (flowing) asked.messages = Messages
+    } while (flowing && ahead.length < mostAhead && charactersIn(ahead) < mostCharacters)
     running = false
   }
 
-  function next(input: ReceiveMessageCommandInput): Promise<ReceiveMessageCommandOutput> {
+  async function next(input: ReceiveMessageCommandInput): Promise<ReceiveMessageCommandOutput> {
     if (!running && (flowing || ahead.length === 0)) void run(input)
-    return ahead.shift() as Promise<ReceiveMessageCommandOutput>
+    const first = await (ahead.shift() as Ahead).output
+    const Messages = [...(first.Messages ?? [])]
+    while (ahead[0]?.messages) Messages.push(...(ahead.shift()?.messages ?? []))
+    if (!running && flowing) void run(input)
+    return { ...first, Messages }
   }
 
   return {
     sqs: { send: ({ input }: ReceiveMessageCommand) => next(input) } as unknown as SQSClient,
     cut: () => stop.abort(),
     rest: async () => {
-      const outputs = await Promise.allSettled(ahead.splice(0))
+      const outputs = await Promise.allSettled(ahead.splice(0).map(({ output }) => output))
       return outputs.flatMap((output) => (output.status === 'fulfilled' ? [output.value.Messages ?? []] : []))
     },
   }
 }
 
-const bringsMessages = ({ Messages = [] }: ReceiveMessageCommandOutput): boolean => Messages.length > 0
+function charactersIn(ahead: readonly Ahead[]): number {
+  const bodies = ahead.flatMap(({ messages = [] }) => messages)
+  return bodies.reduce((sum, { Body = '' }) => sum + Body.length, 0)
+}
+
+const nothing: Pick<ReceiveMessageCommandOutput, 'Messages'> = {}

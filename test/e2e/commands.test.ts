@@ -147,6 +147,9 @@ test('populate sends what it says, and a queue that is gone is one plain line', 
   await using populate = spawnOrders(['populate', '--valid', '123', '--invalid', '4'], env)
   expect(await finished(populate)).toMatch('Sent 123 valid and 4 invalid orders')
   expect(sqs.depth()).toBe(127)
+  await using one = spawnOrders(['populate', '--body', 'no order at all'], env)
+  expect(await finished(one)).toMatch('Sent one message to ')
+  expect(sqs.depth()).toBe(128)
 })
 
 test('each command explains itself', async () => {
@@ -159,6 +162,8 @@ test('each command explains itself', async () => {
     expect(told).toMatch(`orders ${name}`)
     for (const option of Object.keys(options)) expect(told).toMatch(`--${option}`)
   }
+  await using asked = spawnOrders(['help', 'trace'], {})
+  expect(await finished(asked)).toMatch('orders trace')
 })
 
 test('every npm script of the contract exists and runs orders', () => {
