@@ -3,6 +3,7 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readConfig } from '../src/config.ts'
 import { enqueue } from '../src/ingest/enqueue.ts'
+import type { Keys } from '../src/keys.ts'
 import { openApp } from '../src/ops/open.ts'
 import { cpuMeter, fixed, median, type Options, openRedisServer, table } from './harness.ts'
 import type { LatencyTask, Ranked } from './latency-worker.ts'
@@ -82,7 +83,7 @@ async function send(url: string, rate: number): Promise<number[]> {
     while (sentUs.length < due) {
       const body = orders[sentUs.length] ?? ''
       sentUs.push(nowUs())
-      writes.push(enqueue(app.redis, app.keys, [{ id: randomUUID(), body }]))
+      writes.push(enqueue(app.redis, app.partitions[0] as Keys, [{ id: randomUUID(), body }]))
     }
     await sleep(1)
   }

@@ -1,5 +1,5 @@
 import type { Config } from './config.ts'
-import type { Keys } from './keys.ts'
+import type { ControlKeys, Keys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { Tracing } from './tracing.ts'
@@ -8,7 +8,9 @@ import type { Tracing } from './tracing.ts'
 export interface App {
   readonly config: Config
   readonly redis: RedisClient
-  readonly keys: Keys
+  /** By number; one without partitions. */
+  readonly partitions: readonly Keys[]
+  readonly control: ControlKeys
   readonly telemetry: Telemetry
   /** Undefined where nobody collects traces. */
   readonly tracing?: Tracing | undefined
@@ -16,6 +18,11 @@ export interface App {
   readonly instance: string
   readonly now: () => Date
   readonly pulse: Pulse
+}
+
+/** The same for what works on one partition. */
+export interface Partition extends App {
+  readonly keys: Keys
 }
 
 /** Called by a loop each time it has gone round. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { OrdersError } from './errors.ts'
+import { mostPartitions } from './partitions.ts'
 
 export interface Variable<S extends z.ZodType = z.ZodType> {
   readonly name: string
@@ -121,6 +122,14 @@ export const variables = {
       z.enum(['true', 'false']).transform((given) => given === 'true'),
       false,
     ),
+  }),
+  partitions: define({
+    name: 'PARTITIONS',
+    unit: 'count',
+    expected: `a whole number from 1 to ${mostPartitions}`,
+    unset: 'none, and bare key names; 1 on a Redis Cluster',
+    about: 'Partitions of the work, by user; each has its own keys in one slot. Changed by `orders repartition` only.',
+    schema: integer(1, mostPartitions).optional(),
   }),
   apiHost: define({
     name: 'API_HOST',

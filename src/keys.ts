@@ -1,10 +1,12 @@
 import type { RejectGroup } from './messages.ts'
 
 /**
- * Every Redis key there is; no other file spells one. Without partitions names are bare; with partition 3 each begins
+ * Every Redis key of a partition; no other file spells one. Without partitions names are bare; in partition 3 each begins
  * with the hash tag `{p3}:`, so that all keys of a partition share one slot of a Redis Cluster.
  */
 export interface Keys {
+  /** Undefined where names are bare. */
+  readonly partition: number | undefined
   /** Work streams: raw orders, admitted orders, counted users. */
   readonly stream: { readonly raw: string; readonly valid: string; readonly counted: string }
   /** Stream of every rejected record, and the list of the same, newest first. */
@@ -24,11 +26,6 @@ export interface Keys {
   readonly rebuiltOrders: string
   /** Hash of what was received, admitted, rejected, applied, ranked: the books. */
   readonly counters: string
-  /** Hash of how long orders took in one span of ten seconds (see timeline.ts). */
-  timeline(slot: number): string
-  /** Hash of the parts that are paused, and stream of what was done as an admin (see steering.ts). */
-  readonly steering: string
-  readonly audit: string
   /** Written to after other writes, to find out whether Redis has them for good (see durable.ts). */
   readonly barrier: string
   userStats(userId: string): string
@@ -38,9 +35,40 @@ export interface Keys {
   own(stage: string, name: string): string
 }
 
-export function makeKeys(partition?: number): Keys {
-  const tag = partition === undefined ? '' : `{p${partition}}:`
+/** Keys of the whole, whatever the partitions; with partitions they carry the tag of the first. */
+export interface ControlKeys {
+  /** Hash of how long orders took in one span of ten seconds (see timeline.ts). */
+  timeline(slot: number): string
+  /** Hash of the parts that are paused, and stream of what was done as an admin (see steering.ts). */
+  readonly steering: string
+  readonly audit: string
+  /** Of a stage: sorted set of the processes that run it, and hash of which has which partition (see leases.lua). */
+  members(stage: string): string
+  leases(stage: string): string
+}
+
+const tagOf = (partition: number | undefined): string => (partition === undefined ? '' : `{p${partition}}:`)
+
+/** @param count undefined for one partition with bare names */
+export function makePartitions(count: number | undefined): Keys[] {
+  return count === undefined ? [makeKeys()] : Array.from({ length: count }, (_, at) => makeKeys(at))
+}
+
+export function makeControlKeys(partitions: readonly Keys[]): ControlKeys {
+  const tag = tagOf(partitions[0]?.partition)
   return {
+    timeline: (slot) => `${tag}pipeline:timeline:${slot}`,
+    steering: `${tag}pipeline:steering`,
+    audit: `${tag}pipeline:audit`,
+    members: (stage) => `${tag}pipeline:members:${stage}`,
+    leases: (stage) => `${tag}pipeline:leases:${stage}`,
+  }
+}
+
+export function makeKeys(partition?: number): Keys {
+  const tag = tagOf(partition)
+  return {
+    partition,
     stream: { raw: `${tag}orders:raw`, valid: `${tag}orders:valid`, counted: `${tag}orders:counted` },
     invalid: `${tag}orders:invalid`,
     invalidOrders: `${tag}invalid_orders`,
@@ -53,9 +81,6 @@ export function makeKeys(partition?: number): Keys {
     rebuiltSpend: `${tag}leaderboard:spend:rebuilt`,
     rebuiltOrders: `${tag}leaderboard:orders:rebuilt`,
     counters: `${tag}pipeline:counters`,
-    timeline: (slot) => `${tag}pipeline:timeline:${slot}`,
-    steering: `${tag}pipeline:steering`,
-    audit: `${tag}pipeline:audit`,
     barrier: `${tag}pipeline:barrier`,
     userStats: (userId) => `${tag}user:${userId}`,
     ledger: (generation, bucket) => `${tag}ledger:${generation}:${bucket}`,
@@ -101,6 +126,11 @@ export const keyTable = [
   ['`pipeline:timeline:<slot>`', 'hash', 'how long orders took in ten seconds, for the last quarter of an hour'],
   ['`pipeline:steering`', 'hash', 'a field per paused part: JSON `{by, ts, reason?}`; a part without one runs'],
   ['`pipeline:audit`', 'stream', 'what was done as an admin, the last 10,000: `action`, `by`, `what` (JSON)'],
+  [
+    '`pipeline:members:<stage>` `pipeline:leases:<stage>`',
+    'zset, hash',
+    'with partitions: the processes that run the stage, and which has which partition',
+  ],
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
   ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system'],

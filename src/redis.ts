@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Config } from './config.ts'
 import { messageOf, OrdersError } from './errors.ts'
+import type { Keys } from './keys.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** One Redis or a Redis Cluster. Both have the same commands; ioredis types them apart. */
@@ -114,6 +115,16 @@ export function mastersOf(redis: RedisClient): RedisClient[] {
   return client instanceof Cluster ? (client.nodes('master') as RedisClient[]) : [redis]
 }
 
+/** The server that holds a key. */
+export async function masterOf(redis: RedisClient, key: string): Promise<RedisClient> {
+  const masters = mastersOf(redis)
+  if (masters.length === 1) return masters[0] as RedisClient
+  const held = await Promise.allSettled(masters.map((master) => master.exists(key))) // else it says MOVED
+  const master = masters.find((_, at) => held[at]?.status === 'fulfilled')
+  if (master) return master
+  throw new OrdersError('ORD_REDIS_REPLY', `No server of the cluster has the slot of ${key} just now: try again.`)
+}
+
 /** A field of INFO. */
 export type Info = (field: string) => string | undefined
 
@@ -128,10 +139,15 @@ export async function infoAt(redis: RedisClient, key: string, ...sections: reado
   return infoOf(valuesOf(await asked.exec()).slice(1))
 }
 
-/** What the server that holds the key uses of its `maxmemory`, in bytes; 0 is no limit. */
-export async function memoryAt(redis: RedisClient, key: string): Promise<{ used: number; most: number }> {
-  const info = await infoAt(redis, key, 'memory')
-  return { used: Number(info('used_memory') ?? 0), most: Number(info('maxmemory') ?? 0) }
+/** What a server uses of its `maxmemory`, in bytes; 0 is no limit. Of the servers that hold partitions it is the fullest. */
+export async function fullestOf(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+): Promise<{ used: number; most: number }> {
+  const infos = await Promise.all(partitions.map(({ counters }) => infoAt(redis, counters, 'memory')))
+  const all = infos.map((info) => ({ used: Number(info('used_memory') ?? 0), most: Number(info('maxmemory') ?? 0) }))
+  const share = ({ used, most }: { used: number; most: number }): number => (most === 0 ? 0 : used / most)
+  return all.reduce((one, other) => (share(other) > share(one) ? other : one))
 }
 
 export function infoOf(texts: readonly unknown[]): Info {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { App } from './app.ts'
 import { messageOf, OrdersError } from './errors.ts'
-import type { Keys } from './keys.ts'
+import type { ControlKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import { loadScript, runScript } from './script.ts'
 import { idMs, isoOf } from './time.ts'
@@ -19,8 +19,8 @@ export type Pause = z.output<typeof pause>
 /** The paused parts; a part that is not there runs. */
 export type Steering = Readonly<Record<string, Pause>>
 
-export async function readSteering(redis: RedisClient, keys: Keys): Promise<Steering> {
-  const fields = await redis.hgetall(keys.steering)
+export async function readSteering(redis: RedisClient, control: ControlKeys): Promise<Steering> {
+  const fields = await redis.hgetall(control.steering)
   return Object.fromEntries(Object.entries(fields).map(([part, text]) => [part, pauseOf(text)]))
 }
 
@@ -47,7 +47,7 @@ export interface Steered {
   readonly pause: Pause | undefined
 }
 
-type Place = Pick<App, 'redis' | 'keys' | 'telemetry' | 'now'>
+type Place = Pick<App, 'redis' | 'control' | 'telemetry' | 'now'>
 
 /** Pauses a part for every process, until it is resumed. Who pauses what another has paused takes the pause over. */
 export async function pausePart(
@@ -73,11 +73,14 @@ interface Change {
 
 const reply = z.tuple([z.int(), z.string(), z.string()])
 
-async function steer({ redis, keys, telemetry }: Place, { part, wanted, action, operator }: Change): Promise<Steered> {
+async function steer(
+  { redis, control, telemetry }: Place,
+  { part, wanted, action, operator }: Change,
+): Promise<Steered> {
   const { by, reason } = operator
   const entry = fieldsOf({ action, by, what: JSON.stringify({ part, reason }) })
   const args = [part, wanted ? JSON.stringify(wanted) : '', by, mostActions, ...entry]
-  const parsed = reply.safeParse(await runScript(redis, script, [keys.steering, keys.audit], args))
+  const parsed = reply.safeParse(await runScript(redis, script, [control.steering, control.audit], args))
   if (!parsed.success) throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to steering.lua in an unknown shape.')
   const [changed, text, refused] = parsed.data
   if (refused !== '') telemetry.emit('auditFailed', { action, error: refused })
@@ -104,9 +107,9 @@ const fieldsOf = ({ action, by, what }: Action): string[] => [
 ]
 
 /** Writes down what was done. It never throws: what was done is done, also where the audit cannot be written. */
-export async function recordAction({ redis, keys, telemetry }: Omit<Place, 'now'>, action: Action): Promise<void> {
+export async function recordAction({ redis, control, telemetry }: Omit<Place, 'now'>, action: Action): Promise<void> {
   try {
-    await redis.xadd(keys.audit, 'MAXLEN', '~', mostActions, '*', ...fieldsOf(action))
+    await redis.xadd(control.audit, 'MAXLEN', '~', mostActions, '*', ...fieldsOf(action))
   } catch (error) {
     telemetry.emit('auditFailed', { action: action.action, error: messageOf(error) })
   }
@@ -120,10 +123,10 @@ export interface AuditEntry extends Action {
 /** Newest first. @param before the id that they are older than */
 export async function readAudit(
   redis: RedisClient,
-  keys: Keys,
+  control: ControlKeys,
   { limit, before }: { limit: number; before?: string | undefined },
 ): Promise<AuditEntry[]> {
-  const entries = await redis.xrevrange(keys.audit, before ? `(${before}` : '+', '-', 'COUNT', limit)
+  const entries = await redis.xrevrange(control.audit, before ? `(${before}` : '+', '-', 'COUNT', limit)
   return entries.map(([id, fields]) => {
     const [, action = '', , by = '', , what = ''] = fields ?? []
     return { id, ts: isoOf(idMs(id)), action, by, what }

@@ -19,6 +19,7 @@ export interface Events {
   load: { waiting: number; memoryPercent: number }
   heldBack: { waiting: number; memoryPercent: number; until: string }
   flowing: { waiting: number; memoryPercent: number }
+  leased: { stage: string; partitions: readonly number[] }
   claimed: { stage: string; entries: number }
   read: { stage: string; entries: number; durationMs: number }
   planned: { stage: string; entries: number; orders: number }
@@ -69,6 +70,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   load: 'debug',
   heldBack: 'warn',
   flowing: 'info',
+  leased: 'debug',
   claimed: 'info',
   read: 'debug',
   planned: 'debug',

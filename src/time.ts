@@ -10,3 +10,9 @@ export const idMs = (id: string): number => Number(id.split('-')[0])
 /** What Redis replies to TIME: seconds and microseconds. */
 export const timeMs = ([seconds, micros]: readonly (string | number)[]): number =>
   Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
+
+/** By the order in which entries were added, as for sort(). */
+export function compareIds(one: string, other: string): number {
+  const [[ms = 0, at = 0], [otherMs = 0, otherAt = 0]] = [one.split('-').map(Number), other.split('-').map(Number)]
+  return ms - otherMs || at - otherAt
+}

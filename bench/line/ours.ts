@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
+import type { Keys } from '../../src/keys.ts'
 import { openApp } from '../../src/ops/open.ts'
 import { runRoles } from '../../src/ops/roles.ts'
 import { chunks, countdown, inParallel, type OpenContender } from './contender.ts'
@@ -16,7 +17,7 @@ export const open: OpenContender = async ({ url, orders, level }) => {
       inParallel(chunks(orders, 10), 16, (ten) =>
         enqueue(
           app.redis,
-          app.keys,
+          app.partitions[0] as Keys,
           ten.map(({ body }) => ({ id: randomUUID(), body })),
         ),
       ),

@@ -29,7 +29,7 @@ interface Viewer {
   tookAt: number
 }
 
-export function openLive(app: Pick<App, 'config' | 'redis' | 'keys' | 'telemetry'>): Live {
+export function openLive(app: Pick<App, 'config' | 'redis' | 'partitions' | 'control' | 'telemetry'>): Live {
   const read = openSnapshots(app)
   const viewers = new Set<Viewer>()
   const stop = new AbortController()

@@ -4,7 +4,7 @@ import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
-import { memoryAt } from '../redis.ts'
+import { fullestOf } from '../redis.ts'
 import { readBooks, waitingForAny } from '../stages/books.ts'
 import { summarize } from '../stages/invalid-read.ts'
 import { type Board, leaderboard, type RankedUser } from '../stages/leaderboard.ts'
@@ -88,9 +88,9 @@ const lateMs = 2_000
  * Reads snapshots one after the other. What is dear to read, or does not change, is taken from an earlier one; what
  * cannot be read (a key that somebody wrote with another type, say) is left out, the others are told.
  */
-export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'keys'>): () => Promise<Snapshot> {
-  const { config, redis, keys } = app
-  const timeline = followTimeline(redis, keys)
+export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' | 'control'>): () => Promise<Snapshot> {
+  const { config, redis, partitions, control } = app
+  const timeline = followTimeline(redis, control)
   const rates = openRates()
   const books = remember(booksMs, () => readBooksIn(app))
   const failed = remember(failedMs, () => readFailed(app))
@@ -102,10 +102,10 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'keys'>): () =
     toldAt = performance.now()
   })
   const top = async (board: Board): Promise<readonly RankedUser[]> =>
-    (await readTop(redis, keys, board, { limit: shownUsers, offset: 0 })).users
+    (await readTop(redis, partitions, board, { limit: shownUsers, offset: 0 })).users
   return async () => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
-      readStatus(redis, keys),
+      readStatus(redis, app),
       top('spend').catch(() => []),
       top('orders').catch(() => []),
       books(),
@@ -160,11 +160,11 @@ function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
   }
 }
 
-type Place = Pick<App, 'redis' | 'keys'>
+type Place = Pick<App, 'redis' | 'partitions'>
 
-async function readBooksIn({ redis, keys }: Place): Promise<Snapshot['books']> {
+async function readBooksIn({ redis, partitions }: Place): Promise<Snapshot['books']> {
   try {
-    const { balanced, differences } = await readBooks(redis, keys)
+    const { balanced, differences } = await readBooks(redis, partitions)
     return { balanced, differences: [...differences] }
   } catch (error) {
     if (error instanceof OrdersError) return { balanced: null, differences: [messageOf(error)] }
@@ -172,13 +172,13 @@ async function readBooksIn({ redis, keys }: Place): Promise<Snapshot['books']> {
   }
 }
 
-async function readFailed({ redis, keys }: Place): Promise<Snapshot['failed']> {
-  const groups = await summarize(redis, keys)
+async function readFailed({ redis, partitions }: Place): Promise<Snapshot['failed']> {
+  const groups = await summarize(redis, partitions)
   return groups.map(({ example: { id }, ...group }) => ({ ...group, example: { id } }))
 }
 
-async function readMemory({ redis, keys }: Place): Promise<Snapshot['memory']> {
-  const { used, most } = await memoryAt(redis, keys.counters)
+async function readMemory({ redis, partitions }: Place): Promise<Snapshot['memory']> {
+  const { used, most } = await fullestOf(redis, partitions)
   return { used_bytes: used, most_bytes: most === 0 ? null : most }
 }
 

@@ -2,17 +2,18 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand, type Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
-import type { Durability, History } from './durable.ts'
+import type { Durability } from './durable.ts'
 import { mailbox } from './mailbox.ts'
 import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
 import type { Queue } from './queue.ts'
+import type { Write } from './writer.ts'
 
 /** The messages of one receive, from then until they are deleted or let go. */
 export interface Held {
   entries: readonly Entry[]
   /** Until when SQS hides them from others, by performance.now(). */
   hiddenUntil: number
-  history: History
+  writes: readonly Write[]
   writtenAt: number
 }
 
@@ -28,7 +29,7 @@ interface Entry {
  */
 export interface Deletions {
   hold(messages: readonly Message[]): Held
-  written(held: Held, history: History): void
+  written(held: Held, writes: readonly Write[]): void
   letGo(held: Held): void
   /** Resolves when there is room for another receive. */
   room(tick: Tick, signal: AbortSignal): Promise<void>
@@ -55,9 +56,12 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     await sleep(Math.max(0, first.writtenAt + durability.settleMs - performance.now()), undefined, { signal })
     const old = performance.now() - durability.settleMs
     const group = [first, ...written.takeWhile(({ writtenAt }) => writtenAt <= old)]
-    const history = await persistently(confirming, () => durability.confirm(), signal, confirmPatience)
+    const partitions = [...new Set(group.flatMap(({ writes }) => writes.map(({ keys }) => keys)))]
+    const confirmed = await Promise.all(
+      partitions.map((keys) => persistently(confirming, () => durability.confirm(keys), signal, confirmPatience)),
+    )
     for (const batch of group) {
-      if (batch.history === history) durable.put(batch)
+      if (batch.writes.every(({ keys, history }) => confirmed[partitions.indexOf(keys)] === history)) durable.put(batch)
       else held.delete(batch)
     }
   }
@@ -105,11 +109,11 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
   return {
     hold: (messages) => {
       const entries = messages.map(({ ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }))
-      const batch = { entries, hiddenUntil: performance.now() + hiddenMs, history: '', writtenAt: 0 }
+      const batch = { entries, hiddenUntil: performance.now() + hiddenMs, writes: [], writtenAt: 0 }
       held.add(batch)
       return batch
     },
-    written: (batch, history) => written.put(Object.assign(batch, { history, writtenAt: performance.now() })),
+    written: (batch, writes) => written.put(Object.assign(batch, { writes, writtenAt: performance.now() })),
     letGo: (batch) => held.delete(batch),
     room: async (tick, signal) => {
       while (held.size >= mostHeld) {

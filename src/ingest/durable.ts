@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
+import type { Keys } from '../keys.ts'
 import { blockingConnection, type Info, infoAt, infoOf, type RedisClient, valuesOf } from '../redis.ts'
 
 /**
@@ -11,20 +12,22 @@ export type History = string
 export interface Durability extends Disposable {
   /** How long a write must be old before it can be confirmed. */
   readonly settleMs: number
-  /** The history as last seen: what is written from now on goes into it, or cannot be confirmed. */
-  history(): History
+  /** The history of a partition as last seen: what is written from now on goes into it, or cannot be confirmed. */
+  history(keys: Keys): History
   /**
-   * The history in which every write that was replied to before the call, and is `settleMs` old, is durable now.
+   * The history in which every write to a partition that was replied to before the call, and is `settleMs` old, is durable
+   * now.
    * @throws when it is not durable yet: to be asked again
    */
-  confirm(): Promise<History>
+  confirm(keys: Keys): Promise<History>
 }
 
 /** Makes sure of writes as SQS_DELETE_AFTER says; without it by Redis' append-only file, where there is one. */
 export async function openDurability(app: App): Promise<Durability> {
-  const { redis, keys, config } = app
-  const persistence = await infoAt(redis, keys.barrier, 'persistence')
-  const wanted = config.sqsDeleteAfter ?? { kind: persistence('aof_enabled') === '1' ? 'fsync' : 'write' }
+  const { redis, partitions, config } = app
+  const files = await Promise.all(partitions.map(({ barrier }) => infoAt(redis, barrier, 'persistence')))
+  const kept = files.every((info) => info('aof_enabled') === '1')
+  const wanted = config.sqsDeleteAfter ?? { kind: kept ? 'fsync' : 'write' }
   if (wanted.kind === 'write') return byReply
   if (wanted.kind === 'replicas') return byBarrier(app, { command: 'WAIT', wants: wanted.replicas })
   // With always, fsync comes before the reply; but for the minutes of a rewrite, if it is told to.
@@ -68,11 +71,11 @@ const barrierTtlMs = 60_000
 
 /** A write on a connection of its own comes after those to confirm, so what has it has them; only that connection waits. */
 async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durability> {
-  const { redis, keys } = app
+  const { redis } = app
   const waiting = blockingConnection(redis, barrierMs)
-  let history = await historyAt(redis, keys.barrier)
-  const confirm = async (): Promise<History> => {
-    history = await historyAt(redis, keys.barrier)
+  const histories = await openHistories(app)
+  const confirm = async (keys: Keys): Promise<History> => {
+    const history = await histories.read(keys)
     // Renewed, not set: that is a write too, and one that a full Redis takes.
     const renewed = await waiting.pexpire(keys.barrier, barrierTtlMs)
     if (renewed === 0) await waiting.set(keys.barrier, app.instance, 'PX', barrierTtlMs)
@@ -87,7 +90,7 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
     if (nameOf(infoOf(info)) !== history) throw notDurable('another server answers')
     return history
   }
-  return { settleMs: 0, history: () => history, confirm, [Symbol.dispose]: () => waiting[Symbol.dispose]() }
+  return { settleMs: 0, history: histories.known, confirm, [Symbol.dispose]: () => waiting[Symbol.dispose]() }
 }
 
 /**
@@ -97,11 +100,12 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
 const everysecMs = 2_000
 
 /** @param rewriting whether nothing is synced while a child of Redis writes a file */
-async function byAge({ redis, keys }: App, rewriting: boolean): Promise<Durability> {
+async function byAge(app: App, rewriting: boolean): Promise<Durability> {
+  const { redis } = app
   const children = rewriting ? ['aof_rewrite_in_progress', 'rdb_bgsave_in_progress'] : []
-  let history = await historyAt(redis, keys.barrier)
-  const confirm = async (): Promise<History> => {
-    history = await historyAt(redis, keys.barrier)
+  const histories = await openHistories(app)
+  const confirm = async (keys: Keys): Promise<History> => {
+    const history = await histories.read(keys)
     const info = await infoAt(redis, keys.barrier, 'persistence', 'server', 'replication')
     const idle = ['aof_pending_bio_fsync', ...children].every((name) => info(name) === '0')
     if (info('aof_enabled') !== '1') throw notDurable('its append-only file is off')
@@ -110,7 +114,7 @@ async function byAge({ redis, keys }: App, rewriting: boolean): Promise<Durabili
     if (nameOf(info) !== history) throw notDurable('another server answers')
     return history
   }
-  return { settleMs: everysecMs, history: () => history, confirm, [Symbol.dispose]: () => {} }
+  return { settleMs: everysecMs, history: histories.known, confirm, [Symbol.dispose]: () => {} }
 }
 
 function notDurable(why: string): OrdersError {
@@ -118,8 +122,16 @@ function notDurable(why: string): OrdersError {
   return new OrdersError('ORD_NOT_DURABLE', `${told}: messages stay in SQS until they are.`)
 }
 
-async function historyAt(redis: RedisClient, key: string): Promise<History> {
-  return nameOf(await infoAt(redis, key, 'server', 'replication'))
+/** The histories of all partitions, as last seen. */
+async function openHistories({ redis, partitions }: App) {
+  const seen = new Map<Keys, History>()
+  const read = async (keys: Keys): Promise<History> => {
+    const history = nameOf(await infoAt(redis, keys.barrier, 'server', 'replication'))
+    seen.set(keys, history)
+    return history
+  }
+  await Promise.all(partitions.map(read))
+  return { read, known: (keys: Keys): History => seen.get(keys) ?? '' }
 }
 
 function nameOf(info: Info): History {

@@ -1,5 +1,8 @@
+import type { App } from '../app.ts'
+import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { outcomeSeconds, type RawRecord } from '../messages.ts'
+import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis.ts'
 import { loadScript, runScript } from '../script.ts'
 
@@ -22,10 +25,18 @@ export async function enqueue(
   return (await runScript(redis, script, names, args)) as string[]
 }
 
-/** Puts a job's one order on `orders:raw`, once however often the job is tried. The verdict goes to the ticket's outcome. */
-export async function enqueueOnce(redis: RedisClient, keys: Keys, ticket: string, body: string): Promise<void> {
+/**
+ * Puts a job's one order on `orders:raw` of its partition, once however often the job is tried. The verdict goes to the
+ * ticket's outcome.
+ */
+export async function enqueueOnce(
+  { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
+  ticket: string,
+  record: RawRecord,
+): Promise<void> {
+  const keys = partitionFor(partitions, identityIn(record.body).userId)
   const names = [keys.stream.raw, keys.counters, keys.outcome(ticket)]
-  await runScript(redis, script, names, [outcomeSeconds, '', '', ...batchesOf([{ id: ticket, body, ticket }])])
+  await runScript(redis, script, names, [outcomeSeconds, '', '', ...batchesOf([{ ...record, ticket }])])
 }
 
 /** Stages read many entries at once: with ten bodies of 1 MB in each they would read a gigabyte. */

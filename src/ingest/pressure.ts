@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
-import { memoryAt } from '../redis.ts'
+import { fullestOf } from '../redis.ts'
 
 /** Where the bridge waits while Redis holds enough: SQS is the elastic buffer, Redis is not. */
 export interface Gate {
@@ -60,7 +60,7 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
 }
 
 /** How much of its `maxmemory` Redis uses, from 0; 0 where it has none. */
-async function memoryShare({ redis, keys }: App): Promise<number> {
-  const { used, most } = await memoryAt(redis, keys.counters)
+async function memoryShare({ redis, partitions }: App): Promise<number> {
+  const { used, most } = await fullestOf(redis, partitions)
   return most === 0 ? 0 : used / most
 }

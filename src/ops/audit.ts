@@ -23,7 +23,7 @@ export const auditCommand = defineCommand({
   },
   run: async ({ config, options: { limit, json }, print }) => {
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
-    const entries = await readAudit(app.redis, app.keys, { limit })
+    const entries = await readAudit(app.redis, app.control, { limit })
     const lines = json ? entries.map((entry) => JSON.stringify(entry)) : auditLines(entries)
     for (const line of lines) print(line)
   },

@@ -16,7 +16,7 @@ const samples = { valid: 1_000, invalid: 50, users: 100 }
 
 /** Sends sample orders through SQS, shows how they are worked off, and prints what came of them. */
 export async function demonstrate(app: App, print: (line: string) => void, signal: AbortSignal): Promise<void> {
-  const before = await readCounters(app.redis, app.keys)
+  const before = await readCounters(app.redis, app.partitions)
   const bodies = [...sampleOrders({ ...samples, seed: Math.floor(Math.random() * 2 ** 32) })].map(({ body }) => body)
   using queue = await openQueue(app.config)
   const sending = progressOn(process.stdout, 'sent to SQS:', bodies.length)
@@ -31,14 +31,14 @@ export async function demonstrate(app: App, print: (line: string) => void, signa
 
 /** Polls the counters until every order sent since `before` is ranked, rejected or known. */
 async function worked(
-  { redis, keys }: App,
+  { redis, partitions }: App,
   before: Readonly<Record<string, number>>,
   total: number,
   show: (done: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
   for (let done = 0; done < total; ) {
-    const counters = await readCounters(redis, keys)
+    const counters = await readCounters(redis, partitions)
     const since = (name: string): number => (counters[name] ?? 0) - (before[name] ?? 0)
     done = since('ranked') + since('duplicates') + since('rejected')
     show(Math.min(done, total))
@@ -46,10 +46,10 @@ async function worked(
   }
 }
 
-async function resultLines({ redis, keys }: App): Promise<string[]> {
-  const { orders, minor } = await readGlobalStats(redis, keys)
-  const { users } = await readTop(redis, keys, 'spend', { limit: 5, offset: 0 })
-  const counters = await readCounters(redis, keys)
+async function resultLines({ redis, partitions }: App): Promise<string[]> {
+  const { orders, minor } = await readGlobalStats(redis, partitions)
+  const { users } = await readTop(redis, partitions, 'spend', { limit: 5, offset: 0 })
+  const counters = await readCounters(redis, partitions)
   const rejected = rejectedByCode(counters)
   return [
     `Global stats: ${orders.toLocaleString('en')} orders, ${money(minor)} revenue`,

@@ -57,13 +57,13 @@ interface Draining {
 
 /** Waits until the bridges have obeyed and nothing waits; tells what waits then, or when the time is over. */
 async function drain(
-  { redis, keys }: App,
+  { redis, partitions }: App,
   { timeoutMs, show }: Draining,
   signal: AbortSignal,
 ): Promise<{ drained: boolean; waiting: Waiting }> {
   const until = performance.now() + timeoutMs
   for (let known = -1, quietAt = 0; ; ) {
-    const counters = await readCounters(redis, keys)
+    const counters = await readCounters(redis, partitions)
     const now = performance.now()
     const { received = 0 } = counters
     if (received !== known) quietAt = now + settleMs
@@ -96,9 +96,9 @@ function barOf(): { show(left: number): void; end(): void } {
   }
 }
 
-async function leftLines({ redis, keys }: App, waiting: Waiting, timeout: number): Promise<string[]> {
+async function leftLines({ redis, control }: App, waiting: Waiting, timeout: number): Promise<string[]> {
   const rows = Object.entries(waiting).map(([stage, orders]) => [stage, orders.toLocaleString('en')])
-  const { bridge: _, ...stages } = await readSteering(redis, keys)
+  const { bridge: _, ...stages } = await readSteering(redis, control)
   const told = `Not drained in ${timeout.toLocaleString('en')} s:`
   return [told, ...table([['stage', 'waiting'], ...rows]), ...pausedLines(stages)]
 }

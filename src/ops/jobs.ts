@@ -2,8 +2,10 @@ import { setInterval as every, setTimeout as sleep } from 'node:timers/promises'
 import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { App, Tick } from '../app.ts'
 import { messageOf } from '../errors.ts'
+import { identityIn } from '../identity.ts'
 import { enqueueOnce } from '../ingest/enqueue.ts'
 import { outcomeSeconds } from '../messages.ts'
+import { partitionFor } from '../partitions.ts'
 import {
   bullConnection,
   isJobId,
@@ -17,7 +19,8 @@ import {
 import { countInvalid, type InvalidEntry, readInvalidEntry, readOldest } from '../stages/invalid-read.ts'
 import { type Outcome, readOutcome, readVerdict } from '../stages/outcome.ts'
 import { checkOrder } from '../stages/rules.ts'
-import { replayEntries } from '../stages/take.ts'
+import { type Edit, replayEntries, roundRecord, withdrawEntry } from '../stages/take.ts'
+import { compareIds } from '../time.ts'
 import type { Loop } from './supervise.ts'
 
 /** Most orders moved by one script call, and most characters: they become one entry, and hold Redis while they do. */
@@ -83,35 +86,47 @@ async function work<D, R>(
 }
 
 async function reprocess(app: App, job: Job<ReprocessData>, signal: AbortSignal): Promise<OrderVerdict> {
-  const { redis, keys } = app
+  const { redis, partitions } = app
   const ticket = ticketOf(job)
   const { body, edit } = reprocessData.parse(job.data)
   if (edit) {
-    const entry = await readInvalidEntry(redis, keys, edit.invalidId)
-    if (entry) await replayEntries(app, [entry], { ticket, limit: 1 }, { body, by: edit.by })
-    if ((await readOutcome(redis, keys, ticket)).sent === 0) {
+    const entry = await readInvalidEntry(redis, partitions, edit.invalidId)
+    if (entry) await replayEdited(app, entry, { body, by: edit.by }, ticket)
+    if ((await readOutcome(redis, partitions, ticket)).sent === 0) {
       throw new UnrecoverableError(
         `The invalid order ${edit.invalidId} is gone: it was replayed or discarded meanwhile.`,
       )
     }
   } else {
-    await enqueueOnce(redis, keys, ticket, body)
+    await enqueueOnce(app, ticket, { id: ticket, body })
   }
-  return readVerdict(redis, keys, await judged(app, job, signal))
+  return readVerdict(redis, partitions, await judged(app, job, signal))
+}
+
+/** Of a user in another partition now, it goes there first: killed in between, the next attempt sends nothing again. */
+async function replayEdited(app: App, entry: InvalidEntry, edit: Edit, ticket: string): Promise<void> {
+  if (partitionFor(app.partitions, identityIn(edit.body).userId) === entry.keys) {
+    await replayEntries(app, [entry], { ticket, limit: 1 }, edit)
+    return
+  }
+  const record = roundRecord(entry, ticket, edit, app.now())
+  if (!record) return
+  await enqueueOnce(app, ticket, record)
+  await withdrawEntry(app, entry, ticket)
 }
 
 async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
-  const { redis, keys, telemetry } = app
+  const { redis, partitions, telemetry } = app
   const ticket = ticketOf(job)
   const data = replayData.parse(job.data)
   if (data.dryRun) return rehearse(app, job, data, signal)
-  const before = await readOutcome(redis, keys, ticket)
+  const before = await readOutcome(redis, partitions, ticket)
   const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
   let { sent } = before
   for await (const entries of chunks(app, data, signal)) {
     const taken = await replayEntries(app, entries, { ticket, limit: data.limit })
     telemetry.emit('replayed', { job: ticket, orders: taken.length })
-    const outcome = await readOutcome(redis, keys, ticket)
+    const outcome = await readOutcome(redis, partitions, ticket)
     await job.updateProgress({ done: outcome.judged, total })
     sent = outcome.sent
     if (sent >= data.limit) break
@@ -172,15 +187,15 @@ function fitting(entries: readonly InvalidEntry[]): InvalidEntry[] {
 }
 
 async function nextEntries(
-  { redis, keys }: App,
+  { redis, partitions }: App,
   data: ReplayData,
   after: string,
   count: number,
 ): Promise<InvalidEntry[]> {
-  if (!data.ids) return readOldest(redis, keys, { code: data.code, until: data.until, after, count })
+  if (!data.ids) return readOldest(redis, partitions, { code: data.code, until: data.until, after, count })
   const left = [...new Set(data.ids)].filter((id) => compareIds(id, after) > 0).sort(compareIds)
   for (let from = 0; from < left.length; from += count) {
-    const read = left.slice(from, from + count).map((id) => readInvalidEntry(redis, keys, id))
+    const read = left.slice(from, from + count).map((id) => readInvalidEntry(redis, partitions, id))
     const entries = (await Promise.all(read)).filter((entry) => entry !== undefined)
     const wanted = entries.filter(({ record }) => data.code === undefined || record.code === data.code)
     if (wanted.length > 0) return wanted
@@ -188,24 +203,19 @@ async function nextEntries(
   return []
 }
 
-async function countMatching({ redis, keys }: App, { ids, code, until }: ReplayData): Promise<number> {
-  return ids ? new Set(ids).size : countInvalid(redis, keys, { code, until })
-}
-
-function compareIds(a: string, b: string): number {
-  const [[aMs = 0, aSequence = 0], [bMs = 0, bSequence = 0]] = [a.split('-').map(Number), b.split('-').map(Number)]
-  return aMs - bMs || aSequence - bSequence
+async function countMatching({ redis, partitions }: App, { ids, code, until }: ReplayData): Promise<number> {
+  return ids ? new Set(ids).size : countInvalid(redis, partitions, { code, until })
 }
 
 /**
  * Waits until every order that the job has sent has its verdict.
  * @throws when none comes for JOB_VERDICT_MS; the job is tried again and goes on waiting.
  */
-async function judged({ redis, keys, config }: App, job: Job, signal: AbortSignal): Promise<Outcome> {
+async function judged({ redis, partitions, config }: App, job: Job, signal: AbortSignal): Promise<Outcome> {
   let seen = -1
   let newsAt = performance.now()
   for (;;) {
-    const outcome = await readOutcome(redis, keys, job.id ?? '')
+    const outcome = await readOutcome(redis, partitions, job.id ?? '')
     const { judged, sent } = outcome
     if (judged !== seen) {
       newsAt = performance.now()

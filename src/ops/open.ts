@@ -4,7 +4,7 @@ import { destination, pino } from 'pino'
 import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
-import { makeKeys, manifestKey } from '../keys.ts'
+import { makeControlKeys, makePartitions, manifestKey } from '../keys.ts'
 import { closeRedis, openRedis, type Patience, type RedisClient, safeUrl } from '../redis.ts'
 import { openTelemetry } from '../telemetry.ts'
 
@@ -31,18 +31,23 @@ export async function connectApp(config: Config, patience: Patience): Promise<Ap
   )
   const telemetry = openTelemetry(log)
   const redis = await openRedis(config, patience, telemetry)
+  const partitions = makePartitions(partitionsOf(config))
   return {
     config,
     redis,
     telemetry,
-    // On a cluster the keys of a script must share a slot: all of them carry the tag of one partition.
-    keys: config.redisCluster ? makeKeys(0) : makeKeys(),
+    partitions,
+    control: makeControlKeys(partitions),
     instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
     now: () => new Date(),
     pulse: new Map(),
     [Symbol.asyncDispose]: async () => closeRedis(redis),
   }
 }
+
+/** On a cluster the keys of a script must share a slot: even one partition has a tag there. */
+const partitionsOf = ({ partitions, redisCluster }: Config): number | undefined =>
+  partitions ?? (redisCluster ? 1 : undefined)
 
 /** On a terminal a line is read by a person: time, event, and what it carries. */
 const forPeople = {
@@ -79,4 +84,8 @@ export async function manifestConflicts(redis: RedisClient, config: Config): Pro
   })
 }
 
-const fixedSettings = (config: Config) => ({ LEDGER_DAYS: config.ledgerDays, LEDGER_BUCKETS: config.ledgerBuckets })
+const fixedSettings = (config: Config) => ({
+  LEDGER_DAYS: config.ledgerDays,
+  LEDGER_BUCKETS: config.ledgerBuckets,
+  PARTITIONS: partitionsOf(config) ?? 'none',
+})

@@ -34,8 +34,8 @@ export const replayCommand = defineCommand({
     const limit = limitOf(words, options.limit)
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await using queues = openQueues(app.redis)
-    const until = await newestId(app.redis, app.keys)
-    const total = Math.min(limit, await countInvalid(app.redis, app.keys, { code: options.code, until }))
+    const until = await newestId(app.redis, app.partitions)
+    const total = Math.min(limit, await countInvalid(app.redis, app.partitions, { code: options.code, until }))
     const jobId = newJobId('replay', randomUUID())
     const data = { limit, code: options.code, dryRun: options['dry-run'], until }
     await queues.replay.add('replay', data, { jobId })

@@ -1,4 +1,5 @@
 import { setInterval as every } from 'node:timers/promises'
+import { z } from 'zod'
 import { openApi, openHealth } from '../api/server.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
@@ -7,7 +8,6 @@ import { openQueue } from '../ingest/queue.ts'
 import { closeOnStop } from '../redis.ts'
 import { readCounters, waitingForAny } from '../stages/books.ts'
 import { pipeline } from '../stages/pipeline.ts'
-import { runStage } from '../stages/run.ts'
 import type { Stage } from '../stages/stage.ts'
 import { timelineLoop } from '../stages/timeline.ts'
 import { openTracing } from '../tracing.ts'
@@ -16,6 +16,7 @@ import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
 import { jobLoops } from './jobs.ts'
 import { openApp } from './open.ts'
+import { shareOut, stageLoop } from './share.ts'
 import { openSteering } from './steer.ts'
 import { type Loop, supervise } from './supervise.ts'
 
@@ -26,11 +27,11 @@ interface Role extends AsyncDisposable {
   readonly steered?: readonly Loop[]
 }
 
-type Opener = (app: App) => Promise<Role>
+type Opener = (app: App, partitions: readonly number[] | undefined) => Promise<Role>
 
 const openers: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['bridge', bridge],
-  ...pipeline.map((stage): [string, Opener] => [stage.name, (app) => worker(app, stage)]),
+  ...pipeline.map((stage): [string, Opener] => [stage.name, (app, partitions) => worker(app, stage, partitions)]),
   ['jobs', jobs],
   ['api', api],
 ])
@@ -39,16 +40,22 @@ export const roleNames = [...openers.keys()]
 
 /**
  * Opens the named roles and runs them until the signal aborts.
+ * @param partitions those that its stages work; undefined for those that fall to this process
  * @throws OrdersError when one cannot be opened; nothing runs then.
  */
-export async function runRoles(opened: App, names: readonly string[], signal: AbortSignal): Promise<void> {
+export async function runRoles(
+  opened: App,
+  names: readonly string[],
+  signal: AbortSignal,
+  partitions?: readonly number[],
+): Promise<void> {
   await checkAtStart(opened, names)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)) }
   const loops: Loop[] = []
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {
-    const role = stack.use(await open(app))
+    const role = stack.use(await open(app, partitions))
     loops.push(...role.loops, ...(role.steered ?? []).map((loop) => steerer.steer(name, loop)))
   }
   if (names.some((name) => name === 'bridge' || pipeline.some((stage) => stage.name === name)))
@@ -71,7 +78,7 @@ function openersOf(names: readonly string[]): [name: string, open: Opener][] {
 async function bridge(app: App): Promise<Role> {
   await using stack = new AsyncDisposableStack()
   const queue = stack.use(await openQueue(app.config))
-  const readWaiting = async (): Promise<number> => waitingForAny(await readCounters(app.redis, app.keys))
+  const readWaiting = async (): Promise<number> => waitingForAny(await readCounters(app.redis, app.partitions))
   const bridge = stack.use(await openBridge(app, queue, readWaiting))
   const pollers = Array.from({ length: app.config.bridgePollers }, (_, i) => ({
     name: `bridge-${i + 1}`,
@@ -85,9 +92,14 @@ async function bridge(app: App): Promise<Role> {
   }
 }
 
-async function worker(app: App, stage: Stage): Promise<Role> {
-  const loop: Loop = { name: stage.name, run: (tick, signal) => runStage(app, stage, tick, signal) }
-  return { loops: [], steered: [loop], [Symbol.asyncDispose]: async () => {} }
+/** On the given partitions; else several are shared out among the processes that run the stage, and one is worked by all. */
+async function worker(app: App, stage: Stage, given: readonly number[] | undefined): Promise<Role> {
+  const shared = given === undefined && app.partitions.length > 1 ? shareOut(app, stage) : undefined
+  if (shared)
+    return { loops: [shared.leasing], steered: shared.loops, [Symbol.asyncDispose]: shared[Symbol.asyncDispose] }
+  const own = app.partitions.filter((_, partition) => given === undefined || given.includes(partition))
+  const steered = own.map((keys) => stageLoop({ ...app, keys }, stage))
+  return { loops: [], steered, [Symbol.asyncDispose]: async () => {} }
 }
 
 async function api(app: App): Promise<Role> {
@@ -104,15 +116,39 @@ async function tickWhileAlive(tick: () => void, signal: AbortSignal): Promise<vo
   for await (const _ of every(1_000, undefined, { signal })) tick()
 }
 
+/** @param list such as `0-3,7` */
+function numbersIn(list: string): number[] {
+  return list.split(',').flatMap((part) => {
+    const [from = 0, to = from] = part.split('-').map(Number)
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => from + at)
+  })
+}
+
 export const runCommand = defineCommand({
   name: 'run',
   words: '<role…>',
   about: `Runs the named roles in this process: ${roleNames.join(', ')}. Start as many processes as you like.`,
-  options: {},
-  run: async ({ config, words, signal }) => {
+  options: {
+    partitions: {
+      hint: 'LIST',
+      about: 'the partitions that its stages work, such as 0-3,7 (default those that fall to this process)',
+      expected: 'numbers and ranges separated by commas, such as 0-3,7',
+      schema: z
+        .string()
+        .regex(/^\d{1,3}(-\d{1,3})?(,\d{1,3}(-\d{1,3})?)*$/)
+        .transform(numbersIn)
+        .optional(),
+    },
+  },
+  run: async ({ config, words, options: { partitions }, signal }) => {
     if (words.length === 0) throw new OrdersError('ORD_USAGE', `orders run: no role: expected ${roleNames.join(', ')}.`)
     openersOf(words)
     await using app = await openApp(config)
-    await runRoles(app, [...new Set(words)], signal)
+    const beyond = partitions?.find((partition) => partition >= app.partitions.length)
+    if (beyond !== undefined) {
+      const told = `orders run: there is no partition ${beyond}, there are ${app.partitions.length}`
+      throw new OrdersError('ORD_USAGE', `${told}: count them from 0 on.`)
+    }
+    await runRoles(app, [...new Set(words)], signal, partitions)
   },
 })

@@ -64,7 +64,7 @@ export const statusCommand = defineCommand({
   run: async ({ config, options: { watch, json }, signal, print }) => {
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await show({ watch, json, signal, print }, async () => {
-      const status = await readStatus(app.redis, app.keys)
+      const status = await readStatus(app.redis, app)
       return json ? JSON.stringify(status) : statusLines(status).join('\n')
     })
   },

@@ -19,12 +19,12 @@ export async function openSteering(app: App, signal: AbortSignal): Promise<Steer
   const parts = new Map<string, Part>()
   const stop = new AbortController()
   const ending = AbortSignal.any([signal, stop.signal])
-  let steering: Steering = await readSteering(app.redis, app.keys) // who cannot know it at the start does not begin
+  let steering: Steering = await readSteering(app.redis, app.control) // who cannot know it at the start does not begin
   let failing = false
 
   async function read(): Promise<void> {
     try {
-      steering = await readSteering(app.redis, app.keys)
+      steering = await readSteering(app.redis, app.control)
       failing = false
     } catch (error) {
       if (!failing && !ending.aborted) app.telemetry.emit('steeringFailed', { error: messageOf(error) })

@@ -33,7 +33,7 @@ export const topCommand = defineCommand({
   run: async ({ config, options: { by, n, watch, json }, signal, print }) => {
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await show({ watch, json, signal, print }, async () => {
-      const page = await readTop(app.redis, app.keys, by, { limit: n, offset: 0 })
+      const page = await readTop(app.redis, app.partitions, by, { limit: n, offset: 0 })
       return json ? JSON.stringify(topUsers.reply.parse(topUsersOf(by, n, page))) : topLines(by, page).join('\n')
     })
   },

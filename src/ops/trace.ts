@@ -38,7 +38,7 @@ function ownersLines(
 }
 
 /** What is paused, so that nobody looks for another reason. */
-const whyItWaits = async ({ redis, keys }: App): Promise<string[]> => pausedLines(await readSteering(redis, keys))
+const whyItWaits = async ({ redis, control }: App): Promise<string[]> => pausedLines(await readSteering(redis, control))
 
 /** Whatever text of others is in a line: none steers the terminal. */
 const told = (lines: readonly string[]): string => lines.map(printable).join('\n')

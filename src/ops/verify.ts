@@ -48,7 +48,7 @@ function refuseToSpoil({ applied, totals }: Books, { sums, wrongUsers, examples 
 }
 
 async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Verification> {
-  const books = await readBooks(app.redis, app.keys)
+  const books = await readBooks(app.redis, app.partitions)
   if (!deep) return { verdict: books.balanced ? 'right' : 'wrong', books }
   const found = await audit(app, signal)
   return { verdict: books.balanced ? found.verdict : 'wrong', books, audit: found }

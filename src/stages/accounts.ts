@@ -1,6 +1,6 @@
-import type { App } from '../app.ts'
+import type { Partition } from '../app.ts'
 import type { CountedRecord } from '../messages.ts'
-import { mastersOf, type RedisClient } from '../redis.ts'
+import { masterOf, type RedisClient } from '../redis.ts'
 import { exact, type Moment, type Tail } from './tail.ts'
 
 /** A user's totals; the minor units exact, however large. */
@@ -23,7 +23,7 @@ export interface AccountsAt {
  * the hashes to a moment after it the tail is read; a user's totals at that moment are the greater of what the scan saw
  * and of what came by, because totals only grow. Undefined where the tail has a gap: then it is to be done again.
  */
-export async function readAccounts(app: App, tail: Tail, signal: AbortSignal): Promise<AccountsAt | undefined> {
+export async function readAccounts(app: Partition, tail: Tail, signal: AbortSignal): Promise<AccountsAt | undefined> {
   const accounts = new Map<string, Account>()
   const onRecord = (record: CountedRecord): void => raise(accounts, record)
   const unreadable = await tail.during(scanUsers(app, accounts, signal), onRecord)
@@ -54,23 +54,26 @@ const scanCount = 1_000
 /** Hashes read at once: more would keep the tail waiting, whose entries are trimmed as soon as they are ranked. */
 const readCount = 100
 
-async function scanUsers({ redis, keys }: App, accounts: Map<string, Account>, signal: AbortSignal): Promise<string[]> {
+async function scanUsers(
+  { redis, keys }: Partition,
+  accounts: Map<string, Account>,
+  signal: AbortSignal,
+): Promise<string[]> {
   const prefix = keys.userStats('')
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
   const unreadable: string[] = []
-  for (const node of mastersOf(redis)) {
-    for (let cursor = '', found: string[]; cursor !== '0'; ) {
-      signal.throwIfAborted()
-      ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', pattern, 'COUNT', scanCount)
-      for (let from = 0; from < found.length; from += readCount) {
-        const userIds = found.slice(from, from + readCount).map((key) => key.slice(prefix.length))
-        const read = await readTotals(redis, userIds.map(keys.userStats))
-        userIds.forEach((userId, at) => {
-          const account = read[at]
-          if (account) raiseTo(accounts, userId, account)
-          else unreadable.push(userId)
-        })
-      }
+  const node = await masterOf(redis, keys.counters)
+  for (let cursor = '', found: string[]; cursor !== '0'; ) {
+    signal.throwIfAborted()
+    ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', pattern, 'COUNT', scanCount)
+    for (let from = 0; from < found.length; from += readCount) {
+      const userIds = found.slice(from, from + readCount).map((key) => key.slice(prefix.length))
+      const read = await readTotals(redis, userIds.map(keys.userStats))
+      userIds.forEach((userId, at) => {
+        const account = read[at]
+        if (account) raiseTo(accounts, userId, account)
+        else unreadable.push(userId)
+      })
     }
   }
   return unreadable

@@ -1,4 +1,5 @@
 import type { Keys } from '../keys.ts'
+import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis.ts'
 import { defineStage, hincrby, pass } from './stage.ts'
 
@@ -27,12 +28,16 @@ export interface Totals {
   readonly minor: number
 }
 
-export async function readUserStats(redis: RedisClient, keys: Keys, userId: string): Promise<Totals> {
-  return totals(await redis.hmget(keys.userStats(userId), 'order_count', 'total_spend_minor'))
+export async function readUserStats(redis: RedisClient, partitions: readonly Keys[], userId: string): Promise<Totals> {
+  const user = partitionFor(partitions, userId).userStats(userId)
+  return totals(await redis.hmget(user, 'order_count', 'total_spend_minor'))
 }
 
-export async function readGlobalStats(redis: RedisClient, keys: Keys): Promise<Totals> {
-  return totals(await redis.hmget(keys.globalStats, 'total_orders', 'total_revenue_minor'))
+/** Of all partitions. */
+export async function readGlobalStats(redis: RedisClient, partitions: readonly Keys[]): Promise<Totals> {
+  const read = partitions.map(({ globalStats }) => redis.hmget(globalStats, 'total_orders', 'total_revenue_minor'))
+  const all = (await Promise.all(read)).map(totals)
+  return all.reduce((sum, { orders, minor }) => ({ orders: sum.orders + orders, minor: sum.minor + minor }))
 }
 
 function totals([orders, minor]: readonly (string | null)[]): Totals {

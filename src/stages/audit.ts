@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { App } from '../app.ts'
+import type { App, Partition } from '../app.ts'
+import type { Keys } from '../keys.ts'
 import type { CountedRecord } from '../messages.ts'
 import { readAccounts } from './accounts.ts'
-import { type Audit, compare, type Later, type Scores } from './compare.ts'
+import { type Audit, compare, type Later, type Scores, together } from './compare.ts'
 import { decodeEntry } from './consume.ts'
 import { groupNamed } from './groups.ts'
 import { leaderboard } from './leaderboard.ts'
@@ -12,9 +13,20 @@ import { mostAttempts, openTail } from './tail.ts'
  * Whether the users' totals add up to the global stats, and each user has the scores of their totals. Reads only, in
  * chunks that do not hold up Redis, and is exact while all stages work: the users' totals are those of one moment T (see
  * readAccounts). Then the leaderboard finishes what was counted by T, while the tail is read on. A user's score must be
- * that of their total at T or of one of the totals that came by later.
+ * that of their total at T or of one of the totals that came by later. One partition after the other.
  */
 export async function audit(app: App, signal: AbortSignal): Promise<Audit> {
+  const audits: Audit[] = []
+  for (const keys of app.partitions) audits.push(told(keys, await auditPartition({ ...app, keys }, signal)))
+  return audits.reduce(together)
+}
+
+function told({ partition }: Keys, audit: Audit): Audit {
+  if (partition === undefined) return audit
+  return { ...audit, differences: audit.differences.map((difference) => `Partition ${partition}: ${difference}`) }
+}
+
+async function auditPartition(app: Partition, signal: AbortSignal): Promise<Audit> {
   for (let attempt = 1; attempt <= mostAttempts; attempt++) {
     const found = await auditOnce(app, signal)
     if (found) return found
@@ -24,7 +36,7 @@ export async function audit(app: App, signal: AbortSignal): Promise<Audit> {
 }
 
 /** Undefined where the tail has a gap. */
-async function auditOnce(app: App, signal: AbortSignal): Promise<Audit | undefined> {
+async function auditOnce(app: Partition, signal: AbortSignal): Promise<Audit | undefined> {
   using tail = await openTail(app, signal)
   const at = await readAccounts(app, tail, signal)
   if (!at) return undefined
@@ -47,7 +59,7 @@ const pollMs = 20
  * Resolves when the leaderboard has finished all entries up to `id`; where it has got nowhere for twice CLAIM_IDLE_MS
  * (by when a dead consumer's entries are claimed), with the first entry that it has not finished.
  */
-async function untilRanked(app: App, id: string, signal: AbortSignal): Promise<string | undefined> {
+async function untilRanked(app: Partition, id: string, signal: AbortSignal): Promise<string | undefined> {
   for (let before = '', movedAt = performance.now(); ; ) {
     const [first, ...more] = await readUnranked(app, id)
     if (first === undefined) return undefined
@@ -60,7 +72,7 @@ async function untilRanked(app: App, id: string, signal: AbortSignal): Promise<s
 }
 
 /** Entries up to `id` that the leaderboard has not finished: the first, and enough of the others to see that it gets on. */
-async function readUnranked({ redis, keys }: App, id: string): Promise<string[]> {
+async function readUnranked({ redis, keys }: Partition, id: string): Promise<string[]> {
   const stream = keys.stream.counted
   if (id === '0-0') return []
   const group = groupNamed(await redis.xinfo('GROUPS', stream), leaderboard.name)
@@ -70,7 +82,7 @@ async function readUnranked({ redis, keys }: App, id: string): Promise<string[]>
   return [...pending.map(([entry = '']) => entry), ...waiting.map(([entry]) => entry)]
 }
 
-async function usersBetween({ redis, keys }: App, first: string, last: string): Promise<Set<string>> {
+async function usersBetween({ redis, keys }: Partition, first: string, last: string): Promise<Set<string>> {
   const users = new Set<string>()
   for (let from = first, count = 50; ; ) {
     const entries = await redis.xrangeBuffer(keys.stream.counted, from, last, 'COUNT', count)
@@ -84,7 +96,7 @@ async function usersBetween({ redis, keys }: App, first: string, last: string): 
   }
 }
 
-async function readScores({ redis, keys }: App, signal: AbortSignal): Promise<Scores> {
+async function readScores({ redis, keys }: Partition, signal: AbortSignal): Promise<Scores> {
   const read = async (key: string): Promise<Map<string, number>> => {
     const scores = new Map<string, number>()
     for (let cursor = '', found: string[]; cursor !== '0'; ) {

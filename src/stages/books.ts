@@ -12,11 +12,21 @@ const script = loadScript(import.meta.url)
 
 type Counters = Readonly<Record<string, number>>
 
-/** What is no whole number is left out: somebody else wrote it. */
-export async function readCounters(redis: RedisClient, keys: Keys): Promise<Record<string, number>> {
-  const counters = await redis.hgetall(keys.counters)
-  const numbers = Object.entries(counters).map(([name, value]): [string, number] => [name, Number(value)])
-  return Object.fromEntries(numbers.filter(([, value]) => Number.isSafeInteger(value)))
+/** Sums over all partitions. What is no whole number is left out: somebody else wrote it. */
+export async function readCounters(redis: RedisClient, partitions: readonly Keys[]): Promise<Record<string, number>> {
+  const read = await Promise.all(partitions.map(({ counters }) => redis.hgetall(counters)))
+  return sumOf(
+    read.map((counters) => {
+      const numbers = Object.entries(counters).map(([name, value]): [string, number] => [name, Number(value)])
+      return Object.fromEntries(numbers.filter(([, value]) => Number.isSafeInteger(value)))
+    }),
+  )
+}
+
+function sumOf(all: readonly Counters[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const [name, value] of all.flatMap(Object.entries<number>)) sums[name] = (sums[name] ?? 0) + value
+  return sums
 }
 
 /** Orders that came in and did not go out. The counters are read at one moment, so this is exact. */
@@ -70,11 +80,41 @@ export interface Books {
 }
 
 /**
- * Reads all books at one moment and compares them: what waits by the counters with what the streams hold, the global
- * stats with the counter, and the three views of the invalid channel.
+ * Reads all books of each partition at one moment and compares them: what waits by the counters with what the streams
+ * hold, the global stats with the counter, and the three views of the invalid channel.
  * @throws OrdersError ORD_REDIS_REPLY where the script cannot run: a key has another type, or Redis is the emulator.
  */
-export async function readBooks(redis: RedisClient, keys: Keys): Promise<Books> {
+export async function readBooks(redis: RedisClient, partitions: readonly Keys[]): Promise<Books> {
+  const books = await Promise.all(partitions.map((keys) => readBooksOf(redis, keys)))
+  return books.reduce(added)
+}
+
+/** A stage of which one partition holds too much to be measured is not measured. */
+function added(one: Books, other: Books): Books {
+  const stages = one.stages.map((stage, at): StageBooks => {
+    const more = other.stages[at] as StageBooks
+    const measured = stage.measured === null || more.measured === null ? null : stage.measured + more.measured
+    return { ...sums(stage, more), stage: stage.stage, measured, balanced: stage.balanced && more.balanced }
+  })
+  return {
+    ...sums(one, other),
+    balanced: one.balanced && other.balanced,
+    stages,
+    totals: sums(one.totals, other.totals),
+    invalid: { ...sums(one.invalid, other.invalid), balanced: one.invalid.balanced && other.invalid.balanced },
+    differences: [...one.differences, ...other.differences],
+  }
+}
+
+/** Each number of one with that of the other. */
+function sums<T extends object>(one: T, other: T): { [K in keyof T]: T[K] } {
+  const summed = Object.entries(one).map(([name, value]) => {
+    return [name, typeof value === 'number' ? value + Number(other[name as keyof T]) : value]
+  })
+  return Object.fromEntries(summed)
+}
+
+async function readBooksOf(redis: RedisClient, keys: Keys): Promise<Books> {
   const [flat, [orders, minor], [stream, list, groups], measured] = await read(redis, keys)
   const all = pairs(flat)
   const counters = Object.fromEntries(all.filter(([, value]) => Number.isSafeInteger(value)))
@@ -83,7 +123,7 @@ export async function readBooks(redis: RedisClient, keys: Keys): Promise<Books> 
   const of = (name: string): number => counters[name] ?? 0
   const stages = pipeline.map((stage, at) => stageBooks(stage, counters, measured[at] ?? -1))
   const applied = of(aggregate.counts)
-  const differences = [
+  const found = [
     ...all.flatMap(([name]) => (name in counters ? [] : [`The counter ${name} is no whole number.`])),
     ...stages.filter(({ balanced }) => !balanced).map(stageDifference),
     ...([orders, minor].every((total) => total === null || /^-?\d+$/.test(total))
@@ -94,6 +134,7 @@ export async function readBooks(redis: RedisClient, keys: Keys): Promise<Books> 
       ? []
       : [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]),
   ]
+  const differences = keys.partition === undefined ? found : found.map((told) => `Partition ${keys.partition}: ${told}`)
   return {
     balanced: differences.length === 0,
     received: of('received'),

@@ -13,6 +13,8 @@
 --   orders   orders in the records to pass   received   orders to count as received here
 --   sent, traceparent   fields t and p of the entry emitted, if any
 --   counts   { passed, rejected }: names of counters
+--   id       { step, rest }, with partitions: an id in the invalid stream has a sequence ≡ rest (mod step), so that ids of
+--            all partitions differ
 -- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then of each rejected one code, key
 --   number of its group, orders and record (JSON without the first brace)
 --
@@ -171,12 +173,32 @@ if #emitted > 0 then
   call('XADD', KEYS[2], '*', unpack(entry))
 end
 
+local last_ms, last_sequence
+local function invalid_id()
+  if not plan.id then return '*' end
+  if not last_ms then
+    last_ms, last_sequence = 0, -1
+    if call('EXISTS', KEYS[4]) == 1 then
+      local info = call('XINFO', 'STREAM', KEYS[4])
+      for i = 1, #info, 2 do
+        if info[i] == 'last-generated-id' then last_ms, last_sequence = info[i + 1]:match('(%d+)-(%d+)') end
+      end
+      last_ms, last_sequence = tonumber(last_ms), tonumber(last_sequence)
+    end
+  end
+  local now, step, rest = time[1] * 1000 + math.floor(time[2] / 1000), plan.id.step, plan.id.rest
+  if now > last_ms then last_ms, last_sequence = now, -1 end
+  local after = last_sequence + 1
+  last_sequence = after + (rest - after) % step
+  return format('%.0f-%.0f', last_ms, last_sequence)
+end
+
 local rejected, by_code, rejected_as = 0, {}, {}
 for i = 1, plan.rejects do
   if not ledger or fresh[plan.emits + i] then
     local at = first_reject + 4 * (i - 1)
     local code, group, orders, record = ARGV[at], KEYS[tonumber(ARGV[at + 1])], tonumber(ARGV[at + 2]), ARGV[at + 3]
-    local id = call('XADD', KEYS[4], '*', 'code', code, 'record', '{' .. record)
+    local id = call('XADD', KEYS[4], invalid_id(), 'code', code, 'record', '{' .. record)
     call('LPUSH', KEYS[5], '{"id":"' .. id .. '",' .. record)
     rejected_as[i] = id
     local ms, sequence = id:match('(%d+)-(%d+)')

@@ -3,6 +3,7 @@ import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { codeOf, outcomeSeconds } from '../messages.ts'
+import { mostPartitions } from '../partitions.ts'
 import { loadScript, runScript } from '../script.ts'
 import { generationSeconds } from './ledger.ts'
 import { rejectedBy } from './pipeline.ts'
@@ -65,6 +66,7 @@ export async function commit(
     orders: plan.orders,
     received: plan.received,
     ...(plan.emits.length > 0 && plan.sent.length > 0 && { sent: JSON.stringify(plan.sent) }),
+    ...(keys.partition !== undefined && { id: { step: mostPartitions, rest: keys.partition } }),
     traceparent,
     counts: { passed: stage.counts, rejected: rejectedBy(stage) },
   }

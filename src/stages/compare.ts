@@ -82,6 +82,33 @@ export function compare({ accounts, moment, unreadable }: AccountsAt, seen: Seen
   }
 }
 
+/** The audits of two partitions as one. */
+export function together(one: Audit, other: Audit): Audit {
+  const verdicts = [one.verdict, other.verdict]
+  const sums = one.sums && other.sums && { one: one.sums, other: other.sums }
+  return {
+    verdict:
+      verdicts.find((verdict) => verdict === 'wrong') ?? verdicts.find((verdict) => verdict !== 'right') ?? 'right',
+    users: one.users + other.users,
+    ...(sums && {
+      sums: {
+        users: plus(sums.one.users, sums.other.users),
+        global: plus(sums.one.global, sums.other.global),
+        leaderboards: plus(sums.one.leaderboards, sums.other.leaderboards),
+      },
+    }),
+    wrongUsers: one.wrongUsers + other.wrongUsers,
+    examples: [...one.examples, ...other.examples].slice(0, mostExamples),
+    undecidedUsers: one.undecidedUsers + other.undecidedUsers,
+    differences: [...one.differences, ...other.differences],
+  }
+}
+
+export const plus = (one: Sum, other: Sum): Sum => ({
+  orders: one.orders + other.orders,
+  minor: one.minor + other.minor,
+})
+
 function wrongUser(userId: string, account: Account | undefined, { spend, orders }: Scores): WrongUser {
   return {
     user_id: userId,

@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { Partition } from '../app.ts'
 import type { CountedRecord, RawRecord, ValidRecord } from '../messages.ts'
 import { readCounters } from './books.ts'
 import { generationNow } from './ledger.ts'
@@ -39,7 +39,7 @@ export interface Evidence {
 /** An order moves on four times at most, unless it is replayed again and again. */
 const mostLooks = 5
 
-export async function gather(app: App, order: OrderName): Promise<Evidence> {
+export async function gather(app: Partition, order: OrderName): Promise<Evidence> {
   for (let look = 1; ; look++) {
     const evidence = await lookOnce(app, order)
     if (evidence.settled || look === mostLooks) return evidence
@@ -51,9 +51,9 @@ export async function gather(app: App, order: OrderName): Promise<Evidence> {
  * a replay takes an order back past what was looked at, and only a commit between the look at a stream and the last
  * transaction makes what is absent there look as if it had gone by before. Both are noticed: it is to be looked again.
  */
-async function lookOnce(app: App, order: OrderName): Promise<Evidence> {
+async function lookOnce(app: Partition, order: OrderName): Promise<Evidence> {
   const place = { ...order, generation: await generationNow(app) }
-  const before = await readCounters(app.redis, app.keys)
+  const before = await readCounters(app.redis, [app.keys])
   const raw = await findRaw(app, order)
   const early = await readWhereabouts(app, place, raw.found)
   const valid = await findValid(app, order)

@@ -1,13 +1,15 @@
 import { z } from 'zod'
+import { identityIs } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { codeOf, history, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
-import { identityIs } from './rules.ts'
+import { compareIds } from '../time.ts'
 
-/** A rejected record as JSON, as the API shows it. */
+/** A rejected record as JSON, as the API shows it, and the partition that has it. Ids of all partitions differ. */
 interface InvalidJson {
   readonly id: string
   readonly json: string
+  readonly keys: Keys
 }
 
 /** The same, read. `text` is what was sent, byte for byte; undefined where it was no text. */
@@ -39,12 +41,16 @@ export interface InvalidFilter {
  * JSON texts of rejected records, newest first. By code in the time of what is found; by user the channel is read
  * through, a page at a time, until enough are found. Fewer than `limit` where they are large.
  */
-export async function readInvalid(redis: RedisClient, keys: Keys, filter: InvalidFilter): Promise<string[]> {
+export async function readInvalid(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  filter: InvalidFilter,
+): Promise<string[]> {
   const { limit, code, userId, before } = filter
   const found: string[] = []
   let length = 0
   const most = userId === undefined ? limit : Number.POSITIVE_INFINITY
-  for await (const { json } of newestFirst(redis, keys, { code, before, most })) {
+  for await (const { json } of newestFirst(redis, partitions, { code, before, most })) {
     if (userId !== undefined && ownerOf(json) !== userId) continue
     found.push(json)
     length += json.length
@@ -53,20 +59,45 @@ export async function readInvalid(redis: RedisClient, keys: Keys, filter: Invali
   return found
 }
 
-export async function readInvalidEntry(redis: RedisClient, keys: Keys, id: string): Promise<InvalidEntry | undefined> {
+export async function readInvalidEntry(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  id: string,
+): Promise<InvalidEntry | undefined> {
+  const found = await Promise.all(partitions.map((keys) => readEntry(redis, keys, id)))
+  return found.find((entry) => entry !== undefined)
+}
+
+async function readEntry(redis: RedisClient, keys: Keys, id: string): Promise<InvalidEntry | undefined> {
   const [found] = await redis.xrange(keys.invalid, id, id)
-  return found && toEntry(found)
+  return found && toEntry(keys, found)
 }
 
 /** The oldest entries up to and with `until`, of a code or of all: what a replay takes next. */
 export async function readOldest(
   redis: RedisClient,
+  partitions: readonly Keys[],
+  range: OldestRange,
+): Promise<InvalidEntry[]> {
+  const found = await Promise.all(partitions.map((keys) => readOldestOf(redis, keys, range)))
+  return found.flat().sort(byId).slice(0, range.count)
+}
+
+interface OldestRange {
+  readonly code?: RejectCode | undefined
+  readonly after: string
+  readonly until: string
+  readonly count: number
+}
+
+async function readOldestOf(
+  redis: RedisClient,
   keys: Keys,
-  { code, after, until, count }: { code?: RejectCode | undefined; after: string; until: string; count: number },
+  { code, after, until, count }: OldestRange,
 ): Promise<InvalidEntry[]> {
   if (!code) {
     const found = await redis.xrange(keys.invalid, `(${after}`, until, 'COUNT', count)
-    return found.map(toEntry)
+    return found.map((entry) => toEntry(keys, entry))
   }
   const of = groupsOf(code).map((group) =>
     redis.zrangebylex(keys.invalidGroup(group), `(${sortable(after)}`, `[${sortable(until)}`, 'LIMIT', 0, count),
@@ -78,18 +109,24 @@ export async function readOldest(
 /** How many entries there are up to and with `until`. */
 export async function countInvalid(
   redis: RedisClient,
-  keys: Keys,
+  partitions: readonly Keys[],
   { code, until }: { code?: RejectCode | undefined; until: string },
 ): Promise<number> {
   const groups = code ? groupsOf(code) : rejectGroupNames
-  const counts = groups.map((group) => redis.zlexcount(keys.invalidGroup(group), '-', `[${sortable(until)}`))
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+  const names = partitions.flatMap((keys) => groups.map((group) => keys.invalidGroup(group)))
+  const counts = await Promise.all(names.map((name) => redis.zlexcount(name, '-', `[${sortable(until)}`)))
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** The id of the newest entry; `0-0` where there is none. */
-export async function newestId(redis: RedisClient, keys: Keys): Promise<string> {
-  const [newest] = await redis.xrevrange(keys.invalid, '+', '-', 'COUNT', 1)
-  return newest?.[0] ?? '0-0'
+export async function newestId(redis: RedisClient, partitions: readonly Keys[]): Promise<string> {
+  const newest = await Promise.all(partitions.map(({ invalid }) => redis.xrevrange(invalid, '+', '-', 'COUNT', 1)))
+  return (
+    newest
+      .flatMap(([entry]) => entry?.[0] ?? [])
+      .sort(compareIds)
+      .at(-1) ?? '0-0'
+  )
 }
 
 export interface GroupSummary {
@@ -103,22 +140,37 @@ export interface GroupSummary {
 }
 
 /** Every reason that has entries, most first. */
-export async function summarize(redis: RedisClient, keys: Keys): Promise<GroupSummary[]> {
-  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, keys, group)))
+export async function summarize(redis: RedisClient, partitions: readonly Keys[]): Promise<GroupSummary[]> {
+  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, partitions, group)))
   return groups.filter((group) => group !== undefined).sort((a, b) => b.count - a.count)
 }
 
-async function summarizeGroup(redis: RedisClient, keys: Keys, group: RejectGroup): Promise<GroupSummary | undefined> {
-  const key = keys.invalidGroup(group)
-  const [count, [first], [last]] = await Promise.all([
-    redis.zcard(key),
-    redis.zrange(key, '0', '0'),
-    redis.zrange(key, '-1', '-1'),
-  ])
-  if (!first || !last) return undefined
-  const example = await readInvalidEntry(redis, keys, idOf(last))
+async function summarizeGroup(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  group: RejectGroup,
+): Promise<GroupSummary | undefined> {
+  const found = await Promise.all(
+    partitions.map(async (keys) => {
+      const key = keys.invalidGroup(group)
+      const [count, [first], [last]] = await Promise.all([
+        redis.zcard(key),
+        redis.zrange(key, '0', '0'),
+        redis.zrange(key, '-1', '-1'),
+      ])
+      return first && last ? [{ keys, count, first, last }] : []
+    }),
+  )
+  const parts = found.flat().sort((one, other) => (one.last < other.last ? -1 : 1))
+  const [newest, first] = [parts.at(-1), parts.map((part) => part.first).sort()[0]]
+  if (!newest || !first) return undefined
+  const example = await readEntry(redis, newest.keys, idOf(newest.last))
+  const count = parts.reduce((sum, part) => sum + part.count, 0)
   return (
-    example && { code: codeOf(group), reason: rejectGroups[group], count, first: at(first), last: at(last), example }
+    example && {
+      ...{ code: codeOf(group), reason: rejectGroups[group], count },
+      ...{ first: at(first), last: at(newest.last), example },
+    }
   )
 }
 
@@ -129,15 +181,20 @@ const firstPage = 25
 const pageLength = 2_000_000
 const largestPage = 500
 
+/** With partitions each is asked for a whole page, of which the newest are taken. */
 async function* newestFirst(
   redis: RedisClient,
-  keys: Keys,
+  partitions: readonly Keys[],
   { code, before, most }: Pick<InvalidFilter, 'code' | 'before'> & { most: number },
 ): AsyncGenerator<InvalidJson> {
   let left = most
   for (let cursor = before, size = firstPage; left > 0; ) {
     const count = Math.min(size, left)
-    const page = await readNewest(redis, keys, { code, before: cursor, count })
+    const read = await Promise.all(partitions.map((keys) => readNewest(redis, keys, { code, before: cursor, count })))
+    const page = read
+      .flat()
+      .sort((one, other) => byId(other, one))
+      .slice(0, count)
     yield* page
     if (page.length < count) return
     left -= count
@@ -154,7 +211,7 @@ async function readNewest(
 ): Promise<InvalidJson[]> {
   if (!code) {
     const found = await redis.xrevrange(keys.invalid, before ? `(${before}` : '+', '-', 'COUNT', count)
-    return found.map(toJson)
+    return found.map((entry) => toJson(keys, entry))
   }
   const max = before ? `(${sortable(before)}` : '+'
   const of = groupsOf(code).map((group) => redis.zrevrangebylex(keys.invalidGroup(group), max, '-', 'LIMIT', 0, count))
@@ -163,22 +220,22 @@ async function readNewest(
 }
 
 async function readEntries(redis: RedisClient, keys: Keys, ids: readonly string[]): Promise<InvalidEntry[]> {
-  const entries = await Promise.all(ids.map((id) => readInvalidEntry(redis, keys, id)))
+  const entries = await Promise.all(ids.map((id) => readEntry(redis, keys, id)))
   return entries.filter((entry) => entry !== undefined)
 }
 
 type Found = [id: string, fields: string[] | null]
 
 /** Not parsed: a page of it costs next to nothing. What does not begin as our records do would break the page. */
-function toJson([id, fields]: Found): InvalidJson {
+function toJson(keys: Keys, [id, fields]: Found): InvalidJson {
   const record = fields?.[3] ?? ''
-  return { id, json: record.startsWith('{"order":') ? `{"id":"${id}",${record.slice(1)}` : `{"id":"${id}"}` }
+  return { keys, id, json: record.startsWith('{"order":') ? `{"id":"${id}",${record.slice(1)}` : `{"id":"${id}"}` }
 }
 
-function toEntry(found: Found): InvalidEntry {
-  const { id, json } = toJson(found)
+function toEntry(keys: Keys, found: Found): InvalidEntry {
+  const { id, json } = toJson(keys, found)
   const record = recordOf(json)
-  return { id, json, record, text: record.raw ?? orderText(found[1]?.[3] ?? '{}') }
+  return { keys, id, json, record, text: record.raw ?? orderText(found[1]?.[3] ?? '{}') }
 }
 
 /** What somebody else put there has no owner. */
@@ -208,6 +265,8 @@ function sortable(id: string): string {
   const [ms = '0', sequence = '0'] = id.split('-')
   return `${ms}-${sequence.padStart(10, '0')}`
 }
+
+const byId = (one: InvalidJson, other: InvalidJson): number => compareIds(one.id, other.id)
 
 function idOf(member: string): string {
   const [ms, sequence] = member.split('-')

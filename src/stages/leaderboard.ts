@@ -34,3 +34,13 @@ export function rankedUsers(flat: readonly string[]): RankedUser[] {
   for (let i = 0; i + 1 < flat.length; i += 2) users.push({ userId: flat[i] ?? '', score: Number(flat[i + 1]) })
   return users
 }
+
+/** Ranked users of several partitions as one board would have them: by score, equals by the bytes of their ids, best first. */
+export function mergeRanked(boards: readonly (readonly RankedUser[])[]): RankedUser[] {
+  const [first = []] = boards
+  return boards.length === 1 ? [...first] : boards.flat().sort(byRank)
+}
+
+export function byRank(one: RankedUser, other: RankedUser): number {
+  return other.score - one.score || Buffer.compare(Buffer.from(other.userId), Buffer.from(one.userId))
+}

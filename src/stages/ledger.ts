@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
-import type { App } from '../app.ts'
+import type { App, Partition } from '../app.ts'
 import type { Config } from '../config.ts'
 import type { Keys } from '../keys.ts'
 import type { Rejection } from '../messages.ts'
 import { minorText } from '../money.ts'
+import { userHash, userHashBits } from '../partitions.ts'
 import type { Order } from './rules.ts'
 import type { Identity } from './stage.ts'
 
@@ -33,7 +34,7 @@ export async function generationNow({ redis, config }: Pick<App, 'redis' | 'conf
 
 /** How many lines a bucket of a generation holds in the mean, by so many of them: keys are hashes, so any are as good. */
 export async function meanBucket(
-  { redis, config, keys }: Pick<App, 'redis' | 'config' | 'keys'>,
+  { redis, config, keys }: Pick<Partition, 'redis' | 'config' | 'keys'>,
   generation: number,
   sampled: number,
 ): Promise<number> {
@@ -58,11 +59,11 @@ export function identityOf(order: Order): Identity {
 export function admittedRecord(identity: Identity, where: LedgerPlace): LedgerRecord {
   // The length in front keeps ("a", "bc") and ("ab", "c") apart.
   const field = `order ${identity.userId.length} ${identity.userId}${identity.orderId}`
-  return ledgerRecord(field, `${identity.fingerprint}${identity.minor}`, where)
+  return ledgerRecord(field, `${identity.fingerprint}${identity.minor}`, { ...where, userId: identity.userId })
 }
 
-/** A rejected message's line: the same message delivered again is not rejected again. */
-export function rejectedRecord(message: string, where: LedgerPlace): LedgerRecord {
+/** A rejected message's line: the same message delivered again is not rejected again. @param userId if it has one */
+export function rejectedRecord(message: string, where: LedgerPlace & { userId: string | undefined }): LedgerRecord {
   return ledgerRecord(`message ${message}`, rejectedValue, where)
 }
 
@@ -87,18 +88,37 @@ export interface LedgerPlace {
 /** 6 base64 characters are 36 bits: one changed order in 70 billion would pass for a repeat. */
 const fingerprintLength = 6
 const rejectedValue = '-'
-/** 16 base64 characters are 12 bytes: with a billion orders the chance of any two colliding is 1 in 10^11. */
-const fieldLength = 16
+/** 13 base64 characters of the digest, and 3 of the user's hash: with a billion orders the chance of any two colliding is 1 in 10^11. */
+const digestLength = 13
 
-function ledgerRecord(name: string, value: string, { keys, buckets, generation }: LedgerPlace): LedgerRecord {
+function ledgerRecord(
+  name: string,
+  value: string,
+  { keys, buckets, generation, userId }: LedgerPlace & { userId: string | undefined },
+): LedgerRecord {
   const digest = hash('sha256', name, 'base64url') // as text: a Buffer takes longer to make than the digest
-  const bucket = uint32At(digest, fieldLength) % buckets
+  const bucket = uint32At(digest, digestLength) % buckets
   return {
     current: keys.ledger(generation, bucket),
     previous: keys.ledger(generation - 1, bucket),
-    field: digest.slice(0, fieldLength),
+    field: hashText(userId === undefined ? 0 : userHash(userId)) + digest.slice(0, digestLength),
     value,
   }
+}
+
+/** The hash of the user whose line it is, by which it belongs to a partition; undefined where the field is none of ours. */
+export function userHashIn(field: string): number | undefined {
+  if (!/^[\w-]{16}$/.test(field)) return undefined
+  return field
+    .slice(0, -digestLength)
+    .split('')
+    .reduce((hash, _, at) => hash * 64 + sixBits(field, at), 0)
+}
+
+function hashText(userHash: number): string {
+  let text = ''
+  for (let bits = userHashBits - 6; bits >= 0; bits -= 6) text += alphabet[(userHash >> bits) & 63]
+  return text
 }
 
 /** The first 32 bits of what follows in a base64url text, big-endian: five characters of 6 bits and 2 bits of a sixth. */

@@ -20,28 +20,28 @@ export interface Outcome {
   readonly invalidId: string | undefined
 }
 
-/** Sums of all verdicts that the commit script has written for a ticket. */
-export async function readOutcome(redis: RedisClient, keys: Keys, ticket: string): Promise<Outcome> {
-  const { sent, admitted, duplicate, conflict, returned, invalid_id, ...codes } = await redis.hgetall(
-    keys.outcome(ticket),
-  )
-  const rejected = Object.fromEntries(Object.entries(codes).map(([code, count]) => [code, Number(count)]))
-  const passed = {
-    admitted: Number(admitted ?? 0),
-    duplicate: Number(duplicate ?? 0),
-    conflict: Number(conflict ?? 0),
-    returned: Number(returned ?? 0),
-  }
+/** Sums of all verdicts that the commit script has written for a ticket, in all partitions. */
+export async function readOutcome(redis: RedisClient, partitions: readonly Keys[], ticket: string): Promise<Outcome> {
+  const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
+  const sums: Record<string, number> = {}
+  for (const [name, count] of read.flatMap(Object.entries<string>)) sums[name] = (sums[name] ?? 0) + Number(count)
+  const { sent = 0, admitted = 0, duplicate = 0, conflict = 0, returned = 0, invalid_id: _, ...rejected } = sums
+  const passed = { admitted, duplicate, conflict, returned }
   const judged = [...Object.values(passed), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0)
-  return { sent: Number(sent ?? 0), ...passed, rejected, judged, invalidId: invalid_id }
+  const invalidId = read.find(({ invalid_id }) => invalid_id !== undefined)?.['invalid_id']
+  return { sent, ...passed, rejected, judged, invalidId }
 }
 
 /** The verdict on a ticket's only order; the reason is read from where it is in the invalid channel, if it is still there. */
-export async function readVerdict(redis: RedisClient, keys: Keys, outcome: Outcome): Promise<OrderVerdict> {
+export async function readVerdict(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  outcome: Outcome,
+): Promise<OrderVerdict> {
   if (outcome.admitted > 0) return { verdict: 'admitted' }
   if (outcome.duplicate > 0) return { verdict: 'duplicate' }
   const id = outcome.invalidId
-  const entry = id === undefined ? undefined : await readInvalidEntry(redis, keys, id)
+  const entry = id === undefined ? undefined : await readInvalidEntry(redis, partitions, id)
   const code = (outcome.conflict > 0 ? 'conflict' : Object.keys(outcome.rejected)[0]) as RejectCode
   const verdict = code === 'conflict' ? 'conflict' : 'rejected'
   return { verdict, code, ...(entry && { reason: entry.record.reason }), ...(id !== undefined && { invalid_id: id }) }

@@ -1,3 +1,4 @@
+import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import {
   type Channel,
@@ -45,6 +46,8 @@ interface Reject {
   readonly orders: number
   readonly record: string
   readonly message: string
+  /** Whose order it is, as far as it says so. */
+  readonly userId: string | undefined
   readonly ticket?: string | undefined
 }
 
@@ -167,7 +170,8 @@ function rejectOf({ at, entry, record, orders }: Placed, rejection: Rejection, {
   const text = invalidRecord(sent, rejection, rejecting)
   // With the body: whoever writes to the stream may give two messages one id.
   const message = raw ? `${raw.id} ${raw.body}` : at
-  return { group: groupOf(rejection), orders, record: text, message, ticket: raw?.ticket }
+  const userId = raw && identityIn(raw.body).userId
+  return { group: groupOf(rejection), orders, record: text, message, userId, ticket: raw?.ticket }
 }
 
 /** key → the one record that stands for all orders of that key in the batch */
@@ -230,7 +234,9 @@ export function ledgerLines(plan: Plan, place: LedgerPlace): LedgerLines {
   for (const { admitted } of plan.emits) {
     if (admitted) addLine(ledger, admittedRecord(admitted.identity, place), admitted.ticket)
   }
-  for (const { message, ticket } of plan.rejects) addLine(ledger, rejectedRecord(message, place), ticket)
+  for (const { message, userId, ticket } of plan.rejects) {
+    addLine(ledger, rejectedRecord(message, { ...place, userId }), ticket)
+  }
   return ledger
 }
 

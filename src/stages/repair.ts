@@ -1,9 +1,9 @@
-import type { App } from '../app.ts'
+import type { App, Partition } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { loadScript, runScript } from '../script.ts'
 import { type Account, raise, readAccounts } from './accounts.ts'
 import { aggregate } from './aggregate.ts'
-import { sumOf } from './compare.ts'
+import { plus, sumOf } from './compare.ts'
 import { type Moment, mostAttempts, openTail, type Sum, type Tail } from './tail.ts'
 
 const script = loadScript(import.meta.url)
@@ -19,10 +19,20 @@ export interface Repaired {
  * Rebuilds the leaderboards and mends the global stats by the users' hashes, which are the truth, while all stages work.
  * The new leaderboards are built beside the old ones; what is counted meanwhile is read from the tail of `orders:counted`
  * and added. One script adds the last of it and swaps, so that nothing ranked in between is lost. Killed before that, it
- * has changed nothing.
+ * has changed nothing. One partition after the other.
  * @throws OrdersError ORD_REDIS_REPLY where it started over three times in vain.
  */
 export async function repair(app: App, signal: AbortSignal): Promise<Repaired> {
+  const all: Repaired[] = []
+  for (const keys of app.partitions) all.push(await repairPartition({ ...app, keys }, signal))
+  return all.reduce((one, other) => ({
+    users: one.users + other.users,
+    before: plus(one.before, other.before),
+    after: plus(one.after, other.after),
+  }))
+}
+
+async function repairPartition(app: Partition, signal: AbortSignal): Promise<Repaired> {
   for (let attempt = 1; attempt <= mostAttempts; attempt++) {
     const repaired = await repairOnce(app, signal)
     if (repaired) return repaired
@@ -31,7 +41,7 @@ export async function repair(app: App, signal: AbortSignal): Promise<Repaired> {
   throw new OrdersError('ORD_REDIS_REPLY', `Nothing was repaired: ${told}: try again.`)
 }
 
-async function repairOnce(app: App, signal: AbortSignal): Promise<Repaired | undefined> {
+async function repairOnce(app: Partition, signal: AbortSignal): Promise<Repaired | undefined> {
   const { redis, keys } = app
   await redis.unlink(keys.rebuiltSpend, keys.rebuiltOrders)
   using tail = await openTail(app, signal)
@@ -57,7 +67,11 @@ const rankCount = 500
 /** What a killed repair leaves behind. */
 const expireSeconds = 600
 
-async function rank({ redis, keys }: App, accounts: ReadonlyMap<string, Account>, signal: AbortSignal): Promise<void> {
+async function rank(
+  { redis, keys }: Partition,
+  accounts: ReadonlyMap<string, Account>,
+  signal: AbortSignal,
+): Promise<void> {
   const users = [...accounts]
   for (let from = 0; from < users.length; from += rankCount) {
     signal.throwIfAborted()
@@ -81,7 +95,7 @@ interface Swap {
   readonly moment: Moment
 }
 
-async function swap({ redis, keys }: App, tail: Tail, { users, difference, moment }: Swap): Promise<string> {
+async function swap({ redis, keys }: Partition, tail: Tail, { users, difference, moment }: Swap): Promise<string> {
   const boards = [keys.leaderboardSpend, keys.leaderboardOrders, keys.rebuiltSpend, keys.rebuiltOrders]
   const names = [keys.stream.counted, keys.counters, keys.globalStats, ...boards]
   const read = [tail.cursor, String(tail.applied), aggregate.counts]

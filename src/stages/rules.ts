@@ -1,3 +1,4 @@
+import { identityText, isObject, parseJson } from '../identity.ts'
 import type { Rejection } from '../messages.ts'
 import { toMinor } from '../money.ts'
 
@@ -16,8 +17,6 @@ type Item = readonly [productId: string | number | null, quantity: number, price
 
 /** The largest order_value; 1e9 units are 1e11 minor units, so 92 million such orders fit a 64-bit sum. */
 const maxOrderValue = 1_000_000_000
-/** Longest identity, in characters (code points). */
-const maxIdentityLength = 256
 /** An order_timestamp is passed on as it is, unless it is longer than any date. */
 const maxTimestampLength = 64
 
@@ -59,52 +58,7 @@ export function checkOrder(body: string): Order | Rejection {
   }
 }
 
-/** What a body says whose order it is and which, whether or not it keeps the rules; undefined where it does not say. Never throws. */
-export const identityIn = (body: string): Identified => identityIs(parseJson(body).sent)
-
-/** The same of a body that has been parsed. */
-export function identityIs(sent: unknown): Identified {
-  if (!isObject(sent)) return { userId: undefined, orderId: undefined }
-  return { userId: identityText(sent['user_id']), orderId: identityText(sent['order_id']) }
-}
-
-export interface Identified {
-  readonly userId: string | undefined
-  readonly orderId: string | undefined
-}
-
 const malformed: Rejection = { code: 'malformed-json', reason: 'Malformed JSON' }
-
-/**
- * JSON.parse; `sent` is undefined where it fails. NaN, Infinity and -Infinity are no JSON, but Python's json module
- * writes them: as the value of a field that the rules name they are refused by that rule, so they are read as infinity.
- */
-function parseJson(text: string): { sent: unknown; strict: boolean } {
-  try {
-    return { sent: JSON.parse(text), strict: true }
-  } catch {
-    return { sent: /NaN|Infinity/.test(text) ? parsePython(text) : undefined, strict: false }
-  }
-}
-
-function parsePython(text: string): unknown {
-  try {
-    return JSON.parse(text.replace(stringOrNotFinite, (token) => (token.startsWith('"') ? token : '1e999')))
-  } catch {
-    return undefined
-  }
-}
-
-/** Strings are matched to be left alone; an unterminated one to the end, so that no text is scanned twice. */
-const stringOrNotFinite = /"(?:[^"\\]|\\[\s\S]?)*"?|(?<![\w.+-])(?:NaN|-?Infinity)\b/g
-
-/** A string of 1 to 256 characters or a safe integer. Half a surrogate pair is no character: UTF-8 could not tell it from another. */
-function identityText(value: unknown): string | undefined {
-  if (Number.isSafeInteger(value)) return String(value)
-  if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return undefined
-  const tooLong = value.length > maxIdentityLength && [...value].length > maxIdentityLength
-  return tooLong ? undefined : value
-}
 
 function badIdentity(field: string): Rejection {
   return { code: 'bad-identity', reason: `${field} must be a non-empty string` }
@@ -142,10 +96,6 @@ const exactDigits = 12
 /** To so many significant digits. */
 function rounded(value: number, digits: number): number {
   return Number(value.toPrecision(digits))
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isFiniteNumber(value: unknown): value is number {

@@ -1,4 +1,4 @@
-import type { App, Tick } from '../app.ts'
+import type { Partition, Tick } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Rejection } from '../messages.ts'
 import { blockingConnection, closeOnStop } from '../redis.ts'
@@ -18,7 +18,7 @@ import { trim } from './trim.ts'
  * process waits for the other. Else the next read waits for the commit: what comes in by then is committed together.
  * @throws what the first failed read or commit threw, when no commit is in flight any more.
  */
-export async function runStage(app: App, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
+export async function runStage(app: Partition, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
   const { config } = app
   await ensureGroups(app.redis, app.keys)
   using reader = blockingConnection(app.redis, config.blockMs)
@@ -70,7 +70,7 @@ const scriptFailed = /^(WRONGTYPE|ORDERS)|user_script/
  * Commits a batch. What the script cannot commit (a key of another type, say) must not hold up what it can: the batch is
  * halved until it stands alone; it stays pending.
  */
-function worker(app: App, consumer: Consumer): Work {
+function worker(app: Partition, consumer: Consumer): Work {
   const commitBatch = committer(app, consumer)
   const workOff: Work = async (batch) => {
     try {
@@ -86,7 +86,7 @@ function worker(app: App, consumer: Consumer): Work {
 }
 
 /** Plans and commits, and plans again for as long as the commit script has news that the plan did not know. */
-function committer(app: App, { stage, name }: Consumer): Work {
+function committer(app: Partition, { stage, name }: Consumer): Work {
   const { keys, telemetry } = app
   // A guess by this process' clock; the commit script knows by Redis' clock and corrects it.
   let generation = Math.floor(app.now().getTime() / 1000 / generationSeconds(app.config))
@@ -191,7 +191,7 @@ function* batches(entries: readonly Entry[], maxRecords: number): Generator<Entr
 const trimEveryMs = 500
 
 /** Trims after work, and now and then takes dead consumers off the list; by the monotonic clock: the other may be set. */
-function housekeeper(app: App, consumer: Consumer): (worked: boolean) => Promise<void> {
+function housekeeper(app: Partition, consumer: Consumer): (worked: boolean) => Promise<void> {
   let untrimmed = false
   let trimmedAt = 0
   let lookedAt = performance.now()

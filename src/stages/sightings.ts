@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { App } from '../app.ts'
+import type { Partition } from '../app.ts'
+import { type Identified, identityIn, identityIs } from '../identity.ts'
 import {
   type ChannelName,
   type CountedRecord,
@@ -8,9 +9,9 @@ import {
   type RecordOf,
   type ValidRecord,
 } from '../messages.ts'
+import { compareIds } from '../time.ts'
 import { decodeEntry, type Entry } from './consume.ts'
 import { type Look, lookThrough } from './look.ts'
-import { type Identified, identityIn, identityIs } from './rules.ts'
 
 /** An order to be found; of no known user where that is what is to be found. */
 export interface Wanted {
@@ -53,26 +54,26 @@ export interface Discarded {
   readonly rejected: Rejected
 }
 
-export const findRaw = (app: App, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
+export const findRaw = (app: Partition, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
   findRecords(app, 'raw', wanted.orderId, ({ body }) => matching(identityIn(body), wanted))
 
-export const findValid = (app: App, wanted: Wanted): Promise<Found<Sighting<ValidRecord>>> =>
+export const findValid = (app: Partition, wanted: Wanted): Promise<Found<Sighting<ValidRecord>>> =>
   findRecords(app, 'valid', wanted.orderId, (record) =>
     matching({ userId: record.user_id, orderId: record.order_id }, wanted),
   )
 
 /** The user's totals that are not ranked yet, or were a moment ago; which orders they count is not told. */
-export const findCounted = (app: App, userId: string): Promise<Found<Sighting<CountedRecord>>> =>
+export const findCounted = (app: Partition, userId: string): Promise<Found<Sighting<CountedRecord>>> =>
   findRecords(app, 'counted', userId, (record) => (record.user_id === userId ? { userId } : undefined))
 
-export async function findInvalid(app: App, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
+export async function findInvalid(app: Partition, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
   return find(app, app.keys.invalid, wanted.orderId, (id, fields) => {
     const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted)
     return rejected ? [rejected] : []
   })
 }
 
-export async function findDiscarded(app: App, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
+export async function findDiscarded(app: Partition, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
   return find(app, app.keys.discarded, wanted.orderId, (_, fields) => {
     const rejected = readRejected(textOf(fields, 'record'), wanted)
     if (!rejected) return []
@@ -89,7 +90,7 @@ interface WithUser {
 const mostFound = 50
 
 async function find<T>(
-  { redis }: App,
+  { redis }: Partition,
   stream: string,
   text: string,
   pick: (id: string, fields: readonly Buffer[]) => T[],
@@ -99,16 +100,8 @@ async function find<T>(
   const look = await lookThrough(redis, stream, (id, fields) => {
     if (fields.some(mayHold)) picked.push(...pick(id, fields).map((what) => ({ id, what })))
   })
-  const found = picked.sort((one, other) => byId(one.id, other.id)).map(({ what }) => what)
+  const found = picked.sort((one, other) => compareIds(one.id, other.id)).map(({ what }) => what)
   return { look: { ...look, more: found.length > mostFound }, found: found.slice(-mostFound) }
-}
-
-function byId(one: string, other: string): number {
-  const [[ms = 0, at = 0], [otherMs = 0, otherAt = 0]] = [one, other].map((id) => id.split('-').map(Number)) as [
-    number[],
-    number[],
-  ]
-  return ms - otherMs || at - otherAt
 }
 
 /**
@@ -121,7 +114,7 @@ function holding(text: string): (json: Buffer) => boolean {
 }
 
 async function findRecords<C extends ChannelName>(
-  app: App,
+  app: Partition,
   channel: C,
   text: string,
   match: (record: RecordOf[C]) => WithUser | undefined,

@@ -1,4 +1,4 @@
-import type { Keys } from '../keys.ts'
+import type { ControlKeys, Keys } from '../keys.ts'
 import type { RedisClient } from '../redis.ts'
 import { readSteering, type Steering } from '../steering.ts'
 import { timeMs } from '../time.ts'
@@ -18,6 +18,7 @@ export interface StageStatus {
   readonly oldestPendingMs: number | null
   /** Entries not delivered to any consumer; null where Redis cannot tell. */
   readonly lag: number | null
+  /** Of a stage that works on several partitions, on each. */
   readonly consumers: number
 }
 
@@ -32,14 +33,22 @@ export interface Status {
   readonly paused: Steering
 }
 
-export async function readStatus(redis: RedisClient, keys: Keys): Promise<Status> {
+/** What a status is read of. */
+export interface Whole {
+  readonly partitions: readonly Keys[]
+  readonly control: ControlKeys
+}
+
+/** Of all partitions together. */
+export async function readStatus(redis: RedisClient, { partitions, control }: Whole): Promise<Status> {
+  const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
   const [time, counters, totals, invalid, paused, ...groups] = await Promise.all([
     redis.time(),
-    readCounters(redis, keys),
-    readGlobalStats(redis, keys),
-    redis.llen(keys.invalidOrders),
-    readSteering(redis, keys),
-    ...pipeline.map((stage) => readGroup(redis, keys, stage)),
+    readCounters(redis, partitions),
+    readGlobalStats(redis, partitions),
+    Promise.all(invalids).then((lengths) => lengths.reduce((sum, length) => sum + length)),
+    readSteering(redis, control),
+    ...pipeline.map((stage) => readGroups(redis, partitions, stage)),
   ])
   const atMs = timeMs(time)
   const stages = pipeline.map((stage, at) => {
@@ -56,6 +65,17 @@ interface Group extends Pick<StageStatus, 'pending' | 'lag' | 'consumers'> {
 }
 
 const nothing: Group = { pending: 0, oldestMs: null, lag: 0, consumers: 0 }
+
+async function readGroups(redis: RedisClient, partitions: readonly Keys[], stage: Stage): Promise<Group> {
+  const groups = await Promise.all(partitions.map((keys) => readGroup(redis, keys, stage)))
+  const oldest = groups.flatMap(({ oldestMs }) => oldestMs ?? [])
+  return {
+    pending: groups.reduce((sum, { pending }) => sum + pending, 0),
+    oldestMs: oldest.length > 0 ? Math.min(...oldest) : null,
+    lag: groups.reduce<number | null>((sum, { lag }) => (sum === null || lag === null ? null : sum + lag), 0),
+    consumers: groups.reduce((sum, { consumers }) => sum + consumers, 0),
+  }
+}
 
 async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage): Promise<Group> {
   const stream = keys.stream[from]

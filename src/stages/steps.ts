@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { Partition } from '../app.ts'
 import { idMs, isoOf } from '../time.ts'
 import { aggregate } from './aggregate.ts'
 import { type Evidence, waits } from './evidence.ts'
@@ -21,7 +21,7 @@ export interface Steps {
   readonly ranked: Step
 }
 
-export function stepsOf(app: App, evidence: Evidence): Steps {
+export function stepsOf(app: Partition, evidence: Evidence): Steps {
   const admitted = admittedStep(app, evidence)
   const applied = appliedStep(evidence, admitted)
   return { received: receivedStep(evidence, admitted), admitted, applied, ranked: rankedStep(evidence, applied) }
@@ -53,7 +53,7 @@ function receivedStep(evidence: Evidence, admitted: Step): Step {
   return unknown(`${where}. It may wait in SQS still, which cannot be looked through.`)
 }
 
-function admittedStep({ config, keys }: App, evidence: Evidence): Step {
+function admittedStep({ config, keys }: Partition, evidence: Evidence): Step {
   const { known, atMs } = evidence.now
   const lengthMs = generationSeconds(config) * 1_000
   if (!known) {

@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { Partition } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import type { CountedRecord } from '../messages.ts'
 import { blockingConnection, type RedisClient } from '../redis.ts'
@@ -47,7 +47,7 @@ const readCount = 50
 /** After the work has ended, a read that waits for entries takes so long to end too. */
 const blockMs = 20
 
-export async function openTail(app: App, signal: AbortSignal): Promise<Tail> {
+export async function openTail(app: Partition, signal: AbortSignal): Promise<Tail> {
   using opening = new DisposableStack()
   const reader = opening.use(blockingConnection(app.redis, blockMs))
   const stream = app.keys.stream.counted

@@ -2,7 +2,8 @@
 --
 -- KEYS[1] invalid stream   [2] invalid list   [3] stream they go to   [4] counters   [5] outcome of the ticket
 -- KEYS[6..] the sorted sets of all groups
--- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them) or 'discard'
+-- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': nowhere, what
+--   takes their place has been sent in another partition
 -- ARGV[2] most records the ticket may have sent   [3] seconds the outcome is kept
 -- ARGV[4] of 'return' the stage's counter of rejected orders   [5] the stage
 --      of 'discard' the reason   [5] by whom   [6] when
@@ -59,6 +60,11 @@ if mode == 'discard' then
     redis.call('XADD', KEYS[3], '*', 'record', record, 'reason', ARGV[4], 'by', ARGV[5], 'ts', ARGV[6])
   end
   redis.call('HINCRBY', KEYS[4], 'discarded', #taken)
+  return taken
+end
+
+if mode == 'withdraw' then
+  redis.call('HINCRBY', KEYS[4], 'replayed', #taken)
   return taken
 end
 

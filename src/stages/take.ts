@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { App, Partition } from '../app.ts'
 import {
   type Channel,
   channels,
@@ -30,8 +30,8 @@ export interface Edit {
 
 /**
  * Sends rejected records round again: off the invalid channel and onto the stream they were rejected from, in one step
- * (see take.lua). Entries that are gone, or were no text and are not edited, stay out.
- * @param entries oldest first
+ * (see take.lua) per partition. Entries that are gone, or were no text and are not edited, stay out.
+ * @param entries oldest first; of an edited one the new body is to be of the same partition
  * @returns the ids of those that were sent
  */
 export async function replayEntries(
@@ -40,8 +40,24 @@ export async function replayEntries(
   ticket: Ticket,
   edit?: Edit,
 ): Promise<string[]> {
+  const sent: string[] = []
+  for (const [keys, own] of Map.groupBy(entries, (entry) => entry.keys)) {
+    const elsewhere = app.partitions.filter((other) => other !== keys)
+    const before = await Promise.all(elsewhere.map((other) => app.redis.hget(other.outcome(ticket.ticket), 'sent')))
+    const limit = before.reduce((left, count) => left - Number(count ?? 0), ticket.limit)
+    sent.push(...(await replayIn({ ...app, keys }, own, { ...ticket, limit }, edit)))
+  }
+  return sent
+}
+
+async function replayIn(
+  app: Partition,
+  entries: readonly InvalidEntry[],
+  ticket: Ticket,
+  edit: Edit | undefined,
+): Promise<string[]> {
   const raw = entries.flatMap((entry) => {
-    const record = rejectingStage(entry) ? undefined : rawRecord(entry, ticket.ticket, edit, app.now())
+    const record = rejectingStage(entry) ? undefined : roundRecord(entry, ticket.ticket, edit, app.now())
     return record ? [{ entry, orders: 1, onStream: JSON.stringify(record) }] : []
   })
   const sent = await take(app, { mode: 'replay', stream: app.keys.stream.raw }, raw, ticket)
@@ -82,12 +98,20 @@ export async function discardEntry(
 ): Promise<boolean> {
   const args = [why.reason, why.by, app.now().toISOString()]
   const records = [{ entry, orders: 1, onStream: entry.json }]
-  const target: Target = { mode: 'discard', stream: app.keys.discarded, args }
-  return (await take(app, target, records, { ticket: 'discard', limit: 1 })).length > 0
+  const { keys } = entry
+  const target: Target = { mode: 'discard', stream: keys.discarded, args }
+  return (await take({ ...app, keys }, target, records, { ticket: 'discard', limit: 1 })).length > 0
+}
+
+/** Takes an entry off the invalid channel whose order was sent round in another partition. */
+export async function withdrawEntry(app: App, entry: InvalidEntry, ticket: string): Promise<void> {
+  const { keys } = entry
+  const records = [{ entry, orders: 1, onStream: '' }]
+  await take({ ...app, keys }, { mode: 'withdraw', stream: keys.stream.raw }, records, { ticket, limit: 1 })
 }
 
 interface Target {
-  readonly mode: 'replay' | 'return' | 'discard'
+  readonly mode: 'replay' | 'return' | 'discard' | 'withdraw'
   readonly stream: string
   readonly args?: readonly string[]
 }
@@ -98,7 +122,12 @@ interface Taken {
   readonly onStream: string
 }
 
-async function take({ redis, keys }: App, to: Target, records: readonly Taken[], from: Ticket): Promise<string[]> {
+async function take(
+  { redis, keys }: Partition,
+  to: Target,
+  records: readonly Taken[],
+  from: Ticket,
+): Promise<string[]> {
   if (records.length === 0) return []
   const names = [keys.invalid, keys.invalidOrders, to.stream, keys.counters, keys.outcome(from.ticket)]
   const first = names.push(...rejectGroupNames.map(keys.invalidGroup)) - rejectGroupNames.length + 1
@@ -114,7 +143,13 @@ async function take({ redis, keys }: App, to: Target, records: readonly Taken[],
 /** Of an order that is edited again and again, so many bodies are kept: each may have 1 MB. */
 const mostEdits = 5
 
-function rawRecord(entry: InvalidEntry, ticket: string, edit: Edit | undefined, now: Date): RawRecord | undefined {
+/** What goes round in the place of an entry; undefined where it was no text and is not edited. */
+export function roundRecord(
+  entry: InvalidEntry,
+  ticket: string,
+  edit: Edit | undefined,
+  now: Date,
+): RawRecord | undefined {
   const body = edit?.body ?? entry.text
   if (body === undefined) return undefined
   return { id: `replay ${entry.id}`, body, ticket, history: historyOf(entry, edit, now) }

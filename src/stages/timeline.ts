@@ -1,6 +1,6 @@
 import { setInterval as every } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
-import type { Keys } from '../keys.ts'
+import type { ControlKeys } from '../keys.ts'
 import { type RedisClient, valuesOf } from '../redis.ts'
 import { leaderboard } from './leaderboard.ts'
 
@@ -59,8 +59,8 @@ export function timelineLoop(app: App): { name: string; run(tick: Tick, signal: 
   }
 }
 
-async function write({ redis, keys }: App, slot: number, counts: ReadonlyMap<string, number>): Promise<void> {
-  const key = keys.timeline(slot)
+async function write({ redis, control }: App, slot: number, counts: ReadonlyMap<string, number>): Promise<void> {
+  const key = control.timeline(slot)
   const pipeline = redis.pipeline()
   for (const [field, by] of counts) pipeline.hincrby(key, field, by)
   valuesOf(await pipeline.expire(key, keepSeconds).exec())
@@ -84,13 +84,13 @@ export interface Slot {
 const unsettledSlots = 3
 
 /** Reads the last quarter of an hour again and again, oldest slot first: each time only what may have changed. */
-export function followTimeline(redis: RedisClient, keys: Keys): (atMs: number) => Promise<Slot[]> {
+export function followTimeline(redis: RedisClient, control: ControlKeys): (atMs: number) => Promise<Slot[]> {
   let settled: ReadonlyMap<number, Slot> = new Map()
   return async (atMs) => {
     const now = Math.floor(atMs / slotMs)
     const numbers = Array.from({ length: slotCount }, (_, at) => now - slotCount + 1 + at)
     const unknown = numbers.filter((number) => !settled.has(number))
-    const read = new Map(await readSlots(redis, keys, unknown))
+    const read = new Map(await readSlots(redis, control, unknown))
     const slots = numbers.flatMap((number) => settled.get(number) ?? read.get(number) ?? [])
     settled = new Map(slots.slice(0, -unsettledSlots).map((slot) => [slot.fromMs / slotMs, slot]))
     return slots
@@ -98,9 +98,13 @@ export function followTimeline(redis: RedisClient, keys: Keys): (atMs: number) =
 }
 
 /** @param numbers when the slots began, divided by `slotMs` */
-async function readSlots(redis: RedisClient, keys: Keys, numbers: readonly number[]): Promise<[number, Slot][]> {
+async function readSlots(
+  redis: RedisClient,
+  control: ControlKeys,
+  numbers: readonly number[],
+): Promise<[number, Slot][]> {
   const pipeline = redis.pipeline()
-  for (const number of numbers) pipeline.hgetall(keys.timeline(number))
+  for (const number of numbers) pipeline.hgetall(control.timeline(number))
   const hashes = valuesOf(await pipeline.exec()) as Record<string, string>[]
   return numbers.map((number, at) => [number, { fromMs: number * slotMs, series: seriesOf(hashes[at] ?? {}) }])
 }

@@ -1,7 +1,8 @@
--- Reads on behind a member of a sorted set, in descending order of score, and of member where scores are equal; writes
--- nothing.
--- KEYS[1] sorted set. ARGV[1] score   [2] member   [3] how many
--- Replies { how many stand before what is read, { member, score, ... } }.
+-- Reads on behind a member of a sorted set, in descending order of score, and of member where scores are equal; and back
+-- from there. Writes nothing.
+-- KEYS[1] sorted set. ARGV[1] score   [2] member   [3] how many to read on   [4] how many to read back
+-- Replies { how many stand before what is read on, { member, score, ... } of these, the same of those read back, best first,
+-- how many there are in all }.
 --
 -- The member need not be there any more, or not with this score: then where it would stand is looked for among those
 -- that have the score, by halves. So it costs log N steps of log N however many have it.
@@ -28,5 +29,14 @@ local function first_behind()
   return from
 end
 
+local function range(from, to) -- without `to`
+  return to <= from and {} or redis.call('ZREVRANGE', KEYS[1], from, to - 1, 'WITHSCORES')
+end
+
 local before = first_behind()
-return { before, redis.call('ZREVRANGE', KEYS[1], before, before + ARGV[3] - 1, 'WITHSCORES') }
+return {
+  before,
+  range(before, before + ARGV[3]),
+  range(math.max(0, before - ARGV[4]), before),
+  redis.call('ZCARD', KEYS[1]),
+}

@@ -1,4 +1,5 @@
-import type { App } from '../app.ts'
+import type { App, Partition } from '../app.ts'
+import { partitionFor } from '../partitions.ts'
 import { idMs, isoOf } from '../time.ts'
 import { type Evidence, gather, type OrderName, waits } from './evidence.ts'
 import { admittedMinor } from './ledger.ts'
@@ -53,7 +54,8 @@ export interface Trace extends Steps {
  * Where an order is or was. What is looked through is bounded (see look.ts), and what that leaves open is said. Nothing
  * is written.
  */
-export async function traceOrder(app: App, order: OrderName): Promise<Trace> {
+export async function traceOrder(whole: App, order: OrderName): Promise<Trace> {
+  const app = { ...whole, keys: partitionFor(whole.partitions, order.userId) }
   const evidence = await gather(app, order)
   const { raw, valid, counted, invalid, discarded, now, settled } = evidence
   const steps = stepsOf(app, evidence)
@@ -86,7 +88,7 @@ export async function traceOrder(app: App, order: OrderName): Promise<Trace> {
 }
 
 /** Where a sighting waits, in a list; none where every stage is done with it and it is only not trimmed yet. */
-function placing({ keys }: App, { heldBy }: Evidence) {
+function placing({ keys }: Partition, { heldBy }: Evidence) {
   return (sighting: Sighting, more: Partial<Waiting> = {}): Waiting[] => {
     const stream = keys.stream[sighting.channel]
     const since = isoOf(idMs(sighting.entry.id))
@@ -117,8 +119,18 @@ export interface Owners {
   readonly looked: Look[]
 }
 
-/** Looks for an order of any user: not in the ledger, which is asked by user and order. */
+/** Looks for an order of any user, one partition after the other: not in the ledger, which is asked by user and order. */
 export async function findOwners(app: App, orderId: string): Promise<Owners> {
+  const all: Owners[] = []
+  for (const keys of app.partitions) all.push(await findOwnersIn({ ...app, keys }, orderId))
+  return {
+    users: [...new Set(all.flatMap(({ users }) => users))],
+    nameless: all.flatMap(({ nameless }) => nameless),
+    looked: all.flatMap(({ looked }) => looked),
+  }
+}
+
+async function findOwnersIn(app: Partition, orderId: string): Promise<Owners> {
   const wanted = { orderId }
   const raw = await findRaw(app, wanted)
   const valid = await findValid(app, wanted)

@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { Partition } from '../app.ts'
 import type { ChannelName } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
 import { timeMs } from '../time.ts'
@@ -39,7 +39,7 @@ export interface Whereabouts {
 }
 
 export async function readWhereabouts(
-  app: App,
+  app: Partition,
   { userId, orderId, generation }: Place,
   sightings: readonly Sighting[],
 ): Promise<Whereabouts> {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { openApi } from '../../src/api/server.ts'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
@@ -11,7 +11,7 @@ import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { appOn, type Env, emptyRedis, envOf } from '../support/world.ts'
 
-async function send({ redis, keys }: App, from: number, to: number, users = 100): Promise<void> {
+async function send({ redis, keys }: Partition, from: number, to: number, users = 100): Promise<void> {
   for (let first = from; first < to; first += 10) {
     const records = Array.from({ length: 10 }, (_, at) => ({
       id: `m${first + at}`,
@@ -21,12 +21,12 @@ async function send({ redis, keys }: App, from: number, to: number, users = 100)
   }
 }
 
-async function ranked({ redis, keys }: App, orders: number): Promise<void> {
+async function ranked({ redis, keys }: Partition, orders: number): Promise<void> {
   const count = () => redis.hget(keys.counters, 'ranked')
   await until(`${orders} to be ranked`, count, (found) => Number(found) === orders)
 }
 
-async function workOff(app: App, env: Env, orders: number): Promise<void> {
+async function workOff(app: Partition, env: Env, orders: number): Promise<void> {
   await using _ = spawnOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
   await ranked(app, orders)
 }

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { audit } from '../../src/stages/audit.ts'
@@ -17,7 +17,7 @@ import { appOn, emptyRedis } from '../support/world.ts'
 const signal = new AbortController().signal
 const config = readConfig({ BLOCK_MS: '50', CLAIM_IDLE_MS: '300' })
 
-async function open(): Promise<{ app: App; redis: Redis } & AsyncDisposable> {
+async function open(): Promise<{ app: Partition; redis: Redis } & AsyncDisposable> {
   const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
   const app = appOn(redis, config)
   await ensureGroups(redis, app.keys)
@@ -25,7 +25,7 @@ async function open(): Promise<{ app: App; redis: Redis } & AsyncDisposable> {
 }
 
 /** Runs stages, each in two loops, until disposed. */
-function run(app: App, stages: readonly Stage[] = pipeline): AsyncDisposable {
+function run(app: Partition, stages: readonly Stage[] = pipeline): AsyncDisposable {
   const stop = new AbortController()
   const two = [1, 2].map((process) => ({ ...app, instance: `${app.instance}-${process}` }))
   const running = two.flatMap((app) => stages.map((stage) => runStage(app, stage, () => {}, stop.signal)))
@@ -42,7 +42,13 @@ function bodyOf(id: number, users: number): string {
   return id % 50 === 49 ? 'no json' : JSON.stringify({ user_id: user, order_id: `${id}`, order_value: (id % 97) / 4 })
 }
 
-async function send({ redis, keys }: App, oracle: Oracle, users: number, from: number, to: number): Promise<void> {
+async function send(
+  { redis, keys }: Partition,
+  oracle: Oracle,
+  users: number,
+  from: number,
+  to: number,
+): Promise<void> {
   for (let first = from; first < to; first += 10) {
     const records = Array.from({ length: 10 }, (_, at) => ({ id: `m${first + at}`, body: bodyOf(first + at, users) }))
     for (const { body } of records) oracle.take(body)
@@ -50,12 +56,12 @@ async function send({ redis, keys }: App, oracle: Oracle, users: number, from: n
   }
 }
 
-async function worked({ redis }: App, { admitted }: Oracle): Promise<void> {
+async function worked({ redis }: Partition, { admitted }: Oracle): Promise<void> {
   const ranked = () => redis.hget('pipeline:counters', 'ranked')
   await until('all to be ranked', ranked, (count) => Number(count ?? 0) === admitted)
 }
 
-async function settled(app: App, orders: number, users: number): Promise<Oracle> {
+async function settled(app: Partition, orders: number, users: number): Promise<Oracle> {
   const oracle = new Oracle()
   await send(app, oracle, users, 0, orders)
   await using _ = run(app)
@@ -64,7 +70,7 @@ async function settled(app: App, orders: number, users: number): Promise<Oracle>
 }
 
 /** Everything that Redis says about users must be what the oracle says. */
-async function expectExact({ redis }: App, oracle: Oracle): Promise<void> {
+async function expectExact({ redis }: Partition, oracle: Oracle): Promise<void> {
   const users = [...oracle.users].map(([user, { orders, cents }]) => ({ user, orders, minor: Number(cents) }))
   const ranked = async (board: string) => {
     const flat = await redis.zrange(board, '0', '-1', 'WITHSCORES')

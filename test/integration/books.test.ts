@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Books, readBooks, readCounters, waitingForAny } from '../../src/stages/books.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
@@ -18,7 +18,7 @@ const body = (id: number, order_value = 1.5): string =>
   JSON.stringify({ user_id: `u${id % 7}`, order_id: `${id}`, order_value })
 
 /** Puts bodies on orders:raw as the bridge does, ten an entry. */
-async function send({ redis, keys }: App, bodies: readonly string[], name = 'm'): Promise<void> {
+async function send({ redis, keys }: Partition, bodies: readonly string[], name = 'm'): Promise<void> {
   for (let from = 0; from < bodies.length; from += 10) {
     const records = bodies.slice(from, from + 10).map((text, at) => ({ id: `${name}${from + at}`, body: text }))
     await enqueue(redis, keys, records)
@@ -26,21 +26,21 @@ async function send({ redis, keys }: App, bodies: readonly string[], name = 'm')
 }
 
 /** Lets stages work until none of their orders waits and so many have been received. */
-async function workOff(app: App, stages: readonly Stage[], orders?: number): Promise<void> {
+async function workOff(app: Partition, stages: readonly Stage[], orders?: number): Promise<void> {
   const stop = new AbortController()
   const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
   const done = ({ received, stages: books }: Books): boolean =>
     received >= (orders ?? 0) && stages.every(({ name }) => books.find(({ stage }) => stage === name)?.waiting === 0)
-  await until('the stages to be done', () => readBooks(app.redis, app.keys), done)
+  await until('the stages to be done', () => readBooks(app.redis, app.partitions), done)
   stop.abort()
   await Promise.all(running)
 }
 
-async function open(): Promise<{ app: App; redis: Redis; books(): Promise<Books> } & AsyncDisposable> {
+async function open(): Promise<{ app: Partition; redis: Redis; books(): Promise<Books> } & AsyncDisposable> {
   const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
   const app = appOn(redis)
   await ensureGroups(redis, app.keys)
-  return { app, redis, books: () => readBooks(redis, app.keys), [Symbol.asyncDispose]: close }
+  return { app, redis, books: () => readBooks(redis, app.partitions), [Symbol.asyncDispose]: close }
 }
 
 const balanced = { balanced: true, differences: [] }
@@ -69,7 +69,7 @@ test('the books balance in every phase: waiting, in hand, half worked off, rejec
   const invalid = { stream: 5, list: 5, groups: 5, balanced: true }
   expect(await books()).toMatchObject({ ...balanced, totals: { orders: 100, minor: 15_000 }, invalid })
 
-  const [first, second, ...more] = await readOldest(redis, app.keys, { after: '0-0', until: '+', count: 10 })
+  const [first, second, ...more] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 10 })
   if (!first || !second) throw new Error('five invalid orders expected')
   await replayEntries(app, [first], { ticket: 'replay-1', limit: 1 }, { body: body(500), by: 'me' })
   await replayEntries(app, more, { ticket: 'replay-2', limit: 10 })
@@ -255,7 +255,7 @@ test('a stage that is added to a running system misses what had gone by, and not
   const done = { in: 130, passed: 30, missed: 100, waiting: 0, measured: 0 }
   const after = await books()
   expect(after).toMatchObject({ ...balanced, stages: [{}, {}, done] })
-  expect(waitingForAny(await readCounters(redis, keys))).toBe(0)
+  expect(waitingForAny(await readCounters(redis, [keys]))).toBe(0)
   await ensureGroups(redis, keys)
   expect(await books()).toEqual(after)
 
@@ -274,5 +274,5 @@ test('a first stage that comes after the orders misses none, and what others put
   await world.redis.xadd('orders:raw', '*', 'n', '7', 'r', 'junk')
   await ensureGroups(world.redis, app.keys)
   expect(await world.redis.hgetall('pipeline:counters')).toEqual({ received: '50' })
-  expect(await readBooks(world.redis, app.keys)).toMatchObject({ ...balanced, waiting: 50 })
+  expect(await readBooks(world.redis, app.partitions)).toMatchObject({ ...balanced, waiting: 50 })
 })

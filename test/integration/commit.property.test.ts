@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import type { Rejection } from '../../src/messages.ts'
@@ -221,7 +221,7 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
   }
 })
 
-async function take(step: Step, app: App, model: Model, consumers: Consumers): Promise<void> {
+async function take(step: Step, app: Partition, model: Model, consumers: Consumers): Promise<void> {
   const { redis } = app
   if (step.do === 'enqueue' || step.do === 'work off') {
     const records = step.batch.map(({ id, body }) => ({ id, body }))
@@ -275,12 +275,12 @@ interface Attempt {
 /** Consumers that go on as those of run.ts do, but take one step at a time. */
 class Consumers {
   private readonly hands = new Map(stageNames.map((name) => [name, new Map<string, Hands>()]))
-  private readonly app: App
+  private readonly app: Partition
   private readonly model: Model
   private readonly guess: number
   private readonly seen: Map<string, number>
 
-  constructor(app: App, model: Model, guess: number, seen: Map<string, number>) {
+  constructor(app: Partition, model: Model, guess: number, seen: Map<string, number>) {
     this.app = app
     this.model = model
     this.guess = guess

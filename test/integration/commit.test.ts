@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
@@ -22,7 +22,7 @@ const config = readConfig({})
 const currentGeneration = async (redis: Redis): Promise<number> =>
   Math.floor(Number((await redis.time())[0]) / generationSeconds(config))
 
-async function open(): Promise<{ app: App; redis: Redis } & AsyncDisposable> {
+async function open(): Promise<{ app: Partition; redis: Redis } & AsyncDisposable> {
   const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
   const app = appOn(redis, config)
   await ensureGroups(redis, app.keys)
@@ -36,20 +36,20 @@ const raw = (order: object | string): RawRecord => ({
 })
 const order = (order_id: string, order_value = 10, user_id = 'u') => ({ user_id, order_id, order_value })
 
-async function read(app: App, stage: Stage, consumer: string): Promise<Entry[]> {
+async function read(app: Partition, stage: Stage, consumer: string): Promise<Entry[]> {
   const stream = app.keys.stream[stage.from]
   const reply = await app.redis.xreadgroupBuffer('GROUP', stage.name, consumer, 'COUNT', 100, 'STREAMS', stream, '>')
   const [, entries] = (reply as [Buffer, [Buffer, Buffer[]][]][] | null)?.[0] ?? [undefined, []]
   return entries.map(([id, fields]) => decodeEntry(String(id), fields, stage.from))
 }
 
-function plan(app: App, stage: Stage, entries: Entry[], conflicts = new Map<string, Rejection>()): Plan {
+function plan(app: Partition, stage: Stage, entries: Entry[], conflicts = new Map<string, Rejection>()): Plan {
   const onDecideFailed = (): void => {}
   return planBatch({ stage, keys: app.keys, now: new Date(0), conflicts, onDecideFailed }, entries)
 }
 
 /** The reply, but for when it was. */
-async function commitAs(app: App, stage: Stage, consumer: string, planned: Plan): Promise<object> {
+async function commitAs(app: Partition, stage: Stage, consumer: string, planned: Plan): Promise<object> {
   const reply = await commit(app, { stage, keys: app.keys, consumer }, planned, await currentGeneration(app.redis))
   if (reply.status !== 'committed') return reply
   const { atMs, ...rest } = reply

@@ -64,7 +64,7 @@ test('ranks and neighbors are those of a sorted list, ties included', async () =
       const model = sorted(scores).map((user, at) => ({ ...user, rank: at + 1 }))
       const at = model.findIndex((user) => user.userId === userId)
       const neighbors = at === -1 ? [] : model.slice(Math.max(0, at - around), at + around + 1)
-      expect(await readRank(redis, keys, userId, around)).toEqual({
+      expect(await readRank(redis, [keys], userId, around)).toEqual({
         spend: { users: 0, neighbors: [] },
         orders: { users: model.length, neighbors },
       })
@@ -81,9 +81,9 @@ test('paged to its end, a board that nobody moves on is shown as it is sorted, i
       const shown: Ranked[] = []
       let after: Cursor | null = null
       do {
-        const page = await readTop(redis, keys, 'orders', { limit, ...(after ? { after } : { offset: 0 }) })
+        const page = await readTop(redis, [keys], 'orders', { limit, ...(after ? { after } : { offset: 0 }) })
         expect(page.offset).toBe(shown.length)
-        expect(page.users).toEqual((await readTop(redis, keys, 'orders', { limit, offset: shown.length })).users)
+        expect(page.users).toEqual((await readTop(redis, [keys], 'orders', { limit, offset: shown.length })).users)
         shown.push(...page.users)
         after = page.next && (readCursor(cursorText(page.next)) ?? null)
       } while (after)
@@ -107,7 +107,7 @@ test('while scores rise between pages nobody is shown twice, and nobody left out
       const passed = new Set<string>()
       let after: Cursor | undefined
       for (const { limit, moves } of steps) {
-        const page = await readTop(redis, keys, 'orders', { limit, ...(after ? { after } : { offset: 0 }) })
+        const page = await readTop(redis, [keys], 'orders', { limit, ...(after ? { after } : { offset: 0 }) })
         const place = after
         const expected = sorted(scores).filter((user) => place === undefined || isBehind(user, place))
         expect(page.users).toEqual(expected.slice(0, limit))
@@ -147,7 +147,7 @@ test('a page behind somebody who has risen costs some 20 reads where 200,000 use
     await client.zincrby(keys.leaderboardOrders, 1, 'u123456')
     await client.config('RESETSTAT')
     const after: Cursor = { board: 'orders', score: 1, userId: 'u123456' }
-    const page = await readTop(client, keys, 'orders', { limit: 2, after })
+    const page = await readTop(client, [keys], 'orders', { limit: 2, after })
     expect(page.users.map(({ userId }) => userId)).toEqual(['u123455', 'u123454'])
     expect(page.offset).toBe(200_000 - 123_456)
     const [, calls] = /cmdstat_zrevrange:calls=(\d+)/.exec(await client.info('commandstats')) ?? []

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import type { RawRecord } from '../../src/messages.ts'
@@ -25,7 +25,10 @@ const orders = (count: number, from = 0): RawRecord[] =>
   }))
 
 /** Runs stages until disposed. */
-function run(app: App, stages: readonly Stage[]): AsyncDisposable & { events: { [E in keyof Events]?: Events[E][] } } {
+function run(
+  app: Partition,
+  stages: readonly Stage[],
+): AsyncDisposable & { events: { [E in keyof Events]?: Events[E][] } } {
   const stop = new AbortController()
   const events: { [name: string]: unknown[] } = {}
   app.telemetry.listen((event, fields) => {
@@ -53,7 +56,7 @@ test('entries of a consumer that died are claimed after CLAIM_IDLE_MS and counte
     (ranked) => ranked === '300',
   )
   expect(running.events.claimed).toContainEqual({ stage: 'validate', entries: 25 })
-  expect(await readGlobalStats(redis, app.keys)).toEqual({ orders: 300, minor: 45_000 })
+  expect(await readGlobalStats(redis, app.partitions)).toEqual({ orders: 300, minor: 45_000 })
 })
 
 test('a slow consumer that commits late is told stale, and its order is not counted again', async () => {
@@ -162,7 +165,7 @@ test('an entry that is for one group is passed over by the other groups of its s
     async () => (await Promise.all(['aggregate', 'auditor'].map((group) => unfinished(redis, group)))).join(),
     (left) => left === '0,0',
   )
-  expect(await readGlobalStats(redis, app.keys)).toEqual({ orders: 2, minor: 300 })
+  expect(await readGlobalStats(redis, app.partitions)).toEqual({ orders: 2, minor: 300 })
   expect(await redis.hget('auditor:sum', 'minor')).toBe('150')
 })
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { openApi, type Server } from '../../src/api/server.ts'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { board } from '../../src/ops/board.ts'
 import { openSteering } from '../../src/ops/steer.ts'
@@ -21,7 +21,7 @@ const bob = { by: 'bob' }
 type Told = [event: string, fields: Record<string, unknown>][]
 
 /** What this app tells, but for requests. */
-function told(app: App): Told {
+function told(app: Partition): Told {
   const events: Told = []
   app.telemetry.listen((event, fields) => {
     if (event !== 'request') events.push([event, fields as Record<string, unknown>])
@@ -29,12 +29,12 @@ function told(app: App): Told {
   return events
 }
 
-async function audited({ redis, keys }: App): Promise<string[]> {
-  const entries = await readAudit(redis, keys, { limit: 100 })
+async function audited({ redis, control }: Partition): Promise<string[]> {
+  const entries = await readAudit(redis, control, { limit: 100 })
   return entries.map(({ action, by, what }) => `${by}: ${action} ${what}`).reverse()
 }
 
-async function open(env: Env = {}): Promise<Server & { app: App; redis: Redis; events: Told }> {
+async function open(env: Env = {}): Promise<Server & { app: Partition; redis: Redis; events: Told }> {
   const world = await emptyRedis()
   const app = appOn(world.redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', ...env }))
   const events = told(app)
@@ -54,8 +54,8 @@ async function get(url: string, headers: Record<string, string> = {}): Promise<{
 test('a pause is one of one person at a time: said twice it changes nothing, by another it is taken over', async () => {
   await using world = await emptyRedis()
   const app = appOn(world.redis)
-  const { redis, keys } = app
-  expect(await readSteering(redis, keys)).toEqual({})
+  const { redis } = app
+  expect(await readSteering(redis, app.control)).toEqual({})
   expect(await resumePart(app, 'bridge', ann)).toEqual({
     part: 'bridge',
     changed: false,
@@ -64,13 +64,13 @@ test('a pause is one of one person at a time: said twice it changes nothing, by 
   })
   const first = await pausePart(app, 'bridge', ann)
   expect(first).toMatchObject({ changed: true, before: undefined, pause: { by: 'ann', reason: 'a bad release' } })
-  expect(await readSteering(redis, keys)).toEqual({ bridge: first.pause })
+  expect(await readSteering(redis, app.control)).toEqual({ bridge: first.pause })
   expect(await pausePart(app, 'bridge', { by: 'ann' })).toEqual({ ...first, changed: false, before: first.pause })
   const second = await pausePart(app, 'bridge', bob)
   expect(second).toMatchObject({ changed: true, before: first.pause, pause: { by: 'bob' } })
-  expect(await readSteering(redis, keys)).toEqual({ bridge: second.pause })
+  expect(await readSteering(redis, app.control)).toEqual({ bridge: second.pause })
   expect(await resumePart(app, 'bridge', ann)).toMatchObject({ changed: true, before: second.pause, pause: undefined })
-  expect(await redis.exists(keys.steering)).toBe(0)
+  expect(await redis.exists(app.control.steering)).toBe(0)
   expect(await audited(app)).toEqual([
     'ann: pause {"part":"bridge","reason":"a bad release"}',
     'bob: pause {"part":"bridge"}',
@@ -87,9 +87,9 @@ test('of many at once each change is in the audit once, and the state is what it
     (at % 3 === 0 ? resumePart : pausePart)(app, 'validate', { by: ['ann', 'bob'][at % 2] ?? '' }),
   )
   const changes = (await Promise.all([...both, ...asked])).filter(({ changed }) => changed)
-  const entries = await readAudit(app.redis, app.keys, { limit: 1_000 })
+  const entries = await readAudit(app.redis, app.control, { limit: 1_000 })
   expect(entries).toHaveLength(changes.length)
-  const { validate } = await readSteering(app.redis, app.keys)
+  const { validate } = await readSteering(app.redis, app.control)
   const [last] = entries
   expect(last).toMatchObject(validate ? { action: 'pause', by: validate.by } : { action: 'resume' })
 })
@@ -103,7 +103,7 @@ test('a full Redis takes a pause and a resume, and their entries in the audit', 
   await redis.config('SET', 'maxmemory', '1')
   await expect(redis.set('x', 'y')).rejects.toThrow(/^OOM/)
   expect(await pausePart(app, 'bridge', ann)).toMatchObject({ changed: true })
-  expect(await readSteering(redis, app.keys)).toMatchObject({ bridge: { by: 'ann' } })
+  expect(await readSteering(redis, app.control)).toMatchObject({ bridge: { by: 'ann' } })
   expect(await resumePart(app, 'bridge', ann)).toMatchObject({ changed: true })
   expect(await audited(app)).toHaveLength(2)
   redis.disconnect()
@@ -113,9 +113,9 @@ test('an audit that cannot be written undoes nothing and fails nothing; it is to
   requireRealRedis(context)
   await using server = await open()
   const { app, redis, events, url } = server
-  await redis.set(app.keys.audit, 'somebody wrote this')
+  await redis.set(app.control.audit, 'somebody wrote this')
   expect(await pausePart(app, 'aggregate', ann)).toMatchObject({ changed: true })
-  expect(await readSteering(redis, app.keys)).toMatchObject({ aggregate: { by: 'ann' } })
+  expect(await readSteering(redis, app.control)).toMatchObject({ aggregate: { by: 'ann' } })
   expect((await send(`${url}/orders/replay`, 'POST', {})).status).toBe(202)
   await recordAction(app, { action: 'orders replay', by: 'ann', what: '{}' })
   expect(events.filter(([event]) => event === 'auditFailed')).toEqual(
@@ -129,8 +129,11 @@ test('an audit that cannot be written undoes nothing and fails nothing; it is to
 test('what somebody wrote there by hand pauses too, and can be resumed', async () => {
   await using server = await open()
   const { app, redis, url } = server
-  await redis.hset(app.keys.steering, { bridge: '1', validate: '{"by":7}', cook: '{}' })
-  expect(await readSteering(redis, app.keys)).toMatchObject({ bridge: { by: 'unknown' }, validate: { by: 'unknown' } })
+  await redis.hset(app.control.steering, { bridge: '1', validate: '{"by":7}', cook: '{}' })
+  expect(await readSteering(redis, app.control)).toMatchObject({
+    bridge: { by: 'unknown' },
+    validate: { by: 'unknown' },
+  })
   expect(await get(`${url}/admin/steering`)).toEqual({
     status: 200,
     body: {
@@ -144,7 +147,7 @@ test('what somebody wrote there by hand pauses too, and can be resumed', async (
   })
   expect(await pausePart(app, 'bridge', { by: 'unknown' })).toMatchObject({ changed: true })
   expect(await resumePart(app, 'validate', ann)).toMatchObject({ changed: true, before: { by: 'unknown' } })
-  expect(Object.keys(await readSteering(redis, app.keys)).sort()).toEqual(['bridge', 'cook'])
+  expect(Object.keys(await readSteering(redis, app.control)).sort()).toEqual(['bridge', 'cook'])
 })
 
 test('the audit keeps the last ten thousand or so, and is read page by page', async (context) => {
@@ -159,7 +162,7 @@ test('the audit keeps the last ten thousand or so, and is read page by page', as
     }))
     await Promise.all(some.map((action) => recordAction(app, action)))
   }
-  const kept = await redis.xlen(app.keys.audit)
+  const kept = await redis.xlen(app.control.audit)
   expect(kept).toBeGreaterThanOrEqual(10_000)
   expect(kept).toBeLessThan(10_200) // it is trimmed by whole nodes of a hundred
   const page = async (query: string): Promise<{ id: string; what: string }[]> =>
@@ -271,7 +274,7 @@ test('every write that succeeds is in the audit once, with who and what; what is
   expect((await fetch(`${url}/admin/queues/api/queues/nothing/x/retry`, { method: 'PUT' })).status).toBe(404)
   const entries = await until(
     'the entry of Bull Board',
-    () => readAudit(redis, app.keys, { limit: 10 }),
+    () => readAudit(redis, app.control, { limit: 10 }),
     ({ length }) => length === 3,
   )
   const [clean, discard, replay] = entries
@@ -324,7 +327,7 @@ function counting(name: string, inHandMs = 0): Counting {
 }
 
 /** Runs loops of a part as a process does. */
-async function running(app: App, part: string, loops: readonly Loop[]): Promise<AsyncDisposable> {
+async function running(app: Partition, part: string, loops: readonly Loop[]): Promise<AsyncDisposable> {
   const stop = new AbortController()
   const steerer = await openSteering(app, stop.signal)
   const ended = supervise(
@@ -404,13 +407,13 @@ test('while Redis is away, or refuses to tell, a process goes by what it knows a
   await until('more than a second of it', () => (app.pulse.get('validate') ?? 0) > pulse + 1_200)
   expect(going.rounds()).toBeGreaterThan(went)
   await server.start()
-  await redis.rename(app.keys.steering, 'kept')
-  await redis.set(app.keys.steering, 'no hash')
+  await redis.rename(app.control.steering, 'kept')
+  await redis.set(app.control.steering, 'no hash')
   await until('both to be refused', () => events.filter(([event]) => event === 'steeringFailed').length === 2)
   const more = app.pulse.get('validate') ?? 0
   await until('another second of it', () => (app.pulse.get('validate') ?? 0) > more + 1_200)
   expect(paused.rounds()).toBe(0)
-  await redis.rename('kept', app.keys.steering)
+  await redis.rename('kept', app.control.steering)
   await resumePart(app, 'validate', ann)
   await until('it to run', () => paused.rounds() > 0)
   expect(events.map(([event]) => event)).toEqual(['paused', 'steeringFailed', 'steeringFailed', 'resumed'])

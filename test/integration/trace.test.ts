@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openApi, type Server } from '../../src/api/server.ts'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
@@ -28,7 +28,7 @@ const [validate, aggregate, leaderboard] = pipeline as readonly [Stage, Stage, S
 
 const stack = new AsyncDisposableStack()
 let redis: Redis
-let app: App
+let app: Partition
 let url: string
 let server: Server
 
@@ -62,7 +62,7 @@ async function work(...stages: Stage[]): Promise<void> {
   const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
   await until(
     'the stages to be done',
-    () => readCounters(redis, app.keys),
+    () => readCounters(redis, app.partitions),
     (counters) => stages.every((stage) => waitingFor(stage, counters) === 0),
   )
   stop.abort()
@@ -155,7 +155,7 @@ test('a copy that waits behind the order is told beside it; duplicates are known
 test('an invalid order tells every attempt, its edits and its first reason; then who gave it up and why', async () => {
   await send(body(-1))
   await work(validate)
-  const [first] = await readOldest(redis, app.keys, { after: '0-0', until: '+', count: 1 })
+  const [first] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
   if (!first) throw new Error('an invalid order expected')
   const rejected = { code: 'bad-value', reason: 'order_value must be between 0 and 1000000000', attempts: 1 }
   expect(await trace()).toMatchObject({ where: 'invalid', invalid: [{ id: first.id, ...rejected }] })
@@ -180,7 +180,7 @@ test('an invalid order tells every attempt, its edits and its first reason; then
   expect(again).toMatchObject({ where: 'invalid', invalid: [lineage] })
   expect(again.invalid[0]?.edits?.[0]).not.toHaveProperty('before')
 
-  const [second] = await readOldest(redis, app.keys, { after: '0-0', until: '+', count: 1 })
+  const [second] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
   if (!second) throw new Error('an invalid order expected')
   await discardEntry(app, second, { reason: 'a test', by: 'you' })
   expect(await trace()).toMatchObject({
@@ -210,7 +210,7 @@ test('an order that a later stage rejected by a bug is admitted and not counted;
     applied: { done: 'no', because: 'The stage aggregate rejected it.' },
     invalid: [{ code: 'internal-error', stage: 'aggregate' }],
   })
-  const entries = await readOldest(redis, app.keys, { after: '0-0', until: '+', count: 1 })
+  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
   await replayEntries(app, entries, { ticket: 'replay-1', limit: 1 })
   expect(await trace()).toMatchObject({
     where: 'waiting',
@@ -324,12 +324,12 @@ async function commitAll(stage: Stage): Promise<void> {
 }
 
 async function replayAll(): Promise<void> {
-  const entries = await readOldest(redis, app.keys, { after: '0-0', until: '+', count: 10 })
+  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 10 })
   expect(await replayEntries(app, entries, { ticket: 'replay-1', limit: 1_000_000 })).toHaveLength(entries.length)
 }
 
 async function discardAll(): Promise<void> {
-  for (const entry of await readOldest(redis, app.keys, { after: '0-0', until: '+', count: 10 })) {
+  for (const entry of await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 10 })) {
     expect(await discardEntry(app, entry, { reason: 'a test', by: 'me' })).toBe(true)
   }
 }
@@ -343,7 +343,7 @@ const broken: Stage = {
 }
 
 /** The app, but that something happens between two commands: just before the one with this number. */
-function interrupted(number: number, happen: () => Promise<void>): { app: App; happened(): boolean } {
+function interrupted(number: number, happen: () => Promise<void>): { app: Partition; happened(): boolean } {
   let commands = 0
   const next = async (): Promise<void> => {
     if (++commands === number) await happen()
@@ -464,7 +464,7 @@ const masked = (text: string): string =>
 test('orders trace tells a story for people, and as JSON what the API replies', async () => {
   await send(body(-1))
   await work(validate)
-  const entries = await readOldest(redis, app.keys, { after: '0-0', until: '+', count: 1 })
+  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
   await replayEntries(app, entries, { ticket: 'reprocess-1', limit: 1 }, { body: body('ten'), by: 'me\u001b[2J' })
   await work(validate)
   await send(body(150.75))

@@ -3,9 +3,9 @@ import { startFauxqs } from 'fauxqs'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { inject } from 'vitest'
-import type { App } from '../../src/app.ts'
+import type { Partition } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
-import { makeKeys } from '../../src/keys.ts'
+import { makeControlKeys, makeKeys } from '../../src/keys.ts'
 import { onLoopback } from '../../src/ops/local.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
 
@@ -51,12 +51,19 @@ export function envOf(redisUrl: string, sqs?: { url: string; queueName: string }
   }
 }
 
-/** An app on a test's own Redis, without a log. */
-export function appOn(redis: Redis, config: Config = readConfig({ ...quick }), more: Partial<App> = {}): App {
+/** An app on a test's own Redis, without a log, at its one partition. */
+export function appOn(
+  redis: Redis,
+  config: Config = readConfig({ ...quick }),
+  more: Partial<Partition> = {},
+): Partition {
+  const keys = more.keys ?? makeKeys()
   return {
     config,
     redis,
-    keys: makeKeys(),
+    keys,
+    partitions: [keys],
+    control: makeControlKeys([keys]),
     telemetry: openTelemetry(pino({ level: 'silent' })),
     instance: `test-${randomBytes(3).toString('hex')}`,
     now: () => new Date(),

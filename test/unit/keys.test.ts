@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Keys, makeKeys, manifestKey } from '../../src/keys.ts'
+import { type Keys, makeControlKeys, makeKeys, manifestKey } from '../../src/keys.ts'
 import { rejectGroupNames } from '../../src/messages.ts'
 
 /** By which ioredis routes; it takes another tag than Redis where the first braces are empty, as in `a{}{b}`. */
@@ -18,15 +18,16 @@ function slotOf(key: string): number {
   return crc % 16_384
 }
 
-/** Every key of a partition, with these for what varies. */
+/** Every key of a partition and of the whole, with these for what varies. */
 function everyKey(keys: Keys, userId: string, number = 0): string[] {
-  const { stream, userStats, ledger, own, invalidGroup, outcome, timeline, ...named } = keys
+  const { partition: _, stream, userStats, ledger, own, invalidGroup, outcome, ...named } = keys
+  const { timeline, members, leases, ...whole } = makeControlKeys([keys])
   return [
     ...Object.values(stream),
     ...Object.values(named),
+    ...Object.values(whole),
     ...rejectGroupNames.map(invalidGroup),
-    outcome('replay-1'),
-    timeline(number),
+    ...[outcome('replay-1'), timeline(number), members('validate'), leases('validate')],
     userStats(userId),
     ledger(number, number),
     own('revenue', userId),
@@ -40,7 +41,7 @@ const hostileId = fc
 
 describe('without partitions', () => {
   test('names are bare, as in the Python system', () => {
-    const { userStats, ledger, own, invalidGroup, outcome, timeline: _, ...named } = makeKeys()
+    const { userStats, ledger, own, invalidGroup, outcome, ...named } = makeKeys()
     expect(named).toMatchObject({
       stream: { raw: 'orders:raw', valid: 'orders:valid', counted: 'orders:counted' },
       invalid: 'orders:invalid',

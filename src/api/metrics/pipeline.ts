@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
 import { rejectCodes } from '../../messages.ts'
-import { memoryAt, type RedisClient } from '../../redis.ts'
+import { fullestOf, type RedisClient } from '../../redis.ts'
 import { readBooks } from '../../stages/books.ts'
 import { generationNow, meanBucket } from '../../stages/ledger.ts'
 import { outflowOf, pipeline } from '../../stages/pipeline.ts'
@@ -100,12 +100,12 @@ const rarelyMs = 60_000
  * @throws what Redis says when it does not answer
  */
 export function openPipelineReader(app: App, redis: RedisClient): () => Promise<PipelineReading> {
-  const books = remember(rarelyMs, async () => (await readBooks(redis, app.keys)).differences.length)
+  const books = remember(rarelyMs, async () => (await readBooks(redis, app.partitions)).differences.length)
   const ledger = remember(rarelyMs, () => readLedger(app, redis))
   return async () => {
     const [status, used, differences, lines] = await Promise.all([
-      readStatus(redis, app.keys),
-      memoryAt(redis, app.keys.counters).catch(() => undefined),
+      readStatus(redis, app),
+      fullestOf(redis, app.partitions).catch(() => undefined),
       books(),
       ledger(),
     ])
@@ -118,7 +118,9 @@ const sampledBuckets = 512
 
 async function readLedger(app: App, redis: RedisClient): Promise<number> {
   const generation = await generationNow({ ...app, redis })
-  const means = [generation, generation - 1].map((of) => meanBucket({ ...app, redis }, of, sampledBuckets))
-  const [current = 0, last = 0] = await Promise.all(means)
-  return Math.round((current + last) * app.config.ledgerBuckets)
+  const means = app.partitions.flatMap((keys) =>
+    [generation, generation - 1].map((of) => meanBucket({ ...app, redis, keys }, of, sampledBuckets)),
+  )
+  const sum = (await Promise.all(means)).reduce((all, mean) => all + mean)
+  return Math.round(sum * app.config.ledgerBuckets)
 }

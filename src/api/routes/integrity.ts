@@ -38,8 +38,8 @@ export const integrity = defineRoute({
       differences: z.array(z.string()).meta({ description: 'What does not balance, one sentence each.' }),
     })
     .meta({ id: 'Integrity' }),
-  handle: async ({ ask, keys }) => {
-    const { totals, stages, differences, ...books } = await readBooks(ask, keys)
+  handle: async ({ ask, partitions }) => {
+    const { totals, stages, differences, ...books } = await readBooks(ask, partitions)
     const sums = { total_orders: totals.orders, total_revenue: totals.minor }
     return { ...books, ...sums, stages: [...stages], differences: [...differences] }
   },

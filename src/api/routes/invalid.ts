@@ -29,8 +29,8 @@ export const invalidOrders = defineRoute({
   }),
   reply: z.array(invalidOrder),
   // The elements are JSON text already; parsing a hostile order only to write it again could overflow the stack.
-  handle: async ({ ask, keys }, { query: { limit, code, user_id, before } }) => {
-    const found = await readInvalid(ask, keys, { limit, code, userId: user_id, before })
+  handle: async ({ ask, partitions }, { query: { limit, code, user_id, before } }) => {
+    const found = await readInvalid(ask, partitions, { limit, code, userId: user_id, before })
     return jsonText(`[${found.join(',')}]`)
   },
 })
@@ -55,8 +55,8 @@ export const invalidSummary = defineRoute({
       ),
     })
     .meta({ id: 'InvalidSummary' }),
-  handle: async ({ ask, keys }) => {
-    const groups = await summarize(ask, keys)
+  handle: async ({ ask, partitions }) => {
+    const groups = await summarize(ask, partitions)
     const codes: Record<string, number> = {}
     for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
     const total = groups.reduce((sum, { count }) => sum + count, 0)
@@ -74,8 +74,8 @@ export const invalidEntry = defineRoute({
   params,
   reply: invalidOrder,
   refusals: gone,
-  handle: async ({ ask, keys }, { params: { id } }) => {
-    const entry = await readInvalidEntry(ask, keys, id)
+  handle: async ({ ask, partitions }, { params: { id } }) => {
+    const entry = await readInvalidEntry(ask, partitions, id)
     return entry ? jsonText(entry.json) : refuse(404, gone[404])
   },
 })
@@ -90,8 +90,8 @@ export const retryInvalid = defineRoute({
   status: 202,
   reply: acceptedReply,
   refusals: { ...gone, ...admitted },
-  handle: async ({ ask, keys, queues }, { params: { id }, text, header }) => {
-    const entry = await readInvalidEntry(ask, keys, id)
+  handle: async ({ ask, partitions, queues }, { params: { id }, text, header }) => {
+    const entry = await readInvalidEntry(ask, partitions, id)
     if (!entry) return refuse(404, gone[404])
     if (entry.record.stage !== undefined) return refuse(409, admitted[409])
     const jobId = newJobId('reprocess', randomUUID())
@@ -111,7 +111,7 @@ export const discardInvalid = defineRoute({
   reply: z.object({ status: z.string(), id: z.string() }).meta({ id: 'Discarded' }),
   refusals: gone,
   handle: async (app, { params: { id }, body: { reason }, header }) => {
-    const entry = await readInvalidEntry(app.ask, app.keys, id)
+    const entry = await readInvalidEntry(app.ask, app.partitions, id)
     const why = { reason, by: operatorOf(header) }
     const discarded = entry && (await discardEntry({ ...app, redis: app.ask }, entry, why))
     return discarded ? { status: 'discarded', id } : refuse(404, gone[404])

@@ -74,9 +74,9 @@ export const replayOrders = defineRoute({
     .meta({ id: 'Replay' }),
   status: 202,
   reply: acceptedReply,
-  handle: async ({ ask, keys, queues }, { body }) => {
+  handle: async ({ ask, partitions, queues }, { body }) => {
     const jobId = newJobId('replay', randomUUID())
-    await queues.replay.add('replay', { ...body, until: await newestId(ask, keys) }, { jobId })
+    await queues.replay.add('replay', { ...body, until: await newestId(ask, partitions) }, { jobId })
     return { ...accepted(jobId), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
   },
 })
@@ -99,11 +99,11 @@ export const job = defineRoute({
     })
     .meta({ id: 'Job' }),
   refusals: { 404: 'There is no such job.' },
-  handle: async ({ ask, keys, queues }, { params: { id } }) => {
+  handle: async ({ ask, partitions, queues }, { params: { id } }) => {
     const found = await readJob(queues, id)
     if (!found) return refuse(404, `There is no job ${id}: of finished ones the last 1,000 are kept, for a week.`)
     const { job, state } = found
-    const outcome = await readOutcome(ask, keys, id)
+    const outcome = await readOutcome(ask, partitions, id)
     const hasVerdict = job.queueName === 'reprocess' && outcome.judged > 0
     return {
       id,
@@ -111,7 +111,7 @@ export const job = defineRoute({
       state,
       attempts: job.attemptsMade,
       progress: progress.safeParse(job.progress).data ?? null,
-      verdict: hasVerdict ? await readVerdict(ask, keys, outcome) : null,
+      verdict: hasVerdict ? await readVerdict(ask, partitions, outcome) : null,
       result: job.returnvalue ?? null,
       failure: job.failedReason ?? null,
     }

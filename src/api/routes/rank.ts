@@ -24,8 +24,8 @@ export const userRank = defineRoute({
   params: z.object({ user_id: z.string() }),
   query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.') }),
   reply: z.object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()) }).meta({ id: 'UserRank' }),
-  handle: async ({ ask, keys }, { params: { user_id }, query: { around } }) => {
-    const { spend, orders } = await readRank(ask, keys, user_id, around)
+  handle: async ({ ask, partitions }, { params: { user_id }, query: { around } }) => {
+    const { spend, orders } = await readRank(ask, partitions, user_id, around)
     return { user_id, spend: standingOf(spend, user_id), orders: standingOf(orders, user_id) }
   },
 })

@@ -11,8 +11,8 @@ export const userStats = defineRoute({
   summary: "A user's order count and total spend; zeros for an unknown user.",
   params: z.object({ user_id: z.string() }),
   reply: z.object({ user_id: z.string(), order_count: z.int(), total_spend: amount }).meta({ id: 'UserStats' }),
-  handle: async ({ ask, keys }, { params: { user_id } }) => {
-    const { orders, minor } = await readUserStats(ask, keys, user_id)
+  handle: async ({ ask, partitions }, { params: { user_id } }) => {
+    const { orders, minor } = await readUserStats(ask, partitions, user_id)
     return { user_id, order_count: orders, total_spend: minor }
   },
 })
@@ -22,8 +22,8 @@ export const globalStats = defineRoute({
   path: '/stats/global',
   summary: 'Number of orders and total revenue.',
   reply: z.object({ total_orders: z.int(), total_revenue: amount }).meta({ id: 'GlobalStats' }),
-  handle: async ({ ask, keys }) => {
-    const { orders, minor } = await readGlobalStats(ask, keys)
+  handle: async ({ ask, partitions }) => {
+    const { orders, minor } = await readGlobalStats(ask, partitions)
     return { total_orders: orders, total_revenue: minor }
   },
 })
@@ -90,9 +90,9 @@ export const topUsers = defineRoute({
     'The best users by spend or by order count, best first; equals in descending order of user_id, byte by byte. With `after` no page shifts while others rise: nobody is shown twice, and nobody is left out but who rises past the cursor.',
   query: topQuery,
   reply: topUsersReply,
-  handle: async ({ ask, keys }, { query: { by, n, offset = 0, after } }) => {
+  handle: async ({ ask, partitions }, { query: { by, n, offset = 0, after } }) => {
     const from = after?.behind ? { after: after.behind } : { offset }
-    const page = await readTop(ask, keys, by, { limit: n, ...from })
+    const page = await readTop(ask, partitions, by, { limit: n, ...from })
     const reply = topUsersOf(by, n, page)
     return after ? { ...reply, next: page.next && cursorText(page.next) } : reply
   },

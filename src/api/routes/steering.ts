@@ -30,8 +30,8 @@ export const steering = defineRoute({
   path: '/admin/steering',
   summary: 'Which parts are paused, by whom, since when and why.',
   reply: z.object({ parts: z.array(partState) }).meta({ id: 'Steering' }),
-  handle: async ({ ask, keys }) => {
-    const paused = await readSteering(ask, keys)
+  handle: async ({ ask, control }) => {
+    const paused = await readSteering(ask, control)
     return { parts: parts.map((part) => ({ part, paused: part in paused, ...paused[part] })) }
   },
 })
@@ -103,7 +103,7 @@ export const drainRoute = defineRoute({
     .meta({ id: 'Draining' }),
   handle: async (app, call) => {
     const came = await pausePart({ ...app, redis: app.ask }, 'bridge', operatorIn(call), 'drain')
-    return { ...replyOf(came), waiting: waitingByStage(await readCounters(app.ask, app.keys)) }
+    return { ...replyOf(came), waiting: waitingByStage(await readCounters(app.ask, app.partitions)) }
   },
 })
 
@@ -138,5 +138,5 @@ export const auditTrail = defineRoute({
       })
       .meta({ id: 'AuditEntry' }),
   ),
-  handle: async ({ ask, keys }, { query }) => readAudit(ask, keys, query),
+  handle: async ({ ask, control }, { query }) => readAudit(ask, control, query),
 })

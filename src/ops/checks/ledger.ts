@@ -57,7 +57,9 @@ const daySeconds = 86_400
 async function readLedger(app: App): Promise<LedgerSample> {
   const period = generationSeconds(app.config)
   const seconds = timeMs(await app.redis.time()) / 1_000
-  const perBucket = await meanBucket(app, Math.floor(seconds / period), sampledBuckets)
+  const generation = Math.floor(seconds / period)
+  const means = app.partitions.map((keys) => meanBucket({ ...app, keys }, generation, sampledBuckets))
+  const perBucket = Math.max(...(await Promise.all(means)))
   // Of less than a day an hour's rush would be taken for the rule.
   return { perBucket, elapsed: Math.max(seconds % period, daySeconds) / period }
 }

@@ -22,7 +22,8 @@ export interface Server {
 export const isEmulator = ({ info }: Server): boolean => info['os'] === 'mocked redis'
 
 /** The server, or of a cluster every master. */
-export async function readServers({ redis, config, keys }: App): Promise<Server[]> {
+export async function readServers({ redis, config, partitions }: App): Promise<Server[]> {
+  const [keys] = partitions as [Keys]
   const used = config.sqsDeleteAfter?.kind === 'replicas' ? [...commandsUsed, 'WAIT 1 1'] : commandsUsed
   return Promise.all(mastersOf(redis).map((node) => readServer(node, keys, used)))
 }
