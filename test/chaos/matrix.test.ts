@@ -17,6 +17,8 @@ const preload = fileURLToPath(new URL('../support/crash.ts', import.meta.url))
 const roles = ['bridge', 'validate', 'aggregate', 'leaderboard']
 /** One of everything, so that it is known who has what in hand; the log says what happened. */
 const single: Env = { STAGE_IN_FLIGHT: '1', BRIDGE_POLLERS: '1', LOG_LEVEL: 'debug' }
+/** So that what the bridge has in hand does not come again while SQS starts on a busy machine. */
+const patient: Env = { SQS_VISIBILITY_TIMEOUT_SECONDS: '30' }
 /** One receive: then there is nothing in hand but what the step is about. */
 const ordersPerStep = 10
 
@@ -72,7 +74,7 @@ function laneOf(world: World): Lane {
 async function strike(lane: Lane, step: Step, fault: Fault, wanted: Consequence): Promise<object> {
   const { world } = lane
   const before = await lane.repeated()
-  const env = { ...world.env, ...single }
+  const env = { ...world.env, ...single, ...(fault === 'sqs' && 'event' in step.trigger && patient) }
   const target = { killed: 0, stopped: 0, redis: world.server.pid(), sqs: world.sqs.pid() }[fault]
   const blow: Strike = { trigger: step.trigger, pid: target, signal: fault === 'stopped' ? 'SIGSTOP' : 'SIGKILL' }
   const striking = { STRIKE: JSON.stringify(blow), NODE_OPTIONS: `--import=${preload}` }

@@ -249,7 +249,7 @@ test('while Redis does not answer a scrape ends within its limit, with what the 
   const back = await until(
     'Redis to be back',
     () => scrape(server.url),
-    (told) => told.sum('orders_redis_up') === 1,
+    (told) => told.sum('orders_redis_up') === 1 && told.sum('orders_waiting') !== undefined,
   )
   expect(back.sum('orders_waiting')).toBe(0)
   redis.disconnect()
