@@ -14,6 +14,7 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   whole: async () => (await import('./whole.ts')).whole,
   api: async () => (await import('./api.ts')).api,
   growth: async () => (await import('./growth.ts')).growth,
+  cluster: async () => (await import('./cluster.ts')).cluster,
 }
 
 const help = `npm run bench -- [section…] [options]   sections: ${Object.keys(sections).join(', ')} (default: all)

@@ -7,6 +7,10 @@ import type { RejectGroup } from './messages.ts'
 export interface Keys {
   /** Undefined where names are bare. */
   readonly partition: number | undefined
+  /** How many partitions there are, as text; `none` where names are bare. */
+  readonly layout: string
+  /** The layout since the last repartition: who writes by another one is refused. */
+  readonly layoutKey: string
   /** Work streams: raw orders, admitted orders, counted users. */
   readonly stream: { readonly raw: string; readonly valid: string; readonly counted: string }
   /** Stream of every rejected record, and the list of the same, newest first. */
@@ -51,7 +55,7 @@ const tagOf = (partition: number | undefined): string => (partition === undefine
 
 /** @param count undefined for one partition with bare names */
 export function makePartitions(count: number | undefined): Keys[] {
-  return count === undefined ? [makeKeys()] : Array.from({ length: count }, (_, at) => makeKeys(at))
+  return count === undefined ? [makeKeys()] : Array.from({ length: count }, (_, at) => makeKeys(at, count))
 }
 
 export function makeControlKeys(partitions: readonly Keys[]): ControlKeys {
@@ -65,10 +69,16 @@ export function makeControlKeys(partitions: readonly Keys[]): ControlKeys {
   }
 }
 
-export function makeKeys(partition?: number): Keys {
-  const tag = tagOf(partition)
+/** What a repartition builds beside a partition's keys, to be put in their place: the same names behind `{p3}:moved:`. */
+export const movedKeys = (partition: number, of: number): Keys => makeKeys(partition, of, 'moved:')
+
+/** @param of how many partitions there are */
+export function makeKeys(partition?: number, of?: number, more = ''): Keys {
+  const tag = tagOf(partition) + more
   return {
     partition,
+    layout: String(of ?? 'none'),
+    layoutKey: `${tag}pipeline:layout`,
     stream: { raw: `${tag}orders:raw`, valid: `${tag}orders:valid`, counted: `${tag}orders:counted` },
     invalid: `${tag}orders:invalid`,
     invalidOrders: `${tag}invalid_orders`,
@@ -96,6 +106,9 @@ export const idempotencyKey = (hash: string): string => `${jobsPrefix}:idempoten
 
 /** What this Redis was set up with; a process with other settings refuses to start. */
 export const manifestKey = 'pipeline:manifest'
+
+/** Held by the one process that repartitions. */
+export const repartitionKey = 'pipeline:repartition'
 
 /** Key, type and content, for the README. */
 export const keyTable = [
@@ -131,7 +144,13 @@ export const keyTable = [
     'zset, hash',
     'with partitions: the processes that run the stage, and which has which partition',
   ],
+  [
+    '`pipeline:layout`',
+    'string',
+    'the number of partitions since `orders repartition`: who writes by another is refused',
+  ],
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
-  ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system'],
+  ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system, and a repartition under way'],
+  ['`pipeline:repartition`', 'string', 'held by the one `orders repartition` that runs'],
 ] as const

@@ -34,6 +34,8 @@ export interface Events {
   /** Each list: ms and number of orders in turn. `waits`: since they came to this hop; by the clocks of Redis and SQS. */
   hop: { hop: string; atMs: number; waits: readonly number[]; sinceSent: readonly number[] }
   stale: { stage: string; planned: number; held: number }
+  /** Before each write of a repartition. */
+  moving: { phase: string }
   vanished: { stage: string; entryIds: readonly string[] }
   decideFailed: { stage: string; entryId: string; error: string }
   trimmed: { stage: string; entries: number }
@@ -77,6 +79,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   committed: 'debug',
   hop: 'trace',
   stale: 'info',
+  moving: 'trace',
   vanished: 'error',
   decideFailed: 'error',
   trimmed: 'debug',

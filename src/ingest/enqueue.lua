@@ -1,29 +1,34 @@
 -- Puts record batches on the raw stream and counts their orders as received.
--- KEYS[1] orders:raw   [2] counters   [3] outcome of a ticket, if any
--- ARGV[1] seconds the outcome is kept   [2] when they were sent to SQS, in ms, and [3] the traceparent of the span that does
---   it: empty where there is none
--- ARGV[4..] per batch the number of its records and the records (a JSON array)
--- Replies the entries' ids; none where the ticket has sent before: a job that is tried again sends once.
+-- KEYS[1] orders:raw   [2] counters   [3] layout   [4] outcome of a ticket, if any
+-- ARGV[1] the layout that the caller goes by   [2] seconds the outcome is kept   [3] when they were sent to SQS, in ms, and
+--   [4] the traceparent of the span that does it: empty where there is none
+-- ARGV[5..] per batch the number of its records and the records (a JSON array)
+-- Replies the entries' ids; none where the ticket has sent before: a job that is tried again sends once. An error where
+-- there are other partitions since: nobody would read here what is written.
 -- XADD is the first write: it is what a full Redis refuses, and then nothing is counted.
 
-if KEYS[3] and redis.call('HEXISTS', KEYS[3], 'sent') == 1 then return {} end
+local layout = redis.call('GET', KEYS[3])
+if layout and layout ~= ARGV[1] then
+  return redis.error_reply('ORDERS there are ' .. layout .. ' partitions now, this process goes by ' .. ARGV[1])
+end
+if KEYS[4] and redis.call('HEXISTS', KEYS[4], 'sent') == 1 then return {} end
 redis.call('HLEN', KEYS[2])
 local ids, received = {}, 0
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   -- c: counted as received; entries that others put there are counted where they are judged
   local entry = { 'n', ARGV[i], 'c', '1', 'r', ARGV[i + 1] }
   local function add(field, value)
     entry[#entry + 1] = field
     entry[#entry + 1] = value
   end
-  if ARGV[2] ~= '' then add('t', '[' .. ARGV[2] .. ',' .. ARGV[i] .. ']') end
-  if ARGV[3] ~= '' then add('p', ARGV[3]) end
+  if ARGV[3] ~= '' then add('t', '[' .. ARGV[3] .. ',' .. ARGV[i] .. ']') end
+  if ARGV[4] ~= '' then add('p', ARGV[4]) end
   ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(entry))
   received = received + tonumber(ARGV[i])
 end
 redis.call('HINCRBY', KEYS[2], 'received', received)
-if KEYS[3] then
-  redis.call('HSET', KEYS[3], 'sent', received)
-  redis.call('EXPIRE', KEYS[3], ARGV[1])
+if KEYS[4] then
+  redis.call('HSET', KEYS[4], 'sent', received)
+  redis.call('EXPIRE', KEYS[4], ARGV[2])
 end
 return ids

@@ -13,6 +13,7 @@ const script = loadScript(import.meta.url)
  * are duplicates to the ledger.
  * @param from when the first of them was sent to SQS, and the span that writes them
  * @returns the ids of the entries
+ * @throws what Redis says: `ORDERS …` where there are other partitions since
  */
 export async function enqueue(
   redis: RedisClient,
@@ -20,8 +21,8 @@ export async function enqueue(
   records: readonly RawRecord[],
   { sentMs, traceparent }: { sentMs?: number | undefined; traceparent?: string | undefined } = {},
 ): Promise<string[]> {
-  const names = [keys.stream.raw, keys.counters]
-  const args = [outcomeSeconds, sentMs ?? '', traceparent ?? '', ...batchesOf(records)]
+  const names = [keys.stream.raw, keys.counters, keys.layoutKey]
+  const args = [keys.layout, outcomeSeconds, sentMs ?? '', traceparent ?? '', ...batchesOf(records)]
   return (await runScript(redis, script, names, args)) as string[]
 }
 
@@ -35,8 +36,9 @@ export async function enqueueOnce(
   record: RawRecord,
 ): Promise<void> {
   const keys = partitionFor(partitions, identityIn(record.body).userId)
-  const names = [keys.stream.raw, keys.counters, keys.outcome(ticket)]
-  await runScript(redis, script, names, [outcomeSeconds, '', '', ...batchesOf([{ ...record, ticket }])])
+  const names = [keys.stream.raw, keys.counters, keys.layoutKey, keys.outcome(ticket)]
+  const args = [keys.layout, outcomeSeconds, '', '', ...batchesOf([{ ...record, ticket }])]
+  await runScript(redis, script, names, args)
 }
 
 /** Stages read many entries at once: with ten bodies of 1 MB in each they would read a gigabyte. */

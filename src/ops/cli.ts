@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.ts'
 import { drainCommand } from './drain.ts'
 import { pauseCommand, resumeCommand } from './pause.ts'
 import { populateCommand } from './populate.ts'
+import { repartitionCommand } from './repartition.ts'
 import { replayCommand } from './replay.ts'
 import { runCommand } from './roles.ts'
 import { startCommand } from './start.ts'
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   resumeCommand,
   drainCommand,
   auditCommand,
+  repartitionCommand,
   doctorCommand,
 ]
 

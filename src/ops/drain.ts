@@ -56,7 +56,7 @@ interface Draining {
 }
 
 /** Waits until the bridges have obeyed and nothing waits; tells what waits then, or when the time is over. */
-async function drain(
+export async function drain(
   { redis, partitions }: App,
   { timeoutMs, show }: Draining,
   signal: AbortSignal,
@@ -96,7 +96,7 @@ function barOf(): { show(left: number): void; end(): void } {
   }
 }
 
-async function leftLines({ redis, control }: App, waiting: Waiting, timeout: number): Promise<string[]> {
+export async function leftLines({ redis, control }: App, waiting: Waiting, timeout: number): Promise<string[]> {
   const rows = Object.entries(waiting).map(([stage, orders]) => [stage, orders.toLocaleString('en')])
   const { bridge: _, ...stages } = await readSteering(redis, control)
   const told = `Not drained in ${timeout.toLocaleString('en')} s:`

@@ -15,6 +15,7 @@ import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
 import { jobLoops } from './jobs.ts'
+import { manifestLoop } from './manifest.ts'
 import { openApp } from './open.ts'
 import { shareOut, stageLoop } from './share.ts'
 import { openSteering } from './steer.ts'
@@ -52,7 +53,7 @@ export async function runRoles(
   await checkAtStart(opened, names)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)) }
-  const loops: Loop[] = []
+  const loops: Loop[] = [manifestLoop(app)]
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {
     const role = stack.use(await open(app, partitions))
@@ -117,10 +118,10 @@ async function tickWhileAlive(tick: () => void, signal: AbortSignal): Promise<vo
 }
 
 /** @param list such as `0-3,7` */
-function numbersIn(list: string): number[] {
-  return list.split(',').flatMap((part) => {
+function rangesIn(list: string): [from: number, to: number][] {
+  return list.split(',').map((part) => {
     const [from = 0, to = from] = part.split('-').map(Number)
-    return Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => from + at)
+    return [from, to]
   })
 }
 
@@ -136,7 +137,11 @@ export const runCommand = defineCommand({
       schema: z
         .string()
         .regex(/^\d{1,3}(-\d{1,3})?(,\d{1,3}(-\d{1,3})?)*$/)
-        .transform(numbersIn)
+        .transform(rangesIn)
+        .refine((ranges) => ranges.every(([from, to]) => from <= to))
+        .transform((ranges) =>
+          ranges.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, at) => from + at)),
+        )
         .optional(),
     },
   },

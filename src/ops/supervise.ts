@@ -16,7 +16,7 @@ const longestBackoffMs = 5_000
 /**
  * Runs loops until the signal aborts and all have ended. One that fails is logged, once until it goes round again, and
  * started again with backoff.
- * @throws OrdersError ORD_STUCK when one could not go round for a minute.
+ * @throws OrdersError ORD_STUCK when one could not go round for a minute, ORD_MANIFEST when Redis was set up anew.
  */
 export async function supervise(app: App, loops: readonly Loop[], signal: AbortSignal): Promise<void> {
   const stop = new AbortController()
@@ -45,6 +45,7 @@ async function keepUp({ telemetry, pulse }: App, { name, run }: Loop, signal: Ab
       await run(tick, signal)
     } catch (error) {
       if (signal.aborted) return
+      if (error instanceof OrdersError && error.code === 'ORD_MANIFEST') throw error // it would not pass
       if (failures === 0) telemetry.emit('loopFailed', { loop: name, error: messageOf(error) })
       failures++
       await sleep(Math.min(50 * 2 ** failures, longestBackoffMs), undefined, { signal }).catch(() => {})

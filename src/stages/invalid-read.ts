@@ -261,7 +261,7 @@ function groupsOf(code: RejectCode): readonly RejectGroup[] {
 }
 
 /** Ids sort as text when their sequence has ten digits: so they stand in the groups. */
-function sortable(id: string): string {
+export function sortable(id: string): string {
   const [ms = '0', sequence = '0'] = id.split('-')
   return `${ms}-${sequence.padStart(10, '0')}`
 }

@@ -20,11 +20,16 @@ export interface Outcome {
   readonly invalidId: string | undefined
 }
 
+/** Fields that begin so say what a repartition added from elsewhere. */
+export const outcomeMark = 'moved '
+
 /** Sums of all verdicts that the commit script has written for a ticket, in all partitions. */
 export async function readOutcome(redis: RedisClient, partitions: readonly Keys[], ticket: string): Promise<Outcome> {
   const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
   const sums: Record<string, number> = {}
-  for (const [name, count] of read.flatMap(Object.entries<string>)) sums[name] = (sums[name] ?? 0) + Number(count)
+  for (const [name, count] of read.flatMap(Object.entries<string>)) {
+    if (!name.startsWith(outcomeMark)) sums[name] = (sums[name] ?? 0) + Number(count)
+  }
   const { sent = 0, admitted = 0, duplicate = 0, conflict = 0, returned = 0, invalid_id: _, ...rejected } = sums
   const passed = { admitted, duplicate, conflict, returned }
   const judged = [...Object.values(passed), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0)

@@ -1,17 +1,24 @@
 -- Takes records off the invalid channel, all of it at once: stream, list and group; and puts them where they go.
 --
 -- KEYS[1] invalid stream   [2] invalid list   [3] stream they go to   [4] counters   [5] outcome of the ticket
--- KEYS[6..] the sorted sets of all groups
+-- KEYS[6] layout   [7..] the sorted sets of all groups
 -- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': nowhere, what
 --   takes their place has been sent in another partition
 -- ARGV[2] most records the ticket may have sent   [3] seconds the outcome is kept
 -- ARGV[4] of 'return' the stage's counter of rejected orders   [5] the stage
 --      of 'discard' the reason   [5] by whom   [6] when
--- ARGV[7..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and what goes on
+-- ARGV[7] the layout that the caller goes by
+-- ARGV[8..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and what goes on
 --   the stream (JSON)
 --
 -- Replies the ids taken. An id that is no longer there was taken by somebody else and is left out, and so is what is
--- over the limit: sent again after a lost reply, or by two jobs at once, each record goes once.
+-- over the limit: sent again after a lost reply, or by two jobs at once, each record goes once. An error where there are
+-- other partitions since.
+
+local layout = redis.call('GET', KEYS[6])
+if layout and layout ~= ARGV[7] then
+  return redis.error_reply('ORDERS there are ' .. layout .. ' partitions now, this process goes by ' .. ARGV[7])
+end
 
 local mode, limit = ARGV[1], tonumber(ARGV[2])
 local sent = tonumber(redis.call('HGET', KEYS[5], 'sent') or '0')
@@ -24,14 +31,14 @@ end
 -- The list is newest first, so an entry stands behind as many as are newer.
 local function newer_than(member)
   local newer = 0
-  for i = 6, #KEYS do newer = newer + redis.call('ZLEXCOUNT', KEYS[i], '(' .. member, '+') end
+  for i = 7, #KEYS do newer = newer + redis.call('ZLEXCOUNT', KEYS[i], '(' .. member, '+') end
   return newer
 end
 
 redis.call('XLEN', KEYS[3]) -- what can fail is done before the first write: Redis keeps what a failed script wrote
 redis.call('HLEN', KEYS[4])
 local taken, records, orders, marks = {}, {}, 0, 0
-for i = 7, #ARGV, 4 do
+for i = 8, #ARGV, 4 do
   local id, group = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
   if entry and sent + #taken < limit then

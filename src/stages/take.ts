@@ -129,14 +129,14 @@ async function take(
   from: Ticket,
 ): Promise<string[]> {
   if (records.length === 0) return []
-  const names = [keys.invalid, keys.invalidOrders, to.stream, keys.counters, keys.outcome(from.ticket)]
+  const names = [keys.invalid, keys.invalidOrders, to.stream, keys.counters, keys.outcome(from.ticket), keys.layoutKey]
   const first = names.push(...rejectGroupNames.map(keys.invalidGroup)) - rejectGroupNames.length + 1
   const [one = '', two = '', three = ''] = to.args ?? []
   const args = records.flatMap(({ entry, orders, onStream }) => {
     const group = rejectGroupNames.indexOf(groupOf(entry.record as Rejection))
     return [entry.id, first + group, orders, onStream]
   })
-  const head = [to.mode, from.limit, outcomeSeconds, one, two, three]
+  const head = [to.mode, from.limit, outcomeSeconds, one, two, three, keys.layout]
   return (await runScript(redis, script, names, [...head, ...args])) as string[]
 }
 

@@ -1,7 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { rejectCodes } from '../../src/messages.ts'
-import { body, conflicting, shuffled } from '../support/generated.ts'
+import { expectStats, getFrom, waves } from '../support/expected.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { sendBodies } from '../support/send.ts'
@@ -11,21 +10,6 @@ import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 const orders = 5_000
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
-/** Two waves, because which of two conflicting orders comes first decides: the second wave is sent when the first is through. */
-function waves(): [string[], string[]] {
-  const first = fc.sample(body, { numRuns: orders - 100, seed })
-  const repeats = first
-    .filter((_, at) => at % 5 === 0)
-    .flatMap((again, at) => (at % 2 === 0 ? [again] : [again, again]))
-  const accepted = first.filter((sent) => {
-    const oracle = new Oracle()
-    oracle.take(sent)
-    return oracle.admitted === 1
-  })
-  const second = [...accepted.slice(0, 100).map(conflicting), ...accepted.slice(50, 250)]
-  return [shuffled([...first, ...repeats], seed), shuffled(second, seed + 1)]
-}
-
 async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<void> {
   await using redis = await emptyRedis()
   await using sqs = await emptySqs()
@@ -34,11 +18,10 @@ async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<voi
   const started = processes(env).map((process) => stack.use(process))
   await Promise.all(started.map((process) => process.started()))
   const api = started.find((process) => process.events('ready').length > 0)
-  const url = await api?.apiUrl()
-  const get = async (path: string): Promise<Record<string, unknown>> => (await fetch(`${url}${path}`)).json() as never
+  const get = getFrom((await api?.apiUrl()) ?? '')
 
   const oracle = new Oracle()
-  for (const wave of waves()) {
+  for (const wave of waves(orders, seed)) {
     for (const sent of wave) oracle.take(sent)
     await sendBodies(env, wave)
     const rankedEnough = (counters: Record<string, string>): boolean =>
@@ -66,31 +49,7 @@ async function runThrough(processes: (env: Env) => OrdersProcess[]): Promise<voi
   })
   expect(count('received')).toBe(count('admitted') + count('duplicates') + count('rejected'))
 
-  expect(await get('/stats/global')).toEqual({
-    total_orders: oracle.admitted,
-    total_revenue: Number(oracle.cents) / 100,
-  })
-  for (const [user, { orders, cents }] of oracle.users) {
-    expect(await get(`/users/${encodeURIComponent(user)}/stats`)).toEqual({
-      user_id: user,
-      order_count: orders,
-      total_spend: Number(cents) / 100,
-    })
-  }
-  for (const by of ['spend', 'orders'] as const) {
-    const score = (totals: { orders: number; cents: bigint }): number =>
-      by === 'spend' ? Number(totals.cents) / 100 : totals.orders
-    const ranking = [...oracle.users]
-      .map(([user_id, totals]) => ({ user_id, score: score(totals) }))
-      .sort((a, b) => b.score - a.score || Buffer.compare(Buffer.from(b.user_id), Buffer.from(a.user_id)))
-    expect(await get(`/stats/top-users?by=${by}&n=100`)).toEqual({
-      by,
-      n: 100,
-      offset: 0,
-      users: ranking.slice(0, 100),
-    })
-    expect(await get(`/stats/top-users?by=${by}&n=7&offset=5`)).toMatchObject({ users: ranking.slice(5, 12) })
-  }
+  await expectStats(get, oracle)
 
   const invalid = (await redis.redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line))
   const tally = new Map<string, number>()

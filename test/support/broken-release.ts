@@ -1,5 +1,6 @@
-import type { Redis } from 'ioredis'
 import { enqueue } from '../../src/ingest/enqueue.ts'
+import { makeKeys } from '../../src/keys.ts'
+import type { RedisClient } from '../../src/redis.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
 import { runStage } from '../../src/stages/run.ts'
 import { defineStage, type Stage } from '../../src/stages/stage.ts'
@@ -18,19 +19,19 @@ const broken = defineStage({
 }) as Stage
 
 /** Puts orders in the invalid channel that are all right: what a release with a bug leaves behind for a replay. */
-export async function rejectByBug(redis: Redis, bodies: readonly string[]): Promise<void> {
-  const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
-  const before = await redis.llen('invalid_orders')
+export async function rejectByBug(redis: RedisClient, bodies: readonly string[], keys = makeKeys()): Promise<void> {
+  const app = appOn(redis, undefined, { keys })
+  await ensureGroups(redis, keys)
+  const before = await redis.llen(keys.invalidOrders)
   for (let from = 0; from < bodies.length; from += 10) {
     const records = bodies.slice(from, from + 10).map((body, at) => ({ id: `bug ${before + from + at}`, body }))
-    await enqueue(redis, app.keys, records)
+    await enqueue(redis, keys, records)
   }
   const stop = new AbortController()
   const running = runStage(app, broken, () => {}, stop.signal)
   await until(
     'the bug to have rejected all',
-    () => redis.llen('invalid_orders'),
+    () => redis.llen(keys.invalidOrders),
     (length) => length === before + bodies.length,
   )
   stop.abort()

@@ -5,9 +5,9 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 
-/** `after`: what the step begins is under way, and its answer has not been read. */
+/** `nth`: not the first time, but that. `after`: what the step begins is under way, and its answer has not been read. */
 export type Trigger =
-  | { readonly event: string; readonly stage?: string; readonly after?: boolean }
+  | { readonly event: string; readonly stage?: string; readonly after?: boolean; readonly nth?: number }
   | { readonly call: string }
 
 export interface Strike {
@@ -19,6 +19,7 @@ export interface Strike {
 
 const { trigger, pid, signal } = JSON.parse(process.env['STRIKE'] ?? '{}') as Strike
 let struck = false
+let seen = 0
 
 function strike(): void {
   if (struck) return
@@ -30,6 +31,7 @@ if ('event' in trigger) {
   diagnostics.subscribe('order-pipeline:event', (message) => {
     const { event, fields } = message as { event: string; fields: { stage?: string } }
     if (event !== trigger.event || (trigger.stage !== undefined && fields.stage !== trigger.stage)) return
+    if (++seen < (trigger.nth ?? 1)) return
     if (trigger.after) setImmediate(strike)
     else strike()
   })

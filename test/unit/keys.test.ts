@@ -20,7 +20,7 @@ function slotOf(key: string): number {
 
 /** Every key of a partition and of the whole, with these for what varies. */
 function everyKey(keys: Keys, userId: string, number = 0): string[] {
-  const { partition: _, stream, userStats, ledger, own, invalidGroup, outcome, ...named } = keys
+  const { partition: _, layout: __, stream, userStats, ledger, own, invalidGroup, outcome, ...named } = keys
   const { timeline, members, leases, ...whole } = makeControlKeys([keys])
   return [
     ...Object.values(stream),

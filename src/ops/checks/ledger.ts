@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import { generationSeconds, meanBucket } from '../../stages/ledger.ts'
 import { timeMs } from '../../time.ts'
-import { manifestConflicts } from '../open.ts'
+import { manifestConflicts } from '../manifest.ts'
 import { type Finding, ok, warning } from './finding.ts'
 
 /** Beyond it times in logs and records of several machines cannot be put in order by eye. */

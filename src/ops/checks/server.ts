@@ -68,7 +68,7 @@ function pairs(flat: unknown): Facts {
 
 /** Each command that the bridge and the stages send or their scripts call, in a form that its server accepts; `K` is a key. */
 export const commandsUsed: readonly string[] = [
-  ...['EVAL s 1 K', 'EVALSHA s 1 K', 'INFO', 'TIME', 'EXISTS K', 'EXPIRE K 1', 'EXPIREAT K 1', 'SET K v'],
+  ...['EVAL s 1 K', 'EVALSHA s 1 K', 'INFO', 'TIME', 'EXISTS K', 'EXPIRE K 1', 'EXPIREAT K 1', 'GET K', 'SET K v'],
   ...[
     'HDEL K f',
     'HEXISTS K f',
@@ -82,14 +82,16 @@ export const commandsUsed: readonly string[] = [
   ],
   ...['LINDEX K 0', 'LLEN K', 'LPUSH K v', 'LREM K 1 v', 'LSET K 0 v', 'XACK K g 0', 'XADD K * f v', 'XDEL K 0'],
   ...['XAUTOCLAIM K g c 0 0', 'XCLAIM K g c 0 0', 'XGROUP CREATE K g 0', 'XGROUP DELCONSUMER K g c', 'XINFO GROUPS K'],
-  ...['PEXPIRE K 1', 'XINFO CONSUMERS K g'],
+  ...['PEXPIRE K 1', 'XINFO CONSUMERS K g', 'XINFO STREAM K'],
   ...['XLEN K', 'XPENDING K g', 'XRANGE K - +', 'XREADGROUP GROUP g c STREAMS K >', 'XTRIM K MINID 0'],
   ...[
     'ZADD K 1 m',
     'ZCARD K',
     'ZCOUNT K 0 1',
     'ZLEXCOUNT K - +',
+    'ZRANGE K 0 -1',
     'ZREM K m',
+    'ZREMRANGEBYSCORE K 0 1',
     'ZREVRANGE K 0 0',
     'ZREVRANK K m',
     'ZSCORE K m',

@@ -1,0 +1,109 @@
+import { setInterval as every } from 'node:timers/promises'
+import { z } from 'zod'
+import type { App } from '../app.ts'
+import type { Config } from '../config.ts'
+import { OrdersError } from '../errors.ts'
+import { manifestKey } from '../keys.ts'
+import { type RedisClient, safeUrl } from '../redis.ts'
+import type { Loop } from './supervise.ts'
+
+/** On a cluster the keys of a script must share a slot: even one partition has a tag there. */
+export const partitionsOf = ({ partitions, redisCluster }: Config): number | undefined =>
+  partitions ?? (redisCluster ? 1 : undefined)
+
+/** What the manifest says of partitions where names are bare. */
+export const bare = 'none'
+
+const fixedSettings = (config: Config) => ({
+  LEDGER_DAYS: config.ledgerDays,
+  LEDGER_BUCKETS: config.ledgerBuckets,
+  PARTITIONS: partitionsOf(config) ?? bare,
+})
+
+/**
+ * The ledger would forget what it has if a process looked elsewhere for it: the first process to start decides. Only what
+ * is missing is written: a full Redis takes no writes, and it is the stages that make room.
+ * @throws OrdersError ORD_MANIFEST where this process has other settings, or orders are being moved.
+ */
+export async function checkManifest(redis: RedisClient, config: Config): Promise<void> {
+  const manifest = await redis.hgetall(manifestKey)
+  const missing = Object.entries(fixedSettings(config)).filter(([name]) => !(name in manifest))
+  await Promise.all(missing.map(([name, value]) => redis.hsetnx(manifestKey, name, value)))
+  const [conflict] = await manifestConflicts(redis, config)
+  if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
+  const repartition = repartitionIn(manifest)
+  if (repartition && repartition.phase !== 'drain') {
+    const told = `Redis at ${safeUrl(config)} is being repartitioned to ${repartition.to}`
+    throw new OrdersError('ORD_MANIFEST', `${told}: let orders repartition --to ${repartition.to} end first.`)
+  }
+}
+
+/** Where Redis was set up with other settings than this process has, a sentence each; none before it is set up. */
+export async function manifestConflicts(redis: RedisClient, config: Config): Promise<string[]> {
+  const manifest = await redis.hgetall(manifestKey)
+  return Object.entries(fixedSettings(config)).flatMap(([name, value]) => {
+    const fixed = manifest[name] ?? String(value)
+    const told = `Redis at ${safeUrl(config)} was set up with ${name}=${fixed}, this process has ${value}`
+    const advice = fixed === bare ? `unset ${name}` : `set ${name}=${fixed}`
+    return fixed === String(value) ? [] : `${told}: ${advice}.`
+  })
+}
+
+const lookEveryMs = 1_000
+
+/** Ends the process once Redis has other settings: after a repartition it would work on keys that are nobody's any more. */
+export function manifestLoop({ redis, config }: App): Loop {
+  return {
+    name: 'manifest',
+    run: async (tick, signal) => {
+      for await (const _ of every(lookEveryMs, undefined, { signal })) {
+        const [conflict] = await manifestConflicts(redis, config)
+        if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
+        tick()
+      }
+    },
+  }
+}
+
+/** A repartition under way, as far as it has come. `drain`: nothing is changed yet. */
+const repartition = z.object({
+  id: z.string(),
+  from: z.union([z.literal(bare), z.int()]),
+  to: z.int(),
+  phase: z.enum(['drain', 'move', 'swap', 'count', 'verify']),
+  /** Counters of all partitions together, when nothing moved yet. */
+  totals: z.record(z.string(), z.int()).optional(),
+})
+export type Repartition = z.output<typeof repartition>
+
+const repartitionField = 'REPARTITION'
+
+export async function readRepartition(redis: RedisClient): Promise<Repartition | undefined> {
+  return repartitionIn(await redis.hgetall(manifestKey))
+}
+
+function repartitionIn(manifest: Readonly<Record<string, string>>): Repartition | undefined {
+  const text = manifest[repartitionField]
+  return text === undefined ? undefined : repartition.parse(JSON.parse(text))
+}
+
+export async function writeRepartition(redis: RedisClient, state: Repartition): Promise<void> {
+  await redis.hset(manifestKey, repartitionField, JSON.stringify(state))
+}
+
+/** Where nothing was moved yet. */
+export async function undoRepartition(redis: RedisClient): Promise<void> {
+  await redis.hdel(manifestKey, repartitionField)
+}
+
+/** From now on there are so many partitions, and no repartition. */
+export async function endRepartition(redis: RedisClient, { to }: Repartition): Promise<void> {
+  await redis.multi().hset(manifestKey, 'PARTITIONS', to).hdel(manifestKey, repartitionField).exec()
+}
+
+/** How many partitions Redis has; undefined before it is set up. */
+export async function layoutOf(redis: RedisClient): Promise<number | typeof bare | undefined> {
+  const found = await redis.hget(manifestKey, 'PARTITIONS')
+  if (found === null) return undefined
+  return found === bare ? bare : Number(found)
+}

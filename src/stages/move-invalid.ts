@@ -1,0 +1,159 @@
+import { identityIn, identityIs } from '../identity.ts'
+import { type Keys, movedKeys } from '../keys.ts'
+import { groupOf, type RejectGroup, type Rejection, rejectGroupNames } from '../messages.ts'
+import { partitionFor } from '../partitions.ts'
+import { type RedisClient, valuesOf } from '../redis.ts'
+import { loadScript, runScript } from '../script.ts'
+import { compareIds } from '../time.ts'
+import { sortable } from './invalid-read.ts'
+import type { Move } from './move.ts'
+
+const script = loadScript(import.meta.url)
+
+/*
+ * A stream takes new entries at its end only, so the invalid channel cannot be moved entry by entry. It is built anew
+ * beside the old one, of all partitions' entries in their order and with their ids, and put in its place at the end.
+ */
+
+/** Builds the invalid channel and the discarded orders of each new partition; what was built before is built on. */
+export async function buildInvalid(move: Move): Promise<void> {
+  const built = move.to.map(builtOf)
+  const marked = await Promise.all(built.map(({ layoutKey }) => move.redis.exists(layoutKey)))
+  if (marked.every((mark) => mark === 1)) return
+  await buildStream(move, { of: (keys) => keys.invalid, add: addInvalid, unique: true })
+  // Of these two partitions may have the same id, so that it is not known up to where they were built before.
+  for (const keys of built) await move.redis.unlink(keys.discarded)
+  await buildStream(move, { of: (keys) => keys.discarded, add: addDiscarded, unique: false })
+  for (const { layoutKey, layout } of built) {
+    move.alive()
+    await move.redis.set(layoutKey, layout)
+  }
+}
+
+/** Puts what was built in the place of what there was. Only once all of it is built: its sources are replaced. */
+export async function swapInvalid({ redis, to, alive }: Move): Promise<void> {
+  for (const keys of to) {
+    alive()
+    const built = builtOf(keys)
+    const pairs = [
+      [built.invalid, keys.invalid],
+      [built.invalidOrders, keys.invalidOrders],
+      [built.discarded, keys.discarded],
+      ...rejectGroupNames.map((group) => [built.invalidGroup(group), keys.invalidGroup(group)]),
+    ]
+    await runScript(redis, script, [built.layoutKey, ...pairs.flat()], [])
+  }
+}
+
+/** Its layout key is the mark. */
+const builtOf = ({ partition = 0, layout }: Keys): Keys => movedKeys(partition, Number(layout))
+
+type Entry = readonly [id: string, fields: readonly string[]]
+
+interface Building {
+  of(keys: Keys): string
+  /** Whether ids of all partitions differ, and are kept. */
+  readonly unique: boolean
+  /** @param fields names and values in turn */
+  add(redis: RedisClient, built: Keys, entries: readonly Entry[]): Promise<void>
+}
+
+/** Entries a write, or fewer of large ones. */
+const mostEntries = 100
+const mostCharacters = 1_000_000
+
+async function buildStream(move: Move, { of, add, unique }: Building): Promise<void> {
+  const { redis, from, to, alive, seen } = move
+  const lanes = new Map<Keys, { end: string; entries: Entry[]; characters: number }>()
+  for (const keys of to) lanes.set(keys, { end: await lastId(redis, of(builtOf(keys))), entries: [], characters: 0 })
+  const flush = async (keys: Keys): Promise<void> => {
+    const lane = lanes.get(keys)
+    if (!lane || lane.entries.length === 0) return
+    alive()
+    await add(redis, builtOf(keys), lane.entries.splice(0))
+    lane.characters = 0
+  }
+  for await (const [id, fields] of inOrder(redis, from.map(of))) {
+    seen(1)
+    const keys = partitionFor(to, ownerIn(fields))
+    const lane = lanes.get(keys)
+    const known = lane && compareIds(id, lane.end) <= 0
+    if (!lane || (known && unique)) continue
+    lane.end = known ? idAfter(lane.end) : id
+    lane.entries.push([lane.end, fields])
+    lane.characters += recordIn(fields).length
+    if (lane.entries.length === mostEntries || lane.characters > mostCharacters) await flush(keys)
+  }
+  for (const keys of to) await flush(keys)
+}
+
+function idAfter(id: string): string {
+  const [ms, sequence] = id.split('-')
+  return `${ms}-${Number(sequence) + 1}`
+}
+
+async function lastId(redis: RedisClient, stream: string): Promise<string> {
+  const [last] = await redis.xrevrange(stream, '+', '-', 'COUNT', 1)
+  return last?.[0] ?? '0-0'
+}
+
+/** A body may have 1 MB. */
+const pageLength = 25
+
+/** The entries of several streams, by their ids. */
+async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGenerator<Entry> {
+  const heads = streams.map((stream) => ({ stream, page: [] as Entry[], after: '-', more: true }))
+  for (;;) {
+    for (const head of heads) {
+      if (head.page.length > 0 || !head.more) continue
+      const read = await redis.xrange(head.stream, head.after, '+', 'COUNT', pageLength)
+      head.page = read.map(([id, fields]): Entry => [id, fields ?? []])
+      head.after = `(${head.page.at(-1)?.[0]}`
+      head.more = read.length === pageLength
+    }
+    const [first] = heads
+      .filter(({ page }) => page.length > 0)
+      .sort((one, other) => compareIds(one.page[0]?.[0] ?? '', other.page[0]?.[0] ?? ''))
+    const entry = first?.page.shift()
+    if (!entry) return
+    yield entry
+  }
+}
+
+const recordIn = (fields: readonly string[]): string => fields[fields.indexOf('record') + 1] ?? ''
+
+/** Whose order it is, as the bridge tells of what was sent; what somebody else put there is nobody's. */
+function ownerIn(fields: readonly string[]): string | undefined {
+  try {
+    const { order, raw } = JSON.parse(recordIn(fields))
+    return (typeof raw === 'string' ? identityIn(raw) : identityIs(order)).userId
+  } catch {
+    return undefined
+  }
+}
+
+/** As commit.lua does: stream, list and group. */
+async function addInvalid(redis: RedisClient, built: Keys, entries: readonly Entry[]): Promise<void> {
+  const add = redis.multi()
+  for (const [id, fields] of entries) {
+    add.xadd(built.invalid, id, ...fields)
+    add.lpush(built.invalidOrders, `{"id":"${id}",${recordIn(fields).slice(1)}`)
+    const group = groupIn(fields)
+    if (group) add.zadd(built.invalidGroup(group), 0, sortable(id))
+  }
+  valuesOf(await add.exec())
+}
+
+function groupIn(fields: readonly string[]): RejectGroup | undefined {
+  try {
+    return groupOf(JSON.parse(recordIn(fields)) as Rejection)
+  } catch {
+    return undefined
+  }
+}
+
+async function addDiscarded(redis: RedisClient, built: Keys, entries: readonly Entry[]): Promise<void> {
+  const add = redis.multi()
+  for (const [id, fields] of entries) add.xadd(built.discarded, id, ...fields)
+  valuesOf(await add.exec())
+}
