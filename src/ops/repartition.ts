@@ -134,8 +134,8 @@ async function repartition(run: Run, signal: AbortSignal): Promise<void> {
   }
   await requireRight(after, state.totals ?? {}, signal)
   alive()
-  if (before.control.audit !== after.control.audit)
-    await redis.renamenx(before.control.audit, after.control.audit).catch(() => 0)
+  const [trail, moved] = [before.control.audit, after.control.audit]
+  if (trail !== moved && (await redis.exists(trail)) === 1) await redis.rename(trail, moved)
   await endRepartition(redis, state)
   const what = JSON.stringify({ from: state.from, to: state.to })
   await recordAction(after, { action: 'orders repartition', by: operatingUser(), what })

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { randomOf } from '../chaos/random.ts'
@@ -7,6 +7,7 @@ import type { Strike } from '../support/crash.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
@@ -68,42 +69,98 @@ async function start(env: Env): Promise<OrdersProcess> {
   return all
 }
 
-test('from bare keys to 8 partitions and on to 3, with kills in between: all numbers stay exact', {
-  timeout: 180_000,
-}, async (context) => {
-  requireRedisServer(context)
-  await using server = await spawnRedisServer()
+interface Place extends AsyncDisposable {
+  readonly url: string
+  /** Of the processes that run before anything is moved. */
+  readonly env: Env
+  readonly redis: Redis
+  /** Names of all keys. */
+  keys(): Promise<string[]>
+}
+
+async function single(): Promise<Place> {
+  const server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
-  await using sqs = await emptySqs()
-  const bare = envOf(server.url, sqs)
   const redis = new Redis(server.url)
-  const oracle = new Oracle()
-  const bodies: string[] = []
-  let env = bare
-  for (const partitions of [8, 3]) {
-    await using all = await start(env)
-    const url = await all.apiUrl()
-    const fresh = more(400, partitions)
-    await feed(env, url, oracle, [...bodies, ...fresh]) // those of before are known
-    bodies.push(...fresh)
-    await expectAll(env, url, oracle)
-    const invalid = await (await fetch(`${url}/orders/invalid?limit=1000`)).json()
-    await repartition(env, redis, partitions)
-    expect(await all.exit()).toEqual({ code: 1, signal: null })
-    expect(all.stderr()).toMatch(`set PARTITIONS=${partitions}.`)
-    await using refused = spawnOrders(line, env)
-    expect(await refused.exit()).toEqual({ code: 1, signal: null })
-    expect(refused.stderr()).toMatch(`set PARTITIONS=${partitions}.`)
-    env = { ...bare, PARTITIONS: String(partitions) }
-    await using after = await start(env)
-    const url2 = await after.apiUrl()
-    await expectAll(env, url2, oracle)
-    expect(await (await fetch(`${url2}/orders/invalid?limit=1000`)).json()).toEqual(invalid)
-    await feed(env, url2, oracle, bodies)
-    await expectAll(env, url2, oracle)
-    expect(await after.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  const close = async (): Promise<void> => {
+    redis.disconnect()
+    await server[Symbol.asyncDispose]()
   }
-  const left = (await redis.keys('*')).filter((key) => !/^(\{p[0-2]\}:|\{jobs\}:|pipeline:manifest$)/.test(key))
-  expect(left.filter((key) => !/pipeline:(layout|steering|timeline|members|leases|audit)/.test(key))).toEqual([])
-  redis.disconnect()
-})
+  return { url: server.url, env: {}, redis, keys: () => redis.keys('*'), [Symbol.asyncDispose]: close }
+}
+
+async function clustered(): Promise<Place> {
+  const cluster = await spawnRedisCluster({ masters: 3 })
+  const redis = new Cluster(cluster.url.split(','))
+  const close = async (): Promise<void> => {
+    redis.disconnect()
+    await cluster[Symbol.asyncDispose]()
+  }
+  const keys = async () => (await Promise.all(cluster.nodes.map((node) => node.redis.keys('*')))).flat()
+  const env = { REDIS_CLUSTER: 'true', PARTITIONS: '1' }
+  return { url: cluster.url, env, redis: redis as unknown as Redis, keys, [Symbol.asyncDispose]: close }
+}
+
+/** An order that was not accepted is given up. */
+async function discard(url: string, oracle: Oracle): Promise<string> {
+  const found = (await (await fetch(`${url}/orders/invalid?code=bad-value&limit=1`)).json()) as {
+    id: string
+    order: { user_id: string; order_id: string }
+  }[]
+  const { id = '', order } = found[0] ?? {}
+  const body = JSON.stringify({ reason: 'a test order' })
+  const headers = { 'content-type': 'application/json' }
+  const { status } = await fetch(`${url}/orders/invalid/${id}`, { method: 'DELETE', headers, body })
+  expect(status).toBe(200)
+  oracle.codes.set('bad-value', (oracle.codes.get('bad-value') ?? 0) - 1)
+  return `/orders/${encodeURIComponent(order?.user_id ?? '')}/${encodeURIComponent(order?.order_id ?? '')}/trace`
+}
+
+const read = async (url: string, path: string): Promise<unknown> => (await fetch(`${url}${path}`)).json()
+const invalidOf = (url: string): Promise<unknown> => read(url, '/orders/invalid?limit=1000')
+
+test.for([
+  ['from bare keys of one Redis', single],
+  ['on a Redis Cluster from 1', clustered],
+] as const)(
+  '%s to 8 partitions and on to 3, with kills in between: all numbers stay exact',
+  { timeout: 240_000 },
+  async ([, open], context) => {
+    requireRedisServer(context)
+    await using place = await open()
+    await using sqs = await emptySqs()
+    const base = envOf(place.url, sqs, place.env)
+    const oracle = new Oracle()
+    const bodies: string[] = []
+    const given: string[] = []
+    let env = base
+    for (const partitions of [8, 3]) {
+      await using all = await start(env)
+      const url = await all.apiUrl()
+      const fresh = more(400, partitions)
+      await feed(env, url, oracle, [...bodies, ...fresh]) // those of before are known
+      bodies.push(...fresh)
+      given.push(await discard(url, oracle))
+      await expectAll(env, url, oracle)
+      const invalid = await invalidOf(url)
+      await repartition(env, place.redis, partitions)
+      expect(await all.exit()).toEqual({ code: 1, signal: null })
+      expect(all.stderr()).toMatch(`set PARTITIONS=${partitions}.`)
+      await using refused = spawnOrders(line, env)
+      expect(await refused.exit()).toEqual({ code: 1, signal: null })
+      expect(refused.stderr()).toMatch(`set PARTITIONS=${partitions}.`)
+      env = { ...base, PARTITIONS: String(partitions) }
+      await using after = await start(env)
+      const moved = await after.apiUrl()
+      await expectAll(env, moved, oracle)
+      expect(await invalidOf(moved)).toEqual(invalid)
+      for (const trace of given)
+        expect(await read(moved, trace)).toMatchObject({ discarded: [{ why: 'a test order' }] })
+      await feed(env, moved, oracle, bodies)
+      await expectAll(env, moved, oracle)
+      expect(await after.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+    }
+    const left = (await place.keys()).filter((key) => !/^(\{p[0-2]\}:|\{jobs\}:|pipeline:manifest$)/.test(key))
+    expect(left.filter((key) => !/pipeline:(layout|steering|timeline)/.test(key))).toEqual([])
+  },
+)
