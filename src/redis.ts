@@ -18,6 +18,11 @@ const patience = {
   ask: { maxRetriesPerRequest: 1, commandTimeout: 2_000 },
 } as const satisfies { readonly [P in Patience]: RedisOptions }
 
+/** The same on a cluster, where a command is tried elsewhere: of the 16 times that are usual most come after 100 ms. */
+const mostRedirections = { work: Number.POSITIVE_INFINITY, ask: 16 } as const satisfies Record<Patience, number>
+/** While servers do not agree yet who has a slot, they send us to and fro. */
+const retryDelayOnMovedMs = 20
+
 /** At most half a second between tries: a restarted Redis is found again at once, an absent one is not flooded. */
 const retryDelayMs = (times: number): number => Math.min(2 ** times * 10, 500)
 
@@ -51,7 +56,7 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
     retryStrategy,
   }
   const redis = config.redisCluster
-    ? openCluster(config, options)
+    ? openCluster(config, options, mostRedirections[kind])
     : new Redis(firstUrl(config), { ...options, lazyConnect: true })
   try {
     await connectOnce(redis)
@@ -82,10 +87,12 @@ function refusal(config: Config, message: string): [told: string, advice: string
  */
 export function closeRedis(redis: RedisClient): void {
   closing.add(redis)
-  Object.assign(redis.options, { retryStrategy: () => null, clusterRetryStrategy: () => null })
-  if (redis.status !== 'reconnecting') redis.disconnect()
+  Object.assign(redis.options, { retryStrategy: () => null })
+  if (redis.status !== 'reconnecting' || isCluster(redis)) redis.disconnect()
   else redis.once('connect', () => redis.disconnect())
 }
+
+const isCluster = (client: unknown): client is Cluster => client instanceof Cluster
 
 const closing = new WeakSet<RedisClient>()
 
@@ -94,8 +101,11 @@ const closing = new WeakSet<RedisClient>()
  * that is not answered, as after a reconnect or behind a dead network, is sent again on another connection.
  */
 export function blockingConnection(redis: RedisClient, blockMs: number): RedisClient & Disposable {
-  const cluster: unknown = redis
-  const reader = cluster instanceof Cluster ? redis.duplicate() : redis.duplicate({ socketTimeout: blockMs + lateMs })
+  const socketTimeout = blockMs + lateMs
+  const client: unknown = redis
+  const reader = isCluster(client)
+    ? (client.duplicate([], { redisOptions: { socketTimeout } }) as unknown as RedisClient)
+    : redis.duplicate({ socketTimeout })
   reader.on('error', () => {}) // the shared connection reports the same outage
   return Object.assign(reader, { [Symbol.dispose]: () => closeRedis(reader) })
 }
@@ -112,7 +122,7 @@ export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSi
 /** The server, or of a cluster every master: for what each has to be asked. */
 export function mastersOf(redis: RedisClient): RedisClient[] {
   const client: unknown = redis
-  return client instanceof Cluster ? (client.nodes('master') as RedisClient[]) : [redis]
+  return isCluster(client) ? (client.nodes('master') as RedisClient[]) : [redis]
 }
 
 /** The server that holds a key. */
@@ -187,11 +197,46 @@ type ConnectOptions = Pick<
 }
 
 /** Any node named leads to the others; user, password and TLS of the first are those of all. */
-function openCluster(config: Config, { retryStrategy, ...options }: ConnectOptions): RedisClient {
+function openCluster(
+  config: Config,
+  { retryStrategy, ...options }: ConnectOptions,
+  maxRedirections: number,
+): RedisClient {
   const { username, password, protocol } = new URL(firstUrl(config))
   const redisOptions = { ...options, username, password, ...(protocol === 'rediss:' && { tls: {} }) }
-  const clusterOptions = { redisOptions, clusterRetryStrategy: retryStrategy, lazyConnect: true }
-  return new Cluster(urls(config), clusterOptions) as unknown as RedisClient
+  const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy: retryStrategy }
+  const cluster = mended(new Cluster(urls(config), { redisOptions, ...tried, lazyConnect: true }))
+  if (options.commandTimeout !== undefined) limitWaiting(cluster, options.commandTimeout)
+  return cluster as unknown as RedisClient
+}
+
+/**
+ * As `closeRedis` does for one Redis, its disconnect() makes the next try the last, and that of its duplicates too: BullMQ
+ * makes and closes some of its own. What is being redirected when it ends fails then, and does not wait for another try.
+ */
+function mended(cluster: Cluster): Cluster {
+  const [disconnect, duplicate] = [cluster.disconnect.bind(cluster), cluster.duplicate.bind(cluster)]
+  return Object.assign(cluster, {
+    duplicate: (...given: Parameters<Cluster['duplicate']>) => mended(duplicate(...given)),
+    disconnect: (reconnect = false): void => {
+      if (!reconnect) Object.assign(cluster.options, { clusterRetryStrategy: () => null, enableOfflineQueue: false })
+      if (reconnect) disconnect(true)
+      else if (betweenTries.includes(cluster.status)) cluster.once('connect', () => disconnect())
+      else disconnect()
+    },
+  })
+}
+
+/** What a cluster says of itself then: it is closed once more for each node of the last try. */
+const betweenTries = ['connecting', 'disconnecting', 'close', 'reconnecting']
+
+/** The timeout of a node's connection does not begin while no node is known to be up. */
+function limitWaiting(cluster: Cluster, timeoutMs: number): void {
+  const send = cluster.sendCommand.bind(cluster)
+  cluster.sendCommand = (command, ...place) => {
+    command.setTimeout(timeoutMs)
+    return send(command, ...place)
+  }
 }
 
 /** ioredis rejects connect() with "Connection is closed.", or not at all; the reason is in its error event. */

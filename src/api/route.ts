@@ -151,10 +151,13 @@ function problemAnswer(problem: Problem): Answer {
 
 /** What ioredis says when Redis is away, or a slot of a cluster has no master just now. */
 const away =
-  /Command timed out|Connection is closed|max retries per request|ECONN|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|slots cache|startup nodes/
+  /Command timed out|Connection is closed|max retries per request|ECONN|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|Cluster redirections|slots cache|startup nodes/
 
 export function failure(error: unknown): Problem {
   if (away.test(messageOf(error))) return problemOf(503, 'Redis does not answer: try again in a moment.')
+  if (/^ORDERS there are/.test(messageOf(error))) {
+    return problemOf(503, 'Orders are being moved to other partitions: try again when that has ended.')
+  }
   if (messageOf(error).startsWith('WRONGTYPE')) {
     return problemOf(500, 'A key of the pipeline has another type in Redis: somebody else wrote it.')
   }

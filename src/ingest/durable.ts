@@ -1,7 +1,7 @@
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
-import { blockingConnection, type Info, infoAt, infoOf, type RedisClient, valuesOf } from '../redis.ts'
+import { blockingConnection, type Info, infoAt, infoOf, mastersOf, type RedisClient, valuesOf } from '../redis.ts'
 
 /**
  * Names the history of Redis' data that a write went into: the process that took it and its replication id. Both are
@@ -31,9 +31,12 @@ export async function openDurability(app: App): Promise<Durability> {
   if (wanted.kind === 'write') return byReply
   if (wanted.kind === 'replicas') return byBarrier(app, { command: 'WAIT', wants: wanted.replicas })
   // With always, fsync comes before the reply; but for the minutes of a rewrite, if it is told to.
-  const rewriting = (await setting(redis, 'no-appendfsync-on-rewrite')) === 'yes'
-  if ((await setting(redis, 'appendfsync')) === 'always' && !rewriting) return byReply
-  if (await canWaitForFile(redis)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
+  const masters = mastersOf(redis)
+  const settings = (name: string) => Promise.all(masters.map((master) => setting(master, name)))
+  const rewriting = (await settings('no-appendfsync-on-rewrite')).includes('yes')
+  if ((await settings('appendfsync')).every((when) => when === 'always') && !rewriting) return byReply
+  const canWait = await Promise.all(masters.map(canWaitForFile))
+  if (canWait.every((can) => can)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
   return byAge(app, rewriting)
 }
 

@@ -8,6 +8,7 @@ import { clock, ledger } from './checks/ledger.ts'
 import { judgeQueue, visibilityTimeout } from './checks/queue.ts'
 import { appendOnlyFile, commands, eviction, memory, replication, type ServerCheck, version } from './checks/redis.ts'
 import { isEmulator, readServers } from './checks/server.ts'
+import { spread } from './checks/spread.ts'
 
 /** Which roles a check concerns. */
 type Part = 'every role' | 'bridge and stages' | 'bridge' | 'stages'
@@ -55,7 +56,7 @@ export async function examineRedis(app: App, roles: readonly string[]): Promise<
     .map(([check]) => servers.map((server) => check(server, app.config)).reduce((a, b) => (isWorse(b, a) ? b : a)))
   if (!parts.includes('stages')) return ofServer
   const compactEntries = Math.min(...servers.map(({ compactEntries }) => compactEntries))
-  return [...ofServer, ...(await Promise.all([clock(app), ledger(app, compactEntries)])).flat()]
+  return [...ofServer, ...(await Promise.all([clock(app), ledger(app, compactEntries), spread(app)])).flat()]
 }
 
 const emulator = warning(

@@ -43,6 +43,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', endWithReader)
   try {
     await run(argv, stop)
+    if (stop.aborted) process.exit(0) // a connection that could not be closed would keep it from ending
   } catch (error) {
     if (stop.aborted) process.exit(0)
     process.stderr.write(`${error instanceof OrdersError ? error.message : unexpected(error)}\n`)

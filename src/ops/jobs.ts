@@ -4,7 +4,7 @@ import type { App, Tick } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import { identityIn } from '../identity.ts'
 import { enqueueOnce } from '../ingest/enqueue.ts'
-import { outcomeSeconds } from '../messages.ts'
+import { outcomeSeconds, type RawRecord } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
 import {
   bullConnection,
@@ -17,7 +17,7 @@ import {
   reprocessData,
 } from '../queues.ts'
 import { countInvalid, type InvalidEntry, readInvalidEntry, readOldest } from '../stages/invalid-read.ts'
-import { type Outcome, readOutcome, readVerdict } from '../stages/outcome.ts'
+import { type Outcome, readOutcome, readVerdict, readWithdrawn } from '../stages/outcome.ts'
 import { checkOrder } from '../stages/rules.ts'
 import { type Edit, replayEntries, roundRecord, withdrawEntry } from '../stages/take.ts'
 import { compareIds } from '../time.ts'
@@ -81,7 +81,8 @@ async function work<D, R>(
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
-    await worker.close()
+    // While a master of a cluster is away it connects again and again, and does not end.
+    await Promise.race([worker.close(), sleep(config.stopGraceMs)])
   }
 }
 
@@ -91,28 +92,33 @@ async function reprocess(app: App, job: Job<ReprocessData>, signal: AbortSignal)
   const { body, edit } = reprocessData.parse(job.data)
   if (edit) {
     const entry = await readInvalidEntry(redis, partitions, edit.invalidId)
-    if (entry) await replayEdited(app, entry, { body, by: edit.by }, ticket)
+    await replayEdited(app, entry, { body, by: edit.by }, ticket)
     if ((await readOutcome(redis, partitions, ticket)).sent === 0) {
       throw new UnrecoverableError(
         `The invalid order ${edit.invalidId} is gone: it was replayed or discarded meanwhile.`,
       )
     }
   } else {
-    await enqueueOnce(app, ticket, { id: ticket, body })
+    await sendOnce(app, ticket, { id: ticket, body })
   }
   return readVerdict(redis, partitions, await judged(app, job, signal))
 }
 
-/** Of a user in another partition now, it goes there first: killed in between, the next attempt sends nothing again. */
-async function replayEdited(app: App, entry: InvalidEntry, edit: Edit, ticket: string): Promise<void> {
-  if (partitionFor(app.partitions, identityIn(edit.body).userId) === entry.keys) {
+/** Of a user in another partition now, it goes there in two steps: killed in between, the next attempt makes the second. */
+async function replayEdited(app: App, entry: InvalidEntry | undefined, edit: Edit, ticket: string): Promise<void> {
+  if (entry && partitionFor(app.partitions, identityIn(edit.body).userId) === entry.keys) {
     await replayEntries(app, [entry], { ticket, limit: 1 }, edit)
     return
   }
-  const record = roundRecord(entry, ticket, edit, app.now())
-  if (!record) return
-  await enqueueOnce(app, ticket, record)
-  await withdrawEntry(app, entry, ticket)
+  const record = entry && roundRecord(entry, ticket, edit, app.now())
+  if (entry && record) await withdrawEntry(app, entry, ticket, record)
+  const withdrawn = await readWithdrawn(app.redis, app.partitions, ticket)
+  if (withdrawn) await sendOnce(app, ticket, withdrawn)
+}
+
+/** Once also where the ticket has sent in a partition that it is not in any more. */
+async function sendOnce(app: App, ticket: string, record: RawRecord): Promise<void> {
+  if ((await readOutcome(app.redis, app.partitions, ticket)).sent === 0) await enqueueOnce(app, ticket, record)
 }
 
 async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
@@ -123,7 +129,7 @@ async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Prom
   const before = await readOutcome(redis, partitions, ticket)
   const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
   let { sent } = before
-  for await (const entries of chunks(app, data, signal)) {
+  for await (const entries of chunks(app, data, signal, () => data.limit - sent)) {
     const taken = await replayEntries(app, entries, { ticket, limit: data.limit })
     telemetry.emit('replayed', { job: ticket, orders: taken.length })
     const outcome = await readOutcome(redis, partitions, ticket)
@@ -141,8 +147,8 @@ async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSigna
   const total = Math.min(data.limit, await countMatching(app, data))
   let done = 0
   let admitted = 0
-  for await (const entries of chunks(app, data, signal)) {
-    for (const { text } of entries.slice(0, data.limit - done)) {
+  for await (const entries of chunks(app, data, signal, () => data.limit - done)) {
+    for (const { text } of entries) {
       if (text === undefined) continue // a replay leaves it where it is
       done++
       const order = checkOrder(text)
@@ -164,11 +170,19 @@ function ticketOf({ id = '', timestamp }: Job): string {
   return id
 }
 
-/** The entries that the replay is to take, oldest first, in chunks; as many as one script call may move. */
-async function* chunks(app: App, data: ReplayData, signal: AbortSignal): AsyncGenerator<InvalidEntry[]> {
+/**
+ * The entries that the replay is to take, oldest first, in chunks; as many as one script call may move.
+ * @param left how many more it may take
+ */
+async function* chunks(
+  app: App,
+  data: ReplayData,
+  signal: AbortSignal,
+  left: () => number,
+): AsyncGenerator<InvalidEntry[]> {
   for (let after = '0-0', count = 10; ; ) {
     signal.throwIfAborted()
-    const entries = await nextEntries(app, data, after, count)
+    const entries = await nextEntries(app, data, after, Math.max(1, Math.min(count, left())))
     if (entries.length === 0) return
     const chunk = fitting(entries)
     yield chunk

@@ -32,7 +32,7 @@ export async function checkManifest(redis: RedisClient, config: Config): Promise
   const [conflict] = await manifestConflicts(redis, config)
   if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
   const repartition = repartitionIn(manifest)
-  if (repartition && repartition.phase !== 'drain') {
+  if (repartition && !['drain', 'resume'].includes(repartition.phase)) {
     const told = `Redis at ${safeUrl(config)} is being repartitioned to ${repartition.to}`
     throw new OrdersError('ORD_MANIFEST', `${told}: let orders repartition --to ${repartition.to} end first.`)
   }
@@ -65,14 +65,18 @@ export function manifestLoop({ redis, config }: App): Loop {
   }
 }
 
-/** A repartition under way, as far as it has come. `drain`: nothing is changed yet. */
+/** A repartition under way, as far as it has come. `drain`: nothing is moved yet; `resume`: all is, and in force. */
 const repartition = z.object({
   id: z.string(),
   from: z.union([z.literal(bare), z.int()]),
   to: z.int(),
-  phase: z.enum(['drain', 'move', 'swap', 'count', 'verify']),
-  /** Counters of all partitions together, when nothing moved yet. */
+  phase: z.enum(['drain', 'move', 'swap', 'count', 'verify', 'resume']),
+  /** The queues of jobs that it has paused. */
+  queues: z.array(z.string()),
+  /** Counters of all partitions together, and how many rejected and discarded orders there were, when nothing had moved. */
   totals: z.record(z.string(), z.int()).optional(),
+  invalid: z.int().optional(),
+  discarded: z.int().optional(),
 })
 export type Repartition = z.output<typeof repartition>
 
@@ -91,14 +95,15 @@ export async function writeRepartition(redis: RedisClient, state: Repartition): 
   await redis.hset(manifestKey, repartitionField, JSON.stringify(state))
 }
 
-/** Where nothing was moved yet. */
-export async function undoRepartition(redis: RedisClient): Promise<void> {
+/** Whether it was undone or has ended. */
+export async function forgetRepartition(redis: RedisClient): Promise<void> {
   await redis.hdel(manifestKey, repartitionField)
 }
 
-/** From now on there are so many partitions, and no repartition. */
-export async function endRepartition(redis: RedisClient, { to }: Repartition): Promise<void> {
-  await redis.multi().hset(manifestKey, 'PARTITIONS', to).hdel(manifestKey, repartitionField).exec()
+/** From now on there are so many partitions, in one write. */
+export async function switchOver(redis: RedisClient, state: Repartition): Promise<void> {
+  const resuming: Repartition = { ...state, phase: 'resume' }
+  await redis.hset(manifestKey, { PARTITIONS: state.to, [repartitionField]: JSON.stringify(resuming) })
 }
 
 /** How many partitions Redis has; undefined before it is set up. */

@@ -1,27 +1,39 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failure } from '../api/route.ts'
 import { parts } from '../api/routes/steering.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
+import { openDurability } from '../ingest/durable.ts'
 import { makeControlKeys, makePartitions, repartitionKey } from '../keys.ts'
 import { mostPartitions } from '../partitions.ts'
-import { openQueues, type Queues } from '../queues.ts'
+import { openQueues, type Queues, queueNames } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
 import { audit } from '../stages/audit.ts'
 import { readBooks, readCounters } from '../stages/books.ts'
-import { clearOld, type Move, moveLedger, moveOutcomes, moveUsers, sumUsers, writeBooks } from '../stages/move.ts'
-import { buildInvalid, swapInvalid } from '../stages/move-invalid.ts'
+import {
+  clearOld,
+  type Move,
+  moveLedger,
+  moveOutcomes,
+  moveUsers,
+  requireFinished,
+  sumUsers,
+  writeBooks,
+} from '../stages/move.ts'
+import { buildInvalid, lengthsOf, swapInvalid } from '../stages/move-invalid.ts'
+import type { Sum } from '../stages/tail.ts'
 import { pausePart, readSteering, recordAction, resumePart } from '../steering.ts'
 import { operatingUser } from './audit.ts'
-import { defineCommand, wholeNumber } from './command.ts'
+import { defineCommand, flag, wholeNumber } from './command.ts'
 import { drain, leftLines } from './drain.ts'
 import {
   bare,
-  endRepartition,
+  forgetRepartition,
   layoutOf,
   type Repartition,
   readRepartition,
-  undoRepartition,
+  switchOver,
   writeRepartition,
 } from './manifest.ts'
 import { connectApp } from './open.ts'
@@ -37,28 +49,35 @@ export const repartitionCommand = defineCommand({
   options: {
     to: wholeNumber('how many partitions', 1, { min: 1, max: mostPartitions }),
     timeout: wholeNumber('seconds to wait at most until no order waits', 600, { min: 3, max: 86_400 }),
+    undo: flag('calls off what was killed before anything was moved'),
+    force: flag('ends though the books are not right: verify and repair them then'),
   },
-  run: async ({ config, options: { to, timeout }, signal, print }) => {
+  run: async ({ config, options: { to, timeout, undo, force }, signal, print }) => {
     await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await using queues = openQueues(app.redis)
     await using lock = await holdLock(app.redis, signal)
-    const state = (await readRepartition(app.redis)) ?? (await begin(app, to))
+    const run = { app, queues, print, timeoutMs: timeout * 1_000, force, lock }
+    const known = await readRepartition(app.redis)
+    if (undo) return await callOff(run, known)
+    const state = known ?? (await begin(app, to))
     if (state.to !== to) {
       const told = `A repartition to ${state.to} is under way`
       throw new OrdersError('ORD_USAGE', `${told}: let it end first, by orders repartition --to ${state.to}.`)
     }
-    if (state.from === to) print(`There are ${to} partitions already.`)
-    else await repartition({ app, queues, state, print, timeoutMs: timeout * 1_000, alive: lock.alive }, signal)
-    await resume(partitioned(app, to), queues)
-    if (state.from !== to)
-      print(`Done: start every process with PARTITIONS=${to}; those with another one end by themselves.`)
+    if (state.from === to) return print(`There are ${to} partitions already.`)
+    await repartition(run, state, signal).catch((error: unknown) => {
+      if (failure(error).status !== 503) throw error
+      const told = 'Redis does not answer: nothing is lost, run this again when it does.'
+      throw new OrdersError('ORD_REDIS_UNREACHABLE', told, { cause: error })
+    })
+    print(`Done: start every process with PARTITIONS=${to}; those with another one have ended by themselves.`)
   },
 })
 
 /** @throws OrdersError ORD_USAGE where nothing is there to be moved */
 async function begin({ redis }: App, to: number): Promise<Repartition> {
   const from = await layoutOf(redis)
-  if (from !== undefined) return { id: randomUUID(), from, to, phase: 'drain' }
+  if (from !== undefined) return { id: randomUUID(), from, to, phase: 'drain', queues: [] }
   throw new OrdersError('ORD_USAGE', `Redis is not set up yet: start every process with PARTITIONS=${to}.`)
 }
 
@@ -70,56 +89,63 @@ function partitioned<A extends App>(app: A, count: number | typeof bare): A {
 interface Run {
   readonly app: App
   readonly queues: Queues
-  readonly state: Repartition
   readonly timeoutMs: number
-  readonly alive: () => void
+  readonly force: boolean
+  readonly lock: Lock
   print(line: string): void
 }
 
-async function repartition(run: Run, signal: AbortSignal): Promise<void> {
-  const { app, print } = run
-  let { state } = run
+async function repartition(run: Run, begun: Repartition, signal: AbortSignal): Promise<void> {
+  const { app, print, lock, force } = run
   const { redis, config, telemetry } = app
-  const alive = (): void => {
-    run.alive()
+  let state = begun
+  const [before, after] = [partitioned(app, state.from), partitioned(app, state.to)]
+  const alive = async (): Promise<void> => {
+    signal.throwIfAborted()
+    await lock.require()
     telemetry.emit('moving', { phase: state.phase })
   }
-  const [before, after] = [partitioned(app, state.from), partitioned(app, state.to)]
   const enter = async (phase: Repartition['phase'], more: Partial<Repartition> = {}): Promise<void> => {
-    alive()
+    await alive()
     state = { ...state, ...more, phase }
     await writeRepartition(redis, state)
   }
+  using durability = await openDurable(after, signal)
   let seen = 0
   const move: Move = {
-    redis,
-    config,
-    from: before.partitions,
-    to: after.partitions,
-    alive,
-    seen: (count) => (seen += count),
+    ...{ redis, config, from: before.partitions, to: after.partitions, alive, durable: durability.confirm },
+    seen: (count) => {
+      seen += count
+    },
   }
-  const step = async (what: string, work: (move: Move) => Promise<void>): Promise<void> => {
+  const step = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     seen = 0
-    await work(move)
+    await work()
     print(`${what}: ${seen.toLocaleString('en')} looked at.`)
   }
+  const halt: Halt = { ...run, before, after, alive, noteQueues: (queues) => enter('drain', { queues }) }
 
   if (state.phase === 'drain') {
     await enter('drain')
-    const totals = await standStill({ ...run, alive }, before, after, signal).catch(async (error) => {
-      await reopen(before, after)
-      await undoRepartition(redis)
-      await resume(before, run.queues)
+    const found = await standStill(halt, signal).catch(async (error: unknown) => {
+      await lock.require() // another one may go on from here
+      await undo(halt, state)
       throw error
     })
-    await enter('move', { totals })
+    await enter('move', found)
   }
   if (state.phase === 'move') {
-    await step('Users', moveUsers)
-    await step('Ledger', moveLedger)
-    await step('Outcomes of jobs', (move) => moveOutcomes(move, state.id))
-    await step('Invalid and discarded orders', buildInvalid)
+    // Once more until nothing moves: SCAN tells of all keys only where nothing happens to its server meanwhile.
+    await step('Users', () => untilNone(() => moveUsers(move)))
+    await step('Ledger', () => untilNone(() => moveLedger(move)))
+    await step('Outcomes of jobs', () => untilNone(() => moveOutcomes(move, state.id)))
+    await step('Invalid and discarded orders', () => buildInvalid(move))
+    const built = await lengthsOf(redis, after.partitions, true)
+    if (built.invalid !== state.invalid || built.discarded !== state.discarded) {
+      const told = `${built.invalid} rejected and ${built.discarded} discarded orders are moved, of ${state.invalid} and ${state.discarded}`
+      throw new OrdersError('ORD_BOOKS', `${told}: somebody changes them, or Redis has lost some. Run this again.`)
+    }
+    await durability.confirm()
     await enter('swap')
   }
   if (state.phase === 'swap') {
@@ -127,60 +153,100 @@ async function repartition(run: Run, signal: AbortSignal): Promise<void> {
     await enter('count')
   }
   if (state.phase === 'count') {
-    const sums = await Promise.all(after.partitions.map((keys) => sumUsers(move, keys)))
+    const sums: Sum[] = []
+    for (const keys of after.partitions) sums.push(await sumUsers(move, keys))
     await writeBooks(move, state.totals ?? {}, sums)
     await clearOld(move)
     await enter('verify')
   }
-  await requireRight(after, state.totals ?? {}, signal)
-  alive()
-  const [trail, moved] = [before.control.audit, after.control.audit]
-  if (trail !== moved && (await redis.exists(trail)) === 1) await redis.rename(trail, moved)
-  await endRepartition(redis, state)
-  const what = JSON.stringify({ from: state.from, to: state.to })
-  await recordAction(after, { action: 'orders repartition', by: operatingUser(), what })
-  print('All is moved and right.')
+  if (state.phase === 'verify') {
+    const wrong = await differences(after, state.totals ?? {}, signal)
+    if (wrong.length > 0 && !force) throw notRight(wrong, 'end it as it is with --force, and mend them then')
+    await alive()
+    await switchOver(redis, state)
+    const what = JSON.stringify({ from: state.from, to: state.to, differences: wrong })
+    await recordAction(after, { action: 'orders repartition', by: operatingUser(), what })
+    print(wrong.length === 0 ? 'All is moved and right.' : 'All is moved; the books are not right: see orders verify.')
+  }
   await sleep(noticedMs) // who goes by the old partitions is not to go on with them for a moment
+  await resume(after, run.queues, state)
+  await forgetRepartition(redis)
 }
 
-/** Every process looks at the manifest once a second. */
+/** Every process looks at the manifest and at what is paused once a second, and ends what it has in hand. */
 const noticedMs = 2_500
+
+async function untilNone(pass: () => Promise<number>): Promise<void> {
+  while ((await pass()) > 0);
+}
+
+interface Halt extends Run {
+  readonly before: App
+  readonly after: App
+  alive(): Promise<void>
+  noteQueues(queues: string[]): Promise<void>
+}
 
 /**
  * Brings the system to a halt: nothing comes in, nothing waits, nobody writes by the old partitions any more.
- * @returns the counters of all partitions together
  * @throws OrdersError where that takes too long, or the books are not right
  */
-async function standStill(
-  { queues, print, timeoutMs, alive }: Run,
-  before: App,
-  after: App,
-  signal: AbortSignal,
-): Promise<Record<string, number>> {
-  alive()
+async function standStill(halt: Halt, signal: AbortSignal): Promise<Partial<Repartition>> {
+  const { before, after, queues, print, timeoutMs, alive } = halt
+  const { redis } = before
+  await alive()
   await pause(before, ['bridge'])
-  alive()
-  await Promise.all([queues.reprocess.pause(), queues.replay.pause()])
+  const running = await Promise.all(queueNames.map(async (name) => ((await queues[name].isPaused()) ? [] : [name])))
+  if (running.flat().length > 0) await halt.noteQueues(running.flat())
+  for (const name of running.flat()) await queues[name].pause()
   print('Paused; waiting until no job runs and no order waits.')
   await idle(queues, timeoutMs, signal)
   await drained(before, timeoutMs, signal)
   for (const { layoutKey } of [...before.partitions, ...after.partitions]) {
-    alive()
-    await before.redis.set(layoutKey, after.partitions.length)
+    await alive()
+    await redis.set(layoutKey, after.partitions.length)
   }
   await drained(before, timeoutMs, signal) // what was written until then
-  alive()
+  await alive()
   await pause(before, parts)
-  if (before.control.steering !== after.control.steering) await pause(after, parts)
-  const totals = await readCounters(before.redis, before.partitions)
-  await requireRight(before, totals, signal)
-  return totals
+  if (before.control.steering !== after.control.steering) await bringAlong(before, after)
+  await sleep(noticedMs)
+  for (const keys of before.partitions) await requireFinished(redis, keys)
+  const totals = await readCounters(redis, before.partitions)
+  const wrong = await differences(before, totals, signal)
+  if (wrong.length > 0) throw notRight(wrong, 'mend them first (orders verify --deep)')
+  return { totals, ...(await lengthsOf(redis, before.partitions)) }
 }
 
-/** Writers by the old partitions may write again: nothing was moved. */
-async function reopen(before: App, after: App): Promise<void> {
-  for (const { layoutKey } of after.partitions) await before.redis.del(layoutKey)
-  for (const { layoutKey, layout } of before.partitions) await before.redis.set(layoutKey, layout)
+/** What is paused, and the audit, under the names that they will have. */
+async function bringAlong({ redis, control }: App, after: App): Promise<void> {
+  await redis.hset(after.control.steering, await redis.hgetall(control.steering))
+  if ((await redis.exists(control.audit)) === 1) await redis.renamenx(control.audit, after.control.audit)
+}
+
+/** As it was: nothing has been moved. */
+async function undo({ before, after, queues }: Halt, state: Repartition): Promise<void> {
+  const { redis, control } = before
+  for (const { layoutKey } of after.partitions) await redis.del(layoutKey)
+  for (const { layoutKey, layout } of before.partitions) await redis.set(layoutKey, layout)
+  if (control.steering !== after.control.steering) {
+    await redis.del(after.control.steering)
+    if ((await redis.exists(after.control.audit)) === 1) await redis.renamenx(after.control.audit, control.audit)
+  }
+  await resume(before, queues, state)
+  await forgetRepartition(redis)
+}
+
+async function callOff(run: Run, state: Repartition | undefined): Promise<void> {
+  if (!state) return run.print('No repartition is under way.')
+  if (state.phase !== 'drain') {
+    const told = `The repartition to ${state.to} has moved orders already`
+    throw new OrdersError('ORD_USAGE', `${told}: let it end, by orders repartition --to ${state.to}.`)
+  }
+  const [before, after] = [partitioned(run.app, state.from), partitioned(run.app, state.to)]
+  const nothing = async (): Promise<void> => {}
+  await undo({ ...run, before, after, alive: nothing, noteQueues: nothing }, state)
+  run.print('Called off: everything is as it was.')
 }
 
 /** What others have paused stays theirs. */
@@ -189,10 +255,10 @@ async function pause(app: App, names: readonly string[]): Promise<void> {
   for (const part of names) if (!(part in paused)) await pausePart(app, part, operator)
 }
 
-async function resume(app: App, queues: Queues): Promise<void> {
+async function resume(app: App, queues: Queues, state: Repartition): Promise<void> {
   const paused = await readSteering(app.redis, app.control)
   for (const part of parts) if (paused[part]?.by === operator.by) await resumePart(app, part, operator)
-  await Promise.all([queues.reprocess.resume(), queues.replay.resume()])
+  for (const name of queueNames) if (state.queues.includes(name)) await queues[name].resume()
 }
 
 const lookEveryMs = 200
@@ -216,35 +282,56 @@ async function drained(app: App, timeoutMs: number, signal: AbortSignal): Promis
   throw new OrdersError('ORD_BOOKS', `${lines.join('\n')}\nNothing is moved: see that all stages run, and try again.`)
 }
 
-/** @throws OrdersError ORD_BOOKS where books, users, leaderboards or counters are not what they are to be */
-async function requireRight(app: App, totals: Readonly<Record<string, number>>, signal: AbortSignal): Promise<void> {
+/** Where books, users, leaderboards or counters are not what they are to be, a sentence each. */
+async function differences(app: App, totals: Readonly<Record<string, number>>, signal: AbortSignal): Promise<string[]> {
   const books = await readBooks(app.redis, app.partitions)
   const audited = await audit(app, signal)
   const counters = await readCounters(app.redis, app.partitions)
   const names = [...new Set([...Object.keys(totals), ...Object.keys(counters)])]
-  const differences = [
-    ...books.differences,
-    ...(audited.verdict === 'right' ? [] : audited.differences),
-    ...names.flatMap((name) => {
-      const [was = 0, is = 0] = [totals[name], counters[name]]
-      return was === is ? [] : [`The counter ${name} is ${is}, not ${was}.`]
-    }),
-  ]
-  if (differences.length === 0) return
-  throw new OrdersError(
-    'ORD_BOOKS',
-    `The books are not right: mend them first (orders verify --deep).\n${differences.join('\n')}`,
-  )
+  const changed = names.flatMap((name) => {
+    const [was = 0, is = 0] = [totals[name], counters[name]]
+    return was === is ? [] : [`The counter ${name} is ${is}, not ${was}.`]
+  })
+  return [...books.differences, ...(audited.verdict === 'right' ? [] : audited.differences), ...changed]
 }
 
-/** A process that is killed holds the lock for so long; one that stood still for longer than it is sure of moves no more. */
+const notRight = (wrong: readonly string[], advice: string): OrdersError =>
+  new OrdersError('ORD_BOOKS', `The books are not right: ${advice}.\n${wrong.join('\n')}`)
+
+/** On a slow disk an fsync takes seconds. */
+const durableMs = 30_000
+
+/** Confirms what was written to any partition, as the bridge does before it deletes messages. */
+async function openDurable(app: App, signal: AbortSignal): Promise<{ confirm(): Promise<void> } & Disposable> {
+  const durability = await openDurability(app)
+  const histories = new Map(app.partitions.map((keys) => [keys, durability.history(keys)]))
+  const confirm = async (): Promise<void> => {
+    await sleep(durability.settleMs, undefined, { signal })
+    const until = performance.now() + durableMs
+    for (const keys of app.partitions) {
+      for (;;) {
+        const history = await durability.confirm(keys).catch((error: unknown) => {
+          if (performance.now() > until) throw error
+          return undefined
+        })
+        if (history !== undefined && history !== histories.get(keys)) {
+          throw new OrdersError('ORD_NOT_DURABLE', 'Redis was started again or failed over: run this once more.')
+        }
+        if (history !== undefined) break
+        await sleep(lookEveryMs, undefined, { signal })
+      }
+    }
+  }
+  return { confirm, [Symbol.dispose]: () => durability[Symbol.dispose]() }
+}
+
+/** A process that is killed holds the lock for so long. */
 const lockMs = 8_000
 const renewEveryMs = 2_000
-const sureMs = 6_000
 
 interface Lock extends AsyncDisposable {
-  /** @throws OrdersError ORD_USAGE where another process may have it, or the signal's reason */
-  readonly alive: () => void
+  /** Asks Redis. @throws OrdersError ORD_USAGE where this process does not hold it any more */
+  require(): Promise<void>
 }
 
 async function holdLock(redis: RedisClient, signal: AbortSignal): Promise<Lock> {
@@ -255,22 +342,19 @@ async function holdLock(redis: RedisClient, signal: AbortSignal): Promise<Lock> 
       throw new OrdersError('ORD_USAGE', 'Another orders repartition runs: let it end first.')
     await sleep(lookEveryMs, undefined, { signal })
   }
-  let renewedAt = performance.now()
+  const holds = async (): Promise<boolean> => (await redis.get(repartitionKey)) === id
   const renew = async (): Promise<void> => {
-    const from = performance.now()
-    if ((await redis.get(repartitionKey)) !== id) return
-    if ((await redis.pexpire(repartitionKey, lockMs)) === 1) renewedAt = from
+    if (await holds()) await redis.pexpire(repartitionKey, lockMs)
   }
   const timer = setInterval(() => void renew().catch(() => {}), renewEveryMs)
   return {
-    alive: () => {
-      signal.throwIfAborted()
-      if (performance.now() - renewedAt < sureMs) return
+    require: async () => {
+      if (await holds()) return
       throw new OrdersError('ORD_USAGE', 'Another orders repartition may have taken over: run this one again.')
     },
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer)
-      if ((await redis.get(repartitionKey)) === id) await redis.del(repartitionKey)
+      if (await holds()) await redis.del(repartitionKey)
     },
   }
 }

@@ -186,8 +186,8 @@ local function invalid_id()
       last_ms, last_sequence = tonumber(last_ms), tonumber(last_sequence)
     end
   end
-  local now, step, rest = time[1] * 1000 + math.floor(time[2] / 1000), plan.id.step, plan.id.rest
-  if now > last_ms then last_ms, last_sequence = now, -1 end
+  local ms, step, rest = time[1] * 1000 + math.floor(time[2] / 1000), plan.id.step, plan.id.rest
+  if ms > last_ms then last_ms, last_sequence = ms, -1 end
   local after = last_sequence + 1
   last_sequence = after + (rest - after) % step
   return format('%.0f-%.0f', last_ms, last_sequence)

@@ -79,8 +79,12 @@ export async function readOldest(
   partitions: readonly Keys[],
   range: OldestRange,
 ): Promise<InvalidEntry[]> {
-  const found = await Promise.all(partitions.map((keys) => readOldestOf(redis, keys, range)))
-  return found.flat().sort(byId).slice(0, range.count)
+  const pages = await Promise.all(partitions.map((keys) => readOldestOf(redis, keys, range)))
+  // Beyond the end of a page of one partition there may be more, older than what others have.
+  const ends = pages.flatMap(({ end }) => end ?? []).sort(compareIds)
+  const read = pages.flatMap(({ entries }) => entries).sort(byId)
+  const within = read.filter(({ id }) => ends[0] === undefined || compareIds(id, ends[0]) <= 0)
+  return (within.length > 0 ? within : read).slice(0, range.count)
 }
 
 interface OldestRange {
@@ -94,16 +98,17 @@ async function readOldestOf(
   redis: RedisClient,
   keys: Keys,
   { code, after, until, count }: OldestRange,
-): Promise<InvalidEntry[]> {
+): Promise<{ entries: InvalidEntry[]; end?: string | undefined }> {
+  const endOf = (ids: readonly string[]): string | undefined => (ids.length === count ? ids.at(-1) : undefined)
   if (!code) {
     const found = await redis.xrange(keys.invalid, `(${after}`, until, 'COUNT', count)
-    return found.map((entry) => toEntry(keys, entry))
+    return { entries: found.map((entry) => toEntry(keys, entry)), end: endOf(found.map(([id]) => id)) }
   }
   const of = groupsOf(code).map((group) =>
     redis.zrangebylex(keys.invalidGroup(group), `(${sortable(after)}`, `[${sortable(until)}`, 'LIMIT', 0, count),
   )
-  const ids = (await Promise.all(of)).flat().sort().slice(0, count)
-  return readEntries(redis, keys, ids.map(idOf))
+  const ids = (await Promise.all(of)).flat().sort().slice(0, count).map(idOf)
+  return { entries: await readEntries(redis, keys, ids), end: endOf(ids) }
 }
 
 /** How many entries there are up to and with `until`. */
@@ -261,7 +266,7 @@ function groupsOf(code: RejectCode): readonly RejectGroup[] {
 }
 
 /** Ids sort as text when their sequence has ten digits: so they stand in the groups. */
-export function sortable(id: string): string {
+function sortable(id: string): string {
   const [ms = '0', sequence = '0'] = id.split('-')
   return `${ms}-${sequence.padStart(10, '0')}`
 }

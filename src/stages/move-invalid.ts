@@ -1,11 +1,11 @@
 import { identityIn, identityIs } from '../identity.ts'
 import { type Keys, movedKeys } from '../keys.ts'
-import { groupOf, type RejectGroup, type Rejection, rejectGroupNames } from '../messages.ts'
+import { rejectGroupNames } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
 import { type RedisClient, valuesOf } from '../redis.ts'
 import { loadScript, runScript } from '../script.ts'
 import { compareIds } from '../time.ts'
-import { sortable } from './invalid-read.ts'
+import { appendInvalid, recordIn, type StreamEntry } from './append.ts'
 import type { Move } from './move.ts'
 
 const script = loadScript(import.meta.url)
@@ -20,20 +20,36 @@ export async function buildInvalid(move: Move): Promise<void> {
   const built = move.to.map(builtOf)
   const marked = await Promise.all(built.map(({ layoutKey }) => move.redis.exists(layoutKey)))
   if (marked.every((mark) => mark === 1)) return
-  await buildStream(move, { of: (keys) => keys.invalid, add: addInvalid, unique: true })
+  await buildStream(move, { of: (keys) => keys.invalid, add: appendInvalid, unique: true })
   // Of these two partitions may have the same id, so that it is not known up to where they were built before.
-  for (const keys of built) await move.redis.unlink(keys.discarded)
+  for (const keys of built) {
+    await move.alive()
+    await move.redis.unlink(keys.discarded)
+  }
   await buildStream(move, { of: (keys) => keys.discarded, add: addDiscarded, unique: false })
   for (const { layoutKey, layout } of built) {
-    move.alive()
+    await move.alive()
     await move.redis.set(layoutKey, layout)
   }
+}
+
+/** How many entries the invalid channels have, and the discarded orders; `built`: of what was built. */
+export async function lengthsOf(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  built = false,
+): Promise<{ invalid: number; discarded: number }> {
+  const all = built ? partitions.map(builtOf) : partitions
+  const lengths = (names: readonly string[]) => Promise.all(names.map((name) => redis.xlen(name)))
+  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
+  const invalid = await lengths(all.map((keys) => keys.invalid))
+  return { invalid: sum(invalid), discarded: sum(await lengths(all.map((keys) => keys.discarded))) }
 }
 
 /** Puts what was built in the place of what there was. Only once all of it is built: its sources are replaced. */
 export async function swapInvalid({ redis, to, alive }: Move): Promise<void> {
   for (const keys of to) {
-    alive()
+    await alive()
     const built = builtOf(keys)
     const pairs = [
       [built.invalid, keys.invalid],
@@ -48,14 +64,12 @@ export async function swapInvalid({ redis, to, alive }: Move): Promise<void> {
 /** Its layout key is the mark. */
 const builtOf = ({ partition = 0, layout }: Keys): Keys => movedKeys(partition, Number(layout))
 
-type Entry = readonly [id: string, fields: readonly string[]]
-
 interface Building {
   of(keys: Keys): string
   /** Whether ids of all partitions differ, and are kept. */
   readonly unique: boolean
   /** @param fields names and values in turn */
-  add(redis: RedisClient, built: Keys, entries: readonly Entry[]): Promise<void>
+  add(redis: RedisClient, built: Keys, entries: readonly StreamEntry[]): Promise<void>
 }
 
 /** Entries a write, or fewer of large ones. */
@@ -64,12 +78,12 @@ const mostCharacters = 1_000_000
 
 async function buildStream(move: Move, { of, add, unique }: Building): Promise<void> {
   const { redis, from, to, alive, seen } = move
-  const lanes = new Map<Keys, { end: string; entries: Entry[]; characters: number }>()
+  const lanes = new Map<Keys, { end: string; entries: StreamEntry[]; characters: number }>()
   for (const keys of to) lanes.set(keys, { end: await lastId(redis, of(builtOf(keys))), entries: [], characters: 0 })
   const flush = async (keys: Keys): Promise<void> => {
     const lane = lanes.get(keys)
     if (!lane || lane.entries.length === 0) return
-    alive()
+    await alive()
     await add(redis, builtOf(keys), lane.entries.splice(0))
     lane.characters = 0
   }
@@ -101,13 +115,13 @@ async function lastId(redis: RedisClient, stream: string): Promise<string> {
 const pageLength = 25
 
 /** The entries of several streams, by their ids. */
-async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGenerator<Entry> {
-  const heads = streams.map((stream) => ({ stream, page: [] as Entry[], after: '-', more: true }))
+async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGenerator<StreamEntry> {
+  const heads = streams.map((stream) => ({ stream, page: [] as StreamEntry[], after: '-', more: true }))
   for (;;) {
     for (const head of heads) {
       if (head.page.length > 0 || !head.more) continue
       const read = await redis.xrange(head.stream, head.after, '+', 'COUNT', pageLength)
-      head.page = read.map(([id, fields]): Entry => [id, fields ?? []])
+      head.page = read.map(([id, fields]): StreamEntry => [id, fields ?? []])
       head.after = `(${head.page.at(-1)?.[0]}`
       head.more = read.length === pageLength
     }
@@ -120,8 +134,6 @@ async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGe
   }
 }
 
-const recordIn = (fields: readonly string[]): string => fields[fields.indexOf('record') + 1] ?? ''
-
 /** Whose order it is, as the bridge tells of what was sent; what somebody else put there is nobody's. */
 function ownerIn(fields: readonly string[]): string | undefined {
   try {
@@ -132,27 +144,7 @@ function ownerIn(fields: readonly string[]): string | undefined {
   }
 }
 
-/** As commit.lua does: stream, list and group. */
-async function addInvalid(redis: RedisClient, built: Keys, entries: readonly Entry[]): Promise<void> {
-  const add = redis.multi()
-  for (const [id, fields] of entries) {
-    add.xadd(built.invalid, id, ...fields)
-    add.lpush(built.invalidOrders, `{"id":"${id}",${recordIn(fields).slice(1)}`)
-    const group = groupIn(fields)
-    if (group) add.zadd(built.invalidGroup(group), 0, sortable(id))
-  }
-  valuesOf(await add.exec())
-}
-
-function groupIn(fields: readonly string[]): RejectGroup | undefined {
-  try {
-    return groupOf(JSON.parse(recordIn(fields)) as Rejection)
-  } catch {
-    return undefined
-  }
-}
-
-async function addDiscarded(redis: RedisClient, built: Keys, entries: readonly Entry[]): Promise<void> {
+async function addDiscarded(redis: RedisClient, built: Keys, entries: readonly StreamEntry[]): Promise<void> {
   const add = redis.multi()
   for (const [id, fields] of entries) add.xadd(built.discarded, id, ...fields)
   valuesOf(await add.exec())

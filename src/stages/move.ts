@@ -1,16 +1,18 @@
+import type { ChainableCommander } from 'ioredis'
 import type { Config } from '../config.ts'
+import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
-import { rejectGroupNames } from '../messages.ts'
+import { outcomeSeconds, rejectGroupNames } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
 import { masterOf, type RedisClient, valuesOf } from '../redis.ts'
+import { groupNamed } from './groups.ts'
 import { generationSeconds, userHashIn } from './ledger.ts'
-import { outcomeMark } from './outcome.ts'
 import { pipeline } from './pipeline.ts'
 import { exact, type Sum } from './tail.ts'
 
 /*
- * Moves what lies in some partitions to others, while nobody works. Everything is copied as it is and then removed where
- * it was, in chunks: killed at any moment and begun again, it comes to the same.
+ * Moves what lies in some partitions to others, while nobody works. Everything is copied as it is, in chunks, and removed
+ * where it was once the copies are durable: killed at any moment and begun again, it comes to the same.
  */
 
 export interface Move {
@@ -19,7 +21,9 @@ export interface Move {
   readonly from: readonly Keys[]
   readonly to: readonly Keys[]
   /** Called before each write. @throws where this process is not to move any more: to stop, or because another one does */
-  alive(): void
+  alive(): Promise<void>
+  /** Resolves when all that was written is durable. @throws where it may be lost: to be done again */
+  durable(): Promise<void>
   /** Called with what has been looked at since the last call. */
   seen(count: number): void
 }
@@ -27,115 +31,156 @@ export interface Move {
 /** Hashes at once: some hundred kB. */
 const chunkSize = 200
 
-/** Users' hashes, with their scores. */
-export async function moveUsers(move: Move): Promise<void> {
-  const { redis, to } = move
-  for (const source of move.from) {
-    const prefix = source.userStats('')
-    for await (const names of keysLike(move, source, prefix)) {
-      const hashes = await readHashes(redis, names)
+/** Users' hashes, with their scores. @returns how many moved; 0 once all are where they belong */
+export function moveUsers(move: Move): Promise<number> {
+  return moveHashes(
+    move,
+    (source) => source.userStats(''),
+    (source, names, hashes) => {
+      const prefix = source.userStats('')
       const moving = names.flatMap((name, at) => {
         const userId = name.slice(prefix.length)
-        const target = partitionFor(to, userId)
+        const target = partitionFor(move.to, userId)
         const hash = hashes[at] ?? {}
         return target.userStats(userId) === name || Object.keys(hash).length === 0 ? [] : [{ userId, target, hash }]
       })
-      for (const [target, users] of Map.groupBy(moving, (user) => user.target)) {
-        const copy = redis.pipeline()
-        for (const { userId, hash } of users) {
-          copy.hset(target.userStats(userId), hash)
-          const [orders, spend] = [exact(hash['order_count']), exact(hash['total_spend_minor'])]
-          if (orders !== undefined) copy.zadd(target.leaderboardOrders, String(orders), userId)
-          if (spend !== undefined) copy.zadd(target.leaderboardSpend, String(spend), userId)
+      const copies = [...Map.groupBy(moving, (user) => user.target)].map(([target, users]) => {
+        const copy = move.redis.pipeline()
+        for (const { userId, hash } of users) copy.hset(target.userStats(userId), hash)
+        for (const [board, field] of [
+          [target.leaderboardOrders, 'order_count'],
+          [target.leaderboardSpend, 'total_spend_minor'],
+        ] as const) {
+          const scores = users.flatMap(({ userId, hash }) => {
+            const score = exact(hash[field])
+            return score === undefined ? [] : [String(score), userId]
+          })
+          if (scores.length > 0) copy.zadd(board, ...scores)
         }
-        move.alive()
-        valuesOf(await copy.exec())
+        return copy
+      })
+      const userIds = moving.map(({ userId }) => userId)
+      const remove = (): ChainableCommander => {
+        const removal = move.redis.pipeline().zrem(source.leaderboardOrders, ...userIds)
+        return removal.zrem(source.leaderboardSpend, ...userIds).unlink(...userIds.map(source.userStats))
       }
-      move.alive()
-      const remove = redis.pipeline()
-      for (const { userId } of moving) {
-        remove.zrem(source.leaderboardOrders, userId).zrem(source.leaderboardSpend, userId)
-        remove.unlink(source.userStats(userId))
-      }
-      valuesOf(await remove.exec())
-    }
-  }
+      return { moved: moving.length, copies, remove }
+    },
+  )
 }
 
-/** The ledger's lines: each field tells the hash of its user. */
-export async function moveLedger(move: Move): Promise<void> {
-  const { redis, config, to } = move
-  for (const source of move.from) {
-    const prefix = source.ledger(0, 0).slice(0, -'0:0'.length)
-    for await (const names of keysLike(move, source, prefix)) {
-      const buckets = await readHashes(redis, names)
-      for (const [at, name] of names.entries()) {
-        const [generation = 0, bucket = 0] = name.slice(prefix.length).split(':').map(Number)
-        const expires = (generation + 2) * generationSeconds(config)
-        const lines = Object.entries(buckets[at] ?? {}).map(([field, value]) => {
-          return { field, value, target: to[(userHashIn(field) ?? 0) % to.length] as Keys }
-        })
-        const moving = lines.filter(({ target }) => target.ledger(generation, bucket) !== name)
-        for (const [target, own] of Map.groupBy(moving, (line) => line.target)) {
-          const key = target.ledger(generation, bucket)
-          const fields = Object.fromEntries(own.map(({ field, value }) => [field, value]))
-          move.alive()
-          valuesOf(await redis.multi().hset(key, fields).expireat(key, expires).exec())
-        }
-        move.alive()
-        if (moving.length > 0) await redis.hdel(name, ...moving.map(({ field }) => field))
-      }
+/** The ledger's lines: each field tells the hash of its user. @returns as moveUsers, buckets */
+export function moveLedger(move: Move): Promise<number> {
+  const prefixOf = (source: Keys): string => source.ledger(0, 0).slice(0, -'0:0'.length)
+  return moveHashes(move, prefixOf, (source, names, buckets) => {
+    const lines = names.flatMap((name, at) => {
+      const [generation = 0, bucket = 0] = name.slice(prefixOf(source).length).split(':').map(Number)
+      const targets = Map.groupBy(Object.keys(buckets[at] ?? {}), (field) => {
+        return move.to[(userHashIn(field) ?? 0) % move.to.length] as Keys
+      })
+      const elsewhere = [...targets].filter(([target]) => target.ledger(generation, bucket) !== name)
+      return elsewhere.map(([target, fields]) => {
+        const values = Object.fromEntries(fields.map((field) => [field, buckets[at]?.[field] ?? '']))
+        const expires = (generation + 2) * generationSeconds(move.config)
+        return { name, target, key: target.ledger(generation, bucket), fields, values, expires }
+      })
+    })
+    const copies = [...Map.groupBy(lines, ({ target }) => target).values()].map((own) => {
+      const copy = move.redis.pipeline()
+      for (const { key, values, expires } of own) copy.hset(key, values).expireat(key, expires)
+      return copy
+    })
+    const remove = (): ChainableCommander => {
+      const removal = move.redis.pipeline()
+      for (const { name, fields } of lines) removal.hdel(name, ...fields)
+      return removal
     }
-  }
+    return { moved: lines.length, copies, remove }
+  })
 }
 
 /**
- * What became of jobs' orders. They are only read from now on, so it does not matter in which partition: of one that goes
- * away they are added to those of another. @param id of the repartition: what was added is marked
+ * What became of jobs' orders: of a partition that goes away it is brought to another under names of its own, and added up
+ * where it is read. @param id of the repartition @returns as moveUsers, outcomes
  */
-export async function moveOutcomes(move: Move, id: string): Promise<void> {
-  const { redis, to } = move
-  for (const [at, source] of move.from.entries()) {
-    const target = to[at % to.length] as Keys
-    if (target.outcome('') === source.outcome('')) continue
-    const prefix = source.outcome('')
-    for await (const names of keysLike(move, source, prefix)) {
-      for (const name of names) {
-        const key = target.outcome(name.slice(prefix.length))
-        const mark = `${outcomeMark}${id} ${at}`
-        const { invalid_id, ...counts } = await redis.hgetall(name)
-        const ttl = await redis.pttl(name)
-        if (ttl > 0 && (await redis.hexists(key, mark)) === 0) {
-          const add = redis.multi().hset(key, mark, 1)
-          for (const [field, count] of Object.entries(counts)) {
-            if (!field.startsWith(outcomeMark)) add.hincrby(key, field, count)
-          }
-          if (invalid_id !== undefined) add.hset(key, 'invalid_id', invalid_id)
-          move.alive()
-          valuesOf(await add.pexpire(key, ttl).exec())
-        }
-        move.alive()
-        await redis.unlink(name)
-      }
-    }
-  }
+export function moveOutcomes(move: Move, id: string): Promise<number> {
+  return moveHashes(
+    move,
+    (source) => source.outcome(''),
+    (source, names, outcomes) => {
+      const at = move.from.indexOf(source)
+      const target = move.to[at % move.to.length] as Keys
+      if (target.outcome('') === source.outcome(''))
+        return { moved: 0, copies: [], remove: () => move.redis.pipeline() }
+      const copy = move.redis.pipeline()
+      names.forEach((name, index) => {
+        const key = target.outcome(name.slice(source.outcome('').length))
+        const fields = Object.entries(outcomes[index] ?? {}).map(([field, value]) => [
+          `moved ${id} ${at} ${field}`,
+          value,
+        ])
+        if (fields.length > 0) copy.hset(key, Object.fromEntries(fields)).expire(key, outcomeSeconds)
+      })
+      return { moved: names.length, copies: [copy], remove: () => move.redis.pipeline().unlink(...names) }
+    },
+  )
 }
 
-/** What the users' hashes of a partition add up to; `strangers` are users of other partitions. */
-export async function sumUsers(move: Move, keys: Keys): Promise<Sum & { users: number; strangers: number }> {
+interface Chunk {
+  readonly moved: number
+  /** Each of one partition. */
+  readonly copies: readonly ChainableCommander[]
+  remove(): ChainableCommander
+}
+
+/** Chunks between two waits for their copies to be durable, which may take seconds. */
+const chunksAtOnce = 20
+
+async function moveHashes(
+  move: Move,
+  prefixOf: (source: Keys) => string,
+  chunkOf: (source: Keys, names: readonly string[], hashes: readonly Record<string, string>[]) => Chunk,
+): Promise<number> {
+  let moved = 0
+  const copied: Chunk[] = []
+  const removeCopied = async (): Promise<void> => {
+    if (copied.length === 0) return
+    await move.durable()
+    for (const { remove } of copied.splice(0)) await execute(move, [remove()])
+  }
+  for (const source of move.from) {
+    for await (const names of keysLike(move, source, prefixOf(source))) {
+      const chunk = chunkOf(source, names, await readHashes(move.redis, names))
+      if (chunk.moved === 0) continue
+      await execute(move, chunk.copies)
+      moved += chunk.moved
+      if (copied.push(chunk) === chunksAtOnce) await removeCopied()
+    }
+  }
+  await removeCopied()
+  return moved
+}
+
+/**
+ * What the users' hashes of a partition add up to.
+ * @throws OrdersError ORD_BOOKS where it has users of other partitions
+ */
+export async function sumUsers(move: Move, keys: Keys): Promise<Sum> {
   const prefix = keys.userStats('')
-  const sum = { orders: 0n, minor: 0n, strangers: 0 }
+  const sum = { orders: 0n, minor: 0n }
   const users = new Set<string>()
   for await (const names of keysLike(move, keys, prefix)) {
-    const more = names.filter((name) => !users.has(name)) // SCAN may tell one twice
-    for (const { order_count, total_spend_minor } of await readHashes(move.redis, more)) {
+    const fresh = names.filter((name) => !users.has(name)) // SCAN may tell one twice
+    for (const { order_count, total_spend_minor } of await readHashes(move.redis, fresh)) {
       sum.orders += exact(order_count) ?? 0n
       sum.minor += exact(total_spend_minor) ?? 0n
     }
-    for (const name of more) users.add(name)
-    sum.strangers += more.filter((name) => partitionFor(move.to, name.slice(prefix.length)) !== keys).length
+    for (const name of fresh) users.add(name)
+    const stranger = fresh.find((name) => partitionFor(move.to, name.slice(prefix.length)) !== keys)
+    if (stranger === undefined) continue
+    throw new OrdersError('ORD_BOOKS', `${stranger} is of another partition: somebody wrote it while it was moved.`)
   }
-  return { ...sum, users: users.size }
+  return sum
 }
 
 /**
@@ -153,14 +198,14 @@ export async function writeBooks(
   for (const [at, keys] of to.entries()) {
     const { orders, minor } = sums[at] as Sum
     if (at === 0) continue
-    alive()
+    await alive()
     for (const name of passed) rest[name] = (rest[name] ?? 0) - Number(orders)
     await writeCounters(redis, keys, Object.fromEntries(passed.map((name) => [name, Number(orders)])), {
       orders,
       minor,
     })
   }
-  alive()
+  await alive()
   await writeCounters(redis, to[0] as Keys, rest, sums[0] as Sum)
 }
 
@@ -179,12 +224,16 @@ async function writeCounters(
   valuesOf(await write.exec())
 }
 
-/** Deletes what is left of the partitions that go away; their layout key stays, so that nobody writes there any more. */
+/**
+ * Deletes what is left of the partitions that go away; their layout key stays, so that nobody writes there any more.
+ * @throws OrdersError ORD_BOOKS where somebody else has put something there
+ */
 export async function clearOld({ redis, from, to, alive }: Move): Promise<void> {
   const kept = new Set(to.map(({ counters }) => counters))
   for (const keys of from) {
     if (kept.has(keys.counters)) continue
-    alive()
+    await alive()
+    await requireFinished(redis, keys)
     await redis.unlink(
       ...Object.values(keys.stream),
       ...[keys.invalid, keys.invalidOrders, keys.discarded, ...rejectGroupNames.map(keys.invalidGroup)],
@@ -193,12 +242,26 @@ export async function clearOld({ redis, from, to, alive }: Move): Promise<void> 
   }
 }
 
+/** @throws OrdersError ORD_BOOKS where a work stream holds what a stage has not finished, whoever put it there */
+export async function requireFinished(redis: RedisClient, keys: Keys): Promise<void> {
+  for (const { name, from } of pipeline) {
+    const stream = keys.stream[from]
+    if ((await redis.xlen(stream)) === 0) continue
+    const group = groupNamed(await redis.xinfo('GROUPS', stream), name)
+    const delivered = String(group?.['last-delivered-id'] ?? '0-0')
+    const [next] = await redis.xrange(stream, `(${delivered}`, '+', 'COUNT', 1)
+    if (!next && Number(group?.['pending'] ?? 0) === 0) continue
+    const told = `The stream ${stream} holds what stage ${name} has not worked off`
+    throw new OrdersError('ORD_BOOKS', `${told}: somebody writes to it, who must stop first.`)
+  }
+}
+
 /** Names of keys that begin so, as SCAN tells them: what is there all the while is told, some of it twice. */
 export async function* keysLike({ redis, alive, seen }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
   const node = await masterOf(redis, keys.counters)
   for (let cursor = '', found: string[]; cursor !== '0'; ) {
-    alive()
+    await alive()
     ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', pattern, 'COUNT', 1_000)
     for (let from = 0; from < found.length; from += chunkSize) {
       const names = found.slice(from, from + chunkSize)
@@ -206,6 +269,12 @@ export async function* keysLike({ redis, alive, seen }: Move, keys: Keys, prefix
       seen(names.length)
     }
   }
+}
+
+/** Each of its own partition, all at once. */
+async function execute({ alive }: Move, pipelines: readonly ChainableCommander[]): Promise<void> {
+  await alive()
+  for (const replies of await Promise.all(pipelines.map((pipeline) => pipeline.exec()))) valuesOf(replies)
 }
 
 async function readHashes(redis: RedisClient, names: readonly string[]): Promise<Record<string, string>[]> {

@@ -1,5 +1,5 @@
 import type { Keys } from '../keys.ts'
-import type { RejectCode } from '../messages.ts'
+import { channels, type RawRecord, type RejectCode } from '../messages.ts'
 import type { OrderVerdict } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
 import { readInvalidEntry } from './invalid-read.ts'
@@ -20,21 +20,34 @@ export interface Outcome {
   readonly invalidId: string | undefined
 }
 
-/** Fields that begin so say what a repartition added from elsewhere. */
-export const outcomeMark = 'moved '
-
 /** Sums of all verdicts that the commit script has written for a ticket, in all partitions. */
 export async function readOutcome(redis: RedisClient, partitions: readonly Keys[], ticket: string): Promise<Outcome> {
   const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
+  // What a repartition brought from elsewhere stands under a longer name that ends with the same word.
+  const fields = read
+    .flatMap(Object.entries<string>)
+    .map(([name, value]) => [name.split(' ').at(-1) ?? '', value] as const)
   const sums: Record<string, number> = {}
-  for (const [name, count] of read.flatMap(Object.entries<string>)) {
-    if (!name.startsWith(outcomeMark)) sums[name] = (sums[name] ?? 0) + Number(count)
-  }
-  const { sent = 0, admitted = 0, duplicate = 0, conflict = 0, returned = 0, invalid_id: _, ...rejected } = sums
+  for (const [name, count] of fields) if (!texts.includes(name)) sums[name] = (sums[name] ?? 0) + Number(count)
+  const { sent = 0, admitted = 0, duplicate = 0, conflict = 0, returned = 0, ...rejected } = sums
   const passed = { admitted, duplicate, conflict, returned }
   const judged = [...Object.values(passed), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0)
-  const invalidId = read.find(({ invalid_id }) => invalid_id !== undefined)?.['invalid_id']
+  const invalidId = fields.find(([name]) => name === 'invalid_id')?.[1]
   return { sent, ...passed, rejected, judged, invalidId }
+}
+
+/** Fields that are no counts. */
+const texts = ['invalid_id', 'withdrawn']
+
+/** The record that a ticket has withdrawn from the invalid channel to send it in another partition (see take.lua). */
+export async function readWithdrawn(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  ticket: string,
+): Promise<RawRecord | undefined> {
+  const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
+  const found = read.flatMap(Object.entries<string>).find(([name]) => name.split(' ').at(-1) === 'withdrawn')
+  return found && (channels.raw.record.parse(JSON.parse(found[1])) as RawRecord)
 }
 
 /** The verdict on a ticket's only order; the reason is read from where it is in the invalid channel, if it is still there. */

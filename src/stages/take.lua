@@ -2,8 +2,8 @@
 --
 -- KEYS[1] invalid stream   [2] invalid list   [3] stream they go to   [4] counters   [5] outcome of the ticket
 -- KEYS[6] layout   [7..] the sorted sets of all groups
--- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': nowhere, what
---   takes their place has been sent in another partition
+-- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': off the channel
+--   and into the ticket's outcome, from where it is sent in another partition: of several tickets only one gets it
 -- ARGV[2] most records the ticket may have sent   [3] seconds the outcome is kept
 -- ARGV[4] of 'return' the stage's counter of rejected orders   [5] the stage
 --      of 'discard' the reason   [5] by whom   [6] when
@@ -72,6 +72,8 @@ end
 
 if mode == 'withdraw' then
   redis.call('HINCRBY', KEYS[4], 'replayed', #taken)
+  redis.call('HSET', KEYS[5], 'withdrawn', records[1])
+  redis.call('EXPIRE', KEYS[5], ARGV[3])
   return taken
 end
 

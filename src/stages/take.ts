@@ -103,10 +103,10 @@ export async function discardEntry(
   return (await take({ ...app, keys }, target, records, { ticket: 'discard', limit: 1 })).length > 0
 }
 
-/** Takes an entry off the invalid channel whose order was sent round in another partition. */
-export async function withdrawEntry(app: App, entry: InvalidEntry, ticket: string): Promise<void> {
+/** Takes an entry off the invalid channel and keeps what is to go round in its place with the ticket, until that is sent. */
+export async function withdrawEntry(app: App, entry: InvalidEntry, ticket: string, record: RawRecord): Promise<void> {
   const { keys } = entry
-  const records = [{ entry, orders: 1, onStream: '' }]
+  const records = [{ entry, orders: 1, onStream: JSON.stringify(record) }]
   await take({ ...app, keys }, { mode: 'withdraw', stream: keys.stream.raw }, records, { ticket, limit: 1 })
 }
 

@@ -57,6 +57,7 @@ async function readFrom(
 ): Promise<RankedUser[]> {
   const alone = boards.length === 1
   const { starts, left } = alone ? { starts: [offset], left: 0 } : await stepOver(redis, boards, offset)
+  if (left > leastSteppedOver) return [] // there are not so many users
   const parts = await Promise.all(
     boards.map(async (key, at) => {
       const from = starts[at] ?? 0
@@ -86,7 +87,7 @@ async function stepOver(
       }),
     )
     const [best] = candidates.flat().sort((one, other) => byRank(one.user, other.user))
-    if (!best) break // no board has so many left: what there is, is read
+    if (!best) break // no board has as many as that left: all together have fewer than `left`
     starts[best.at] = (starts[best.at] ?? 0) + step
     left -= step
   }

@@ -12,6 +12,7 @@ import type { Finding } from '../../src/ops/checks/finding.ts'
 import { clock, judgeLedger } from '../../src/ops/checks/ledger.ts'
 import { appendOnlyFile, version } from '../../src/ops/checks/redis.ts'
 import { commandsUsed, readServers } from '../../src/ops/checks/server.ts'
+import { judgeSpread } from '../../src/ops/checks/spread.ts'
 import { examineQueue, examineRedis } from '../../src/ops/checks.ts'
 import { findingLines } from '../../src/ops/doctor.ts'
 import { roleNames } from '../../src/ops/roles.ts'
@@ -363,6 +364,11 @@ describe('the ledger', () => {
     })
     await redis.redis.config('SET', 'hash-max-listpack-entries', '1024')
     expect(await finding(redis.redis, 'ledger buckets', env)).toMatchObject({ level: 'ok' })
+  })
+
+  test('partitions on the masters of a cluster: a warning from twice the mean on one', () => {
+    expect(judgeSpread([7, 8, 7])).toEqual({ check: 'partitions', level: 'ok', found: '22 on 3 masters: 8, 7, 7' })
+    expect(judgeSpread([2, 0, 6])).toMatchObject({ level: 'warning', found: '8 on 3 masters: 6, 2, 0' })
   })
 
   test('the volume so far is projected to the end of the generation', () => {

@@ -8,7 +8,7 @@ import { expectStats, getFrom } from '../support/expected.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { spawnRedisCluster } from '../support/redis-cluster.ts'
-import { spawnRedisServer } from '../support/redis-server.ts'
+import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
@@ -48,7 +48,7 @@ const random = randomOf(seed)
 
 /** Killed before or within any of its writes, again and again, and then let through. */
 async function repartition(env: Env, redis: Redis, to: number): Promise<void> {
-  for (let kill = 0; kill < 10; kill++) {
+  for (let kill = 0; kill < 5; kill++) {
     const trigger = { event: 'moving', nth: 1 + random.below(60), after: random.below(2) === 1 }
     const strike: Strike = { trigger, pid: 0, signal: 'SIGKILL' }
     const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
@@ -120,12 +120,12 @@ const read = async (url: string, path: string): Promise<unknown> => (await fetch
 const invalidOf = (url: string): Promise<unknown> => read(url, '/orders/invalid?limit=1000')
 
 test.for([
-  ['from bare keys of one Redis', single],
-  ['on a Redis Cluster from 1', clustered],
+  ['from bare keys of one Redis to 8 partitions', single, [8]],
+  ['on a Redis Cluster from 1 to 8 partitions and on to 3', clustered, [8, 3]],
 ] as const)(
-  '%s to 8 partitions and on to 3, with kills in between: all numbers stay exact',
+  '%s, with kills in between: all numbers stay exact',
   { timeout: 240_000 },
-  async ([, open], context) => {
+  async ([, open, layouts], context) => {
     requireRedisServer(context)
     await using place = await open()
     await using sqs = await emptySqs()
@@ -134,7 +134,7 @@ test.for([
     const bodies: string[] = []
     const given: string[] = []
     let env = base
-    for (const partitions of [8, 3]) {
+    for (const partitions of layouts) {
       await using all = await start(env)
       const url = await all.apiUrl()
       const fresh = more(400, partitions)
@@ -160,7 +160,93 @@ test.for([
       await expectAll(env, moved, oracle)
       expect(await after.kill('SIGTERM')).toEqual({ code: 0, signal: null })
     }
-    const left = (await place.keys()).filter((key) => !/^(\{p[0-2]\}:|\{jobs\}:|pipeline:manifest$)/.test(key))
+    const now = new RegExp(`^(\\{p[0-${(layouts.at(-1) ?? 0) - 1}]\\}:|\\{jobs\\}:|pipeline:manifest$)`)
+    const left = (await place.keys()).filter((key) => !now.test(key))
     expect(left.filter((key) => !/pipeline:(layout|steering|timeline)/.test(key))).toEqual([])
   },
 )
+
+test('one Redis with partitions becomes a Redis Cluster with all that it holds', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  await using sqs = await emptySqs()
+  const env = envOf(server.url, sqs, { PARTITIONS: '8' })
+  const oracle = new Oracle()
+  const bodies = more(200, 20)
+  {
+    await using all = await start(env)
+    await feed(env, await all.apiUrl(), oracle, bodies)
+    expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  }
+  await server.stop()
+  const busPort = String(await freePort())
+  await server.start('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', busPort)
+  const redis = new Redis(server.url)
+  for (const [from, to] of await unassigned(redis)) await redis.cluster('ADDSLOTSRANGE', from, to)
+  await until(
+    'the cluster to be up',
+    () => redis.cluster('INFO'),
+    (info) => info.includes('cluster_state:ok'),
+  )
+  redis.disconnect()
+  const clustered = { ...env, REDIS_CLUSTER: 'true' }
+  await using all = await start(clustered)
+  await feed(clustered, await all.apiUrl(), oracle, [...bodies, ...more(200, 21)])
+  await expectAll(clustered, await all.apiUrl(), oracle)
+})
+
+/** A server that is made a cluster takes the slots of the keys that it has by itself. */
+async function unassigned(redis: Redis): Promise<[from: number, to: number][]> {
+  const taken = ((await redis.cluster('SLOTS')) as [number, number][]).sort(([one], [other]) => one - other)
+  const ends: [number, number][] = [[-1, -1], ...taken, [16_384, 16_384]]
+  return ends.slice(1).flatMap(([next], at): [number, number][] => {
+    const from = (ends[at]?.[1] ?? 0) + 1
+    return from < next ? [[from, next - 1]] : []
+  })
+}
+
+test('what others have paused stays paused; what was killed before it moved anything can be called off', async (context) => {
+  requireRedisServer(context)
+  await using place = await single()
+  await using sqs = await emptySqs()
+  const env = envOf(place.url, sqs)
+  await using all = await start(env)
+  const url = await all.apiUrl()
+  const oracle = new Oracle()
+  await feed(env, url, oracle, more(50, 30))
+  const headers = { 'content-type': 'application/json', 'x-operator': 'ann' }
+  await fetch(`${url}/admin/pause/leaderboard`, { method: 'POST', headers, body: '{}' })
+  const steered = async (at: string) => {
+    const { parts } = (await read(at, '/admin/steering')) as { parts: { part: string; paused: boolean; by?: string }[] }
+    return parts.filter(({ paused }) => paused).map(({ part, by }) => `${part} by ${by}`)
+  }
+  const strike: Strike = { trigger: { event: 'moving', nth: 6 }, pid: 0, signal: 'SIGKILL' }
+  const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
+  {
+    await using killed = spawnOrders(['repartition', '--to', '4'], { ...env, ...striking })
+    expect(await killed.exit()).toMatchObject({ signal: 'SIGKILL' })
+    await place.redis.del('pipeline:repartition')
+    expect(await steered(url)).toEqual(['bridge by orders repartition', 'leaderboard by ann'])
+    await using other = spawnOrders(['repartition', '--to', '5'], env)
+    await other.exit()
+    expect(other.stderr()).toBe('A repartition to 4 is under way: let it end first, by orders repartition --to 4.\n')
+    await using undone = spawnOrders(['repartition', '--undo'], env)
+    expect([(await undone.exit()).code, undone.stderr(), undone.stdout()]).toEqual([
+      0,
+      '',
+      'Called off: everything is as it was.\n',
+    ])
+  }
+  expect(await steered(url)).toEqual(['leaderboard by ann'])
+  await using moved = spawnOrders(['repartition', '--to', '4'], env)
+  expect([(await moved.exit()).code, moved.stderr()]).toEqual([0, ''])
+  expect(await all.exit()).toEqual({ code: 1, signal: null })
+  const after = { ...env, PARTITIONS: '4' }
+  await using anew = await start(after)
+  expect(await steered(await anew.apiUrl())).toEqual(['leaderboard by ann'])
+  await fetch(`${await anew.apiUrl()}/admin/resume/leaderboard`, { method: 'POST', headers, body: '{}' })
+  const audit = (await read(await anew.apiUrl(), '/admin/audit')) as { action: string; by: string }[]
+  expect(audit.map(({ action }) => action)).toEqual(expect.arrayContaining(['pause', 'orders repartition', 'resume']))
+  await feed(after, await anew.apiUrl(), oracle, more(50, 31))
+})

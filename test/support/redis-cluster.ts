@@ -16,6 +16,8 @@ export interface RedisCluster extends AsyncDisposable {
   readonly node: Redis
   /** The node that holds a key's slot, as most nodes see it. */
   masterOf(key: string): Promise<RedisNode>
+  /** Moves a key's slot, with all that is in it, to another master, while others use it. */
+  moveSlot(key: string, to: RedisNode): Promise<void>
   /** Resolves when every node that runs sees all slots served, and every replica that runs follows its master. */
   settled(): Promise<void>
 }
@@ -52,6 +54,7 @@ export async function spawnRedisCluster({ masters = 1, replicas = 0 } = {}): Pro
     nodes,
     node: first.redis,
     masterOf: (key) => masterAmong(nodes, key),
+    moveSlot: (key, to) => moveSlot(nodes, key, to),
     settled: () => settledAmong(nodes),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -84,7 +87,11 @@ async function spawnNode(): Promise<ClusterNode> {
     await server.start()
     await redis.ping()
   }
-  return { ...server, redis, start, [Symbol.asyncDispose]: close }
+  const stop = async (signal?: NodeJS.Signals): Promise<void> => {
+    await server.stop(signal)
+    await until('the connection to be closed', () => redis.status !== 'ready') // what is asked on it waits for a start
+  }
+  return { ...server, redis, start, stop, [Symbol.asyncDispose]: close }
 }
 
 const running = (nodes: readonly ClusterNode[]): ClusterNode[] => nodes.filter(({ redis }) => redis.status === 'ready')
@@ -135,4 +142,19 @@ async function masterAmong(nodes: readonly ClusterNode[], key: string): Promise<
   const [node] = held.flat()
   if (!node) throw new Error(`no node has the slot of ${key}`)
   return node
+}
+
+/** As `redis-cli --cluster reshard` does it: a few keys at a time, so that what is asked meanwhile is sent to and fro. */
+async function moveSlot(nodes: readonly ClusterNode[], key: string, to: RedisNode): Promise<void> {
+  const from = await masterAmong(nodes, key)
+  const slot = await to.redis.cluster('KEYSLOT', key)
+  const [source, target] = await Promise.all([from, to].map(({ redis }) => redis.cluster('MYID')))
+  await to.redis.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(source))
+  await from.redis.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(target))
+  for (;;) {
+    const keys = (await from.redis.cluster('GETKEYSINSLOT', slot, 20)) as string[]
+    if (keys.length === 0) break
+    await from.redis.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys)
+  }
+  for (const { redis } of [to, from]) await redis.call('CLUSTER', 'SETSLOT', slot, 'NODE', String(target))
 }

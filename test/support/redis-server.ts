@@ -13,7 +13,8 @@ export interface RedisServer extends AsyncDisposable {
   readonly port: number
   pid(): number
   stop(signal?: NodeJS.Signals): Promise<void>
-  start(): Promise<void>
+  /** @param options beside those that it was spawned with */
+  start(...options: string[]): Promise<void>
   /** While it is stopped: as after a machine that failed before anything was on its disk. */
   loseData(): void
 }
@@ -27,8 +28,8 @@ export async function spawnRedisServer(...options: string[]): Promise<RedisServe
   const args = [...base, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', ...options]
   const url = `redis://127.0.0.1:${port}`
   let child: ChildProcess | undefined
-  const start = async (): Promise<void> => {
-    child = spawn('redis-server', args, { stdio: 'ignore' })
+  const start = async (...more: string[]): Promise<void> => {
+    child = spawn('redis-server', [...args, ...more], { stdio: 'ignore' })
     killOnExit(child)
     await once(child, 'spawn')
     await answers(url)

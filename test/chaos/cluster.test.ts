@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makePartitions } from '../../src/keys.ts'
+import { expectStats, getFrom } from '../support/expected.ts'
+import { type RedisCluster, type RedisNode, spawnRedisCluster } from '../support/redis-cluster.ts'
+import { sendBodies } from '../support/send.ts'
+import { until } from '../support/until.ts'
+import { type Env, emptySqs, envOf } from '../support/world.ts'
+import { expectOrderly, seed } from './checks.ts'
+import { expectedOf, expectFlow, flowOf, shares } from './flow.ts'
+import { type Random, randomOf } from './random.ts'
+import { employ, type Worker } from './worker.ts'
+
+const partitions = makePartitions(8)
+const stages = ['validate', 'aggregate', 'leaderboard']
+
+/** Short, so that what a dead process or master had is soon with another; a message is deleted when a replica has it. */
+const chaosEnv: Env = {
+  REDIS_CLUSTER: 'true',
+  PARTITIONS: `${partitions.length}`,
+  SQS_DELETE_AFTER: 'replicas:1',
+  SQS_VISIBILITY_TIMEOUT_SECONDS: '5',
+  CLAIM_IDLE_MS: '1000',
+  BLOCK_MS: '250',
+}
+
+let cluster: RedisCluster
+beforeAll(async () => {
+  cluster = await spawnRedisCluster({ masters: 3, replicas: 1 })
+})
+afterAll(() => cluster[Symbol.asyncDispose]())
+
+interface Line {
+  readonly random: Random
+  readonly workers: readonly Worker[]
+}
+
+/** Something goes wrong while orders flow, and is over when this resolves. */
+type Strike = (line: Line) => Promise<void>
+
+const partitionIn = ({ random }: Line): string => random.pick(partitions).counters
+
+async function masters(): Promise<RedisNode[]> {
+  return [...new Set(await Promise.all(partitions.map(({ counters }) => cluster.masterOf(counters))))]
+}
+
+const killMaster: Strike = async (line) => {
+  const victim = await cluster.masterOf(partitionIn(line))
+  await victim.stop('SIGKILL')
+  await cluster.settled() // its replica is master
+  await victim.start()
+  await cluster.settled()
+}
+
+const moveSlot: Strike = async (line) => {
+  const key = partitionIn(line)
+  const from = await cluster.masterOf(key)
+  const others = (await masters()).filter((node) => node !== from)
+  await cluster.moveSlot(key, line.random.pick(others))
+  await cluster.settled()
+}
+
+/** Less than it takes to be taken for dead. */
+const freezeMaster: Strike = async (line) => {
+  const victim = await cluster.masterOf(partitionIn(line))
+  process.kill(victim.pid(), 'SIGSTOP')
+  await sleep(1_000)
+  process.kill(victim.pid(), 'SIGCONT')
+}
+
+const killWorker: Strike = ({ random, workers }) => random.pick(workers).kill()
+
+const flushScripts: Strike = async () => {
+  for (const { redis } of await masters()) await redis.script('FLUSH')
+}
+
+/** Orders flow while one strike follows the other; then every number is the oracle's. */
+async function run(strikes: readonly Strike[], orders: number, random: Random): Promise<void> {
+  await Promise.all((await masters()).map(({ redis }) => redis.flushall()))
+  await using sqs = await emptySqs()
+  const env = envOf(cluster.url, sqs, chaosEnv)
+  await using stack = new AsyncDisposableStack()
+  const api = stack.use(employ(['api'], env))
+  const roles = [['bridge', ...stages], ['bridge', ...stages], stages]
+  const workers = roles.map((together) => stack.use(employ(together, env)))
+  await Promise.all([api, ...workers].map((worker) => worker.started()))
+  const flow = flowOf(orders, random)
+  const expected = expectedOf()
+  expectFlow(expected, flow)
+  const { oracle } = expected
+  const parts = shares(flow.bodies, strikes.length)
+  for (const [at, strike] of strikes.entries()) {
+    await Promise.all([
+      sendBodies(env, parts[at] ?? []),
+      sleep(random.below(150)).then(() => strike({ random, workers })),
+    ])
+  }
+  const get = getFrom(await api.apiUrl())
+  const books = await until(
+    `seed ${seed}: all to be through`,
+    async () => {
+      await sleep(200) // asking takes from the processor time of those who are asked
+      const told = (await get('/integrity')) as { received?: number; stages?: { waiting: number }[] }
+      return { ...told, depth: sqs.depth() }
+    },
+    ({ received = 0, stages, depth }) => {
+      return depth === 0 && received >= oracle.received && stages?.every(({ waiting }) => waiting === 0) === true
+    },
+  )
+  const again = (books.received ?? 0) - oracle.received
+  process.stdout.write(`SEED=${seed} cluster: ${orders} sent, ${again} delivered again\n`)
+  expect(books).toMatchObject({
+    balanced: true,
+    admitted: oracle.admitted,
+    duplicates: oracle.duplicates + again,
+    rejected: oracle.rejected,
+  })
+  await expectStats(get, oracle)
+  const logs = workers.map((worker) => worker.log()).join('')
+  expect(logs.split('\n').filter((text) => /fault of orders itself|"(vanished|decideFailed)"/.test(text))).toEqual([])
+  expectOrderly(await Promise.all([api, ...workers].map((worker) => worker.stop())))
+}
+
+test('masters are killed -9 under load and their replicas take over: nothing is lost or doubled, and the line goes on', async () => {
+  await run([killMaster, killMaster], 3_000, randomOf(seed))
+})
+
+test('slots move to other masters under load', async () => {
+  await run([moveSlot, moveSlot, moveSlot], 3_000, randomOf(seed + 1))
+})
+
+test('everything goes wrong in turn', async () => {
+  const random = randomOf(seed + 2)
+  const strikes = [...Array(6).fill(killWorker), freezeMaster, flushScripts, flushScripts, killMaster, moveSlot]
+  await run(random.shuffled(strikes as Strike[]), 6_000, random)
+})
