@@ -1,4 +1,5 @@
 import { version } from '../api/openapi.ts'
+import { failure } from '../api/route.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { auditCommand } from './audit.ts'
@@ -79,6 +80,7 @@ function overview(): string {
 
 /** A fault of ours is told with where it came from. */
 function unexpected(error: unknown): string {
+  if (failure(error).status === 503) return 'Redis does not answer, or a part of its cluster: see that all of it runs.'
   if (error instanceof Error && error.name === 'ReplyError') {
     return `Redis refuses a command (${error.message}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
   }

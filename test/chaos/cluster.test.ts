@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { makePartitions } from '../../src/keys.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { type RedisCluster, type RedisNode, spawnRedisCluster } from '../support/redis-cluster.ts'
+import { hasRedisServer, requireRedisServer } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
@@ -26,9 +27,10 @@ const chaosEnv: Env = {
 
 let cluster: RedisCluster
 beforeAll(async () => {
-  cluster = await spawnRedisCluster({ masters: 3, replicas: 1 })
+  if (hasRedisServer()) cluster = await spawnRedisCluster({ masters: 3, replicas: 1 })
 })
-afterAll(() => cluster[Symbol.asyncDispose]())
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+beforeEach(requireRedisServer)
 
 interface Line {
   readonly random: Random

@@ -342,14 +342,11 @@ test('when orders were sent to SQS travels with them, and each hop tells how lon
   await enqueue(redis, app.keys, orders(10, 30))
   await redis.xadd('orders:raw', '*', 'n', 1, 'c', 1, 't', '[1e3,"x"]', 'r', JSON.stringify(orders(1, 40)))
   await using running = run(app, pipeline)
-  await until(
-    'all to be ranked',
-    () => redis.hget('pipeline:counters', 'ranked'),
-    (ranked) => ranked === '41',
-  )
+  const hopsOf = (name: string) => (running.events.hop ?? []).filter(({ hop }) => hop === name)
+  const told = (name: string): number => countsOf(hopsOf(name).flatMap(({ waits }) => waits))
+  await until('each hop to have told of all', () => pipeline.every(({ name }) => told(name) === 41))
   for (const { name } of pipeline) {
-    const hops = (running.events.hop ?? []).filter(({ hop }) => hop === name)
-    expect(countsOf(hops.flatMap(({ waits }) => waits)), name).toBe(41)
+    const hops = hopsOf(name)
     expect(hops.every(({ atMs, waits }) => waits.every((value, at) => at % 2 === 1 || value < atMs - sentMs))).toBe(
       true,
     )

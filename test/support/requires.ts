@@ -9,9 +9,11 @@ function require(context: TestContext, there: boolean, what: string): void {
   context.skip(`needs ${what}`)
 }
 
+export const hasRedisServer = (): boolean => spawnSync('redis-server', ['--version']).status === 0
+
 /** For tests that kill or configure a redis-server of their own. */
 export function requireRedisServer(context: TestContext): void {
-  require(context, spawnSync('redis-server', ['--version']).status === 0, 'redis-server on the PATH')
+  require(context, hasRedisServer(), 'redis-server on the PATH')
 }
 
 /** For tests of what the emulator cannot do. */
