@@ -83,7 +83,7 @@ export function openQueues(redis: RedisClient): Queues {
   const reprocess = new Queue<ReprocessData, OrderVerdict>('reprocess', options)
   const replay = new Queue<ReplayData, ReplayResult>('replay', options)
   for (const queue of [reprocess, replay]) queue.on('error', () => {}) // the connection reports the same outage
-  const close = async (): Promise<void> => void (await Promise.all([reprocess.close(), replay.close()]))
+  const close = async (): Promise<void> => void (await Promise.allSettled([reprocess.close(), replay.close()]))
   return { reprocess, replay, [Symbol.asyncDispose]: close }
 }
 

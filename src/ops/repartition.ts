@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import { failure } from '../api/route.ts'
 import { parts } from '../api/routes/steering.ts'
 import type { App } from '../app.ts'
@@ -40,25 +41,43 @@ import { connectApp } from './open.ts'
 import { withRunning } from './registry.ts'
 
 /** Who has paused what a repartition paused. */
-const operator = { by: 'orders repartition', reason: 'orders are being moved to other partitions' }
+const operator = 'orders repartition'
+const reasonOf = ({ to }: Repartition): string => `orders are being moved: ends with orders repartition --to ${to}`
 
 export const repartitionCommand = defineCommand({
   name: 'repartition',
   about:
     'Moves everything to another number of partitions: pauses, drains, moves, verifies, resumes. Killed at any moment, it goes on when it is run again.',
   options: {
-    to: wholeNumber('how many partitions', 1, { min: 1, max: mostPartitions }),
+    to: {
+      hint: 'N',
+      about: 'how many partitions there are to be',
+      expected: `a whole number from 1 to ${mostPartitions}`,
+      schema: z
+        .string()
+        .regex(/^\d{1,3}$/)
+        .transform(Number)
+        .pipe(z.int().min(1).max(mostPartitions))
+        .optional(),
+    },
     timeout: wholeNumber('seconds to wait at most until no order waits', 600, { min: 3, max: 86_400 }),
     undo: flag('calls off what was killed before anything was moved'),
     force: flag('ends though the books are not right: verify and repair them then'),
   },
   run: async ({ config, options: { to, timeout, undo, force }, signal, print }) => {
+    if (to === undefined && !undo) {
+      throw new OrdersError('ORD_USAGE', 'orders repartition: say how many partitions there are to be: --to 8.')
+    }
     await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await using queues = openQueues(app.redis)
-    await using lock = await holdLock(app.redis, signal)
+    await using lock = await holdLock(app.redis, print, signal)
     const run = { app, queues, print, timeoutMs: timeout * 1_000, force, lock }
     const known = await readRepartition(app.redis)
-    if (undo) return await callOff(run, known)
+    if (undo || to === undefined) return await callOff(run, known)
+    if (lock.waited && !known) {
+      const told = 'Another orders repartition has just ended'
+      throw new OrdersError('ORD_USAGE', `${told}: run this one again if it is still wanted.`)
+    }
     const state = known ?? (await begin(app, to))
     if (state.to !== to) {
       const told = `A repartition to ${state.to} is under way`
@@ -111,19 +130,16 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     await writeRepartition(redis, state)
   }
   using durability = await openDurable(after, signal)
-  let seen = 0
-  const move: Move = {
-    ...{ redis, config, from: before.partitions, to: after.partitions, alive, durable: durability.confirm },
-    seen: (count) => {
-      seen += count
-    },
+  const [from, to] = [before.partitions, after.partitions]
+  const move: Move = { redis, config, from, to, alive, durable: durability.confirm }
+  const step = async (what: string, pass: () => Promise<number>): Promise<void> => {
+    let moved = 0
+    // Once more until nothing moves: SCAN tells of all keys only where nothing happens to its server meanwhile.
+    for (let more = await pass(); more > 0; more = await pass()) moved += more
+    print(`${what}: ${moved.toLocaleString('en')} moved.`)
   }
-  const step = async (what: string, work: () => Promise<unknown>): Promise<void> => {
-    seen = 0
-    await work()
-    print(`${what}: ${seen.toLocaleString('en')} looked at.`)
-  }
-  const halt: Halt = { ...run, before, after, alive, noteQueues: (queues) => enter('drain', { queues }) }
+  const noteQueues = (queues: string[]): Promise<void> => enter('drain', { queues })
+  const halt: Halt = { ...run, before, after, alive, noteQueues, reason: reasonOf(state) }
 
   if (state.phase === 'drain') {
     await enter('drain')
@@ -135,11 +151,10 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     await enter('move', found)
   }
   if (state.phase === 'move') {
-    // Once more until nothing moves: SCAN tells of all keys only where nothing happens to its server meanwhile.
-    await step('Users', () => untilNone(() => moveUsers(move)))
-    await step('Ledger', () => untilNone(() => moveLedger(move)))
-    await step('Outcomes of jobs', () => untilNone(() => moveOutcomes(move, state.id)))
-    await step('Invalid and discarded orders', () => buildInvalid(move))
+    await step('Users', () => moveUsers(move))
+    await step('Parts of the ledger', () => moveLedger(move))
+    await step('Outcomes of jobs', () => moveOutcomes(move, state.id))
+    await buildInvalid(move)
     const built = await lengthsOf(redis, after.partitions, true)
     if (built.invalid !== state.invalid || built.discarded !== state.discarded) {
       const told = `${built.invalid} rejected and ${built.discarded} discarded orders are moved, of ${state.invalid} and ${state.discarded}`
@@ -169,22 +184,34 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     print(wrong.length === 0 ? 'All is moved and right.' : 'All is moved; the books are not right: see orders verify.')
   }
   await sleep(noticedMs) // who goes by the old partitions is not to go on with them for a moment
-  await resume(after, run.queues, state)
-  await forgetRepartition(redis)
+  await finish(after, run.queues, state).catch((error: unknown) => {
+    if (failure(error).status !== 503) throw error // of `orders start`, Redis has ended with the processes
+  })
+}
+
+/** What is left once the new partitions are in force; the first process that starts with them does it too. */
+async function finish(app: App, queues: Queues, state: Repartition): Promise<void> {
+  await resume(app, queues, state)
+  await forgetRepartition(app.redis)
+}
+
+/** Ends a repartition that was killed after the new partitions had come into force. */
+export async function finishRepartition(app: App): Promise<void> {
+  const state = await readRepartition(app.redis)
+  if (state?.phase !== 'resume') return
+  await using queues = openQueues(app.redis)
+  await finish(app, queues, state)
 }
 
 /** Every process looks at the manifest and at what is paused once a second, and ends what it has in hand. */
 const noticedMs = 2_500
-
-async function untilNone(pass: () => Promise<number>): Promise<void> {
-  while ((await pass()) > 0);
-}
 
 interface Halt extends Run {
   readonly before: App
   readonly after: App
   alive(): Promise<void>
   noteQueues(queues: string[]): Promise<void>
+  readonly reason: string
 }
 
 /**
@@ -195,7 +222,7 @@ async function standStill(halt: Halt, signal: AbortSignal): Promise<Partial<Repa
   const { before, after, queues, print, timeoutMs, alive } = halt
   const { redis } = before
   await alive()
-  await pause(before, ['bridge'])
+  await pause(before, ['bridge'], halt.reason)
   const running = await Promise.all(queueNames.map(async (name) => ((await queues[name].isPaused()) ? [] : [name])))
   if (running.flat().length > 0) await halt.noteQueues(running.flat())
   for (const name of running.flat()) await queues[name].pause()
@@ -208,7 +235,7 @@ async function standStill(halt: Halt, signal: AbortSignal): Promise<Partial<Repa
   }
   await drained(before, timeoutMs, signal) // what was written until then
   await alive()
-  await pause(before, parts)
+  await pause(before, parts, halt.reason)
   if (before.control.steering !== after.control.steering) await bringAlong(before, after)
   await sleep(noticedMs)
   for (const keys of before.partitions) await requireFinished(redis, keys)
@@ -245,19 +272,19 @@ async function callOff(run: Run, state: Repartition | undefined): Promise<void> 
   }
   const [before, after] = [partitioned(run.app, state.from), partitioned(run.app, state.to)]
   const nothing = async (): Promise<void> => {}
-  await undo({ ...run, before, after, alive: nothing, noteQueues: nothing }, state)
+  await undo({ ...run, before, after, alive: nothing, noteQueues: nothing, reason: '' }, state)
   run.print('Called off: everything is as it was.')
 }
 
 /** What others have paused stays theirs. */
-async function pause(app: App, names: readonly string[]): Promise<void> {
+async function pause(app: App, names: readonly string[], reason: string): Promise<void> {
   const paused = await readSteering(app.redis, app.control)
-  for (const part of names) if (!(part in paused)) await pausePart(app, part, operator)
+  for (const part of names) if (!(part in paused)) await pausePart(app, part, { by: operator, reason })
 }
 
 async function resume(app: App, queues: Queues, state: Repartition): Promise<void> {
   const paused = await readSteering(app.redis, app.control)
-  for (const part of parts) if (paused[part]?.by === operator.by) await resumePart(app, part, operator)
+  for (const part of parts) if (paused[part]?.by === operator) await resumePart(app, part, { by: operator })
   for (const name of queueNames) if (state.queues.includes(name)) await queues[name].resume()
 }
 
@@ -330,14 +357,19 @@ const lockMs = 8_000
 const renewEveryMs = 2_000
 
 interface Lock extends AsyncDisposable {
+  /** Whether another process had it before. */
+  readonly waited: boolean
   /** Asks Redis. @throws OrdersError ORD_USAGE where this process does not hold it any more */
   require(): Promise<void>
 }
 
-async function holdLock(redis: RedisClient, signal: AbortSignal): Promise<Lock> {
+async function holdLock(redis: RedisClient, print: Run['print'], signal: AbortSignal): Promise<Lock> {
   const id = randomUUID()
+  let waited = false
   const until = performance.now() + 2 * lockMs
   while (!(await redis.set(repartitionKey, id, 'PX', lockMs, 'NX'))) {
+    if (!waited) print('Another orders repartition runs, or was killed a moment ago: waiting for it.')
+    waited = true
     if (performance.now() > until)
       throw new OrdersError('ORD_USAGE', 'Another orders repartition runs: let it end first.')
     await sleep(lookEveryMs, undefined, { signal })
@@ -348,13 +380,14 @@ async function holdLock(redis: RedisClient, signal: AbortSignal): Promise<Lock> 
   }
   const timer = setInterval(() => void renew().catch(() => {}), renewEveryMs)
   return {
+    waited,
     require: async () => {
       if (await holds()) return
       throw new OrdersError('ORD_USAGE', 'Another orders repartition may have taken over: run this one again.')
     },
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer)
-      if (await holds()) await redis.del(repartitionKey)
+      if (await holds().catch(() => false)) await redis.del(repartitionKey)
     },
   }
 }

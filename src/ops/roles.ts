@@ -17,6 +17,7 @@ import { defineCommand } from './command.ts'
 import { jobLoops } from './jobs.ts'
 import { manifestLoop } from './manifest.ts'
 import { openApp } from './open.ts'
+import { finishRepartition } from './repartition.ts'
 import { shareOut, stageLoop } from './share.ts'
 import { openSteering } from './steer.ts'
 import { type Loop, supervise } from './supervise.ts'
@@ -50,6 +51,7 @@ export async function runRoles(
   signal: AbortSignal,
   partitions?: readonly number[],
 ): Promise<void> {
+  await finishRepartition(opened)
   await checkAtStart(opened, names)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)) }
@@ -152,7 +154,7 @@ export const runCommand = defineCommand({
     const beyond = partitions?.find((partition) => partition >= app.partitions.length)
     if (beyond !== undefined) {
       const told = `orders run: there is no partition ${beyond}, there are ${app.partitions.length}`
-      throw new OrdersError('ORD_USAGE', `${told}: count them from 0 on.`)
+      throw new OrdersError('ORD_USAGE', `${told}: use 0 to ${app.partitions.length - 1}.`)
     }
     await runRoles(app, [...new Set(words)], signal, partitions)
   },

@@ -77,7 +77,7 @@ const mostEntries = 100
 const mostCharacters = 1_000_000
 
 async function buildStream(move: Move, { of, add, unique }: Building): Promise<void> {
-  const { redis, from, to, alive, seen } = move
+  const { redis, from, to, alive } = move
   const lanes = new Map<Keys, { end: string; entries: StreamEntry[]; characters: number }>()
   for (const keys of to) lanes.set(keys, { end: await lastId(redis, of(builtOf(keys))), entries: [], characters: 0 })
   const flush = async (keys: Keys): Promise<void> => {
@@ -88,7 +88,6 @@ async function buildStream(move: Move, { of, add, unique }: Building): Promise<v
     lane.characters = 0
   }
   for await (const [id, fields] of inOrder(redis, from.map(of))) {
-    seen(1)
     const keys = partitionFor(to, ownerIn(fields))
     const lane = lanes.get(keys)
     const known = lane && compareIds(id, lane.end) <= 0

@@ -24,8 +24,6 @@ export interface Move {
   alive(): Promise<void>
   /** Resolves when all that was written is durable. @throws where it may be lost: to be done again */
   durable(): Promise<void>
-  /** Called with what has been looked at since the last call. */
-  seen(count: number): void
 }
 
 /** Hashes at once: some hundred kB. */
@@ -257,7 +255,7 @@ export async function requireFinished(redis: RedisClient, keys: Keys): Promise<v
 }
 
 /** Names of keys that begin so, as SCAN tells them: what is there all the while is told, some of it twice. */
-export async function* keysLike({ redis, alive, seen }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
+export async function* keysLike({ redis, alive }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
   const node = await masterOf(redis, keys.counters)
   for (let cursor = '', found: string[]; cursor !== '0'; ) {
@@ -266,7 +264,6 @@ export async function* keysLike({ redis, alive, seen }: Move, keys: Keys, prefix
     for (let from = 0; from < found.length; from += chunkSize) {
       const names = found.slice(from, from + chunkSize)
       yield names
-      seen(names.length)
     }
   }
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Cluster, Redis } from 'ioredis'
 import { expect, test } from 'vitest'
@@ -5,6 +8,7 @@ import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { randomOf } from '../chaos/random.ts'
 import type { Strike } from '../support/crash.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
+import { removeOnExit } from '../support/on-exit.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { spawnRedisCluster } from '../support/redis-cluster.ts'
@@ -249,4 +253,38 @@ test('what others have paused stays paused; what was killed before it moved anyt
   const audit = (await read(await anew.apiUrl(), '/admin/audit')) as { action: string; by: string }[]
   expect(audit.map(({ action }) => action)).toEqual(expect.arrayContaining(['pause', 'orders repartition', 'resume']))
   await feed(after, await anew.apiUrl(), oracle, more(50, 31))
+})
+
+test('the system of a folder ends when its partitions change, and is started again with the new number', async (context) => {
+  requireRedisServer(context)
+  const cwd = mkdtempSync(join(tmpdir(), 'orders-test-folder-'))
+  using _ = removeOnExit(cwd)
+  const env = { API_PORT: '0', BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1', LOG_LEVEL: 'info' }
+  const run = async (...args: string[]): Promise<[code: number | null, stderr: string]> => {
+    await using process = spawnOrders(args, env, { cwd })
+    const { code } = await process.exit()
+    return [code, process.stderr()]
+  }
+  await using before = spawnOrders(['start'], env, { cwd })
+  await before.started()
+  expect(await run('populate', '--valid', '30', '--invalid', '3')).toEqual([0, ''])
+  const url = await before.apiUrl()
+  await until(
+    'all to be worked off',
+    () => read(url, '/integrity'),
+    (books) => (books as { received: number }).received === 33,
+  )
+  expect(await run('repartition')).toEqual([
+    1,
+    'orders repartition: say how many partitions there are to be: --to 8.\n',
+  ])
+  expect(await run('repartition', '--to', '4')).toEqual([0, ''])
+  expect((await before.exit()).code).toBe(1)
+  await using after = spawnOrders(['start'], { ...env, PARTITIONS: '4' }, { cwd })
+  await after.started()
+  const anew = await after.apiUrl()
+  expect(await read(anew, '/stats/global')).toMatchObject({ total_orders: 30 })
+  const { parts } = (await read(anew, '/admin/steering')) as { parts: { paused: boolean }[] }
+  expect(parts.filter(({ paused }) => paused)).toEqual([])
+  expect(await after.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 })

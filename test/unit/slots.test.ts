@@ -121,7 +121,6 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
       to: partitions,
       alive: async () => {},
       durable: async () => {},
-      seen: () => {},
     }),
 ]
 
