@@ -367,7 +367,7 @@ test('a stage works the partitions it is told to and no other', async () => {
 })
 
 test.each([
-  ['0-8', 'orders run: there is no partition 8, there are 8: count them from 0 on.'],
+  ['0-8', 'orders run: there is no partition 8, there are 8: use 0 to 7.'],
   [
     '3-1',
     'orders run: --partitions is "3-1", expected numbers and ranges separated by commas, such as 0-3,7: see orders run --help.',
