@@ -82,7 +82,7 @@ async function work<D, R>(
     if (!signal.aborted) throw error
   } finally {
     // While a master of a cluster is away it connects again and again, and does not end.
-    await Promise.race([worker.close(), sleep(config.stopGraceMs)])
+    await Promise.race([worker.close(), sleep(config.stopGraceMs, undefined, { ref: false })])
   }
 }
 

@@ -124,12 +124,14 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     await lock.require()
     telemetry.emit('moving', { phase: state.phase })
   }
+  using durability = await openDurable(after, signal)
+  /** What a phase has moved is durable before the next one begins. */
   const enter = async (phase: Repartition['phase'], more: Partial<Repartition> = {}): Promise<void> => {
+    if (state.phase !== 'drain') await durability.confirm()
     await alive()
     state = { ...state, ...more, phase }
     await writeRepartition(redis, state)
   }
-  using durability = await openDurable(after, signal)
   const [from, to] = [before.partitions, after.partitions]
   const move: Move = { redis, config, from, to, alive, durable: durability.confirm }
   const step = async (what: string, pass: () => Promise<number>): Promise<void> => {
@@ -138,14 +140,15 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     for (let more = await pass(); more > 0; more = await pass()) moved += more
     print(`${what}: ${moved.toLocaleString('en')} moved.`)
   }
-  const noteQueues = (queues: string[]): Promise<void> => enter('drain', { queues })
+  const noteQueues = (more: string[]): Promise<void> =>
+    enter('drain', { queues: [...new Set([...state.queues, ...more])] })
   const halt: Halt = { ...run, before, after, alive, noteQueues, reason: reasonOf(state) }
 
   if (state.phase === 'drain') {
     await enter('drain')
     const found = await standStill(halt, signal).catch(async (error: unknown) => {
       await lock.require() // another one may go on from here
-      await undo(halt, state)
+      await undo({ ...halt, state })
       throw error
     })
     await enter('move', found)
@@ -155,12 +158,8 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     await step('Parts of the ledger', () => moveLedger(move))
     await step('Outcomes of jobs', () => moveOutcomes(move, state.id))
     await buildInvalid(move)
-    const built = await lengthsOf(redis, after.partitions, true)
-    if (built.invalid !== state.invalid || built.discarded !== state.discarded) {
-      const told = `${built.invalid} rejected and ${built.discarded} discarded orders are moved, of ${state.invalid} and ${state.discarded}`
-      throw new OrdersError('ORD_BOOKS', `${told}: somebody changes them, or Redis has lost some. Run this again.`)
-    }
-    await durability.confirm()
+    const lacking = unlike(state, await lengthsOf(redis, after.partitions, true))
+    if (lacking.length > 0) throw notRight(lacking, 'run this again')
     await enter('swap')
   }
   if (state.phase === 'swap') {
@@ -171,12 +170,13 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     const sums: Sum[] = []
     for (const keys of after.partitions) sums.push(await sumUsers(move, keys))
     await writeBooks(move, state.totals ?? {}, sums)
-    await clearOld(move)
     await enter('verify')
   }
   if (state.phase === 'verify') {
-    const wrong = await differences(after, state.totals ?? {}, signal)
+    const lengths = unlike(state, await lengthsOf(redis, after.partitions))
+    const wrong = [...(await differences(after, state.totals ?? {}, signal)), ...lengths]
     if (wrong.length > 0 && !force) throw notRight(wrong, 'end it as it is with --force, and mend them then')
+    await clearOld(move)
     await alive()
     await switchOver(redis, state)
     const what = JSON.stringify({ from: state.from, to: state.to, differences: wrong })
@@ -252,7 +252,12 @@ async function bringAlong({ redis, control }: App, after: App): Promise<void> {
 }
 
 /** As it was: nothing has been moved. */
-async function undo({ before, after, queues }: Halt, state: Repartition): Promise<void> {
+async function undo({
+  before,
+  after,
+  queues,
+  state,
+}: Pick<Halt, 'before' | 'after' | 'queues'> & { state: Repartition }): Promise<void> {
   const { redis, control } = before
   for (const { layoutKey } of after.partitions) await redis.del(layoutKey)
   for (const { layoutKey, layout } of before.partitions) await redis.set(layoutKey, layout)
@@ -271,8 +276,7 @@ async function callOff(run: Run, state: Repartition | undefined): Promise<void> 
     throw new OrdersError('ORD_USAGE', `${told}: let it end, by orders repartition --to ${state.to}.`)
   }
   const [before, after] = [partitioned(run.app, state.from), partitioned(run.app, state.to)]
-  const nothing = async (): Promise<void> => {}
-  await undo({ ...run, before, after, alive: nothing, noteQueues: nothing, reason: '' }, state)
+  await undo({ before, after, queues: run.queues, state })
   run.print('Called off: everything is as it was.')
 }
 
@@ -320,6 +324,14 @@ async function differences(app: App, totals: Readonly<Record<string, number>>, s
     return was === is ? [] : [`The counter ${name} is ${is}, not ${was}.`]
   })
   return [...books.differences, ...(audited.verdict === 'right' ? [] : audited.differences), ...changed]
+}
+
+/** Where there are not as many rejected and discarded orders as there were, in a sentence. */
+function unlike({ invalid, discarded }: Repartition, found: { invalid: number; discarded: number }): string[] {
+  if (found.invalid === invalid && found.discarded === discarded) return []
+  return [
+    `${found.invalid} rejected and ${found.discarded} discarded orders are moved, of ${invalid} and ${discarded}.`,
+  ]
 }
 
 const notRight = (wrong: readonly string[], advice: string): OrdersError =>

@@ -81,10 +81,11 @@ export async function readOldest(
 ): Promise<InvalidEntry[]> {
   const pages = await Promise.all(partitions.map((keys) => readOldestOf(redis, keys, range)))
   // Beyond the end of a page of one partition there may be more, older than what others have.
-  const ends = pages.flatMap(({ end }) => end ?? []).sort(compareIds)
+  const [end] = pages.flatMap((page) => page.end ?? []).sort(compareIds)
   const read = pages.flatMap(({ entries }) => entries).sort(byId)
-  const within = read.filter(({ id }) => ends[0] === undefined || compareIds(id, ends[0]) <= 0)
-  return (within.length > 0 ? within : read).slice(0, range.count)
+  const within = end === undefined ? read : read.filter(({ id }) => compareIds(id, end) <= 0)
+  if (within.length === 0 && end !== undefined) return readOldest(redis, partitions, { ...range, after: end }) // all gone
+  return within.slice(0, range.count)
 }
 
 interface OldestRange {

@@ -255,15 +255,14 @@ export async function requireFinished(redis: RedisClient, keys: Keys): Promise<v
 }
 
 /** Names of keys that begin so, as SCAN tells them: what is there all the while is told, some of it twice. */
-export async function* keysLike({ redis, alive }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
+async function* keysLike({ redis, alive }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
   const node = await masterOf(redis, keys.counters)
   for (let cursor = '', found: string[]; cursor !== '0'; ) {
     await alive()
     ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', pattern, 'COUNT', 1_000)
     for (let from = 0; from < found.length; from += chunkSize) {
-      const names = found.slice(from, from + chunkSize)
-      yield names
+      yield found.slice(from, from + chunkSize)
     }
   }
 }

@@ -22,11 +22,7 @@ export interface Outcome {
 
 /** Sums of all verdicts that the commit script has written for a ticket, in all partitions. */
 export async function readOutcome(redis: RedisClient, partitions: readonly Keys[], ticket: string): Promise<Outcome> {
-  const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
-  // What a repartition brought from elsewhere stands under a longer name that ends with the same word.
-  const fields = read
-    .flatMap(Object.entries<string>)
-    .map(([name, value]) => [name.split(' ').at(-1) ?? '', value] as const)
+  const fields = await readFields(redis, partitions, ticket)
   const sums: Record<string, number> = {}
   for (const [name, count] of fields) if (!texts.includes(name)) sums[name] = (sums[name] ?? 0) + Number(count)
   const { sent = 0, admitted = 0, duplicate = 0, conflict = 0, returned = 0, ...rejected } = sums
@@ -34,6 +30,16 @@ export async function readOutcome(redis: RedisClient, partitions: readonly Keys[
   const judged = [...Object.values(passed), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0)
   const invalidId = fields.find(([name]) => name === 'invalid_id')?.[1]
   return { sent, ...passed, rejected, judged, invalidId }
+}
+
+/** What a repartition brought from elsewhere stands under a longer name, which ends with the same word. */
+async function readFields(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  ticket: string,
+): Promise<[name: string, value: string][]> {
+  const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
+  return read.flatMap(Object.entries<string>).map(([name, value]) => [name.split(' ').at(-1) ?? '', value])
 }
 
 /** Fields that are no counts. */
@@ -45,8 +51,7 @@ export async function readWithdrawn(
   partitions: readonly Keys[],
   ticket: string,
 ): Promise<RawRecord | undefined> {
-  const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
-  const found = read.flatMap(Object.entries<string>).find(([name]) => name.split(' ').at(-1) === 'withdrawn')
+  const found = (await readFields(redis, partitions, ticket)).find(([name]) => name === 'withdrawn')
   return found && (channels.raw.record.parse(JSON.parse(found[1])) as RawRecord)
 }
 
