@@ -2,32 +2,19 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { failure } from '../api/route.ts'
-import { parts } from '../api/routes/steering.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { openDurability } from '../ingest/durable.ts'
-import { makeControlKeys, makePartitions, repartitionKey } from '../keys.ts'
+import { makeControlKeys, makePartitions } from '../keys.ts'
 import { mostPartitions } from '../partitions.ts'
-import { openQueues, type Queues, queueNames } from '../queues.ts'
-import type { RedisClient } from '../redis.ts'
-import { audit } from '../stages/audit.ts'
-import { readBooks, readCounters } from '../stages/books.ts'
-import {
-  clearOld,
-  type Move,
-  moveLedger,
-  moveOutcomes,
-  moveUsers,
-  requireFinished,
-  sumUsers,
-  writeBooks,
-} from '../stages/move.ts'
+import { openQueues, type Queues } from '../queues.ts'
+import { clearOld, type Move, moveLedger, moveOutcomes, moveUsers, sumUsers, writeBooks } from '../stages/move.ts'
 import { buildInvalid, lengthsOf, swapInvalid } from '../stages/move-invalid.ts'
 import type { Sum } from '../stages/tail.ts'
-import { pausePart, readSteering, recordAction, resumePart } from '../steering.ts'
+import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
-import { drain, leftLines } from './drain.ts'
+import { holdLock, type Lock } from './lock.ts'
 import {
   bare,
   forgetRepartition,
@@ -39,10 +26,7 @@ import {
 } from './manifest.ts'
 import { connectApp } from './open.ts'
 import { withRunning } from './registry.ts'
-
-/** Who has paused what a repartition paused. */
-const operator = 'orders repartition'
-const reasonOf = ({ to }: Repartition): string => `orders are being moved: ends with orders repartition --to ${to}`
+import { differences, type Halt, noticedMs, notRight, reasonOf, resume, standStill, undo } from './standstill.ts'
 
 export const repartitionCommand = defineCommand({
   name: 'repartition',
@@ -203,72 +187,6 @@ export async function finishRepartition(app: App): Promise<void> {
   await finish(app, queues, state)
 }
 
-/** Every process looks at the manifest and at what is paused once a second, and ends what it has in hand. */
-const noticedMs = 2_500
-
-interface Halt extends Run {
-  readonly before: App
-  readonly after: App
-  alive(): Promise<void>
-  noteQueues(queues: string[]): Promise<void>
-  readonly reason: string
-}
-
-/**
- * Brings the system to a halt: nothing comes in, nothing waits, nobody writes by the old partitions any more.
- * @throws OrdersError where that takes too long, or the books are not right
- */
-async function standStill(halt: Halt, signal: AbortSignal): Promise<Partial<Repartition>> {
-  const { before, after, queues, print, timeoutMs, alive } = halt
-  const { redis } = before
-  await alive()
-  await pause(before, ['bridge'], halt.reason)
-  const running = await Promise.all(queueNames.map(async (name) => ((await queues[name].isPaused()) ? [] : [name])))
-  if (running.flat().length > 0) await halt.noteQueues(running.flat())
-  for (const name of running.flat()) await queues[name].pause()
-  print('Paused; waiting until no job runs and no order waits.')
-  await idle(queues, timeoutMs, signal)
-  await drained(before, timeoutMs, signal)
-  for (const { layoutKey } of [...before.partitions, ...after.partitions]) {
-    await alive()
-    await redis.set(layoutKey, after.partitions.length)
-  }
-  await drained(before, timeoutMs, signal) // what was written until then
-  await alive()
-  await pause(before, parts, halt.reason)
-  if (before.control.steering !== after.control.steering) await bringAlong(before, after)
-  await sleep(noticedMs)
-  for (const keys of before.partitions) await requireFinished(redis, keys)
-  const totals = await readCounters(redis, before.partitions)
-  const wrong = await differences(before, totals, signal)
-  if (wrong.length > 0) throw notRight(wrong, 'mend them first (orders verify --deep)')
-  return { totals, ...(await lengthsOf(redis, before.partitions)) }
-}
-
-/** What is paused, and the audit, under the names that they will have. */
-async function bringAlong({ redis, control }: App, after: App): Promise<void> {
-  await redis.hset(after.control.steering, await redis.hgetall(control.steering))
-  if ((await redis.exists(control.audit)) === 1) await redis.renamenx(control.audit, after.control.audit)
-}
-
-/** As it was: nothing has been moved. */
-async function undo({
-  before,
-  after,
-  queues,
-  state,
-}: Pick<Halt, 'before' | 'after' | 'queues'> & { state: Repartition }): Promise<void> {
-  const { redis, control } = before
-  for (const { layoutKey } of after.partitions) await redis.del(layoutKey)
-  for (const { layoutKey, layout } of before.partitions) await redis.set(layoutKey, layout)
-  if (control.steering !== after.control.steering) {
-    await redis.del(after.control.steering)
-    if ((await redis.exists(after.control.audit)) === 1) await redis.renamenx(after.control.audit, control.audit)
-  }
-  await resume(before, queues, state)
-  await forgetRepartition(redis)
-}
-
 async function callOff(run: Run, state: Repartition | undefined): Promise<void> {
   if (!state) return run.print('No repartition is under way.')
   if (state.phase !== 'drain') {
@@ -280,52 +198,6 @@ async function callOff(run: Run, state: Repartition | undefined): Promise<void> 
   run.print('Called off: everything is as it was.')
 }
 
-/** What others have paused stays theirs. */
-async function pause(app: App, names: readonly string[], reason: string): Promise<void> {
-  const paused = await readSteering(app.redis, app.control)
-  for (const part of names) if (!(part in paused)) await pausePart(app, part, { by: operator, reason })
-}
-
-async function resume(app: App, queues: Queues, state: Repartition): Promise<void> {
-  const paused = await readSteering(app.redis, app.control)
-  for (const part of parts) if (paused[part]?.by === operator) await resumePart(app, part, { by: operator })
-  for (const name of queueNames) if (state.queues.includes(name)) await queues[name].resume()
-}
-
-const lookEveryMs = 200
-
-async function idle({ reprocess, replay }: Queues, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  const until = performance.now() + timeoutMs
-  for (;;) {
-    const active = (await reprocess.getActiveCount()) + (await replay.getActiveCount())
-    if (active === 0) return
-    if (performance.now() > until) {
-      throw new OrdersError('ORD_JOB', `${active} jobs still run: nothing is moved, try again when they are done.`)
-    }
-    await sleep(lookEveryMs, undefined, { signal })
-  }
-}
-
-async function drained(app: App, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  const { drained, waiting } = await drain(app, { timeoutMs, show: undefined }, signal)
-  if (drained) return
-  const lines = await leftLines(app, waiting, timeoutMs / 1_000)
-  throw new OrdersError('ORD_BOOKS', `${lines.join('\n')}\nNothing is moved: see that all stages run, and try again.`)
-}
-
-/** Where books, users, leaderboards or counters are not what they are to be, a sentence each. */
-async function differences(app: App, totals: Readonly<Record<string, number>>, signal: AbortSignal): Promise<string[]> {
-  const books = await readBooks(app.redis, app.partitions)
-  const audited = await audit(app, signal)
-  const counters = await readCounters(app.redis, app.partitions)
-  const names = [...new Set([...Object.keys(totals), ...Object.keys(counters)])]
-  const changed = names.flatMap((name) => {
-    const [was = 0, is = 0] = [totals[name], counters[name]]
-    return was === is ? [] : [`The counter ${name} is ${is}, not ${was}.`]
-  })
-  return [...books.differences, ...(audited.verdict === 'right' ? [] : audited.differences), ...changed]
-}
-
 /** Where there are not as many rejected and discarded orders as there were, in a sentence. */
 function unlike({ invalid, discarded }: Repartition, found: { invalid: number; discarded: number }): string[] {
   if (found.invalid === invalid && found.discarded === discarded) return []
@@ -334,11 +206,9 @@ function unlike({ invalid, discarded }: Repartition, found: { invalid: number; d
   ]
 }
 
-const notRight = (wrong: readonly string[], advice: string): OrdersError =>
-  new OrdersError('ORD_BOOKS', `The books are not right: ${advice}.\n${wrong.join('\n')}`)
-
 /** On a slow disk an fsync takes seconds. */
 const durableMs = 30_000
+const lookEveryMs = 200
 
 /** Confirms what was written to any partition, as the bridge does before it deletes messages. */
 async function openDurable(app: App, signal: AbortSignal): Promise<{ confirm(): Promise<void> } & Disposable> {
@@ -362,44 +232,4 @@ async function openDurable(app: App, signal: AbortSignal): Promise<{ confirm(): 
     }
   }
   return { confirm, [Symbol.dispose]: () => durability[Symbol.dispose]() }
-}
-
-/** A process that is killed holds the lock for so long. */
-const lockMs = 8_000
-const renewEveryMs = 2_000
-
-interface Lock extends AsyncDisposable {
-  /** Whether another process had it before. */
-  readonly waited: boolean
-  /** Asks Redis. @throws OrdersError ORD_USAGE where this process does not hold it any more */
-  require(): Promise<void>
-}
-
-async function holdLock(redis: RedisClient, print: Run['print'], signal: AbortSignal): Promise<Lock> {
-  const id = randomUUID()
-  let waited = false
-  const until = performance.now() + 2 * lockMs
-  while (!(await redis.set(repartitionKey, id, 'PX', lockMs, 'NX'))) {
-    if (!waited) print('Another orders repartition runs, or was killed a moment ago: waiting for it.')
-    waited = true
-    if (performance.now() > until)
-      throw new OrdersError('ORD_USAGE', 'Another orders repartition runs: let it end first.')
-    await sleep(lookEveryMs, undefined, { signal })
-  }
-  const holds = async (): Promise<boolean> => (await redis.get(repartitionKey)) === id
-  const renew = async (): Promise<void> => {
-    if (await holds()) await redis.pexpire(repartitionKey, lockMs)
-  }
-  const timer = setInterval(() => void renew().catch(() => {}), renewEveryMs)
-  return {
-    waited,
-    require: async () => {
-      if (await holds()) return
-      throw new OrdersError('ORD_USAGE', 'Another orders repartition may have taken over: run this one again.')
-    },
-    [Symbol.asyncDispose]: async () => {
-      clearInterval(timer)
-      if (await holds().catch(() => false)) await redis.del(repartitionKey)
-    },
-  }
 }
