@@ -16,6 +16,7 @@ import {
   slow,
   sqsLine,
   stop,
+  touchGroup,
   zombie,
 } from './strikes.ts'
 import type { Post } from './world.ts'
@@ -31,7 +32,7 @@ export interface Fault {
   readonly redelivers?: boolean
 }
 
-const stages = ['validate', 'aggregate', 'leaderboard']
+const stages = ['validate', 'aggregate', 'leaderboard'] as const
 const line = ['bridge', ...stages]
 
 /** The fewest processes with two of each role. */
@@ -99,6 +100,23 @@ export const faultsOfServers: readonly Fault[] = [
     copies: 2,
   },
 ]
+
+/** Each stage's group destroyed and moved, some of it while a process is killed. */
+export const faultOfGroups: Fault = {
+  name: 'consumer groups that are destroyed, set back and set forward',
+  strikes: Array.from({ length: 3 }, () =>
+    stages.flatMap((stage): Strike[] => [
+      touchGroup(stage, 'destroy'),
+      touchGroup(stage, '0'),
+      touchGroup(stage, '$'),
+      async (world, random) =>
+        void (await Promise.all([killOne(stage)(world, random), touchGroup(stage, '0')(world, random)])),
+    ]),
+  ).flat(),
+}
+
+/** The bridge survives: killed again and again it would receive messages too often. */
+export const twoOfEachStage: readonly Post[] = [{ roles: ['bridge'] }, ...twice({ roles: stages })]
 
 /** Two of each role, half of them with a wrong clock, and one of the others. */
 export const everyRoleTwice: readonly Post[] = [

@@ -72,6 +72,22 @@ export const abandon =
 
 export const flushScripts: Strike = async ({ redis }) => void (await redis.script('FLUSH'))
 
+const streams = { validate: 'orders:raw', aggregate: 'orders:valid', leaderboard: 'orders:counted' } as const
+
+/** What an operator can do to a consumer group; `$` makes it skip what waits. */
+export const touchGroup =
+  (stage: keyof typeof streams, how: 'destroy' | '0' | '$'): Strike =>
+  async ({ redis }) => {
+    const stream = streams[stage]
+    if (how === 'destroy') await redis.xgroup('DESTROY', stream, stage)
+    // Destroyed a moment ago, it is there again when its stage has noticed.
+    else await redis.xgroup('SETID', stream, stage, how).catch(unlessNoGroup)
+  }
+
+function unlessNoGroup(error: unknown): void {
+  if (!(error instanceof Error && /NOGROUP|requires the key/.test(error.message))) throw error
+}
+
 export const stop =
   (role: string, forMs: number): Strike =>
   async (world, random) => {
