@@ -74,6 +74,7 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
     ready: async () => {
       await receiving.pause(signal) // a poll that failed would otherwise be tried again at once
       await deletions.room(tick, signal)
+      await writer.ready(tick, signal)
       await gate.pass(tick, signal)
     },
     received: (messages) => {

@@ -23,7 +23,7 @@ export async function runStage(app: Partition, stage: Stage, tick: Tick, signal:
   await ensureGroups(app.redis, app.keys)
   await trim(app, stage)
   using reader = blockingConnection(app.redis, config.blockMs)
-  closeOnStop(reader, config.stopGraceMs, signal)
+  using _ = closeOnStop(reader, config.stopGraceMs, signal)
   const consumer: Consumer = { stage, stream: app.keys.stream[stage.from], name: app.instance, reader }
   const commitBatch = worker(app, consumer)
   const tidyIfDue = housekeeper(app, consumer)

@@ -111,7 +111,7 @@ test('what was acknowledged before commits were kept counts as committed', async
   await redis.xack('orders:raw', 'validate', ids[0] ?? '', ids[2] ?? '')
   await redis.hset('pipeline:counters', { received: 4, admitted: 2 })
   await trim(app, validate)
-  expect(await redis.zrange('pipeline:done:validate', 0, -1)).toEqual(['begun', ids[0], ids[2]])
+  expect(await redis.zrange('pipeline:done:validate', '0', '-1')).toEqual(['begun', ids[0], ids[2]])
   await redis.xgroup('SETID', 'orders:raw', 'validate', '0')
   await using _ = running(app)
   await ranked(redis, 2)
@@ -139,9 +139,9 @@ test('what a stage has committed is kept for as long as its stream holds it', as
     )
     await until(
       `the commits of ${name} to be forgotten`,
-      () => redis.zrange(app.keys.done(name), 0, -1),
+      () => redis.zrange(app.keys.done(name), '0', '-1'),
       (left) => left.length <= 1,
     )
-    expect(await redis.zrange(app.keys.done(name), 0, -1)).toEqual(['begun'])
+    expect(await redis.zrange(app.keys.done(name), '0', '-1')).toEqual(['begun'])
   }
 })
