@@ -300,7 +300,7 @@ async function connectOnce(redis: RedisClient): Promise<void> {
   redis.once('end', giveUp)
   try {
     await Promise.race([redis.connect(), ended.promise])
-    await redis.ping()
+    await redis.time() // not PING: a Redis that cannot save refuses it
   } catch (error) {
     throw reason ?? error
   } finally {

@@ -109,7 +109,12 @@ async function resumed(redis: Redis, url: string, from: number): Promise<Record<
   return at
 }
 
-async function expectExact(orders: OrdersProcess, redis: Redis, oracle: Oracle, sqs: { depth(): number }): Promise<void> {
+async function expectExact(
+  orders: OrdersProcess,
+  redis: Redis,
+  oracle: Oracle,
+  sqs: { depth(): number },
+): Promise<void> {
   await until('the queue to be empty', () => sqs.depth() === 0)
   await until(
     'all to be ranked',
