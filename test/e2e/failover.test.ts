@@ -13,6 +13,9 @@ import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
 
+/** Orders that are invalid, and are sent round again while the master changes. */
+const broken = 100
+
 const roles = ['bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api']
 
 /** A master and its replica, behind a proxy that leads to the master. */
@@ -123,39 +126,53 @@ async function expectExact(
   )
   const books = await fetch(`${await orders.apiUrl()}/integrity`)
   expect(await books.json()).toMatchObject({ balanced: true, admitted: oracle.admitted, waiting: 0 })
+  expect(await redis.xlen('orders:invalid')).toBe(broken)
   await expectStats(getFrom(await orders.apiUrl()), oracle)
 }
 
-const switches: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
-  'REPLICAOF by hand, while every open connection stays on the old master': async (pair) => {
-    await pair.toReplica.replicaof('NO', 'ONE')
-    await pair.toMaster.replicaof('127.0.0.1', pair.replica.port)
-    pair.proxy.leadTo(pair.replica.port)
-  },
-  'FAILOVER, while every open connection stays on the old master': async (pair) => {
-    await pair.toMaster.call('FAILOVER', 'TO', '127.0.0.1', pair.replica.port, 'TIMEOUT', 10_000)
-    await until(
-      'the replica to be the master',
-      () => pair.toReplica.info('replication'),
-      (info) => /role:master/.test(info),
-    )
-    pair.proxy.leadTo(pair.replica.port)
-  },
-  'kill -9 of the master, and its replica promoted': async (pair) => {
-    await pair.master.stop('SIGKILL')
-    await pair.toReplica.replicaof('NO', 'ONE')
-    pair.proxy.leadTo(pair.replica.port)
-    await pair.master.start('--replicaof', '127.0.0.1', `${pair.replica.port}`)
-  },
-}
+/** Of how the master changes, when messages are deleted, and how. */
+const switches: readonly (readonly [name: string, deleteAfter: string, switchOver: (pair: Pair) => Promise<void>])[] = [
+  [
+    'REPLICAOF by hand, while every open connection stays on the old master',
+    'fsync',
+    async (pair) => {
+      await pair.toReplica.replicaof('NO', 'ONE')
+      await pair.toMaster.replicaof('127.0.0.1', pair.replica.port)
+      pair.proxy.leadTo(pair.replica.port)
+    },
+  ],
+  [
+    'FAILOVER, while every open connection stays on the old master',
+    'replicas:1',
+    async (pair) => {
+      await pair.toMaster.call('FAILOVER', 'TO', '127.0.0.1', pair.replica.port, 'TIMEOUT', 10_000)
+      await until(
+        'the replica to be the master',
+        () => pair.toReplica.info('replication'),
+        (info) => /role:master/.test(info),
+      )
+      pair.proxy.leadTo(pair.replica.port)
+    },
+  ],
+  [
+    'kill -9 of the master, and its replica promoted',
+    'replicas:1',
+    async (pair) => {
+      await pair.master.stop('SIGKILL')
+      await pair.toReplica.replicaof('NO', 'ONE')
+      pair.proxy.leadTo(pair.replica.port)
+      await pair.master.start('--replicaof', '127.0.0.1', `${pair.replica.port}`)
+    },
+  ],
+]
 
-for (const [name, switchOver] of Object.entries(switches)) {
+for (const [name, deleteAfter, switchOver] of switches) {
   test(`${name}: everything goes on at the new master, nothing is lost or doubled`, async (context) => {
     requireRedisServer(context)
     await using pair = await openPair()
     await using sqs = await emptySqs()
     const env = envOf(`redis://127.0.0.1:${pair.proxy.port}`, sqs, {
-      SQS_DELETE_AFTER: 'replicas:1',
+      SQS_DELETE_AFTER: deleteAfter,
       SQS_VISIBILITY_TIMEOUT_SECONDS: '5',
       LEDGER_DAYS: '1',
     })
@@ -163,6 +180,10 @@ for (const [name, switchOver] of Object.entries(switches)) {
     await using orders = spawnOrders(['run', ...roles], env)
     await orders.started()
     const url = await orders.apiUrl()
+    await sendBodies(
+      env,
+      [...sampleOrders({ valid: 0, invalid: broken, users: 20, seed: 0 })].map(({ body }) => body),
+    )
     {
       await using _ = traffic(env, oracle)
       await until(
@@ -170,11 +191,14 @@ for (const [name, switchOver] of Object.entries(switches)) {
         () => pair.toReplica.hget('pipeline:counters', 'ranked'),
         (ranked) => Number(ranked) > 200,
       )
+      const replay = await send(`${url}/orders/replay`, 'POST', { limit: broken })
       const from = performance.now()
       await switchOver(pair)
       const switched = Math.round(performance.now() - from)
       const at = await resumed(pair.toReplica, url, from + switched)
       process.stdout.write(`${name}: switched in ${switched} ms, then resumed after ${JSON.stringify(at)} ms\n`)
+      const { state, result } = await ended(url, replay.body['job_id'])
+      expect([state, result?.['sent']]).toEqual(['completed', broken])
     }
     await linked(pair.toMaster)
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
