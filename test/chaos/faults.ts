@@ -11,6 +11,7 @@ import {
   killServer,
   receiveAndForget,
   redisLine,
+  refuseWrites,
   restartOnFull,
   type Strike,
   slow,
@@ -88,7 +89,11 @@ export const faultsOfConnections: readonly Fault[] = [
   { name: 'connections that hang for good', strikes: [abandon(redisLine), abandon(sqsLine)] },
 ]
 
+/** Long enough for each process to be killed and to fail again; OUTAGE_MS=420000 is what was seen to empty a queue into its dead-letter queue. */
+const refusingMs = Number(process.env['OUTAGE_MS'] ?? 6_000)
+
 export const faultsOfServers: readonly Fault[] = [
+  { name: 'a Redis that refuses writes, while processes start again and again', strikes: [refuseWrites(refusingMs)] },
   { name: 'kill -9 of Redis again and again', strikes: times(6, killServer('redis')) },
   { name: 'kill -9 of SQS again and again', strikes: times(4, killServer('sqs')) },
   { name: 'a Redis without memory', strikes: times(2, fillMemory(1_000)) },

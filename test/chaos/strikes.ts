@@ -122,6 +122,19 @@ async function whileFull(redis: Redis, run: () => Promise<void>): Promise<void> 
 }
 
 /** Somebody else receives messages and does not delete them: they come again when their visibility timeout is over. */
+/** Redis answers and refuses every write; meanwhile processes are killed, and start again. */
+export const refuseWrites =
+  (forMs: number): Strike =>
+  async (world, random) => {
+    await world.redis.config('SET', 'min-replicas-to-write', '1')
+    const until = performance.now() + forMs
+    while (performance.now() < until) {
+      await sleep(Math.min(2_000, forMs / 2))
+      await world.kill(random.pick(world.workers))
+    }
+    await world.redis.config('SET', 'min-replicas-to-write', '0')
+  }
+
 export const receiveAndForget: Strike = ({ receive }) => receive(50)
 
 /**
