@@ -30,6 +30,8 @@ export interface Keys {
   readonly rebuiltOrders: string
   /** Hash of what was received, admitted, rejected, applied, ranked: the books. */
   readonly counters: string
+  /** Stands for what is not there; nothing is ever written to it. */
+  readonly nothing: string
   /** Written to after other writes, to find out whether Redis has them for good (see durable.ts). */
   readonly barrier: string
   userStats(userId: string): string
@@ -91,6 +93,7 @@ export function makeKeys(partition?: number, of?: number, more = ''): Keys {
     rebuiltSpend: `${tag}leaderboard:spend:rebuilt`,
     rebuiltOrders: `${tag}leaderboard:orders:rebuilt`,
     counters: `${tag}pipeline:counters`,
+    nothing: `${tag}pipeline:nothing`,
     barrier: `${tag}pipeline:barrier`,
     userStats: (userId) => `${tag}user:${userId}`,
     ledger: (generation, bucket) => `${tag}ledger:${generation}:${bucket}`,

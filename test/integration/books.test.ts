@@ -30,7 +30,8 @@ async function workOff(app: Partition, stages: readonly Stage[], orders?: number
   const stop = new AbortController()
   const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
   const done = ({ received, stages: books }: Books): boolean =>
-    received >= (orders ?? 0) && stages.every(({ name }) => books.find(({ stage }) => stage === name)?.waiting === 0)
+    Number(received) >= (orders ?? 0) &&
+    stages.every(({ name }) => books.find(({ stage }) => stage === name)?.waiting === 0)
   await until('the stages to be done', () => readBooks(app.redis, app.partitions), done)
   stop.abort()
   await Promise.all(running)
