@@ -145,6 +145,9 @@ test('orders doctor ends with exit code 1, names key and types, and says what to
   await world.redis.set('global:stats', 'foreign')
   await world.redis.hset('user:u', { order_count: 1, total_spend_minor: 100 })
   await world.redis.hset('pipeline:counters', { received: 1, admitted: 1, applied: 1, ranked: 1 })
+  for (const [board, score] of Object.entries({ spend: 100, orders: 1 })) {
+    await world.redis.zadd(`leaderboard:${board}`, score, 'u')
+  }
   const env = envOf(world.url, undefined, { SQS_DELETE_AFTER: 'write', AWS_ENDPOINT_URL: 'http://127.0.0.1:9' })
   await using doctor = spawnOrders(['doctor'], env)
   expect(await doctor.exit()).toMatchObject({ code: 1 })
