@@ -45,6 +45,12 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       about: 'Anything but 0 is an alarm: npm run verify says what does not balance.',
     },
     {
+      title: 'Readings that fail',
+      unit: 'short',
+      queries: [['max by (reading) (orders_reading_failing) == 1', '{{reading}}']],
+      about: 'What the API cannot read of the pipeline: orders doctor says why.',
+    },
+    {
       title: 'Paused and held back',
       unit: 'short',
       queries: [

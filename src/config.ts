@@ -36,6 +36,10 @@ const count = (name: string, value: number, max: number, about: string, unit = '
     schema: withDefault(integer(min, max), value),
   })
 
+/** As a browser writes it. */
+const isOrigin = (given: string): boolean =>
+  URL.canParse(given) && /^https?:/.test(given) && new URL(given).origin === given
+
 /** Every environment variable: declared here once, printed into the README from here. */
 export const variables = {
   awsEndpointUrl: define({
@@ -152,6 +156,27 @@ export const variables = {
     unset: 'admin and writing routes answer on loopback only',
     about: 'Who sends it (Bearer, or Basic with any user name) may use the admin part and the writing routes.',
     schema: text.regex(/^\S+$/).optional(),
+  }),
+  apiBasePath: define({
+    name: 'API_BASE_PATH',
+    unit: 'path',
+    expected: 'a path such as /orders-app, without a slash at its end',
+    unset: 'none',
+    about:
+      'Path at which a proxy serves the API, such as `/orders-app`: Bull Board needs it. The API answers there too, for a proxy that leaves the path as it is.',
+    schema: withDefault(text.regex(/^(\/[\w.~-]+)+$/), ''),
+  }),
+  apiCorsOrigins: define({
+    name: 'API_CORS_ORIGINS',
+    unit: 'origins',
+    expected: 'origins separated by commas, such as https://shop.example',
+    unset: 'no other site',
+    about:
+      'Sites whose pages may read the API from a browser (CORS), by their exact origin, separated by commas. None may write.',
+    schema: text
+      .transform((given) => given.split(','))
+      .refine((origins) => origins.every(isOrigin))
+      .optional(),
   }),
   metricsPort: define({
     name: 'METRICS_PORT',

@@ -31,5 +31,16 @@ export class OrdersError extends Error {
 /** The text of anything thrown; AggregateErrors (a refused connection to both localhost addresses) speak by their first. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
-  return error instanceof Error ? error.message || error.name : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const key = error.message.startsWith('WRONGTYPE') ? keyOf(error) : undefined
+  return key === undefined ? error.message || error.name : `${key} cannot be used: ${error.message}`
+}
+
+/** The key of a command that Redis refused: its message does not say it, ioredis keeps it beside. */
+function keyOf(error: Error): string | undefined {
+  const { name = '', args = [] } = (error as { command?: { name?: string; args?: unknown[] } }).command ?? {}
+  if (/^(eval|fcall)/i.test(name)) return undefined // several keys
+  const words = args.map(String)
+  const at = /^(xinfo|xgroup|object|memory)$/i.test(name) ? 1 : words.findIndex((word) => /^streams$/i.test(word)) + 1
+  return words[at]
 }

@@ -30,6 +30,8 @@ export interface Keys {
   readonly rebuiltOrders: string
   /** Hash of what was received, admitted, rejected, applied, ranked: the books. */
   readonly counters: string
+  /** Stands for what is not there; nothing is ever written to it. */
+  readonly nothing: string
   /** Written to after other writes, to find out whether Redis has them for good (see durable.ts). */
   readonly barrier: string
   /** Sorted set of the entries that a stage has committed and that are still in its stream, by the ms of their ids. */
@@ -93,6 +95,7 @@ export function makeKeys(partition?: number, of?: number, more = ''): Keys {
     rebuiltSpend: `${tag}leaderboard:spend:rebuilt`,
     rebuiltOrders: `${tag}leaderboard:orders:rebuilt`,
     counters: `${tag}pipeline:counters`,
+    nothing: `${tag}pipeline:nothing`,
     barrier: `${tag}pipeline:barrier`,
     done: (stage) => `${tag}pipeline:done:${stage}`,
     userStats: (userId) => `${tag}user:${userId}`,

@@ -56,6 +56,8 @@ export interface Events {
   denied: { route: string; status: number; address: string }
   request: { method: string; route: string; status: number; durationMs: number }
   requestFailed: { method: string; route: string; error: string }
+  readingFailed: { reading: string; error: string }
+  readingBack: { reading: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
   bridgeFailed: { part: string; error: string }
@@ -102,6 +104,8 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   denied: 'warn',
   request: 'debug',
   requestFailed: 'error',
+  readingFailed: 'warn',
+  readingBack: 'info',
   redisAway: 'warn',
   redisBack: 'info',
   bridgeFailed: 'warn',

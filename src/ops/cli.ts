@@ -85,7 +85,7 @@ function unexpected(error: unknown): string {
   if (refused) return refused
   if (failure(error).status === 503) return 'Redis does not answer, or a part of its cluster: see that all of it runs.'
   if (error instanceof Error && error.name === 'ReplyError') {
-    return `Redis refuses a command (${error.message}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
+    return `Redis refuses a command (${messageOf(error)}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
   }
   return `This is a fault of orders itself: ${error instanceof Error ? error.stack : messageOf(error)}`
 }

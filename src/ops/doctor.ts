@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import type { Finding, Level } from './checks/finding.ts'
+import { keyTypes } from './checks/key-types.ts'
 import { examineQueue, examineRedis } from './checks.ts'
 import { defineCommand, flag } from './command.ts'
 import { connectApp } from './open.ts'
@@ -15,7 +16,9 @@ async function examine(config: Config): Promise<Finding[]> {
 async function connectAndExamine(config: Config): Promise<Finding[]> {
   try {
     await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
-    return await examineRedis(app, roleNames)
+    const findings = await examineRedis(app, roleNames)
+    if (findings.some(({ check }) => check === 'emulator')) return findings
+    return [...findings, ...(await keyTypes(app, { all: true }))]
   } catch (error) {
     return [{ check: 'redis', level: 'error', found: messageOf(error) }]
   }

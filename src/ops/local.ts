@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
+import { refuseQueryProtocol } from './query-protocol.ts'
 
 /** What stands in where nothing is configured: the configuration that names it, and what people should know. */
 export interface Local extends AsyncDisposable {
@@ -43,6 +44,7 @@ interface StandIn extends AsyncDisposable {
 async function localSqs(folder: string): Promise<StandIn> {
   const { startFauxqs } = await emulator(() => import('fauxqs'), 'fauxqs')
   using _ = onLoopback()
+  using _refusing = refuseQueryProtocol()
   const dataDir = resolve(folder, 'sqs')
   mkdirSync(dataDir, { recursive: true })
   const server = await startFauxqs({ port: 0, logger: false, dataDir })

@@ -34,7 +34,10 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
-function refuseToSpoil({ applied, totals }: Books, { sums, wrongUsers, examples }: Audit): void {
+function refuseToSpoil({ applied, totals, unread }: Books, { sums, wrongUsers, examples }: Audit): void {
+  if (totals.orders === null || applied === null) {
+    throw new OrdersError('ORD_BOOKS', `${unread.join(' ')} Nothing is repaired: mend that first.`)
+  }
   if (!sums) return
   const { users, global, leaderboards } = sums
   const same = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
@@ -49,9 +52,10 @@ function refuseToSpoil({ applied, totals }: Books, { sums, wrongUsers, examples 
 
 async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Verification> {
   const books = await readBooks(app.redis, app.partitions)
-  if (!deep) return { verdict: books.balanced ? 'right' : 'wrong', books }
+  const verdict = books.balanced === null ? 'undecided' : books.balanced ? 'right' : 'wrong'
+  if (!deep) return { verdict, books }
   const found = await audit(app, signal)
-  return { verdict: books.balanced ? found.verdict : 'wrong', books, audit: found }
+  return { verdict: verdict === 'right' || found.verdict === 'wrong' ? found.verdict : verdict, books, audit: found }
 }
 
 const shownUsers = 20
@@ -70,7 +74,7 @@ export function verificationLines({ verdict, books, audit, repaired }: Verificat
 
 function closing({ verdict, books, audit }: Verification): string {
   if (verdict === 'undecided') return 'Nothing wrong was found, but not all could be compared.'
-  if (!books.balanced) return 'The books do not balance.'
+  if (books.balanced === false) return 'The books do not balance.'
   if (!audit) return 'The books balance. Users, leaderboards and global stats are compared with --deep.'
   if (verdict === 'right') return 'All is right.'
   return "The users' totals do not agree with the rest: --repair rebuilds leaderboards and global stats by them."

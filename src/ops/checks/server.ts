@@ -68,7 +68,18 @@ function pairs(flat: unknown): Facts {
 
 /** Each command that the bridge and the stages send or their scripts call, in a form that its server accepts; `K` is a key. */
 export const commandsUsed: readonly string[] = [
-  ...['EVAL s 1 K', 'EVALSHA s 1 K', 'INFO', 'TIME', 'EXISTS K', 'EXPIRE K 1', 'EXPIREAT K 1', 'GET K', 'SET K v'],
+  ...[
+    'EVAL s 1 K',
+    'EVALSHA s 1 K',
+    'INFO',
+    'TIME',
+    'EXISTS K',
+    'EXPIRE K 1',
+    'EXPIREAT K 1',
+    'GET K',
+    'SET K v',
+    'TYPE K',
+  ],
   ...[
     'HDEL K f',
     'HEXISTS K f',
