@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Config } from './config.ts'
 import { messageOf, OrdersError } from './errors.ts'
 import type { Keys } from './keys.ts'
+import { clusterOptions, redisOptions } from './redis-endpoint.ts'
+import { refusalOf } from './redis-refusal.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** One Redis or a Redis Cluster. Both have the same commands; ioredis types them apart. */
@@ -34,15 +37,20 @@ const silentMs = 15_000
 /** The same for our own blocking reads, on top of how long they block. */
 const lateMs = 4_000
 
-/** Long enough for a slow network, short enough for a person waiting for the first line. */
+/** Long enough for a slow network. */
 const connectTimeoutMs = 5_000
+/** The same for the first connection, all that is asked on it included: a person has the first line within two seconds. */
+const firstMs = { work: connectTimeoutMs, ask: 1_400 } as const satisfies Record<Patience, number>
+/** A Redis that loads its data is asked again so soon whether it has. */
+const loadingRetryMs = 500
 
 /** How long a server that has stopped answering may hold up a stop. */
 const disconnectTimeoutMs = 300
 
 /**
  * Close it with `closeRedis`.
- * @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with.
+ * @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with, ORD_REDIS_REFUSED when it does not take
+ * us as we are configured.
  */
 export async function openRedis(config: Config, kind: Patience, telemetry: Telemetry): Promise<RedisClient> {
   // The first connection is tried once: whoever starts a process wants to be told.
@@ -53,32 +61,19 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
     connectTimeout: connectTimeoutMs,
     disconnectTimeout: disconnectTimeoutMs,
     socketTimeout: silentMs,
+    maxLoadingRetryTime: loadingRetryMs,
     retryStrategy,
   }
-  const redis = config.redisCluster
-    ? openCluster(config, options, mostRedirections[kind])
-    : new Redis(firstUrl(config), { ...options, lazyConnect: true })
+  const redis = config.redisCluster ? openCluster(config, options, mostRedirections[kind]) : openOne(config, options)
   try {
-    await connectOnce(redis)
+    await connectOnce(redis, firstMs[kind])
   } catch (error) {
     redis.disconnect()
-    const [told, advice] = refusal(config, messageOf(error))
-    throw new OrdersError('ORD_REDIS_UNREACHABLE', `${told}: ${advice}.`, { cause: error })
+    throw await refusalOf(config, error)
   }
   connected = true
   report(redis, telemetry)
   return redis
-}
-
-/** What happened at the first connection, and what to do. */
-function refusal(config: Config, message: string): [told: string, advice: string] {
-  const where = `Redis at ${safeUrl(config)}`
-  if (/^NOAUTH/.test(message)) return [`${where} wants a password`, 'put it in REDIS_URL, redis://:password@host']
-  if (/^WRONGPASS|invalid password/.test(message)) return [`${where} refuses the user or password`, 'mend REDIS_URL']
-  const told = `Redis does not answer at ${safeUrl(config)} (${message})`
-  const configured = config.redisUrl ?? config.redisHost ?? config.redisPort
-  if (configured !== undefined) return [told, 'start it or set REDIS_URL']
-  return [told, 'start it, set REDIS_URL, or run npm start in this folder']
 }
 
 /**
@@ -87,7 +82,7 @@ function refusal(config: Config, message: string): [told: string, advice: string
  */
 export function closeRedis(redis: RedisClient): void {
   closing.add(redis)
-  Object.assign(redis.options, { retryStrategy: () => null })
+  Object.assign(redis.options, { retryStrategy: () => null, sentinelRetryStrategy: () => null })
   if (redis.status !== 'reconnecting' || isCluster(redis)) redis.disconnect()
   else redis.once('connect', () => redis.disconnect())
 }
@@ -173,39 +168,43 @@ export function valuesOf(replies: readonly (readonly [Error | null, unknown])[] 
   })
 }
 
-/** Where Redis is, without its password. */
-export function safeUrl(config: Config): string {
-  return urls(config)
-    .map((url) => url.replace(/\/\/.*@/, '//***@'))
-    .join(',')
-}
-
-function urls({ redisUrl, redisHost, redisPort }: Config): string[] {
-  const host = redisHost?.includes(':') ? `[${redisHost}]` : (redisHost ?? 'localhost')
-  return redisUrl?.split(',') ?? [`redis://${host}:${redisPort ?? 6379}`]
-}
-
-function firstUrl(config: Config): string {
-  return urls(config)[0] ?? ''
-}
-
 type ConnectOptions = Pick<
   RedisOptions,
-  'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout'
+  'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout' | 'maxLoadingRetryTime'
 > & {
   retryStrategy(times: number): number | null
 }
 
-/** Any node named leads to the others; user, password and TLS of the first are those of all. */
+function openOne(config: Config, options: ConnectOptions): RedisClient {
+  const whereabouts = { ...redisOptions(config), sentinelRetryStrategy: options.retryStrategy }
+  return kept(new Redis({ ...options, ...whereabouts, lazyConnect: true }))
+}
+
+/**
+ * ioredis would go on in database 0 where it cannot choose the one it was given: such a connection is replaced before it is
+ * used, that of duplicates too. One that has ended leaves the sentinels, which it listens to for failovers.
+ */
+function kept(redis: Redis): Redis {
+  const duplicate = redis.duplicate.bind(redis)
+  redis.on('error', (error: { command?: { name: string } }) => {
+    if (error.command?.name === 'select') redis.disconnect(true)
+  })
+  redis.on('end', () => {
+    if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
+  })
+  return Object.assign(redis, { duplicate: (options?: Partial<RedisOptions>) => kept(duplicate(options)) })
+}
+
+/** Any node named leads to the others. */
 function openCluster(
   config: Config,
   { retryStrategy, ...options }: ConnectOptions,
   maxRedirections: number,
 ): RedisClient {
-  const { username, password, protocol } = new URL(firstUrl(config))
-  const redisOptions = { ...options, username, password, ...(protocol === 'rediss:' && { tls: {} }) }
+  const endpoint = clusterOptions(config)
+  const redisOptions = { ...options, ...endpoint.options }
   const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy: retryStrategy }
-  const cluster = mended(new Cluster(urls(config), { redisOptions, ...tried, lazyConnect: true }))
+  const cluster = mended(new Cluster(endpoint.nodes, { redisOptions, ...tried, lazyConnect: true }))
   if (options.commandTimeout !== undefined) limitWaiting(cluster, options.commandTimeout)
   return cluster as unknown as RedisClient
 }
@@ -240,26 +239,38 @@ function limitWaiting(cluster: Cluster, timeoutMs: number): void {
 }
 
 /** ioredis rejects connect() with "Connection is closed.", or not at all; the reason is in its error event. */
-async function connectOnce(redis: RedisClient): Promise<void> {
+async function connectOnce(redis: RedisClient, withinMs: number): Promise<void> {
   let reason: unknown
   const remember = (error: unknown): void => {
-    reason = error
+    if (!/invalid reply/.test(messageOf(reason))) reason = error // a sentinel's, more precise than what comes after it
   }
   redis.on('error', remember)
+  redis.on('sentinelError', remember)
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
   const giveUp = (): void => ended.reject(new Error('no answer'))
   redis.once('end', giveUp)
+  const late = setTimeout(async () => ended.reject(await whileSilent(redis)), withinMs)
   try {
-    await Promise.race([redis.connect(), ended.promise])
-    await redis.ping()
+    await Promise.race([redis.connect().then(() => redis.ping()), ended.promise])
   } catch (error) {
     throw reason ?? error
   } finally {
+    clearTimeout(late)
     redis.off('error', remember)
+    redis.off('sentinelError', remember)
     redis.off('end', giveUp)
   }
 }
+
+/** While it loads its data, a server answers INFO and little else. */
+async function whileSilent(redis: RedisClient): Promise<Error> {
+  const asked = redis.status === 'connect' ? redis.info('persistence').catch(() => '') : ''
+  const info = await Promise.race([asked, sleep(whileSilentMs, '')])
+  return new Error(/^loading:1/m.test(info) ? 'LOADING' : 'no answer')
+}
+
+const whileSilentMs = 200
 
 /** One line when Redis goes, one when it is back. */
 function report(redis: RedisClient, telemetry: Telemetry): void {
