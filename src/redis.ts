@@ -39,8 +39,6 @@ const lateMs = 4_000
 
 /** Long enough for a slow network. */
 const connectTimeoutMs = 5_000
-/** The same for the first connection, all that is asked on it included: a person has the first line within two seconds. */
-const firstMs = { work: connectTimeoutMs, ask: 1_400 } as const satisfies Record<Patience, number>
 /** A Redis that loads its data is asked again so soon whether it has. */
 const loadingRetryMs = 500
 
@@ -49,10 +47,16 @@ const disconnectTimeoutMs = 300
 
 /**
  * Close it with `closeRedis`.
+ * @param withinMs how long it may take until it answers
  * @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with, ORD_REDIS_REFUSED when it does not take
  * us as we are configured.
  */
-export async function openRedis(config: Config, kind: Patience, telemetry: Telemetry): Promise<RedisClient> {
+export async function openRedis(
+  config: Config,
+  kind: Patience,
+  telemetry: Telemetry,
+  withinMs = connectTimeoutMs,
+): Promise<RedisClient> {
   // The first connection is tried once: whoever starts a process wants to be told.
   let connected = false
   const retryStrategy = (times: number): number | null => (connected ? retryDelayMs(times) : null)
@@ -66,7 +70,7 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
   }
   const redis = config.redisCluster ? openCluster(config, options, mostRedirections[kind]) : openOne(config, options)
   try {
-    await connectOnce(redis, firstMs[kind])
+    await connectOnce(redis, withinMs)
   } catch (error) {
     redis.disconnect()
     throw await refusalOf(config, error)

@@ -52,6 +52,8 @@ export interface Events {
   denied: { route: string; status: number; address: string }
   request: { method: string; route: string; status: number; durationMs: number }
   requestFailed: { method: string; route: string; error: string }
+  /** Once, when a start begins to wait for Redis, for so long at most; `url` answers meanwhile. */
+  waiting: { error: string; mostMs: number; url?: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
   bridgeFailed: { part: string; error: string }
@@ -96,6 +98,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   denied: 'warn',
   request: 'debug',
   requestFailed: 'error',
+  waiting: 'warn',
   redisAway: 'warn',
   redisBack: 'info',
   bridgeFailed: 'warn',

@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { expect, type TestContext, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { OrdersError } from '../../src/errors.ts'
+import { openOnceUp } from '../../src/ops/open-once-up.ts'
 import { bullConnection, openQueues } from '../../src/queues.ts'
 import { blockingConnection, closeRedis, openRedis, type RedisClient } from '../../src/redis.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
@@ -21,7 +22,7 @@ import type { Env } from '../support/world.ts'
 const telemetry = openTelemetry(pino({ level: 'silent' }))
 
 async function connect(env: Env): Promise<{ redis: RedisClient } & Disposable> {
-  const redis = await openRedis(readConfig(env), 'ask', telemetry)
+  const redis = await openRedis(readConfig(env), 'ask', telemetry, 1_400)
   return { redis, [Symbol.dispose]: () => closeRedis(redis) }
 }
 
@@ -288,7 +289,7 @@ test('a server that is busy with a script says so, and may take us later', async
   await loop
 })
 
-test('a server that loads its data says so, with a password too, and may take us later', async (context) => {
+test('a server that loads its data says so, with a password too, and a start waits until it has', async (context) => {
   const redisServer = await server(context, '--enable-debug-command', 'yes')
   const filling = new Redis(redisServer.url)
   await filling.call('DEBUG', 'POPULATE', '50000')
@@ -310,6 +311,13 @@ test('a server that loads its data says so, with a password too, and may take us
     `Redis at redis://***@127.0.0.1:${port} is still loading its data: wait until it has loaded, and then try again.`,
     unreachable,
   ])
+  const settings = readConfig({ REDIS_URL: `redis://:word@127.0.0.1:${port}`, LOG_LEVEL: 'silent' })
+  const opening = openOnceUp(settings, ['validate'], new AbortController().signal)
+  const hurry = new Redis(port, '127.0.0.1', { password: 'word', enableReadyCheck: false })
+  context.onTestFinished(() => hurry.disconnect())
+  await hurry.config('SET', 'key-load-delay', '0')
+  await using app = await opening
+  expect(await app.redis.dbsize()).toBeGreaterThan(50_000)
 })
 
 test('a server that accepts and never answers is one sentence too', async (context) => {
