@@ -15,7 +15,7 @@ interface Refusal {
 /** The first that fits is said. */
 const refusals: readonly Refusal[] = [
   {
-    sign: /invalid reply: null/,
+    sign: /invalid reply: null|Last error: ERR No such master/,
     told: (_, config) => `${sentinels(config)} know no master named ${config.redisSentinelName}`,
     advice: 'set REDIS_SENTINEL_NAME',
   },
@@ -28,6 +28,12 @@ const refusals: readonly Refusal[] = [
     sign: /Last error: ERR unknown command/,
     told: (_, config) => `${sentinels(config)} are no sentinels`,
     advice: 'put host:port of each sentinel in REDIS_SENTINELS, or set REDIS_URL instead',
+  },
+  {
+    sign: /^All sentinels are unreachable/,
+    passes: true,
+    told: (_, config) => `${sentinels(config)} do not answer`,
+    advice: 'start them or mend REDIS_SENTINELS',
   },
   {
     sign: /^NOAUTH/,
@@ -146,7 +152,7 @@ const refusalFor = (reason: string): Refusal | undefined => refusals.find(({ sig
 function absent(config: Config, reason: string): string {
   const told = `Redis does not answer at ${safeUrl(config)} (${shortened(reason)})`
   if (!namesRedis(config)) return `${told}: start it, set REDIS_URL, or run npm start in this folder.`
-  return `${told}: start it or ${config.redisSentinels ? 'mend REDIS_SENTINELS' : 'set REDIS_URL'}.`
+  return `${told}: start it or ${config.redisSentinels ? 'see what the sentinels say of it' : 'set REDIS_URL'}.`
 }
 
 /** A cluster only says that none of its nodes could be asked; the last of them says why. */
@@ -176,9 +182,9 @@ function variableOf({ redisSentinels, redisUrl }: Config): string {
 
 const isOwnWords = (reason: string): boolean => /^speaks |^wants |^LOADING$/.test(reason)
 
-/** The first sentence, without the advice that Redis gives its own operators. */
+/** The first sentence, without the advice that Redis gives its own operators; of sentinels what the last of them said. */
 const shortened = (reason: string): string =>
   reason
+    .replace(/^All sentinels.* Last error: /, '')
     .trim()
-    .split(/(?<=\w)\. |\n/)[0]
-    ?.replace(/\.$/, '') ?? ''
+    .replace(/(?<=\w)(\. |\.?\n|\.$).*/s, '')
