@@ -7,6 +7,7 @@ export const errorCodes = {
   ORD_CHECK: 'Redis or SQS is not fit for orders: they would be lost or stand still.',
   ORD_PORT_TAKEN: 'The port is in use.',
   ORD_REDIS_UNREACHABLE: 'Redis does not answer.',
+  ORD_REDIS_REFUSED: 'Redis does not take a connection as it is configured.',
   ORD_REDIS_REPLY: 'Redis replied with something unexpected.',
   ORD_NOT_DURABLE: 'Redis may still lose its last writes.',
   ORD_SQS: 'SQS does not answer or refuses.',

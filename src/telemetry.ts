@@ -58,6 +58,8 @@ export interface Events {
   requestFailed: { method: string; route: string; error: string }
   readingFailed: { reading: string; error: string }
   readingBack: { reading: string }
+  /** Once, when a start begins to wait for Redis, for so long at most; `url` answers meanwhile. */
+  waiting: { error: string; mostMs: number; url?: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
   bridgeFailed: { part: string; error: string }
@@ -106,6 +108,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   requestFailed: 'error',
   readingFailed: 'warn',
   readingBack: 'info',
+  waiting: 'warn',
   redisAway: 'warn',
   redisBack: 'info',
   bridgeFailed: 'warn',

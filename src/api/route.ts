@@ -4,7 +4,7 @@ import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
-import { refusalOfWrites } from '../refusals.ts'
+import { refusalOfWrites } from '../write-refusals.ts'
 import { auditRequest } from './audit.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
+import { namesRedis } from '../redis-endpoint.ts'
 import { refuseQueryProtocol } from './query-protocol.ts'
 
 /** What stands in where nothing is configured: the configuration that names it, and what people should know. */
@@ -28,7 +29,7 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
     awsEndpointUrl = stack.use(await localSqs(folder)).url
     notes.push(`SQS    local stand-in at ${awsEndpointUrl} (messages in ${folder})`)
   }
-  if (redisUrl === undefined && config.redisHost === undefined && config.redisPort === undefined) {
+  if (!namesRedis(config)) {
     const redis = stack.use(await localRedis(folder, onSpawned))
     redisUrl = redis.url
     notes.push(`Redis  ${redis.note}`)

@@ -4,7 +4,8 @@ import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import { manifestKey } from '../keys.ts'
-import { type RedisClient, safeUrl } from '../redis.ts'
+import type { RedisClient } from '../redis.ts'
+import { safeUrl } from '../redis-endpoint.ts'
 import type { Loop } from './supervise.ts'
 
 /** On a cluster the keys of a script must share a slot: even one partition has a tag there. */

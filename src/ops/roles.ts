@@ -16,7 +16,7 @@ import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
 import { jobLoops } from './jobs.ts'
 import { manifestLoop } from './manifest.ts'
-import { openApp } from './open.ts'
+import { openOnceUp } from './open-once-up.ts'
 import { finishRepartition } from './repartition.ts'
 import { shareOut, stageLoop } from './share.ts'
 import { openSteering } from './steer.ts'
@@ -150,7 +150,7 @@ export const runCommand = defineCommand({
   run: async ({ config, words, options: { partitions }, signal }) => {
     if (words.length === 0) throw new OrdersError('ORD_USAGE', `orders run: no role: expected ${roleNames.join(', ')}.`)
     openersOf(words)
-    await using app = await openApp(config)
+    await using app = await openOnceUp(config, words, signal)
     const beyond = partitions?.find((partition) => partition >= app.partitions.length)
     if (beyond !== undefined) {
       const told = `orders run: there is no partition ${beyond}, there are ${app.partitions.length}`

@@ -5,7 +5,7 @@ import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { defineCommand } from './command.ts'
 import { openLocal, shutDownOrphan } from './local.ts'
-import { openApp } from './open.ts'
+import { openOnceUp } from './open-once-up.ts'
 import { claimDataDir, register } from './registry.ts'
 import { roleNames, runRoles } from './roles.ts'
 
@@ -32,7 +32,7 @@ export async function start(
   // Written down before it has loaded its data: should we be killed meanwhile, the next start finds it.
   await using local = await openLocal(config, folder, (redisUrl) => register(dataDir, { redisUrl, folder }))
   register(dataDir, { ...local.config, folder })
-  await using app = await openApp(local.config)
+  await using app = await openOnceUp(local.config, roleNames, signal)
   const stop = new AbortController()
   const up = apiUrlWhenStarted(app)
   const running = runRoles(app, roleNames, AbortSignal.any([signal, stop.signal]))
