@@ -58,6 +58,8 @@ export interface Events {
   bridgeBack: { part: string }
   loopFailed: { loop: string; error: string }
   loopRecovered: { loop: string; failures: number }
+  /** Log lines are written again; so many before this one are missing. */
+  logBack: { lines: number }
 }
 
 const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn' | 'error' } = {
@@ -102,6 +104,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   bridgeBack: 'info',
   loopFailed: 'warn',
   loopRecovered: 'info',
+  logBack: 'warn',
 }
 
 type Listener = <E extends keyof Events>(event: E, fields: Events[E]) => void
@@ -112,6 +115,8 @@ export interface Telemetry {
   on<E extends keyof Events>(event: E, listener: (fields: Events[E]) => void): void
   /** Listens to every event. */
   listen(listener: Listener): void
+  /** How many log lines could not be written so far. No event says so: its line could not be written, either. */
+  droppedLines(): number
 }
 
 const every = Symbol('every event')
@@ -119,7 +124,7 @@ const every = Symbol('every event')
 /** Every event of this process, as `{ event, fields }`, for observers from outside the code. */
 const channel = diagnostics.channel('order-pipeline:event')
 
-export function openTelemetry(log: Logger): Telemetry {
+export function openTelemetry(log: Logger, droppedLines = () => 0): Telemetry {
   const emitter = new EventEmitter().setMaxListeners(0) // there is one for every metric
   return {
     emit: (event, fields) => {
@@ -135,5 +140,6 @@ export function openTelemetry(log: Logger): Telemetry {
     listen: (listener) => {
       emitter.on(every, listener)
     },
+    droppedLines,
   }
 }

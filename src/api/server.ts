@@ -9,6 +9,7 @@ import { closeRedis, openRedis } from '../redis.ts'
 import { auditWrites } from './audit.ts'
 import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
+import { closeConnections, drained } from './drain.ts'
 import { jsonOnly, openGuard } from './guard.ts'
 import { type Live, openLive } from './live.ts'
 import { openMetrics } from './metrics.ts'
@@ -117,6 +118,7 @@ async function openServer(app: App, variable: string, port: number, build: Build
       strictTransportSecurity: false, // for whoever ends TLS in front of this to say
     }),
   )
+  web.use(closeConnections(app))
   const queues = stack.use(openQueues(ask))
   const live = openLive({ ...app, redis: ask })
   web.use(build({ ...app, ask, queues, snapshot: live.snapshot }, live), notFound(app), failed(app))
@@ -130,7 +132,9 @@ async function openServer(app: App, variable: string, port: number, build: Build
     const told = `Cannot listen on ${where} (${messageOf(error)}): ${advice}.`
     throw new OrdersError('ORD_PORT_TAKEN', told, { cause: error })
   }
+  const drain = drained(app)
   stack.defer(async () => {
+    await drain()
     const closed = once(server, 'close')
     live.end()
     server.close()

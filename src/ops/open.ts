@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { destination, pino } from 'pino'
+import { pino } from 'pino'
 import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { makeControlKeys, makePartitions } from '../keys.ts'
 import { closeRedis, openRedis, type Patience } from '../redis.ts'
-import { openTelemetry } from '../telemetry.ts'
+import { openTelemetry, type Telemetry } from '../telemetry.ts'
+import { openLog } from './log.ts'
 import { checkManifest, partitionsOf } from './manifest.ts'
 
 /** @throws OrdersError when Redis does not answer, or was set up with other settings. */
@@ -25,13 +26,12 @@ export async function openApp(config: Config, patience: Patience = 'work'): Prom
  * @throws OrdersError when Redis does not answer.
  */
 export async function connectApp(config: Config, patience: Patience): Promise<App & AsyncDisposable> {
-  const log = pino(
-    { level: config.logLevel, base: { pid: process.pid } },
-    process.stderr.isTTY ? forPeople : destination(2),
-  )
-  const telemetry = openTelemetry(log)
+  await using stack = new AsyncDisposableStack()
+  const { telemetry } = stack.use(openLogging(config))
   const redis = await openRedis(config, patience, telemetry)
+  stack.defer(() => closeRedis(redis))
   const partitions = makePartitions(partitionsOf(config))
+  const opened = stack.move()
   return {
     config,
     redis,
@@ -41,19 +41,23 @@ export async function connectApp(config: Config, patience: Patience): Promise<Ap
     instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
     now: () => new Date(),
     pulse: new Map(),
-    [Symbol.asyncDispose]: async () => closeRedis(redis),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 
+/** Opens telemetry that is logged on standard error. */
+function openLogging({ logLevel }: Config): Disposable & { telemetry: Telemetry } {
+  const log = openLog((lines) => telemetry.emit('logBack', { lines }))
+  const write = process.stderr.isTTY ? (line: string): void => log.write(forPeople(line)) : log.write
+  const telemetry = openTelemetry(pino({ level: logLevel, base: { pid: process.pid } }, { write }), log.dropped)
+  return { telemetry, [Symbol.dispose]: () => log[Symbol.dispose]() }
+}
+
 /** On a terminal a line is read by a person: time, event, and what it carries. */
-const forPeople = {
-  write: (line: string): void => {
-    const { level: _, time, pid: __, msg, ...fields } = JSON.parse(line)
-    const told = Object.entries(fields).map(
-      ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(' ') : value}`,
-    )
-    process.stderr.write(
-      `${new Date(time).toLocaleTimeString('en-GB')} ${msg}${told.length > 0 ? ` (${told.join(', ')})` : ''}\n`,
-    )
-  },
+function forPeople(line: string): string {
+  const { level: _, time, pid: __, msg, ...fields } = JSON.parse(line)
+  const told = Object.entries(fields).map(
+    ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(' ') : value}`,
+  )
+  return `${new Date(time).toLocaleTimeString('en-GB')} ${msg}${told.length > 0 ? ` (${told.join(', ')})` : ''}\n`
 }
