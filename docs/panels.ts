@@ -195,5 +195,10 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       unit: 'short',
       queries: [['max by (instance, loop) (orders_loop_failing)', '{{instance}} {{loop}}']],
     },
+    {
+      title: 'Log lines dropped per second',
+      unit: 'short',
+      queries: [['rate(orders_log_lines_dropped_total[$__rate_interval])', '{{instance}}']],
+    },
   ],
 }

@@ -353,6 +353,14 @@ export const variables = {
     0,
   ),
   stopGraceMs: count('STOP_GRACE_MS', 4_000, 600_000, 'How long a stop waits for work in hand.', 'ms', 0),
+  drainMs: count(
+    'DRAIN_MS',
+    0,
+    600_000,
+    'How long after SIGTERM a process still answers at API_PORT or METRICS_PORT, for load balancers to see `/readyz` 503.',
+    'ms',
+    0,
+  ),
   dataDir: define({
     name: 'DATA_DIR',
     unit: 'path',

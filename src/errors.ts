@@ -13,6 +13,7 @@ export const errorCodes = {
   ORD_SQS: 'SQS does not answer or refuses.',
   ORD_BOOKS: 'A repair of the books would make them worse.',
   ORD_JOB: 'A job failed for good.',
+  ORD_OUTPUT: 'Standard output cannot be written.',
   ORD_STUCK: 'A loop could not come up again.',
 } as const
 

@@ -66,6 +66,8 @@ export interface Events {
   bridgeBack: { part: string }
   loopFailed: { loop: string; error: string }
   loopRecovered: { loop: string; failures: number }
+  /** Log lines are written again; so many before this one are missing. */
+  logBack: { lines: number }
 }
 
 const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn' | 'error' } = {
@@ -115,6 +117,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   bridgeBack: 'info',
   loopFailed: 'warn',
   loopRecovered: 'info',
+  logBack: 'warn',
 }
 
 type Listener = <E extends keyof Events>(event: E, fields: Events[E]) => void
@@ -125,6 +128,8 @@ export interface Telemetry {
   on<E extends keyof Events>(event: E, listener: (fields: Events[E]) => void): void
   /** Listens to every event. */
   listen(listener: Listener): void
+  /** How many log lines could not be written so far. No event says so: its line could not be written, either. */
+  droppedLines(): number
 }
 
 const every = Symbol('every event')
@@ -132,7 +137,7 @@ const every = Symbol('every event')
 /** Every event of this process, as `{ event, fields }`, for observers from outside the code. */
 const channel = diagnostics.channel('order-pipeline:event')
 
-export function openTelemetry(log: Logger): Telemetry {
+export function openTelemetry(log: Logger, droppedLines = () => 0): Telemetry {
   const emitter = new EventEmitter().setMaxListeners(0) // there is one for every metric
   return {
     emit: (event, fields) => {
@@ -148,5 +153,6 @@ export function openTelemetry(log: Logger): Telemetry {
     listen: (listener) => {
       emitter.on(every, listener)
     },
+    droppedLines,
   }
 }

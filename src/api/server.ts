@@ -9,6 +9,7 @@ import { auditWrites } from './audit.ts'
 import { cors } from './cors.ts'
 import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
+import { closeConnections, drained } from './drain.ts'
 import { jsonOnly, openGuard } from './guard.ts'
 import { listening, type Port } from './listen.ts'
 import { type Live, openLive } from './live.ts'
@@ -121,6 +122,7 @@ async function openServer(app: App, variable: Port['variable'], port: number, bu
       strictTransportSecurity: false, // for whoever ends TLS in front of this to say
     }),
   )
+  web.use(closeConnections(app))
   const queues = stack.use(openQueues(ask))
   const live = openLive({ ...app, redis: ask })
   const built = build({ ...app, ask, queues, snapshot: live.snapshot }, live)
@@ -129,7 +131,9 @@ async function openServer(app: App, variable: Port['variable'], port: number, bu
   web.use(notFound(app), failed(app))
   const server = web.listen(port, app.config.apiHost)
   const url = await listening(server, app.config, { variable, port })
+  const drain = drained(app)
   stack.defer(async () => {
+    await drain()
     const closed = once(server, 'close')
     live.end()
     server.close()

@@ -3,7 +3,7 @@ import { openWaiting } from '../api/waiting.ts'
 import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
-import { logTo, openApp } from './open.ts'
+import { openApp, openLogging } from './open.ts'
 
 /** A Redis that has come up is found so soon. */
 const retryMs = 250
@@ -18,13 +18,20 @@ export async function openOnceUp(
   roles: readonly string[],
   signal: AbortSignal,
 ): Promise<App & AsyncDisposable> {
-  const telemetry = logTo(config)
   const deadline = performance.now() + config.startWaitMs
   await using stack = new AsyncDisposableStack()
+  using logging = new DisposableStack()
+  const { telemetry } = logging.use(openLogging(config))
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted()
     try {
-      return await untilAborted(openApp(config, 'work', telemetry), signal)
+      const app = await untilAborted(openApp(config, 'work', telemetry), signal)
+      const log = logging.move()
+      const close = async (): Promise<void> => {
+        await app[Symbol.asyncDispose]()
+        log.dispose()
+      }
+      return { ...app, [Symbol.asyncDispose]: close }
     } catch (error) {
       if (!mayPass(error) || performance.now() >= deadline) throw error
       if (tries === 1) {

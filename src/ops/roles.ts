@@ -54,7 +54,7 @@ export async function runRoles(
   await finishRepartition(opened)
   await checkAtStart(opened, names)
   await using stack = new AsyncDisposableStack()
-  const app = { ...opened, tracing: stack.use(await openTracing(opened.config)) }
+  const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
   const loops: Loop[] = [manifestLoop(app)]
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {
