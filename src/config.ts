@@ -263,6 +263,14 @@ export const variables = {
     'ms',
     100,
   ),
+  startWaitMs: count(
+    'START_WAIT_MS',
+    60_000,
+    3_600_000,
+    'How long `orders run` and `orders start` wait for a Redis or an SQS that does not answer yet.',
+    'ms',
+    0,
+  ),
   stopGraceMs: count('STOP_GRACE_MS', 4_000, 600_000, 'How long a stop waits for work in hand.', 'ms', 0),
   dataDir: define({
     name: 'DATA_DIR',

@@ -1,15 +1,15 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import express, { type ErrorRequestHandler, type RequestHandler, Router } from 'express'
 import helmet from 'helmet'
 import type { App } from '../app.ts'
-import { messageOf, OrdersError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import { openQueues, type Queues } from '../queues.ts'
 import { closeRedis, openRedis } from '../redis.ts'
 import { auditWrites } from './audit.ts'
 import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
 import { jsonOnly, openGuard } from './guard.ts'
+import { listening, type Port } from './listen.ts'
 import { type Live, openLive } from './live.ts'
 import { openMetrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
@@ -105,7 +105,7 @@ export async function openHealth(app: App): Promise<Server> {
 
 type Build = (api: ApiApp, live: Live) => Router
 
-async function openServer(app: App, variable: string, port: number, build: Build): Promise<Server> {
+async function openServer(app: App, variable: Port['variable'], port: number, build: Build): Promise<Server> {
   await using stack = new AsyncDisposableStack()
   const ask = await openRedis(app.config, 'ask', app.telemetry)
   stack.defer(() => closeRedis(ask))
@@ -121,15 +121,7 @@ async function openServer(app: App, variable: string, port: number, build: Build
   const live = openLive({ ...app, redis: ask })
   web.use(build({ ...app, ask, queues, snapshot: live.snapshot }, live), notFound(app), failed(app))
   const server = web.listen(port, app.config.apiHost)
-  try {
-    await once(server, 'listening')
-  } catch (error) {
-    const where = `${app.config.apiHost}:${port}`
-    const taken = messageOf(error).includes('EADDRINUSE')
-    const advice = taken ? `stop what uses it or set ${variable}` : 'set API_HOST to an address of this machine'
-    const told = `Cannot listen on ${where} (${messageOf(error)}): ${advice}.`
-    throw new OrdersError('ORD_PORT_TAKEN', told, { cause: error })
-  }
+  const url = await listening(server, app.config, { variable, port })
   stack.defer(async () => {
     const closed = once(server, 'close')
     live.end()
@@ -139,7 +131,6 @@ async function openServer(app: App, variable: string, port: number, build: Build
     await closed
     clearTimeout(cut)
   })
-  const url = urlOf(app.config.apiHost, (server.address() as AddressInfo).port)
   app.telemetry.emit('ready', { url })
   const closing = stack.move()
   return { url, [Symbol.asyncDispose]: () => closing.disposeAsync() }
@@ -184,9 +175,4 @@ function failed(app: App): ErrorRequestHandler {
 
 function expressPath(path: string): string {
   return path.replaceAll('{', ':').replaceAll('}', '')
-}
-
-function urlOf(host: string, port: number): string {
-  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }

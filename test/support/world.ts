@@ -35,6 +35,7 @@ export type Env = Readonly<Record<string, string>>
 /** Reads and claims so short that tests need not wait for them; TEST_SQS_TRANSPORT=thin runs any test over the thin client. */
 const quick: Env = {
   BLOCK_MS: '100',
+  START_WAIT_MS: '0',
   SQS_WAIT_TIME_SECONDS: '1',
   CLAIM_IDLE_MS: '1000',
   API_PORT: '0',

@@ -1,0 +1,32 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Config } from '../config.ts'
+import { listening, type Port } from './listen.ts'
+import { problemOf, problemType } from './problem.ts'
+
+/**
+ * Answers in place of the server that opens once this process has what it waits for: alive, and not ready. Dispose it
+ * before the other opens, which takes the same port.
+ * @param detail what every path but /livez says
+ * @throws OrdersError ORD_PORT_TAKEN
+ */
+export async function openWaiting(
+  config: Config,
+  port: Port,
+  detail: string,
+): Promise<AsyncDisposable & { url: string }> {
+  const notReady = JSON.stringify(problemOf(503, detail))
+  const server = createServer((request, response) => {
+    const isAlive = request.url?.split('?')[0] === '/livez'
+    response.writeHead(isAlive ? 200 : 503, { 'content-type': isAlive ? 'application/json' : problemType })
+    response.end(isAlive ? '{"status":"ok","loops":{}}' : notReady)
+  }).listen(port.port, config.apiHost)
+  const url = await listening(server, config, port)
+  const close = async (): Promise<void> => {
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  }
+  return { url, [Symbol.asyncDispose]: close }
+}
