@@ -32,6 +32,8 @@ export interface Keys {
   readonly counters: string
   /** Written to after other writes, to find out whether Redis has them for good (see durable.ts). */
   readonly barrier: string
+  /** Sorted set of the entries that a stage has committed and that are still in its stream, by the ms of their ids. */
+  done(stage: string): string
   userStats(userId: string): string
   /** Admitted orders of one generation (`LEDGER_DAYS` long) whose identity hashes to this bucket. */
   ledger(generation: number, bucket: number): string
@@ -92,6 +94,7 @@ export function makeKeys(partition?: number, of?: number, more = ''): Keys {
     rebuiltOrders: `${tag}leaderboard:orders:rebuilt`,
     counters: `${tag}pipeline:counters`,
     barrier: `${tag}pipeline:barrier`,
+    done: (stage) => `${tag}pipeline:done:${stage}`,
     userStats: (userId) => `${tag}user:${userId}`,
     ledger: (generation, bucket) => `${tag}ledger:${generation}:${bucket}`,
     own: (stage, name) => `${tag}${stage}:${name}`,
@@ -148,6 +151,11 @@ export const keyTable = [
     '`pipeline:layout`',
     'string',
     'the number of partitions since `orders repartition`: who writes by another is refused',
+  ],
+  [
+    '`pipeline:done:<stage>`',
+    'zset',
+    'entries that the stage has committed and that its stream still holds: none is committed again',
   ],
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],

@@ -2,6 +2,7 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Config } from './config.ts'
 import { messageOf, OrdersError } from './errors.ts'
 import type { Keys } from './keys.ts'
+import { isNotMaster, refusalOfWrites } from './refusals.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** One Redis or a Redis Cluster. Both have the same commands; ioredis types them apart. */
@@ -47,13 +48,16 @@ const disconnectTimeoutMs = 300
 export async function openRedis(config: Config, kind: Patience, telemetry: Telemetry): Promise<RedisClient> {
   // The first connection is tried once: whoever starts a process wants to be told.
   let connected = false
-  const retryStrategy = (times: number): number | null => (connected ? retryDelayMs(times) : null)
+  const role = openRole()
+  const retryStrategy = (times: number): number | null =>
+    connected ? Math.max(retryDelayMs(times), role.delayMs()) : null
   const options = {
     ...patience[kind],
     connectTimeout: connectTimeoutMs,
     disconnectTimeout: disconnectTimeoutMs,
     socketTimeout: silentMs,
     retryStrategy,
+    reconnectOnError: (error: Error) => role.reconnects(error, kind),
   }
   const redis = config.redisCluster
     ? openCluster(config, options, mostRedirections[kind])
@@ -66,8 +70,48 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
     throw new OrdersError('ORD_REDIS_UNREACHABLE', `${told}: ${advice}.`, { cause: error })
   }
   connected = true
-  report(redis, telemetry)
+  report(redis, role, telemetry)
   return redis
+}
+
+/**
+ * Sent again on the next connection: a server that is not the master has not carried them out. Others fail, and whoever
+ * sent them tries again: within a transaction they must not be sent alone.
+ */
+const sentAgain = new Set(['eval', 'evalsha', 'xreadgroup', 'xautoclaim', 'bzpopmin'])
+
+/** A server that was not the master this long ago is not known to be one now. */
+const doubtMs = 1_000
+
+/** Whether the server at the other end is the master, as far as its replies say. */
+interface Role {
+  /** For ioredis: whether to replace the connection, and (2) to send the command again on the next one. */
+  reconnects(error: Error, kind: Patience): boolean | 2
+  /** How long to wait before the next connection: a replica takes connections at once, and says the same again. */
+  delayMs(): number
+  /** Ms since a reply said that it is not the master. */
+  sinceDoubtMs(): number
+  /** Called with what the server said. */
+  onDoubt(listener: (message: string) => void): void
+}
+
+function openRole(): Role {
+  let [refusals, refusedAt] = [0, Number.NEGATIVE_INFINITY]
+  const listeners: ((message: string) => void)[] = []
+  const sinceDoubtMs = (): number => performance.now() - refusedAt
+  return {
+    reconnects: (error, kind) => {
+      if (!isNotMaster(error)) return false
+      refusals = sinceDoubtMs() > doubtMs ? 1 : refusals + 1
+      refusedAt = performance.now()
+      for (const listener of listeners) listener(refusalOfWrites(error) ?? messageOf(error))
+      const { command } = error as { command?: { name?: string } }
+      return kind === 'work' && sentAgain.has(command?.name ?? '') ? 2 : true
+    },
+    delayMs: () => (sinceDoubtMs() > doubtMs ? 0 : retryDelayMs(refusals)),
+    sinceDoubtMs,
+    onDoubt: (listener) => void listeners.push(listener),
+  }
 }
 
 /** What happened at the first connection, and what to do. */
@@ -110,13 +154,17 @@ export function blockingConnection(redis: RedisClient, blockMs: number): RedisCl
   return Object.assign(reader, { [Symbol.dispose]: () => closeRedis(reader) })
 }
 
-/** On a stop, commands in hand get `graceMs` to be answered; with Redis away there is nothing to wait for. */
-export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSignal): void {
+/**
+ * On a stop, commands in hand get `graceMs` to be answered; with Redis away there is nothing to wait for.
+ * Dispose it with the connection: until then the signal holds both.
+ */
+export function closeOnStop(redis: RedisClient, graceMs: number, signal: AbortSignal): Disposable {
   const stop = (): void => {
     if (redis.status === 'ready') setTimeout(() => closeRedis(redis), graceMs).unref()
     else closeRedis(redis)
   }
   signal.addEventListener('abort', stop, { once: true })
+  return { [Symbol.dispose]: () => signal.removeEventListener('abort', stop) }
 }
 
 /** The server, or of a cluster every master: for what each has to be asked. */
@@ -191,7 +239,7 @@ function firstUrl(config: Config): string {
 
 type ConnectOptions = Pick<
   RedisOptions,
-  'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout'
+  'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout' | 'reconnectOnError'
 > & {
   retryStrategy(times: number): number | null
 }
@@ -252,7 +300,7 @@ async function connectOnce(redis: RedisClient): Promise<void> {
   redis.once('end', giveUp)
   try {
     await Promise.race([redis.connect(), ended.promise])
-    await redis.ping()
+    await redis.time() // not PING: a Redis that cannot save refuses it
   } catch (error) {
     throw reason ?? error
   } finally {
@@ -261,8 +309,8 @@ async function connectOnce(redis: RedisClient): Promise<void> {
   }
 }
 
-/** One line when Redis goes, one when it is back. */
-function report(redis: RedisClient, telemetry: Telemetry): void {
+/** One line when Redis goes, one when it is back. After a replica's reply it is back when no other such reply has come. */
+function report(redis: RedisClient, role: Role, telemetry: Telemetry): void {
   let away = false
   const gone = (error: string): void => {
     if (!away && !closing.has(redis)) telemetry.emit('redisAway', { error })
@@ -270,8 +318,21 @@ function report(redis: RedisClient, telemetry: Telemetry): void {
   }
   redis.on('error', (error: unknown) => gone(messageOf(error)))
   redis.on('close', () => gone('connection closed'))
-  redis.on('ready', () => {
-    if (away) telemetry.emit('redisBack', {})
+  let readyAt = performance.now()
+  role.onDoubt((message) => {
+    gone(message)
+    // A reader of its own connection has noticed first: this one leads to the same server.
+    if (redis.status === 'ready' && performance.now() - readyAt > doubtMs) redis.disconnect(true)
+  })
+  const back = (): void => {
+    if (!away || redis.status !== 'ready') return
+    const doubt = doubtMs - role.sinceDoubtMs()
+    if (doubt > 0) return void setTimeout(back, doubt).unref()
+    telemetry.emit('redisBack', {})
     away = false
+  }
+  redis.on('ready', () => {
+    readyAt = performance.now()
+    back()
   })
 }

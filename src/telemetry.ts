@@ -35,6 +35,10 @@ export interface Events {
   /** Each list: ms and number of orders in turn. `waits`: since they came to this hop; by the clocks of Redis and SQS. */
   hop: { hop: string; atMs: number; waits: readonly number[]; sinceSent: readonly number[] }
   stale: { stage: string; planned: number; held: number }
+  /** Entries that a consumer group handed out though the stage had committed them: they were not committed again. */
+  committedAgainRefused: { stage: string; entries: number }
+  /** A consumer group had skipped entries that its stage has not committed: it was set back to them. */
+  groupSetBack: { stage: string }
   /** Before each write of a repartition. */
   moving: { phase: string }
   vanished: { stage: string; entryIds: readonly string[] }
@@ -87,6 +91,8 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   committed: 'debug',
   hop: 'trace',
   stale: 'info',
+  committedAgainRefused: 'warn',
+  groupSetBack: 'warn',
   moving: 'trace',
   vanished: 'error',
   decideFailed: 'error',

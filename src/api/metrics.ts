@@ -43,7 +43,7 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
     reading(
       registry,
       [redisUp],
-      remember(readEveryMs, () => app.ask.ping().then(() => true)),
+      remember(readEveryMs, () => app.ask.time().then(() => true)),
       false,
     ),
     reading(registry, queueMetrics, openQueueReader(app)),

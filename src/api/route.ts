@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
+import { refusalOfWrites } from '../refusals.ts'
 import { auditRequest } from './audit.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
@@ -151,10 +152,12 @@ function problemAnswer(problem: Problem): Answer {
 
 /** What ioredis says when Redis is away, or a slot of a cluster has no master just now. */
 const away =
-  /Command timed out|Connection is closed|max retries per request|ECONN|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|Cluster redirections|slots cache|startup nodes/
+  /Command timed out|Connection is closed|max retries per request|ECONN|CLUSTERDOWN|TRYAGAIN|Cluster redirections|slots cache|startup nodes/
 
 export function failure(error: unknown): Problem {
   if (away.test(messageOf(error))) return problemOf(503, 'Redis does not answer: try again in a moment.')
+  const refused = refusalOfWrites(error)
+  if (refused) return problemOf(503, refused)
   if (/^ORDERS there are/.test(messageOf(error))) {
     return problemOf(503, 'Orders are being moved to other partitions: try again when that has ended.')
   }

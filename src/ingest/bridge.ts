@@ -81,6 +81,7 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
       await receiving.pause(poller, signal) // a poll that failed would otherwise be tried again at once
       await haste.pause(signal)
       await deletions.room(tick, signal)
+      await writer.ready(tick, signal)
       await gate.pass(tick, signal)
     },
     received: (messages) => {

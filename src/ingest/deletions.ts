@@ -129,20 +129,20 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
       }
       const deleters = Array.from({ length: app.config.bridgePollers }, () => repeat(deleteNext))
       const working = Promise.all([repeat(settle), repeat((end) => keepHidden(tick, end)), ...deleters])
-      const drained = drain(() => polling() === 0 && held.size === 0, app.config.stopGraceMs, signal)
+      const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort', { signal: end.signal })
+      const drained = stopped.then(() => drain(() => polling() === 0 && held.size === 0, app.config.stopGraceMs))
       try {
         await Promise.race([working, drained])
       } finally {
         end.abort()
-        await working.catch(() => {})
+        await Promise.allSettled([working, drained])
       }
     },
   }
 }
 
-/** Waits for the signal to abort, and then until `empty` or the grace is over. */
-async function drain(empty: () => boolean, graceMs: number, signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, 'abort')
+/** Waits until `empty` or the grace is over. */
+async function drain(empty: () => boolean, graceMs: number): Promise<void> {
   const until = performance.now() + graceMs
   while (!empty() && performance.now() < until) await sleep(20)
 }

@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { barrierTtlMs, proveWrite } from '../barrier.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { blockingConnection, type Info, infoAt, infoOf, mastersOf, type RedisClient, valuesOf } from '../redis.ts'
@@ -69,9 +70,6 @@ interface Barrier {
 
 /** Long enough for an fsync every second; the next try follows. */
 const barrierMs = 1_500
-/** The barrier's key says nothing to anybody. */
-const barrierTtlMs = 60_000
-
 /** A write on a connection of its own comes after those to confirm, so what has it has them; only that connection waits. */
 async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durability> {
   const { redis } = app
@@ -81,7 +79,7 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
     const history = await histories.read(keys)
     // Renewed, not set: that is a write too, and one that a full Redis takes.
     const renewed = await waiting.pexpire(keys.barrier, barrierTtlMs)
-    if (renewed === 0) await waiting.set(keys.barrier, app.instance, 'PX', barrierTtlMs)
+    if (renewed === 0) await proveWrite(waiting, keys, app.instance)
     const args = command === 'WAITAOF' ? [1, 0] : [wants]
     const asked = waiting
       .pipeline()

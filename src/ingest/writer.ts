@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
+import { proveWrite } from '../barrier.ts'
 import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { partitionFor } from '../partitions.ts'
@@ -23,6 +24,11 @@ export interface Writer {
    * @throws when the signal aborts before all are written
    */
   write(messages: readonly Message[], tick: Tick, signal: AbortSignal): Promise<Write[]>
+  /**
+   * Resolves when every partition's Redis has taken a write since the last one that failed, or since the start. What is
+   * received before would be received again and again, until SQS gives up on it.
+   */
+  ready(tick: Tick, signal: AbortSignal): Promise<void>
 }
 
 export function openWriter(app: App, durability: Durability): Writer {
@@ -31,7 +37,10 @@ export function openWriter(app: App, durability: Durability): Writer {
   return {
     write: (messages, tick, signal) => {
       const parts = Map.groupBy(messages, (message) => partitionOf(app.partitions, message))
-      return Promise.all([...parts].map(([keys, own]) => (lanes.get(keys) as Lane)({ messages: own, tick, signal })))
+      return Promise.all([...parts].map(([keys, own]) => (lanes.get(keys) as Lane).write({ messages: own, tick, signal })))
+    },
+    ready: async (tick, signal) => {
+      await Promise.all([...lanes.values()].map((lane) => lane.ready(tick, signal)))
     },
   }
 }
@@ -47,7 +56,10 @@ interface Load {
   readonly signal: AbortSignal
 }
 
-type Lane = (load: Load) => Promise<Write>
+interface Lane {
+  write(load: Load): Promise<Write>
+  ready(tick: Tick, signal: AbortSignal): Promise<void>
+}
 type Waiting = Load & Omit<PromiseWithResolvers<Write>, 'promise'>
 
 /** Messages in one write: each stage reads whole entries, and commits some hundred records at once. */
@@ -64,7 +76,7 @@ interface LaneOptions {
 /** One write at a time to one partition. */
 function openLane({ app, keys, durability, writing }: LaneOptions): Lane {
   const waiting: Waiting[] = []
-  let running = false
+  let [running, proved] = [false, false]
 
   async function run(): Promise<void> {
     running = true
@@ -83,6 +95,7 @@ function openLane({ app, keys, durability, writing }: LaneOptions): Lane {
           left.flatMap(({ messages }) => messages),
         )
         writing.worked(keys)
+        proved = true
         for (const { resolve } of left) resolve({ keys, history })
         return
       } catch (error) {
@@ -90,6 +103,7 @@ function openLane({ app, keys, durability, writing }: LaneOptions): Lane {
         for (const load of left) if (load.signal.aborted) load.reject(error)
         left = going
         if (going.length === 0) return
+        proved = false
         writing.failed(error, keys)
         for (const { tick } of going) tick() // it goes round: Redis answers, and will have room again
         await sleep(retryDelayMs, undefined, { signal: AbortSignal.any(going.map(({ signal }) => signal)) }).catch(
@@ -99,11 +113,27 @@ function openLane({ app, keys, durability, writing }: LaneOptions): Lane {
     }
   }
 
-  return (load) => {
-    const { promise, ...settle } = Promise.withResolvers<Write>()
-    waiting.push({ ...load, ...settle })
-    if (!running) void run()
-    return promise
+  return {
+    write: (load) => {
+      const { promise, ...settle } = Promise.withResolvers<Write>()
+      waiting.push({ ...load, ...settle })
+      if (!running) void run()
+      return promise
+    },
+    ready: async (tick, signal) => {
+      while (!proved) {
+        signal.throwIfAborted()
+        try {
+          await proveWrite(app.redis, keys, app.instance)
+          writing.worked(keys)
+          proved = true
+        } catch (error) {
+          writing.failed(error, keys)
+          tick() // it goes round: Redis answers
+          await sleep(retryDelayMs, undefined, { signal })
+        }
+      }
+    },
   }
 }
 

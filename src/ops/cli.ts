@@ -2,6 +2,7 @@ import { version } from '../api/openapi.ts'
 import { failure } from '../api/route.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { refusalOfWrites } from '../refusals.ts'
 import { auditCommand } from './audit.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
 import { demoCommand } from './demo.ts'
@@ -80,6 +81,8 @@ function overview(): string {
 
 /** A fault of ours is told with where it came from. */
 function unexpected(error: unknown): string {
+  const refused = refusalOfWrites(error)
+  if (refused) return refused
   if (failure(error).status === 503) return 'Redis does not answer, or a part of its cluster: see that all of it runs.'
   if (error instanceof Error && error.name === 'ReplyError') {
     return `Redis refuses a command (${error.message}): see with orders doctor whether it is fit, and that nobody else writes our keys.`

@@ -66,7 +66,7 @@ export async function runRoles(
   if (names.some((name) => name === 'bridge' || pipeline.some((stage) => stage.name === name)))
     loops.push(timelineLoop(app))
   if (app.config.metricsPort !== undefined && !names.includes('api')) stack.use(await openHealth(app))
-  closeOnStop(app.redis, app.config.stopGraceMs, signal)
+  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, signal))
   app.telemetry.emit('started', { roles: names })
   await supervise(app, loops, signal)
   app.telemetry.emit('stopped', { roles: names })

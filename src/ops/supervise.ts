@@ -53,10 +53,22 @@ async function keepUp({ telemetry, pulse }: App, { name, run }: Loop, signal: Ab
   }
 }
 
-/** Rejects when a loop has not gone round for too long: it fails again and again, or waits for what never comes. */
+const lookEveryMs = 1_000
+/** A process that looks this much late was itself suspended or starved, and so were its loops. */
+const suspendedMs = 5_000
+
+/**
+ * Rejects when a loop has not gone round for too long: it fails again and again, or waits for what never comes. After the
+ * process itself stood still (a closed lid, a paused container) each loop has its whole minute again.
+ */
 async function watch({ pulse }: App, loops: readonly Loop[], signal: AbortSignal): Promise<never> {
   for (;;) {
-    await sleep(1_000, undefined, { signal }).catch(() => new Promise(() => {}))
+    const from = performance.now()
+    await sleep(lookEveryMs, undefined, { signal }).catch(() => new Promise(() => {}))
+    const stoodStillMs = performance.now() - from - lookEveryMs
+    if (stoodStillMs > suspendedMs) {
+      for (const [name, at] of pulse) pulse.set(name, at + stoodStillMs)
+    }
     for (const { name } of loops) {
       const silentMs = performance.now() - (pulse.get(name) ?? 0)
       if (silentMs > giveUpMs) {

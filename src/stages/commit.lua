@@ -1,7 +1,8 @@
 -- Commits one batch of one stage: acknowledge, remember, apply, emit, reject and count, or change nothing.
 --
 -- KEYS[1] stream read   [2] stream emitted to (or [1] again)   [3] counters   [4] invalid stream   [5] invalid list
--- KEYS[6..] two per ledger line (this generation's bucket, the last one's), then keys that are referred to by number
+-- KEYS[6] entries of [1] that the stage has committed
+-- KEYS[7..] two per ledger line (this generation's bucket, the last one's), then keys that are referred to by number
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   ids      entries to acknowledge
 --   ledger   { generation, seconds, lines: [field, value, ...] }: one line per emitted record, then one per rejected one
@@ -20,7 +21,8 @@
 --
 -- Replies  { 'committed', orders passed, duplicates, orders rejected, ms by Redis' clock }, or with nothing changed but
 -- that this consumer holds the entries now:
---   { 'stale', id ... }            the entries still pending; the others were committed by another consumer
+--   { 'stale', n, id ... }         the entries still pending; the others were committed by another consumer, n of them were
+--                                  committed and handed out again, by a group that somebody has made anew or set back
 --   { 'generation', n }            the ledger's generation by Redis' clock is n
 --   { 'conflict', i, value, ... }  emitted record i (from 0) is known with another value
 --
@@ -37,11 +39,27 @@ local function text(integer) -- Lua's own form has only 14 digits; %d is the fas
   return format(integer > -2147483648 and integer < 2147483648 and '%d' or '%.0f', integer)
 end
 
+local function probe(command, key, ...) -- what Redis says of a key of another type does not name it
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then return nil, redis.error_reply('ORDERS ' .. key .. ' cannot be used: ' .. reply.err) end
+  return reply
+end
+
 local claim = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], '0' }
 for _, id in ipairs(plan.ids) do claim[#claim + 1] = id end
 claim[#claim + 1] = 'JUSTID'
 local held = call(unpack(claim))
-if #held < #plan.ids then return { 'stale', unpack(held) } end
+
+-- Whether an entry is committed is for the stage to say, not for its group: that may be destroyed, or set back.
+local left, again = {}, {}
+for _, id in ipairs(held) do
+  local known, failed = probe('ZSCORE', KEYS[6], id)
+  if failed then return failed end
+  local list = known and again or left
+  list[#list + 1] = id
+end
+if #again > 0 then call('XACK', KEYS[1], ARGV[1], unpack(again)) end
+if #left < #plan.ids then return { 'stale', #again, unpack(left) } end
 
 local time = call('TIME')
 local known, fresh, duplicates = {}, {}, 0 -- known: field -> value seen in this batch; fresh: line -> true
@@ -51,7 +69,7 @@ if ledger then
   local conflicts = { 'conflict' }
   for at = 1, #lines, 2 do
     local i, field, value = (at + 1) / 2, lines[at], lines[at + 1]
-    local stands = known[field] or call('HGET', KEYS[5 + at], field) or call('HGET', KEYS[6 + at], field)
+    local stands = known[field] or call('HGET', KEYS[6 + at], field) or call('HGET', KEYS[7 + at], field)
     if not stands then
       known[field] = value
       fresh[i] = true
@@ -69,11 +87,6 @@ call('XLEN', KEYS[2])
 call('HLEN', KEYS[3])
 call('XLEN', KEYS[4])
 call('LLEN', KEYS[5])
-local function probe(command, key, ...) -- what Redis says of a key of another type does not name it
-  local reply = redis.pcall(command, key, ...)
-  if type(reply) == 'table' and reply.err then return nil, redis.error_reply('ORDERS ' .. key .. ' cannot be used: ' .. reply.err) end
-  return reply
-end
 for _, board in ipairs(boards) do
   local _, failed = probe('ZCARD', KEYS[board[1]])
   if failed then return failed end
@@ -103,12 +116,13 @@ for shape, hash in ipairs(hashes) do
 end
 
 call('XACK', KEYS[1], ARGV[1], unpack(plan.ids))
+for _, id in ipairs(plan.ids) do call('ZADD', KEYS[6], id:match('%d+'), id) end
 
 if ledger then
   local expires = format('%.0f', (ledger.generation + 2) * ledger.seconds) -- rounded
   for at = 1, #lines, 2 do
     if fresh[(at + 1) / 2] then
-      local bucket = KEYS[5 + at]
+      local bucket = KEYS[6 + at]
       call('HSET', bucket, lines[at], lines[at + 1])
       if call('HLEN', bucket) == 1 then call('EXPIREAT', bucket, expires) end
     end

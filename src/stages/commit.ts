@@ -21,8 +21,11 @@ export type CommitReply =
       /** When, by Redis' clock, in ms. */
       readonly atMs: number
     }
-  /** Nothing changed: only these entries are still pending. */
-  | { readonly status: 'stale'; readonly held: readonly string[] }
+  /**
+   * Nothing is committed: only these entries are still pending. `again`: how many others the group has handed out again
+   * though the stage had committed them; they are acknowledged.
+   */
+  | { readonly status: 'stale'; readonly held: readonly string[]; readonly again: number }
   /** Nothing changed: it is this generation of the ledger by Redis' clock. */
   | { readonly status: 'generation'; readonly generation: number }
   /** Nothing changed: these emitted records are known with these other ledger values. */
@@ -44,7 +47,7 @@ export async function commit(
 ): Promise<CommitReply> {
   const source = keys.stream[stage.from]
   const target = stage.to ? keys.stream[stage.to] : source
-  const names = [source, target, keys.counters, keys.invalid, keys.invalidOrders]
+  const names = [source, target, keys.counters, keys.invalid, keys.invalidOrders, keys.done(stage.name)]
   const place = { keys, buckets: config.ledgerBuckets, generation }
   const ledger = keepsLedger(stage) ? ledgerLines(plan, place) : undefined
   names.push(...(ledger?.buckets ?? []))
@@ -113,7 +116,7 @@ function numberIn(names: string[], key: string): number {
 
 const replies = z.union([
   z.tuple([z.literal('committed'), z.int(), z.int(), z.int(), z.int()]),
-  z.tuple([z.literal('stale')], z.string()),
+  z.tuple([z.literal('stale'), z.int()], z.string()),
   z.tuple([z.literal('generation'), z.int()]),
   z.tuple([z.literal('conflict')], z.union([z.int(), z.string()])),
 ])
@@ -131,7 +134,10 @@ function parseReply(value: unknown): CommitReply {
     return { status, passed, duplicates, rejected, atMs }
   }
   if (reply[0] === 'generation') return { status: reply[0], generation: reply[1] }
-  if (reply[0] === 'stale') return { status: reply[0], held: reply.slice(1) }
+  if (reply[0] === 'stale') {
+    const [status, again, ...held] = reply
+    return { status, held, again }
+  }
   const conflicts: [number, string][] = []
   for (let i = 1; i + 1 < reply.length; i += 2) conflicts.push([Number(reply[i]), String(reply[i + 1])])
   return { status: reply[0], conflicts }

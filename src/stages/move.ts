@@ -233,7 +233,7 @@ export async function clearOld({ redis, from, to, alive }: Move): Promise<void> 
     await alive()
     await requireFinished(redis, keys)
     await redis.unlink(
-      ...Object.values(keys.stream),
+      ...[...Object.values(keys.stream), ...pipeline.map(({ name }) => keys.done(name))],
       ...[keys.invalid, keys.invalidOrders, keys.discarded, ...rejectGroupNames.map(keys.invalidGroup)],
       ...[keys.counters, keys.globalStats, keys.leaderboardSpend, keys.leaderboardOrders, keys.barrier],
     )

@@ -10,7 +10,7 @@ import { leaveGroup } from './leave.ts'
 import { conflictWith, generationSeconds } from './ledger.ts'
 import { type Plan, planBatch, type RecordAt } from './plan.ts'
 import type { Stage } from './stage.ts'
-import { trim } from './trim.ts'
+import { type Looked, trim } from './trim.ts'
 
 /**
  * Works a stage off until the signal aborts; what has been read by then is committed first. While more waits than one read
@@ -21,8 +21,9 @@ import { trim } from './trim.ts'
 export async function runStage(app: Partition, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
   const { config } = app
   await ensureGroups(app.redis, app.keys)
+  await trim(app, stage)
   using reader = blockingConnection(app.redis, config.blockMs)
-  closeOnStop(reader, config.stopGraceMs, signal)
+  using _ = closeOnStop(reader, config.stopGraceMs, signal)
   const consumer: Consumer = { stage, stream: app.keys.stream[stage.from], name: app.instance, reader }
   const commitBatch = worker(app, consumer)
   const tidyIfDue = housekeeper(app, consumer)
@@ -119,6 +120,7 @@ function committer(app: Partition, { stage, name }: Consumer): Work {
       if (reply.status === 'generation') generation = reply.generation
       if (reply.status === 'stale') {
         telemetry.emit('stale', { stage: stage.name, planned: entries.length, held: reply.held.length })
+        if (reply.again > 0) telemetry.emit('committedAgainRefused', { stage: stage.name, entries: reply.again })
         const held = new Set(reply.held)
         entries = entries.filter(({ id }) => held.has(id))
       }
@@ -192,6 +194,7 @@ const trimEveryMs = 500
 
 /** Trims after work, and now and then takes dead consumers off the list; by the monotonic clock: the other may be set. */
 function housekeeper(app: Partition, consumer: Consumer): (worked: boolean) => Promise<void> {
+  const looked: Looked = new Map()
   let untrimmed = false
   let trimmedAt = 0
   let lookedAt = performance.now()
@@ -201,7 +204,7 @@ function housekeeper(app: Partition, consumer: Consumer): (worked: boolean) => P
     if (untrimmed && now - trimmedAt >= trimEveryMs) {
       untrimmed = false
       trimmedAt = now
-      await trim(app, consumer.stage, consumer.stream)
+      await trim(app, consumer.stage, looked)
     }
     if (now - lookedAt < app.config.claimIdleMs) return
     lookedAt = now

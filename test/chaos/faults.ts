@@ -11,11 +11,13 @@ import {
   killServer,
   receiveAndForget,
   redisLine,
+  refuseWrites,
   restartOnFull,
   type Strike,
   slow,
   sqsLine,
   stop,
+  touchGroup,
   zombie,
 } from './strikes.ts'
 import type { Post } from './world.ts'
@@ -31,7 +33,7 @@ export interface Fault {
   readonly redelivers?: boolean
 }
 
-const stages = ['validate', 'aggregate', 'leaderboard']
+const stages = ['validate', 'aggregate', 'leaderboard'] as const
 const line = ['bridge', ...stages]
 
 /** The fewest processes with two of each role. */
@@ -87,7 +89,11 @@ export const faultsOfConnections: readonly Fault[] = [
   { name: 'connections that hang for good', strikes: [abandon(redisLine), abandon(sqsLine)] },
 ]
 
+/** Long enough for each process to be killed and to fail again; OUTAGE_MS=420000 is what was seen to empty a queue into its dead-letter queue. */
+const refusingMs = Number(process.env['OUTAGE_MS'] ?? 6_000)
+
 export const faultsOfServers: readonly Fault[] = [
+  { name: 'a Redis that refuses writes, while processes start again and again', strikes: [refuseWrites(refusingMs)] },
   { name: 'kill -9 of Redis again and again', strikes: times(6, killServer('redis')) },
   { name: 'kill -9 of SQS again and again', strikes: times(4, killServer('sqs')) },
   { name: 'a Redis without memory', strikes: times(2, fillMemory(1_000)) },
@@ -99,6 +105,23 @@ export const faultsOfServers: readonly Fault[] = [
     copies: 2,
   },
 ]
+
+/** Each stage's group destroyed and moved, some of it while a process is killed. */
+export const faultOfGroups: Fault = {
+  name: 'consumer groups that are destroyed, set back and set forward',
+  strikes: Array.from({ length: 3 }, () =>
+    stages.flatMap((stage): Strike[] => [
+      touchGroup(stage, 'destroy'),
+      touchGroup(stage, '0'),
+      touchGroup(stage, '$'),
+      async (world, random) =>
+        void (await Promise.all([killOne(stage)(world, random), touchGroup(stage, '0')(world, random)])),
+    ]),
+  ).flat(),
+}
+
+/** The bridge survives: killed again and again it would receive messages too often. */
+export const twoOfEachStage: readonly Post[] = [{ roles: ['bridge'] }, ...twice({ roles: stages })]
 
 /** Two of each role, half of them with a wrong clock, and one of the others. */
 export const everyRoleTwice: readonly Post[] = [

@@ -72,6 +72,22 @@ export const abandon =
 
 export const flushScripts: Strike = async ({ redis }) => void (await redis.script('FLUSH'))
 
+const streams = { validate: 'orders:raw', aggregate: 'orders:valid', leaderboard: 'orders:counted' } as const
+
+/** What an operator can do to a consumer group; `$` makes it skip what waits. */
+export const touchGroup =
+  (stage: keyof typeof streams, how: 'destroy' | '0' | '$'): Strike =>
+  async ({ redis }) => {
+    const stream = streams[stage]
+    if (how === 'destroy') await redis.xgroup('DESTROY', stream, stage)
+    // Destroyed a moment ago, it is there again when its stage has noticed.
+    else await redis.xgroup('SETID', stream, stage, how).catch(unlessNoGroup)
+  }
+
+function unlessNoGroup(error: unknown): void {
+  if (!(error instanceof Error && /NOGROUP|requires the key/.test(error.message))) throw error
+}
+
 export const stop =
   (role: string, forMs: number): Strike =>
   async (world, random) => {
@@ -106,6 +122,19 @@ async function whileFull(redis: Redis, run: () => Promise<void>): Promise<void> 
 }
 
 /** Somebody else receives messages and does not delete them: they come again when their visibility timeout is over. */
+/** Redis answers and refuses every write; meanwhile processes are killed, and start again. */
+export const refuseWrites =
+  (forMs: number): Strike =>
+  async (world, random) => {
+    await world.redis.config('SET', 'min-replicas-to-write', '1')
+    const until = performance.now() + forMs
+    while (performance.now() < until) {
+      await sleep(Math.min(2_000, forMs / 2))
+      await world.kill(random.pick(world.workers))
+    }
+    await world.redis.config('SET', 'min-replicas-to-write', '0')
+  }
+
 export const receiveAndForget: Strike = ({ receive }) => receive(50)
 
 /**

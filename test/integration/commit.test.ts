@@ -90,6 +90,7 @@ test('an entry held by two consumers is committed once; the second is told which
   expect(await commitAs(app, validate, 'first', plan(app, validate, entries))).toEqual({
     status: 'stale',
     held: [two.id],
+    again: 0,
   })
   expect(await snapshot(redis)).toEqual(before)
 
@@ -97,7 +98,11 @@ test('an entry held by two consumers is committed once; the second is told which
     status: 'committed',
     passed: 1,
   })
-  expect(await commitAs(app, validate, 'first', plan(app, validate, [two]))).toEqual({ status: 'stale', held: [] })
+  expect(await commitAs(app, validate, 'first', plan(app, validate, [two]))).toEqual({
+    status: 'stale',
+    held: [],
+    again: 0,
+  })
   expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '2', admitted: '2' })
 })
 

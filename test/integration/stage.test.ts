@@ -73,7 +73,7 @@ test('a slow consumer that commits late is told stale, and its order is not coun
       const value = Reflect.get(target, name)
       if (name === 'evalsha')
         return async (...args: Parameters<typeof redis.evalsha>) => {
-          if (args.includes('validate')) await asleep
+          if (args.some((arg) => String(arg).includes('"ids":'))) await asleep
           return target.evalsha(...args)
         }
       return typeof value === 'function' ? value.bind(target) : value
@@ -107,14 +107,14 @@ test('a stream is trimmed below what every group has finished, and never above',
 
   await take('validate', 6)
   await redis.xack('orders:raw', 'validate', ...ids)
-  await trim(app, validate, 'orders:raw')
+  await trim(app, validate)
   expect(await left()).toEqual(ids) // the auditor has not read any
   await take('auditor', 4)
   await redis.xack('orders:raw', 'auditor', a, c, d)
-  await trim(app, validate, 'orders:raw')
+  await trim(app, validate)
   expect(await left()).toEqual(ids.slice(1)) // b is pending
   await redis.xack('orders:raw', 'auditor', b)
-  await trim(app, validate, 'orders:raw')
+  await trim(app, validate)
   expect(await left()).toEqual(ids.slice(4))
 })
 

@@ -16,14 +16,17 @@ export interface TcpProxy extends AsyncDisposable {
   thaw(): void
   /** The connections there are stay open and never carry a byte again; those that are opened after work. */
   abandon(): void
+  /** Connections that are opened from now on lead to another server on loopback; those there are stay where they are. */
+  leadTo(port: number): void
 }
 
 export async function openProxy(targetPort: number): Promise<TcpProxy> {
   const pipes = new Set<Pipe>()
   const abandoned = new Set<Pipe>()
   const way: Way = { delayMs: 0, frozen: false }
+  let target = targetPort
   const server = createServer({ noDelay: true }, (near) => {
-    const far = open({ port: targetPort, host: '127.0.0.1', noDelay: true })
+    const far = open({ port: target, host: '127.0.0.1', noDelay: true })
     const pipe = { near, far }
     pipes.add(pipe)
     for (const [from, to] of [
@@ -68,6 +71,9 @@ export async function openProxy(targetPort: number): Promise<TcpProxy> {
         pipes.delete(pipe)
         abandoned.add(pipe)
       }
+    },
+    leadTo: (port) => {
+      target = port
     },
     [Symbol.asyncDispose]: async () => {
       for (const pipe of abandoned) pipes.add(pipe)

@@ -20,14 +20,14 @@ function slotOf(key: string): number {
 
 /** Every key of a partition and of the whole, with these for what varies. */
 function everyKey(keys: Keys, userId: string, number = 0): string[] {
-  const { partition: _, layout: __, stream, userStats, ledger, own, invalidGroup, outcome, ...named } = keys
+  const { partition: _, layout: __, stream, userStats, ledger, own, invalidGroup, outcome, done, ...named } = keys
   const { timeline, members, leases, ...whole } = makeControlKeys([keys])
   return [
     ...Object.values(stream),
     ...Object.values(named),
     ...Object.values(whole),
     ...rejectGroupNames.map(invalidGroup),
-    ...[outcome('replay-1'), timeline(number), members('validate'), leases('validate')],
+    ...[outcome('replay-1'), done('validate'), timeline(number), members('validate'), leases('validate')],
     userStats(userId),
     ledger(number, number),
     own('revenue', userId),

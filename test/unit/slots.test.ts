@@ -101,7 +101,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => discardEntry(appOf(redis), rejected(), { reason: 'r', by: 'b' }),
   (redis) => withdrawEntry(appOf(redis), rejected(), 'reprocess-1', { id: 'm', body: '{}' }),
   (redis) => appendInvalid(redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]]),
-  (redis) => trim(appOf(redis), pipeline[0] as Stage, keys.stream.raw),
+  (redis) => trim(appOf(redis), pipeline[0] as Stage),
   (redis) =>
     leaveGroup(appOf(redis), { stage: pipeline[0] as Stage, stream: keys.stream.raw, name: 'c', reader: redis }, true),
   (redis) => ensureGroups(redis, keys),

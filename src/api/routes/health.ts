@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { proveWrite } from '../../barrier.ts'
 import { defineRoute, refuse } from '../route.ts'
 
 /** A loop goes round at least every BLOCK_MS or SQS_WAIT_TIME_SECONDS; twice the longest of them is silence. */
@@ -26,11 +27,11 @@ export const livez = defineRoute({
 export const readyz = defineRoute({
   method: 'get',
   path: '/readyz',
-  summary: 'Whether Redis answers.',
+  summary: 'Whether Redis answers and takes writes.',
   reply: z.object({ status: z.string() }).meta({ id: 'Readiness' }),
-  refusals: { 503: 'Redis does not answer.' },
-  handle: async ({ ask }) => {
-    await ask.ping()
+  refusals: { 503: 'Redis does not answer, or takes no writes.' },
+  handle: async ({ ask, partitions, instance }) => {
+    await Promise.all(partitions.map((keys) => proveWrite(ask, keys, instance)))
     return { status: 'ok' }
   },
 })
