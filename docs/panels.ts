@@ -80,6 +80,7 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
         ['max(orders_sqs_visible_messages)', 'visible'],
         ['max(orders_sqs_in_flight_messages)', 'in flight'],
         ['max(orders_sqs_dead_letters)', 'dead letters'],
+        ['max(orders_sqs_reading_failing)', 'cannot be read'],
       ],
     },
     { title: 'Oldest message moved', unit: 's', queries: [['max(orders_sqs_oldest_age_seconds)', 'age']] },

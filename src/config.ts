@@ -348,7 +348,7 @@ export const variables = {
     'START_WAIT_MS',
     60_000,
     3_600_000,
-    'How long `orders run` and `orders start` wait for a Redis that does not answer yet.',
+    'How long `orders run` and `orders start` wait for a Redis or an SQS that does not answer yet.',
     'ms',
     0,
   ),

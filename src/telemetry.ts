@@ -1,6 +1,7 @@
 import diagnostics from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
+import { messageOf } from './errors.ts'
 
 /**
  * Everything that happens, one line each: the event, what it carries, and the level it is logged at.
@@ -58,12 +59,17 @@ export interface Events {
   requestFailed: { method: string; route: string; error: string }
   readingFailed: { reading: string; error: string }
   readingBack: { reading: string }
-  /** Once, when a start begins to wait for Redis, for so long at most; `url` answers meanwhile. */
+  /** Once, when a start begins to wait for Redis or SQS, for so long at most; `url` answers meanwhile. */
   waiting: { error: string; mostMs: number; url?: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
+  /** What SQS says of the queue and its dead letters cannot be read. */
+  queueUnread: { error: string }
+  queueRead: Record<string, never>
   bridgeFailed: { part: string; error: string }
   bridgeBack: { part: string }
+  /** Metrics and other observers: what they do wrong is theirs. Said once per event. */
+  listenerFailed: { listensTo: string; error: string }
   loopFailed: { loop: string; error: string }
   loopRecovered: { loop: string; failures: number }
   /** Log lines are written again; so many before this one are missing. */
@@ -113,8 +119,11 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   waiting: 'warn',
   redisAway: 'warn',
   redisBack: 'info',
+  queueUnread: 'warn',
+  queueRead: 'info',
   bridgeFailed: 'warn',
   bridgeBack: 'info',
+  listenerFailed: 'error',
   loopFailed: 'warn',
   loopRecovered: 'info',
   logBack: 'warn',
@@ -139,19 +148,31 @@ const channel = diagnostics.channel('order-pipeline:event')
 
 export function openTelemetry(log: Logger, droppedLines = () => 0): Telemetry {
   const emitter = new EventEmitter().setMaxListeners(0) // there is one for every metric
+  const failed = new Set<string>()
+  const emit: Listener = (event, fields) => {
+    const level = levels[event]
+    if (log.isLevelEnabled(level)) log[level](fields as object, event as string)
+    emitter.emit(event, fields)
+    emitter.emit(every, event, fields)
+    if (channel.hasSubscribers) channel.publish({ event, fields })
+  }
+  /** An observer that fails must not break the work that it observes. */
+  const safely = (event: keyof Events, hear: () => void): void => {
+    try {
+      hear()
+    } catch (error) {
+      if (failed.has(event)) return
+      failed.add(event)
+      emit('listenerFailed', { listensTo: event, error: messageOf(error) })
+    }
+  }
   return {
-    emit: (event, fields) => {
-      const level = levels[event]
-      if (log.isLevelEnabled(level)) log[level](fields as object, event as string)
-      emitter.emit(event, fields)
-      emitter.emit(every, event, fields)
-      if (channel.hasSubscribers) channel.publish({ event, fields })
-    },
+    emit,
     on: (event, listener) => {
-      emitter.on(event, listener)
+      emitter.on(event, (fields) => safely(event, () => listener(fields)))
     },
     listen: (listener) => {
-      emitter.on(every, listener)
+      emitter.on(every, (event, fields) => safely(event, () => listener(event, fields)))
     },
     droppedLines,
   }

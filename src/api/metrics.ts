@@ -56,16 +56,12 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
   }
 }
 
-/** One listener per event, whatever the number of metrics that it makes. */
+/** One listener per event and metric: one that fails leaves the others right. */
 function follow(telemetry: Telemetry, registry: Registry): void {
   const opened = eventMetrics.map((metric) => ({ metric, on: metric.on, ...openInstrument(registry, metric) }))
-  const listen = <E extends keyof Events>(event: E): void => {
-    const made = opened.filter(({ on }) => on[event])
-    telemetry.on(event, (fields) => {
-      for (const { on, series } of made) on[event]?.(fields, series)
-    })
-  }
-  for (const event of new Set(eventMetrics.flatMap(({ on }) => Object.keys(on)))) listen(event as keyof Events)
+  const listen = <E extends keyof Events>(event: E, { on, series }: (typeof opened)[number]): void =>
+    telemetry.on(event, (fields) => on[event]?.(fields, series))
+  for (const metric of opened) for (const event of Object.keys(metric.on)) listen(event as keyof Events, metric)
   telemetry.on('started', ({ roles }) => {
     for (const { metric, series } of opened) {
       for (const labels of firstSeries(metric, roles)) series(...labels)(0, 0)

@@ -4,6 +4,7 @@ import { Consumer } from 'sqs-consumer'
 import type { App, Tick } from '../app.ts'
 import { type Deletions, type Held, openDeletions } from './deletions.ts'
 import { openDurability } from './durable.ts'
+import { openHaste } from './haste.ts'
 import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
 import { openGate } from './pressure.ts'
 import type { Queue } from './queue.ts'
@@ -33,13 +34,16 @@ export async function openBridge(app: App, queue: Queue, readWaiting: () => Prom
     writer: openWriter(app, durability),
     gate: openGate(app, readWaiting),
     receiving: reportOutage(app, 'receive'),
+    waiting: reportOutage(app, 'wait'),
   }
   return {
     poll: async (tick, signal) => {
       polling++
+      const poller = { ...parts, tick, signal }
       try {
-        await poll(app, queue, { ...parts, tick, signal })
+        await poll(app, queue, poller)
       } finally {
+        for (const outage of [parts.receiving, parts.waiting]) outage.left(poller)
         polling--
       }
     },
@@ -53,12 +57,14 @@ interface Poller {
   readonly writer: Writer
   readonly gate: ReturnType<typeof openGate>
   readonly receiving: Outage
+  readonly waiting: Outage
   readonly tick: Tick
   readonly signal: AbortSignal
 }
 
 async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
-  const { deletions, writer, gate, receiving, tick, signal } = poller
+  const { deletions, writer, gate, receiving, waiting, tick, signal } = poller
+  const haste = openHaste(waiting, poller, app.config.sqsWaitTimeSeconds)
   const heldWith = new WeakMap<Message, Held>() // by the first message of a receive
   const take = async (messages: readonly Message[]): Promise<void> => {
     const held = messages.flatMap((message) => heldWith.get(message) ?? [])
@@ -72,17 +78,19 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
   }
   const receiver = openReceiver(queue, app.config, {
     ready: async () => {
-      await receiving.pause(signal) // a poll that failed would otherwise be tried again at once
+      await receiving.pause(poller, signal) // a poll that failed would otherwise be tried again at once
+      await haste.pause(signal)
       await deletions.room(tick, signal)
       await writer.ready(tick, signal)
       await gate.pass(tick, signal)
     },
     received: (messages) => {
       heldWith.set(messages[0] as Message, deletions.hold(messages))
-      receiving.over()
+      receiving.worked(poller)
       const redelivered = messages.filter(({ Attributes }) => Number(Attributes?.ApproximateReceiveCount) > 1).length
       app.telemetry.emit('received', { messages: messages.length, redelivered })
     },
+    answered: haste.answered,
   })
   const consumer = Consumer.create({
     queueUrl: queue.url,
@@ -107,12 +115,12 @@ async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
     },
   })
   consumer.on('empty', () => {
-    receiving.over()
+    receiving.worked(poller)
     tick()
   })
   consumer.on('error', (error) => {
     if (signal.aborted) return
-    receiving.failed(error)
+    receiving.failed(error, poller)
     tick() // it goes round: SQS is asked again and again, and the other roles of this process are well
   })
   consumer.start()

@@ -78,8 +78,9 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
 
   async function renew(batch: Held): Promise<void> {
     const from = performance.now()
-    const lost = await hideLonger(queue, batch.entries, app.config.sqsVisibilityTimeoutSeconds)
-    app.telemetry.emit('renewed', { messages: batch.entries.length - lost })
+    const { entries } = batch // some may be deleted before the answer is here
+    const lost = await hideLonger(queue, entries, app.config.sqsVisibilityTimeoutSeconds)
+    app.telemetry.emit('renewed', { messages: entries.length - lost })
     batch.hiddenUntil = from + hiddenMs
   }
 
@@ -89,7 +90,7 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
     const soon = performance.now() + hiddenMs / 2
     const due = [...held].filter(({ hiddenUntil }) => hiddenUntil < soon)
     due.sort((a, b) => a.hiddenUntil - b.hiddenUntil)
-    if (due.length === 0) renewing.over() // what could not be renewed has been deleted since
+    if (due.length === 0) renewing.worked(held) // what could not be renewed has been deleted since
     tick()
     while (due.length > 0) {
       signal.throwIfAborted() // there may be thousands, and SQS may be slow: neither a stop nor the watchdog waits for all
@@ -101,8 +102,8 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
           .map(renew),
       )
       const failed = renewed.find((outcome) => outcome.status === 'rejected')
-      if (failed) renewing.failed(failed.reason)
-      else renewing.over()
+      if (failed) renewing.failed(failed.reason, held)
+      else renewing.worked(held)
     }
   }
 
@@ -168,14 +169,15 @@ async function persistently<T>(
   { betweenMs, quietMs }: Patience = callPatience,
 ): Promise<T> {
   const since = performance.now()
+  const call = {}
   for (;;) {
     try {
       const done = await what()
-      outage.over()
+      outage.worked(call)
       return done
     } catch (error) {
       signal.throwIfAborted()
-      if (performance.now() - since >= quietMs) outage.failed(error)
+      if (performance.now() - since >= quietMs) outage.failed(error, call)
       await sleep(betweenMs, undefined, { signal })
     }
   }
@@ -194,5 +196,6 @@ async function hideLonger({ sqs, url }: Queue, entries: readonly Entry[], second
   const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
   const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries })
   const { Failed = [] } = await sqs.send(command, { abortSignal: AbortSignal.timeout(callMs) })
-  return Failed.length
+  const refused = new Set(Failed.map(({ Id }) => Id))
+  return entries.filter(({ Id }) => refused.has(Id)).length
 }

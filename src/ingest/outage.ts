@@ -4,28 +4,46 @@ import { messageOf } from '../errors.ts'
 
 /** SQS or Redis is asked again after a second: soon enough to go on, rarely enough not to flood. */
 export const retryDelayMs = 1_000
+/** An outage is over when all has worked for so long: one poller's success says nothing of the next try of another. */
+const calmMs = 3_000
 
+/** How a part of the bridge works, over all that share it: pollers, partitions, batches. `by` is one of them. */
 export interface Outage {
-  failed(error: unknown): void
-  over(): void
-  /** Waits a moment while it lasts. */
-  pause(signal: AbortSignal): Promise<void>
+  failed(error: unknown, by: object): void
+  worked(by: object): void
+  /** This one tries no more. */
+  left(by: object): void
+  /** Waits a moment where the last try of this one failed. */
+  pause(by: object, signal: AbortSignal): Promise<void>
 }
 
-/** One line when a part of the bridge fails, one when it works again, and a pause between tries. */
-export function reportOutage({ telemetry }: App, part: 'receive' | 'write' | 'confirm' | 'delete' | 'renew'): Outage {
-  let failing = false
+export type BridgePart = 'receive' | 'wait' | 'write' | 'confirm' | 'delete' | 'renew'
+
+/** One line when a part of the bridge fails, one when it has worked again for some seconds, and a pause between tries. */
+export function reportOutage({ telemetry }: Pick<App, 'telemetry'>, part: BridgePart): Outage {
+  const failing = new Set<object>()
+  let reported = false
+  let calm: NodeJS.Timeout | undefined
+  const end = (): void => {
+    reported = false
+    calm = undefined
+    telemetry.emit('bridgeBack', { part })
+  }
   return {
-    failed: (error) => {
-      if (!failing) telemetry.emit('bridgeFailed', { part, error: messageOf(error) })
-      failing = true
+    failed: (error, by) => {
+      failing.add(by)
+      clearTimeout(calm)
+      calm = undefined
+      if (!reported) telemetry.emit('bridgeFailed', { part, error: messageOf(error) })
+      reported = true
     },
-    over: () => {
-      if (failing) telemetry.emit('bridgeBack', { part })
-      failing = false
+    worked: (by) => {
+      failing.delete(by)
+      if (reported && failing.size === 0) calm ??= setTimeout(end, calmMs).unref()
     },
-    pause: async (signal) => {
-      if (failing) await sleep(retryDelayMs, undefined, { signal })
+    left: (by) => void failing.delete(by),
+    pause: async (by, signal) => {
+      if (failing.has(by)) await sleep(retryDelayMs, undefined, { signal })
     },
   }
 }

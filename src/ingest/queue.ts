@@ -8,6 +8,7 @@ import {
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { endpointOf, withPlainErrors } from './plain-errors.ts'
 import type { Sqs } from './sqs.ts'
 import { openTransport } from './transport.ts'
 
@@ -23,13 +24,14 @@ const deadLetterRetentionSeconds = 1_209_600
 
 /**
  * Opens the queue of raw orders, and creates it with its dead-letter queue if it is missing.
+ * @param signal ends it at once
  * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
  */
-export async function openQueue(config: Config): Promise<Queue & Disposable> {
+export async function openQueue(config: Config, signal?: AbortSignal): Promise<Queue & Disposable> {
   const sqs = openTransport(config)
   try {
-    const url = await ensureQueue(sqs, config)
-    return { sqs, url, [Symbol.dispose]: () => sqs.destroy() }
+    const url = await ensureQueue(withPlainErrors(asking(sqs, signal), config), config)
+    return { sqs: withPlainErrors(sqs, config), url, [Symbol.dispose]: () => sqs.destroy() }
   } catch (error) {
     sqs.destroy()
     throw cannotOpen(config, error)
@@ -39,7 +41,7 @@ export async function openQueue(config: Config): Promise<Queue & Disposable> {
 export type QueueState =
   | { readonly status: 'missing' }
   /** It is there, but its attributes are kept from us. */
-  | { readonly status: 'unreadable' }
+  | { readonly status: 'unreadable'; readonly reason: string }
   | {
       readonly status: 'found'
       readonly messages: number
@@ -49,40 +51,71 @@ export type QueueState =
       readonly maxReceiveCount: number | undefined
       /** Messages in the dead-letter queue; undefined where that cannot be read. */
       readonly deadLetters: number | undefined
+      /** Why they cannot be read. */
+      readonly unread?: string
     }
 
 /**
  * Looks at the queue of raw orders as it is, and creates nothing.
+ * @param signal ends it at once
  * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
  */
-export async function inspectQueue(config: Config): Promise<QueueState> {
-  const sqs = openTransport(config)
+export async function inspectQueue(config: Config, signal?: AbortSignal): Promise<QueueState> {
+  const transport = openTransport(config)
+  const sqs = withPlainErrors(asking(transport, signal), config)
   try {
     const url = await queueUrl(sqs, config.sqsQueueName)
     if (!url) return { status: 'missing' }
-    const attributes = await readAttributes(sqs, url)
-    if (!attributes) return { status: 'unreadable' }
+    const attributes = await readAttributes(sqs, { name: config.sqsQueueName, url })
+    if (typeof attributes === 'string') return { status: 'unreadable', reason: attributes }
     const redrive = attributes['RedrivePolicy'] && redrivePolicy.parse(JSON.parse(attributes['RedrivePolicy']))
     return {
       status: 'found',
       messages: Number(attributes[messagesAttribute]),
       inFlight: Number(attributes[inFlightAttribute]),
       maxReceiveCount: redrive ? redrive.maxReceiveCount : undefined,
-      deadLetters: redrive ? await countMessages(sqs, redrive.deadLetterTargetArn) : undefined,
+      ...(redrive ? await countDeadLetters(sqs, redrive.deadLetterTargetArn) : { deadLetters: undefined }),
     }
   } catch (error) {
     throw cannotOpen(config, error)
   } finally {
-    sqs.destroy()
+    transport.destroy()
   }
 }
 
+type Found = Extract<QueueState, { readonly status: 'found' }>
+
 /** Where the queue is, for people. */
-export function queuePlace({ sqsQueueName, awsEndpointUrl, awsRegion }: Config): string {
-  return `${sqsQueueName} at ${awsEndpointUrl ?? `AWS, region ${awsRegion}`}`
+export function queuePlace(config: Config): string {
+  return `${config.sqsQueueName} at ${endpointOf(config)}`
+}
+
+/** A question that SQS can answer takes milliseconds; the tries that the SDK makes of it are included. */
+const answerMs = 5_000
+
+/** The client for questions: each ends after five seconds, or with the signal, even while credentials are fetched. */
+function asking(sqs: Sqs, signal: AbortSignal | undefined): Sqs {
+  return {
+    send: async (command) => {
+      const late = AbortSignal.timeout(answerMs)
+      const abortSignal = signal ? AbortSignal.any([signal, late]) : late
+      abortSignal.throwIfAborted()
+      const { promise: ended, reject } = Promise.withResolvers<never>()
+      const end = (): void => reject(abortSignal.reason)
+      abortSignal.addEventListener('abort', end, { once: true })
+      try {
+        return await Promise.race([sqs.send(command, { abortSignal }), ended])
+      } finally {
+        abortSignal.removeEventListener('abort', end)
+      }
+    },
+    destroy: () => sqs.destroy(),
+  }
 }
 
 function cannotOpen(config: Config, cause: unknown): OrdersError {
+  if (cause instanceof OrdersError)
+    return new OrdersError('ORD_SQS', `SQS cannot open the queue ${config.sqsQueueName}: ${cause.message}`, { cause })
   const what = `SQS cannot open the queue ${queuePlace(config)} (${messageOf(cause)})`
   return new OrdersError('ORD_SQS', `${what}: check AWS_ENDPOINT_URL and the credentials.`, { cause })
 }
@@ -122,25 +155,37 @@ const inFlightAttribute = 'ApproximateNumberOfMessagesNotVisible' as const
 /** AWS gives the count as a number, some emulators as text. */
 const redrivePolicy = z.object({ deadLetterTargetArn: z.string(), maxReceiveCount: z.coerce.number() })
 
-async function readAttributes(sqs: Sqs, url: string): Promise<Record<string, string> | undefined> {
+/** @returns why not, where SQS denies it */
+async function readAttributes(
+  sqs: Sqs,
+  { name, url }: { name: string; url: string },
+): Promise<Record<string, string> | string> {
   const asked = { QueueUrl: url, AttributeNames: ['RedrivePolicy' as const, messagesAttribute, inFlightAttribute] }
-  const reply = await unlessDenied(sqs.send(new GetQueueAttributesCommand(asked)))
-  return reply && (reply.Attributes ?? {})
+  const reply = await unlessDenied(sqs.send(new GetQueueAttributesCommand(asked)), `GetQueueAttributes of ${name}`)
+  return typeof reply === 'string' ? reply : (reply.Attributes ?? {})
 }
 
 /** @param arn arn:aws:sqs:<region>:<account>:<name> */
-async function countMessages(sqs: Sqs, arn: string): Promise<number | undefined> {
-  const url = await unlessDenied(queueUrl(sqs, arn.split(':').at(-1) ?? ''))
-  const attributes = url ? await readAttributes(sqs, url) : undefined
-  return attributes && Number(attributes[messagesAttribute])
+async function countDeadLetters(sqs: Sqs, arn: string): Promise<Pick<Found, 'deadLetters' | 'unread'>> {
+  const name = arn.split(':').at(-1) ?? ''
+  const found = await unlessDenied(
+    queueUrl(sqs, name).then((url) => ({ url })),
+    `GetQueueUrl of ${name}`,
+  )
+  if (typeof found === 'string') return { deadLetters: undefined, unread: found }
+  if (!found.url) return { deadLetters: undefined, unread: `There is no dead-letter queue ${name}` }
+  const attributes = await readAttributes(sqs, { name, url: found.url })
+  if (typeof attributes === 'string') return { deadLetters: undefined, unread: attributes }
+  return { deadLetters: Number(attributes[messagesAttribute]) }
 }
 
-/** What SQS does not let us see is undefined; that it does not answer is an error. */
-async function unlessDenied<T>(asked: Promise<T>): Promise<T | undefined> {
+/** What SQS does not let us see is said in words; that it does not answer is an error. */
+async function unlessDenied<T extends object>(asked: Promise<T>, what: string): Promise<T | string> {
   try {
     return await asked
   } catch (error) {
-    if (error instanceof SQSServiceException && error.$fault === 'client') return undefined
+    if (error instanceof SQSServiceException && error.$fault === 'client')
+      return `SQS denies ${what} (${messageOf(error)})`
     throw error
   }
 }

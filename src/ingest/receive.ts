@@ -26,6 +26,8 @@ interface Steps {
   ready(): Promise<void>
   /** Called with messages as soon as they are here. */
   received(messages: Message[]): void
+  /** Called after each receive, empty ones included. */
+  answered(messages: number, tookMs: number): void
 }
 
 /** On top of the long poll itself: an answer that takes longer will not come, the connection is dead. */
@@ -42,7 +44,11 @@ interface Ahead {
   messages?: Message[]
 }
 
-export function openReceiver({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, { ready, received }: Steps): Receiver {
+export function openReceiver(
+  { sqs }: Queue,
+  { sqsWaitTimeSeconds }: Config,
+  { ready, received, answered }: Steps,
+): Receiver {
   const stop = new AbortController()
   const ahead: Ahead[] = []
   let [running, flowing] = [false, false]
@@ -51,7 +57,9 @@ export function openReceiver({ sqs }: Queue, { sqsWaitTimeSeconds }: Config, { r
     await ready()
     const late = AbortSignal.timeout(sqsWaitTimeSeconds * 1_000 + lateMs)
     const abortSignal = AbortSignal.any([stop.signal, late])
+    const from = performance.now()
     const output = await sqs.send(new ReceiveMessageCommand(input), { abortSignal })
+    answered(output.Messages?.length ?? 0, performance.now() - from)
     if (output.Messages?.length) received(output.Messages)
     return output
   }

@@ -8,7 +8,7 @@ import type { Keys } from '../keys.ts'
 import { partitionFor } from '../partitions.ts'
 import type { Durability, History } from './durable.ts'
 import { enqueue } from './enqueue.ts'
-import { reportOutage, retryDelayMs } from './outage.ts'
+import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
 
 /** Messages are on `orders:raw` of a partition, and in which history of its Redis. */
 export interface Write {
@@ -32,7 +32,8 @@ export interface Writer {
 }
 
 export function openWriter(app: App, durability: Durability): Writer {
-  const lanes = new Map(app.partitions.map((keys) => [keys, openLane(app, keys, durability)]))
+  const writing = reportOutage(app, 'write')
+  const lanes = new Map(app.partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
     write: (messages, tick, signal) => {
       const parts = Map.groupBy(messages, (message) => partitionOf(app.partitions, message))
@@ -66,9 +67,16 @@ type Waiting = Load & Omit<PromiseWithResolvers<Write>, 'promise'>
 /** Messages in one write: each stage reads whole entries, and commits some hundred records at once. */
 const mostMessages = 100
 
+interface LaneOptions {
+  readonly app: App
+  readonly keys: Keys
+  readonly durability: Durability
+  /** Shared by the lanes of all partitions. */
+  readonly writing: Outage
+}
+
 /** One write at a time to one partition. */
-function openLane(app: App, keys: Keys, durability: Durability): Lane {
-  const writing = reportOutage(app, 'write')
+function openLane({ app, keys, durability, writing }: LaneOptions): Lane {
   const waiting: Waiting[] = []
   let [running, proved] = [false, false]
 
@@ -88,7 +96,7 @@ function openLane(app: App, keys: Keys, durability: Durability): Lane {
           keys,
           left.flatMap(({ messages }) => messages),
         )
-        writing.over()
+        writing.worked(keys)
         proved = true
         for (const { resolve } of left) resolve({ keys, history })
         return
@@ -98,7 +106,7 @@ function openLane(app: App, keys: Keys, durability: Durability): Lane {
         left = going
         if (going.length === 0) return
         proved = false
-        writing.failed(error)
+        writing.failed(error, keys)
         for (const { tick } of going) tick() // it goes round: Redis answers, and will have room again
         await sleep(retryDelayMs, undefined, { signal: AbortSignal.any(going.map(({ signal }) => signal)) }).catch(
           () => {},
@@ -119,10 +127,10 @@ function openLane(app: App, keys: Keys, durability: Durability): Lane {
         signal.throwIfAborted()
         try {
           await proveWrite(app.redis, keys, app.instance)
-          writing.over()
+          writing.worked(keys)
           proved = true
         } catch (error) {
-          writing.failed(error)
+          writing.failed(error, keys)
           tick() // it goes round: Redis answers
           await sleep(retryDelayMs, undefined, { signal })
         }

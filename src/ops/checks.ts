@@ -28,8 +28,8 @@ const serverChecks: readonly (readonly [ServerCheck, Part])[] = [
  * Refuses to start the roles where orders would be lost or stand still; of what is not as it should be it warns.
  * @throws OrdersError ORD_CHECK with one line per error.
  */
-export async function checkAtStart(app: App, roles: readonly string[]): Promise<void> {
-  const queue = roles.includes('bridge') ? examineQueue(app.config) : []
+export async function checkAtStart(app: App, roles: readonly string[], signal?: AbortSignal): Promise<void> {
+  const queue = roles.includes('bridge') ? examineQueue(app.config, signal) : []
   const findings = (await Promise.all([examineRedis(app, roles), queue])).flat()
   const errors = findings.filter(({ level }) => level === 'error')
   if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).join('\n'))
@@ -76,9 +76,9 @@ function partsOf(roles: readonly string[]): Part[] {
 }
 
 /** What there is to say of the queue; nothing is created. */
-export async function examineQueue(config: Config): Promise<Finding[]> {
+export async function examineQueue(config: Config, signal?: AbortSignal): Promise<Finding[]> {
   try {
-    return judgeQueue(await inspectQueue(config), queuePlace(config))
+    return judgeQueue(await inspectQueue(config, signal), queuePlace(config))
   } catch (error) {
     return [{ check: 'queue', level: 'error', found: messageOf(error) }]
   }

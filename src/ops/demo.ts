@@ -18,7 +18,7 @@ const samples = { valid: 1_000, invalid: 50, users: 100 }
 export async function demonstrate(app: App, print: (line: string) => void, signal: AbortSignal): Promise<void> {
   const before = await readCounters(app.redis, app.partitions)
   const bodies = [...sampleOrders({ ...samples, seed: Math.floor(Math.random() * 2 ** 32) })].map(({ body }) => body)
-  using queue = await openQueue(app.config)
+  using queue = await openQueue(app.config, signal)
   const sending = progressOn(process.stdout, 'sent to SQS:', bodies.length)
   await populate(queue, bodies, { progress: sending }, signal)
   sending.end()

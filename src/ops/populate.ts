@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
 import { OrdersError } from '../errors.ts'
-import { openQueue, type Queue } from '../ingest/queue.ts'
+import { openQueue, type Queue, queuePlace } from '../ingest/queue.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { sampleOrders } from './orderbook.ts'
 import { type Progress, progressOn } from './progress.ts'
@@ -36,7 +36,7 @@ export async function populate(
       taken += batch.length
       if (dueMs > 0) await sleep(dueMs, undefined, { signal })
       signal.throwIfAborted()
-      await send(queue, batch)
+      await send(queue, batch, signal)
       sent += batch.length
       progress.show(sent)
     }
@@ -46,10 +46,11 @@ export async function populate(
 }
 
 /** SQS may take some messages of a batch and refuse others; those are sent again. */
-async function send({ sqs, url }: Queue, bodies: readonly string[]): Promise<void> {
+async function send({ sqs, url }: Queue, bodies: readonly string[], abortSignal: AbortSignal): Promise<void> {
   let left = bodies.map((body, index) => ({ Id: String(index), MessageBody: body }))
   for (let attempt = 1; left.length > 0; attempt++) {
-    const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: left }))
+    const command = new SendMessageBatchCommand({ QueueUrl: url, Entries: left })
+    const { Failed = [] } = await sqs.send(command, { abortSignal })
     const [failed] = Failed
     if (failed && (failed.SenderFault || attempt === maxAttempts)) {
       throw new OrdersError('ORD_SQS', `SQS refused a message (${failed.Code}: ${failed.Message}).`)
@@ -116,10 +117,10 @@ export const populateCommand = defineCommand({
         `${told}: run npm start first, or say --aws to send sample orders to AWS itself.`,
       )
     }
-    using queue = await openQueue(here)
-    const where = `${here.sqsQueueName} at ${here.awsEndpointUrl ?? `AWS ${here.awsRegion}`}`
+    using queue = await openQueue(here, signal)
+    const where = queuePlace(here)
     if (body !== undefined) {
-      await send(queue, [body])
+      await send(queue, [body], signal)
       return print(`Sent one message to ${where}.`)
     }
     const total = samples.valid + samples.invalid

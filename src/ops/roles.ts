@@ -11,6 +11,7 @@ import { pipeline } from '../stages/pipeline.ts'
 import type { Stage } from '../stages/stage.ts'
 import { timelineLoop } from '../stages/timeline.ts'
 import { openTracing } from '../tracing.ts'
+import { awaitQueue } from './await-queue.ts'
 import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
@@ -29,7 +30,7 @@ interface Role extends AsyncDisposable {
   readonly steered?: readonly Loop[]
 }
 
-type Opener = (app: App, partitions: readonly number[] | undefined) => Promise<Role>
+type Opener = (app: App, partitions: readonly number[] | undefined, signal: AbortSignal) => Promise<Role>
 
 const openers: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['bridge', bridge],
@@ -52,13 +53,14 @@ export async function runRoles(
   partitions?: readonly number[],
 ): Promise<void> {
   await finishRepartition(opened)
-  await checkAtStart(opened, names)
+  await awaitQueue(opened, names, signal)
+  await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
   const loops: Loop[] = [manifestLoop(app)]
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {
-    const role = stack.use(await open(app, partitions))
+    const role = stack.use(await open(app, partitions, signal))
     loops.push(...role.loops, ...(role.steered ?? []).map((loop) => steerer.steer(name, loop)))
   }
   if (names.some((name) => name === 'bridge' || pipeline.some((stage) => stage.name === name)))
@@ -78,9 +80,9 @@ function openersOf(names: readonly string[]): [name: string, open: Opener][] {
   })
 }
 
-async function bridge(app: App): Promise<Role> {
+async function bridge(app: App, _: unknown, signal: AbortSignal): Promise<Role> {
   await using stack = new AsyncDisposableStack()
-  const queue = stack.use(await openQueue(app.config))
+  const queue = stack.use(await openQueue(app.config, signal))
   const readWaiting = async (): Promise<number> => waitingForAny(await readCounters(app.redis, app.partitions))
   const bridge = stack.use(await openBridge(app, queue, readWaiting))
   const pollers = Array.from({ length: app.config.bridgePollers }, (_, i) => ({

@@ -192,7 +192,7 @@ test('a Redis that takes no writes: the bridge holds what it has, receives no mo
   await redis.config('SET', 'min-replicas-to-write', '0')
   await until('all to be through', () => redis.hgetall('pipeline:counters'), isThrough(oracle))
   await expectExact(redis, oracle)
-  expect(all.events('bridgeBack')).toHaveLength(1)
+  await until('the bridge to be back', () => all.events('bridgeBack').length === 1)
   redis.disconnect()
 })
 

@@ -138,8 +138,8 @@ export const lineMetrics: readonly EventMetric[] = [
   {
     name: 'orders_bridge_failing',
     type: 'gauge',
-    help: '1 while a part of the bridge fails and is tried again and again.',
-    labels: { part: ['receive', 'write', 'confirm', 'delete', 'renew'] },
+    help: '1 while a part of the bridge fails and is tried again and again, until it has worked for three seconds; `wait`: SQS answers empty at once, though it is asked to wait.',
+    labels: { part: ['receive', 'wait', 'write', 'confirm', 'delete', 'renew'] },
     by: 'bridge',
     on: { bridgeFailed: ({ part }, series) => series(part)(1), bridgeBack: ({ part }, series) => series(part)(0) },
   },
