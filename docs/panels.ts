@@ -45,6 +45,15 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       about: 'Anything but 0 is an alarm: npm run verify says what does not balance.',
     },
     {
+      title: 'Incidents not acknowledged',
+      unit: 'short',
+      queries: [
+        ['max by (kind) (orders_incidents)', '{{kind}}'],
+        ['max(orders_redis_evicts)', 'Redis may throw orders away'],
+      ],
+      about: 'Anything but 0 is an alarm: orders verify says what happened.',
+    },
+    {
       title: 'Paused and held back',
       unit: 'short',
       queries: [

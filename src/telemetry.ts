@@ -54,6 +54,15 @@ export interface Events {
   requestFailed: { method: string; route: string; error: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
+  /** Something happened to Redis' data from outside (see incidents.ts). */
+  incident: { kind: string; text: string }
+  looked: { partitions: number }
+  incidentsFailed: { error: string }
+  /** The counters that only grow, once a minute: kept in the log, outside Redis. */
+  counts: Readonly<Record<string, number>>
+  manifestRestored: { settings: string; advice: string }
+  evicting: { policy: string; advice: string }
+  evictionOff: Record<string, never>
   bridgeFailed: { part: string; error: string }
   bridgeBack: { part: string }
   loopFailed: { loop: string; error: string }
@@ -98,6 +107,13 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   requestFailed: 'error',
   redisAway: 'warn',
   redisBack: 'info',
+  incident: 'error',
+  looked: 'debug',
+  incidentsFailed: 'warn',
+  counts: 'info',
+  manifestRestored: 'warn',
+  evicting: 'error',
+  evictionOff: 'info',
   bridgeFailed: 'warn',
   bridgeBack: 'info',
   loopFailed: 'warn',

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { readIncidents } from '../incidents.ts'
 import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
 import { fullestOf } from '../redis.ts'
@@ -164,8 +165,12 @@ type Place = Pick<App, 'redis' | 'partitions'>
 
 async function readBooksIn({ redis, partitions }: Place): Promise<Snapshot['books']> {
   try {
-    const { balanced, differences } = await readBooks(redis, partitions)
-    return { balanced, differences: [...differences] }
+    const [{ balanced, differences }, incidents] = await Promise.all([
+      readBooks(redis, partitions),
+      readIncidents(redis),
+    ])
+    const all = [...differences, ...incidents.map(({ text }) => text)]
+    return { balanced: balanced && incidents.length === 0, differences: all }
   } catch (error) {
     if (error instanceof OrdersError) return { balanced: null, differences: [messageOf(error)] }
     throw error

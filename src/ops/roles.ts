@@ -14,6 +14,7 @@ import { openTracing } from '../tracing.ts'
 import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
+import { incidentLoop } from './incidents/loop.ts'
 import { jobLoops } from './jobs.ts'
 import { manifestLoop } from './manifest.ts'
 import { openApp } from './open.ts'
@@ -55,7 +56,7 @@ export async function runRoles(
   await checkAtStart(opened, names)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)) }
-  const loops: Loop[] = [manifestLoop(app)]
+  const loops: Loop[] = [manifestLoop(app), incidentLoop(app, { ledger: names.includes('validate') })]
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {
     const role = stack.use(await open(app, partitions))

@@ -1,4 +1,6 @@
 import type { App } from '../../app.ts'
+import { noEviction, readEviction } from '../../eviction.ts'
+import { incidentKinds, type OpenIncident, readIncidents } from '../../incidents.ts'
 import { rejectCodes } from '../../messages.ts'
 import { fullestOf, type RedisClient } from '../../redis.ts'
 import { readBooks } from '../../stages/books.ts'
@@ -18,6 +20,11 @@ export interface PipelineReading {
   readonly differences: number | undefined
   /** Lines in the ledger, by a sample. */
   readonly ledger: number | undefined
+  readonly incidents: readonly OpenIncident[] | undefined
+  /** Whether a server throws keys away when it is full. */
+  readonly evicts: boolean | undefined
+  /** Whether a repartition moves the counters, which are not all there until it ends. */
+  readonly moving: boolean
 }
 
 /** The counters of the books that only grow; what a later stage rejected is taken back when it is replayed. */
@@ -35,7 +42,7 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
     {
       type: 'counter',
       labels: { counter: booked },
-      read: ({ status }) => booked.map((name): Sample => [status.counters[name] ?? 0, name]),
+      read: ({ status, moving }) => (moving ? [] : booked.map((name): Sample => [status.counters[name] ?? 0, name])),
     },
   ),
   ofApi('orders_rejected_total', 'Orders rejected, by code, by the books in Redis.', {
@@ -71,6 +78,16 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
       },
     },
   ),
+  ofApi('orders_incidents', "What happened to Redis' data from outside and is not acknowledged yet.", {
+    labels: { kind: incidentKinds },
+    read: ({ incidents }) =>
+      incidentKinds.map((kind): Sample => [incidents?.filter((incident) => incident.kind === kind).length, kind]),
+  }),
+  ofApi(
+    'orders_redis_evicts',
+    '1 if maxmemory-policy lets Redis throw keys away when it is full; absent where it cannot be read.',
+    { read: ({ evicts }) => [[evicts === undefined ? undefined : Number(evicts)]] },
+  ),
   ofApi('orders_redis_memory_used_bytes', 'Memory that Redis uses.', {
     read: ({ memory }) => [[memory?.used || undefined]],
   }),
@@ -94,6 +111,7 @@ function ofStages(name: string, help: string, read: (status: StageStatus) => num
 
 /** It takes Redis some 10 ms where much waits. */
 const rarelyMs = 60_000
+const evictionMs = 5_000
 
 /**
  * Reads all of it in two round trips, most of it in the first: commands of one moment go in one write.
@@ -102,15 +120,26 @@ const rarelyMs = 60_000
 export function openPipelineReader(app: App, redis: RedisClient): () => Promise<PipelineReading> {
   const books = remember(rarelyMs, async () => (await readBooks(redis, app.partitions)).differences.length)
   const ledger = remember(rarelyMs, () => readLedger(app, redis))
+  const eviction = remember(evictionMs, () => readEviction(redis))
   return async () => {
-    const [status, used, differences, lines] = await Promise.all([
+    const [status, used, differences, lines, incidents, servers = [], moving] = await Promise.all([
       readStatus(redis, app),
       fullestOf(redis, app.partitions).catch(() => undefined),
       books(),
       ledger(),
+      readIncidents(redis).catch(() => undefined),
+      eviction(),
+      isMoving(app, redis),
     ])
-    return { status, memory: used, differences, ledger: lines }
+    const evicts = servers.length > 0 ? servers.some(({ policy }) => policy !== noEviction) : undefined
+    return { status, memory: used, differences, ledger: lines, incidents, evicts, moving }
   }
+}
+
+/** A repartition names the partitions that there will be in each that there is, before it moves anything. */
+async function isMoving({ partitions: [keys] }: App, redis: RedisClient): Promise<boolean> {
+  const layout = keys && (await redis.get(keys.layoutKey))
+  return typeof layout === 'string' && layout !== keys?.layout
 }
 
 /** A mean of so many buckets is within 3 / √(orders in them) of that of all. */

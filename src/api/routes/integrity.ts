@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readIncidents } from '../../incidents.ts'
 import { readBooks } from '../../stages/books.ts'
 import { amount } from '../fields.ts'
 import { defineRoute } from '../route.ts'
@@ -36,11 +37,19 @@ export const integrity = defineRoute({
       total_revenue: amount,
       invalid: z.object({ stream: z.int(), list: z.int(), groups: z.int(), balanced: z.boolean() }),
       differences: z.array(z.string()).meta({ description: 'What does not balance, one sentence each.' }),
+      incidents: z.array(z.string()).meta({
+        description:
+          "What happened to Redis' data from outside, until `orders verify --acknowledge`; books that balance do not say it.",
+      }),
     })
     .meta({ id: 'Integrity' }),
   handle: async ({ ask, partitions }) => {
-    const { totals, stages, differences, ...books } = await readBooks(ask, partitions)
+    const [{ totals, stages, differences, ...books }, open] = await Promise.all([
+      readBooks(ask, partitions),
+      readIncidents(ask),
+    ])
     const sums = { total_orders: totals.orders, total_revenue: totals.minor }
-    return { ...books, ...sums, stages: [...stages], differences: [...differences] }
+    const incidents = open.map(({ text }) => text)
+    return { ...books, ...sums, stages: [...stages], differences: [...differences], incidents }
   },
 })
