@@ -55,8 +55,7 @@ export async function ledgerLoss(
   if (written < remembered || !isKept(generation, seconds, generationSeconds(config))) return undefined
   const expected = (remembered * sampled) / buckets
   const missing = expected - found
-  const chance =
-    wanted === 'all' ? 0 : leastShare * expected + 6 * Math.sqrt(sampled < buckets ? expected : written - remembered)
+  const chance = wanted === 'all' ? 0 : leastShare * expected + (sampled < buckets ? 6 * Math.sqrt(expected) : 0)
   if (missing <= chance) return undefined
   const lost = Math.min(remembered, Math.round((missing / expected) * remembered))
   return { partition: keys.partition, generation, lost, exact: sampled === buckets, of: remembered }

@@ -229,7 +229,7 @@ test("Redis' clock that jumps 40 days ahead and back is two incidents, whatever 
     ),
     expect.stringMatching(
       new RegExp(
-        `^Redis' clock jumped 40 days back, from ${time} to ${time}\\. The ledger does not look at the orders of the time that is yet to come again: one that SQS delivers again may be counted twice\\.$`,
+        `^Redis' clock jumped 40 days back, from ${time} to ${time}\\. The ledger finds orders from before the jump only when that time comes again: one that SQS delivers again may be counted twice\\.$`,
       ),
     ),
   ])

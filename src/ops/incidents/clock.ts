@@ -38,7 +38,7 @@ function effectOf(before: Clock, now: Clock, periodSeconds: number): string {
     const since = isoOf(one * periodSeconds * 1_000)
     return `The ledger has forgotten the orders from before ${since}: ${twice}.`
   }
-  if (other < one) return `The ledger does not look at the orders of the time that is yet to come again: ${twice}.`
+  if (other < one) return `The ledger finds orders from before the jump only when that time comes again: ${twice}.`
   return 'The ledger has forgotten nothing by it; times of orders and of rejections are off.'
 }
 

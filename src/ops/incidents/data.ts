@@ -71,7 +71,7 @@ function storyOf({ before, earlier, now, changed }: Change): Story | undefined {
   const what =
     dropped > 0
       ? 'Redis was emptied, or other data put in place of its own,'
-      : 'Other data was put in place of what Redis had,'
+      : 'Other data was put in place of what Redis had, or the key that marks it was deleted,'
   return { what, counts: change(before.counts, now.counts), orders: dropped > 0 ? dropped : most(before.counts) }
 }
 
@@ -89,6 +89,7 @@ function change(before: Counts, now: Counts): string {
 }
 
 function goneOf(orders: number): string {
+  if (orders === 0) return 'Nothing that was seen is gone; what came in between the two may be.'
   const some = orders === 1 ? '1 order is' : `${orders.toLocaleString('en')} orders are`
   return (
     `At most ${some} gone, beside what came in between the two. ` +

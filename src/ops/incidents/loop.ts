@@ -38,26 +38,21 @@ const usual = ({ partitions }: App): Pace => ({
  */
 export function incidentLoop(app: App, { ledger, ...pace }: Watch): Loop {
   const { lookMs, evictionMs, ledgerMs, countsMs } = { ...usual(app), ...pace }
-  const notes = openNotes(app)
   const looks = openLooks(app)
-  const watches = [
-    { often: due(0), follow: looks.judge, once: sayOnce(app) },
-    { often: due(evictionMs), follow: followEviction(app), once: sayOnce(app) },
-    ...(ledger ? [{ often: due(ledgerMs), follow: followLedger(app), once: sayOnce(app) }] : []),
-  ]
-  const isDue = due(countsMs)
+  const watch = (everyMs: number, follow: () => Promise<Incident[]>) => {
+    return { isDue: due(everyMs), follow, notes: openNotes(app), once: sayOnce(app) }
+  }
+  const watches = [watch(0, looks.judge), watch(evictionMs, followEviction(app))]
+  if (ledger) watches.push(watch(ledgerMs, followLedger(app)))
+  const countsAreDue = due(countsMs)
   return {
     name: 'incidents',
     run: async (tick, signal) => {
       while (!signal.aborted) {
-        for (const { often, follow, once } of watches) {
-          if (!often()) continue
-          await once(async () => {
-            await notes.read()
-            await notes.note(await follow())
-          })
+        for (const { isDue, follow, notes, once } of watches) {
+          if (isDue()) await once(() => notes.of(follow), signal)
         }
-        if (isDue()) looks.tellCounts()
+        if (countsAreDue()) looks.tellCounts()
         tick()
         await sleep(lookMs, undefined, { signal })
       }

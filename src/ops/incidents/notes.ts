@@ -4,10 +4,8 @@ import { type Incident, keepIncidents, noteIncident, type OpenIncident, readInci
 
 /** What this process writes into Redis of what it notices. */
 export interface Notes {
-  /** Reads the open incidents; to be called before each look. */
-  read(): Promise<void>
-  /** Notes what a look has shown: each once, said by the one process that was first. What Redis refuses is tried again. */
-  note(noticed: readonly Incident[]): Promise<void>
+  /** Reads the open incidents, looks, and notes what it shows: each once, said by the one process that was first. */
+  of(look: () => Promise<readonly Incident[]>): Promise<void>
 }
 
 interface Unwritten {
@@ -17,9 +15,9 @@ interface Unwritten {
   said: boolean
 }
 
+/** What Redis refuses is tried again at the next look. Each kind of look has notes of its own. */
 export function openNotes({ redis, telemetry }: App): Notes {
-  let open: readonly OpenIncident[] = []
-  let openBefore: readonly OpenIncident[] = []
+  let before: readonly OpenIncident[] = [] // those there were at the last look that succeeded
   const unwritten: Unwritten[] = []
   const say = (note: Unwritten): void => {
     if (!note.said) telemetry.emit('incident', { kind: note.incident.kind, text: note.incident.text })
@@ -35,32 +33,30 @@ export function openNotes({ redis, telemetry }: App): Notes {
     unwritten.splice(unwritten.indexOf(note), 1)
   }
   return {
-    read: async () => {
-      openBefore = open
-      open = await readIncidents(redis)
-    },
-    note: async (noticed) => {
-      const before = openBefore.map(({ id }) => id)
+    of: async (look) => {
+      const open = await readIncidents(redis).catch(() => before) // of another type, say: the look goes on
+      const noticed = await look()
+      const ids = before.map(({ id }) => id)
       for (const incident of noticed) {
         // Lines that are gone stay gone: of a generation that is one incident, until it is acknowledged.
-        unwritten.push({ incident, before: incident.kind === 'ledger' ? [] : before, said: false })
+        unwritten.push({ incident, before: incident.kind === 'ledger' ? [] : ids, said: false })
       }
-      if (noticed.some(({ kind }) => kind === 'data'))
-        await keepIncidents(redis, [...openBefore, ...open]).catch(() => {})
+      if (noticed.some(({ kind }) => kind === 'data')) await keepIncidents(redis, [...before, ...open]).catch(() => {})
+      before = open
       for (const note of [...unwritten]) await write(note)
     },
   }
 }
 
 /** Says once that something fails, until it works again. */
-export function sayOnce({ telemetry }: App): (work: () => Promise<void>) => Promise<void> {
+export function sayOnce({ telemetry }: App): (work: () => Promise<void>, signal: AbortSignal) => Promise<void> {
   let failing = false
-  return async (work) => {
+  return async (work, signal) => {
     try {
       await work()
       failing = false
     } catch (error) {
-      if (!failing) telemetry.emit('incidentsFailed', { error: messageOf(error) })
+      if (!failing && !signal.aborted) telemetry.emit('incidentsFailed', { error: messageOf(error) })
       failing = true
     }
   }
