@@ -51,6 +51,15 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       about: 'What the API cannot read of the pipeline: orders doctor says why.',
     },
     {
+      title: 'Incidents not acknowledged',
+      unit: 'short',
+      queries: [
+        ['max by (kind) (orders_incidents)', '{{kind}}'],
+        ['max(orders_redis_evicts)', 'Redis may throw orders away'],
+      ],
+      about: 'Anything but 0 is an alarm: orders verify says what happened.',
+    },
+    {
       title: 'Paused and held back',
       unit: 'short',
       queries: [

@@ -66,6 +66,15 @@ export interface Events {
   /** What SQS says of the queue and its dead letters cannot be read. */
   queueUnread: { error: string }
   queueRead: Record<string, never>
+  /** Something happened to Redis' data from outside (see incidents.ts). */
+  incident: { kind: string; text: string }
+  looked: { partitions: number }
+  incidentsFailed: { error: string }
+  /** The counters that only grow, once a minute: kept in the log, outside Redis. */
+  counts: Readonly<Record<string, number>>
+  manifestRestored: { settings: string; advice: string }
+  evicting: { policy: string; advice: string }
+  evictionOff: Record<string, never>
   bridgeFailed: { part: string; error: string }
   bridgeBack: { part: string }
   /** Metrics and other observers: what they do wrong is theirs. Said once per event. */
@@ -121,6 +130,13 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   redisBack: 'info',
   queueUnread: 'warn',
   queueRead: 'info',
+  incident: 'error',
+  looked: 'debug',
+  incidentsFailed: 'warn',
+  counts: 'info',
+  manifestRestored: 'warn',
+  evicting: 'error',
+  evictionOff: 'info',
   bridgeFailed: 'warn',
   bridgeBack: 'info',
   listenerFailed: 'error',

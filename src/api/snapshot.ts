@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { App } from '../app.ts'
+import { readIncidents } from '../incidents.ts'
 import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
 import { type Reading, readApart } from '../readings.ts'
@@ -171,8 +172,14 @@ function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
 type Place = Pick<App, 'redis' | 'partitions'>
 
 async function readBooksIn({ redis, partitions }: Place): Promise<Pick<Snapshot, 'books' | 'unread'>> {
-  const { balanced, differences, unread } = await readBooks(redis, partitions)
-  const books = { balanced, differences: [...differences] }
+  const [{ balanced, differences, unread }, incidents] = await Promise.all([
+    readBooks(redis, partitions),
+    readIncidents(redis),
+  ])
+  const books = {
+    balanced: incidents.length > 0 ? false : balanced,
+    differences: [...differences, ...incidents.map(({ text }) => text)],
+  }
   return { books, unread: unread.map((why) => ({ reading: 'books', why })) }
 }
 

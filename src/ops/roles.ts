@@ -15,6 +15,7 @@ import { awaitQueue } from './await-queue.ts'
 import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
+import { incidentLoop } from './incidents/loop.ts'
 import { jobLoops } from './jobs.ts'
 import { manifestLoop } from './manifest.ts'
 import { openOnceUp } from './open-once-up.ts'
@@ -57,7 +58,7 @@ export async function runRoles(
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
-  const loops: Loop[] = [manifestLoop(app)]
+  const loops: Loop[] = [manifestLoop(app), incidentLoop(app, { ledger: names.includes('validate') })]
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {
     const role = stack.use(await open(app, partitions, signal))

@@ -1,5 +1,7 @@
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
+import { noEviction, readEviction } from '../../eviction.ts'
+import { incidentKinds, type OpenIncident, readIncidents } from '../../incidents.ts'
 import { namedKeys, wrongTypes, wrongTypeText } from '../../key-types.ts'
 import { rejectCodes } from '../../messages.ts'
 import { readApart, type Unread } from '../../readings.ts'
@@ -22,10 +24,15 @@ export interface PipelineReading {
   /** Lines in the ledger, by a sample. */
   readonly ledger: number | undefined
   readonly unread: readonly Unread[]
+  readonly incidents: readonly OpenIncident[] | undefined
+  /** Whether a server throws keys away when it is full. */
+  readonly evicts: boolean | undefined
+  /** Whether a repartition moves the counters, which are not all there until it ends. */
+  readonly moving: boolean
 }
 
 /** What is read, each apart. `keys` is the types of our keys, `books` whether they balance. */
-const readings = [...statusReadings, 'memory', 'books', 'ledger', 'keys']
+const readings = [...statusReadings, 'memory', 'incidents', 'books', 'ledger', 'keys', 'eviction']
 
 /** The counters of the books that only grow; what a later stage rejected is taken back when it is replayed. */
 const booked = [
@@ -51,7 +58,8 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
     {
       type: 'counter',
       labels: { counter: booked },
-      read: ({ status: { counters } }) => booked.map((name): Sample => [counters && (counters[name] ?? 0), name]),
+      read: ({ status: { counters }, moving }) =>
+        moving ? [] : booked.map((name): Sample => [counters && (counters[name] ?? 0), name]),
     },
   ),
   ofApi('orders_rejected_total', 'Orders rejected, by code, by the books in Redis.', {
@@ -88,6 +96,16 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
       },
     },
   ),
+  ofApi('orders_incidents', "What happened to Redis' data from outside and is not acknowledged yet.", {
+    labels: { kind: incidentKinds },
+    read: ({ incidents }) =>
+      incidentKinds.map((kind): Sample => [incidents?.filter((incident) => incident.kind === kind).length, kind]),
+  }),
+  ofApi(
+    'orders_redis_evicts',
+    '1 if maxmemory-policy lets Redis throw keys away when it is full; absent where it cannot be read.',
+    { read: ({ evicts }) => [[evicts === undefined ? undefined : Number(evicts)]] },
+  ),
   ofApi('orders_redis_memory_used_bytes', 'Memory that Redis uses.', {
     read: ({ memory }) => [[memory?.used || undefined]],
   }),
@@ -115,6 +133,7 @@ function ofStages(
 
 /** It takes Redis some 10 ms where much waits. */
 const rarelyMs = 60_000
+const evictionMs = 5_000
 
 /**
  * Reads all of it in two round trips, most of it in the first: commands of one moment go in one write.
@@ -124,19 +143,36 @@ export function openPipelineReader(app: App, redis: RedisClient): () => Promise<
   const books = remember(rarelyMs, () => readApart('books', readBooks(redis, app.partitions)))
   const ledger = remember(rarelyMs, () => readApart('ledger', readLedger(app, redis)))
   const keys = remember(rarelyMs, () => readApart('keys', requireTypes(app, redis)))
+  const eviction = remember(evictionMs, () => readApart('eviction', readEviction(redis)))
   const tell = teller(app.telemetry)
   return async () => {
-    const [status, memory, ...rare] = await Promise.all([
+    const [status, memory, incidents, moving, ...rare] = await Promise.all([
       readStatus(redis, app),
       readApart('memory', fullestOf(redis, app.partitions)),
-      ...([books(), ledger(), keys()] as const),
+      readApart('incidents', readIncidents(redis)),
+      isMoving(app, redis),
+      ...([books(), ledger(), keys(), eviction()] as const),
     ])
-    const [found, lines] = rare
+    const [found, lines, , servers] = rare
     const unreadBooks = found?.value?.unread.map((why) => ({ reading: 'books', why })) ?? []
-    const unread = [...[memory, ...rare].flatMap((one) => one?.unread ?? []), ...unreadBooks, ...status.unread]
+    const unread = [
+      ...[memory, incidents, ...rare].flatMap((one) => one?.unread ?? []),
+      ...unreadBooks,
+      ...status.unread,
+    ]
     tell(unread)
     const differences = found?.value && found.value.differences.length - found.value.unread.length
-    return { status, memory: memory.value, differences, ledger: lines?.value, unread }
+    const policies = servers?.value ?? []
+    return {
+      status,
+      memory: memory.value,
+      differences,
+      ledger: lines?.value,
+      incidents: incidents.value,
+      evicts: policies.length > 0 ? policies.some(({ policy }) => policy !== noEviction) : undefined,
+      moving,
+      unread,
+    }
   }
 }
 
@@ -160,6 +196,12 @@ function teller(telemetry: App['telemetry']): (unread: readonly Unread[]) => voi
       telemetry.emit('readingBack', { reading })
     }
   }
+}
+
+/** A repartition names the partitions that there will be in each that there is, before it moves anything. */
+async function isMoving({ partitions: [keys] }: App, redis: RedisClient): Promise<boolean> {
+  const layout = keys && (await redis.get(keys.layoutKey))
+  return typeof layout === 'string' && layout !== keys?.layout
 }
 
 /** A mean of so many buckets is within 3 / √(orders in them) of that of all. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readIncidents } from '../../incidents.ts'
 import { readBooks } from '../../stages/books.ts'
 import { amount } from '../fields.ts'
 import { defineRoute } from '../route.ts'
@@ -39,11 +40,19 @@ export const integrity = defineRoute({
       invalid: z.object({ stream: known, list: known, groups: known, balanced: z.boolean().nullable() }),
       differences: z.array(z.string()).meta({ description: 'What does not balance, one sentence each.' }),
       unread: z.array(z.string()).meta({ description: 'What cannot be read, and why; the rest stands.' }),
+      incidents: z.array(z.string()).meta({
+        description:
+          "What happened to Redis' data from outside, until `orders verify --acknowledge`; books that balance do not say it.",
+      }),
     })
     .meta({ id: 'Integrity' }),
   handle: async ({ ask, partitions }) => {
-    const { totals, stages, differences, unread, ...books } = await readBooks(ask, partitions)
+    const [{ totals, stages, differences, unread, ...books }, open] = await Promise.all([
+      readBooks(ask, partitions),
+      readIncidents(ask),
+    ])
     const sums = { total_orders: totals.orders, total_revenue: totals.minor }
-    return { ...books, ...sums, stages: [...stages], differences: [...differences], unread: [...unread] }
+    const texts = { differences: [...differences], unread: [...unread], incidents: open.map(({ text }) => text) }
+    return { ...books, ...sums, stages: [...stages], ...texts }
   },
 })

@@ -19,7 +19,8 @@ export interface Server {
 }
 
 /** js-redis-server's word for itself. */
-export const isEmulator = ({ info }: Server): boolean => info['os'] === 'mocked redis'
+export const emulatorOs = 'mocked redis'
+export const isEmulator = ({ info }: Server): boolean => info['os'] === emulatorOs
 
 /** The server, or of a cluster every master. */
 export async function readServers({ redis, config, partitions }: App): Promise<Server[]> {
