@@ -30,7 +30,11 @@ export function namedKeys(
   control: ControlKeys,
   stages: readonly string[],
 ): readonly string[] {
-  const ofPartition = (keys: Keys): unknown[] => [...Object.values(keys), ...rejectGroupNames.map(keys.invalidGroup)]
+  const ofPartition = (keys: Keys): unknown[] => [
+    ...Object.values(keys),
+    ...rejectGroupNames.map(keys.invalidGroup),
+    ...stages.map(keys.done),
+  ]
   const all = [
     ...partitions.flatMap((keys) => [...ofPartition(keys), ...Object.values(keys.stream)]),
     ...[...Object.values(control), ...stages.flatMap((stage) => [control.members(stage), control.leases(stage)])],
