@@ -192,7 +192,14 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       ],
     },
     { title: 'Ledger entries', unit: 'short', queries: [['max(orders_ledger_entries)', 'entries']] },
-    { title: 'Redis answers', unit: 'short', queries: [['orders_redis_up', '{{instance}}']] },
+    {
+      title: 'Redis answers, and takes writes',
+      unit: 'short',
+      queries: [
+        ['orders_redis_up', '{{instance}} answers'],
+        ['orders_redis_takes_writes', '{{instance}} takes writes'],
+      ],
+    },
     { title: 'Event-loop lag, p99', unit: 's', queries: [['nodejs_eventloop_lag_p99_seconds', '{{instance}}']] },
     {
       title: 'Processor',

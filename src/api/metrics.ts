@@ -1,6 +1,8 @@
 import type { RequestHandler } from 'express'
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import { proveWrite } from '../barrier.ts'
 import type { Events, Telemetry } from '../telemetry.ts'
+import { refusalOfWrites } from '../write-refusals.ts'
 import { firstSeries } from './metrics/first.ts'
 import { openInstrument } from './metrics/instrument.ts'
 import { lineMetrics } from './metrics/line.ts'
@@ -21,7 +23,16 @@ const redisUp: ReadMetric<boolean> = {
 }
 
 const eventMetrics: readonly EventMetric[] = [...lineMetrics, ...processMetrics]
-const readMetrics: readonly Metric[] = [redisUp, ...logMetrics, ...queueMetrics, ...pipelineMetrics]
+/** As `/readyz` asks; whatever the refusal, the alert on it names the way to the reason. */
+const redisWritable: ReadMetric<boolean> = {
+  name: 'orders_redis_takes_writes',
+  type: 'gauge',
+  help: 'Whether Redis takes a write from this process: 0 while it is a replica, full, or lacks disk or replicas; absent while it does not answer.',
+  by: 'all',
+  read: (writable) => [[writable ? 1 : 0]],
+}
+
+const readMetrics: readonly Metric[] = [redisUp, redisWritable, ...logMetrics, ...queueMetrics, ...pipelineMetrics]
 
 /** Every metric of ours; beside them stand those that prom-client has of any Node process. */
 export const metrics = [...eventMetrics, ...readMetrics]
@@ -46,6 +57,11 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
       remember(readEveryMs, () => app.ask.time().then(() => true)),
       false,
     ),
+    reading(
+      registry,
+      [redisWritable],
+      remember(readEveryMs, () => takesWrites(app)),
+    ),
     reading(registry, logMetrics, async () => app.telemetry.droppedLines()),
     reading(registry, queueMetrics, openQueueReader(app)),
     ...(whole ? [reading(registry, pipelineMetrics, remember(readEveryMs, openPipelineReader(app, app.ask)))] : []),
@@ -53,6 +69,17 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
   return async (_request, response) => {
     await Promise.all(readings.map((read) => read()))
     response.type(registry.contentType).send(await registry.metrics())
+  }
+}
+
+/** @throws what Redis says when it does not answer */
+async function takesWrites({ ask, partitions, instance }: ApiApp): Promise<boolean> {
+  try {
+    await Promise.all(partitions.map((keys) => proveWrite(ask, keys, instance)))
+    return true
+  } catch (error) {
+    if (refusalOfWrites(error) === undefined) throw error
+    return false
   }
 }
 

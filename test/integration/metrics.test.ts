@@ -255,6 +255,28 @@ test('while Redis does not answer a scrape ends within its limit, with what the 
   redis.disconnect()
 })
 
+test('a Redis that answers and refuses writes is said by a metric of its own', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  await using orders = spawnOrders(['run', 'api'], envOf(server.url))
+  const api = { url: await orders.apiUrl() }
+  const redis = new Redis(server.url)
+  expect((await scrape(api.url)).sum('orders_redis_takes_writes')).toBe(1)
+  for (const [refused, takes] of [
+    ['1', 0],
+    ['0', 1],
+  ] as const) {
+    await redis.config('SET', 'min-replicas-to-write', refused)
+    await until(
+      'the metric to follow',
+      () => scrape(api.url),
+      (told) => told.sum('orders_redis_takes_writes') === takes && told.sum('orders_redis_up') === 1,
+    )
+  }
+  redis.disconnect()
+})
+
 test('however many scrape at once, Redis is read once', async (context) => {
   requireRedisServer(context)
   await using redisServer = await spawnRedisServer()
