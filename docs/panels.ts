@@ -45,6 +45,12 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       about: 'Anything but 0 is an alarm: npm run verify says what does not balance.',
     },
     {
+      title: 'Orders deleted unread',
+      unit: 'short',
+      queries: [['max by (stage) (orders_unaccounted)', '{{stage}}']],
+      about: 'Missing and not written off: npm run verify says more.',
+    },
+    {
       title: 'Paused and held back',
       unit: 'short',
       queries: [

@@ -5,7 +5,8 @@ import { messageOf, OrdersError } from '../errors.ts'
 import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
 import { fullestOf } from '../redis.ts'
-import { readBooks, waitingForAny } from '../stages/books.ts'
+import { openBacklog, totalOf } from '../stages/backlog.ts'
+import { readBooks } from '../stages/books.ts'
 import { summarize } from '../stages/invalid-read.ts'
 import { type Board, leaderboard, type RankedUser } from '../stages/leaderboard.ts'
 import { readStatus, type Status } from '../stages/status.ts'
@@ -64,7 +65,11 @@ export const snapshot = z
     ),
     books: z.object({
       balanced: z.boolean().nullable().meta({ description: 'null where it could not be told.' }),
-      differences: z.array(z.string()),
+      differences: z
+        .array(z.string())
+        .meta({ description: 'Orders that are missing, and what else does not balance.' }),
+      lost: count.meta({ description: 'Orders written off as lost, of all stages.' }),
+      notes: z.array(z.string()),
     }),
     memory: z
       .object({ used_bytes: count, most_bytes: count.nullable() })
@@ -91,6 +96,7 @@ const lateMs = 2_000
 export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' | 'control'>): () => Promise<Snapshot> {
   const { config, redis, partitions, control } = app
   const timeline = followTimeline(redis, control)
+  const backlog = openBacklog(app)
   const rates = openRates()
   const books = remember(booksMs, () => readBooksIn(app))
   const failed = remember(failedMs, () => readFailed(app))
@@ -105,7 +111,7 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
     (await readTop(redis, partitions, board, { limit: shownUsers, offset: 0 })).users
   return async () => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
-      readStatus(redis, app),
+      readStatus(redis, app, backlog),
       top('spend').catch(() => []),
       top('orders').catch(() => []),
       books(),
@@ -126,21 +132,21 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
         spend: bySpend.map(({ userId, score }) => ({ user_id: userId, spend_minor: score })),
         orders: byOrders.map(({ userId, score }) => ({ user_id: userId, orders: score })),
       },
-      books: rare[0] ?? { balanced: null, differences: [] },
+      books: rare[0] ?? { ...unknownBooks },
       failed: rare[1] ?? [],
       memory: rare[2] ?? null,
     }
   }
 }
 
-function totalsOf({ counters, totals, invalid }: Status): Snapshot['totals'] {
+function totalsOf({ counters, totals, invalid, stages }: Status): Snapshot['totals'] {
   const of = (name: string): number => counters[name] ?? 0
   return {
     received: of('received'),
     admitted: of('admitted'),
     duplicates: of('duplicates'),
     rejected: of('rejected'),
-    waiting: waitingForAny(counters),
+    waiting: totalOf(stages),
     counted: totals.orders,
     ranked: of('ranked'),
     revenue_minor: totals.minor,
@@ -162,12 +168,15 @@ function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
 
 type Place = Pick<App, 'redis' | 'partitions'>
 
+const unknownBooks: Snapshot['books'] = { balanced: null, differences: [], lost: 0, notes: [] }
+
 async function readBooksIn({ redis, partitions }: Place): Promise<Snapshot['books']> {
   try {
-    const { balanced, differences } = await readBooks(redis, partitions)
-    return { balanced, differences: [...differences] }
+    const { balanced, losses, differences, notes, stages } = await readBooks(redis, partitions)
+    const lost = stages.reduce((sum, stage) => sum + stage.lost, 0)
+    return { balanced, differences: [...losses, ...differences], lost, notes: [...notes] }
   } catch (error) {
-    if (error instanceof OrdersError) return { balanced: null, differences: [messageOf(error)] }
+    if (error instanceof OrdersError) return { ...unknownBooks, differences: [messageOf(error)] }
     throw error
   }
 }

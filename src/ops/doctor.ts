@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
+import { missingOrders } from './checks/books.ts'
 import type { Finding, Level } from './checks/finding.ts'
 import { examineQueue, examineRedis } from './checks.ts'
 import { defineCommand, flag } from './command.ts'
@@ -15,7 +16,8 @@ async function examine(config: Config): Promise<Finding[]> {
 async function connectAndExamine(config: Config): Promise<Finding[]> {
   try {
     await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
-    return await examineRedis(app, roleNames)
+    const findings = await examineRedis(app, roleNames)
+    return findings.some(({ check }) => check === 'emulator') ? findings : [...findings, await missingOrders(app)]
   } catch (error) {
     return [{ check: 'redis', level: 'error', found: messageOf(error) }]
   }

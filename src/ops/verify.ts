@@ -6,6 +6,7 @@ import { type Books, readBooks } from '../stages/books.ts'
 import { type Audit, mostExamples } from '../stages/compare.ts'
 import { type Repaired, repair } from '../stages/repair.ts'
 import type { Sum } from '../stages/tail.ts'
+import { type WrittenOff, writeOff } from '../stages/write-off.ts'
 import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag } from './command.ts'
@@ -20,9 +21,12 @@ export interface Verification {
   readonly audit?: Audit
   /** What a repair did, and what had been found before it. */
   readonly repaired?: Repaired & { readonly found: Audit }
+  /** What a write-off booked as lost, or what it would. */
+  readonly writtenOff?: { readonly booked: boolean; readonly orders: WrittenOff }
 }
 
 type Depth = { readonly deep: boolean; readonly repair: boolean; readonly force: boolean }
+type WriteOff = { readonly 'write-off': boolean; readonly yes: boolean }
 
 /** Verifies the books, in detail if `deep`; with `repair` mends what is not right and verifies again. */
 export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
@@ -56,20 +60,31 @@ async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Ve
 
 const shownUsers = 20
 
-export function verificationLines({ verdict, books, audit, repaired }: Verification): string[] {
-  const differences = [...books.differences, ...(audit?.differences ?? [])]
+export function verificationLines({ verdict, books, audit, repaired, writtenOff }: Verification): string[] {
+  const found = [...books.notes, ...books.losses, ...books.differences, ...(audit?.differences ?? [])]
   return [
     ...(repaired ? [...repairLines(repaired), ''] : []),
     ...booksLines(books),
     ...(audit ? ['', ...auditLines(audit)] : []),
     '',
-    ...differences,
+    ...found,
+    ...(writtenOff ? [writeOffLine(writtenOff)] : []),
     closing({ verdict, books, ...(audit && { audit }) }),
   ]
 }
 
+function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']>): string {
+  const each = Object.entries(orders).map(([stage, count]) => `${stage} ${number(count)}`)
+  if (each.length === 0) return 'Nothing was written off: no order that can be measured is missing.'
+  if (booked) return `Written off as lost: ${each.join(', ')}.`
+  return `Would be written off as lost: ${each.join(', ')}. Nothing is booked yet: orders verify --write-off --yes does it.`
+}
+
 function closing({ verdict, books, audit }: Verification): string {
   if (verdict === 'undecided') return 'Nothing wrong was found, but not all could be compared.'
+  if (books.losses.length > 0 && books.differences.length === 0) {
+    return 'The books do not balance: orders were deleted unread. See OrdersLost in docs/runbook.md; --write-off books them as lost.'
+  }
   if (!books.balanced) return 'The books do not balance.'
   if (!audit) return 'The books balance. Users, leaderboards and global stats are compared with --deep.'
   if (verdict === 'right') return 'All is right.'
@@ -84,21 +99,22 @@ function booksLines({
   admitted,
   duplicates,
   rejected,
+  lost,
   waiting,
   stages,
   applied,
   totals,
   invalid,
 }: Books): string[] {
-  const columns = ['stage', 'in', 'passed', 'duplicates', 'rejected', 'missed', 'waiting', 'in stream']
+  const columns = ['stage', 'in', 'passed', 'duplicates', 'rejected', 'missed', 'lost', 'waiting', 'in stream']
   const rows = stages.map(({ stage, measured, ...of }) => [
     stage,
-    ...[of.in, of.passed, of.duplicates, of.rejected, of.missed, of.waiting].map(number),
+    ...[of.in, of.passed, of.duplicates, of.rejected, of.missed, of.lost, of.waiting].map(number),
     measured === null ? '?' : number(measured),
   ])
   return [
     `received ${number(received)} = admitted ${number(admitted)} + duplicates ${number(duplicates)}` +
-      ` + rejected ${number(rejected)} + waiting ${number(waiting)}`,
+      ` + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
     `counted ${number(applied)}, global stats ${number(totals.orders)} orders, ${amount(totals.minor)} revenue`,
     `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
     '',
@@ -143,16 +159,21 @@ function repairLines({ users, before, after, found }: Repaired & { found: Audit 
 export const verifyCommand = defineCommand({
   name: 'verify',
   about:
-    'Verifies the books: everything that came in is counted, rejected, a duplicate or waiting. Exit code 1 if not all is right.',
+    'Verifies the books: everything that came in is counted, rejected, a duplicate, lost or waiting. Exit code 1 if not all is right.',
   options: {
     deep: flag("also every user's totals with both leaderboards and the global stats, while all goes on"),
     repair: flag('deep, and rebuilds leaderboards and global stats by the totals of the users if they are not right'),
     force: flag("repairs also where it looks as if the users' totals were what is wrong"),
+    'write-off': flag('says what it would book as lost: orders that were deleted before a stage had committed them'),
+    yes: flag('with --write-off: books them, while orders flow'),
     json: flag(`as JSON on one line, with up to ${mostExamples} users`),
   },
-  run: async ({ config, options: { json, ...depth }, signal, print }) => {
+  run: async ({ config, options: { json, ...options }, signal, print }) => {
+    if (options.yes && !options['write-off']) {
+      throw new OrdersError('ORD_USAGE', 'orders verify: --yes goes with --write-off: see orders verify --help.')
+    }
     await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
-    const verification = await verify(app, depth, signal).catch((error: unknown) => {
+    const verification = await writeOffAndVerify(app, options, signal).catch((error: unknown) => {
       if (failure(error).status !== 503) throw error
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })
     })
@@ -165,6 +186,16 @@ export const verifyCommand = defineCommand({
     if (verification.verdict !== 'right') process.exitCode = 1
   },
 })
+
+async function writeOffAndVerify(app: App, options: Depth & WriteOff, signal: AbortSignal): Promise<Verification> {
+  if (!options['write-off']) return verify(app, options, signal)
+  const orders = await writeOff(app, options.yes ? 'write' : 'plan')
+  if (options.yes && Object.keys(orders).length > 0) {
+    const action = { action: 'orders verify --write-off', by: operatingUser(), what: JSON.stringify(orders) }
+    await recordAction(app, action)
+  }
+  return { ...(await verify(app, options, signal)), writtenOff: { booked: options.yes, orders } }
+}
 
 /** JSON knows no bigint: sums beyond 2^53 are rounded. */
 const jsonValue = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)

@@ -1,22 +1,25 @@
--- Reads the books at one moment; writes nothing.
+-- Reads the books at one moment, and books what is missing as lost if it is asked to; else it writes nothing.
 -- KEYS[1] counters   [2] global stats   [3] invalid stream   [4] invalid list   [5..] per stage its stream, then the sorted
 --   sets of the invalid channel
--- ARGV[1] most entries   [2] most bytes to look at per stage
--- ARGV[3..] per stage its group, and 1 where only entries with field c were counted as they came in, else 0
+-- ARGV[1] most entries   [2] most bytes to look at per stage   [3] 'write' books what is missing, 'plan' only says how much
+--   that would be, 'read' does neither
+-- ARGV[4] a JSON array, per stage { group, lost, ins, outs }: its consumer group, its counter of lost orders, and those of
+--   what came in and of what it is done with, lost orders aside
 --
 -- Replies { counters (names and values in turn), { total_orders, total_revenue_minor }, { length of the invalid stream,
--- of the list, of the sorted sets together }, per stage the orders that wait in its stream for its group }; -1 where
--- there is more to look at. Without a group all of the stream waits for it. A pending entry that is no longer in the stream has no orders.
+-- of the list, of the sorted sets together }, per stage the orders that wait in its stream for its group, per stage the
+-- orders booked as lost }. Waiting is -1 where there is more to look at; then nothing is booked. Without a group all of the
+-- stream waits for it. A pending entry that is no longer in the stream has no orders, and neither has one without field c:
+-- another process wrote it, and it is counted when it is committed.
 
-local most_entries, most_bytes = tonumber(ARGV[1]), tonumber(ARGV[2])
-local stages = (#ARGV - 2) / 2
+local most_entries, most_bytes, mode, stages = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
 local readers = {} -- stream -> group -> true
-for i = 1, stages do
+for i, stage in ipairs(stages) do
   readers[KEYS[4 + i]] = readers[KEYS[4 + i]] or {}
-  readers[KEYS[4 + i]][ARGV[1 + 2 * i]] = true
+  readers[KEYS[4 + i]][stage.group] = true
 end
 
-local function look(stream, entry, group, only_counted) -- as decodeEntry in consume.ts; gives orders and bytes
+local function look(stream, entry, group) -- as decodeEntry in consume.ts; gives orders and bytes
   local fields, said, counted, alone, bytes = entry[2], nil, false, group, 0
   for i = 1, #fields, 2 do
     if fields[i] == 'n' then said = said or fields[i + 1] end
@@ -24,27 +27,30 @@ local function look(stream, entry, group, only_counted) -- as decodeEntry in con
     if fields[i] == 'g' then alone = fields[i + 1] end
     bytes = bytes + #fields[i + 1]
   end
-  if alone ~= group and readers[stream][alone] or only_counted and not counted then return 0, bytes end
+  if alone ~= group and readers[stream][alone] or not counted then return 0, bytes end
   local orders = tonumber(said or '1') or 1
   return orders >= 1 and orders <= 10000 and orders % 1 == 0 and orders or 1, bytes
 end
 
-local function last_delivered(stream, name)
+local function group_of(stream, name)
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local info = {}
     for i = 1, #group, 2 do info[group[i]] = group[i + 1] end
-    if info.name == name then return info['last-delivered-id'] end
+    if info.name == name then return info['last-delivered-id'], tonumber(info.lag or 0) end -- Redis 6 has no lag
   end
+  return nil, 0
 end
 
-local function waiting(stream, group, only_counted)
+local function waiting(stream, group)
   if redis.call('EXISTS', stream) == 0 then return 0 end
-  local delivered = last_delivered(stream, group)
+  local delivered, lag = group_of(stream, group)
   if delivered and redis.call('XPENDING', stream, group)[1] > most_entries then return -1 end
+  -- A deletion leaves the lag too high for good, so it counts only where the stream is as long.
+  if lag > most_entries and redis.call('XLEN', stream) > most_entries then return -1 end
   local orders, seen, bytes = 0, 0, 0
   local function add(entries)
     for _, entry in ipairs(entries) do
-      local more, size = look(stream, entry, group, only_counted)
+      local more, size = look(stream, entry, group)
       orders, seen, bytes = orders + more, seen + 1, bytes + size
     end
     return seen <= most_entries and bytes <= most_bytes
@@ -61,12 +67,34 @@ local function waiting(stream, group, only_counted)
   end
 end
 
-local groups, orders = 0, {}
-for i = 1, stages do orders[i] = waiting(KEYS[4 + i], ARGV[1 + 2 * i], ARGV[2 + 2 * i] == '1') end
-for i = 5 + stages, #KEYS do groups = groups + redis.call('ZCARD', KEYS[i]) end
-return {
-  redis.call('HGETALL', KEYS[1]),
-  redis.call('HMGET', KEYS[2], 'total_orders', 'total_revenue_minor'),
-  { redis.call('XLEN', KEYS[3]), redis.call('LLEN', KEYS[4]), groups },
-  orders,
-}
+local function sum_of(names) -- nil where one is no whole number
+  local sum = 0
+  for _, name in ipairs(names) do
+    local value = redis.call('HGET', KEYS[1], name) or '0'
+    if not value:match('^%-?%d+$') then return nil end
+    sum = sum + tonumber(value)
+  end
+  return sum
+end
+
+--- What is missing beyond what is booked. Orders that came back are taken off again, down to none.
+local function to_book(stage, held)
+  local ins, outs, lost = sum_of(stage.ins), sum_of(stage.outs), sum_of({ stage.lost })
+  if held < 0 or not (ins and outs and lost) then return 0 end
+  return math.max(ins - outs - lost - held, -lost)
+end
+
+local groups, orders, booked = 0, {}, {}
+for i, stage in ipairs(stages) do
+  orders[i] = waiting(KEYS[4 + i], stage.group)
+  booked[i] = mode == 'read' and 0 or to_book(stage, orders[i])
+end
+for i = 5 + #stages, #KEYS do groups = groups + redis.call('ZCARD', KEYS[i]) end
+local totals = redis.call('HMGET', KEYS[2], 'total_orders', 'total_revenue_minor')
+local invalid = { redis.call('XLEN', KEYS[3]), redis.call('LLEN', KEYS[4]), groups }
+if mode == 'write' then
+  for i, stage in ipairs(stages) do
+    if booked[i] ~= 0 then redis.call('HINCRBY', KEYS[1], stage.lost, string.format('%.0f', booked[i])) end
+  end
+end
+return { redis.call('HGETALL', KEYS[1]), totals, invalid, orders, booked }

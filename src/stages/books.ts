@@ -5,51 +5,27 @@ import { rejectGroupNames } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
 import { loadScript, runScript } from '../script.ts'
 import { aggregate, type Totals } from './aggregate.ts'
-import { inflowOf, missedBy, outflowOf, pipeline, rejectedBy } from './pipeline.ts'
+import { type Counters, insOf, outsOf, waitingFor } from './counters.ts'
+import { lossOf, notesOf, surplusOf } from './findings.ts'
+import { foreignBy, lostBy, missedBy, pipeline, rejectedBy } from './pipeline.ts'
 import type { Stage } from './stage.ts'
 
 const script = loadScript(import.meta.url)
 
-type Counters = Readonly<Record<string, number>>
-
-/** Sums over all partitions. What is no whole number is left out: somebody else wrote it. */
-export async function readCounters(redis: RedisClient, partitions: readonly Keys[]): Promise<Record<string, number>> {
-  const read = await Promise.all(partitions.map(({ counters }) => redis.hgetall(counters)))
-  return sumOf(
-    read.map((counters) => {
-      const numbers = Object.entries(counters).map(([name, value]): [string, number] => [name, Number(value)])
-      return Object.fromEntries(numbers.filter(([, value]) => Number.isSafeInteger(value)))
-    }),
-  )
-}
-
-function sumOf(all: readonly Counters[]): Record<string, number> {
-  const sums: Record<string, number> = {}
-  for (const [name, value] of all.flatMap(Object.entries<number>)) sums[name] = (sums[name] ?? 0) + value
-  return sums
-}
-
-/** Orders that came in and did not go out. The counters are read at one moment, so this is exact. */
-export function waitingFor(stage: Stage, counters: Counters): number {
-  const of = (name: string): number => counters[name] ?? 0
-  const out = [...outflowOf(stage), missedBy(stage)].reduce((sum, name) => sum + of(name), 0)
-  return of(inflowOf(stage.from)) - out
-}
-
-/** Orders that wait for any stage, or are in its hands. */
-export function waitingForAny(counters: Counters): number {
-  return pipeline.reduce((sum, stage) => sum + Math.max(0, waitingFor(stage, counters)), 0)
-}
-
-/** A stage's orders: in = passed + duplicates + rejected + missed + waiting. */
+/** A stage's orders: in = passed + duplicates + rejected + missed + lost + waiting. */
 export interface StageBooks {
   readonly stage: string
+  /** With those that no stage of ours wrote. */
   readonly in: number
   readonly passed: number
   readonly duplicates: number
   readonly rejected: number
   /** Had gone by before the stage was added to the line. */
   readonly missed: number
+  /** Were deleted before the stage had committed them, and are written off. */
+  readonly lost: number
+  /** Of those that came in: no stage of ours wrote them. */
+  readonly foreign: number
   /** By the counters: what came in and did not go out. */
   readonly waiting: number
   /** What its stream really holds for it; null where that is too much to look at. */
@@ -64,6 +40,7 @@ export interface Books {
   readonly admitted: number
   readonly duplicates: number
   readonly rejected: number
+  readonly lost: number
   readonly waiting: number
   readonly stages: readonly StageBooks[]
   /** What aggregate has counted by its counter, and what the global stats say. */
@@ -75,8 +52,10 @@ export interface Books {
     readonly groups: number
     readonly balanced: boolean
   }
-  /** One plain sentence each. */
+  /** One plain sentence each: orders that are missing and not written off, what else does not balance, what to know besides. */
+  readonly losses: readonly string[]
   readonly differences: readonly string[]
+  readonly notes: readonly string[]
 }
 
 /**
@@ -85,8 +64,9 @@ export interface Books {
  * @throws OrdersError ORD_REDIS_REPLY where the script cannot run: a key has another type, or Redis is the emulator.
  */
 export async function readBooks(redis: RedisClient, partitions: readonly Keys[]): Promise<Books> {
-  const books = await Promise.all(partitions.map((keys) => readBooksOf(redis, keys)))
-  return books.reduce(added)
+  const all = await Promise.all(partitions.map((keys) => readBooksOf(redis, keys)))
+  const books = all.reduce(added)
+  return { ...books, notes: notesOf(books.stages) }
 }
 
 /** A stage of which one partition holds too much to be measured is not measured. */
@@ -102,6 +82,7 @@ function added(one: Books, other: Books): Books {
     stages,
     totals: sums(one.totals, other.totals),
     invalid: { ...sums(one.invalid, other.invalid), balanced: one.invalid.balanced && other.invalid.balanced },
+    losses: [...one.losses, ...other.losses],
     differences: [...one.differences, ...other.differences],
   }
 }
@@ -115,38 +96,42 @@ function sums<T extends object>(one: T, other: T): { [K in keyof T]: T[K] } {
 }
 
 async function readBooksOf(redis: RedisClient, keys: Keys): Promise<Books> {
-  const [flat, [orders, minor], [stream, list, groups], measured] = await read(redis, keys)
-  const all = pairs(flat)
-  const counters = Object.fromEntries(all.filter(([, value]) => Number.isSafeInteger(value)))
-  const totals = { orders: whole(orders), minor: whole(minor) }
+  const { fields, counters, totals, invalid: lengths, held } = await measure(redis, keys)
+  const [orders, minor] = totals
+  const [stream, list, groups] = lengths
   const invalid = { stream, list, groups, balanced: stream === list && list === groups }
   const of = (name: string): number => counters[name] ?? 0
-  const stages = pipeline.map((stage, at) => stageBooks(stage, counters, measured[at] ?? -1))
+  const stages = pipeline.map((stage, at) => stageBooks(stage, counters, held[at] ?? null))
   const applied = of(aggregate.counts)
-  const found = [
-    ...all.flatMap(([name]) => (name in counters ? [] : [`The counter ${name} is no whole number.`])),
-    ...stages.filter(({ balanced }) => !balanced).map(stageDifference),
+  const differences = [
+    ...fields.flatMap((name) => (name in counters ? [] : [`The counter ${name} is no whole number.`])),
+    ...stages.flatMap(surplusOf),
     ...([orders, minor].every((total) => total === null || /^-?\d+$/.test(total))
       ? []
       : ['The global stats are no numbers.']),
-    ...(totals.orders === applied ? [] : [`The global stats count ${totals.orders} orders, the stage has ${applied}.`]),
+    ...(whole(orders) === applied ? [] : [`The global stats count ${whole(orders)} orders, the stage has ${applied}.`]),
     ...(invalid.balanced
       ? []
       : [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]),
   ]
-  const differences = keys.partition === undefined ? found : found.map((told) => `Partition ${keys.partition}: ${told}`)
+  const losses = stages.flatMap(lossOf)
+  const placed = (sentence: string): string =>
+    keys.partition === undefined ? sentence : `Partition ${keys.partition}: ${sentence}`
   return {
-    balanced: differences.length === 0,
+    balanced: losses.length + differences.length === 0,
     received: of('received'),
     admitted: of('admitted'),
     duplicates: of('duplicates'),
     rejected: of('rejected'),
+    lost: stages[0]?.lost ?? 0,
     waiting: stages[0]?.waiting ?? 0,
     stages,
     applied,
-    totals,
+    totals: { orders: whole(orders), minor: whole(minor) },
     invalid,
-    differences,
+    losses: losses.map(placed),
+    differences: differences.map(placed),
+    notes: [],
   }
 }
 
@@ -155,27 +140,22 @@ function whole(field: string | null): number {
   return Number.isFinite(value) ? value : 0
 }
 
-/** @param held orders in its stream; -1 where that could not be measured */
-function stageBooks(stage: Stage, counters: Counters, held: number): StageBooks {
+function stageBooks(stage: Stage, counters: Counters, measured: number | null): StageBooks {
   const of = (name: string): number => counters[name] ?? 0
   const waiting = waitingFor(stage, counters)
-  const measured = held < 0 ? null : held
   return {
     stage: stage.name,
-    in: of(inflowOf(stage.from)),
+    in: insOf(stage).reduce((sum, name) => sum + of(name), 0),
     passed: of(stage.counts),
     duplicates: stage.from === 'raw' ? of('duplicates') : 0,
     rejected: of(rejectedBy(stage)),
     missed: of(missedBy(stage)),
+    lost: of(lostBy(stage)),
+    foreign: of(foreignBy(stage)),
     waiting,
     measured,
     balanced: measured === null ? waiting >= 0 : waiting === measured,
   }
-}
-
-function stageDifference({ stage, waiting, measured }: StageBooks): string {
-  if (measured === null) return `Stage ${stage}: ${-waiting} orders more have gone out than came in.`
-  return `Stage ${stage}: ${waiting} orders wait by the counters, its stream holds ${measured} for it.`
 }
 
 /**
@@ -190,21 +170,49 @@ const replies = z.tuple([
   z.tuple([z.string().nullable(), z.string().nullable()]),
   z.tuple([z.int(), z.int(), z.int()]),
   z.array(z.int()),
+  z.array(z.int()),
 ])
 
-async function read(redis: RedisClient, keys: Keys): Promise<z.output<typeof replies>> {
+/** What one partition held at one moment. */
+export interface Measured {
+  /** Names of all counters, and the values of those that are whole numbers. */
+  readonly fields: readonly string[]
+  readonly counters: Counters
+  readonly totals: readonly [orders: string | null, minor: string | null]
+  readonly invalid: readonly [stream: number, list: number, groups: number]
+  /** Per stage the orders in its stream; null where that could not be measured. */
+  readonly held: readonly (number | null)[]
+  /** Per stage the orders that were written off as lost, or would be. */
+  readonly lost: readonly number[]
+}
+
+/**
+ * Measures the books of a partition by one script, which makes every difference exact while orders flow.
+ * @param mode `write` also books what is missing as lost, `plan` only says how much that would be
+ * @throws OrdersError ORD_REDIS_REPLY as readBooks
+ */
+export async function measure(
+  redis: RedisClient,
+  keys: Keys,
+  mode: 'read' | 'plan' | 'write' = 'read',
+): Promise<Measured> {
   const streams = pipeline.map(({ from }) => keys.stream[from])
   const groups = rejectGroupNames.map(keys.invalidGroup)
   const names = [keys.counters, keys.globalStats, keys.invalid, keys.invalidOrders, ...streams, ...groups]
-  const stages = pipeline.flatMap(({ name, from }) => [name, from === 'raw' ? 1 : 0])
-  const reply = await runScript(redis, script, names, [mostEntries, mostBytes, ...stages]).catch((error: unknown) => {
+  const stages = pipeline.map((stage) => {
+    return { group: stage.name, lost: lostBy(stage), ins: insOf(stage), outs: outsOf(stage) }
+  })
+  const args = [mostEntries, mostBytes, mode, JSON.stringify(stages)]
+  const reply = await runScript(redis, script, names, args).catch((error: unknown) => {
     throw new OrdersError('ORD_REDIS_REPLY', `Redis cannot read the books (${messageOf(error)}).`, { cause: error })
   })
   const parsed = replies.safeParse(reply)
-  if (parsed.success) return parsed.data
-  throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to books.lua in an unknown shape.', { cause: parsed.error })
-}
-
-function pairs(flat: readonly string[]): [name: string, value: number][] {
-  return flat.flatMap((name, at): [string, number][] => (at % 2 === 0 ? [[name, Number(flat[at + 1])]] : []))
+  if (!parsed.success) {
+    throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to books.lua in an unknown shape.', { cause: parsed.error })
+  }
+  const [flat, totals, invalid, held, lost] = parsed.data
+  const all = flat.flatMap((name, at) => (at % 2 === 0 ? [[name, Number(flat[at + 1])] as const] : []))
+  const counters = Object.fromEntries(all.filter(([, value]) => Number.isSafeInteger(value)))
+  const fields = all.map(([name]) => name)
+  return { fields, counters, totals, invalid, held: held.map((orders) => (orders < 0 ? null : orders)), lost }
 }

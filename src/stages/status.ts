@@ -3,15 +3,12 @@ import type { RedisClient } from '../redis.ts'
 import { readSteering, type Steering } from '../steering.ts'
 import { timeMs } from '../time.ts'
 import { readGlobalStats, type Totals } from './aggregate.ts'
-import { readCounters, waitingFor } from './books.ts'
+import { openBacklog, type StageBacklog } from './backlog.ts'
 import { groupNamed } from './groups.ts'
 import { pipeline } from './pipeline.ts'
 import type { Stage } from './stage.ts'
 
-export interface StageStatus {
-  readonly stage: string
-  /** Orders come in for the stage and not committed by it: waiting or in hand. */
-  readonly waiting: number
+export interface StageStatus extends StageBacklog {
   /** Entries delivered to a consumer and not acknowledged. */
   readonly pending: number
   /** How long ago the oldest of them came to the stage; null where none is pending. */
@@ -39,24 +36,31 @@ export interface Whole {
   readonly control: ControlKeys
 }
 
-/** Of all partitions together. */
-export async function readStatus(redis: RedisClient, { partitions, control }: Whole): Promise<Status> {
+/**
+ * Of all partitions together.
+ * @param readBacklog for who reads again and again; else what is missing is measured each time
+ */
+export async function readStatus(
+  redis: RedisClient,
+  { partitions, control }: Whole,
+  readBacklog = openBacklog({ redis, partitions }),
+): Promise<Status> {
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
-  const [time, counters, totals, invalid, paused, ...groups] = await Promise.all([
+  const [time, backlog, totals, invalid, paused, ...groups] = await Promise.all([
     redis.time(),
-    readCounters(redis, partitions),
+    readBacklog(),
     readGlobalStats(redis, partitions),
     Promise.all(invalids).then((lengths) => lengths.reduce((sum, length) => sum + length)),
     readSteering(redis, control),
     ...pipeline.map((stage) => readGroups(redis, partitions, stage)),
   ])
   const atMs = timeMs(time)
-  const stages = pipeline.map((stage, at) => {
+  const stages = backlog.stages.map((stage, at) => {
     const { oldestMs = null, ...group } = groups[at] ?? nothing
     const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
-    return { stage: stage.name, waiting: waitingFor(stage, counters), ...group, oldestPendingMs }
+    return { ...stage, ...group, oldestPendingMs }
   })
-  return { atMs, counters, totals, invalid, stages, paused }
+  return { atMs, counters: backlog.counters, totals, invalid, stages, paused }
 }
 
 interface Group extends Pick<StageStatus, 'pending' | 'lag' | 'consumers'> {

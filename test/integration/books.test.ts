@@ -2,7 +2,8 @@ import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { Partition } from '../../src/app.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
-import { type Books, readBooks, readCounters, waitingForAny } from '../../src/stages/books.ts'
+import { type Books, readBooks } from '../../src/stages/books.ts'
+import { readCounters, waitingFor } from '../../src/stages/counters.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
 import { readOldest } from '../../src/stages/invalid-read.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
@@ -255,7 +256,8 @@ test('a stage that is added to a running system misses what had gone by, and not
   const done = { in: 130, passed: 30, missed: 100, waiting: 0, measured: 0 }
   const after = await books()
   expect(after).toMatchObject({ ...balanced, stages: [{}, {}, done] })
-  expect(waitingForAny(await readCounters(redis, [keys]))).toBe(0)
+  const counters = await readCounters(redis, [keys])
+  expect(pipeline.map((stage) => waitingFor(stage, counters))).toEqual([0, 0, 0])
   await ensureGroups(redis, keys)
   expect(await books()).toEqual(after)
 

@@ -1,9 +1,10 @@
 import type { App } from '../../app.ts'
 import { rejectCodes } from '../../messages.ts'
 import { fullestOf, type RedisClient } from '../../redis.ts'
+import { openBacklog } from '../../stages/backlog.ts'
 import { readBooks } from '../../stages/books.ts'
 import { generationNow, meanBucket } from '../../stages/ledger.ts'
-import { outflowOf, pipeline } from '../../stages/pipeline.ts'
+import { foreignBy, lostBy, outflowOf, pipeline } from '../../stages/pipeline.ts'
 import { readStatus, type StageStatus, type Status } from '../../stages/status.ts'
 import { remember } from '../remember.ts'
 import { parts } from '../routes/steering.ts'
@@ -25,13 +26,15 @@ const booked = [
   'received',
   ...pipeline.flatMap((stage) => (stage.from === 'raw' ? outflowOf(stage) : [stage.counts])),
   ...['replayed', 'discarded'],
+  ...pipeline.map(lostBy),
+  ...pipeline.filter(({ from }) => from !== 'raw').map(foreignBy),
 ]
 
 /** Of the whole pipeline: served by the API alone, so that sums over processes are right. */
 export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
   ofApi(
     'orders_booked_total',
-    'Orders by the books in Redis, which are exact whatever process was killed. received = admitted + duplicates + rejected + waiting.',
+    'Orders by the books in Redis, which are exact whatever process was killed. received = admitted + duplicates + rejected + validate:lost + waiting; what no stage of ours wrote is foreign.',
     {
       type: 'counter',
       labels: { counter: booked },
@@ -58,7 +61,12 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
     labels: { part: parts },
     read: ({ status }) => parts.map((part): Sample => [part in status.paused ? 1 : 0, part]),
   }),
-  ofApi('orders_books_differences', 'What does not balance in the books; read once a minute.', {
+  ofStages(
+    'orders_unaccounted',
+    'Orders that were deleted from the stream of a stage before it had committed them, and are not written off. Absent while so much waits that it cannot be measured.',
+    ({ unaccounted }) => (unaccounted === null ? null : Math.max(0, unaccounted)),
+  ),
+  ofApi('orders_books_differences', 'What does not balance in the books, missing orders aside; read once a minute.', {
     read: ({ differences }) => [[differences]],
   }),
   ofApi(
@@ -85,7 +93,11 @@ function ofApi(name: string, help: string, rest: Rest): ReadMetric<PipelineReadi
   return { name, type: 'gauge', help, by: 'api', ...rest }
 }
 
-function ofStages(name: string, help: string, read: (status: StageStatus) => number): ReadMetric<PipelineReading> {
+function ofStages(
+  name: string,
+  help: string,
+  read: (status: StageStatus) => number | null,
+): ReadMetric<PipelineReading> {
   return ofApi(name, help, {
     labels: { stage: stages },
     read: ({ status }) => status.stages.map((stage): Sample => [read(stage), stage.stage]),
@@ -94,6 +106,7 @@ function ofStages(name: string, help: string, read: (status: StageStatus) => num
 
 /** It takes Redis some 10 ms where much waits. */
 const rarelyMs = 60_000
+const measureEveryMs = 10_000
 
 /**
  * Reads all of it in two round trips, most of it in the first: commands of one moment go in one write.
@@ -102,9 +115,10 @@ const rarelyMs = 60_000
 export function openPipelineReader(app: App, redis: RedisClient): () => Promise<PipelineReading> {
   const books = remember(rarelyMs, async () => (await readBooks(redis, app.partitions)).differences.length)
   const ledger = remember(rarelyMs, () => readLedger(app, redis))
+  const backlog = openBacklog({ ...app, redis }, { everyMs: measureEveryMs })
   return async () => {
     const [status, used, differences, lines] = await Promise.all([
-      readStatus(redis, app),
+      readStatus(redis, app, backlog),
       fullestOf(redis, app.partitions).catch(() => undefined),
       books(),
       ledger(),
