@@ -65,9 +65,12 @@ export async function standStill(halt: Halt, signal: AbortSignal): Promise<Parti
   return { totals, ...(await lengthsOf(redis, before.partitions)) }
 }
 
-/** What is paused, and the audit, under the names that they will have. */
+/** What is paused, what the log has said, and the audit, under the names that they will have. */
 async function bringAlong({ redis, control }: App, after: App): Promise<void> {
-  await redis.hset(after.control.steering, await redis.hgetall(control.steering))
+  for (const name of ['steering', 'losses'] as const) {
+    const fields = await redis.hgetall(control[name])
+    if (Object.keys(fields).length > 0) await redis.hset(after.control[name], fields)
+  }
   if ((await redis.exists(control.audit)) === 1) await redis.renamenx(control.audit, after.control.audit)
 }
 
@@ -83,6 +86,7 @@ export async function undo({
   for (const { layoutKey, layout } of before.partitions) await redis.set(layoutKey, layout)
   if (control.steering !== after.control.steering) {
     await redis.del(after.control.steering)
+    await redis.del(after.control.losses)
     if ((await redis.exists(after.control.audit)) === 1) await redis.renamenx(after.control.audit, control.audit)
   }
   await resume(before, queues, state)
