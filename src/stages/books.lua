@@ -3,13 +3,13 @@
 --   sets of the invalid channel
 -- ARGV[1] most entries   [2] most bytes to look at per stage   [3] 'write' books what is missing, 'plan' only says how much
 --   that would be, 'read' does neither
--- ARGV[4] a JSON array, per stage { group, lost, ins, outs }: its consumer group, its counter of lost orders, and those of
---   what came in and of what it is done with, lost orders aside
+-- ARGV[4] a JSON array, per stage { group, later, lost, ins, outs }: its consumer group, whether a stage of ours writes its
+--   stream, its counter of lost orders, and those of what came in and of what it is done with, lost orders aside
 --
 -- Replies { counters (names and values in turn), { total_orders, total_revenue_minor }, { length of the invalid stream,
 -- of the list, of the sorted sets together }, per stage the orders that wait in its stream for its group, per stage the
--- orders booked as lost }. Waiting is -1 where there is more to look at; then nothing is booked. Without a group all of the
--- stream waits for it. A pending entry that is no longer in the stream has no orders, and neither has one without field c:
+-- orders booked as lost }. Waiting is -1 where there is more to look at, or where the stage is being added and has no group
+-- yet, which counts what it has missed; then nothing is booked. Else without a group all of the stream waits. A pending entry that is no longer in the stream has no orders, and neither has one without field c:
 -- another process wrote it, and it is counted when it is committed.
 
 local most_entries, most_bytes, mode, stages = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
@@ -33,6 +33,7 @@ local function look(stream, entry, group) -- as decodeEntry in consume.ts; gives
 end
 
 local function group_of(stream, name)
+  if redis.call('EXISTS', stream) == 0 then return nil, 0 end
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local info = {}
     for i = 1, #group, 2 do info[group[i]] = group[i + 1] end
@@ -77,7 +78,12 @@ local function sum_of(names) -- nil where one is no whole number
   return sum
 end
 
---- What is missing beyond what is booked. Orders that came back are taken off again, down to none.
+local function is_being_added(stage, stream)
+  if not stage.later or group_of(stream, stage.group) then return false end
+  return (sum_of(stage.ins) or 0) > 0 and sum_of(stage.outs) == 0 and sum_of({ stage.lost }) == 0
+end
+
+-- What is missing beyond what is booked. Orders that came back are taken off again, down to none.
 local function to_book(stage, held)
   local ins, outs, lost = sum_of(stage.ins), sum_of(stage.outs), sum_of({ stage.lost })
   if held < 0 or not (ins and outs and lost) then return 0 end
@@ -86,7 +92,7 @@ end
 
 local groups, orders, booked = 0, {}, {}
 for i, stage in ipairs(stages) do
-  orders[i] = waiting(KEYS[4 + i], stage.group)
+  orders[i] = is_being_added(stage, KEYS[4 + i]) and -1 or waiting(KEYS[4 + i], stage.group)
   booked[i] = mode == 'read' and 0 or to_book(stage, orders[i])
 end
 for i = 5 + #stages, #KEYS do groups = groups + redis.call('ZCARD', KEYS[i]) end

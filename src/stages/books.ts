@@ -200,7 +200,8 @@ export async function measure(
   const groups = rejectGroupNames.map(keys.invalidGroup)
   const names = [keys.counters, keys.globalStats, keys.invalid, keys.invalidOrders, ...streams, ...groups]
   const stages = pipeline.map((stage) => {
-    return { group: stage.name, lost: lostBy(stage), ins: insOf(stage), outs: outsOf(stage) }
+    const later = stage.from !== 'raw'
+    return { group: stage.name, later, lost: lostBy(stage), ins: insOf(stage), outs: outsOf(stage) }
   })
   const args = [mostEntries, mostBytes, mode, JSON.stringify(stages)]
   const reply = await runScript(redis, script, names, args).catch((error: unknown) => {

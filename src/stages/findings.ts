@@ -35,7 +35,7 @@ export function surplusOf({ stage, waiting, measured }: Found): string[] {
 export function notesOf(stages: readonly Found[]): string[] {
   return stages.flatMap(({ stage, measured, foreign }) => [
     ...(measured === null
-      ? [`Stage ${stage}: more waits than can be measured; whether orders are missing is known when less waits.`]
+      ? [`Stage ${stage}: more waits than can be measured, or it has not started yet; missing orders are not known.`]
       : []),
     ...foreignNote(stage, foreign),
   ])

@@ -144,7 +144,8 @@ test('while more waits than can be measured a loss is not known, and not none; n
   await fill.exec()
   const readBacklog = openBacklog(app, { everyMs: 0 })
   expect(numbersOf(await readBacklog())).toEqual([[3_000, null], nothing, nothing])
-  const note = 'Stage validate: more waits than can be measured; whether orders are missing is known when less waits.'
+  const note =
+    'Stage validate: more waits than can be measured, or it has not started yet; missing orders are not known.'
   expect(await readBooks(redis, app.partitions)).toMatchObject({ balanced: true, losses: [], notes: [note] })
   expect(await writeOff(app, 'write')).toEqual({})
   await redis.xtrim('orders:raw', 'MAXLEN', 2_000)
@@ -192,4 +193,18 @@ test('a backlog is read by the counters where the books cannot be', async () => 
     [0, null],
     [0, null],
   ])
+})
+
+test('what a stage has missed that is being added is not taken for lost before its group counts it', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await send(app, 10)
+  await work(app, [validate, aggregate], 'applied', 10)
+  await redis.del('orders:counted') // as if leaderboard had never been
+  expect(numbersOf(await openBacklog(app)())).toEqual([nothing, nothing, [10, null]])
+  expect(await readBooks(redis, app.partitions)).toMatchObject({ balanced: true, losses: [] })
+  expect(await writeOff(app, 'write')).toEqual({})
+  await ensureGroups(redis, app.keys)
+  expect(numbersOf(await openBacklog(app)())).toEqual([nothing, nothing, nothing])
+  expect((await readBooks(redis, app.partitions)).stages[2]).toMatchObject({ missed: 10, lost: 0 })
 })
