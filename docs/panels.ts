@@ -60,6 +60,12 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       about: 'Anything but 0 is an alarm: orders verify says what happened.',
     },
     {
+      title: 'Orders deleted unread',
+      unit: 'short',
+      queries: [['max by (stage) (orders_unaccounted)', '{{stage}}']],
+      about: 'Missing and not written off: npm run verify says more.',
+    },
+    {
       title: 'Paused and held back',
       unit: 'short',
       queries: [

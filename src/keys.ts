@@ -54,6 +54,9 @@ export interface ControlKeys {
   /** Hash of the parts that are paused, and stream of what was done as an admin (see steering.ts). */
   readonly steering: string
   readonly audit: string
+  /** Hash of how many orders of each stage the log has said to be missing, and the turn to look (see losses.ts). */
+  readonly losses: string
+  readonly lossesTurn: string
   /** Of a stage: sorted set of the processes that run it, and hash of which has which partition (see leases.lua). */
   members(stage: string): string
   leases(stage: string): string
@@ -72,6 +75,8 @@ export function makeControlKeys(partitions: readonly Keys[]): ControlKeys {
     timeline: (slot) => `${tag}pipeline:timeline:${slot}`,
     steering: `${tag}pipeline:steering`,
     audit: `${tag}pipeline:audit`,
+    losses: `${tag}pipeline:losses`,
+    lossesTurn: `${tag}pipeline:losses:turn`,
     members: (stage) => `${tag}pipeline:members:${stage}`,
     leases: (stage) => `${tag}pipeline:leases:${stage}`,
   }
@@ -149,12 +154,17 @@ export const keyTable = [
   [
     '`pipeline:counters`',
     'hash',
-    '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`',
+    '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
   ],
   ['`pipeline:remembered`', 'hash', 'generation → lines that were written into the ledger'],
   ['`pipeline:incarnation`', 'string', 'an id made once: another one means that the data was deleted or replaced'],
   ['`pipeline:timeline:<slot>`', 'hash', 'how long orders took in ten seconds, for the last quarter of an hour'],
   ['`pipeline:steering`', 'hash', 'a field per paused part: JSON `{by, ts, reason?}`; a part without one runs'],
+  [
+    '`pipeline:losses` `pipeline:losses:turn`',
+    'hash, string',
+    'per stage the missing orders that the log has said; held for seconds by the process that looks for them',
+  ],
   ['`pipeline:audit`', 'stream', 'what was done as an admin, the last 10,000: `action`, `by`, `what` (JSON)'],
   [
     '`pipeline:members:<stage>` `pipeline:leases:<stage>`',

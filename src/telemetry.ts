@@ -42,6 +42,8 @@ export interface Events {
   /** Before each write of a repartition. */
   moving: { phase: string }
   vanished: { stage: string; entryIds: readonly string[] }
+  /** Once per amount: orders that were deleted from a stage's stream before it had committed them. */
+  ordersLost: { stage: string; orders: number; note: string }
   decideFailed: { stage: string; entryId: string; error: string }
   trimmed: { stage: string; entries: number }
   consumersRemoved: { stage: string; consumers: readonly string[] }
@@ -108,6 +110,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   groupSetBack: 'warn',
   moving: 'trace',
   vanished: 'error',
+  ordersLost: 'error',
   decideFailed: 'error',
   trimmed: 'debug',
   consumersRemoved: 'info',

@@ -6,7 +6,8 @@ import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
 import { type Reading, readApart } from '../readings.ts'
 import { fullestOf } from '../redis.ts'
-import { readBooks, waitingForAny } from '../stages/books.ts'
+import { openBacklog, totalOf } from '../stages/backlog.ts'
+import { readBooks } from '../stages/books.ts'
 import { summarize } from '../stages/invalid-read.ts'
 import { type Board, leaderboard } from '../stages/leaderboard.ts'
 import { readStatus, type Status } from '../stages/status.ts'
@@ -66,7 +67,11 @@ export const snapshot = z
     ),
     books: z.object({
       balanced: z.boolean().nullable().meta({ description: 'null where it could not be told.' }),
-      differences: z.array(z.string()),
+      differences: z
+        .array(z.string())
+        .meta({ description: 'Orders that are missing, and what else does not balance.' }),
+      lost: count.nullable().meta({ description: 'Orders written off as lost, of all stages.' }),
+      notes: z.array(z.string()),
     }),
     memory: z
       .object({ used_bytes: count, most_bytes: count.nullable() })
@@ -96,6 +101,7 @@ const lateMs = 2_000
 export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' | 'control'>): () => Promise<Snapshot> {
   const { config, redis, partitions, control } = app
   const timeline = followTimeline(redis, control)
+  const backlog = openBacklog(app)
   const rates = openRates()
   const books = remember(booksMs, () => readApart('books', readBooksIn(app)))
   const failed = remember(failedMs, () => readApart('failed orders', readFailed(app)))
@@ -110,7 +116,7 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
     readApart(`leaderboard of ${board}`, readTop(redis, partitions, board, { limit: shownUsers, offset: 0 }))
   return async () => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
-      readStatus(redis, app),
+      readStatus(redis, app, backlog),
       top('spend'),
       top('orders'),
       books(),
@@ -134,7 +140,7 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
         spend: (bySpend.value?.users ?? []).map(({ userId, score }) => ({ user_id: userId, spend_minor: score })),
         orders: (byOrders.value?.users ?? []).map(({ userId, score }) => ({ user_id: userId, orders: score })),
       },
-      books: told?.value?.books ?? { balanced: null, differences: told?.unread.map(({ why }) => why) ?? [] },
+      books: told?.value?.books ?? { ...unknownBooks, differences: told?.unread.map(({ why }) => why) ?? [] },
       failed: groups?.value ?? [],
       memory: memoryUsed?.value ?? null,
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(told?.value?.unread ?? [])],
@@ -142,14 +148,14 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
   }
 }
 
-function totalsOf({ counters, totals, invalid }: Status): Snapshot['totals'] {
+function totalsOf({ counters, totals, invalid, stages }: Status): Snapshot['totals'] {
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   return {
     received: of('received'),
     admitted: of('admitted'),
     duplicates: of('duplicates'),
     rejected: of('rejected'),
-    waiting: counters && waitingForAny(counters),
+    waiting: counters && totalOf(stages),
     counted: totals?.orders ?? null,
     ranked: of('ranked'),
     revenue_minor: totals?.minor ?? null,
@@ -171,14 +177,18 @@ function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
 
 type Place = Pick<App, 'redis' | 'partitions'>
 
+const unknownBooks: Snapshot['books'] = { balanced: null, differences: [], lost: null, notes: [] }
+
 async function readBooksIn({ redis, partitions }: Place): Promise<Pick<Snapshot, 'books' | 'unread'>> {
-  const [{ balanced, differences, unread }, incidents] = await Promise.all([
+  const [{ balanced, losses, differences, notes, stages, unread }, incidents] = await Promise.all([
     readBooks(redis, partitions),
     readIncidents(redis),
   ])
   const books = {
     balanced: incidents.length > 0 ? false : balanced,
-    differences: [...differences, ...incidents.map(({ text }) => text)],
+    differences: [...losses, ...differences, ...incidents.map(({ text }) => text)],
+    lost: stages.reduce<number | null>((sum, { lost }) => (sum === null || lost === null ? null : sum + lost), 0),
+    notes: [...notes],
   }
   return { books, unread: unread.map((why) => ({ reading: 'books', why })) }
 }

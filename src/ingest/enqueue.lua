@@ -15,7 +15,7 @@ if KEYS[4] and redis.call('HEXISTS', KEYS[4], 'sent') == 1 then return {} end
 redis.call('HLEN', KEYS[2])
 local ids, received = {}, 0
 for i = 5, #ARGV, 2 do
-  -- c: counted as received; entries that others put there are counted where they are judged
+  -- c: counted as received; entries of other processes are counted where they are judged
   local entry = { 'n', ARGV[i], 'c', '1', 'r', ARGV[i + 1] }
   local function add(field, value)
     entry[#entry + 1] = field

@@ -2,6 +2,7 @@ import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { readIncidents } from '../incidents.ts'
 import type { RedisClient } from '../redis.ts'
+import { missingOrders } from './checks/books.ts'
 import { type Finding, error as failing, type Level, ok } from './checks/finding.ts'
 import { keyTypes } from './checks/key-types.ts'
 import { examineQueue, examineRedis } from './checks.ts'
@@ -20,7 +21,12 @@ async function connectAndExamine(config: Config): Promise<Finding[]> {
     await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
     const findings = await examineRedis(app, roleNames)
     if (findings.some(({ check }) => check === 'emulator')) return findings
-    return [...findings, ...(await keyTypes(app, { all: true })), ...(await incidents(app.redis))]
+    return [
+      ...findings,
+      ...(await keyTypes(app, { all: true })),
+      ...(await incidents(app.redis)),
+      await missingOrders(app),
+    ]
   } catch (error) {
     return [{ check: 'redis', level: 'error', found: messageOf(error) }]
   }

@@ -3,7 +3,8 @@ import { failure } from '../api/route.ts'
 import { toldOf, type Waiting, waitingByStage } from '../api/routes/steering.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
-import { readCounters } from '../stages/books.ts'
+import { openBacklog, type StageBacklog, totalOf } from '../stages/backlog.ts'
+import { missingNote } from '../stages/findings.ts'
 import { pausePart, readSteering } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
@@ -32,14 +33,16 @@ export const drainCommand = defineCommand({
     const came = await pausePart(app, 'bridge', { by: operatingUser(), reason }, 'drain')
     if (!json) print(printable(toldOf(came)))
     const bar = json ? undefined : barOf()
-    const { drained, waiting } = await drain(app, { timeoutMs: timeout * 1_000, show: bar?.show }, signal).catch(
+    const { drained, stages } = await drain(app, { timeoutMs: timeout * 1_000, show: bar?.show }, signal).catch(
       toldAway,
     )
+    const waiting = waitingByStage(stages)
     bar?.end()
     if (!drained) process.exitCode = 1
     if (json) return print(JSON.stringify({ drained, waiting, bridge: came.pause }))
     if (drained) print('Drained: no order waits in any stage.')
     else for (const line of await leftLines(app, waiting, timeout)) print(line)
+    for (const line of stages.flatMap(missingNote)) print(line)
     print('The bridge stays paused: orders resume bridge lets it run again.')
   },
 })
@@ -55,30 +58,29 @@ interface Draining {
   readonly show: ((left: number) => void) | undefined
 }
 
-/** Waits until the bridges have obeyed and nothing waits; tells what waits then, or when the time is over. */
+const measureEveryMs = 1_000
+
+/** Waits until the bridges have obeyed and nothing waits; returns what waits then, or when the time is over. */
 export async function drain(
-  { redis, partitions }: App,
+  app: App,
   { timeoutMs, show }: Draining,
   signal: AbortSignal,
-): Promise<{ drained: boolean; waiting: Waiting }> {
+): Promise<{ drained: boolean; stages: readonly StageBacklog[] }> {
+  const readBacklog = openBacklog(app, { everyMs: measureEveryMs })
   const until = performance.now() + timeoutMs
   for (let known = -1, quietAt = 0; ; ) {
-    const counters = await readCounters(redis, partitions)
+    const { counters, stages } = await readBacklog()
     const now = performance.now()
     const { received = 0 } = counters
     if (received !== known) quietAt = now + settleMs
     known = received
-    const waiting = waitingByStage(counters)
     const quiet = now >= quietAt
-    if (quiet) show?.(totalOf(waiting))
-    const drained = quiet && totalOf(waiting) === 0
-    if (drained || now >= until) return { drained, waiting }
+    if (quiet) show?.(totalOf(stages))
+    const drained = quiet && totalOf(stages) === 0
+    if (drained || now >= until) return { drained, stages }
     await sleep(lookEveryMs, undefined, { signal })
   }
 }
-
-const totalOf = (waiting: Waiting): number =>
-  Object.values(waiting).reduce((sum, orders) => sum + Math.max(0, orders), 0)
 
 /** The whole is what waits when it is shown first. */
 function barOf(): { show(left: number): void; end(): void } {

@@ -4,9 +4,11 @@ import { openApi, openHealth } from '../api/server.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { openBridge } from '../ingest/bridge.ts'
+import { lowWater } from '../ingest/pressure.ts'
 import { openQueue } from '../ingest/queue.ts'
 import { closeOnStop } from '../redis.ts'
-import { readCounters, waitingForAny } from '../stages/books.ts'
+import { openBacklog, totalOf } from '../stages/backlog.ts'
+import { lossLoop } from '../stages/losses.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import type { Stage } from '../stages/stage.ts'
 import { timelineLoop } from '../stages/timeline.ts'
@@ -65,7 +67,7 @@ export async function runRoles(
     loops.push(...role.loops, ...(role.steered ?? []).map((loop) => steerer.steer(name, loop)))
   }
   if (names.some((name) => name === 'bridge' || pipeline.some((stage) => stage.name === name)))
-    loops.push(timelineLoop(app))
+    loops.push(timelineLoop(app), lossLoop(app))
   if (app.config.metricsPort !== undefined && !names.includes('api')) stack.use(await openHealth(app))
   stack.use(closeOnStop(app.redis, app.config.stopGraceMs, signal))
   app.telemetry.emit('started', { roles: names })
@@ -84,7 +86,8 @@ function openersOf(names: readonly string[]): [name: string, open: Opener][] {
 async function bridge(app: App, _: unknown, signal: AbortSignal): Promise<Role> {
   await using stack = new AsyncDisposableStack()
   const queue = stack.use(await openQueue(app.config, signal))
-  const readWaiting = async (): Promise<number> => waitingForAny(await readCounters(app.redis, app.partitions))
+  const readBacklog = openBacklog(app, { from: Math.round(app.config.highWaterOrders * lowWater) })
+  const readWaiting = async (): Promise<number> => totalOf((await readBacklog()).stages)
   const bridge = stack.use(await openBridge(app, queue, readWaiting))
   const pollers = Array.from({ length: app.config.bridgePollers }, (_, i) => ({
     name: `bridge-${i + 1}`,

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parts } from '../api/routes/steering.ts'
+import { parts, waitingByStage } from '../api/routes/steering.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { type Queues, queueNames } from '../queues.ts'
 import { audit } from '../stages/audit.ts'
-import { readBooks, readCounters } from '../stages/books.ts'
+import { readBooks } from '../stages/books.ts'
+import { readCounters } from '../stages/counters.ts'
 import { requireFinished } from '../stages/move.ts'
 import { lengthsOf } from '../stages/move-invalid.ts'
 import { readRemembered } from '../stages/move-remembered.ts'
@@ -60,13 +61,18 @@ export async function standStill(halt: Halt, signal: AbortSignal): Promise<Parti
   const totals = await readCounters(redis, before.partitions)
   const wrong = await differences(before, totals, signal)
   if (wrong.length > 0) throw notRight(wrong, 'mend them first (orders verify --deep)')
+  for (const loss of (await readBooks(redis, before.partitions)).losses)
+    print(`${loss} The books of the new partitions keep this.`)
   const remembered = await readRemembered(redis, before.partitions)
   return { totals, remembered, ...(await lengthsOf(redis, before.partitions)) }
 }
 
-/** What is paused, and the audit, under the names that they will have. */
+/** What is paused, what the log has said, and the audit, under the names that they will have. */
 async function bringAlong({ redis, control }: App, after: App): Promise<void> {
-  await redis.hset(after.control.steering, await redis.hgetall(control.steering))
+  for (const name of ['steering', 'losses'] as const) {
+    const fields = await redis.hgetall(control[name])
+    if (Object.keys(fields).length > 0) await redis.hset(after.control[name], fields)
+  }
   if ((await redis.exists(control.audit)) === 1) await redis.renamenx(control.audit, after.control.audit)
 }
 
@@ -82,6 +88,7 @@ export async function undo({
   for (const { layoutKey, layout } of before.partitions) await redis.set(layoutKey, layout)
   if (control.steering !== after.control.steering) {
     await redis.del(after.control.steering)
+    await redis.del(after.control.losses)
     if ((await redis.exists(after.control.audit)) === 1) await redis.renamenx(after.control.audit, control.audit)
   }
   await resume(before, queues, state)
@@ -115,13 +122,16 @@ async function idle({ reprocess, replay }: Queues, timeoutMs: number, signal: Ab
 }
 
 async function drained(app: App, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  const { drained, waiting } = await drain(app, { timeoutMs, show: undefined }, signal)
+  const { drained, stages } = await drain(app, { timeoutMs, show: undefined }, signal)
   if (drained) return
-  const lines = await leftLines(app, waiting, timeoutMs / 1_000)
+  const lines = await leftLines(app, waitingByStage(stages), timeoutMs / 1_000)
   throw new OrdersError('ORD_BOOKS', `${lines.join('\n')}\nNothing is moved: see that all stages run, and try again.`)
 }
 
-/** Where books, users, leaderboards or counters are not what they are to be, a sentence each. */
+/**
+ * Where books, users, leaderboards or counters are not what they are to be, a sentence each. Orders that are missing are
+ * no reason not to move the others: their counters move with the rest.
+ */
 export async function differences(
   app: App,
   totals: Readonly<Record<string, number>>,

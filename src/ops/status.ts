@@ -1,4 +1,6 @@
 import { unreadText } from '../readings.ts'
+import { openBacklog } from '../stages/backlog.ts'
+import { foreignNote, missingNote } from '../stages/findings.ts'
 import { readStatus, type Status } from '../stages/status.ts'
 import type { Steering } from '../steering.ts'
 import { defineCommand, flag } from './command.ts'
@@ -20,6 +22,7 @@ export function rejectedByCode(counters: Readonly<Record<string, number>>): [cod
 export function statusLines({ counters, totals, invalid, stages, paused, unread }: Status): string[] {
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   const number = (value: number | null): string => (value === null ? '?' : value.toLocaleString('en'))
+  const [first] = stages
   const columns = ['stage', 'waiting', 'pending', 'lag', 'consumers']
   const rows = stages.map(({ stage, waiting, pending, lag, consumers }) => [
     stage,
@@ -27,12 +30,15 @@ export function statusLines({ counters, totals, invalid, stages, paused, unread 
   ])
   return [
     `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
-      ` + rejected ${number(of('rejected'))} + waiting ${number(stages[0]?.waiting ?? null)} (for ${stages[0]?.stage})`,
+      ` + rejected ${number(of('rejected'))} + lost ${number(of(`${first?.stage}:lost`))}` +
+      ` + waiting ${number(first?.waiting ?? null)} (for ${first?.stage})`,
     `counted  ${number(totals?.orders ?? null)} orders, ${totals ? money(totals.minor) : '?'} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
     '',
     ...table([columns, ...rows]),
     '',
     'waiting: orders; pending: entries delivered, not acknowledged; lag: entries not delivered yet',
+    ...stages.flatMap(missingNote),
+    ...stages.flatMap(({ stage }) => foreignNote(stage, of(`${stage}:foreign`))),
     ...pausedLines(paused ?? {}),
     ...unreadLines(unread),
   ]
@@ -71,8 +77,9 @@ export const statusCommand = defineCommand({
   options: { watch: flag('show it again every second'), json: flag('as JSON, one object a line') },
   run: async ({ config, options: { watch, json }, signal, print }) => {
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+    const readBacklog = openBacklog(app)
     await show({ watch, json, signal, print }, async () => {
-      const status = await readStatus(app.redis, app)
+      const status = await readStatus(app.redis, app, readBacklog)
       return json ? JSON.stringify(status) : statusLines(status).join('\n')
     })
   },

@@ -8,6 +8,7 @@ import { type Audit, mostExamples } from '../stages/compare.ts'
 import { type LedgerLoss, lossText } from '../stages/ledger-lines.ts'
 import { type Repaired, repair } from '../stages/repair.ts'
 import type { Sum } from '../stages/tail.ts'
+import { type WrittenOff, writeOff } from '../stages/write-off.ts'
 import { recordAction } from '../steering.ts'
 import { type Acknowledged, acknowledge, acknowledgedLines, lossesOf } from './acknowledge.ts'
 import { operatingUser } from './audit.ts'
@@ -29,9 +30,12 @@ export interface Verification {
   readonly acknowledged?: Acknowledged
   /** What a repair did, and what had been found before it. */
   readonly repaired?: Repaired & { readonly found: Audit }
+  /** What a write-off booked as lost, or what it would. */
+  readonly writtenOff?: { readonly booked: boolean; readonly orders: WrittenOff }
 }
 
 type Depth = { readonly deep: boolean; readonly repair: boolean; readonly force: boolean }
+type WriteOff = { readonly 'write-off': boolean; readonly yes: boolean }
 
 /** Verifies the books, in detail if `deep`; with `repair` mends what is not right and verifies again. */
 export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
@@ -73,8 +77,14 @@ async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Ve
 const shownUsers = 20
 
 export function verificationLines(verification: Verification): string[] {
-  const { books, audit, ledger = [], repaired, incidents, acknowledged } = verification
-  const differences = [...books.differences, ...(audit?.differences ?? []), ...ledger.map(lossText)]
+  const { books, audit, ledger = [], repaired, incidents, acknowledged, writtenOff } = verification
+  const differences = [
+    ...books.notes,
+    ...books.losses,
+    ...books.differences,
+    ...(audit?.differences ?? []),
+    ...ledger.map(lossText),
+  ]
   return [
     ...(acknowledged ? [...acknowledgedLines(acknowledged), ''] : []),
     ...(repaired ? [...repairLines(repaired), ''] : []),
@@ -82,6 +92,7 @@ export function verificationLines(verification: Verification): string[] {
     ...(audit ? ['', ...auditLines(audit)] : []),
     '',
     ...differences,
+    ...(writtenOff ? [writeOffLine(writtenOff)] : []),
     closing(verification),
     ...incidentLines(incidents),
   ]
@@ -94,8 +105,18 @@ function incidentLines(incidents: readonly OpenIncident[]): string[] {
   return ['', head, ...incidents.map(({ ts, text }) => printable(`${ts}  ${text}`))]
 }
 
+function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']>): string {
+  const each = Object.entries(orders).map(([stage, count]) => `${stage} ${number(count)}`)
+  if (each.length === 0) return 'Nothing was written off: no order that can be measured is missing.'
+  if (booked) return `Written off as lost: ${each.join(', ')}.`
+  return `Would be written off as lost: ${each.join(', ')}. Nothing is booked yet: orders verify --write-off --yes does it.`
+}
+
 function closing({ verdict, books, audit, ledger = [] }: Verification): string {
   if (verdict === 'undecided') return 'Nothing wrong was found, but not all could be compared.'
+  if (books.losses.length > 0 && books.differences.length === 0) {
+    return 'The books do not balance: orders were deleted unread. See OrdersLost in docs/runbook.md; --write-off books them as lost.'
+  }
   if (books.balanced === false) return 'The books do not balance.'
   if (ledger.length > 0) return 'The ledger has lost orders: orders verify --acknowledge accepts that.'
   if (!audit) return 'The books balance. Users, leaderboards and global stats are compared with --deep.'
@@ -111,21 +132,22 @@ function booksLines({
   admitted,
   duplicates,
   rejected,
+  lost,
   waiting,
   stages,
   applied,
   totals,
   invalid,
 }: Books): string[] {
-  const columns = ['stage', 'in', 'passed', 'duplicates', 'rejected', 'missed', 'waiting', 'in stream']
+  const columns = ['stage', 'in', 'passed', 'duplicates', 'rejected', 'missed', 'lost', 'waiting', 'in stream']
   const rows = stages.map(({ stage, measured, ...of }) => [
     stage,
-    ...[of.in, of.passed, of.duplicates, of.rejected, of.missed, of.waiting].map(number),
+    ...[of.in, of.passed, of.duplicates, of.rejected, of.missed, of.lost, of.waiting].map(number),
     measured === null ? '?' : number(measured),
   ])
   return [
     `received ${number(received)} = admitted ${number(admitted)} + duplicates ${number(duplicates)}` +
-      ` + rejected ${number(rejected)} + waiting ${number(waiting)}`,
+      ` + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
     `counted ${number(applied)}, global stats ${number(totals.orders)} orders, ${amount(totals.minor)} revenue`,
     `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
     '',
@@ -170,7 +192,7 @@ function repairLines({ users, before, after, found }: Repaired & { found: Audit 
 export const verifyCommand = defineCommand({
   name: 'verify',
   about:
-    'Verifies the books: everything that came in is counted, rejected, a duplicate or waiting. Exit code 1 if not all is right.',
+    'Verifies the books: everything that came in is counted, rejected, a duplicate, lost or waiting. Exit code 1 if not all is right.',
   options: {
     deep: flag("also every user's totals with both leaderboards and the global stats, while all goes on"),
     repair: flag('deep, and rebuilds leaderboards and global stats by the totals of the users if they are not right'),
@@ -178,12 +200,17 @@ export const verifyCommand = defineCommand({
     acknowledge: flag(
       'first acknowledges the incidents there are, so that verify, doctor and the alert say them no more',
     ),
+    'write-off': flag('says what it would book as lost: orders that were deleted before a stage had committed them'),
+    yes: flag('with --write-off: books them, while orders flow'),
     json: flag(`as JSON on one line, with up to ${mostExamples} users`),
   },
-  run: async ({ config, options: { json, acknowledge: accepts, ...depth }, signal, print }) => {
+  run: async ({ config, options: { json, acknowledge: accepts, ...options }, signal, print }) => {
+    if (options.yes && !options['write-off']) {
+      throw new OrdersError('ORD_USAGE', 'orders verify: --yes goes with --write-off: see orders verify --help.')
+    }
     await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     const acknowledged = accepts ? await acknowledge(app, signal) : undefined
-    const verification = await verify(app, depth, signal).catch((error: unknown) => {
+    const verification = await writeOffAndVerify(app, options, signal).catch((error: unknown) => {
       if (failure(error).status !== 503) throw error
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })
     })
@@ -197,6 +224,16 @@ export const verifyCommand = defineCommand({
     if (all.verdict !== 'right' || all.incidents.length > 0) process.exitCode = 1
   },
 })
+
+async function writeOffAndVerify(app: App, options: Depth & WriteOff, signal: AbortSignal): Promise<Verification> {
+  if (!options['write-off']) return verify(app, options, signal)
+  const orders = await writeOff(app, options.yes ? 'write' : 'plan')
+  if (options.yes && Object.keys(orders).length > 0) {
+    const action = { action: 'orders verify --write-off', by: operatingUser(), what: JSON.stringify(orders) }
+    await recordAction(app, action)
+  }
+  return { ...(await verify(app, options, signal)), writtenOff: { booked: options.yes, orders } }
+}
 
 /** JSON knows no bigint: sums beyond 2^53 are rounded. */
 const jsonValue = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)

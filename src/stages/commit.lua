@@ -12,9 +12,9 @@
 --   tickets  [[ledger line, key number]]: lines whose verdict goes to an outcome, kept for outcome_seconds
 --   totals   per emitted record the number of the key in `hashes` whose fields are appended to it, or 0
 --   emits, rejects   how many of each follow in ARGV
---   orders   orders in the records to pass   received   orders to count as received here
+--   orders   orders in the records to pass   found   orders of entries that nothing of ours has counted (no field c)
 --   sent, traceparent   fields t and p of the entry emitted, if any
---   counts   { passed, rejected }: names of counters
+--   counts   { passed, rejected, found }: names of counters
 --   id       { step, rest }, with partitions: an id in the invalid stream has a sequence ≡ rest (mod step), so that ids of
 --            all partitions differ
 -- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then of each rejected one code, key
@@ -195,6 +195,7 @@ if #emitted > 0 then
       entry[#entry + 1] = value
     end
   end
+  add('c', '1') -- ours: counted by this commit
   add('t', plan.sent)
   add('p', plan.traceparent)
   call('XADD', KEYS[2], '*', unpack(entry))
@@ -245,7 +246,7 @@ for _, ticket in ipairs(plan.tickets) do
 end
 
 local function count(name, by) if by > 0 then call('HINCRBY', KEYS[3], name, text(by)) end end
-count('received', plan.received)
+count(plan.counts.found, plan.found)
 count(plan.counts.passed, passed)
 count('duplicates', duplicates)
 count(plan.counts.rejected, rejected)

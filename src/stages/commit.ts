@@ -6,7 +6,7 @@ import { codeOf, outcomeSeconds } from '../messages.ts'
 import { mostPartitions } from '../partitions.ts'
 import { loadScript, runScript } from '../script.ts'
 import { generationSeconds } from './ledger.ts'
-import { rejectedBy } from './pipeline.ts'
+import { foundBy, rejectedBy } from './pipeline.ts'
 import { keepsLedger, ledgerLines, type Plan } from './plan.ts'
 import type { Stage } from './stage.ts'
 
@@ -74,11 +74,11 @@ export async function commit(
     emits: plan.emits.length,
     rejects: plan.rejects.length,
     orders: plan.orders,
-    received: plan.received,
+    found: plan.found,
     ...(plan.emits.length > 0 && plan.sent.length > 0 && { sent: JSON.stringify(plan.sent) }),
     ...(keys.partition !== undefined && { id: { step: mostPartitions, rest: keys.partition } }),
     traceparent,
-    counts: { passed: stage.counts, rejected: rejectedBy(stage) },
+    counts: { passed: stage.counts, rejected: rejectedBy(stage), found: foundBy(stage) },
   }
   const args = [
     stage.name,

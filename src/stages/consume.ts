@@ -15,7 +15,7 @@ export interface Entry {
   readonly records: readonly RecordOf[ChannelName][] | undefined
   /** The number of orders that the entry says it has: 1 where it says nothing that can be. */
   readonly orders: number
-  /** Whether its orders have been counted as received. */
+  /** Whether its orders were counted when it was written: whether one of our scripts wrote it. */
   readonly counted: boolean
   /** When its orders were sent to SQS, in ms, and how many then, in turn; empty where that is not known. */
   readonly sent: readonly number[]

@@ -1,6 +1,6 @@
 import type { Partition } from '../app.ts'
 import type { CountedRecord, RawRecord, ValidRecord } from '../messages.ts'
-import { readCounters } from './books.ts'
+import { readCounters } from './counters.ts'
 import { generationNow } from './ledger.ts'
 import { pipeline, rejectedBy } from './pipeline.ts'
 import {

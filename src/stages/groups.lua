@@ -33,12 +33,13 @@ local others = {}
 for _, name in ipairs(wanted.others) do others[name] = true end
 
 local function orders_of(fields) -- as decodeEntry in consume.ts
-  local said, alone
+  local said, counted, alone
   for i = 1, #fields, 2 do
     if fields[i] == 'n' then said = said or fields[i + 1] end
+    if fields[i] == 'c' then counted = true end
     if fields[i] == 'g' then alone = fields[i + 1] end
   end
-  if alone and others[alone] then return 0 end
+  if alone and others[alone] or not counted then return 0 end -- without c another process wrote it: it is counted as foreign
   local orders = tonumber(said or '1') or 1
   return orders >= 1 and orders <= 10000 and orders % 1 == 0 and orders or 1
 end

@@ -1,7 +1,7 @@
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis.ts'
 import { loadScript, runScript } from '../script.ts'
-import { inflowOf, missedBy, outflowOf, pipeline } from './pipeline.ts'
+import { inflowOf, lostBy, missedBy, outflowOf, pipeline } from './pipeline.ts'
 
 const script = loadScript(import.meta.url)
 
@@ -18,7 +18,7 @@ export async function ensureGroups(redis: RedisClient, keys: Keys): Promise<void
       others: pipeline.filter((other) => other.from === stage.from && other !== stage).map(({ name }) => name),
       outside: stage.from === 'raw',
       inflow: inflowOf(stage.from),
-      outflow: outflowOf(stage),
+      outflow: [...outflowOf(stage), lostBy(stage)],
       missed: missedBy(stage),
     }
     await runScript(redis, script, names, [JSON.stringify(wanted)])

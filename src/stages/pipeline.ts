@@ -26,3 +26,18 @@ export function outflowOf(stage: Stage): string[] {
 export function missedBy(stage: Stage): string {
   return `${stage.name}:missed`
 }
+
+/** The counter of orders that were deleted from its stream before it had committed them, once they are written off. */
+export function lostBy(stage: Stage): string {
+  return `${stage.name}:lost`
+}
+
+/** The counter of orders that it found on its stream though no stage of ours had put them there. */
+export function foreignBy(stage: Stage): string {
+  return `${stage.name}:foreign`
+}
+
+/** The counter of orders that are counted when a stage commits them, because nothing of ours had counted them before. */
+export function foundBy(stage: Stage): string {
+  return stage.from === 'raw' ? 'received' : foreignBy(stage)
+}

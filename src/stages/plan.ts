@@ -19,8 +19,8 @@ export interface Plan {
   readonly entryIds: readonly string[]
   /** Orders in the records that pass, before the ledger finds duplicates. */
   orders: number
-  /** Orders to count as received here: those of entries that the bridge did not write. */
-  received: number
+  /** Orders that nothing of ours has counted yet: those of entries that another process wrote. */
+  found: number
   /** When the orders that pass were sent to SQS, in ms, and how many then, in turn, as far as that is known. */
   readonly sent: number[]
   readonly emits: Emit[]
@@ -68,7 +68,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
   const plan: Plan = {
     entryIds: entries.map(({ id }) => id),
     orders: 0,
-    received: 0,
+    found: 0,
     sent: [],
     emits: [],
     rejects: [],
@@ -86,7 +86,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
         plan.orders += placed.orders
         passInto(plan, totals, placed, verdict)
       }
-      if (keepsLedger(planning.stage) && !entry.counted) plan.received += placed.orders
+      if (!entry.counted) plan.found += placed.orders
     }
     addSent(plan.sent, entry.sent, plan.orders - before)
   }

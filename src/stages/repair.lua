@@ -26,7 +26,9 @@ for _, entry in ipairs(entries) do
     end
   end
   if #records > tonumber(ARGV[5]) then return 'behind' end
-  if not fields.c then applied = applied + (tonumber(fields.n or '1') or 1) end
+  if fields.c and not fields.g then -- what a replay put back was counted before, what another process wrote was not
+    applied = applied + (tonumber(fields.n or '1') or 1)
+  end
 end
 if string.format('%.0f', applied) ~= (redis.call('HGET', KEYS[2], ARGV[3]) or '0') then return 'gap' end
 

@@ -4,14 +4,13 @@ import type { RedisClient } from '../redis.ts'
 import { readSteering, type Steering } from '../steering.ts'
 import { timeMs } from '../time.ts'
 import { readGlobalStats, type Totals } from './aggregate.ts'
-import { readCounters, waitingFor } from './books.ts'
+import { openBacklog, type StageBacklog } from './backlog.ts'
 import { groupNamed } from './groups.ts'
 import { pipeline } from './pipeline.ts'
 import type { Stage } from './stage.ts'
 
-export interface StageStatus {
-  readonly stage: string
-  /** Orders come in for the stage and not committed by it: waiting or in hand. */
+export interface StageStatus extends Omit<StageBacklog, 'waiting'> {
+  /** Orders that came in and did not go out; null where the counters cannot be read. */
   readonly waiting: number | null
   /** Entries delivered to a consumer and not acknowledged. */
   readonly pending: number | null
@@ -49,12 +48,19 @@ export interface Whole {
   readonly control: ControlKeys
 }
 
-/** Of all partitions together. */
-export async function readStatus(redis: RedisClient, { partitions, control }: Whole): Promise<Status> {
+/**
+ * Of all partitions together.
+ * @param readBacklog for who reads again and again; else what is missing is measured each time
+ */
+export async function readStatus(
+  redis: RedisClient,
+  { partitions, control }: Whole,
+  readBacklog = openBacklog({ redis, partitions }),
+): Promise<Status> {
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
-  const [time, counters, totals, invalid, paused, ...groups] = await Promise.all([
+  const [time, backlog, totals, invalid, paused, ...groups] = await Promise.all([
     redis.time(),
-    readApart('counters', readCounters(redis, partitions)),
+    readApart('counters', readBacklog()),
     readApart('global stats', readGlobalStats(redis, partitions)),
     readApart(
       'invalid channel',
@@ -67,12 +73,12 @@ export async function readStatus(redis: RedisClient, { partitions, control }: Wh
   const stages = pipeline.map((stage, at): StageStatus => {
     const { oldestMs, ...group } = groups[at]?.value ?? unknown
     const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
-    const waiting = counters.value ? waitingFor(stage, counters.value) : null
-    return { stage: stage.name, waiting, ...group, oldestPendingMs }
+    const { waiting, unaccounted } = backlog.value?.stages[at] ?? { waiting: null, unaccounted: null }
+    return { stage: stage.name, waiting, unaccounted, ...group, oldestPendingMs }
   })
-  const readings: Reading<unknown>[] = [counters, totals, invalid, paused, ...groups]
+  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, ...groups]
   return {
-    ...{ atMs, stages, counters: counters.value ?? null, totals: totals.value ?? null },
+    ...{ atMs, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
     ...{ invalid: invalid.value ?? null, paused: paused.value ?? null },
     unread: readings.flatMap(({ unread }) => unread),
   }

@@ -98,12 +98,12 @@ async function noteMoment(reader: RedisClient, keys: Keys): Promise<Moment> {
   }
 }
 
-/** What a replay put back (field c) was counted before. */
+/** Adds what this entry's commit has counted: nothing where a replay put it back (field g), or another process wrote it. */
 function take(seen: { cursor: string; applied: bigint }, read: readonly RawEntry[], onRecord: OnRecord): number {
   for (const [id, fields] of read) {
-    const { records, orders, counted } = decodeEntry(String(id), fields ?? [], 'counted')
+    const { records, orders, counted, group } = decodeEntry(String(id), fields ?? [], 'counted')
     for (const record of records ?? []) onRecord(record as CountedRecord)
-    if (!counted) seen.applied += BigInt(orders)
+    if (counted && group === undefined) seen.applied += BigInt(orders)
     seen.cursor = String(id)
   }
   return read.length

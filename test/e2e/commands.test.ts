@@ -95,7 +95,7 @@ test('start, populate and status find each other; Redis keeps its data; a second
     expect(await finished(populate)).toMatch(
       /Sent 30 valid and 7 invalid orders to orders at http:\/\/127\.0\.0\.1:\d+, seed 5\.\n$/,
     )
-    expect(await settled(30)).toMatch('received 37 = admitted 30 + duplicates 0 + rejected 7 + waiting 0')
+    expect(await settled(30)).toMatch('received 37 = admitted 30 + duplicates 0 + rejected 7 + lost 0 + waiting 0')
     await using again = spawnOrders(['populate', '--valid', '30', '--invalid', '0', '--seed', '5'], env, {
       cwd: folder,
     })

@@ -52,14 +52,14 @@ test('verify says what it looked at and that all is right, with exit code 0', as
   expect([code, out]).toEqual([
     0,
     [
-      'received 500 = admitted 500 + duplicates 0 + rejected 0 + waiting 0',
+      'received 500 = admitted 500 + duplicates 0 + rejected 0 + lost 0 + waiting 0',
       'counted 500, global stats 500 orders, 625.00 revenue',
       'invalid channel: 0 in the stream, 0 in the list, 0 in groups',
       '',
-      'stage         in  passed  duplicates  rejected  missed  waiting  in stream',
-      'validate     500     500           0         0       0        0          0',
-      'aggregate    500     500           0         0       0        0          0',
-      'leaderboard  500     500           0         0       0        0          0',
+      'stage         in  passed  duplicates  rejected  missed  lost  waiting  in stream',
+      'validate     500     500           0         0       0     0        0          0',
+      'aggregate    500     500           0         0       0     0        0          0',
+      'leaderboard  500     500           0         0       0     0        0          0',
       '',
       'at one moment  orders  revenue',
       '100 users         500   625.00',
@@ -181,7 +181,8 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
   }
   await send(app, 0, 20)
   await workOff(app, envOf(url), 20)
-  const stage = { in: 20, passed: 20, duplicates: 0, rejected: 0, missed: 0, waiting: 0, measured: 0, balanced: true }
+  const none = { duplicates: 0, rejected: 0, missed: 0, lost: 0, foreign: 0, waiting: 0, measured: 0 }
+  const stage = { in: 20, passed: 20, ...none, balanced: true }
   const stages = ['validate', 'aggregate', 'leaderboard'].map((name) => ({ stage: name, ...stage }))
   expect(await get()).toEqual({
     status: 200,
@@ -191,14 +192,17 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
       admitted: 20,
       duplicates: 0,
       rejected: 0,
+      lost: 0,
       waiting: 0,
       stages,
       applied: 20,
       total_orders: 20,
       total_revenue: 25,
       invalid: { stream: 0, list: 0, groups: 0, balanced: true },
+      losses: [],
       differences: [],
       incidents: [],
+      notes: [],
     },
   })
   await redis.lpush('invalid_orders', '{}')

@@ -211,6 +211,8 @@ test('totals are the values after the commit, one record per user, exact beyond 
       { user_id: 'rich', orders: 2, order_count: 9, total_spend_minor: 9_007_199_254_740_001 },
       { user_id: 'poor', orders: 1, order_count: 1, total_spend_minor: 500 },
     ]),
+    'c',
+    '1',
   ])
   await redis.zadd('leaderboard:orders', 50, 'poor')
   await commitAs(

@@ -233,7 +233,7 @@ test('the numbers are the oracle’s; the terminal shows the same, from the API 
   const failedBy = (code: string): number =>
     seen.failed.filter((one) => one.code === code).reduce((sum, { count }) => sum + count, 0)
   for (const [code, count] of oracle.codes) expect([code, failedBy(code)]).toEqual([code, count])
-  expect(seen.books).toEqual({ balanced: true, differences: [] })
+  expect(seen.books).toEqual({ balanced: true, differences: [], lost: 0, notes: [] })
   expect(seen.sqs).toEqual({ visible: 0, in_flight: 0, dead_letters: 0 })
   expect(seen.hops.map(({ name, after, waiting }) => [name, after, waiting])).toEqual([
     ['bridge', 'sqs', 0],

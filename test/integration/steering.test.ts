@@ -207,10 +207,12 @@ test('the routes pause, resume and drain, and say what came of it', async () => 
     changed: false,
     message: 'validate was not paused.',
   })
-  await redis.hset(app.keys.counters, { received: 30, admitted: 20, applied: 15, ranked: 15 })
+  await redis.hset(app.keys.counters, { received: 30, admitted: 20, applied: 15, ranked: 12 })
+  await redis.xadd('orders:raw', '*', 'n', 10, 'c', 1, 'r', 'junk')
+  await redis.xadd('orders:valid', '*', 'n', 5, 'c', 1, 'r', 'junk')
   expect(await send(`${url}/admin/drain`, 'POST', { reason: 'night' }, operator)).toMatchObject({
     status: 202,
-    body: { part: 'bridge', paused: true, by: 'ann', waiting: { validate: 10, aggregate: 5, leaderboard: 0 } },
+    body: { part: 'bridge', paused: true, by: 'ann', waiting: { validate: 10, aggregate: 5, leaderboard: 0 } }, // three are gone
   })
   expect(await audited(app)).toEqual([
     'ann: pause {"part":"validate","reason":"a bug"}',

@@ -35,11 +35,13 @@ function tell(kind, text, growing) {
   show(age, growing)
 }
 
-function booksBadge({ balanced, differences }) {
+function booksBadge({ balanced, differences, lost, notes }) {
   const key = 'books'
   if (balanced === null) return { key, text: 'Books: not known', detail: differences.join('\n'), kind: 'warn' }
-  if (balanced)
-    return { key, text: 'Books balance', detail: 'Every order that came in is accounted for.', kind: 'good' }
+  if (balanced) {
+    const detail = ['Every order that came in is accounted for.', ...notes].join('\n')
+    return { key, text: lost > 0 ? `Books balance, ${exact(lost)} lost` : 'Books balance', detail, kind: 'good' }
+  }
   return { key, text: `Books are off: ${differences.join(' ')}`, detail: differences.join('\n'), kind: 'bad' }
 }
 

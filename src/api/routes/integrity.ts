@@ -13,6 +13,8 @@ const stage = z.object({
   duplicates: known,
   rejected: known,
   missed: known.meta({ description: 'Had gone by before the stage was added to the line.' }),
+  lost: known.meta({ description: 'Were deleted before the stage had committed them, and are written off.' }),
+  foreign: known.meta({ description: 'Of those that came in: no stage of ours wrote them.' }),
   waiting: known.meta({ description: 'By the counters: what came in and did not go out.' }),
   measured: z
     .int()
@@ -24,7 +26,7 @@ const stage = z.object({
 export const integrity = defineRoute({
   method: 'get',
   path: '/integrity',
-  summary: 'Whether the books balance: every order that came in is counted, rejected, a duplicate or waiting.',
+  summary: 'Whether the books balance: every order that came in is counted, rejected, a duplicate, lost or waiting.',
   reply: z
     .object({
       balanced: z.boolean().nullable().meta({ description: 'null where nothing is wrong, but not all can be read.' }),
@@ -32,13 +34,20 @@ export const integrity = defineRoute({
       admitted: known,
       duplicates: known,
       rejected: known,
+      lost: known,
       waiting: known,
       stages: z.array(stage),
       applied: known.meta({ description: 'Orders that aggregate has counted, by its counter.' }),
       total_orders: known,
       total_revenue: amount.nullable(),
       invalid: z.object({ stream: known, list: known, groups: known, balanced: z.boolean().nullable() }),
-      differences: z.array(z.string()).meta({ description: 'What does not balance, one sentence each.' }),
+      losses: z
+        .array(z.string())
+        .meta({ description: 'Orders that are missing and not written off, one sentence each.' }),
+      differences: z.array(z.string()).meta({ description: 'What else does not balance, one sentence each.' }),
+      notes: z
+        .array(z.string())
+        .meta({ description: 'What to know besides: foreign orders, stages that cannot be measured.' }),
       unread: z.array(z.string()).meta({ description: 'What cannot be read, and why; the rest stands.' }),
       incidents: z.array(z.string()).meta({
         description:
@@ -47,12 +56,18 @@ export const integrity = defineRoute({
     })
     .meta({ id: 'Integrity' }),
   handle: async ({ ask, partitions }) => {
-    const [{ totals, stages, differences, unread, ...books }, open] = await Promise.all([
+    const [{ totals, stages, losses, differences, notes, unread, ...books }, open] = await Promise.all([
       readBooks(ask, partitions),
       readIncidents(ask),
     ])
     const sums = { total_orders: totals.orders, total_revenue: totals.minor }
-    const texts = { differences: [...differences], unread: [...unread], incidents: open.map(({ text }) => text) }
+    const texts = {
+      losses: [...losses],
+      differences: [...differences],
+      notes: [...notes],
+      unread: [...unread],
+      incidents: open.map(({ text }) => text),
+    }
     return { ...books, ...sums, stages: [...stages], ...texts }
   },
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { readCounters, waitingFor } from '../../stages/books.ts'
+import { openBacklog, type StageBacklog } from '../../stages/backlog.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import { type Pause, pause, pausePart, readAudit, readSteering, resumePart, type Steered } from '../../steering.ts'
 import { integerParam } from '../fields.ts'
@@ -103,15 +103,16 @@ export const drainRoute = defineRoute({
     .meta({ id: 'Draining' }),
   handle: async (app, call) => {
     const came = await pausePart({ ...app, redis: app.ask }, 'bridge', operatorIn(call), 'drain')
-    return { ...replyOf(came), waiting: waitingByStage(await readCounters(app.ask, app.partitions)) }
+    const { stages } = await openBacklog({ ...app, redis: app.ask })()
+    return { ...replyOf(came), waiting: waitingByStage(stages) }
   },
 })
 
 /** Orders that wait, by stage. */
 export type Waiting = Readonly<Record<string, number>>
 
-export function waitingByStage(counters: Readonly<Record<string, number>>): Waiting {
-  return Object.fromEntries(pipeline.map((stage) => [stage.name, waitingFor(stage, counters)]))
+export function waitingByStage(stages: readonly StageBacklog[]): Waiting {
+  return Object.fromEntries(stages.map(({ stage, waiting }) => [stage, waiting]))
 }
 
 export const auditTrail = defineRoute({

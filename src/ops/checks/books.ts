@@ -1,0 +1,25 @@
+import type { App } from '../../app.ts'
+import { openBacklog } from '../../stages/backlog.ts'
+import { ordersAre } from '../../stages/findings.ts'
+import { type Finding, ok, unread, warning } from './finding.ts'
+
+/** Says whether orders are missing: deleted before a stage had committed them, and not written off. */
+export async function missingOrders(app: App): Promise<Finding> {
+  const check = 'missing orders'
+  const stages = await openBacklog(app)().then(
+    ({ stages }) => stages,
+    () => undefined,
+  )
+  if (!stages) return unread(check, 'orders verify says why the books cannot be read')
+  const missing = stages.flatMap(({ stage, unaccounted }) =>
+    unaccounted !== null && unaccounted > 0 ? [`${ordersAre(unaccounted)} missing from the stream of ${stage}`] : [],
+  )
+  if (missing.length > 0) {
+    const advice =
+      'They were deleted unread: see OrdersLost in docs/runbook.md. orders verify --write-off books them as lost.'
+    return warning(check, missing.join(', '), advice)
+  }
+  const unknown = stages.filter(({ unaccounted }) => unaccounted === null).map(({ stage }) => stage)
+  if (unknown.length === 0) return ok(check, 'none')
+  return ok(check, `not known yet for ${unknown.join(', ')}: more waits than can be measured`)
+}

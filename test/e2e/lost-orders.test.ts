@@ -1,0 +1,259 @@
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { deleteUnread } from '../support/deletions.ts'
+import { scrape } from '../support/exposition.ts'
+import { Oracle } from '../support/oracle.ts'
+import { spawnOrders } from '../support/process.ts'
+import { requireRealRedis } from '../support/requires.ts'
+import { sendBodies } from '../support/send.ts'
+import { until } from '../support/until.ts'
+import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
+
+const line = ['bridge', 'validate', 'aggregate', 'leaderboard']
+const samples = (valid: number, seed = 1): string[] =>
+  [...sampleOrders({ valid, invalid: 0, users: 20, seed })].map(({ body }) => body)
+
+async function orders(env: Env, ...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  await using command = spawnOrders(args, env)
+  const { code } = await command.exit()
+  return { code, out: command.stdout(), err: command.stderr() }
+}
+
+const counter = async (redis: Redis, name: string): Promise<number> =>
+  Number(await redis.hget('pipeline:counters', name))
+
+async function counted(redis: Redis, name: string, accepted: (orders: number) => boolean): Promise<number> {
+  return until(`the counter ${name} to change`, () => counter(redis, name), accepted)
+}
+
+/** Orders that the bridge has received and no stage has read, deleted. */
+async function lose(env: Env, redis: Redis, count: number): Promise<void> {
+  const before = await counter(redis, 'received')
+  await using bridge = spawnOrders(['run', 'bridge'], env)
+  await sendBodies(env, samples(count, 99))
+  await counted(redis, 'received', (received) => received === before + count)
+  await redis.del('orders:raw')
+  await bridge.kill('SIGTERM')
+}
+
+test('a bridge that is held back by orders that were deleted unread receives again', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(world.url, sqs, { HIGH_WATER_ORDERS: '50' })
+  await using bridge = spawnOrders(['run', 'bridge'], env)
+  await sendBodies(env, samples(100))
+  await until('the bridge to be held back', () => bridge.events('heldBack').length > 0)
+  await counted(world.redis, 'received', (received) => received === 100)
+  await world.redis.del('orders:raw')
+  await sendBodies(env, samples(100, 2))
+  await counted(world.redis, 'received', (received) => received > 100)
+  expect(await bridge.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+})
+
+test('a drain ends, and says how many orders are missing', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(world.url, sqs)
+  await lose(env, world.redis, 30)
+  await using all = spawnOrders(['run', ...line], env)
+  await all.started()
+  const drained = await orders(env, 'drain', '--timeout', '20')
+  expect([drained.code, drained.out.split('\n').slice(1)]).toEqual([
+    0,
+    [
+      'Drained: no order waits in any stage.',
+      'Stage validate: 30 orders are missing from its stream; orders verify says more.',
+      'The bridge stays paused: orders resume bridge lets it run again.',
+      '',
+    ],
+  ])
+})
+
+test('a loss is said once in the log, by the metric, doctor, status and verify until it is written off', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  await using sqs = await emptySqs()
+  const { redis } = world
+  const env = envOf(world.url, sqs)
+  await lose(env, redis, 30)
+  await using one = spawnOrders(['run', ...line, 'api'], env)
+  await using two = spawnOrders(['run', 'validate'], env)
+  await Promise.all([one.started(), two.started()])
+  const lost = () => [...one.events('ordersLost'), ...two.events('ordersLost')]
+  const said = await until('the log to say it', lost, ({ length }) => length > 0)
+  expect(said).toMatchObject([
+    {
+      level: 50,
+      stage: 'validate',
+      orders: 30,
+      note: 'They were deleted before validate had committed them: their senders must send them again. orders verify --write-off books them as lost.',
+    },
+  ])
+  await sendBodies(env, samples(50))
+  await counted(redis, 'ranked', (ranked) => ranked === 50)
+  const url = await one.apiUrl()
+  const metrics = async () => {
+    const { sum } = await scrape(url)
+    const of = (name: string): unknown[] => line.slice(1).map((stage) => sum(name, { stage }))
+    return [of('orders_unaccounted'), of('orders_waiting'), sum('orders_books_differences')]
+  }
+  expect(await until('the books to be read', metrics, ([, , differences]) => differences !== undefined)).toEqual([
+    [30, 0, 0],
+    [0, 0, 0],
+    0,
+  ])
+  const status = await orders(env, 'status')
+  expect(status.out).toMatch(
+    /^received 80 = admitted 50 \+ duplicates 0 \+ rejected 0 \+ lost 0 \+ waiting 0 \(for validate\)\n/,
+  )
+  expect(status.out).toContain('\nStage validate: 30 orders are missing from its stream; orders verify says more.\n')
+  const doctor = await orders(env, 'doctor')
+  expect(doctor.out).toMatch(/^warning +missing orders +30 orders are missing from the stream of validate$/m)
+  expect(doctor.out).toContain(
+    '→ They were deleted unread: see OrdersLost in docs/runbook.md. orders verify --write-off books them as lost.',
+  )
+
+  const missing = 'Stage validate: 30 orders are missing from its stream: 30 wait by the counters, it holds 0.'
+  const closing =
+    'The books do not balance: orders were deleted unread. See OrdersLost in docs/runbook.md; --write-off books them as lost.'
+  const found = await orders(env, 'verify')
+  expect([found.code, found.out.split('\n').slice(-4)]).toEqual([1, ['', missing, closing, '']])
+  expect(await (await fetch(`${url}/integrity`)).json()).toMatchObject({ balanced: false, losses: [missing], lost: 0 })
+  const planned =
+    'Would be written off as lost: validate 30. Nothing is booked yet: orders verify --write-off --yes does it.'
+  const dry = await orders(env, 'verify', '--write-off')
+  expect([dry.code, dry.out.split('\n').slice(-5)]).toEqual([1, ['', missing, planned, closing, '']])
+  expect(await counter(redis, 'validate:lost')).toBe(0)
+
+  const booked = await orders(env, 'verify', '--write-off', '--yes')
+  expect([booked.code, booked.out.split('\n')]).toEqual([
+    0,
+    expect.arrayContaining([
+      'received 80 = admitted 50 + duplicates 0 + rejected 0 + lost 30 + waiting 0',
+      'Written off as lost: validate 30.',
+    ]),
+  ])
+  const again = JSON.parse((await orders(env, 'verify', '--write-off', '--yes', '--json')).out)
+  expect(again).toMatchObject({ verdict: 'right', writtenOff: { booked: true, orders: {} }, books: { lost: 30 } })
+  const audit = (await orders(env, 'audit', '--json')).out
+  expect(audit.match(/"orders verify --write-off"/g)).toHaveLength(1)
+  expect(audit).toContain('{\\"validate\\":30}')
+  expect(await (await fetch(`${url}/integrity`)).json()).toMatchObject({ balanced: true, lost: 30, losses: [] })
+  const quiet = await until('the metric to end', metrics, ([unaccounted]) => (unaccounted as number[])[0] === 0)
+  expect(quiet[0]).toEqual([0, 0, 0])
+  expect((await scrape(url)).sum('orders_booked_total', { counter: 'validate:lost' })).toBe(30)
+  expect((await orders(env, 'doctor')).out).toMatch(/^ok +missing orders +none$/m)
+  expect(lost()).toHaveLength(1)
+})
+
+test('--yes alone is refused', async () => {
+  await using world = await emptyRedis()
+  expect(await orders(envOf(world.url), 'verify', '--yes')).toEqual({
+    code: 1,
+    out: '',
+    err: 'orders verify: --yes goes with --write-off: see orders verify --help.\n',
+  })
+})
+
+test('a repartition with lost orders, booked and not, ends, and the books of the new partitions keep both', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  await using sqs = await emptySqs()
+  const { redis } = world
+  const env = envOf(world.url, sqs)
+  {
+    await lose(env, redis, 30)
+    await using all = spawnOrders(['run', ...line], env)
+    await sendBodies(env, samples(100))
+    await counted(redis, 'ranked', (ranked) => ranked === 100)
+    await all.kill('SIGTERM')
+  }
+  expect((await orders(env, 'verify', '--write-off', '--yes')).code).toBe(0)
+  await lose(env, redis, 20)
+  const moved = await orders(env, 'repartition', '--to', '3', '--timeout', '20')
+  expect([moved.code, moved.err]).toEqual([0, ''])
+  expect(moved.out).toContain(
+    'Stage validate: 20 orders are missing from its stream: 20 wait by the counters, it holds 0. The books of the new partitions keep this.\n',
+  )
+  expect(moved.out).toContain('All is moved and right.\n')
+  const after = { ...env, PARTITIONS: '3' }
+  const { books } = JSON.parse((await orders(after, 'verify', '--json')).out)
+  const missing =
+    'Partition 0: Stage validate: 20 orders are missing from its stream: 20 wait by the counters, it holds 0.'
+  expect(books).toMatchObject({
+    received: 150,
+    admitted: 100,
+    lost: 30,
+    waiting: 20,
+    losses: [missing],
+    differences: [],
+  })
+  const booked = await orders(after, 'verify', '--deep', '--write-off', '--yes')
+  expect([booked.code, booked.out]).toEqual([0, expect.stringContaining('lost 50 + waiting 0\n')])
+})
+
+test('deletions under load: all numbers are the oracle’s without what was deleted, and the write-off is exact meanwhile', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  await using sqs = await emptySqs()
+  const { redis } = world
+  const env = envOf(world.url, sqs, { BATCH_RECORDS: '50', BRIDGE_POLLERS: '8' })
+  const bodies = samples(3_000)
+  await using all = spawnOrders(['run', ...line, 'api'], env)
+  await using more = spawnOrders(['run', 'validate', 'aggregate'], env)
+  await Promise.all([all.started(), more.started()])
+  const raw: string[] = []
+  const valid: { user_id: string; minor: number }[] = []
+  const places = [
+    { stream: 'orders:raw', group: 'validate', most: 3 },
+    { stream: 'orders:valid', group: 'aggregate', most: 2 },
+  ]
+  const hows = ['XDEL of waiting entries', 'XDEL of pending entries', 'XTRIM', 'DEL'] as const
+  let sending = true
+  const sent = sendBodies(env, bodies).finally(() => {
+    sending = false
+  })
+  const written: Promise<unknown>[] = []
+  for (let at = 0; sending || (await counter(redis, 'received')) < bodies.length; at++) {
+    const how = hows[Math.floor(at / 2) % hows.length] ?? 'DEL'
+    const place = places[at % 2] ?? { stream: '', group: '' }
+    const gone = await deleteUnread<{ body: string } & { user_id: string; minor: number }>(redis, place, how)
+    if (place.group === 'validate') raw.push(...gone.map(({ body }) => body))
+    else valid.push(...gone)
+    if (at === 40 || at === 80) written.push(orders(env, 'verify', '--write-off', '--yes'))
+  }
+  await sent
+  await Promise.all(written)
+  expect([raw.length > 0, valid.length > 0]).toEqual([true, true])
+
+  const oracle = new Oracle()
+  const left = new Map<string, number>()
+  for (const body of raw) left.set(body, (left.get(body) ?? 0) + 1)
+  for (const body of bodies) {
+    const deleted = left.get(body) ?? 0
+    if (deleted > 0) left.set(body, deleted - 1)
+    else oracle.take(body)
+  }
+  for (const { user_id, minor } of valid) {
+    const totals = oracle.users.get(user_id) ?? { orders: 0, cents: 0n }
+    oracle.users.set(user_id, { orders: totals.orders - 1, cents: totals.cents - BigInt(minor) })
+  }
+  const applied = oracle.admitted - valid.length
+  await counted(redis, 'ranked', (ranked) => ranked === applied)
+  await orders(env, 'verify', '--write-off', '--yes')
+  const verified = await orders(env, 'verify', '--deep', '--json')
+  expect(JSON.parse(verified.out)).toMatchObject({
+    verdict: 'right',
+    books: {
+      ...{ received: bodies.length, admitted: oracle.admitted, lost: raw.length, waiting: 0, applied },
+      stages: [{ lost: raw.length }, { lost: valid.length }, { lost: 0 }],
+    },
+  })
+  for (const [user, { orders: count, cents }] of oracle.users) {
+    const expected = count === 0 ? {} : { order_count: `${count}`, total_spend_minor: `${cents}` }
+    expect(await redis.hgetall(`user:${user}`)).toEqual(expected)
+  }
+})
