@@ -51,7 +51,8 @@ test('the dashboard lives at a sub-path, is written from there, and shows a name
   expect(wrong().filter((told) => !told.includes('401'))).toEqual([])
 })
 
-test.each(['/docs', '/docs/'])('the documentation at %s of a sub-path asks the API there', async (path) => {
+test.for(['/docs', '/docs/'])('the documentation at %s of a sub-path asks the API there', async (path, context) => {
+  requireChromium(context)
   await using world = await emptyRedis()
   await using proxied = await behindProxy(world.url)
   const page = await proxied.browser.newPage()

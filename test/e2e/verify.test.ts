@@ -203,6 +203,7 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
       differences: [],
       incidents: [],
       notes: [],
+      unread: [],
     },
   })
   await redis.lpush('invalid_orders', '{}')

@@ -173,6 +173,17 @@ test('orders doctor ends with exit code 1, names key and types, and says what to
   expect(await world.redis.hgetall('global:stats')).toEqual({ total_orders: '1', total_revenue_minor: '100' })
 })
 
+test('where the user may not look at types, the doctor says so, and that is no error', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const user = `looker-${process.env['VITEST_POOL_ID'] ?? 1}`
+  await world.redis.call('ACL', 'SETUSER', user, 'on', '>secret', '~*', '+@all', '-scan')
+  const redis = world.redis.duplicate({ username: user, password: 'secret' })
+  expect(await keyTypes(appOn(redis), { all: true })).toMatchObject([{ level: 'warning', found: 'cannot be read' }])
+  redis.disconnect()
+  await world.redis.call('ACL', 'DELUSER', user)
+})
+
 /** The keys that the commit of each stage uses. */
 const used: [stage: Stage, keys: string[]][] = [
   [validate, ['orders:raw', 'orders:valid', 'pipeline:counters', 'orders:invalid', 'invalid_orders']],

@@ -1,15 +1,25 @@
 import type { App } from '../../app.ts'
+import { messageOf } from '../../errors.ts'
 import { namedKeys, typeOfKey, type WrongType, wrongTypes, wrongTypeText } from '../../key-types.ts'
 import { mastersOf, type RedisClient } from '../../redis.ts'
 import { pipeline } from '../../stages/pipeline.ts'
-import { error, type Finding, ok } from './finding.ts'
+import { error, type Finding, ok, unread } from './finding.ts'
 
 const check = 'key types'
 /** Enough to see what happened; a script that went wrong may have spoiled thousands. */
 const mostTold = 20
 
 /** Whether our keys have the types that they must have: those with a name of their own, and with `all` every other one too. */
-export async function keyTypes(app: App, { all }: { readonly all: boolean }): Promise<Finding[]> {
+export async function keyTypes(app: App, which: { readonly all: boolean }): Promise<Finding[]> {
+  try {
+    return await examine(app, which)
+  } catch (refusal) {
+    if (!messageOf(refusal).startsWith('NOPERM')) throw refusal
+    return [unread(check, 'let the user run TYPE and SCAN on every key')]
+  }
+}
+
+async function examine(app: App, { all }: { readonly all: boolean }): Promise<Finding[]> {
   const { redis, partitions, control } = app
   const named = namedKeys(
     partitions,
