@@ -37,7 +37,9 @@ export function openWriter(app: App, durability: Durability): Writer {
   return {
     write: (messages, tick, signal) => {
       const parts = Map.groupBy(messages, (message) => partitionOf(app.partitions, message))
-      return Promise.all([...parts].map(([keys, own]) => (lanes.get(keys) as Lane).write({ messages: own, tick, signal })))
+      return Promise.all(
+        [...parts].map(([keys, own]) => (lanes.get(keys) as Lane).write({ messages: own, tick, signal })),
+      )
     },
     ready: async (tick, signal) => {
       await Promise.all([...lanes.values()].map((lane) => lane.ready(tick, signal)))
