@@ -45,6 +45,21 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       about: 'Anything but 0 is an alarm: npm run verify says what does not balance.',
     },
     {
+      title: 'Readings that fail',
+      unit: 'short',
+      queries: [['max by (reading) (orders_reading_failing) == 1', '{{reading}}']],
+      about: 'What the API cannot read of the pipeline: orders doctor says why.',
+    },
+    {
+      title: 'Incidents not acknowledged',
+      unit: 'short',
+      queries: [
+        ['max by (kind) (orders_incidents)', '{{kind}}'],
+        ['max(orders_redis_evicts)', 'Redis may throw orders away'],
+      ],
+      about: 'Anything but 0 is an alarm: orders verify says what happened.',
+    },
+    {
       title: 'Paused and held back',
       unit: 'short',
       queries: [
@@ -189,6 +204,11 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       title: 'Loops that fail',
       unit: 'short',
       queries: [['max by (instance, loop) (orders_loop_failing)', '{{instance}} {{loop}}']],
+    },
+    {
+      title: 'Log lines dropped per second',
+      unit: 'short',
+      queries: [['rate(orders_log_lines_dropped_total[$__rate_interval])', '{{instance}}']],
     },
   ],
 }

@@ -16,6 +16,8 @@ export interface App {
   readonly tracing?: Tracing | undefined
   /** Names this process among its peers: the stem of its consumers' names. */
   readonly instance: string
+  /** Aborts when the process is asked to stop; undefined in a command. */
+  readonly stopping?: AbortSignal | undefined
   readonly now: () => Date
   readonly pulse: Pulse
 }

@@ -2,6 +2,16 @@ import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { OrdersError } from './errors.ts'
 import { mostPartitions } from './partitions.ts'
+import {
+  expectedHost,
+  expectedRedisUrl,
+  isHost,
+  type RedisPlace,
+  readAddress,
+  readRedisUrl,
+  splitUrls,
+  unreadable,
+} from './redis-url.ts'
 
 export interface Variable<S extends z.ZodType = z.ZodType> {
   readonly name: string
@@ -9,6 +19,8 @@ export interface Variable<S extends z.ZodType = z.ZodType> {
   readonly unit: string
   /** What a refused value is told. */
   readonly expected: string
+  /** What is expected instead of this very value, where there is more to say. */
+  readonly expectedOf?: (given: string) => string | undefined
   readonly about: string
   /** The default where it is not a value but a behaviour. */
   readonly unset?: string
@@ -21,7 +33,6 @@ export type DeleteAfter =
   | { readonly kind: 'replicas'; readonly replicas: number }
 
 const text = z.string()
-const redisUrl = z.url({ protocol: /^rediss?$/ }).regex(/^rediss?:\/\/[^\s/]\S*$/)
 const integer = (min: number, max: number) =>
   z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max))
 const withDefault = <S extends z.ZodType>(schema: S, value: z.output<S>) =>
@@ -35,6 +46,10 @@ const count = (name: string, value: number, max: number, about: string, unit = '
     expected: `a whole number from ${min} to ${max}`,
     schema: withDefault(integer(min, max), value),
   })
+
+/** As a browser writes it. */
+const isOrigin = (given: string): boolean =>
+  URL.canParse(given) && /^https?:/.test(given) && new URL(given).origin === given
 
 /** Every environment variable: declared here once, printed into the README from here. */
 export const variables = {
@@ -92,9 +107,10 @@ export const variables = {
     name: 'REDIS_HOST',
     unit: 'host',
     expected: 'a host name or address',
+    expectedOf: expectedHost,
     unset: '`localhost` for `orders run`; local stand-in for `orders start`',
     about: 'Where Redis is.',
-    schema: text.regex(/^[^\s/]+$/).optional(),
+    schema: text.refine(isHost).optional(),
   }),
   redisPort: define({
     name: 'REDIS_PORT',
@@ -107,11 +123,55 @@ export const variables = {
   redisUrl: define({
     name: 'REDIS_URL',
     unit: 'URL',
-    expected: 'a redis:// or rediss:// URL',
+    expected: expectedRedisUrl,
+    expectedOf: (given) => unreadable(given)[0],
     unset: 'REDIS_HOST and REDIS_PORT',
     about:
-      'Where Redis is, with user, password, database or TLS; wins over REDIS_HOST and REDIS_PORT. Of a cluster, one or more nodes, separated by commas.',
-    schema: text.refine((urls) => urls.split(',').every((url) => redisUrl.safeParse(url).success)).optional(),
+      'Where Redis is, with user, password, database or TLS (`rediss://`), or the path of its socket; wins over REDIS_HOST and REDIS_PORT. Of a cluster, one or more nodes, separated by commas.',
+    schema: text.refine((given) => unreadable(given).length === 0).optional(),
+  }),
+  redisCaFile: define({
+    name: 'REDIS_CA_FILE',
+    unit: 'path',
+    expected: 'the path of a PEM file',
+    unset: 'the CAs that Node knows',
+    about: 'Certificates of the CA that signed the certificate of Redis, for `rediss://`.',
+    schema: text.optional(),
+  }),
+  redisSentinels: define({
+    name: 'REDIS_SENTINELS',
+    unit: 'list',
+    expected: 'host:port of each sentinel, separated by commas',
+    unset: 'none',
+    about:
+      'Sentinels that say where the master is. Of REDIS_URL then only user, password, database and TLS count, TLS for the sentinels too.',
+    schema: text
+      .transform((given) => given.split(',').map((sentinel) => readAddress(sentinel.trim(), 26_379)))
+      .pipe(z.array(z.object({ host: text, port: z.int() })))
+      .optional(),
+  }),
+  redisSentinelName: define({
+    name: 'REDIS_SENTINEL_NAME',
+    unit: 'name',
+    expected: 'the name of a master that the sentinels watch',
+    about: 'Name under which the sentinels know the master.',
+    schema: withDefault(text.regex(/^\S+$/), 'mymaster'),
+  }),
+  redisSentinelUsername: define({
+    name: 'REDIS_SENTINEL_USERNAME',
+    unit: 'text',
+    expected: 'a user name',
+    unset: 'none',
+    about: 'User at the sentinels themselves.',
+    schema: text.optional(),
+  }),
+  redisSentinelPassword: define({
+    name: 'REDIS_SENTINEL_PASSWORD',
+    unit: 'text',
+    expected: 'a password',
+    unset: 'none',
+    about: 'Password of the sentinels themselves.',
+    schema: text.optional(),
   }),
   redisCluster: define({
     name: 'REDIS_CLUSTER',
@@ -152,6 +212,27 @@ export const variables = {
     unset: 'admin and writing routes answer on loopback only',
     about: 'Who sends it (Bearer, or Basic with any user name) may use the admin part and the writing routes.',
     schema: text.regex(/^\S+$/).optional(),
+  }),
+  apiBasePath: define({
+    name: 'API_BASE_PATH',
+    unit: 'path',
+    expected: 'a path such as /orders-app, without a slash at its end',
+    unset: 'none',
+    about:
+      'Path at which a proxy serves the API, such as `/orders-app`: Bull Board needs it. The API answers there too, for a proxy that leaves the path as it is.',
+    schema: withDefault(text.regex(/^(\/[\w.~-]+)+$/), ''),
+  }),
+  apiCorsOrigins: define({
+    name: 'API_CORS_ORIGINS',
+    unit: 'origins',
+    expected: 'origins separated by commas, such as https://shop.example',
+    unset: 'no other site',
+    about:
+      'Sites whose pages may read the API from a browser (CORS), by their exact origin, separated by commas. None may write.',
+    schema: text
+      .transform((given) => given.split(','))
+      .refine((origins) => origins.every(isOrigin))
+      .optional(),
   }),
   metricsPort: define({
     name: 'METRICS_PORT',
@@ -272,6 +353,14 @@ export const variables = {
     0,
   ),
   stopGraceMs: count('STOP_GRACE_MS', 4_000, 600_000, 'How long a stop waits for work in hand.', 'ms', 0),
+  drainMs: count(
+    'DRAIN_MS',
+    0,
+    600_000,
+    'How long after SIGTERM a process still answers at API_PORT or METRICS_PORT, for load balancers to see `/readyz` 503.',
+    'ms',
+    0,
+  ),
   dataDir: define({
     name: 'DATA_DIR',
     unit: 'path',
@@ -321,13 +410,13 @@ export type Config = { readonly [K in keyof typeof variables]: z.output<(typeof 
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config: Record<string, unknown> = {}
   const complaints: string[] = []
-  for (const [key, { name, expected, schema }] of Object.entries<Variable>(variables)) {
+  for (const [key, { name, expected, expectedOf, schema }] of Object.entries<Variable>(variables)) {
     const given = env[name] || undefined
     const parsed = schema.safeParse(given)
     if (parsed.success) config[key] = parsed.data
-    else complaints.push(complaint(name, given, expected))
+    else complaints.push(complaint(name, given, expectedOf?.(String(given)) ?? expected))
   }
-  complaints.push(...halfCredentials(env))
+  complaints.push(...halfCredentials(env), ...contradictions(env, config))
   if (complaints.length > 0) throw new OrdersError('ORD_CONFIG', complaints.join('\n'))
   return config as Config
 }
@@ -348,7 +437,10 @@ export function configTable(): string {
 }
 
 function complaint(name: string, given: unknown, expected: string): string {
-  const shown = String(given).replace(/^.*@/s, '***@') // whatever stands before an @ may be a password
+  const shown = String(given)
+    .replace(/^.*@/s, '***@') // whatever stands before an @ may be a password
+    .replace(/(:\/\/[^?#]*[?#]).*$/s, '$1***') // and so may what follows
+    .replace(/^(\w+:\/\/)(?::.*|([^/:[\]]+:)(?!\d*(?:[/,]|$)).*)$/s, '$1$2***') // and what is no port
   return `${name} is ${JSON.stringify(shown)}: expected ${expected}.`
 }
 
@@ -357,3 +449,23 @@ function halfCredentials({ AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret 
   const [set, missing] = id ? ['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY'] : ['SECRET_ACCESS_KEY', 'ACCESS_KEY_ID']
   return [`AWS_${missing} is not set: expected together with AWS_${set}.`]
 }
+
+/** What each variable allows, and not both. */
+function contradictions(env: NodeJS.ProcessEnv, config: Partial<Config>): string[] {
+  const { redisUrl = '', redisCluster, redisSentinels } = config
+  const places = splitUrls(redisUrl).map(readRedisUrl)
+  const some = (what: (place: RedisPlace) => boolean): boolean =>
+    redisUrl !== '' && places.some((place) => typeof place !== 'string' && what(place))
+  const hasPath = some(({ address }) => 'path' in address)
+  const urls = (expected: string): string[] => [complaint('REDIS_URL', redisUrl, expected)]
+  if (redisSentinels && redisCluster)
+    return [complaint('REDIS_SENTINELS', env['REDIS_SENTINELS'], 'none with REDIS_CLUSTER=true')]
+  if (redisSentinels && hasPath) return urls(`${expectedNode}, with REDIS_SENTINELS`)
+  if (redisCluster && hasPath) return urls(`${expectedNode}, with REDIS_CLUSTER=true`)
+  if (redisCluster && some(({ database }) => database > 0))
+    return urls('no database: a Redis Cluster has only database 0')
+  if (!redisCluster && places.length > 1) return urls('one URL, or REDIS_CLUSTER=true beside it')
+  return []
+}
+
+const expectedNode = 'a redis:// or rediss:// URL'

@@ -7,11 +7,13 @@ export const errorCodes = {
   ORD_CHECK: 'Redis or SQS is not fit for orders: they would be lost or stand still.',
   ORD_PORT_TAKEN: 'The port is in use.',
   ORD_REDIS_UNREACHABLE: 'Redis does not answer.',
+  ORD_REDIS_REFUSED: 'Redis does not take a connection as it is configured.',
   ORD_REDIS_REPLY: 'Redis replied with something unexpected.',
   ORD_NOT_DURABLE: 'Redis may still lose its last writes.',
   ORD_SQS: 'SQS does not answer or refuses.',
   ORD_BOOKS: 'A repair of the books would make them worse.',
   ORD_JOB: 'A job failed for good.',
+  ORD_OUTPUT: 'Standard output cannot be written.',
   ORD_STUCK: 'A loop could not come up again.',
 } as const
 
@@ -31,5 +33,16 @@ export class OrdersError extends Error {
 /** The text of anything thrown; AggregateErrors (a refused connection to both localhost addresses) speak by their first. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
-  return error instanceof Error ? error.message || error.name : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const key = error.message.startsWith('WRONGTYPE') ? keyOf(error) : undefined
+  return key === undefined ? error.message || error.name : `${key} cannot be used: ${error.message}`
+}
+
+/** The key of a command that Redis refused: its message does not say it, ioredis keeps it beside. */
+function keyOf(error: Error): string | undefined {
+  const { name = '', args = [] } = (error as { command?: { name?: string; args?: unknown[] } }).command ?? {}
+  if (/^(eval|fcall)/i.test(name)) return undefined // several keys
+  const words = args.map(String)
+  const at = /^(xinfo|xgroup|object|memory)$/i.test(name) ? 1 : words.findIndex((word) => /^streams$/i.test(word)) + 1
+  return words[at]
 }

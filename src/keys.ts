@@ -30,6 +30,12 @@ export interface Keys {
   readonly rebuiltOrders: string
   /** Hash of what was received, admitted, rejected, applied, ranked: the books. */
   readonly counters: string
+  /** Stands for what is not there; nothing is ever written to it. */
+  readonly nothing: string
+  /** Hash: how many lines of the ledger were written in each generation, so that it is known how many must be there. */
+  readonly remembered: string
+  /** An id that is made once: another one means that the data of this partition was deleted or replaced (see look.lua). */
+  readonly incarnation: string
   /** Written to after other writes, to find out whether Redis has them for good (see durable.ts). */
   readonly barrier: string
   /** Sorted set of the entries that a stage has committed and that are still in its stream, by the ms of their ids. */
@@ -93,6 +99,9 @@ export function makeKeys(partition?: number, of?: number, more = ''): Keys {
     rebuiltSpend: `${tag}leaderboard:spend:rebuilt`,
     rebuiltOrders: `${tag}leaderboard:orders:rebuilt`,
     counters: `${tag}pipeline:counters`,
+    nothing: `${tag}pipeline:nothing`,
+    remembered: `${tag}pipeline:remembered`,
+    incarnation: `${tag}pipeline:incarnation`,
     barrier: `${tag}pipeline:barrier`,
     done: (stage) => `${tag}pipeline:done:${stage}`,
     userStats: (userId) => `${tag}user:${userId}`,
@@ -109,6 +118,9 @@ export const idempotencyKey = (hash: string): string => `${jobsPrefix}:idempoten
 
 /** What this Redis was set up with; a process with other settings refuses to start. */
 export const manifestKey = 'pipeline:manifest'
+
+/** Hash of what happened to Redis' data from outside, until an operator acknowledges it (see incidents.ts). */
+export const incidentsKey = 'pipeline:incidents'
 
 /** Held by the one process that repartitions. */
 export const repartitionKey = 'pipeline:repartition'
@@ -139,6 +151,8 @@ export const keyTable = [
     'hash',
     '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`',
   ],
+  ['`pipeline:remembered`', 'hash', 'generation → lines that were written into the ledger'],
+  ['`pipeline:incarnation`', 'string', 'an id made once: another one means that the data was deleted or replaced'],
   ['`pipeline:timeline:<slot>`', 'hash', 'how long orders took in ten seconds, for the last quarter of an hour'],
   ['`pipeline:steering`', 'hash', 'a field per paused part: JSON `{by, ts, reason?}`; a part without one runs'],
   ['`pipeline:audit`', 'stream', 'what was done as an admin, the last 10,000: `action`, `by`, `what` (JSON)'],
@@ -160,5 +174,10 @@ export const keyTable = [
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
   ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system, and a repartition under way'],
+  [
+    '`pipeline:incidents`',
+    'hash',
+    'what happened to the data from outside: JSON `{kind, place, ts, orders, text}`, until it is acknowledged',
+  ],
   ['`pipeline:repartition`', 'string', 'held by the one `orders repartition` that runs'],
 ] as const

@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Config } from './config.ts'
 import { messageOf, OrdersError } from './errors.ts'
 import type { Keys } from './keys.ts'
-import { isNotMaster, refusalOfWrites } from './refusals.ts'
+import { clusterOptions, redisOptions } from './redis-endpoint.ts'
+import { refusalOf } from './redis-refusal.ts'
+import { doubtMs, openRole, type Role, retryDelayMs } from './redis-role.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** One Redis or a Redis Cluster. Both have the same commands; ioredis types them apart. */
@@ -24,9 +27,6 @@ const mostRedirections = { work: Number.POSITIVE_INFINITY, ask: 16 } as const sa
 /** While servers do not agree yet who has a slot, they send us to and fro. */
 const retryDelayOnMovedMs = 20
 
-/** At most half a second between tries: a restarted Redis is found again at once, an absent one is not flooded. */
-const retryDelayMs = (times: number): number => Math.min(2 ** times * 10, 500)
-
 /**
  * A connection on which an answer is due and nothing at all has come for so long is taken for dead, and replaced: it may
  * be open on our side alone. Above the ten seconds for which BullMQ's workers block.
@@ -35,17 +35,26 @@ const silentMs = 15_000
 /** The same for our own blocking reads, on top of how long they block. */
 const lateMs = 4_000
 
-/** Long enough for a slow network, short enough for a person waiting for the first line. */
+/** Long enough for a slow network. */
 const connectTimeoutMs = 5_000
+/** A Redis that loads its data is asked again so soon whether it has. */
+const loadingRetryMs = 500
 
 /** How long a server that has stopped answering may hold up a stop. */
 const disconnectTimeoutMs = 300
 
 /**
  * Close it with `closeRedis`.
- * @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with.
+ * @param withinMs how long it may take until it answers
+ * @throws OrdersError ORD_REDIS_UNREACHABLE when there is no Redis to begin with, ORD_REDIS_REFUSED when it does not take
+ * us as we are configured.
  */
-export async function openRedis(config: Config, kind: Patience, telemetry: Telemetry): Promise<RedisClient> {
+export async function openRedis(
+  config: Config,
+  kind: Patience,
+  telemetry: Telemetry,
+  withinMs = connectTimeoutMs,
+): Promise<RedisClient> {
   // The first connection is tried once: whoever starts a process wants to be told.
   let connected = false
   const role = openRole()
@@ -56,73 +65,20 @@ export async function openRedis(config: Config, kind: Patience, telemetry: Telem
     connectTimeout: connectTimeoutMs,
     disconnectTimeout: disconnectTimeoutMs,
     socketTimeout: silentMs,
+    maxLoadingRetryTime: loadingRetryMs,
     retryStrategy,
-    reconnectOnError: (error: Error) => role.reconnects(error, kind),
+    reconnectOnError: (error: Error) => role.reconnects(error, kind === 'work'),
   }
-  const redis = config.redisCluster
-    ? openCluster(config, options, mostRedirections[kind])
-    : new Redis(firstUrl(config), { ...options, lazyConnect: true })
+  const redis = config.redisCluster ? openCluster(config, options, mostRedirections[kind]) : openOne(config, options)
   try {
-    await connectOnce(redis)
+    await connectOnce(redis, withinMs)
   } catch (error) {
     redis.disconnect()
-    const [told, advice] = refusal(config, messageOf(error))
-    throw new OrdersError('ORD_REDIS_UNREACHABLE', `${told}: ${advice}.`, { cause: error })
+    throw await refusalOf(config, error)
   }
   connected = true
   report(redis, role, telemetry)
   return redis
-}
-
-/**
- * Sent again on the next connection: a server that is not the master has not carried them out. Others fail, and whoever
- * sent them tries again: within a transaction they must not be sent alone.
- */
-const sentAgain = new Set(['eval', 'evalsha', 'xreadgroup', 'xautoclaim', 'bzpopmin'])
-
-/** A server that was not the master this long ago is not known to be one now. */
-const doubtMs = 1_000
-
-/** Whether the server at the other end is the master, as far as its replies say. */
-interface Role {
-  /** For ioredis: whether to replace the connection, and (2) to send the command again on the next one. */
-  reconnects(error: Error, kind: Patience): boolean | 2
-  /** How long to wait before the next connection: a replica takes connections at once, and says the same again. */
-  delayMs(): number
-  /** Ms since a reply said that it is not the master. */
-  sinceDoubtMs(): number
-  /** Called with what the server said. */
-  onDoubt(listener: (message: string) => void): void
-}
-
-function openRole(): Role {
-  let [refusals, refusedAt] = [0, Number.NEGATIVE_INFINITY]
-  const listeners: ((message: string) => void)[] = []
-  const sinceDoubtMs = (): number => performance.now() - refusedAt
-  return {
-    reconnects: (error, kind) => {
-      if (!isNotMaster(error)) return false
-      refusals = sinceDoubtMs() > doubtMs ? 1 : refusals + 1
-      refusedAt = performance.now()
-      for (const listener of listeners) listener(refusalOfWrites(error) ?? messageOf(error))
-      const { command } = error as { command?: { name?: string } }
-      return kind === 'work' && sentAgain.has(command?.name ?? '') ? 2 : true
-    },
-    delayMs: () => (sinceDoubtMs() > doubtMs ? 0 : retryDelayMs(refusals)),
-    sinceDoubtMs,
-    onDoubt: (listener) => void listeners.push(listener),
-  }
-}
-
-/** What happened at the first connection, and what to do. */
-function refusal(config: Config, message: string): [told: string, advice: string] {
-  const where = `Redis at ${safeUrl(config)}`
-  if (/^NOAUTH/.test(message)) return [`${where} wants a password`, 'put it in REDIS_URL, redis://:password@host']
-  if (/^WRONGPASS|invalid password/.test(message)) return [`${where} refuses the user or password`, 'mend REDIS_URL']
-  const told = `Redis does not answer at ${safeUrl(config)} (${message})`
-  const configured = config.redisUrl ?? config.redisHost ?? config.redisPort
-  if (configured !== undefined) return [told, 'start it or set REDIS_URL']
-  return [told, 'start it, set REDIS_URL, or run npm start in this folder']
 }
 
 /**
@@ -131,7 +87,7 @@ function refusal(config: Config, message: string): [told: string, advice: string
  */
 export function closeRedis(redis: RedisClient): void {
   closing.add(redis)
-  Object.assign(redis.options, { retryStrategy: () => null })
+  Object.assign(redis.options, { retryStrategy: () => null, sentinelRetryStrategy: () => null })
   if (redis.status !== 'reconnecting' || isCluster(redis)) redis.disconnect()
   else redis.once('connect', () => redis.disconnect())
 }
@@ -221,39 +177,48 @@ export function valuesOf(replies: readonly (readonly [Error | null, unknown])[] 
   })
 }
 
-/** Where Redis is, without its password. */
-export function safeUrl(config: Config): string {
-  return urls(config)
-    .map((url) => url.replace(/\/\/.*@/, '//***@'))
-    .join(',')
-}
-
-function urls({ redisUrl, redisHost, redisPort }: Config): string[] {
-  const host = redisHost?.includes(':') ? `[${redisHost}]` : (redisHost ?? 'localhost')
-  return redisUrl?.split(',') ?? [`redis://${host}:${redisPort ?? 6379}`]
-}
-
-function firstUrl(config: Config): string {
-  return urls(config)[0] ?? ''
-}
-
 type ConnectOptions = Pick<
   RedisOptions,
-  'connectTimeout' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout' | 'reconnectOnError'
+  | 'connectTimeout'
+  | 'maxRetriesPerRequest'
+  | 'commandTimeout'
+  | 'socketTimeout'
+  | 'maxLoadingRetryTime'
+  | 'reconnectOnError'
 > & {
   retryStrategy(times: number): number | null
 }
 
-/** Any node named leads to the others; user, password and TLS of the first are those of all. */
+function openOne(config: Config, options: ConnectOptions): RedisClient {
+  const whereabouts = { ...redisOptions(config), sentinelRetryStrategy: options.retryStrategy }
+  return kept(new Redis({ ...options, ...whereabouts, lazyConnect: true }))
+}
+
+/**
+ * ioredis would go on in database 0 where it cannot choose the one it was given: such a connection is replaced before it is
+ * used, that of duplicates too. One that has ended leaves the sentinels, which it listens to for failovers.
+ */
+function kept(redis: Redis): Redis {
+  const duplicate = redis.duplicate.bind(redis)
+  redis.on('error', (error: { command?: { name: string } }) => {
+    if (error.command?.name === 'select') redis.disconnect(true)
+  })
+  redis.on('end', () => {
+    if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
+  })
+  return Object.assign(redis, { duplicate: (options?: Partial<RedisOptions>) => kept(duplicate(options)) })
+}
+
+/** Any node named leads to the others. */
 function openCluster(
   config: Config,
   { retryStrategy, ...options }: ConnectOptions,
   maxRedirections: number,
 ): RedisClient {
-  const { username, password, protocol } = new URL(firstUrl(config))
-  const redisOptions = { ...options, username, password, ...(protocol === 'rediss:' && { tls: {} }) }
+  const endpoint = clusterOptions(config)
+  const redisOptions = { ...options, ...endpoint.options }
   const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy: retryStrategy }
-  const cluster = mended(new Cluster(urls(config), { redisOptions, ...tried, lazyConnect: true }))
+  const cluster = mended(new Cluster(endpoint.nodes, { redisOptions, ...tried, lazyConnect: true }))
   if (options.commandTimeout !== undefined) limitWaiting(cluster, options.commandTimeout)
   return cluster as unknown as RedisClient
 }
@@ -288,26 +253,39 @@ function limitWaiting(cluster: Cluster, timeoutMs: number): void {
 }
 
 /** ioredis rejects connect() with "Connection is closed.", or not at all; the reason is in its error event. */
-async function connectOnce(redis: RedisClient): Promise<void> {
+async function connectOnce(redis: RedisClient, withinMs: number): Promise<void> {
   let reason: unknown
   const remember = (error: unknown): void => {
-    reason = error
+    if (!/invalid reply/.test(messageOf(reason))) reason = error // a sentinel's, more precise than what comes after it
   }
   redis.on('error', remember)
+  redis.on('sentinelError', remember)
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
   const giveUp = (): void => ended.reject(new Error('no answer'))
   redis.once('end', giveUp)
+  const late = setTimeout(async () => ended.reject(await whileSilent(redis)), withinMs)
   try {
-    await Promise.race([redis.connect(), ended.promise])
-    await redis.time() // not PING: a Redis that cannot save refuses it
+    // TIME, not PING: a Redis that cannot save refuses that.
+    await Promise.race([redis.connect().then(() => redis.time()), ended.promise])
   } catch (error) {
     throw reason ?? error
   } finally {
+    clearTimeout(late)
     redis.off('error', remember)
+    redis.off('sentinelError', remember)
     redis.off('end', giveUp)
   }
 }
+
+/** While it loads its data, a server answers INFO and little else. */
+async function whileSilent(redis: RedisClient): Promise<Error> {
+  const asked = redis.status === 'connect' ? redis.info('persistence').catch(() => '') : ''
+  const info = await Promise.race([asked, sleep(whileSilentMs, '')])
+  return new Error(/^loading:1/m.test(info) ? 'LOADING' : 'no answer')
+}
+
+const whileSilentMs = 200
 
 /** One line when Redis goes, one when it is back. After a replica's reply it is back when no other such reply has come. */
 function report(redis: RedisClient, role: Role, telemetry: Telemetry): void {

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { messageOf, OrdersError } from './errors.ts'
+import { wrongTypes, wrongTypeText } from './key-types.ts'
 import type { RedisClient } from './redis.ts'
 
 export interface Script {
@@ -14,10 +16,31 @@ export function loadScript(wrapperUrl: string): Script {
 }
 
 /**
- * EVALSHA, and EVAL where Redis does not know the script (a restart, a failover, SCRIPT FLUSH).
+ * Runs a script by its hash, and sends the script where Redis does not know the script (a restart, a failover, SCRIPT FLUSH).
  * Never in a pipeline: there the second try would come after the commands that follow.
+ * @throws OrdersError ORD_REDIS_REPLY, beginning with ORDERS, where a key has another type: what Redis says does not name it
  */
 export async function runScript(
+  redis: RedisClient,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  try {
+    return await run(redis, script, keys, args)
+  } catch (error) {
+    if (!messageOf(error).startsWith('WRONGTYPE')) throw error // or the script has named the key
+    const wrong = await wrongTypes(redis, keys).catch(() => [])
+    if (wrong.length === 0) throw error
+    const [told, why] = [wrong.slice(0, mostNamed).map(wrongTypeText).join(', '), messageOf(error)]
+    throw new OrdersError('ORD_REDIS_REPLY', `ORDERS ${told}, and cannot be used: ${why}`, { cause: error })
+  }
+}
+
+/** Of keys of another type so many are named. */
+const mostNamed = 3
+
+async function run(
   redis: RedisClient,
   script: Script,
   keys: readonly string[],

@@ -83,7 +83,7 @@ async function steer(
   const parsed = reply.safeParse(await runScript(redis, script, [control.steering, control.audit], args))
   if (!parsed.success) throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to steering.lua in an unknown shape.')
   const [changed, text, refused] = parsed.data
-  if (refused !== '') telemetry.emit('auditFailed', { action, error: refused })
+  if (refused !== '') telemetry.emit('auditFailed', { action, error: `${control.audit} cannot be written: ${refused}` })
   const before = text === '' ? undefined : pauseOf(text)
   return { part, changed: changed === 1, before, pause: changed === 1 ? wanted : before }
 }

@@ -57,6 +57,8 @@ export interface Events {
   denied: { route: string; status: number; address: string }
   request: { method: string; route: string; status: number; durationMs: number }
   requestFailed: { method: string; route: string; error: string }
+  readingFailed: { reading: string; error: string }
+  readingBack: { reading: string }
   /** Once, when a start begins to wait for Redis or SQS, for so long at most; `url` answers meanwhile. */
   waiting: { error: string; mostMs: number; url?: string }
   redisAway: { error: string }
@@ -64,12 +66,23 @@ export interface Events {
   /** What SQS says of the queue and its dead letters cannot be read. */
   queueUnread: { error: string }
   queueRead: Record<string, never>
+  /** Something happened to Redis' data from outside (see incidents.ts). */
+  incident: { kind: string; text: string }
+  looked: { partitions: number }
+  incidentsFailed: { error: string }
+  /** The counters that only grow, once a minute: kept in the log, outside Redis. */
+  counts: Readonly<Record<string, number>>
+  manifestRestored: { settings: string; advice: string }
+  evicting: { policy: string; advice: string }
+  evictionOff: Record<string, never>
   bridgeFailed: { part: string; error: string }
   bridgeBack: { part: string }
   /** Metrics and other observers: what they do wrong is theirs. Said once per event. */
   listenerFailed: { listensTo: string; error: string }
   loopFailed: { loop: string; error: string }
   loopRecovered: { loop: string; failures: number }
+  /** Log lines are written again; so many before this one are missing. */
+  logBack: { lines: number }
 }
 
 const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn' | 'error' } = {
@@ -110,16 +123,26 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   denied: 'warn',
   request: 'debug',
   requestFailed: 'error',
+  readingFailed: 'warn',
+  readingBack: 'info',
   waiting: 'warn',
   redisAway: 'warn',
   redisBack: 'info',
   queueUnread: 'warn',
   queueRead: 'info',
+  incident: 'error',
+  looked: 'debug',
+  incidentsFailed: 'warn',
+  counts: 'info',
+  manifestRestored: 'warn',
+  evicting: 'error',
+  evictionOff: 'info',
   bridgeFailed: 'warn',
   bridgeBack: 'info',
   listenerFailed: 'error',
   loopFailed: 'warn',
   loopRecovered: 'info',
+  logBack: 'warn',
 }
 
 type Listener = <E extends keyof Events>(event: E, fields: Events[E]) => void
@@ -130,6 +153,8 @@ export interface Telemetry {
   on<E extends keyof Events>(event: E, listener: (fields: Events[E]) => void): void
   /** Listens to every event. */
   listen(listener: Listener): void
+  /** How many log lines could not be written so far. No event says so: its line could not be written, either. */
+  droppedLines(): number
 }
 
 const every = Symbol('every event')
@@ -137,7 +162,7 @@ const every = Symbol('every event')
 /** Every event of this process, as `{ event, fields }`, for observers from outside the code. */
 const channel = diagnostics.channel('order-pipeline:event')
 
-export function openTelemetry(log: Logger): Telemetry {
+export function openTelemetry(log: Logger, droppedLines = () => 0): Telemetry {
   const emitter = new EventEmitter().setMaxListeners(0) // there is one for every metric
   const failed = new Set<string>()
   const emit: Listener = (event, fields) => {
@@ -165,5 +190,6 @@ export function openTelemetry(log: Logger): Telemetry {
     listen: (listener) => {
       emitter.on(every, (event, fields) => safely(event, () => listener(event, fields)))
     },
+    droppedLines,
   }
 }

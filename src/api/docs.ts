@@ -4,17 +4,19 @@ import express, { Router } from 'express'
 
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
+/** Its links are relative, to work behind a proxy at any path. */
 const page = `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Order pipeline API</title><link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
-<body><div id="ui"></div><script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/init.js"></script></body>
+<head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Order pipeline API</title><link rel="stylesheet" href="docs/assets/swagger-ui.css"></head>
+<body><div id="ui"></div><script src="docs/assets/swagger-ui-bundle.js"></script><script src="docs/init.js"></script></body>
 </html>`
-const init = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', validatorUrl: null })`
+const init = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui', validatorUrl: null })`
 
 /** Interactive documentation, all of it served from here. */
 export function docs(): Router {
   const router = Router()
-  router.get('/docs', (_request, response) => {
+  router.get('/docs', (request, response) => {
+    if (request.path.endsWith('/')) return response.redirect('../docs')
     response.type('html').send(page)
   })
   router.get('/docs/init.js', (_request, response) => {

@@ -27,10 +27,14 @@ export function openGuard(app: App): RequestHandler {
     .use(sameSite, adminToken === undefined ? localGuard(apiHost, denied) : tokenGuard(adminToken, denied))
 }
 
-/** A browser sends what it knows of us, a password too, for any site that asks it to write here (CSRF); it names the site. */
+/**
+ * A browser sends what it knows of us, a password too, for any site that asks it to write here (CSRF); it names the site, and
+ * says whether it is the page's own. It alone knows where a proxy puts another name in Host.
+ */
 function isOwnWrite(request: Request): boolean {
   const origin = request.get('origin')
   if (origin === undefined || request.method === 'GET' || request.method === 'HEAD') return true
+  if (request.get('sec-fetch-site') === 'same-origin') return true
   return URL.canParse(origin) && new URL(origin).host === request.get('host')
 }
 
@@ -101,7 +105,16 @@ function wrongTokens() {
 
 /** Who says to write: X-Operator, or the user name of a browser's login. It is taken at its word: the token is one for all. */
 export function operatorOf(header: (name: string) => string | undefined): string {
-  return header('x-operator') || basicLogin(header('authorization') ?? '').user || 'unknown'
+  return textOf(header('x-operator') ?? '') || basicLogin(header('authorization') ?? '').user || 'unknown'
+}
+
+/** Node reads the bytes of a header as latin1; what is UTF-8 was meant to be that. */
+function textOf(header: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'))
+  } catch {
+    return header
+  }
 }
 
 /** Undefined where nobody tries to log in. */

@@ -42,12 +42,12 @@ export function hopsOf({ status, slots, rates, visible }: Seen): Hop[] {
     name,
     per_second: rates?.[name] ?? rateBySlots(slots, name),
     ...latestOf(slots, name),
-    paused: status.paused[name] ?? null,
+    paused: status.paused?.[name] ?? null,
   })
   const nobody = { pending: null, oldest_pending_ms: null, consumers: null }
   const first: Hop = { ...common(bridge), after: 'sqs', waiting: visible, ...nobody }
   const stages = pipeline.map((stage, at): Hop => {
-    const { waiting = 0, pending = 0, oldestPendingMs = null, consumers = 0 } = status.stages[at] ?? {}
+    const { waiting = null, pending = null, oldestPendingMs = null, consumers = null } = status.stages[at] ?? {}
     const held = { waiting, pending, oldest_pending_ms: oldestPendingMs, consumers }
     return { ...common(stage.name), after: before(stage), ...held }
   })
@@ -74,12 +74,13 @@ const windowMs = 5_000
 /** Of two looks closer together, one more order would be a thousand a second. */
 const leastMs = 500
 
-type Counters = Status['counters']
+type Counters = NonNullable<Status['counters']>
 
 /** Orders a second by hop: how the counters have grown over the last seconds. What a replay takes back is no growth. */
-export function openRates(): (counters: Counters) => Record<string, number> | undefined {
+export function openRates(): (counters: Counters | null) => Record<string, number> | undefined {
   let looks: { readonly at: number; readonly counters: Counters }[] = []
   return (counters) => {
+    if (!counters) return undefined
     const now = performance.now()
     looks = [...looks.filter(({ at }) => now - at <= windowMs), { at: now, counters }]
     const [oldest] = looks

@@ -6,7 +6,7 @@ import { openInstrument } from './metrics/instrument.ts'
 import { lineMetrics } from './metrics/line.ts'
 import type { EventMetric, Metric, ReadMetric } from './metrics/metric.ts'
 import { openPipelineReader, pipelineMetrics } from './metrics/pipeline.ts'
-import { processMetrics } from './metrics/process.ts'
+import { logMetrics, processMetrics } from './metrics/process.ts'
 import { openQueueReader, queueMetrics } from './metrics/queue.ts'
 import { remember, within } from './remember.ts'
 import type { ApiApp } from './route.ts'
@@ -21,7 +21,7 @@ const redisUp: ReadMetric<boolean> = {
 }
 
 const eventMetrics: readonly EventMetric[] = [...lineMetrics, ...processMetrics]
-const readMetrics: readonly Metric[] = [redisUp, ...queueMetrics, ...pipelineMetrics]
+const readMetrics: readonly Metric[] = [redisUp, ...logMetrics, ...queueMetrics, ...pipelineMetrics]
 
 /** Every metric of ours; beside them stand those that prom-client has of any Node process. */
 export const metrics = [...eventMetrics, ...readMetrics]
@@ -46,6 +46,7 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
       remember(readEveryMs, () => app.ask.time().then(() => true)),
       false,
     ),
+    reading(registry, logMetrics, async () => app.telemetry.droppedLines()),
     reading(registry, queueMetrics, openQueueReader(app)),
     ...(whole ? [reading(registry, pipelineMetrics, remember(readEveryMs, openPipelineReader(app, app.ask)))] : []),
   ]

@@ -12,6 +12,7 @@ export function openApiDocument(routes: readonly Route[]) {
   return createDocument({
     openapi: '3.1.0',
     info: { title: 'Order pipeline', version, description: 'Aggregates, leaderboards and the invalid channel.' },
+    servers: [{ url: '.', description: 'Where this document is, behind whatever proxy.' }],
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, basic: { type: 'http', scheme: 'basic' } },
     },

@@ -4,7 +4,7 @@ import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
-import { refusalOfWrites } from '../refusals.ts'
+import { refusalOfWrites } from '../write-refusals.ts'
 import { auditRequest } from './audit.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
@@ -161,8 +161,11 @@ export function failure(error: unknown): Problem {
   if (/^ORDERS there are/.test(messageOf(error))) {
     return problemOf(503, 'Orders are being moved to other partitions: try again when that has ended.')
   }
-  if (messageOf(error).startsWith('WRONGTYPE')) {
-    return problemOf(500, 'A key of the pipeline has another type in Redis: somebody else wrote it.')
+  if (messageOf(error).includes('WRONGTYPE')) {
+    return problemOf(
+      500,
+      'A key of the pipeline has another type in Redis: orders doctor names it and says what to do.',
+    )
   }
   return problemOf(500, 'This is a fault of the server; its log says more.')
 }

@@ -6,8 +6,10 @@ import { messageOf } from '../errors.ts'
 import { openQueues, type Queues } from '../queues.ts'
 import { closeRedis, openRedis } from '../redis.ts'
 import { auditWrites } from './audit.ts'
+import { cors } from './cors.ts'
 import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
+import { closeConnections, drained } from './drain.ts'
 import { jsonOnly, openGuard } from './guard.ts'
 import { listening, type Port } from './listen.ts'
 import { type Live, openLive } from './live.ts'
@@ -24,6 +26,7 @@ import { userRank } from './routes/rank.ts'
 import { globalStats, topUsers, userStats } from './routes/stats.ts'
 import { auditTrail, drainRoute, pauseRoute, resumeRoute, steering } from './routes/steering.ts'
 import { orderTrace } from './routes/trace.ts'
+import { unreadable } from './unreadable.ts'
 
 const health: readonly Route[] = [livez, readyz]
 export const routes: readonly Route[] = [
@@ -57,7 +60,8 @@ export interface Server extends AsyncDisposable {
 /** Something behind the guard that is no route of ours: where it stands, and what answers there. */
 export interface AdminPart {
   readonly path: string
-  router(queues: Queues): Router
+  /** @param basePath where a proxy serves the API */
+  router(queues: Queues, basePath: string): Router
 }
 
 /** @throws OrdersError ORD_PORT_TAKEN; ORD_CONFIG when it would be open to others without a token */
@@ -66,6 +70,7 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
   const server = await openServer(app, 'API_PORT', app.config.apiPort, (api, live) => {
     const document = openApiDocument(routes)
     const web = Router()
+    web.use(cors(app.config.apiCorsOrigins ?? []))
     web.use(dashboard())
     web.use(docs())
     web.get('/live', live.events)
@@ -74,7 +79,7 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
       response.json(document)
     })
     for (const { path, router } of adminParts)
-      web.use(path, guard, auditWrites({ ...api, redis: api.ask }), router(api.queues))
+      web.use(path, guard, auditWrites({ ...api, redis: api.ask }), router(api.queues, app.config.apiBasePath))
     for (const route of routes) {
       const before = isGuarded(route) ? [guard] : []
       if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
@@ -117,12 +122,18 @@ async function openServer(app: App, variable: Port['variable'], port: number, bu
       strictTransportSecurity: false, // for whoever ends TLS in front of this to say
     }),
   )
+  web.use(closeConnections(app))
   const queues = stack.use(openQueues(ask))
   const live = openLive({ ...app, redis: ask })
-  web.use(build({ ...app, ask, queues, snapshot: live.snapshot }, live), notFound(app), failed(app))
+  const built = build({ ...app, ask, queues, snapshot: live.snapshot }, live)
+  web.use(built)
+  if (app.config.apiBasePath) web.use(app.config.apiBasePath, built)
+  web.use(notFound(app), failed(app))
   const server = web.listen(port, app.config.apiHost)
   const url = await listening(server, app.config, { variable, port })
+  const drain = drained(app)
   stack.defer(async () => {
+    await drain()
     const closed = once(server, 'close')
     live.end()
     server.close()
@@ -160,14 +171,11 @@ function notFound({ telemetry }: App): RequestHandler {
   }
 }
 
-/** What Express itself refuses (a path that is no UTF-8, say) has a status; anything else is a fault of ours. */
+/** What Express itself refuses (a path that is no UTF-8, say) is a fault of the request; anything else is one of ours. */
 function failed(app: App): ErrorRequestHandler {
   return (error, request, response, _next) => {
-    const status = Number(error?.status)
-    if (status >= 400 && status < 500) {
-      sendProblem(response, problemOf(status, status === 413 ? 'The body is larger than 1 MB.' : messageOf(error)))
-      return
-    }
+    const refused = unreadable(error, request)
+    if (refused) return sendProblem(response, refused)
     app.telemetry.emit('requestFailed', { method: request.method, route: '-', error: messageOf(error) })
     sendProblem(response, failure(error))
   }

@@ -1,20 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { App } from '../app.ts'
-import { messageOf, OrdersError } from '../errors.ts'
+import { readIncidents } from '../incidents.ts'
 import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
+import { type Reading, readApart } from '../readings.ts'
 import { fullestOf } from '../redis.ts'
 import { readBooks, waitingForAny } from '../stages/books.ts'
 import { summarize } from '../stages/invalid-read.ts'
-import { type Board, leaderboard, type RankedUser } from '../stages/leaderboard.ts'
+import { type Board, leaderboard } from '../stages/leaderboard.ts'
 import { readStatus, type Status } from '../stages/status.ts'
 import { critical, followTimeline, type Slot, slotMs } from '../stages/timeline.ts'
-import { readTop } from '../stages/top.ts'
+import { type Page, readTop } from '../stages/top.ts'
 import { hop, hopsOf, latestOf, openRates } from './hops.ts'
 import { remember } from './remember.ts'
 
 const count = z.int()
+const known = z.int().nullable().meta({ description: 'null where it cannot be read: see unread.' })
 const minor = z.number().meta({ description: 'Minor units (cents).' })
 const ms = z.number().nullable().meta({ description: 'Milliseconds; null where no order came by.' })
 
@@ -28,15 +30,15 @@ export const snapshot = z
       .nullable()
       .meta({ description: 'Messages; null where SQS does not tell this process.' }),
     totals: z.object({
-      received: count,
-      admitted: count,
-      duplicates: count,
-      rejected: count,
-      waiting: count.meta({ description: 'For any stage.' }),
-      counted: count,
-      ranked: count,
-      revenue_minor: minor,
-      invalid: count.meta({ description: 'Orders in the invalid channel now.' }),
+      received: known,
+      admitted: known,
+      duplicates: known,
+      rejected: known,
+      waiting: known.meta({ description: 'For any stage.' }),
+      counted: known,
+      ranked: known,
+      revenue_minor: minor.nullable(),
+      invalid: known.meta({ description: 'Orders in the invalid channel now.' }),
     }),
     critical: z.object({ p50_ms: ms, p99_ms: ms }).meta({ description: 'From when SQS took an order to its rank.' }),
     timeline: z
@@ -70,6 +72,9 @@ export const snapshot = z
       .object({ used_bytes: count, most_bytes: count.nullable() })
       .nullable()
       .meta({ description: "Redis' own; null where it could not be told." }),
+    unread: z
+      .array(z.object({ reading: z.string(), why: z.string() }))
+      .meta({ description: 'What Redis refuses to tell, and why; all else stands.' }),
   })
   .meta({ id: 'Snapshot' })
 export type Snapshot = z.output<typeof snapshot>
@@ -92,28 +97,31 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
   const { config, redis, partitions, control } = app
   const timeline = followTimeline(redis, control)
   const rates = openRates()
-  const books = remember(booksMs, () => readBooksIn(app))
-  const failed = remember(failedMs, () => readFailed(app))
-  const memory = remember(memoryMs, () => readMemory(app))
+  const books = remember(booksMs, () => readApart('books', readBooksIn(app)))
+  const failed = remember(failedMs, () => readApart('failed orders', readFailed(app)))
+  const memory = remember(memoryMs, () => readApart('memory', readMemory(app)))
   let sqs: Snapshot['sqs'] = null
   let toldAt = Number.NEGATIVE_INFINITY
   const queue = remember(queueMs, async () => {
     sqs = await readQueue(config)
     toldAt = performance.now()
   })
-  const top = async (board: Board): Promise<readonly RankedUser[]> =>
-    (await readTop(redis, partitions, board, { limit: shownUsers, offset: 0 })).users
+  const top = (board: Board): Promise<Reading<Page>> =>
+    readApart(`leaderboard of ${board}`, readTop(redis, partitions, board, { limit: shownUsers, offset: 0 }))
   return async () => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
       readStatus(redis, app),
-      top('spend').catch(() => []),
-      top('orders').catch(() => []),
+      top('spend'),
+      top('orders'),
       books(),
       failed(),
       memory(),
       Promise.race([queue(), sleep(queuePatienceMs)]),
     ])
-    const slots = await timeline(status.atMs).catch(() => [])
+    const followed = await readApart('timeline', timeline(status.atMs))
+    const slots = followed.value ?? []
+    const [told, groups, memoryUsed] = rare
+    const apart = [bySpend, byOrders, told, groups, memoryUsed, followed]
     if (performance.now() - toldAt > queueMs + lateMs) sqs = null // SQS hangs: what it told is no longer so
     return {
       at: new Date(status.atMs).toISOString(),
@@ -123,27 +131,28 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
       critical: latestOf(slots, critical),
       timeline: plotted(slots, status.atMs),
       top: {
-        spend: bySpend.map(({ userId, score }) => ({ user_id: userId, spend_minor: score })),
-        orders: byOrders.map(({ userId, score }) => ({ user_id: userId, orders: score })),
+        spend: (bySpend.value?.users ?? []).map(({ userId, score }) => ({ user_id: userId, spend_minor: score })),
+        orders: (byOrders.value?.users ?? []).map(({ userId, score }) => ({ user_id: userId, orders: score })),
       },
-      books: rare[0] ?? { balanced: null, differences: [] },
-      failed: rare[1] ?? [],
-      memory: rare[2] ?? null,
+      books: told?.value?.books ?? { balanced: null, differences: told?.unread.map(({ why }) => why) ?? [] },
+      failed: groups?.value ?? [],
+      memory: memoryUsed?.value ?? null,
+      unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(told?.value?.unread ?? [])],
     }
   }
 }
 
 function totalsOf({ counters, totals, invalid }: Status): Snapshot['totals'] {
-  const of = (name: string): number => counters[name] ?? 0
+  const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   return {
     received: of('received'),
     admitted: of('admitted'),
     duplicates: of('duplicates'),
     rejected: of('rejected'),
-    waiting: waitingForAny(counters),
-    counted: totals.orders,
+    waiting: counters && waitingForAny(counters),
+    counted: totals?.orders ?? null,
     ranked: of('ranked'),
-    revenue_minor: totals.minor,
+    revenue_minor: totals?.minor ?? null,
     invalid,
   }
 }
@@ -162,14 +171,16 @@ function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
 
 type Place = Pick<App, 'redis' | 'partitions'>
 
-async function readBooksIn({ redis, partitions }: Place): Promise<Snapshot['books']> {
-  try {
-    const { balanced, differences } = await readBooks(redis, partitions)
-    return { balanced, differences: [...differences] }
-  } catch (error) {
-    if (error instanceof OrdersError) return { balanced: null, differences: [messageOf(error)] }
-    throw error
+async function readBooksIn({ redis, partitions }: Place): Promise<Pick<Snapshot, 'books' | 'unread'>> {
+  const [{ balanced, differences, unread }, incidents] = await Promise.all([
+    readBooks(redis, partitions),
+    readIncidents(redis),
+  ])
+  const books = {
+    balanced: incidents.length > 0 ? false : balanced,
+    differences: [...differences, ...incidents.map(({ text }) => text)],
   }
+  return { books, unread: unread.map((why) => ({ reading: 'books', why })) }
 }
 
 async function readFailed({ redis, partitions }: Place): Promise<Snapshot['failed']> {

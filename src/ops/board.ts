@@ -10,8 +10,8 @@ const path = '/admin/queues'
 /** Bull Board over both queues: what waits, runs and failed; retry from there. */
 export const board: AdminPart = {
   path,
-  router: ({ reprocess, replay }) => {
-    const adapter = new ExpressAdapter().setBasePath(path)
+  router: ({ reprocess, replay }, basePath) => {
+    const adapter = new ExpressAdapter().setBasePath(basePath + path)
     createBullBoard({
       queues: [new BullMQAdapter(reprocess), new BullMQAdapter(replay)],
       serverAdapter: adapter,

@@ -4,6 +4,7 @@ import { messageOf, OrdersError } from '../errors.ts'
 import { inspectQueue, queuePlace } from '../ingest/queue.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import { type Finding, isWorse, warning } from './checks/finding.ts'
+import { keyTypes } from './checks/key-types.ts'
 import { clock, ledger } from './checks/ledger.ts'
 import { judgeQueue, visibilityTimeout } from './checks/queue.ts'
 import { appendOnlyFile, commands, eviction, memory, replication, type ServerCheck, version } from './checks/redis.ts'
@@ -32,8 +33,10 @@ export async function checkAtStart(app: App, roles: readonly string[], signal?: 
   const findings = (await Promise.all([examineRedis(app, roles), queue])).flat()
   const errors = findings.filter(({ level }) => level === 'error')
   if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).join('\n'))
-  for (const { check, level, found, advice = '' } of findings) {
-    if (level === 'warning' && !expected.includes(check)) app.telemetry.emit('checkWarned', { check, found, advice })
+  // What needs such a key stands still, and the rest goes on: no reason not to start.
+  const types = findings.some(({ check }) => check === 'emulator') ? [] : await keyTypes(app, { all: false })
+  for (const { check, level, found, advice = '' } of [...findings, ...types]) {
+    if (level !== 'ok' && !expected.includes(check)) app.telemetry.emit('checkWarned', { check, found, advice })
   }
 }
 

@@ -1,13 +1,15 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { version } from '../api/openapi.ts'
 import { failure } from '../api/route.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
-import { refusalOfWrites } from '../refusals.ts'
+import { refusalOfWrites } from '../write-refusals.ts'
 import { auditCommand } from './audit.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
 import { demoCommand } from './demo.ts'
 import { doctorCommand } from './doctor.ts'
 import { drainCommand } from './drain.ts'
+import { openOutput, outputError } from './output.ts'
 import { pauseCommand, resumeCommand } from './pause.ts'
 import { populateCommand } from './populate.ts'
 import { repartitionCommand } from './repartition.ts'
@@ -42,12 +44,16 @@ export const commands: readonly Command[] = [
 /** Runs the command that the words name; ends the process with 1 and one plain line when it cannot. */
 export async function main(argv: readonly string[]): Promise<void> {
   const stop = stopOnSignal()
-  process.stdout.on('error', endWithReader)
+  const refused = stopWithOutput(stop)
+  process.stderr.on('error', () => {}) // There is nowhere left to say it.
   try {
-    await run(argv, stop)
-    if (stop.aborted) process.exit(0) // a connection that could not be closed would keep it from ending
-  } catch (error) {
-    if (stop.aborted) process.exit(0)
+    await run(argv, stop.signal)
+    await turn() // What was printed last has failed by then, if it has.
+    if (refused()) throw refused()
+    if (stop.signal.aborted) process.exit(0) // a connection that could not be closed would keep it from ending
+  } catch (thrown) {
+    if (stop.signal.aborted && !refused()) process.exit(0)
+    const error = refused() ?? thrown
     process.stderr.write(`${error instanceof OrdersError ? error.message : unexpected(error)}\n`)
     process.exit(1)
   }
@@ -55,9 +61,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function run([name = '--help', ...args]: readonly string[], signal: AbortSignal): Promise<void> {
   if (name === 'help' && args.length > 0) return run([...args, '--help'], signal)
-  const print = (line: string): void => {
-    process.stdout.write(`${line}\n`)
-  }
+  const print = openOutput()
   if (['--help', '-h', 'help'].includes(name)) return print(overview())
   if (name === '--version') return print(version)
   const command = commands.find((candidate) => candidate.name === name)
@@ -85,30 +89,42 @@ function unexpected(error: unknown): string {
   if (refused) return refused
   if (failure(error).status === 503) return 'Redis does not answer, or a part of its cluster: see that all of it runs.'
   if (error instanceof Error && error.name === 'ReplyError') {
-    return `Redis refuses a command (${error.message}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
+    return `Redis refuses a command (${messageOf(error)}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
   }
   return `This is a fault of orders itself: ${error instanceof Error ? error.stack : messageOf(error)}`
 }
 
-/** `orders tail --json | head`: who has read enough has gone. */
-function endWithReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
+/**
+ * Stops when standard output can be written no more. A reader that has gone, as in `orders tail --json | head`, has read
+ * enough: that is no error.
+ * @returns what says the error, once there is one
+ */
+function stopWithOutput(stop: AbortController): () => OrdersError | undefined {
+  let refused: OrdersError | undefined
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (stop.signal.aborted) return
+    if (error.code !== 'EPIPE') refused = outputError(error)
+    stop.abort('output')
+  })
+  return () => refused
 }
 
 /** On a terminal Ctrl-C reaches us twice at once: by itself, and passed on by npm. */
 const sameSignalMs = 500
 
-/** The first signal stops; a second one ends at once: what is in hand stays pending and is claimed by another. */
-function stopOnSignal(): AbortSignal {
+/**
+ * The first signal stops; a second one ends at once: what is in hand stays pending and is claimed by another. A terminal
+ * that is closed (SIGHUP) stops, too. It may say so more than once: by the shell and by the kernel.
+ */
+function stopOnSignal(): AbortController {
   const stop = new AbortController()
   let stoppedAt = 0
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (!stop.signal.aborted) stoppedAt = performance.now()
-      else if (performance.now() - stoppedAt > sameSignalMs) process.exit(130)
+      else if (name !== 'SIGHUP' && performance.now() - stoppedAt > sameSignalMs) process.exit(130)
       stop.abort(name)
     })
   }
-  return stop.signal
+  return stop
 }

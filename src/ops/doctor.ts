@@ -1,6 +1,9 @@
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
-import type { Finding, Level } from './checks/finding.ts'
+import { readIncidents } from '../incidents.ts'
+import type { RedisClient } from '../redis.ts'
+import { type Finding, error as failing, type Level, ok } from './checks/finding.ts'
+import { keyTypes } from './checks/key-types.ts'
 import { examineQueue, examineRedis } from './checks.ts'
 import { defineCommand, flag } from './command.ts'
 import { connectApp } from './open.ts'
@@ -15,10 +18,21 @@ async function examine(config: Config): Promise<Finding[]> {
 async function connectAndExamine(config: Config): Promise<Finding[]> {
   try {
     await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
-    return await examineRedis(app, roleNames)
+    const findings = await examineRedis(app, roleNames)
+    if (findings.some(({ check }) => check === 'emulator')) return findings
+    return [...findings, ...(await keyTypes(app, { all: true })), ...(await incidents(app.redis))]
   } catch (error) {
     return [{ check: 'redis', level: 'error', found: messageOf(error) }]
   }
+}
+
+/** No reason to refuse a start: work goes on, and an operator is to see it. */
+async function incidents(redis: RedisClient): Promise<Finding[]> {
+  const check = 'incidents'
+  const open = await readIncidents(redis)
+  if (open.length === 0) return [ok(check, 'none')]
+  const advice = 'Once it is dealt with, run orders verify --acknowledge.'
+  return open.map(({ text }) => failing(check, text, advice))
 }
 
 /** The findings as lines for people: what was found in a column, what to do below it. */
@@ -46,8 +60,8 @@ export const doctorCommand = defineCommand({
   run: async ({ config, options: { json }, signal, print }) => {
     const checks = await examine(withRunning(config))
     signal.throwIfAborted()
-    const ok = checks.every(({ level }) => level !== 'error')
-    print(json ? JSON.stringify({ ok, checks }) : findingLines(checks).join('\n'))
-    if (!ok) process.exitCode = 1
+    const sound = checks.every(({ level }) => level !== 'error')
+    print(json ? JSON.stringify({ ok: sound, checks }) : findingLines(checks).join('\n'))
+    if (!sound) process.exitCode = 1
   },
 })

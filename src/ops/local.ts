@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, realpathSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
+import { namesRedis } from '../redis-endpoint.ts'
+import { refuseQueryProtocol } from './query-protocol.ts'
 
 /** What stands in where nothing is configured: the configuration that names it, and what people should know. */
 export interface Local extends AsyncDisposable {
@@ -27,7 +29,7 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
     awsEndpointUrl = stack.use(await localSqs(folder)).url
     notes.push(`SQS    local stand-in at ${awsEndpointUrl} (messages in ${folder})`)
   }
-  if (redisUrl === undefined && config.redisHost === undefined && config.redisPort === undefined) {
+  if (!namesRedis(config)) {
     const redis = stack.use(await localRedis(folder, onSpawned))
     redisUrl = redis.url
     notes.push(`Redis  ${redis.note}`)
@@ -43,6 +45,7 @@ interface StandIn extends AsyncDisposable {
 async function localSqs(folder: string): Promise<StandIn> {
   const { startFauxqs } = await emulator(() => import('fauxqs'), 'fauxqs')
   using _ = onLoopback()
+  using _refusing = refuseQueryProtocol()
   const dataDir = resolve(folder, 'sqs')
   mkdirSync(dataDir, { recursive: true })
   const server = await startFauxqs({ port: 0, logger: false, dataDir })
@@ -65,12 +68,13 @@ async function localRedis(folder: string, onSpawned: (url: string) => void): Pro
   }
 }
 
-/** Undefined where there is no such program. It is started again should it die. */
+/** Undefined where there is no such program. It is started again should it die, and ends when this process does. */
 async function spawnRedis(
   program: string,
   folder: string,
   onSpawned: (url: string) => void,
 ): Promise<StandIn | undefined> {
+  if (!(await isInstalled(program))) return undefined
   const dir = resolve(folder, 'redis')
   mkdirSync(dir, { recursive: true })
   const port = await freePort()
@@ -78,21 +82,12 @@ async function spawnRedis(
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--maxmemory-policy', 'noeviction', ...persistence]
   let stopping = false
   let child: ChildProcess
-  // Detached: a Ctrl-C on the terminal is for us; Redis is stopped when all else has ended.
-  const start = (): ChildProcess => spawn(program, args, { stdio: 'ignore', detached: true })
   const keepUp = (): void => {
     if (stopping) return
-    child = start()
-    child.once('error', () => {})
+    child = spawnBound(program, args)
     child.once('exit', () => setTimeout(keepUp, respawnMs))
   }
-  child = start()
-  const spawned = await once(child, 'spawn').then(
-    () => true,
-    () => false,
-  )
-  if (!spawned) return undefined
-  child.once('exit', () => setTimeout(keepUp, respawnMs))
+  keepUp()
   const stop = async (): Promise<void> => {
     stopping = true
     if (child.exitCode !== null || child.signalCode !== null) return
@@ -101,13 +96,39 @@ async function spawnRedis(
     await exit
   }
   const url = `redis://127.0.0.1:${port}`
-  process.once('exit', () => child.kill('SIGTERM')) // on a second Ctrl-C there is no orderly stop
   onSpawned(url)
   if (await answers(url)) return { url, [Symbol.asyncDispose]: stop }
   await stop()
   throw new OrdersError('ORD_LOCAL', `${program} does not come up on its data in ${dir}: look there, or set REDIS_URL.`)
 }
 
+async function isInstalled(program: string): Promise<boolean> {
+  const look = spawn(shell, ['-c', 'command -v "$0"', program], { stdio: 'ignore' })
+  const [code] = await once(look, 'exit').catch(() => [1]) // no shell
+  return code === 0
+}
+
+/**
+ * Starts a program that ends when this process does, however that ends: a pipe from here to the shell's background job is
+ * closed by the kernel then, and the job, once it reads the end, stops the program with SIGTERM. The shell becomes the
+ * program, so the two share a process id. A line on the pipe sends the job away: the program has ended, and its id may
+ * be another's by now.
+ */
+function spawnBound(program: string, args: readonly string[]): ChildProcess {
+  const script = '{ read -r line <&3 || kill $$; } & exec "$0" "$@" 3<&-'
+  // Detached: a Ctrl-C on the terminal is for us; Redis is stopped when all else has ended.
+  const child = spawn(shell, ['-c', script, program, ...args], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    detached: true,
+  })
+  const pipe = child.stdio[3] as Socket
+  pipe.on('error', () => {}) // the job is gone already
+  child.once('error', () => {})
+  child.once('exit', () => pipe.end('\n'))
+  return child
+}
+
+const shell = '/bin/sh'
 const respawnMs = 200
 /** Redis loads some 100 MB of append-only file a second; half a minute is a large local store. */
 const loadMs = 30_000
@@ -135,7 +156,7 @@ export async function shutDownOrphan(url: string, folder: string): Promise<void>
   try {
     await redis.connect() // waits while it loads its data
     const [, dir] = (await redis.config('GET', 'dir')) as string[]
-    if (dir === resolve(folder, 'redis')) await redis.shutdown()
+    if (dir === realpathSync(resolve(folder, 'redis'))) await redis.shutdown() // it says no symbolic links
   } catch {
     // It is not there, or it is gone: what we want.
   } finally {

@@ -4,7 +4,8 @@ import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import { manifestKey } from '../keys.ts'
-import { type RedisClient, safeUrl } from '../redis.ts'
+import type { RedisClient } from '../redis.ts'
+import { safeUrl } from '../redis-endpoint.ts'
 import type { Loop } from './supervise.ts'
 
 /** On a cluster the keys of a script must share a slot: even one partition has a tag there. */
@@ -13,6 +14,8 @@ export const partitionsOf = ({ partitions, redisCluster }: Config): number | und
 
 /** What the manifest says of partitions where names are bare. */
 export const bare = 'none'
+
+type Manifest = Readonly<Record<string, string>>
 
 const fixedSettings = (config: Config) => ({
   LEDGER_DAYS: config.ledgerDays,
@@ -27,8 +30,7 @@ const fixedSettings = (config: Config) => ({
  */
 export async function checkManifest(redis: RedisClient, config: Config): Promise<void> {
   const manifest = await redis.hgetall(manifestKey)
-  const missing = Object.entries(fixedSettings(config)).filter(([name]) => !(name in manifest))
-  await Promise.all(missing.map(([name, value]) => redis.hsetnx(manifestKey, name, value)))
+  await writeMissing(redis, config, manifest)
   const [conflict] = await manifestConflicts(redis, config)
   if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
   const repartition = repartitionIn(manifest)
@@ -36,6 +38,15 @@ export async function checkManifest(redis: RedisClient, config: Config): Promise
     const told = `Redis at ${safeUrl(config)} is being repartitioned to ${repartition.to}`
     throw new OrdersError('ORD_MANIFEST', `${told}: let orders repartition --to ${repartition.to} end first.`)
   }
+}
+
+/** @returns the settings that were missing and that this process has written */
+async function writeMissing(redis: RedisClient, config: Config, manifest: Manifest): Promise<string[]> {
+  const missing = Object.entries(fixedSettings(config)).filter(([name]) => !(name in manifest))
+  const written = missing.map(async ([name, value]) =>
+    (await redis.hsetnx(manifestKey, name, value)) === 1 ? [`${name}=${value}`] : [],
+  )
+  return (await Promise.all(written)).flat()
 }
 
 /** Where Redis was set up with other settings than this process has, a sentence each; none before it is set up. */
@@ -50,15 +61,22 @@ export async function manifestConflicts(redis: RedisClient, config: Config): Pro
 }
 
 const lookEveryMs = 1_000
+const advice = 'Redis had lost the settings that it was set up with: see orders verify, and who deletes keys there.'
 
-/** Ends the process once Redis has other settings: after a repartition it would work on keys that are nobody's any more. */
-export function manifestLoop({ redis, config }: App): Loop {
+/**
+ * Ends the process once Redis has other settings: after a repartition it would work on keys that are nobody's any more.
+ * Settings that were deleted are written again: else the next process to start would decide, with other ones.
+ */
+export function manifestLoop({ redis, config, telemetry }: App): Loop {
   return {
     name: 'manifest',
     run: async (tick, signal) => {
       for await (const _ of every(lookEveryMs, undefined, { signal })) {
         const [conflict] = await manifestConflicts(redis, config)
         if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
+        const manifest = await redis.hgetall(manifestKey)
+        const settings = await writeMissing(redis, config, manifest).catch(() => []) // a full Redis takes none
+        if (settings.length > 0) telemetry.emit('manifestRestored', { settings: settings.join(', '), advice })
         tick()
       }
     },
@@ -75,6 +93,8 @@ const repartition = z.object({
   queues: z.array(z.string()),
   /** Counters of all partitions together, and how many rejected and discarded orders there were, when nothing had moved. */
   totals: z.record(z.string(), z.int()).optional(),
+  /** How many lines of the ledger were written in each generation, of all partitions together. */
+  remembered: z.record(z.string(), z.int()).optional(),
   invalid: z.int().optional(),
   discarded: z.int().optional(),
 })
@@ -86,7 +106,7 @@ export async function readRepartition(redis: RedisClient): Promise<Repartition |
   return repartitionIn(await redis.hgetall(manifestKey))
 }
 
-function repartitionIn(manifest: Readonly<Record<string, string>>): Repartition | undefined {
+function repartitionIn(manifest: Manifest): Repartition | undefined {
   const text = manifest[repartitionField]
   return text === undefined ? undefined : repartition.parse(JSON.parse(text))
 }

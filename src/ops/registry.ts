@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { namesRedis } from '../redis-endpoint.ts'
 
 /** What runs here: written by `orders start`, so that the other commands find its stand-ins. */
 const running = z.object({
@@ -48,11 +49,10 @@ export function register(dataDir: string, { awsEndpointUrl, redisUrl, folder }: 
 export function withRunning(config: Config): Config {
   const found = readRunning(config.dataDir)
   if (!found || !isAlive(found.pid)) return config
-  const hasRedis = config.redisUrl ?? config.redisHost ?? config.redisPort
   return {
     ...config,
     awsEndpointUrl: config.awsEndpointUrl ?? found.awsEndpointUrl,
-    redisUrl: hasRedis === undefined ? found.redisUrl : config.redisUrl,
+    redisUrl: namesRedis(config) ? config.redisUrl : found.redisUrl,
   }
 }
 

@@ -10,6 +10,7 @@ import { mostPartitions } from '../partitions.ts'
 import { openQueues, type Queues } from '../queues.ts'
 import { clearOld, type Move, moveLedger, moveOutcomes, moveUsers, sumUsers, writeBooks } from '../stages/move.ts'
 import { buildInvalid, lengthsOf, swapInvalid } from '../stages/move-invalid.ts'
+import { writeRemembered } from '../stages/move-remembered.ts'
 import type { Sum } from '../stages/tail.ts'
 import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
@@ -154,6 +155,7 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     const sums: Sum[] = []
     for (const keys of after.partitions) sums.push(await sumUsers(move, keys))
     await writeBooks(move, state.totals ?? {}, sums)
+    await writeRemembered(move, state.remembered ?? {})
     await enter('verify')
   }
   if (state.phase === 'verify') {

@@ -15,9 +15,10 @@ import { awaitQueue } from './await-queue.ts'
 import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
+import { incidentLoop } from './incidents/loop.ts'
 import { jobLoops } from './jobs.ts'
 import { manifestLoop } from './manifest.ts'
-import { openApp } from './open.ts'
+import { openOnceUp } from './open-once-up.ts'
 import { finishRepartition } from './repartition.ts'
 import { shareOut, stageLoop } from './share.ts'
 import { openSteering } from './steer.ts'
@@ -56,8 +57,8 @@ export async function runRoles(
   await awaitQueue(opened, names, signal)
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
-  const app = { ...opened, tracing: stack.use(await openTracing(opened.config)) }
-  const loops: Loop[] = [manifestLoop(app)]
+  const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
+  const loops: Loop[] = [manifestLoop(app), incidentLoop(app, { ledger: names.includes('validate') })]
   const steerer = stack.use(await openSteering(app, signal))
   for (const [name, open] of openersOf(names)) {
     const role = stack.use(await open(app, partitions, signal))
@@ -152,7 +153,7 @@ export const runCommand = defineCommand({
   run: async ({ config, words, options: { partitions }, signal }) => {
     if (words.length === 0) throw new OrdersError('ORD_USAGE', `orders run: no role: expected ${roleNames.join(', ')}.`)
     openersOf(words)
-    await using app = await openApp(config)
+    await using app = await openOnceUp(config, words, signal)
     const beyond = partitions?.find((partition) => partition >= app.partitions.length)
     if (beyond !== undefined) {
       const told = `orders run: there is no partition ${beyond}, there are ${app.partitions.length}`

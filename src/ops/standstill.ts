@@ -7,6 +7,7 @@ import { audit } from '../stages/audit.ts'
 import { readBooks, readCounters } from '../stages/books.ts'
 import { requireFinished } from '../stages/move.ts'
 import { lengthsOf } from '../stages/move-invalid.ts'
+import { readRemembered } from '../stages/move-remembered.ts'
 import { pausePart, readSteering, resumePart } from '../steering.ts'
 import { drain, leftLines } from './drain.ts'
 import { forgetRepartition, type Repartition } from './manifest.ts'
@@ -59,7 +60,8 @@ export async function standStill(halt: Halt, signal: AbortSignal): Promise<Parti
   const totals = await readCounters(redis, before.partitions)
   const wrong = await differences(before, totals, signal)
   if (wrong.length > 0) throw notRight(wrong, 'mend them first (orders verify --deep)')
-  return { totals, ...(await lengthsOf(redis, before.partitions)) }
+  const remembered = await readRemembered(redis, before.partitions)
+  return { totals, remembered, ...(await lengthsOf(redis, before.partitions)) }
 }
 
 /** What is paused, and the audit, under the names that they will have. */

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
+import { OrdersError } from '../errors.ts'
 import { defineCommand } from './command.ts'
 import { openLocal, shutDownOrphan } from './local.ts'
-import { openApp } from './open.ts'
+import { openOnceUp } from './open-once-up.ts'
 import { claimDataDir, register } from './registry.ts'
 import { roleNames, runRoles } from './roles.ts'
 
@@ -29,10 +30,11 @@ export async function start(
   using claim = claimDataDir(config)
   if (claim.left?.redisUrl) await shutDownOrphan(claim.left.redisUrl, claim.left.folder ?? folder)
   const { dataDir } = config
+  const place = { folder: resolve(folder) } // the next start may run elsewhere
   // Written down before it has loaded its data: should we be killed meanwhile, the next start finds it.
-  await using local = await openLocal(config, folder, (redisUrl) => register(dataDir, { redisUrl, folder }))
-  register(dataDir, { ...local.config, folder })
-  await using app = await openApp(local.config)
+  await using local = await openLocal(config, folder, (redisUrl) => register(dataDir, { redisUrl, ...place }))
+  register(dataDir, { ...local.config, ...place })
+  await using app = await openOnceUp(local.config, roleNames, signal)
   const stop = new AbortController()
   const up = apiUrlWhenStarted(app)
   const running = runRoles(app, roleNames, AbortSignal.any([signal, stop.signal]))
@@ -66,7 +68,17 @@ export const startCommand = defineCommand({
   name: 'start',
   about: 'Runs everything in this process, with local stand-ins for SQS and Redis where none is configured.',
   options: {},
-  run: ({ config, signal, print }) => start(config, config.dataDir, async (started) => print(banner(started)), signal),
+  run: ({ config, signal, print }) => {
+    const show = async (started: Started): Promise<void> => {
+      try {
+        print(banner(started))
+      } catch (error) {
+        // It is a notice: that it cannot be written is no reason to end what runs.
+        if (!(error instanceof OrdersError && error.code === 'ORD_OUTPUT')) throw error
+      }
+    }
+    return start(config, config.dataDir, show, signal)
+  },
 })
 
 export function banner({ apiUrl, notes }: Started): string {

@@ -1,3 +1,4 @@
+import { unreadText } from '../readings.ts'
 import { readStatus, type Status } from '../stages/status.ts'
 import type { Steering } from '../steering.ts'
 import { defineCommand, flag } from './command.ts'
@@ -16,8 +17,8 @@ export function rejectedByCode(counters: Readonly<Record<string, number>>): [cod
 }
 
 /** The status as lines for people. */
-export function statusLines({ counters, totals, invalid, stages, paused }: Status): string[] {
-  const of = (name: string): number => counters[name] ?? 0
+export function statusLines({ counters, totals, invalid, stages, paused, unread }: Status): string[] {
+  const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   const number = (value: number | null): string => (value === null ? '?' : value.toLocaleString('en'))
   const columns = ['stage', 'waiting', 'pending', 'lag', 'consumers']
   const rows = stages.map(({ stage, waiting, pending, lag, consumers }) => [
@@ -26,14 +27,21 @@ export function statusLines({ counters, totals, invalid, stages, paused }: Statu
   ])
   return [
     `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
-      ` + rejected ${number(of('rejected'))} + waiting ${number(stages[0]?.waiting ?? 0)} (for ${stages[0]?.stage})`,
-    `counted  ${number(totals.orders)} orders, ${money(totals.minor)} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
+      ` + rejected ${number(of('rejected'))} + waiting ${number(stages[0]?.waiting ?? null)} (for ${stages[0]?.stage})`,
+    `counted  ${number(totals?.orders ?? null)} orders, ${totals ? money(totals.minor) : '?'} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
     '',
     ...table([columns, ...rows]),
     '',
     'waiting: orders; pending: entries delivered, not acknowledged; lag: entries not delivered yet',
-    ...pausedLines(paused),
+    ...pausedLines(paused ?? {}),
+    ...unreadLines(unread),
   ]
+}
+
+/** What is shown as `?`, why, and what to do; none where all could be read. */
+export function unreadLines(unread: Status['unread']): string[] {
+  if (unread.length === 0) return []
+  return ['', ...unread.map((one) => printable(unreadText(one))), 'See orders doctor for what to do.']
 }
 
 /** None where everything runs. */

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Snapshot } from '../api/snapshot.ts'
 import { defineCommand, flag } from './command.ts'
 import { printable } from './printable.ts'
-import { money, table } from './status.ts'
+import { money, table, unreadLines } from './status.ts'
 import { looksAtApi, looksAtRedis } from './tail-source.ts'
 import { clearScreen } from './watch.ts'
 
@@ -10,7 +10,18 @@ import { clearScreen } from './watch.ts'
 const shown = 5
 
 /** A snapshot as lines for people. */
-export function snapshotLines({ at, hops, sqs, totals, critical, top, failed, books, memory }: Snapshot): string[] {
+export function snapshotLines({
+  at,
+  hops,
+  sqs,
+  totals,
+  critical,
+  top,
+  failed,
+  books,
+  memory,
+  unread,
+}: Snapshot): string[] {
   const queue = sqs ? `${number(sqs.visible)} waiting, ${number(sqs.in_flight)} in flight` : 'not known'
   const letters = sqs?.dead_letters ? `, ${number(sqs.dead_letters)} DEAD LETTERS` : ''
   return [
@@ -18,10 +29,11 @@ export function snapshotLines({ at, hops, sqs, totals, critical, top, failed, bo
     '',
     ...hopLines(hops),
     '',
-    `counted  ${number(totals.counted)} orders, ${money(totals.revenue_minor)} revenue; ${number(totals.ranked)} ranked; from SQS to rank p50 ${ms(critical.p50_ms)}, p99 ${ms(critical.p99_ms)}`,
+    `counted  ${number(totals.counted)} orders, ${totals.revenue_minor === null ? '–' : money(totals.revenue_minor)} revenue; ${number(totals.ranked)} ranked; from SQS to rank p50 ${ms(critical.p50_ms)}, p99 ${ms(critical.p99_ms)}`,
     `received ${number(totals.received)}; ${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
     ...boardLines(top),
     ...failedLines(failed),
+    ...unreadLines(unread),
   ]
 }
 

@@ -1,15 +1,19 @@
 import { failure } from '../api/route.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
+import { type OpenIncident, readIncidents } from '../incidents.ts'
 import { audit } from '../stages/audit.ts'
 import { type Books, readBooks } from '../stages/books.ts'
 import { type Audit, mostExamples } from '../stages/compare.ts'
+import { type LedgerLoss, lossText } from '../stages/ledger-lines.ts'
 import { type Repaired, repair } from '../stages/repair.ts'
 import type { Sum } from '../stages/tail.ts'
 import { recordAction } from '../steering.ts'
+import { type Acknowledged, acknowledge, acknowledgedLines, lossesOf } from './acknowledge.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag } from './command.ts'
 import { connectApp } from './open.ts'
+import { printable } from './printable.ts'
 import { withRunning } from './registry.ts'
 import { money, table } from './status.ts'
 
@@ -18,6 +22,11 @@ export interface Verification {
   readonly verdict: Audit['verdict']
   readonly books: Books
   readonly audit?: Audit
+  /** Of a deep one: what the ledger has lost. */
+  readonly ledger?: readonly LedgerLoss[]
+  /** What happened to Redis' data from outside and is not acknowledged. */
+  readonly incidents: readonly OpenIncident[]
+  readonly acknowledged?: Acknowledged
   /** What a repair did, and what had been found before it. */
   readonly repaired?: Repaired & { readonly found: Audit }
 }
@@ -34,7 +43,10 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
-function refuseToSpoil({ applied, totals }: Books, { sums, wrongUsers, examples }: Audit): void {
+function refuseToSpoil({ applied, totals, unread }: Books, { sums, wrongUsers, examples }: Audit): void {
+  if (totals.orders === null || applied === null) {
+    throw new OrdersError('ORD_BOOKS', `${unread.join(' ')} Nothing is repaired: mend that first.`)
+  }
   if (!sums) return
   const { users, global, leaderboards } = sums
   const same = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
@@ -49,28 +61,43 @@ function refuseToSpoil({ applied, totals }: Books, { sums, wrongUsers, examples 
 
 async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Verification> {
   const books = await readBooks(app.redis, app.partitions)
-  if (!deep) return { verdict: books.balanced ? 'right' : 'wrong', books }
+  const verdict = books.balanced === null ? 'undecided' : books.balanced ? 'right' : 'wrong'
+  const incidents = await readIncidents(app.redis)
+  if (!deep) return { verdict, books, incidents }
   const found = await audit(app, signal)
-  return { verdict: books.balanced ? found.verdict : 'wrong', books, audit: found }
+  const ledger = await lossesOf(app, signal)
+  const worst = ledger.length > 0 || found.verdict === 'wrong' ? 'wrong' : verdict
+  return { verdict: worst === 'right' ? found.verdict : worst, books, audit: found, ledger, incidents }
 }
 
 const shownUsers = 20
 
-export function verificationLines({ verdict, books, audit, repaired }: Verification): string[] {
-  const differences = [...books.differences, ...(audit?.differences ?? [])]
+export function verificationLines(verification: Verification): string[] {
+  const { books, audit, ledger = [], repaired, incidents, acknowledged } = verification
+  const differences = [...books.differences, ...(audit?.differences ?? []), ...ledger.map(lossText)]
   return [
+    ...(acknowledged ? [...acknowledgedLines(acknowledged), ''] : []),
     ...(repaired ? [...repairLines(repaired), ''] : []),
     ...booksLines(books),
     ...(audit ? ['', ...auditLines(audit)] : []),
     '',
     ...differences,
-    closing({ verdict, books, ...(audit && { audit }) }),
+    closing(verification),
+    ...incidentLines(incidents),
   ]
 }
 
-function closing({ verdict, books, audit }: Verification): string {
+function incidentLines(incidents: readonly OpenIncident[]): string[] {
+  if (incidents.length === 0) return []
+  const some = incidents.length === 1 ? 'One incident is' : `${incidents.length} incidents are`
+  const head = `${some} not acknowledged. Once all is dealt with: orders verify --acknowledge.`
+  return ['', head, ...incidents.map(({ ts, text }) => printable(`${ts}  ${text}`))]
+}
+
+function closing({ verdict, books, audit, ledger = [] }: Verification): string {
   if (verdict === 'undecided') return 'Nothing wrong was found, but not all could be compared.'
-  if (!books.balanced) return 'The books do not balance.'
+  if (books.balanced === false) return 'The books do not balance.'
+  if (ledger.length > 0) return 'The ledger has lost orders: orders verify --acknowledge accepts that.'
   if (!audit) return 'The books balance. Users, leaderboards and global stats are compared with --deep.'
   if (verdict === 'right') return 'All is right.'
   return "The users' totals do not agree with the rest: --repair rebuilds leaderboards and global stats by them."
@@ -148,10 +175,14 @@ export const verifyCommand = defineCommand({
     deep: flag("also every user's totals with both leaderboards and the global stats, while all goes on"),
     repair: flag('deep, and rebuilds leaderboards and global stats by the totals of the users if they are not right'),
     force: flag("repairs also where it looks as if the users' totals were what is wrong"),
+    acknowledge: flag(
+      'first acknowledges the incidents there are, so that verify, doctor and the alert say them no more',
+    ),
     json: flag(`as JSON on one line, with up to ${mostExamples} users`),
   },
-  run: async ({ config, options: { json, ...depth }, signal, print }) => {
+  run: async ({ config, options: { json, acknowledge: accepts, ...depth }, signal, print }) => {
     await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+    const acknowledged = accepts ? await acknowledge(app, signal) : undefined
     const verification = await verify(app, depth, signal).catch((error: unknown) => {
       if (failure(error).status !== 503) throw error
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })
@@ -161,8 +192,9 @@ export const verifyCommand = defineCommand({
       const action = { action: 'orders verify --repair', by: operatingUser(), what: JSON.stringify(what, jsonValue) }
       await recordAction(app, action)
     }
-    print(json ? JSON.stringify(verification, jsonValue) : verificationLines(verification).join('\n'))
-    if (verification.verdict !== 'right') process.exitCode = 1
+    const all = { ...verification, ...(acknowledged && { acknowledged }) }
+    print(json ? JSON.stringify(all, jsonValue) : verificationLines(all).join('\n'))
+    if (all.verdict !== 'right' || all.incidents.length > 0) process.exitCode = 1
   },
 })
 

@@ -5,7 +5,8 @@
 -- KEYS[7..] two per ledger line (this generation's bucket, the last one's), then keys that are referred to by number
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   ids      entries to acknowledge
---   ledger   { generation, seconds, lines: [field, value, ...] }: one line per emitted record, then one per rejected one
+--   ledger   { generation, seconds, lines: [field, value, ...], count: key number }: one line per emitted record, then one
+--            per rejected one; in the hash `count` the lines of each generation are counted
 --   hashes   [[[field, ...], [key number, by, ..., key number, by, ...]]]: what to add to the fields of each key
 --   boards   [[key number, score, member, ...]]    ZADD GT
 --   tickets  [[ledger line, key number]]: lines whose verdict goes to an outcome, kept for outcome_seconds
@@ -87,6 +88,11 @@ call('XLEN', KEYS[2])
 call('HLEN', KEYS[3])
 call('XLEN', KEYS[4])
 call('LLEN', KEYS[5])
+local counted = ledger and KEYS[ledger.count]
+if counted then
+  local _, failed = probe('HLEN', counted)
+  if failed then return failed end
+end
 for _, board in ipairs(boards) do
   local _, failed = probe('ZCARD', KEYS[board[1]])
   if failed then return failed end
@@ -126,6 +132,13 @@ if ledger then
       call('HSET', bucket, lines[at], lines[at + 1])
       if call('HLEN', bucket) == 1 then call('EXPIREAT', bucket, expires) end
     end
+  end
+end
+
+if ledger and #lines / 2 > duplicates then
+  local by = #lines / 2 - duplicates
+  if call('HINCRBY', counted, text(ledger.generation), text(by)) == by then -- the first of this generation: an old one goes
+    call('HDEL', counted, text(ledger.generation - 4)) -- not sooner: a clock that jumped may jump back
   end
 end
 

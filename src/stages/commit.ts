@@ -58,7 +58,14 @@ export async function commit(
   const totals = plan.emits.map(({ totals }) => (totals === undefined ? 0 : numberOf.get(totals)))
   const wire = {
     ids: plan.entryIds,
-    ...(ledger && { ledger: { generation, seconds: generationSeconds(config), lines: ledger.lines } }),
+    ...(ledger && {
+      ledger: {
+        generation,
+        seconds: generationSeconds(config),
+        lines: ledger.lines,
+        count: numberIn(names, keys.remembered),
+      },
+    }),
     hashes: shapes,
     boards,
     ...(totals.some((number) => number !== 0) && { totals }),

@@ -236,6 +236,7 @@ export async function clearOld({ redis, from, to, alive }: Move): Promise<void> 
       ...[...Object.values(keys.stream), ...pipeline.map(({ name }) => keys.done(name))],
       ...[keys.invalid, keys.invalidOrders, keys.discarded, ...rejectGroupNames.map(keys.invalidGroup)],
       ...[keys.counters, keys.globalStats, keys.leaderboardSpend, keys.leaderboardOrders, keys.barrier],
+      ...[keys.remembered, keys.incarnation],
     )
   }
 }
@@ -255,7 +256,7 @@ export async function requireFinished(redis: RedisClient, keys: Keys): Promise<v
 }
 
 /** Names of keys that begin so, as SCAN tells them: what is there all the while is told, some of it twice. */
-async function* keysLike({ redis, alive }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
+export async function* keysLike({ redis, alive }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
   const node = await masterOf(redis, keys.counters)
   for (let cursor = '', found: string[]; cursor !== '0'; ) {

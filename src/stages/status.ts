@@ -1,4 +1,5 @@
 import type { ControlKeys, Keys } from '../keys.ts'
+import { type Reading, readApart, type Unread } from '../readings.ts'
 import type { RedisClient } from '../redis.ts'
 import { readSteering, type Steering } from '../steering.ts'
 import { timeMs } from '../time.ts'
@@ -11,26 +12,35 @@ import type { Stage } from './stage.ts'
 export interface StageStatus {
   readonly stage: string
   /** Orders come in for the stage and not committed by it: waiting or in hand. */
-  readonly waiting: number
+  readonly waiting: number | null
   /** Entries delivered to a consumer and not acknowledged. */
-  readonly pending: number
+  readonly pending: number | null
   /** How long ago the oldest of them came to the stage; null where none is pending. */
   readonly oldestPendingMs: number | null
   /** Entries not delivered to any consumer; null where Redis cannot tell. */
   readonly lag: number | null
   /** Of a stage that works on several partitions, on each. */
-  readonly consumers: number
+  readonly consumers: number | null
 }
 
+/** What could not be read is null, and named in `unread`. */
 export interface Status {
   /** When it was read, by Redis' clock. */
   readonly atMs: number
-  readonly counters: Readonly<Record<string, number>>
-  readonly totals: Totals
-  readonly invalid: number
+  readonly counters: Readonly<Record<string, number>> | null
+  readonly totals: Totals | null
+  readonly invalid: number | null
   readonly stages: readonly StageStatus[]
   /** The parts that are paused. */
-  readonly paused: Steering
+  readonly paused: Steering | null
+  readonly unread: readonly Unread[]
+}
+
+/** What a status is read by, each apart. */
+export const statusReadings = ['counters', 'global stats', 'invalid channel', 'paused', ...pipeline.map(streamOf)]
+
+function streamOf({ name }: Stage): string {
+  return `stream of ${name}`
 }
 
 /** What a status is read of. */
@@ -44,22 +54,36 @@ export async function readStatus(redis: RedisClient, { partitions, control }: Wh
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
   const [time, counters, totals, invalid, paused, ...groups] = await Promise.all([
     redis.time(),
-    readCounters(redis, partitions),
-    readGlobalStats(redis, partitions),
-    Promise.all(invalids).then((lengths) => lengths.reduce((sum, length) => sum + length)),
-    readSteering(redis, control),
-    ...pipeline.map((stage) => readGroups(redis, partitions, stage)),
+    readApart('counters', readCounters(redis, partitions)),
+    readApart('global stats', readGlobalStats(redis, partitions)),
+    readApart(
+      'invalid channel',
+      Promise.all(invalids).then((lengths) => lengths.reduce((sum, length) => sum + length)),
+    ),
+    readApart('paused', readSteering(redis, control)),
+    ...pipeline.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
   ])
   const atMs = timeMs(time)
-  const stages = pipeline.map((stage, at) => {
-    const { oldestMs = null, ...group } = groups[at] ?? nothing
+  const stages = pipeline.map((stage, at): StageStatus => {
+    const { oldestMs, ...group } = groups[at]?.value ?? unknown
     const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
-    return { stage: stage.name, waiting: waitingFor(stage, counters), ...group, oldestPendingMs }
+    const waiting = counters.value ? waitingFor(stage, counters.value) : null
+    return { stage: stage.name, waiting, ...group, oldestPendingMs }
   })
-  return { atMs, counters, totals, invalid, stages, paused }
+  const readings: Reading<unknown>[] = [counters, totals, invalid, paused, ...groups]
+  return {
+    ...{ atMs, stages, counters: counters.value ?? null, totals: totals.value ?? null },
+    ...{ invalid: invalid.value ?? null, paused: paused.value ?? null },
+    unread: readings.flatMap(({ unread }) => unread),
+  }
 }
 
-interface Group extends Pick<StageStatus, 'pending' | 'lag' | 'consumers'> {
+const unknown = { pending: null, oldestMs: null, lag: null, consumers: null }
+
+interface Group {
+  readonly pending: number
+  readonly lag: number | null
+  readonly consumers: number
   /** When the oldest pending entry was written. */
   readonly oldestMs: number | null
 }

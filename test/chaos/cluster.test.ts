@@ -54,6 +54,26 @@ const killMaster: Strike = async (line) => {
   await cluster.settled()
 }
 
+/** Planned: the master stays up as a replica, with every connection that is open to it. */
+const handOver: Strike = async (line) => {
+  const master = await cluster.masterOf(partitionIn(line))
+  const following = await Promise.all(
+    cluster.nodes.map(async (node) => {
+      const info = await node.redis.info('replication')
+      return info.includes('role:slave') && info.includes(`master_port:${master.port}`) ? [node] : []
+    }),
+  )
+  const [replica] = following.flat()
+  if (!replica) throw new Error('a master without a replica')
+  await replica.redis.cluster('FAILOVER')
+  await until(
+    'the replica to be the master',
+    () => replica.redis.info('replication'),
+    (info) => info.includes('role:master'),
+  )
+  await cluster.settled()
+}
+
 const moveSlot: Strike = async (line) => {
   const key = partitionIn(line)
   const from = await cluster.masterOf(key)
@@ -125,6 +145,10 @@ async function run(strikes: readonly Strike[], orders: number, random: Random): 
 
 test('masters are killed -9 under load and their replicas take over: nothing is lost or doubled, and the line goes on', async () => {
   await run([killMaster, killMaster], 3_000, randomOf(seed))
+})
+
+test('masters hand over to their replicas under load, and stay up: nothing is lost or doubled, and the line goes on', async () => {
+  await run([handOver, handOver, handOver], 3_000, randomOf(seed + 3))
 })
 
 test('slots move to other masters under load', async () => {

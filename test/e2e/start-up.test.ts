@@ -55,7 +55,7 @@ test('bad variables are one line each and exit code 1, before anything is starte
   const env = { API_PORT: 'abc', REDIS_URL: 'http://x', AWS_ENDPOINT_URL: 'nowhere' }
   expect(await refusal(['start'], env)).toEqual([
     'AWS_ENDPOINT_URL is "nowhere": expected an http:// or https:// URL.',
-    'REDIS_URL is "http://x": expected a redis:// or rediss:// URL.',
+    'REDIS_URL is "http://x": expected a redis:// or rediss:// URL, or the path of a socket.',
     'API_PORT is "abc": expected a port number from 0 to 65535.',
   ])
 })

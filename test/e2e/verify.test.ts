@@ -198,6 +198,7 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
       total_revenue: 25,
       invalid: { stream: 0, list: 0, groups: 0, balanced: true },
       differences: [],
+      incidents: [],
     },
   })
   await redis.lpush('invalid_orders', '{}')

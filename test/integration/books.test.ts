@@ -30,7 +30,8 @@ async function workOff(app: Partition, stages: readonly Stage[], orders?: number
   const stop = new AbortController()
   const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
   const done = ({ received, stages: books }: Books): boolean =>
-    received >= (orders ?? 0) && stages.every(({ name }) => books.find(({ stage }) => stage === name)?.waiting === 0)
+    Number(received) >= (orders ?? 0) &&
+    stages.every(({ name }) => books.find(({ stage }) => stage === name)?.waiting === 0)
   await until('the stages to be done', () => readBooks(app.redis, app.partitions), done)
   stop.abort()
   await Promise.all(running)
@@ -223,13 +224,18 @@ test.each(tamperings)('%s is found', async (_, tamper, differences) => {
   expect(await books()).toMatchObject({ balanced: false, differences })
 })
 
-test('a key of another type is told as what it is', async () => {
+test('a key of another type is named, what it holds is not known, and the rest of the books stands', async () => {
   await using world = await open()
-  await world.redis.set('invalid_orders', 'text')
-  await expect(world.books()).rejects.toMatchObject({
-    code: 'ORD_REDIS_REPLY',
-    message: expect.stringMatching(/^Redis cannot read the books \(.*WRONGTYPE/),
-  })
+  const { app, redis, books } = world
+  await send(app, ['no json', body(1)])
+  await workOff(app, pipeline)
+  await redis.set('invalid_orders', 'text')
+  const unread = ['invalid_orders is a string, not a list: it cannot be read, see orders doctor.']
+  const invalid = { stream: 1, list: null, groups: 1, balanced: null }
+  expect(await books()).toMatchObject({ balanced: null, received: 2, invalid, differences: unread, unread })
+  await redis.hset('global:stats', 'total_orders', 7)
+  const differences = [...unread, 'The global stats count 7 orders, the stage has 1.']
+  expect(await books()).toMatchObject({ balanced: false, totals: { orders: 7 }, invalid, differences, unread })
 })
 
 test('a stage that is added to a running system misses what had gone by, and nothing waits for it for ever', async () => {

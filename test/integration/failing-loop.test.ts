@@ -7,6 +7,7 @@ import { enqueue } from '../../src/ingest/enqueue.ts'
 import { openQueue } from '../../src/ingest/queue.ts'
 import { jobLoops } from '../../src/ops/jobs.ts'
 import { shareOut } from '../../src/ops/share.ts'
+import { supervise } from '../../src/ops/supervise.ts'
 import { aggregate } from '../../src/stages/aggregate.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
 import { runStage } from '../../src/stages/run.ts'
@@ -76,4 +77,21 @@ test('the deletion queue, jobs and leases that fail again and again leave no con
     (count) => count <= before,
   )
   expect(getEventListeners(signal, 'abort')).toEqual([])
+})
+
+test('a loop that fails again and again gives no sign of life, which /livez goes by', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  const stop = new AbortController()
+  let tries = 0
+  const run = async (): Promise<void> => {
+    tries++
+    throw new Error('broken')
+  }
+  const supervised = supervise(app, [{ name: 'broken', run }], stop.signal)
+  const begun = await until('its first try', () => app.pulse.get('broken'))
+  await until('some more tries', () => tries >= 4)
+  expect(app.pulse.get('broken')).toBe(begun)
+  stop.abort()
+  await supervised
 })

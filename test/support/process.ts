@@ -27,23 +27,31 @@ export interface OrdersProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
 
+interface Spawn {
+  readonly cwd?: string
+  readonly entry?: string
+  /** A file descriptor, for output that goes elsewhere and cannot be read here. */
+  readonly stdout?: 'pipe' | number
+  readonly stderr?: 'pipe' | number
+}
+
 export function spawnOrders(
   args: readonly string[],
   env: Env,
-  { cwd, entry = cli }: { cwd?: string; entry?: string } = {},
+  { cwd, entry = cli, stdout = 'pipe', stderr = 'pipe' }: Spawn = {},
 ): OrdersProcess {
   const child = spawn(process.execPath, [entry, ...args], {
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, stderr],
     ...(cwd && { cwd }),
   })
   running.add(child)
   child.once('exit', () => running.delete(child))
   const output = { stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk) => {
+  child.stdout?.on('data', (chunk) => {
     output.stdout += chunk
   })
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     output.stderr += chunk
   })
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }))

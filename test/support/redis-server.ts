@@ -48,7 +48,7 @@ export async function spawnRedisServer(...options: string[]): Promise<RedisServe
     throw error
   }
   const close = async (): Promise<void> => {
-    await stop()
+    await stop('SIGKILL') // one that is busy, or cannot save, refuses SIGTERM
     folder[Symbol.dispose]()
   }
   const loseData = (): void => rmSync(join(dir, 'appendonlydir'), { recursive: true, force: true })

@@ -16,6 +16,15 @@ export function requireRedisServer(context: TestContext): void {
   require(context, hasRedisServer(), 'redis-server on the PATH')
 }
 
+/** For tests of TLS. A redis-server without it stumbles over the first line here already. */
+export function requireTls(context: TestContext): void {
+  requireRedisServer(context)
+  const input = 'tls-auth-clients no\nno-such-line\n'
+  const { stderr, stdout } = spawnSync('redis-server', ['-'], { input, encoding: 'utf8' })
+  require(context, !`${stdout}${stderr}`.includes("'tls-auth-clients no'"), 'a redis-server that speaks TLS')
+  require(context, spawnSync('openssl', ['version']).status === 0, 'openssl on the PATH')
+}
+
 /** For tests of what the emulator cannot do. */
 export function requireRealRedis(context: TestContext): void {
   require(context, inject('realRedis'), 'a real Redis')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Config, configTable, readConfig, variables } from '../../src/config.ts'
 import { OrdersError } from '../../src/errors.ts'
-import { safeUrl } from '../../src/redis.ts'
+import { safeUrl } from '../../src/redis-endpoint.ts'
 
 /** The lines a refused environment is told; none where it is accepted. */
 function complaints(env: Record<string, string>): string[] {
@@ -99,10 +99,10 @@ describe('a bad value', () => {
     ['REDIS_HOST', 'my host', 'a host name or address'],
     ['REDIS_PORT', '0', 'a port number from 1 to 65535'],
     ['REDIS_PORT', '65536', 'a port number from 1 to 65535'],
-    ['REDIS_URL', 'localhost:6379', 'a redis:// or rediss:// URL'],
-    ['REDIS_URL', 'http://localhost:6379', 'a redis:// or rediss:// URL'],
-    ['REDIS_URL', 'redis://localhost:99999', 'a redis:// or rediss:// URL'],
-    ['REDIS_URL', 'redis:localhost', 'a redis:// or rediss:// URL'],
+    ['REDIS_URL', 'localhost:6379', 'a redis:// or rediss:// URL, or the path of a socket'],
+    ['REDIS_URL', 'http://localhost:6379', 'a redis:// or rediss:// URL, or the path of a socket'],
+    ['REDIS_URL', 'redis://localhost:99999', 'a redis:// or rediss:// URL, or the path of a socket'],
+    ['REDIS_URL', 'redis:localhost', 'a redis:// or rediss:// URL, or the path of a socket'],
     ['API_PORT', 'http', 'a port number from 0 to 65535'],
     ['API_PORT', '65536', 'a port number from 0 to 65535'],
     ['API_PORT', '-1', 'a port number from 0 to 65535'],

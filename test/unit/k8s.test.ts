@@ -112,18 +112,18 @@ const deployment = z.object({
             args: z.array(z.string()),
             envFrom: z.tuple([z.object({ configMapRef: z.object({ name: z.string() }) })]),
             env: z.array(
-              z.object({
-                name: z.string(),
-                valueFrom: z.object({ secretKeyRef: z.object({ name: z.literal('orders'), key: z.string() }) }),
-              }),
+              z.union([
+                z.strictObject({ name: z.string(), value: z.string() }),
+                z.strictObject({
+                  name: z.string(),
+                  valueFrom: z.object({ secretKeyRef: z.object({ name: z.literal('orders'), key: z.string() }) }),
+                }),
+              ]),
             ),
             ports: z.tuple([z.object({ name: z.string(), containerPort: z.int() })]),
             startupProbe: probe,
             livenessProbe: probe,
             readinessProbe: probe,
-            lifecycle: z
-              .object({ preStop: z.object({ sleep: z.object({ seconds: z.int() }) }) })
-              .default({ preStop: { sleep: { seconds: 0 } } }),
             securityContext: z.unknown(),
             resources: z.object({ requests: labels, limits: labels }),
           }),
@@ -153,6 +153,12 @@ function environmentOf(overlay: string): Record<string, string | undefined> {
   const own = files.find((file) => file === `${overlay}/orders.env`)
   const secret = { REDIS_URL: 'rediss://:secret@redis.internal:6379', ADMIN_TOKEN: 'secret' }
   return { ...parseEnv(read('base/orders.env')), ...(own && parseEnv(read(own))), ...secret }
+}
+
+/** The variables that a deployment's container sets itself. */
+function valuesOf({ template }: z.output<typeof deployment>['spec']): Record<string, string> {
+  const [{ env }] = template.spec.containers
+  return Object.fromEntries(env.flatMap((one) => ('value' in one ? [[one.name, one.value]] : [])))
 }
 
 const sources = files.filter((file) => file.endsWith('.yaml') && !kustomizations.includes(file))
@@ -256,13 +262,26 @@ describe('deploy/k8s', () => {
   })
 
   test.each(deployments)('$metadata.name: is not killed before its stop is over', ({ spec }) => {
-    const { terminationGracePeriodSeconds, containers } = spec.template.spec
-    const { preStop } = containers[0].lifecycle
-    for (const [, { stopGraceMs }] of configs) {
-      const stopMs = preStop.sleep.seconds * 1_000 + stopGraceMs + 2_000 // connections and servers are closed last
+    const { terminationGracePeriodSeconds } = spec.template.spec
+    for (const overlay of overlays) {
+      const { stopGraceMs, drainMs } = readConfig({ ...environmentOf(overlay), ...valuesOf(spec) })
+      const stopMs = stopGraceMs + drainMs + 2_000 // connections and servers are closed last
       expect(terminationGracePeriodSeconds * 1_000).toBeGreaterThan(stopMs)
     }
   })
+
+  test.each(deployments)(
+    '$metadata.name: answers for some seconds after SIGTERM where requests are sent to it',
+    (one) => {
+      const known = Object.values(variables).map(({ name }) => name)
+      const values = valuesOf(one.spec)
+      expect(known).toEqual(expect.arrayContaining(Object.keys(values)))
+      for (const overlay of overlays) {
+        const { drainMs } = readConfig({ ...environmentOf(overlay), ...values })
+        expect(drainMs >= 5_000).toBe(one.metadata.name === 'api')
+      }
+    },
+  )
 
   test.each(deployments)('$metadata.name: may do nothing that it need not', ({ metadata, spec }) => {
     const { containers, ...pod } = spec.template.spec
@@ -280,7 +299,8 @@ describe('deploy/k8s', () => {
     })
     expect(resources.limits).toEqual({ memory: resources.requests['memory'] })
     const secrets = metadata.name === 'api' ? ['REDIS_URL', 'ADMIN_TOKEN'] : ['REDIS_URL']
-    expect(env.map(({ name, valueFrom }) => [name, valueFrom.secretKeyRef.key])).toEqual(secrets.map((s) => [s, s]))
+    const secretOf = env.flatMap((one) => ('valueFrom' in one ? [[one.name, one.valueFrom.secretKeyRef.key]] : []))
+    expect(secretOf).toEqual(secrets.map((secret) => [secret, secret]))
   })
 
   test.each(overlays)('%s sets only variables that there are', (overlay) => {

@@ -1,5 +1,5 @@
 import { queueNames } from '../../queues.ts'
-import type { EventMetric } from './metric.ts'
+import type { EventMetric, ReadMetric } from './metric.ts'
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
 
@@ -65,5 +65,16 @@ export const processMetrics: readonly EventMetric[] = [
     labels: { status: ['401', '403', '429'] },
     by: 'api',
     on: { denied: ({ status }, series) => series(String(status))(1) },
+  },
+]
+
+/** The process's own log: a line that says so would be lost with the others. */
+export const logMetrics: readonly ReadMetric<number>[] = [
+  {
+    name: 'orders_log_lines_dropped_total',
+    type: 'counter',
+    help: 'Log lines that could not be written: the disk is full, or nobody reads the pipe.',
+    by: 'all',
+    read: (lines) => [[lines]],
   },
 ]

@@ -4,6 +4,10 @@ import { notice } from './dom.js'
 const tokenKey = 'orders-token'
 const nameKey = 'orders-operator'
 
+/*
+ * Paths are relative to the page: a proxy may serve it at a path of its own.
+ */
+
 /**
  * Calls a route that writes, and asks for what it needs: the name of who does it, once, and a token where the API wants
  * one. Gives the reply; undefined where it was called off or failed, which is told then.
@@ -37,13 +41,16 @@ export function fail(text) {
 
 /** Omitted credentials: a 401 is for us to ask, not for the browser's own dialog. */
 async function send(method, path, { operator, token, body }) {
-  const headers = { 'content-type': 'application/json', 'x-operator': operator }
+  const headers = { 'content-type': 'application/json', 'x-operator': bytesOf(operator) }
   if (token !== null) headers['authorization'] = `Bearer ${token}`
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const response = await fetch(path, { method, headers, body: text, credentials: 'omit' }).catch(() => undefined)
   if (response?.ok) return { ok: true, body: await response.json() }
   return problemIn(response)
 }
+
+/** A header carries bytes, which scripts write as characters up to U+00FF: those of UTF-8. */
+const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))
 
 async function problemIn(response) {
   if (!response) return { status: 0, detail: 'The API does not answer: see that it runs, then try again.' }
@@ -61,8 +68,7 @@ async function operatorName() {
   const given = await askFor({
     title: 'Who are you?',
     text: 'Your name stands beside what you do, for the others and for the record. It is asked once on this browser.',
-    // What a header can carry.
-    fields: [{ name: 'name', label: 'Name', pattern: '[ -~\\u00a1-\\u00ff]{1,100}', autocomplete: 'username' }],
+    fields: [{ name: 'name', label: 'Name', maxlength: '100', autocomplete: 'username' }],
     action: 'Go on',
   })
   const name = given?.name.trim()

@@ -6,7 +6,7 @@ import { memberText } from './json.js'
  * @throws Error with a sentence for people
  */
 export async function readEntry(id) {
-  const json = await read(`/orders/invalid/${id}`)
+  const json = await read(`orders/invalid/${id}`)
   const { order, raw, ...entry } = JSON.parse(json)
   return { ...entry, text: order === null ? raw : memberText(json, 'order') }
 }
@@ -16,7 +16,7 @@ const page = 50
 
 /** The id of the next older order that failed for this reason; undefined where there is none. */
 export async function olderEntry({ code, reason }, id) {
-  const found = JSON.parse(await read(`/orders/invalid?code=${code}&before=${id}&limit=${page}`))
+  const found = JSON.parse(await read(`orders/invalid?code=${code}&before=${id}&limit=${page}`))
   // A reason that names the order itself stands for all of its code.
   return found.find((entry) => reason.includes('…') || entry.reason === reason)?.id
 }
@@ -29,7 +29,7 @@ const mostFailed = 20
 /** Follows a job to its end. @param onProgress called with its state each time @throws Error as above */
 export async function jobEnd(id, onProgress) {
   for (let asked = 0, failed = 0; ; asked++) {
-    const job = await read(`/jobs/${id}`).then(JSON.parse, (error) => {
+    const job = await read(`jobs/${id}`).then(JSON.parse, (error) => {
       if (++failed > mostFailed) throw error // an API that is started anew is back by then
     })
     if (job) {

@@ -125,7 +125,7 @@ async function editEntry(entry) {
     action: 'Send it round',
   })
   if (!given) return false
-  const reply = await act('PUT', `/orders/invalid/${entry.id}`, given.order)
+  const reply = await act('PUT', `orders/invalid/${entry.id}`, given.order)
   if (!reply) return false
   notice('Sent round; waiting for the verdict.')
   try {
@@ -152,7 +152,7 @@ async function discardEntry(entry) {
     action: 'Discard',
     danger: true,
   })
-  const reply = given && (await act('DELETE', `/orders/invalid/${entry.id}`, { reason: given.reason }))
+  const reply = given && (await act('DELETE', `orders/invalid/${entry.id}`, { reason: given.reason }))
   if (reply) notice('Discarded.')
   return reply !== undefined
 }

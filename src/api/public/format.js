@@ -21,6 +21,7 @@ export function rate(value) {
 
 /** To the cent, from minor units. */
 export function money(minor) {
+  if (minor === null) return '–'
   const digits = BigInt(Math.round(Math.abs(minor)))
     .toString()
     .padStart(3, '0')
@@ -28,7 +29,7 @@ export function money(minor) {
 }
 
 export function shortMoney(minor) {
-  return Math.abs(minor) < 100_000_000 ? money(minor) : number(minor / 100)
+  return minor === null || Math.abs(minor) < 100_000_000 ? money(minor) : number(minor / 100)
 }
 
 const [second, minute, hour, day] = [1_000, 60_000, 3_600_000, 86_400_000]

@@ -9,10 +9,10 @@ const age = element('span', { 'aria-hidden': 'true' })
 
 let seenAt
 
-export function drawHeader({ books, memory }) {
+export function drawHeader({ books, memory, unread }) {
   seenAt = Date.now()
   tell('live', 'Live', '')
-  const drawn = [booksBadge(books), memoryBadge(memory)]
+  const drawn = [...unread.map(unreadBadge), booksBadge(books), memoryBadge(memory)]
   keep(badges, drawn, ({ key }) => key, {
     make: () => element('li'),
     draw: (badge, { text, detail, kind }) => {
@@ -43,8 +43,15 @@ function booksBadge({ balanced, differences }) {
   return { key, text: `Books are off: ${differences.join(' ')}`, detail: differences.join('\n'), kind: 'bad' }
 }
 
-function memoryBadge({ used_bytes, most_bytes }) {
+function unreadBadge({ reading, why }) {
+  return { key: `unread ${reading}`, text: `Cannot read ${reading}`, detail: `${why}\nSee orders doctor.`, kind: 'bad' }
+}
+
+function memoryBadge(memory) {
   const key = 'memory'
+  if (!memory)
+    return { key, text: 'Redis memory: not known', detail: 'Redis does not tell this process.', kind: 'warn' }
+  const { used_bytes, most_bytes } = memory
   const used = `${exact(used_bytes)} bytes`
   if (most_bytes === null) return { key, text: `Redis ${bytes(used_bytes)}`, detail: `${used}, without a limit` }
   const share = used_bytes / most_bytes

@@ -133,6 +133,6 @@ async function steer(part, button) {
     : {}
   if (!given) return
   const body = given.reason ? { reason: given.reason } : {}
-  const reply = await act('POST', `/admin/${pause ? 'pause' : 'resume'}/${encodeURIComponent(part)}`, body)
+  const reply = await act('POST', `admin/${pause ? 'pause' : 'resume'}/${encodeURIComponent(part)}`, body)
   if (reply) notice(reply.message)
 }

@@ -19,7 +19,7 @@ export function follow({ onSnapshot, onAway }) {
   function open() {
     close()
     openedAt = performance.now()
-    source = new EventSource('/live')
+    source = new EventSource('live')
     source.addEventListener('snapshot', ({ data }) => {
       heardAt = performance.now()
       onSnapshot(JSON.parse(data))

@@ -20,7 +20,7 @@ export async function askReplay({ code, all }) {
     bar.hidden = false
     bar.removeAttribute('value')
     tell(dryRun ? 'Dry run: judging by the rules, nothing is sent.' : 'Sending them round.')
-    const reply = await act('POST', '/orders/replay', { code, dryRun })
+    const reply = await act('POST', 'orders/replay', { code, dryRun })
     if (!reply) return dialog.close()
     try {
       const result = await jobEnd(reply.job_id, progress)

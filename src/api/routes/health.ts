@@ -16,10 +16,10 @@ export const livez = defineRoute({
     })
     .meta({ id: 'Liveness' }),
   refusals: { 503: 'A loop has gone silent.' },
-  handle: async ({ pulse }) => {
+  handle: async ({ pulse, stopping }) => {
     const loops = [...pulse].map(([name, at]): [string, number] => [name, Math.round(performance.now() - at)])
     const silent = loops.filter(([, ageMs]) => ageMs > silentMs).map(([name]) => name)
-    if (silent.length > 0) return refuse(503, `No sign of life from ${silent.join(', ')}.`)
+    if (silent.length > 0 && !stopping?.aborted) return refuse(503, `No sign of life from ${silent.join(', ')}.`)
     return { status: 'ok', loops: Object.fromEntries(loops) }
   },
 })
@@ -27,10 +27,11 @@ export const livez = defineRoute({
 export const readyz = defineRoute({
   method: 'get',
   path: '/readyz',
-  summary: 'Whether Redis answers and takes writes.',
+  summary: 'Whether Redis answers and takes writes, and this process is not asked to stop.',
   reply: z.object({ status: z.string() }).meta({ id: 'Readiness' }),
-  refusals: { 503: 'Redis does not answer, or takes no writes.' },
-  handle: async ({ ask, partitions, instance }) => {
+  refusals: { 503: 'Redis does not answer or takes no writes, or the process stops.' },
+  handle: async ({ ask, partitions, instance, stopping }) => {
+    if (stopping?.aborted) return refuse(503, 'This process stops: send requests to another.')
     await Promise.all(partitions.map((keys) => proveWrite(ask, keys, instance)))
     return { status: 'ok' }
   },

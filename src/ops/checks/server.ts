@@ -19,7 +19,8 @@ export interface Server {
 }
 
 /** js-redis-server's word for itself. */
-export const isEmulator = ({ info }: Server): boolean => info['os'] === 'mocked redis'
+export const emulatorOs = 'mocked redis'
+export const isEmulator = ({ info }: Server): boolean => info['os'] === emulatorOs
 
 /** The server, or of a cluster every master. */
 export async function readServers({ redis, config, partitions }: App): Promise<Server[]> {
@@ -68,7 +69,18 @@ function pairs(flat: unknown): Facts {
 
 /** Each command that the bridge and the stages send or their scripts call, in a form that its server accepts; `K` is a key. */
 export const commandsUsed: readonly string[] = [
-  ...['EVAL s 1 K', 'EVALSHA s 1 K', 'INFO', 'TIME', 'EXISTS K', 'EXPIRE K 1', 'EXPIREAT K 1', 'GET K', 'SET K v'],
+  ...[
+    'EVAL s 1 K',
+    'EVALSHA s 1 K',
+    'INFO',
+    'TIME',
+    'EXISTS K',
+    'EXPIRE K 1',
+    'EXPIREAT K 1',
+    'GET K',
+    'SET K v',
+    'TYPE K',
+  ],
   ...[
     'HDEL K f',
     'HEXISTS K f',

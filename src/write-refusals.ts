@@ -10,7 +10,10 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/^(READONLY|UNBLOCKED)\b/, 'Redis is a replica just now and takes no writes: wait until a master is there.'],
   [/^MASTERDOWN\b/, 'Redis is a replica that has lost its master: wait until a master is there.'],
   [/^LOADING\b/, 'Redis is loading its data: wait until it is done.'],
-  [/^NOREPLICAS\b/, 'Redis has too few replicas and takes no writes: connect replicas, or lower min-replicas-to-write.'],
+  [
+    /^NOREPLICAS\b/,
+    'Redis has too few replicas and takes no writes: connect replicas, or lower min-replicas-to-write.',
+  ],
   [/^MISCONF\b/, 'Redis cannot save to its disk and takes no writes: make room there; its log says what failed.'],
   [/^OOM\b/, 'Redis is full and takes no writes: raise maxmemory.'],
 ]

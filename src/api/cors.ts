@@ -1,0 +1,26 @@
+import type { RequestHandler } from 'express'
+
+/** What a page of another site may ask; writing routes refuse other sites in any case (see guard.ts). */
+const reading = {
+  'Access-Control-Allow-Methods': 'GET, HEAD',
+  'Access-Control-Allow-Headers': 'authorization, content-type',
+}
+/** How long a browser keeps the answer to a preflight. */
+const keepSeconds = '600'
+
+/** Lets pages of these origins read the replies (CORS). A browser's own credentials are never taken along. */
+export function cors(origins: readonly string[]): RequestHandler {
+  return (request, response, next) => {
+    if (origins.length === 0) return next()
+    response.vary('Origin')
+    const origin = request.get('origin') ?? ''
+    if (!origins.includes(origin)) return next()
+    response.set('Access-Control-Allow-Origin', origin)
+    const isPreflight = request.method === 'OPTIONS' && request.get('access-control-request-method') !== undefined
+    if (!isPreflight) return next()
+    response
+      .set({ ...reading, 'Access-Control-Max-Age': keepSeconds })
+      .status(204)
+      .end()
+  }
+}

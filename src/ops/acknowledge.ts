@@ -1,0 +1,49 @@
+import type { App } from '../app.ts'
+import { forgetIncidents, type OpenIncident, readIncidents } from '../incidents.ts'
+import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from '../stages/ledger-lines.ts'
+import { recordAction } from '../steering.ts'
+import { operatingUser } from './audit.ts'
+import { printable } from './printable.ts'
+
+/** What an operator has seen, and wants to be said no more. */
+export interface Acknowledged {
+  readonly incidents: readonly OpenIncident[]
+  readonly ledger: readonly LedgerLoss[]
+}
+
+/** Acknowledges the incidents there are, and accepts that the ledger has lost what it has lost. The audit keeps each. */
+export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknowledged> {
+  const incidents = await readIncidents(app.redis)
+  const ledger = await lossesOf(app, signal)
+  const by = operatingUser()
+  for (const { text: what, ts } of incidents) {
+    await recordAction(app, { action: 'orders verify --acknowledge', by, what: JSON.stringify({ ts, what }) })
+  }
+  for (const loss of ledger) {
+    await recordAction(app, {
+      action: 'orders verify --acknowledge',
+      by,
+      what: JSON.stringify({ what: lossText(loss) }),
+    })
+    const keys = app.partitions.find(({ partition }) => partition === loss.partition)
+    if (keys) await acceptLoss({ ...app, keys }, loss)
+  }
+  await forgetIncidents(app.redis, incidents)
+  return { incidents, ledger }
+}
+
+/** What the ledger has lost, of all partitions, one after the other. */
+export async function lossesOf(app: App, signal: AbortSignal): Promise<LedgerLoss[]> {
+  const losses: LedgerLoss[] = []
+  for (const keys of app.partitions) {
+    signal.throwIfAborted()
+    losses.push(...(await ledgerLosses({ ...app, keys })))
+  }
+  return losses
+}
+
+export function acknowledgedLines({ incidents, ledger }: Acknowledged): string[] {
+  const texts = new Set([...incidents.map(({ text }) => text), ...ledger.map(lossText)])
+  if (texts.size === 0) return ['There was nothing to acknowledge.']
+  return [...texts].map((text) => printable(`Acknowledged: ${text}`))
+}
