@@ -103,6 +103,6 @@ for (const [code, { begin, end }] of Object.entries(outages)) {
     )
     expect(await messagesIn(queue, `${queue.url}-dlq`)).toEqual({ ready: 0, received: 0 })
     await expectStats(getFrom(await all.apiUrl()), oracle)
-    expect(bridge.events('bridgeBack')).toHaveLength(1)
+    await until('the bridge to be back', () => bridge.events('bridgeBack').length === 1)
   })
 }
