@@ -97,10 +97,12 @@ test('a log that had no room goes on in whole lines when it has, and says how ma
   const before = readFileSync(file, 'utf8')
   expect(before.length).toBe(4_096) // the last line was cut in the middle
   truncateSync(file)
-  await fetch(`${url}/livez`)
   const after = await until(
     'the log to go on',
-    () => readFileSync(file, 'utf8'),
+    async () => {
+      await fetch(`${url}/livez`)
+      return readFileSync(file, 'utf8')
+    },
     (text) => text.includes('logBack'),
   )
   const lines = (before + after)
