@@ -53,6 +53,7 @@ export async function ledgerLoss(
   }
   // Fewer than before: an operator has just accepted a loss.
   if (written < remembered || !isKept(generation, seconds, generationSeconds(config))) return undefined
+  if (await isMoved(place)) return undefined
   const expected = (remembered * sampled) / buckets
   const missing = expected - found
   const chance = wanted === 'all' ? 0 : leastShare * expected + (sampled < buckets ? 6 * Math.sqrt(expected) : 0)
@@ -67,6 +68,12 @@ const leastShare = 0.1
 /** Buckets of a generation expire when the one after the next begins. */
 function isKept(generation: number, seconds: number, period: number): boolean {
   return generation === Math.floor(seconds / period) || generation === Math.floor(seconds / period) - 1
+}
+
+/** A repartition names the partitions that there will be in each that there is, before it takes lines away. */
+async function isMoved({ redis, keys }: Place): Promise<boolean> {
+  const layout = await redis.get(keys.layoutKey)
+  return layout !== null && layout !== keys.layout
 }
 
 const replies = z.tuple([z.number(), z.number(), z.number()])

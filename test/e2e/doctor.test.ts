@@ -163,7 +163,7 @@ describe('a start', () => {
       expect(validate.events('checkWarned')).toEqual([])
       const { checks } = await doctor(envOf(url))
       expect(levelsOf(checks)).toMatchObject({ emulator: 'warning' })
-      expect(Object.keys(levelsOf(checks))).toHaveLength(2)
+      expect(Object.keys(levelsOf(checks))).toHaveLength(3)
     } finally {
       await stop()
     }

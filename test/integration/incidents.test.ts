@@ -132,6 +132,20 @@ test('a large ledger is looked at by a sample, which finds what is missing, and 
   expect(said?.text).toMatch(/^The ledger lost about [5-8]\d,\d{3} of 131,072 remembered orders: /)
 })
 
+test('what a repartition takes away is no loss: the counters, and the lines of the ledger', async (context) => {
+  await using world = await open(context)
+  const { app, redis, watch } = world
+  await admit(app, 50)
+  const process = watch()
+  await looked(process)
+  await redis.set(app.keys.layoutKey, 4)
+  await redis.del(app.keys.counters, ...(await redis.keys('ledger:*')))
+  await looked(process)
+  await looked(process)
+  expect(process.incident).toBeUndefined()
+  expect(process.incidentsFailed).toBeUndefined()
+})
+
 test('keys that a full Redis has thrown away are an incident', async (context) => {
   await using world = await open(context)
   const { redis, watch, app } = world
