@@ -15,7 +15,7 @@ interface Refusal {
 /** The first that fits is said. */
 const refusals: readonly Refusal[] = [
   {
-    sign: /invalid reply: null|Last error: ERR No such master/,
+    sign: /Last error: ERR No such master/,
     told: (_, config) => `${sentinels(config)} know no master named ${config.redisSentinelName}`,
     advice: 'set REDIS_SENTINEL_NAME',
   },
@@ -107,7 +107,7 @@ const refusals: readonly Refusal[] = [
     advice: 'give it a password and put that in REDIS_URL, or set protected-mode no where nobody else reaches it',
   },
   {
-    sign: /EACCES|EPERM/,
+    sign: /(EACCES|EPERM).* \//,
     told: (where) => `${where} may not be opened by this user`,
     advice: 'let the user of orders read and write the socket',
   },

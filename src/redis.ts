@@ -73,6 +73,7 @@ export async function openRedis(
   try {
     await connectOnce(redis, withinMs)
   } catch (error) {
+    redis.on('error', () => {}) // it is said already
     redis.disconnect()
     throw await refusalOf(config, error)
   }
@@ -256,10 +257,9 @@ function limitWaiting(cluster: Cluster, timeoutMs: number): void {
 async function connectOnce(redis: RedisClient, withinMs: number): Promise<void> {
   let reason: unknown
   const remember = (error: unknown): void => {
-    if (!/invalid reply/.test(messageOf(reason))) reason = error // a sentinel's, more precise than what comes after it
+    reason = error
   }
   redis.on('error', remember)
-  redis.on('sentinelError', remember)
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
   const giveUp = (): void => ended.reject(new Error('no answer'))
@@ -273,7 +273,6 @@ async function connectOnce(redis: RedisClient, withinMs: number): Promise<void> 
   } finally {
     clearTimeout(late)
     redis.off('error', remember)
-    redis.off('sentinelError', remember)
     redis.off('end', giveUp)
   }
 }

@@ -21,7 +21,10 @@ const waiting = { START_WAIT_MS: '60000' }
 const begun = (orders: OrdersProcess): Promise<Record<string, unknown>[]> =>
   until(
     `it to wait: ${orders.stderr()}`,
-    () => orders.events('waiting'),
+    () => {
+      if (orders.child.exitCode !== null) throw new Error(`it ended: ${orders.stderr()}`)
+      return orders.events('waiting')
+    },
     ({ length }) => length > 0,
   )
 

@@ -269,7 +269,9 @@ test('a server that has all the clients it takes says so, and may take us later'
 })
 
 test('a server that is busy with a script says so, and may take us later', async (context) => {
-  const { port, url } = await server(context, '--busy-reply-threshold', '20')
+  const busy = await server(context, '--busy-reply-threshold', '20')
+  const { port, url } = busy
+  context.onTestFinished(() => busy.stop('SIGKILL')) // it does not hear anything else
   const looping = new Redis(url, { retryStrategy: () => null })
   looping.on('error', () => {})
   context.onTestFinished(() => looping.disconnect())
