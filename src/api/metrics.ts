@@ -54,7 +54,7 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
     reading(
       registry,
       [redisUp],
-      remember(readEveryMs, () => app.ask.time().then(() => true)),
+      remember(readEveryMs, () => answers(app)),
       false,
     ),
     reading(
@@ -70,6 +70,12 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
     await Promise.all(readings.map((read) => read()))
     response.type(registry.contentType).send(await registry.metrics())
   }
+}
+
+/** Not by PING: a Redis that cannot save refuses that. @throws what Redis says when it does not answer */
+async function answers({ ask, partitions: [keys] }: ApiApp): Promise<boolean> {
+  if (keys) await ask.exists(keys.nothing)
+  return true
 }
 
 /** @throws what Redis says when it does not answer */

@@ -20,7 +20,7 @@ async function connectAndExamine(config: Config): Promise<Finding[]> {
   try {
     await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
     const findings = await examineRedis(app, roleNames)
-    if (findings.some(({ check }) => check === 'emulator')) return findings
+    if (findings.some(({ check }) => check === 'emulator')) return [...findings, ...(await incidents(app.redis))]
     return [
       ...findings,
       ...(await keyTypes(app, { all: true })),

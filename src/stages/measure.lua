@@ -1,6 +1,6 @@
 -- Reads the books at one moment, and books what is missing as lost if it is asked to; else it writes nothing.
--- KEYS[1] counters   [2] global stats   [3] invalid stream   [4] invalid list   [5..] per stage its stream, then the sorted
---   sets of the invalid channel
+-- KEYS[1] counters   [2] global stats   [3] invalid stream   [4] invalid list   [5..] per stage its stream, then per stage
+--   the entries that it has committed, then the sorted sets of the invalid channel
 -- ARGV[1] most entries   [2] most bytes to look at per stage   [3] 'write' books what is missing, 'plan' only says how much
 --   that would be, 'read' does neither
 -- ARGV[4] a JSON array, per stage { group, later, lost, ins, outs }: its consumer group, whether a stage of ours writes its
@@ -9,8 +9,9 @@
 -- Replies { counters (names and values in turn), { total_orders, total_revenue_minor }, { length of the invalid stream,
 -- of the list, of the sorted sets together }, per stage the orders that wait in its stream for its group, per stage the
 -- orders booked as lost }. Waiting is -1 where there is more to look at, or where the stage is being added and has no group
--- yet, which counts what it has missed; then nothing is booked. Else without a group all of the stream waits. A pending entry that is no longer in the stream has no orders, and neither has one without field c:
--- another process wrote it, and it is counted when it is committed.
+-- yet, which counts what it has missed; then nothing is booked. Else without a group all of the stream waits. These have no
+-- orders: a pending entry that is no longer in the stream; one without field c, which another process wrote, and which is
+-- counted when it is committed; one that is committed, whatever its group says.
 
 local most_entries, most_bytes, mode, stages = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
 local readers = {} -- stream -> group -> true
@@ -42,7 +43,7 @@ local function group_of(stream, name)
   return nil, 0
 end
 
-local function waiting(stream, group)
+local function waiting(stream, group, done)
   if redis.call('EXISTS', stream) == 0 then return 0 end
   local delivered, lag = group_of(stream, group)
   if delivered and redis.call('XPENDING', stream, group)[1] > most_entries then return -1 end
@@ -52,6 +53,7 @@ local function waiting(stream, group)
   local function add(entries)
     for _, entry in ipairs(entries) do
       local more, size = look(stream, entry, group)
+      if redis.call('ZSCORE', done, entry[1]) then more = 0 end
       orders, seen, bytes = orders + more, seen + 1, bytes + size
     end
     return seen <= most_entries and bytes <= most_bytes
@@ -92,10 +94,10 @@ end
 
 local groups, orders, booked = 0, {}, {}
 for i, stage in ipairs(stages) do
-  orders[i] = is_being_added(stage, KEYS[4 + i]) and -1 or waiting(KEYS[4 + i], stage.group)
+  orders[i] = is_being_added(stage, KEYS[4 + i]) and -1 or waiting(KEYS[4 + i], stage.group, KEYS[4 + #stages + i])
   booked[i] = mode == 'read' and 0 or to_book(stage, orders[i])
 end
-for i = 5 + #stages, #KEYS do groups = groups + redis.call('ZCARD', KEYS[i]) end
+for i = 5 + 2 * #stages, #KEYS do groups = groups + redis.call('ZCARD', KEYS[i]) end
 local totals = redis.call('HMGET', KEYS[2], 'total_orders', 'total_revenue_minor')
 local invalid = { redis.call('XLEN', KEYS[3]), redis.call('LLEN', KEYS[4]), groups }
 if mode == 'write' then

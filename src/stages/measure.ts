@@ -57,8 +57,9 @@ export async function measure(
   mode: 'read' | 'plan' | 'write' = 'read',
 ): Promise<Measured> {
   const streams = pipeline.map(({ from }) => keys.stream[from])
+  const done = pipeline.map(({ name }) => keys.done(name))
   const groups = rejectGroupNames.map(keys.invalidGroup)
-  const names = [keys.counters, keys.globalStats, keys.invalid, keys.invalidOrders, ...streams, ...groups]
+  const names = [keys.counters, keys.globalStats, keys.invalid, keys.invalidOrders, ...streams, ...done, ...groups]
   const wrong = await wrongTypes(redis, [...new Set(names)])
   const isRead = (key: string): boolean => !wrong.some((one) => one.key === key)
   // A key of another type is read as if it were not there; but nothing is written off by it.
@@ -75,7 +76,10 @@ export async function measure(
       list: isRead(keys.invalidOrders) ? list : null,
       groups: groups.every(isRead) ? grouped : null,
     },
-    held: held.map((orders, at) => (isRead(streams[at] ?? '') ? (orders < 0 ? null : orders) : undefined)),
+    held: held.map((orders, at) => {
+      if (![streams[at], done[at]].every((key) => isRead(key ?? ''))) return undefined
+      return orders < 0 ? null : orders
+    }),
     lost,
     unread: wrong.map((one) => `${wrongTypeText(one)}: it cannot be read, see orders doctor.`),
   }

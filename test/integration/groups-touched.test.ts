@@ -77,6 +77,7 @@ for (const { name, from } of pipeline) {
     }
     const held = await redis.xlen(app.keys.stream[from])
     await redis.xgroup('SETID', app.keys.stream[from], name, '0')
+    await expectOnce(app, 20) // also while they are handed out again
     await until('all to be handed out again', refused, (entries) => entries === held)
     await redis.xgroup('DESTROY', app.keys.stream[from], name)
     await until('all to be handed out once more', refused, (entries) => entries === 2 * held)

@@ -183,15 +183,16 @@ test('nothing is written off by a counter that is no number', async () => {
   expect(await writeOff(app, 'write')).toEqual({})
 })
 
-test('a backlog is read by the counters where the books cannot be', async () => {
+test('a backlog is read by the counters where the stream cannot be', async () => {
   await using world = await open()
   const { app, redis } = world
   await send(app, 10)
-  await redis.set('invalid_orders', 'text')
+  await redis.del('orders:valid')
+  await redis.set('orders:valid', 'text')
   expect(numbersOf(await openBacklog(app)())).toEqual([
-    [10, null],
+    [10, 0],
     [0, null],
-    [0, null],
+    [0, 0],
   ])
 })
 

@@ -300,6 +300,7 @@ test('on a Redis Cluster the same is told', async (context) => {
   const keys = makeKeys(0)
   await redis.hset(keys.counters, { received: 9, admitted: 2 })
   await redis.xadd(keys.stream.raw, '*', 'n', 7, 'c', 1, 'r', 'junk')
+  await redis.xgroup('CREATE', keys.stream.valid, 'aggregate', '0', 'MKSTREAM')
   await using server = await openApi(appOn(redis, config, { keys }))
   const { sum } = await scrape(server.url)
   expect([sum('orders_redis_up'), sum('orders_waiting', { stage: 'validate' }), sum('orders_ledger_entries')]).toEqual([
