@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { closeSync, constants, mkdtempSync, openSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,5 +30,3 @@ export function unreadPipe(): Output & { readonly path: string } {
   }
   return { fd, path, [Symbol.dispose]: close }
 }
-
-export const hasFullDisk = spawnSync('test', ['-c', '/dev/full']).status === 0
