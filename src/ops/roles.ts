@@ -6,6 +6,7 @@ import { OrdersError } from '../errors.ts'
 import { openBridge } from '../ingest/bridge.ts'
 import { openQueue } from '../ingest/queue.ts'
 import { closeOnStop } from '../redis.ts'
+import { unlessForbidden } from '../redis-rights.ts'
 import { readCounters, waitingForAny } from '../stages/books.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import type { Stage } from '../stages/stage.ts'
@@ -53,7 +54,7 @@ export async function runRoles(
   signal: AbortSignal,
   partitions?: readonly number[],
 ): Promise<void> {
-  await finishRepartition(opened)
+  await unlessForbidden(finishRepartition(opened)) // then a process that may do it does
   await awaitQueue(opened, names, signal)
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
