@@ -9,7 +9,7 @@ import { defineCommand, flag } from './command.ts'
 import { partitionsOf } from './manifest.ts'
 import { connectApp } from './open.ts'
 import { withRunning } from './registry.ts'
-import { aclLines, type Layout } from './rights/acl.ts'
+import { aclLines, type Layout, newerAclLines } from './rights/acl.ts'
 import { roleNames } from './roles.ts'
 
 /** Looks at Redis and SQS for what these roles need, and changes nothing there. */
@@ -58,6 +58,8 @@ function count(findings: readonly Finding[], level: Level): string {
 /** Who runs commands may be another user than those who run roles. */
 const subjects: readonly string[] = [...roleNames, 'operator']
 
+const newer = 'Redis 7.2 or newer, as well:'
+
 const layoutIn = (config: Config): Layout => ({
   cluster: config.redisCluster,
   partitioned: partitionsOf(config) !== undefined,
@@ -78,7 +80,7 @@ export const doctorCommand = defineCommand({
     if (stranger !== undefined) {
       throw new OrdersError('ORD_USAGE', `There is no role "${stranger}": expected ${subjects.join(', ')}.`)
     }
-    if (acl) return print(aclLines(layoutIn(config)).join('\n'))
+    if (acl) return print([...aclLines(layoutIn(config)), '', newer, ...newerAclLines()].join('\n'))
     const checks = await examine(withRunning(config), words.length === 0 ? subjects : words)
     signal.throwIfAborted()
     const sound = checks.every(({ level }) => level !== 'error')

@@ -110,8 +110,8 @@ export async function boardErrands(url: string): Promise<string[]> {
   await write('PUT', '/pause')
   const [waiting, delayed, later] = [await add({}), await add({ delay: 60_000 }), await add({ delay: 60_000 })]
   complaints.push(...(await getAll(queue, [`/${waiting}`, `/${waiting}/logs`, `/${waiting}/flow`])))
-  await write('PATCH', `/${waiting}/update-data`, { body: '{"user_id":1}' })
-  await write('PATCH', `/${delayed}/delay`, { delay: 30_000 })
+  await write('PATCH', `/${waiting}/update-data`, { jobData: { body: '{"user_id":1}' } })
+  await write('PATCH', `/${delayed}/delay`, { runAt: Date.now() + 30_000 })
   await write('PATCH', `/${waiting}/priority`, { priority: 2 })
   await write('PUT', `/${delayed}/promote`)
   await write('PUT', '/promote')

@@ -106,24 +106,17 @@ async function withAllRoles(env: EnvFor, work: (url: string, start: Start) => Pr
 async function commandErrands(env: EnvFor, admin: Redis): Promise<string[]> {
   await admin.hset('pipeline:incidents', 'data:', JSON.stringify(incident))
   await admin.hincrby('global:stats', 'total_orders', 1)
-  const lines = [
-    'status',
+  const reading = [
     'status --json',
     'trace no-such-order --user user_1',
     'trace no-such-order',
     'top --by orders',
-    'verify --acknowledge --repair',
-    'verify --deep',
-    'pause validate --reason errands',
-    'resume validate',
-    'drain --timeout 30',
-    'resume bridge',
-    'replay 2 --dry-run --wait',
     'audit',
-    'doctor',
   ]
-  const complaints: string[] = []
-  for (const line of lines) complaints.push(...(await run(env('operator'), line.split(' '))))
+  const doing = ['verify --acknowledge --repair', 'pause validate', 'resume validate', 'drain', 'resume bridge']
+  const all = (lines: readonly string[]) => Promise.all(lines.map((line) => run(env('operator'), line.split(' '))))
+  const complaints = (await all([...reading, 'doctor'])).flat()
+  for (const line of [...doing, 'replay 2 --dry-run --wait']) complaints.push(...(await all([line])).flat())
   await using tail = spawnOrders(['tail', '--json'], env('operator'))
   await until('tail to show the line', () => tail.stdout() !== '' || tail.stderr() !== '')
   return [...complaints, ...(tail.stderr() === '' ? [] : [tail.stderr()])]

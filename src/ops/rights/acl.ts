@@ -1,5 +1,5 @@
 import { jobsPrefix, keyPatterns } from '../../keys.ts'
-import { type Actor, actors, extrasOf, nameIn, neededBy, neededOfCluster } from './commands.ts'
+import { type Actor, actors, extrasOf, nameIn, neededBy, neededOfCluster, newerExtrasOf } from './commands.ts'
 
 /** Where Redis is a cluster, and where keys have partitions. */
 export interface Layout {
@@ -29,3 +29,7 @@ export const allow = (sample: string): string => `+${nameIn(sample).toLowerCase(
 export function aclLines(layout: Layout): string[] {
   return users.map(([name, who]) => `ACL SETUSER ${name} on '>password' ${rulesFor(who, layout).join(' ')}`)
 }
+
+/** Lines to run as well on Redis 7.2 or newer. */
+export const newerAclLines = (): string[] =>
+  users.map(([name, who]) => `ACL SETUSER ${name} ${newerExtrasOf(who).map(allow).join(' ')}`)

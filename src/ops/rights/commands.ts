@@ -107,9 +107,14 @@ const extras: readonly Use[] = [
   ['ACL WHOAMI', 'everyone'],
   ['ACL DRYRUN default PING', 'everyone'],
   ['COMMAND INFO GET', 'everyone'],
-  ['CLIENT SETINFO LIB-NAME orders', 'everyone'],
   ['CLIENT SETNAME n', 'jobs'],
   ['CLIENT LIST', 'api'],
+]
+
+/** The same, of commands that Redis has from 7.2 on: an older one refuses the rules. */
+const newerExtras: readonly Use[] = [
+  ['CLIENT SETINFO LIB-NAME orders', 'everyone'],
+  ['WAITAOF 1 0 1', 'bridge', 'operator'],
 ]
 
 /** ioredis asks a cluster for its nodes. */
@@ -135,6 +140,7 @@ const of =
 /** What these actors need, as samples. */
 export const neededBy = of(uses)
 export const extrasOf = of(extras)
+export const newerExtrasOf = of(newerExtras)
 export const neededOfCluster = of(clusterUses)
 
 const withSubcommands = ['XGROUP', 'XINFO', 'CONFIG', 'ACL', 'COMMAND', 'CLIENT', 'CLUSTER']
