@@ -108,7 +108,7 @@ const extras: readonly Use[] = [
   ['ACL DRYRUN default PING', 'everyone'],
   ['COMMAND INFO GET', 'everyone'],
   ['CLIENT SETNAME n', 'jobs'],
-  ['CLIENT LIST', 'api'],
+  ['CLIENT LIST', 'api', 'operator'],
 ]
 
 /** The same, of commands that Redis has from 7.2 on: an older one refuses the rules. */
