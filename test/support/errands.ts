@@ -20,6 +20,7 @@ const quick: Env = {
   JOB_LOCK_MS: '1000',
   STOP_GRACE_MS: '300',
   METRICS_PORT: '0',
+  SQS_VISIBILITY_TIMEOUT_SECONDS: '5', // the emulator hands messages to the last poll of a bridge that has ended
   BRIDGE_POLLERS: '1',
   CLAIM_IDLE_MS: '500',
 }
