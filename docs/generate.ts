@@ -3,7 +3,8 @@ import { metricsTable } from '../src/api/metrics.ts'
 import { openApiDocument } from '../src/api/openapi.ts'
 import { routes } from '../src/api/server.ts'
 import { configTable, type Variable, variables } from '../src/config.ts'
-import { keyTable } from '../src/keys.ts'
+import { keyPatterns, keyTable } from '../src/keys.ts'
+import { aclLines, newerAclLines } from '../src/ops/rights/acl.ts'
 import { matrixTable } from '../test/chaos/matrix.ts'
 import { dashboardJson } from './grafana.ts'
 
@@ -16,11 +17,22 @@ export function generated(): Map<string, string> {
     ['README.md', readme],
     ['docs/guarantees.md', section(read('docs/guarantees.md'), 'matrix', matrixTable())],
     ['docs/metrics.md', section(read('docs/metrics.md'), 'metrics', table(metricsHead, metricsTable()))],
+    ['docs/redis-rights.md', redisRights()],
     ['deploy/grafana/orders.json', dashboardJson()],
     ['.env.example', envExample()],
     ['docs/openapi.json', `${JSON.stringify(openApiDocument(routes), null, 2)}\n`],
   ])
 }
+
+function redisRights(): string {
+  const lines = aclLines({ cluster: false, partitioned: false })
+  const keys = keyPatterns(true).map((pattern) => `~${pattern}`)
+  let page = section(read('docs/redis-rights.md'), 'acl', fenced(lines))
+  page = section(page, 'newer-acl', fenced(newerAclLines()))
+  return section(page, 'partitioned-keys', fenced([keys.join(' ')]))
+}
+
+const fenced = (lines: readonly string[]): string => ['```', ...lines, '```'].join('\n')
 
 const metricsHead = ['metric', 'type', 'labels', 'served by', 'comes from', 'tells']
 

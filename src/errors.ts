@@ -34,15 +34,21 @@ export class OrdersError extends Error {
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
   if (!(error instanceof Error)) return String(error)
-  const key = error.message.startsWith('WRONGTYPE') ? keyOf(error) : undefined
+  const key = error.message.startsWith('WRONGTYPE') && !isScript(error) ? keyOf(error) : undefined
   return key === undefined ? error.message || error.name : `${key} cannot be used: ${error.message}`
 }
 
 /** The key of a command that Redis refused: its message does not say it, ioredis keeps it beside. */
-function keyOf(error: Error): string | undefined {
+export function keyOf(error: Error): string | undefined {
   const { name = '', args = [] } = (error as { command?: { name?: string; args?: unknown[] } }).command ?? {}
-  if (/^(eval|fcall)/i.test(name)) return undefined // several keys
   const words = args.map(String)
+  if (/^(eval|fcall)/i.test(name)) return words[1] === '0' ? undefined : words[2] // the first of several
+  if (withoutKey.test(name)) return undefined
   const at = /^(xinfo|xgroup|object|memory)$/i.test(name) ? 1 : words.findIndex((word) => /^streams$/i.test(word)) + 1
   return words[at]
 }
+
+const withoutKey = /^(scan|wait|waitaof|time|multi|exec|acl|config|cluster|command|select|info)$/i
+
+const isScript = (error: Error): boolean =>
+  /^(eval|fcall)/i.test((error as { command?: { name?: string } }).command?.name ?? '')

@@ -130,6 +130,17 @@ export const incidentsKey = 'pipeline:incidents'
 /** Held by the one process that repartitions. */
 export const repartitionKey = 'pipeline:repartition'
 
+/**
+ * Patterns of Redis' ACL that all our keys match, with partitions or without: a partition's share a tag, bare names the
+ * word before their first colon.
+ */
+export function keyPatterns(partitioned: boolean): string[] {
+  const names = keyTable.flatMap(([names]) => [...names.matchAll(/`([^`{]+)`/g)].map(([, name = '']) => name))
+  const bare = [...new Set(names.map((name) => name.replace(/:.*/, ':*')))]
+  const whole = [manifestKey, incidentsKey, repartitionKey]
+  return [...(partitioned ? ['{p*}:*', ...whole] : bare), `${jobsPrefix}:*`]
+}
+
 /** Key, type and content, for the README. */
 export const keyTable = [
   [

@@ -1,4 +1,5 @@
 import { messageOf, OrdersError } from './errors.ts'
+import { isForbidden } from './redis-rights.ts'
 
 /** What could not be read, and why. */
 export interface Unread {
@@ -28,7 +29,8 @@ export async function readApart<T>(reading: string, asked: Promise<T>): Promise<
 
 function isRefused(error: unknown): boolean {
   if (error instanceof OrdersError) return error.code === 'ORD_REDIS_REPLY'
-  return /^(ERR|NOPERM|ORDERS|WRONGTYPE)/.test(error instanceof Error ? error.message : '')
+  if (isForbidden(error)) return true
+  return /^(ERR|ORDERS|WRONGTYPE)/.test(error instanceof Error ? error.message : '')
 }
 
 /** One sentence for people. */

@@ -26,6 +26,9 @@ function safe({ address, tls, username, password, database }: RedisPlace): strin
 type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>
 type Whereabouts = Omit<RedisOptions, 'retryStrategy' | 'maxRetriesPerRequest' | 'replyMapping' | 'himportFieldsets'>
 
+/** The user whose rights count. */
+export const userOf = (config: Config): string => firstPlace(config).username ?? 'default'
+
 /** Every connection to Redis is made with these, its duplicates too. */
 export function redisOptions(config: Config): Whereabouts {
   const place = firstPlace(config)

@@ -61,6 +61,11 @@ const refusals: readonly Refusal[] = [
     advice: 'allow SELECT with ACL SETUSER, or take the database out of REDIS_URL',
   },
   {
+    sign: /^Redis does not let the user/,
+    told: (where) => `${where} keeps from its user what orders needs`,
+    advice: 'have a look at what orders doctor says',
+  },
+  {
     sign: /cluster support disabled/,
     told: (where) => `${where} is no cluster`,
     advice: 'unset REDIS_CLUSTER, or name a node of the cluster in REDIS_URL',

@@ -3,8 +3,9 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Config } from './config.ts'
 import { messageOf, OrdersError } from './errors.ts'
 import type { Keys } from './keys.ts'
-import { clusterOptions, redisOptions } from './redis-endpoint.ts'
+import { clusterOptions, redisOptions, userOf } from './redis-endpoint.ts'
 import { refusalOf } from './redis-refusal.ts'
+import { isForbidden, nameForbidden, readyCheck, unlessForbidden } from './redis-rights.ts'
 import { doubtMs, openRole, type Role, retryDelayMs } from './redis-role.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -67,7 +68,10 @@ export async function openRedis(
     socketTimeout: silentMs,
     maxLoadingRetryTime: loadingRetryMs,
     retryStrategy,
-    reconnectOnError: (error: Error) => role.reconnects(error, kind === 'work'),
+    reconnectOnError: (error: Error) => {
+      nameForbidden(error, userOf(config))
+      return role.reconnects(error, kind === 'work')
+    },
   }
   const redis = config.redisCluster ? openCluster(config, options, mostRedirections[kind]) : openOne(config, options)
   try {
@@ -78,6 +82,7 @@ export async function openRedis(
     throw await refusalOf(config, error)
   }
   connected = true
+  await goWithoutInfo(redis)
   report(redis, role, telemetry)
   return redis
 }
@@ -154,12 +159,28 @@ export async function infoAt(redis: RedisClient, key: string, ...sections: reado
   return infoOf(valuesOf(await asked.exec()).slice(1))
 }
 
-/** What a server uses of its `maxmemory`, in bytes; 0 is no limit. Of the servers that hold partitions it is the fullest. */
+/** BullMQ asks INFO for the version of Redis and ends where that is not allowed; it is good enough as `orders doctor` says. */
+async function goWithoutInfo(redis: RedisClient): Promise<void> {
+  try {
+    await redis.info('server')
+  } catch (error) {
+    if (!isForbidden(error)) return
+    const client: unknown = redis
+    Object.assign(isCluster(client) ? (client.options.redisOptions ?? {}) : redis.options, { skipVersionCheck: true })
+  }
+}
+
+/**
+ * What a server uses of its `maxmemory`, in bytes; 0 is no limit. Of the servers that hold partitions it is the fullest.
+ * Undefined where INFO is not allowed.
+ */
 export async function fullestOf(
   redis: RedisClient,
   partitions: readonly Keys[],
-): Promise<{ used: number; most: number }> {
-  const infos = await Promise.all(partitions.map(({ counters }) => infoAt(redis, counters, 'memory')))
+): Promise<{ used: number; most: number } | undefined> {
+  const asked = Promise.all(partitions.map(({ counters }) => infoAt(redis, counters, 'memory')))
+  const infos = await unlessForbidden(asked)
+  if (!infos) return undefined
   const all = infos.map((info) => ({ used: Number(info('used_memory') ?? 0), most: Number(info('maxmemory') ?? 0) }))
   const share = ({ used, most }: { used: number; most: number }): number => (most === 0 ? 0 : used / most)
   return all.reduce((one, other) => (share(other) > share(one) ? other : one))
@@ -204,6 +225,7 @@ function kept(redis: Redis): Redis {
   redis.on('error', (error: { command?: { name: string } }) => {
     if (error.command?.name === 'select') redis.disconnect(true)
   })
+  Object.assign(redis, { _readyCheck: readyCheck(redis) })
   redis.on('end', () => {
     if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
   })

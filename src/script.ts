@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { messageOf, OrdersError } from './errors.ts'
 import { wrongTypes, wrongTypeText } from './key-types.ts'
 import type { RedisClient } from './redis.ts'
+import { nameInScript } from './redis-rights.ts'
 
 export interface Script {
   readonly source: string
@@ -29,6 +30,7 @@ export async function runScript(
   try {
     return await run(redis, script, keys, args)
   } catch (error) {
+    nameInScript(error, script.source)
     if (!messageOf(error).startsWith('WRONGTYPE')) throw error // or the script has named the key
     const wrong = await wrongTypes(redis, keys).catch(() => [])
     if (wrong.length === 0) throw error

@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
+import { isForbidden } from '../redis-rights.ts'
 import { refusalOfWrites } from '../write-refusals.ts'
 import { auditRequest } from './audit.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
@@ -158,6 +159,7 @@ export function failure(error: unknown): Problem {
   if (away.test(messageOf(error))) return problemOf(503, 'Redis does not answer: try again in a moment.')
   const refused = refusalOfWrites(error)
   if (refused) return problemOf(503, refused)
+  if (isForbidden(error)) return problemOf(500, `${messageOf(error)}.`)
   if (/^ORDERS there are/.test(messageOf(error))) {
     return problemOf(503, 'Orders are being moved to other partitions: try again when that has ended.')
   }

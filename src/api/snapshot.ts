@@ -199,7 +199,9 @@ async function readFailed({ redis, partitions }: Place): Promise<Snapshot['faile
 }
 
 async function readMemory({ redis, partitions }: Place): Promise<Snapshot['memory']> {
-  const { used, most } = await fullestOf(redis, partitions)
+  const memory = await fullestOf(redis, partitions)
+  if (!memory) return null
+  const { used, most } = memory
   return { used_bytes: used, most_bytes: most === 0 ? null : most }
 }
 

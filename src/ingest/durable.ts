@@ -3,6 +3,7 @@ import { barrierTtlMs, proveWrite } from '../barrier.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { blockingConnection, type Info, infoAt, infoOf, mastersOf, type RedisClient, valuesOf } from '../redis.ts'
+import { unlessForbidden } from '../redis-rights.ts'
 
 /**
  * Names the history of Redis' data that a write went into: the process that took it and its replication id. Both are
@@ -26,7 +27,9 @@ export interface Durability extends Disposable {
 /** Makes sure of writes as SQS_DELETE_AFTER says; without it by Redis' append-only file, where there is one. */
 export async function openDurability(app: App): Promise<Durability> {
   const { redis, partitions, config } = app
-  const files = await Promise.all(partitions.map(({ barrier }) => infoAt(redis, barrier, 'persistence')))
+  const asked = Promise.all(partitions.map(({ barrier }) => infoAt(redis, barrier, 'persistence')))
+  const files = await unlessForbidden(asked)
+  if (!files) return withoutInfo(app)
   const kept = files.every((info) => info('aof_enabled') === '1')
   const wanted = config.sqsDeleteAfter ?? { kind: kept ? 'fsync' : 'write' }
   if (wanted.kind === 'write') return byReply
@@ -36,9 +39,31 @@ export async function openDurability(app: App): Promise<Durability> {
   const settings = (name: string) => Promise.all(masters.map((master) => setting(master, name)))
   const rewriting = (await settings('no-appendfsync-on-rewrite')).includes('yes')
   if ((await settings('appendfsync')).every((when) => when === 'always') && !rewriting) return byReply
-  const canWait = await Promise.all(masters.map(canWaitForFile))
+  const canWait = await Promise.all(masters.map((master) => canWaitForFile(master)))
   if (canWait.every((can) => can)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
   return byAge(app, rewriting)
+}
+
+/**
+ * Where INFO is not allowed, WAIT and WAITAOF say as well what is safe; in place of the name of the server stands that of
+ * our connection, which does not outlive the server.
+ * @throws OrdersError ORD_CHECK where neither could say whether Redis has a message on its disk
+ */
+async function withoutInfo(app: App): Promise<Durability> {
+  const wanted = app.config.sqsDeleteAfter
+  if (wanted?.kind === 'write') return byReply
+  if (wanted?.kind === 'replicas') return byBarrier(app, { command: 'WAIT', wants: wanted.replicas })
+  const hasFile = await Promise.all(mastersOf(app.redis).map((master) => canWaitForFile(master, 1)))
+  if (hasFile.every((has) => has)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
+  if (wanted) {
+    const why =
+      "orders may use neither INFO nor WAITAOF, or Redis keeps no append-only file: it cannot tell what is on Redis' disk"
+    throw new OrdersError('ORD_CHECK', `SQS_DELETE_AFTER=fsync: ${why}. Allow INFO, or set SQS_DELETE_AFTER=write.`)
+  }
+  const found = 'cannot be read: a message is deleted from SQS when Redis has replied to the write'
+  const advice = 'Allow INFO to have it wait for the append-only file, or set SQS_DELETE_AFTER=write.'
+  app.telemetry.emit('checkWarned', { check: 'durability', found, advice })
+  return byReply
 }
 
 /** Undefined where CONFIG is forbidden, as on managed services: what is usual is taken to be so. */
@@ -47,9 +72,12 @@ async function setting(redis: RedisClient, name: string): Promise<string | undef
   return value
 }
 
-/** Redis before 7.2 has no WAITAOF, and a user may not be allowed to use it. */
-async function canWaitForFile(redis: RedisClient): Promise<boolean> {
-  return redis.call('WAITAOF', 0, 0, 1).then(
+/**
+ * Redis before 7.2 has no WAITAOF, and a user may not be allowed to use it.
+ * @param files 1 to be refused where Redis keeps no file
+ */
+async function canWaitForFile(redis: RedisClient, files = 0): Promise<boolean> {
+  return redis.call('WAITAOF', files, 0, 1).then(
     () => true,
     () => false,
   )
@@ -74,7 +102,7 @@ const barrierMs = 1_500
 async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durability> {
   const { redis } = app
   const waiting = blockingConnection(redis, barrierMs)
-  const histories = await openHistories(app)
+  const histories = await openHistories(app, waiting)
   const confirm = async (keys: Keys): Promise<History> => {
     const history = await histories.read(keys)
     // Renewed, not set: that is a write too, and one that a full Redis takes.
@@ -85,10 +113,12 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
       .pipeline()
       .exists(keys.barrier)
       .call(command, ...args, barrierMs)
-    const [, reached, ...info] = valuesOf(await asked.info('server').info('replication').exec())
+    if (histories.byServer) asked.info('server').info('replication')
+    const [, reached, ...info] = valuesOf(await asked.exec())
     const have = Number(Array.isArray(reached) ? reached[0] : reached)
     if (have < wants) throw notDurable(command === 'WAITAOF' ? 'not on its disk' : `on ${have} of ${wants} replicas`)
-    if (nameOf(infoOf(info)) !== history) throw notDurable('another server answers')
+    const now = histories.byServer ? nameOf(infoOf(info)) : histories.byConnection()
+    if (now !== history) throw notDurable('another server answers')
     return history
   }
   return { settleMs: 0, history: histories.known, confirm, [Symbol.dispose]: () => waiting[Symbol.dispose]() }
@@ -124,15 +154,22 @@ function notDurable(why: string): OrdersError {
 }
 
 /** The histories of all partitions, as last seen. */
-async function openHistories({ redis, partitions }: App) {
+async function openHistories({ redis, partitions }: App, waiting?: RedisClient) {
   const seen = new Map<Keys, History>()
+  let connections = 0
+  for (const client of [redis, ...(waiting ? [waiting] : [])]) {
+    for (const event of ['ready', 'close', '+node', '-node']) client.on(event, () => connections++) // of a cluster each node
+  }
+  const byConnection = (): History => `connection ${connections}`
+  const byServer = (await unlessForbidden(redis.info('server'))) !== undefined
   const read = async (keys: Keys): Promise<History> => {
-    const history = nameOf(await infoAt(redis, keys.barrier, 'server', 'replication'))
+    const history = byServer ? nameOf(await infoAt(redis, keys.barrier, 'server', 'replication')) : byConnection()
     seen.set(keys, history)
     return history
   }
   await Promise.all(partitions.map(read))
-  return { read, known: (keys: Keys): History => seen.get(keys) ?? '' }
+  const known = (keys: Keys): History => (byServer ? (seen.get(keys) ?? '') : byConnection())
+  return { read, known, byServer, byConnection }
 }
 
 function nameOf(info: Info): History {

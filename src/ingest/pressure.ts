@@ -59,8 +59,8 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
   }
 }
 
-/** How much of its `maxmemory` Redis uses, from 0; 0 where it has none. */
+/** How much of its `maxmemory` Redis uses, from 0; 0 where it has none, or does not say. */
 async function memoryShare({ redis, partitions }: App): Promise<number> {
-  const { used, most } = await fullestOf(redis, partitions)
+  const { used, most } = (await fullestOf(redis, partitions)) ?? { used: 0, most: 0 }
   return most === 0 ? 0 : used / most
 }

@@ -10,13 +10,14 @@ import { judgeQueue, visibilityTimeout } from './checks/queue.ts'
 import { appendOnlyFile, commands, eviction, memory, replication, type ServerCheck, version } from './checks/redis.ts'
 import { isEmulator, readServers } from './checks/server.ts'
 import { spread } from './checks/spread.ts'
+import { actorsOf } from './rights/commands.ts'
 
 /** Which roles a check concerns. */
-type Part = 'every role' | 'bridge and stages' | 'bridge' | 'stages'
+type Part = 'every role' | 'bridge' | 'stages'
 
 const serverChecks: readonly (readonly [ServerCheck, Part])[] = [
   [version, 'every role'],
-  [commands, 'bridge and stages'],
+  [commands, 'every role'],
   [eviction, 'every role'],
   [replication, 'every role'],
   [memory, 'bridge'],
@@ -50,7 +51,7 @@ function sentence({ check, found, advice }: Finding): string {
 
 /** What there is to say of Redis to who runs these roles. */
 export async function examineRedis(app: App, roles: readonly string[]): Promise<Finding[]> {
-  const servers = await readServers(app)
+  const servers = await readServers(app, actorsOf(roles))
   if (servers.some(isEmulator)) return [emulator]
   const parts = partsOf(roles)
   // Of a cluster each master is looked at, and the worst is told.
@@ -70,8 +71,8 @@ const emulator = warning(
 
 function partsOf(roles: readonly string[]): Part[] {
   const parts = new Set<Part>(['every role'])
-  if (roles.includes('bridge')) parts.add('bridge').add('bridge and stages')
-  if (pipeline.some(({ name }) => roles.includes(name))) parts.add('stages').add('bridge and stages')
+  if (roles.includes('bridge')) parts.add('bridge')
+  if (pipeline.some(({ name }) => roles.includes(name))) parts.add('stages')
   return [...parts]
 }
 

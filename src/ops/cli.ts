@@ -3,6 +3,7 @@ import { version } from '../api/openapi.ts'
 import { failure } from '../api/route.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { isForbidden } from '../redis-rights.ts'
 import { refusalOfWrites } from '../write-refusals.ts'
 import { auditCommand } from './audit.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
@@ -87,6 +88,7 @@ function overview(): string {
 function unexpected(error: unknown): string {
   const refused = refusalOfWrites(error)
   if (refused) return refused
+  if (isForbidden(error)) return `${messageOf(error)}.`
   if (failure(error).status === 503) return 'Redis does not answer, or a part of its cluster: see that all of it runs.'
   if (error instanceof Error && error.name === 'ReplyError') {
     return `Redis refuses a command (${messageOf(error)}): see with orders doctor whether it is fit, and that nobody else writes our keys.`

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, OrdersError } from '../errors.ts'
 import { readIncidents } from '../incidents.ts'
 import type { RedisClient } from '../redis.ts'
 import { missingOrders } from './checks/books.ts'
@@ -7,19 +7,22 @@ import { type Finding, error as failing, type Level, ok } from './checks/finding
 import { keyTypes } from './checks/key-types.ts'
 import { examineQueue, examineRedis } from './checks.ts'
 import { defineCommand, flag } from './command.ts'
+import { partitionsOf } from './manifest.ts'
 import { connectApp } from './open.ts'
 import { withRunning } from './registry.ts'
+import { aclLines, type Layout, newerAclLines } from './rights/acl.ts'
 import { roleNames } from './roles.ts'
 
-/** Looks at Redis and SQS for what every role needs, and changes nothing there. */
-async function examine(config: Config): Promise<Finding[]> {
-  return (await Promise.all([connectAndExamine(config), examineQueue(config)])).flat()
+/** Looks at Redis and SQS for what these roles need, and changes nothing there. */
+async function examine(config: Config, roles: readonly string[]): Promise<Finding[]> {
+  const queue = roles.includes('bridge') ? examineQueue(config) : []
+  return (await Promise.all([connectAndExamine(config, roles), queue])).flat()
 }
 
-async function connectAndExamine(config: Config): Promise<Finding[]> {
+async function connectAndExamine(config: Config, roles: readonly string[]): Promise<Finding[]> {
   try {
     await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
-    const findings = await examineRedis(app, roleNames)
+    const findings = await examineRedis(app, roles)
     if (findings.some(({ check }) => check === 'emulator')) return [...findings, ...(await incidents(app.redis))]
     return [
       ...findings,
@@ -58,13 +61,33 @@ function count(findings: readonly Finding[], level: Level): string {
   return `${length || 'no'} ${level}${length === 1 ? '' : 's'}`
 }
 
+/** Who runs commands may be another user than those who run roles. */
+const subjects: readonly string[] = [...roleNames, 'operator']
+
+const newer = 'Redis 7.2 or newer, as well:'
+
+const layoutIn = (config: Config): Layout => ({
+  cluster: config.redisCluster,
+  partitioned: partitionsOf(config) !== undefined,
+})
+
 export const doctorCommand = defineCommand({
   name: 'doctor',
+  words: '[role…]',
   about:
-    'Checks that Redis and SQS are fit for orders, and says what to do; exit code 1 if they are not. Changes nothing.',
-  options: { json: flag('as JSON') },
-  run: async ({ config, options: { json }, signal, print }) => {
-    const checks = await examine(withRunning(config))
+    'Checks that Redis and SQS are fit for orders, and says what to do; exit code 1 if they are not. Changes nothing. ' +
+    `With roles (${subjects.join(', ')}) only for what they need.`,
+  options: {
+    json: flag('as JSON'),
+    acl: flag('only prints the lines by which Redis has a user for each role, with no more rights than it needs'),
+  },
+  run: async ({ config, options: { json, acl }, words, signal, print }) => {
+    const stranger = words.find((word) => !subjects.includes(word))
+    if (stranger !== undefined) {
+      throw new OrdersError('ORD_USAGE', `There is no role "${stranger}": expected ${subjects.join(', ')}.`)
+    }
+    if (acl) return print([...aclLines(layoutIn(config)), '', newer, ...newerAclLines()].join('\n'))
+    const checks = await examine(withRunning(config), words.length === 0 ? subjects : words)
     signal.throwIfAborted()
     const sound = checks.every(({ level }) => level !== 'error')
     print(json ? JSON.stringify({ ok: sound, checks }) : findingLines(checks).join('\n'))

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { OrdersError } from '../errors.ts'
 import { rejectCodes } from '../messages.ts'
 import { newJobId, openQueues, progress, type Queues, type ReplayResult, readJob, replayResult } from '../queues.ts'
+import { unlessForbidden } from '../redis-rights.ts'
 import { countInvalid, newestId } from '../stages/invalid-read.ts'
 import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
@@ -42,7 +43,7 @@ export const replayCommand = defineCommand({
     const what = JSON.stringify({ ...data, job: jobId })
     await recordAction(app, { action: 'orders replay', by: operatingUser(), what })
     print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
-    if ((await queues.replay.getWorkersCount()) === 0)
+    if ((await unlessForbidden(queues.replay.getWorkersCount())) === 0)
       print('No jobs process runs: the job waits for one (npx orders run jobs).')
     if (!options.wait && !options['dry-run'] && !process.stdout.isTTY) {
       return print(`--wait shows what becomes of them, and so does GET /jobs/${jobId}.`)

@@ -7,6 +7,7 @@ import { openBridge } from '../ingest/bridge.ts'
 import { lowWater } from '../ingest/pressure.ts'
 import { openQueue } from '../ingest/queue.ts'
 import { closeOnStop } from '../redis.ts'
+import { unlessForbidden } from '../redis-rights.ts'
 import { openBacklog, totalOf } from '../stages/backlog.ts'
 import { lossLoop } from '../stages/losses.ts'
 import { pipeline } from '../stages/pipeline.ts'
@@ -55,7 +56,7 @@ export async function runRoles(
   signal: AbortSignal,
   partitions?: readonly number[],
 ): Promise<void> {
-  await finishRepartition(opened)
+  await unlessForbidden(finishRepartition(opened)) // then a process that may do it does
   await awaitQueue(opened, names, signal)
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()

@@ -7,15 +7,44 @@ import type { Partition } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import { makeControlKeys, makeKeys } from '../../src/keys.ts'
 import { onLoopback } from '../../src/ops/local.ts'
+import { rulesFor } from '../../src/ops/rights/acl.ts'
+import { actors } from '../../src/ops/rights/commands.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
 
-/** An empty database of this worker's own. */
+/**
+ * An empty database of this worker's own, and a connection that may do all there. With TEST_REDIS_USER=minimal its URL, and
+ * what `appOn` gives, is that of a user with the rights of docs/redis-rights.md alone, and a test fails where they are too few.
+ */
 export async function emptyRedis(): Promise<{ url: string; redis: Redis } & AsyncDisposable> {
   const url = new URL(inject('redisUrl'))
   url.pathname = `/${process.env['VITEST_POOL_ID'] ?? 1}`
   const redis = new Redis(url.href)
   await redis.flushdb()
-  return { url: url.href, redis, [Symbol.asyncDispose]: async () => redis.disconnect() }
+  const minimal = process.env['TEST_REDIS_USER'] === 'minimal' && inject('realRedis')
+  if (!minimal) return { url: url.href, redis, [Symbol.asyncDispose]: async () => redis.disconnect() }
+  url.username = await minimalUser(redis)
+  url.password = 'secret'
+  const limited = new Redis(url.href)
+  limitedOf.set(redis, limited)
+  const close = async (): Promise<void> => {
+    const refused = (await redis.call('ACL', 'LOG')) as unknown[][]
+    await redis.call('ACL', 'LOG', 'RESET')
+    for (const client of [redis, limited]) client.disconnect()
+    if (refused.length > 0)
+      throw new Error(`Redis refused: ${JSON.stringify(refused.map((entry) => entry.slice(3, 8)))}`)
+  }
+  return { url: url.href, redis, [Symbol.asyncDispose]: close }
+}
+
+/** Of stages that tests add. */
+const ownKeys = ['~auditor:*', '~odd:*', '~wide:*', '~revenue:*']
+
+const limitedOf = new WeakMap<Redis, Redis>()
+
+async function minimalUser(admin: Redis): Promise<string> {
+  const rules = [...rulesFor(actors, { cluster: false, partitioned: false }), '~{p*}:*', ...ownKeys]
+  await admin.call('ACL', 'SETUSER', 'minimal', 'on', '>secret', ...rules)
+  return 'minimal'
 }
 
 /** An SQS of a test's own, with a queue name nobody else has. */
@@ -61,7 +90,7 @@ export function appOn(
   const keys = more.keys ?? makeKeys()
   return {
     config,
-    redis,
+    redis: limitedOf.get(redis) ?? redis,
     keys,
     partitions: [keys],
     control: makeControlKeys([keys]),

@@ -2,6 +2,7 @@ import type { App } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
 import { namedKeys, typeOfKey, type WrongType, wrongTypes, wrongTypeText } from '../../key-types.ts'
 import { mastersOf, type RedisClient } from '../../redis.ts'
+import { unlessForbidden } from '../../redis-rights.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import { error, type Finding, ok, unread } from './finding.ts'
 
@@ -26,9 +27,10 @@ async function examine(app: App, { all }: { readonly all: boolean }): Promise<Fi
     control,
     pipeline.map(({ name }) => name),
   )
-  const others = all ? (await Promise.all(mastersOf(redis).map(findOthers))).flat() : []
-  const unnamed = others.filter(({ key }) => !named.includes(key))
+  const others = all ? await unlessForbidden(Promise.all(mastersOf(redis).map(findOthers))) : []
+  const unnamed = (others ?? []).flat().filter(({ key }) => !named.includes(key))
   const wrong = [...(await wrongTypes(redis, named)), ...new Map(unnamed.map((one) => [one.key, one])).values()]
+  if (wrong.length === 0 && !others) return [unread(check, 'run orders doctor as a user that may use SCAN')]
   if (wrong.length === 0) return [ok(check, all ? 'all as they must be' : `${named.length} looked at`)]
   const more = wrong.length - mostTold
   const found = wrong.slice(0, mostTold).map((one) => error(check, wrongTypeText(one), advice(one)))

@@ -28,9 +28,13 @@ export const commands: ServerCheck = ({ lacks, forbids, user }) => {
   const check = 'commands'
   if (lacks && lacks.length > 0) return error(check, `missing: ${lacks.join(', ')}`, 'Use Redis 7.0 or newer.')
   if (forbids && forbids.length > 0)
-    return error(check, `user ${user} may not use ${forbids.join(', ')}`, 'Allow them with ACL SETUSER.')
+    return error(
+      check,
+      `user ${user} may not use ${forbids.join(', ')}`,
+      'Allow them with ACL SETUSER: orders doctor --acl prints the line.',
+    )
   if (user === undefined || (forbids === undefined && user !== 'default'))
-    return unread(check, `let the user ${user ?? 'of REDIS_URL'} run every command and reach every key of ours`)
+    return unread(check, `give the user ${user ?? 'of REDIS_URL'} the rights that orders doctor --acl prints`)
   return ok(check, `all open to the user ${user}`)
 }
 

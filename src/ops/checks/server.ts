@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
-import { jobsPrefix, type Keys, manifestKey } from '../../keys.ts'
+import { idempotencyKey, incidentsKey, type Keys, manifestKey, repartitionKey } from '../../keys.ts'
 import { mastersOf, type RedisClient } from '../../redis.ts'
+import { type Actor, nameIn, neededBy, neededOfCluster } from '../rights/commands.ts'
 
 type Facts = Readonly<Record<string, string | undefined>>
 
@@ -22,14 +23,25 @@ export interface Server {
 export const emulatorOs = 'mocked redis'
 export const isEmulator = ({ info }: Server): boolean => info['os'] === emulatorOs
 
-/** The server, or of a cluster every master. */
-export async function readServers({ redis, config, partitions }: App): Promise<Server[]> {
-  const [keys] = partitions as [Keys]
-  const used = config.sqsDeleteAfter?.kind === 'replicas' ? [...commandsUsed, 'WAIT 1 1'] : commandsUsed
-  return Promise.all(mastersOf(redis).map((node) => readServer(node, keys, used)))
+/**
+ * The server, or of a cluster every master.
+ * @param who those whose rights its user must have
+ */
+export async function readServers(app: App, who: readonly Actor[]): Promise<Server[]> {
+  return Promise.all(mastersOf(app.redis).map((node) => readServer(node, app.partitions, usedBy(app, who))))
 }
 
-async function readServer(redis: RedisClient, keys: Keys, used: readonly string[]): Promise<Server> {
+/** Without what only another configuration needs. */
+function usedBy({ redis, config }: App, who: readonly Actor[]): string[] {
+  const waits = config.sqsDeleteAfter?.kind === 'replicas'
+  const chooses = !config.redisCluster && (redis.options.db ?? 0) > 0
+  return [...neededBy(who), ...(config.redisCluster ? neededOfCluster(who) : [])].filter((sample) => {
+    if (sample.startsWith('WAIT ')) return waits
+    return sample.startsWith('SELECT ') ? chooses : true
+  })
+}
+
+async function readServer(redis: RedisClient, partitions: readonly Keys[], used: readonly string[]): Promise<Server> {
   const setting = async (name: string): Promise<Facts> => pairs(await unlessRefused(redis.call('CONFIG', 'GET', name)))
   const [info = '', user, lacks, ...settings] = await Promise.all([
     unlessRefused(redis.info()),
@@ -46,7 +58,7 @@ async function readServer(redis: RedisClient, keys: Keys, used: readonly string[
     user: user === undefined ? undefined : String(user),
     compactEntries: Number(known['hash-max-listpack-entries'] ?? known['hash-max-ziplist-entries'] ?? 128),
     lacks,
-    forbids: await readForbidden(redis, { user: String(user), keys, used }),
+    forbids: await readForbidden(redis, { user: String(user), partitions, used }),
   }
 }
 
@@ -67,49 +79,6 @@ function pairs(flat: unknown): Facts {
   return facts
 }
 
-/** Each command that the bridge and the stages send or their scripts call, in a form that its server accepts; `K` is a key. */
-export const commandsUsed: readonly string[] = [
-  ...[
-    'EVAL s 1 K',
-    'EVALSHA s 1 K',
-    'INFO',
-    'TIME',
-    'EXISTS K',
-    'EXPIRE K 1',
-    'EXPIREAT K 1',
-    'GET K',
-    'SET K v',
-    'TYPE K',
-  ],
-  ...[
-    'HDEL K f',
-    'HEXISTS K f',
-    'HGET K f',
-    'HGETALL K',
-    'HINCRBY K f 1',
-    'HLEN K',
-    'HMGET K f',
-    'HSET K f v',
-    'HSETNX K f v',
-  ],
-  ...['LINDEX K 0', 'LLEN K', 'LPUSH K v', 'LREM K 1 v', 'LSET K 0 v', 'XACK K g 0', 'XADD K * f v', 'XDEL K 0'],
-  ...['XAUTOCLAIM K g c 0 0', 'XCLAIM K g c 0 0', 'XGROUP CREATE K g 0', 'XGROUP DELCONSUMER K g c', 'XINFO GROUPS K'],
-  ...['PEXPIRE K 1', 'XINFO CONSUMERS K g', 'XINFO STREAM K'],
-  ...['XLEN K', 'XPENDING K g', 'XRANGE K - +', 'XREADGROUP GROUP g c STREAMS K >', 'XTRIM K MINID 0'],
-  ...[
-    'ZADD K 1 m',
-    'ZCARD K',
-    'ZCOUNT K 0 1',
-    'ZLEXCOUNT K - +',
-    'ZRANGE K 0 -1',
-    'ZREM K m',
-    'ZREMRANGEBYSCORE K 0 1',
-    'ZREVRANGE K 0 0',
-    'ZREVRANK K m',
-    'ZSCORE K m',
-  ],
-]
-
 async function readMissing(redis: RedisClient, used: readonly string[]): Promise<string[] | undefined> {
   const names = [...new Set(used.map((sample) => sample.split(' ')[0] ?? ''))]
   const known = await unlessRefused(redis.call('COMMAND', 'INFO', ...names))
@@ -119,16 +88,28 @@ async function readMissing(redis: RedisClient, used: readonly string[]): Promise
 /** Redis 7.0 and newer tell, to who may ask, whether a command would be allowed, without running it. */
 async function readForbidden(
   redis: RedisClient,
-  { user, keys, used }: { user: string; keys: Keys; used: readonly string[] },
+  { user, partitions, used }: { user: string; partitions: readonly Keys[]; used: readonly string[] },
 ): Promise<string[] | undefined> {
-  const others = [keys.invalidOrders, keys.userStats('u'), keys.ledger(0, 0), manifestKey, jobsPrefix]
+  const keys = [...partitions.flatMap(keysOf), manifestKey, incidentsKey, repartitionKey]
+  const jobs = used.some((sample) => sample.startsWith('LRANGE')) ? [idempotencyKey('')] : []
+  const [key = ''] = keys
   const samples = [
-    ...used.map((sample) => sample.split(' ').map((word) => (word === 'K' ? keys.stream.raw : word))),
-    ...[keys.counters, keys.globalStats, keys.leaderboardSpend, ...others].map((key) => ['EXPIRE', key, '1']),
+    ...used.map((sample) => sample.split(' ').map((word) => (word === 'K' ? key : word))),
+    ...[...keys, ...jobs].map((key) => ['EXISTS', key]),
   ]
   const asked = redis.pipeline(samples.map((sample) => ['acl', 'DRYRUN', user, ...sample]))
   const replies = (await asked.exec()) ?? []
   if (replies.every(([error]) => error !== null)) return undefined
-  const refused = replies.flatMap(([error, told]) => (error || told === 'OK' ? [] : String(told)))
-  return [...new Set(refused.map((told) => /'(.*)'/.exec(told)?.[1] ?? told))]
+  const refused = replies.flatMap(([error, told], at) => {
+    if (error || told === 'OK') return []
+    return /'(.*)'/.exec(String(told))?.[1] ?? nameIn((samples[at] ?? []).join(' '))
+  })
+  return [...new Set(refused)]
+}
+
+/** One of each kind; of those of users, orders and jobs any. */
+function keysOf(keys: Keys): string[] {
+  const { stream, counters, globalStats, leaderboardSpend, invalidOrders } = keys
+  const others = [keys.invalidGroup('malformed-json'), keys.outcome('o'), keys.userStats('u'), keys.ledger(0, 0)]
+  return [stream.raw, counters, globalStats, leaderboardSpend, invalidOrders, ...others]
 }

@@ -1,0 +1,152 @@
+import { pipeline } from '../../stages/pipeline.ts'
+
+/** Who connects to Redis. `stages` are validate, aggregate and leaderboard; an operator runs commands such as status, verify and repartition. */
+export const actors = ['bridge', 'stages', 'jobs', 'api', 'operator'] as const
+export type Actor = (typeof actors)[number]
+
+/** A command in a form that its server accepts, in which `K` is a key, and who sends it or runs scripts that call it. */
+type Use = readonly [sample: string, ...users: readonly (Actor | 'everyone')[]]
+
+/**
+ * Every command that is sent to Redis, by us, BullMQ and ioredis, and by the scripts of both: Redis asks for the rights of
+ * the caller there too. A test records what each actor sends, and reads the scripts for what they call in rare cases.
+ */
+const uses: readonly Use[] = [
+  ['SELECT 0', 'everyone'],
+  ['EVAL s 1 K', 'everyone'],
+  ['EVALSHA s 1 K', 'everyone'],
+  ['TIME', 'everyone'],
+  ['EXISTS K', 'everyone'],
+  ['TYPE K', 'everyone'],
+  ['GET K', 'everyone'],
+  ['SET K v', 'everyone'],
+  ['HGETALL K', 'everyone'],
+  ['HINCRBY K f 1', 'everyone'],
+  ['HLEN K', 'everyone'],
+  ['HMGET K f', 'everyone'],
+  ['HSET K f v', 'everyone'],
+  ['HSETNX K f v', 'everyone'],
+  ['EXPIRE K 1', 'everyone'],
+  ['XADD K * f v', 'everyone'],
+  ['HEXISTS K f', 'bridge', 'jobs', 'api', 'operator'],
+  ['PEXPIRE K 1', 'bridge', 'jobs', 'operator'],
+  ['WAIT 0 1', 'bridge', 'operator'],
+  ['HGET K f', 'stages', 'jobs', 'api', 'operator'],
+  ['HDEL K f', 'stages', 'jobs', 'api', 'operator'],
+  ['LLEN K', 'stages', 'jobs', 'api', 'operator'],
+  ['LPUSH K v', 'stages', 'jobs', 'api', 'operator'],
+  ['XLEN K', 'stages', 'jobs', 'api', 'operator'],
+  ['XRANGE K - +', 'stages', 'jobs', 'api', 'operator'],
+  ['XTRIM K MINID 0', 'stages', 'jobs', 'api', 'operator'],
+  ['ZADD K 1 m', 'stages', 'jobs', 'api', 'operator'],
+  ['ZCARD K', 'stages', 'jobs', 'api', 'operator'],
+  ['ZRANGE K 0 -1', 'stages', 'jobs', 'api', 'operator'],
+  ['ZRANGEBYSCORE K 0 1', 'stages', 'jobs', 'api', 'operator'],
+  ['ZREM K m', 'stages', 'jobs', 'api', 'operator'],
+  ['ZSCORE K m', 'stages', 'jobs', 'api', 'operator'],
+  ['EXPIREAT K 1', 'stages', 'operator'],
+  ['XACK K g 0', 'stages'],
+  ['XAUTOCLAIM K g c 0 0', 'stages'],
+  ['XCLAIM K g c 0 0', 'stages'],
+  ['XGROUP CREATE K g 0', 'stages'],
+  ['XGROUP DELCONSUMER K g c', 'stages'],
+  ['XGROUP SETID K g 0', 'stages'],
+  ['XINFO CONSUMERS K g', 'stages'],
+  ['XINFO GROUPS K', 'stages', 'api', 'operator'],
+  ['XINFO STREAM K', 'stages', 'operator'],
+  ['XPENDING K g', 'stages', 'api', 'operator'],
+  ['XREADGROUP GROUP g c STREAMS K >', 'stages'],
+  ['ZREMRANGEBYSCORE K 0 1', 'stages', 'jobs'],
+  ['DEL K', 'jobs', 'api', 'operator'],
+  ['EXEC', 'api', 'operator'],
+  ['MULTI', 'api', 'operator'],
+  ['HMSET K f v', 'jobs', 'api', 'operator'],
+  ['INCR K', 'jobs', 'api', 'operator'],
+  ['LINDEX K 0', 'jobs', 'api', 'operator'],
+  ['LPOS K v', 'jobs', 'api', 'operator'],
+  ['LRANGE K 0 -1', 'jobs', 'api', 'operator'],
+  ['LREM K 1 v', 'jobs', 'api', 'operator'],
+  ['LSET K 0 v', 'jobs', 'api'],
+  ['LTRIM K 0 -1', 'jobs', 'api', 'operator'],
+  ['PERSIST K', 'jobs', 'api', 'operator'],
+  ['PTTL K', 'jobs', 'api', 'operator'],
+  ['RPUSH K v', 'jobs', 'api', 'operator'],
+  ['SADD K m', 'jobs', 'api', 'operator'],
+  ['SCARD K', 'jobs', 'api', 'operator'],
+  ['SMEMBERS K', 'jobs', 'api'],
+  ['SREM K m', 'jobs', 'api'],
+  ['XDEL K 0', 'jobs', 'api'],
+  ['XREVRANGE K + -', 'api', 'operator'],
+  ['ZCOUNT K 0 1', 'api', 'operator'],
+  ['ZLEXCOUNT K - +', 'jobs', 'api', 'operator'],
+  ['ZRANGEBYLEX K - +', 'jobs', 'api', 'operator'],
+  ['ZREVRANGE K 0 0', 'jobs', 'api', 'operator'],
+  ['ZREVRANGEBYSCORE K 1 0', 'jobs', 'api', 'operator'],
+  ['BZPOPMIN K 1', 'jobs'],
+  ['RPOPLPUSH K K', 'jobs'],
+  ['ZPOPMIN K', 'jobs'],
+  ['ZREMRANGEBYRANK K 0 1', 'jobs'],
+  ['HSCAN K 0', 'api'],
+  ['LPOP K', 'api'],
+  ['SSCAN K 0', 'api'],
+  ['RPOP K', 'api', 'operator'],
+  ['ZREVRANGEBYLEX K + -', 'api', 'operator'],
+  ['ZREVRANK K m', 'api', 'operator'],
+  ['RENAME K K', 'api', 'operator'],
+  ['RENAMENX K K', 'operator'],
+  ['SCAN 0', 'operator'],
+  ['XREAD STREAMS K 0', 'operator'],
+  ['UNLINK K', 'operator'],
+  ['ZSCAN K 0', 'operator'],
+]
+
+/** What it is good for to be allowed more. Without it things work, and say what they cannot see. */
+const extras: readonly Use[] = [
+  ['INFO', 'everyone'],
+  ['CONFIG GET maxmemory', 'everyone'],
+  ['ACL WHOAMI', 'everyone'],
+  ['ACL DRYRUN default PING', 'everyone'],
+  ['COMMAND INFO GET', 'everyone'],
+  ['CLIENT SETNAME n', 'jobs'],
+  ['CLIENT LIST', 'api', 'operator'],
+]
+
+/** The same, of commands that Redis has from 7.2 on: an older one refuses the rules. */
+const newerExtras: readonly Use[] = [
+  ['CLIENT SETINFO LIB-NAME orders', 'everyone'],
+  ['WAITAOF 1 0 1', 'bridge', 'operator'],
+]
+
+/** ioredis asks a cluster for its nodes. */
+const clusterUses: readonly Use[] = [
+  ['CLUSTER SLOTS', 'everyone'],
+  ['CLUSTER INFO', 'everyone'],
+  ['ASKING', 'everyone'],
+]
+
+/** Who a process is that runs these roles; `operator` is none, and is taken as it is. */
+export function actorsOf(roles: readonly string[]): Actor[] {
+  const mine = roles.map((role) => (pipeline.some(({ name }) => name === role) ? 'stages' : role))
+  return actors.filter((actor) => mine.includes(actor))
+}
+
+const of =
+  (list: readonly Use[]) =>
+  (who: readonly Actor[]): string[] =>
+    list.flatMap(([sample, ...users]) =>
+      users.some((user) => user === 'everyone' || who.includes(user)) ? [sample] : [],
+    )
+
+/** What these actors need, as samples. */
+export const neededBy = of(uses)
+export const extrasOf = of(extras)
+export const newerExtrasOf = of(newerExtras)
+export const neededOfCluster = of(clusterUses)
+
+const withSubcommands = ['XGROUP', 'XINFO', 'CONFIG', 'ACL', 'COMMAND', 'CLIENT', 'CLUSTER']
+
+/** As an ACL writes it: `XINFO|GROUPS`. */
+export function nameIn(sample: string): string {
+  const [name = '', sub = ''] = sample.split(' ')
+  return withSubcommands.includes(name) ? `${name}|${sub}` : name
+}
