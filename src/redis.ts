@@ -317,12 +317,6 @@ function report(redis: RedisClient, role: Role, telemetry: Telemetry): void {
   }
   redis.on('error', (error: unknown) => gone(messageOf(error)))
   redis.on('close', () => gone('connection closed'))
-  let readyAt = performance.now()
-  role.onDoubt((message) => {
-    gone(message)
-    // A reader of its own connection has noticed first: this one leads to the same server.
-    if (redis.status === 'ready' && performance.now() - readyAt > doubtMs) redis.disconnect(true)
-  })
   const back = (): void => {
     if (!away || redis.status !== 'ready') return
     const doubt = doubtMs - role.sinceDoubtMs()
@@ -330,6 +324,13 @@ function report(redis: RedisClient, role: Role, telemetry: Telemetry): void {
     telemetry.emit('redisBack', {})
     away = false
   }
+  let readyAt = performance.now()
+  role.onDoubt((message) => {
+    gone(message)
+    // A reader of its own connection has noticed first: this one leads to the same server.
+    if (redis.status === 'ready' && performance.now() - readyAt > doubtMs) redis.disconnect(true)
+    else back()
+  })
   redis.on('ready', () => {
     readyAt = performance.now()
     back()

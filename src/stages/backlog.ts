@@ -75,7 +75,8 @@ export function openBacklog(
   return async () => {
     const now = performance.now()
     if (now >= due) {
-      if (from > 0 && totalOf((await read()).stages) < from) return read()
+      const known = from > 0 ? await read() : undefined
+      if (known && totalOf(known.stages) < from) return known
       due = now + everyMs
       await measureAll()
     }

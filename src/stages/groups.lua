@@ -1,5 +1,5 @@
 -- Creates a stream's consumer group, unless it is there, and counts what the group comes too late for.
--- KEYS[1] stream   [2] counters
+-- KEYS[1] stream   [2] counters   [3] entries that the stage has committed
 -- ARGV[1] a JSON object:
 --   group
 --   others         the other groups of the stream
@@ -20,6 +20,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then -- a full Redis refuses to create eve
     end
   end
 end
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[3], '0', '+inf') end -- of a stream that is gone
 redis.call('XGROUP', 'CREATE', KEYS[1], wanted.group, '0', 'MKSTREAM')
 
 local function counter(name) return tonumber(redis.call('HGET', KEYS[2], name) or '0') or 0 end

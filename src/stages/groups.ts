@@ -12,7 +12,7 @@ const script = loadScript(import.meta.url)
  */
 export async function ensureGroups(redis: RedisClient, keys: Keys): Promise<void> {
   for (const stage of pipeline) {
-    const names = [keys.stream[stage.from], keys.counters]
+    const names = [keys.stream[stage.from], keys.counters, keys.done(stage.name)]
     const wanted = {
       group: stage.name,
       others: pipeline.filter((other) => other.from === stage.from && other !== stage).map(({ name }) => name),

@@ -5,7 +5,6 @@ import type { Keys } from '../keys.ts'
 import { outcomeSeconds, rejectGroupNames } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
 import { masterOf, type RedisClient, valuesOf } from '../redis.ts'
-import { groupNamed } from './groups.ts'
 import { generationSeconds, userHashIn } from './ledger.ts'
 import { pipeline } from './pipeline.ts'
 import { exact, type Sum } from './tail.ts'
@@ -241,26 +240,22 @@ export async function clearOld({ redis, from, to, alive }: Move): Promise<void> 
   }
 }
 
-/** @throws OrdersError ORD_BOOKS where a work stream holds what a stage has not finished, whoever put it there */
+/** @throws OrdersError ORD_BOOKS where a work stream holds what a stage has not committed, whoever put it there */
 export async function requireFinished(redis: RedisClient, keys: Keys): Promise<void> {
   for (const { name, from } of pipeline) {
     const stream = keys.stream[from]
-    if ((await redis.xlen(stream)) === 0) continue
-    const group = groupNamed(await redis.xinfo('GROUPS', stream), name)
-    const delivered = String(group?.['last-delivered-id'] ?? '0-0')
-    const [next] = await redis.xrange(stream, `(${delivered}`, '+', 'COUNT', 1)
-    if (!next && !(await holdsPending(redis, stream, name, Number(group?.['pending'] ?? 0)))) continue
-    const told = `The stream ${stream} holds what stage ${name} has not worked off`
-    throw new OrdersError('ORD_BOOKS', `${told}: somebody writes to it, who must stop first.`)
+    for (let after = '-', entries = 1_000; entries === 1_000; ) {
+      const read = await redis.xrange(stream, after, '+', 'COUNT', 1_000)
+      const known = redis.pipeline()
+      for (const [id] of read) known.zscore(keys.done(name), id)
+      if (valuesOf(await known.exec()).includes(null)) {
+        const told = `The stream ${stream} holds what stage ${name} has not worked off`
+        throw new OrdersError('ORD_BOOKS', `${told}: somebody writes to it, who must stop first.`)
+      }
+      entries = read.length
+      after = `(${read.at(-1)?.[0] ?? '-'}`
+    }
   }
-}
-
-/** Whether a pending entry is still in the stream: one that was deleted holds no orders. */
-async function holdsPending(redis: RedisClient, stream: string, group: string, pending: number): Promise<boolean> {
-  if (pending === 0) return false
-  const entries = (await redis.xpending(stream, group, '-', '+', pending)) as [id: string][]
-  for (const [id] of entries) if ((await redis.xrange(stream, id, id)).length > 0) return true
-  return false
 }
 
 /** Names of keys that begin so, as SCAN tells them: what is there all the while is told, some of it twice. */

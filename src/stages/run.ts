@@ -201,12 +201,12 @@ function housekeeper(app: Partition, consumer: Consumer): (worked: boolean) => P
   return async (worked) => {
     untrimmed ||= worked
     const now = performance.now()
-    if (untrimmed && now - trimmedAt >= trimEveryMs) {
-      untrimmed = false
+    const due = now - lookedAt >= app.config.claimIdleMs // an idle stage too may have been skipped over
+    if (due || (untrimmed && now - trimmedAt >= trimEveryMs)) {
       trimmedAt = now
-      await trim(app, consumer.stage, looked)
+      untrimmed = (await trim(app, consumer.stage, { looked, thorough: due })) > 0 // there may be more
     }
-    if (now - lookedAt < app.config.claimIdleMs) return
+    if (!due) return
     lookedAt = now
     await leaveGroup(app, consumer, false)
   }

@@ -15,16 +15,18 @@ const reply = z.tuple([z.int()], z.union([z.string(), z.int()]))
 /**
  * Removes what every group of the stage's stream is done with; a work stream is never trimmed by length. Stages whose group
  * skips entries that they have not committed are given them again.
+ * @param thorough looks at entries even where their numbers say that all is right
+ * @returns how many entries were removed
  */
 export async function trim(
   { redis, telemetry, keys }: Pick<Partition, 'redis' | 'telemetry' | 'keys'>,
   { name, from }: Stage,
-  looked: Looked = new Map(),
-): Promise<void> {
+  { looked = new Map(), thorough = false }: { looked?: Looked; thorough?: boolean } = {},
+): Promise<number> {
   const others = pipeline.filter((other) => other.from === from).map((other) => other.name)
   const stages = [...new Set([name, ...others])]
   const names = [keys.stream[from], ...stages.map(keys.done)]
-  const args = stages.flatMap((stage) => [stage, looked.get(stage) ?? ''])
+  const args = [thorough ? 1 : 0, ...stages.flatMap((stage) => [stage, looked.get(stage) ?? ''])]
   const parsed = reply.safeParse(await runScript(redis, script, names, args))
   if (!parsed.success) throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to trim.lua in an unknown shape.')
   const [entries, ...states] = parsed.data
@@ -33,4 +35,5 @@ export async function trim(
     if (states[2 * at + 1] === 1) telemetry.emit('groupSetBack', { stage })
   }
   if (entries > 0) telemetry.emit('trimmed', { stage: name, entries })
+  return entries
 }

@@ -1,6 +1,7 @@
-import type { Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { Partition } from '../../src/app.ts'
+import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { readGlobalStats } from '../../src/stages/aggregate.ts'
 import { readBooks } from '../../src/stages/books.ts'
@@ -9,8 +10,10 @@ import { pipeline } from '../../src/stages/pipeline.ts'
 import { runStage } from '../../src/stages/run.ts'
 import { trim } from '../../src/stages/trim.ts'
 import { validate } from '../../src/stages/validate.ts'
+import { writeOff } from '../../src/stages/write-off.ts'
 import type { Events } from '../../src/telemetry.ts'
-import { requireRealRedis } from '../support/requires.ts'
+import { spawnRedisServer } from '../support/redis-server.ts'
+import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis } from '../support/world.ts'
 
@@ -145,4 +148,68 @@ test('what a stage has committed is kept for as long as its stream holds it', as
     )
     expect(await redis.zrange(app.keys.done(name), '0', '-1')).toEqual(['begun'])
   }
+})
+
+test('while the group of a stage is missing its stream is not trimmed, whatever other groups have finished', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis)
+  await ensureGroups(redis, app.keys)
+  await redis.xgroup('CREATE', 'orders:raw', 'onlooker', '$')
+  await add(app, 0, 3)
+  await redis.xgroup('DESTROY', 'orders:raw', 'validate')
+  await redis.xreadgroup('GROUP', 'onlooker', 'c', 'COUNT', 9, 'NOACK', 'STREAMS', 'orders:raw', '>')
+  await trim(app, validate)
+  expect(await redis.xlen('orders:raw')).toBe(3)
+  await using _ = running(app)
+  await ranked(redis, 3)
+  await expectOnce(app, 3)
+})
+
+test('orders that a group has skipped wait, and are not written off; an idle stage is given them again', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis, readConfig({ BLOCK_MS: '20', CLAIM_IDLE_MS: '200' }))
+  await ensureGroups(redis, app.keys)
+  for (const stage of pipeline) await trim(app, stage)
+  await using stages = running(app)
+  await add(app, 0, 2)
+  await ranked(redis, 2)
+  await until(
+    'the stream to be trimmed',
+    () => redis.xlen('orders:raw'),
+    (length) => length === 0,
+  )
+  // In one step, so that no stage comes in between: written, and taken for read by the group.
+  const body = JSON.stringify({ user_id: 'u', order_id: 'skipped', order_value: 1 })
+  const batch = JSON.stringify([{ id: 'm', body }])
+  await redis
+    .multi()
+    .xadd('orders:raw', '*', 'n', 1, 'c', 1, 'r', batch)
+    .hincrby('pipeline:counters', 'received', 1)
+    .xgroup('SETID', 'orders:raw', 'validate', '$')
+    .exec()
+  expect((await readBooks(redis, app.partitions)).differences).toEqual([])
+  expect(await writeOff(app, 'write')).toEqual({})
+  await ranked(redis, 3)
+  await expectOnce(app, 3)
+  expect(stages.events.groupSetBack).toEqual([{ stage: 'validate' }])
+})
+
+test('a full Redis is drained by stages that have not kept commits before', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer('--appendonly', 'no')
+  if (!server) throw new Error('no redis-server')
+  const redis = new Redis(server.url)
+  const app = appOn(redis)
+  await ensureGroups(redis, app.keys)
+  await add(app, 0, 5)
+  await redis.config('SET', 'maxmemory', '1')
+  {
+    await using _ = running(app)
+    await ranked(redis, 5)
+  }
+  redis.disconnect()
 })

@@ -44,6 +44,8 @@ export function openNotes({ redis, telemetry }: App): Notes {
       if (noticed.some(({ kind }) => kind === 'data')) await keepIncidents(redis, [...before, ...open]).catch(() => {})
       before = open
       for (const note of [...unwritten]) await write(note)
+      // With what was noted just now: the next look must know it.
+      if (noticed.length > 0) before = await readIncidents(redis).catch(() => open)
     },
   }
 }
