@@ -55,7 +55,9 @@ async function toldOf(key: string) {
 }
 
 const ofStage = (stage: string): string[] =>
-  ['orders_pending_entries', 'orders_oldest_pending_age_seconds', 'orders_consumers'].map((name) => `${name} ${stage}`)
+  ['orders_pending_entries', 'orders_oldest_pending_age_seconds', 'orders_consumers', 'orders_unaccounted'].map(
+    (name) => `${name} ${stage}`,
+  )
 const slot = Math.floor(Date.now() / slotMs)
 
 /** Per key: what metrics cannot read beside `keys`, the series that are absent (or begin so), what the snapshot cannot read. */
@@ -74,13 +76,12 @@ const cases: [key: string, readings: string[], absent: string[], unread: string[
   [
     'pipeline:counters',
     ['counters', 'books'],
-    ['orders_booked', 'orders_rejected', 'orders_waiting'],
+    ['orders_booked', 'orders_rejected', 'orders_waiting', 'orders_unaccounted'],
     ['counters', 'books'],
   ],
   ['pipeline:steering', ['paused'], ['orders_paused'], ['paused']],
   ['pipeline:audit', [], [], []],
   ['pipeline:layout', [], [], []],
-  ['pipeline:barrier', [], [], []],
   ['pipeline:members:validate', [], [], []],
   ['pipeline:leases:validate', [], [], []],
   ['pipeline:manifest', [], [], []],

@@ -35,13 +35,17 @@ interface Spawn {
   readonly stderr?: 'pipe' | number
 }
 
+/** Of the whole run (see global-setup.ts). */
+const cacheDir = process.env['TEST_COMPILE_CACHE']
+const compileCache: Env = cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: cacheDir }
+
 export function spawnOrders(
   args: readonly string[],
   env: Env,
   { cwd, entry = cli, stdout = 'pipe', stderr = 'pipe' }: Spawn = {},
 ): OrdersProcess {
   const child = spawn(process.execPath, [entry, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH: process.env['PATH'], ...compileCache, ...env },
     stdio: ['ignore', stdout, stderr],
     ...(cwd && { cwd }),
   })

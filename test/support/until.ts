@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Against hanging; nothing is expected to take so long. */
-const deadlineMs = 90_000
+const deadlineMs = 240_000
 
 /** Asks again and again until the answer is accepted, and gives it. */
 export async function until<T>(

@@ -160,7 +160,7 @@ export function openPipelineReader(app: App, redis: RedisClient): () => Promise<
       readStatus(redis, app, backlog),
       readApart('memory', fullestOf(redis, app.partitions)),
       readApart('incidents', readIncidents(redis)),
-      isMoving(app, redis),
+      readApart('keys', isMoving(app, redis)),
       ...([books(), ledger(), keys(), eviction()] as const),
     ])
     const [found, lines, , servers] = rare
@@ -180,7 +180,7 @@ export function openPipelineReader(app: App, redis: RedisClient): () => Promise<
       ledger: lines?.value,
       incidents: incidents.value,
       evicts: policies.length > 0 ? policies.some(({ policy }) => policy !== noEviction) : undefined,
-      moving,
+      moving: moving.value ?? false, // of another type: the reading of the keys says so
       unread,
     }
   }
