@@ -158,7 +158,7 @@ async function openHistories({ redis, partitions }: App, waiting?: RedisClient) 
   const seen = new Map<Keys, History>()
   let connections = 0
   for (const client of [redis, ...(waiting ? [waiting] : [])]) {
-    for (const event of ['ready', 'close', '+node', '-node']) client.on(event, () => connections++) // of a cluster each node
+    for (const event of ['close', '-node']) client.on(event, () => connections++) // of a cluster each node
   }
   const byConnection = (): History => `connection ${connections}`
   const byServer = (await unlessForbidden(redis.info('server'))) !== undefined
