@@ -159,6 +159,7 @@ test('while it waits, SQS is kept from handing a message out again', async (cont
   const redis = new Redis(server.url)
   await using all = spawnOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
   await all.started()
+  await until('the bridge to have proved a write, and to receive', () => redis.exists('pipeline:barrier'))
   await redis.config('SET', 'min-replicas-to-write', '1') // it refuses every write
   await sendBodies(env, bodies(10))
   await until('the write to be refused', () => all.events('bridgeFailed').length)
