@@ -32,7 +32,7 @@ async function expectWorkGoesOn(log: Output): Promise<void> {
   await using orders = spawnOrders(['run', ...roleNames], env, { stderr: log.fd })
   const url = `http://127.0.0.1:${port}`
   await until('the API to be up', () =>
-    fetch(`${url}/livez`)
+    fetch(`${url}/readyz`)
       .then(({ ok }) => ok)
       .catch(() => false),
   )
@@ -82,7 +82,7 @@ test('a log that had no room goes on in whole lines when it has, and says how ma
   closeSync(log)
   const url = `http://127.0.0.1:${port}`
   await until('the API to be up', () =>
-    fetch(`${url}/livez`)
+    fetch(`${url}/readyz`)
       .then(({ ok }) => ok)
       .catch(() => false),
   )

@@ -11,7 +11,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'ingest/enqueue.lua': ['bridge', 'jobs'],
   'ops/incidents/look.lua': actors,
   'stages/append.lua': ['operator'],
-  'stages/books.lua': ['api', 'operator'],
+  'stages/measure.lua': ['bridge', 'stages', 'api', 'operator'],
   'stages/commit.lua': ['stages'],
   'stages/groups.lua': ['stages'],
   'stages/leases.lua': ['stages'],
