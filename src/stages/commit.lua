@@ -52,10 +52,14 @@ claim[#claim + 1] = 'JUSTID'
 local held = call(unpack(claim))
 
 -- Whether an entry is committed is for the stage to say, not for its group: that may be destroyed, or set back.
-local left, again = {}, {}
-for _, id in ipairs(held) do
-  local known, failed = probe('ZSCORE', KEYS[6], id)
-  if failed then return failed end
+local left, again, scores = {}, {}, #held > 0 and redis.pcall('ZMSCORE', KEYS[6], unpack(held)) or {}
+for i, id in ipairs(held) do
+  local known = scores[i]
+  if scores.err then -- the emulator has no ZMSCORE; of a key of another type this says so
+    local failed
+    known, failed = probe('ZSCORE', KEYS[6], id)
+    if failed then return failed end
+  end
   local list = known and again or left
   list[#list + 1] = id
 end
@@ -122,7 +126,14 @@ for shape, hash in ipairs(hashes) do
 end
 
 call('XACK', KEYS[1], ARGV[1], unpack(plan.ids))
-for _, id in ipairs(plan.ids) do call('ZADD', KEYS[6], id:match('%d+'), id) end
+for from = 1, #plan.ids, 2000 do
+  local add = { 'ZADD', KEYS[6] }
+  for i = from, math.min(from + 1999, #plan.ids) do
+    add[#add + 1] = plan.ids[i]:match('%d+')
+    add[#add + 1] = plan.ids[i]
+  end
+  call(unpack(add))
+end
 
 if ledger then
   local expires = format('%.0f', (ledger.generation + 2) * ledger.seconds) -- rounded

@@ -26,7 +26,8 @@ const most = {
 } as const
 
 /** What stages read with and tidy up with: how often hangs on time. Of scripts it is what they call that counts. */
-const untimed = /^(x(readgroup|autoclaim|info|trim|pending|group)|eval|info|time|exists|hello|config)/
+const untimed =
+  /^(x(readgroup|autoclaim|info|trim|pending|group|range)|z(score|rem|rangebyscore)|eval|info|time|exists|hello|config)/
 
 test('the line asks no more of Redis than it did: commits, and commands per 1,000 orders', async (context) => {
   requireRedisServer(context)

@@ -44,6 +44,7 @@ const uses: readonly Use[] = [
   ['ZRANGEBYSCORE K 0 1', 'stages', 'jobs', 'api', 'operator'],
   ['ZREM K m', 'stages', 'jobs', 'api', 'operator'],
   ['ZSCORE K m', 'bridge', 'stages', 'jobs', 'api', 'operator'],
+  ['ZMSCORE K m', 'stages'],
   ['EXPIREAT K 1', 'stages', 'operator'],
   ['XACK K g 0', 'stages'],
   ['XAUTOCLAIM K g c 0 0', 'stages'],
