@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { enqueue } from '../../src/ingest/enqueue.ts'
@@ -28,6 +29,12 @@ const most = {
 /** What stages read with and tidy up with: how often hangs on time. Of scripts it is what they call that counts. */
 const untimed =
   /^(x(readgroup|autoclaim|info|trim|pending|group|range)|z(score|rem|rangebyscore)|eval|info|time|exists|hello|config)/
+
+test('what is left out as tidying is not what a commit asks', () => {
+  const commit = readFileSync(new URL('../../src/stages/commit.lua', import.meta.url), 'utf8')
+  expect(commit.match(/'(XRANGE|ZREM|ZRANGEBYSCORE|ZREMRANGEBYSCORE)'/g)).toBeNull()
+  expect(commit.match(/'ZSCORE'/g)).toHaveLength(1) // where Redis has no ZMSCORE
+})
 
 test('the line asks no more of Redis than it did: commits, and commands per 1,000 orders', async (context) => {
   requireRedisServer(context)
