@@ -227,9 +227,21 @@ function kept(redis: Redis): Redis {
   })
   Object.assign(redis, { _readyCheck: readyCheck(redis) })
   redis.on('end', () => {
-    if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
+    if (redis.status !== 'end') return
+    if (redis.options.sentinels) redis.disconnect(true)
+    failUnsent(redis)
   })
   return Object.assign(redis, { duplicate: (options?: Partial<RedisOptions>) => kept(duplicate(options)) })
+}
+
+/** Commands of a connection that broke wait for the next one. When none comes, ioredis forgets them. */
+function failUnsent(redis: Redis): void {
+  const { prevCommandQueue } = redis as unknown as {
+    prevCommandQueue?: { shift(): { command: { reject(error: Error): void } } | undefined }
+  }
+  for (let item = prevCommandQueue?.shift(); item; item = prevCommandQueue?.shift()) {
+    item.command.reject(new Error('Connection is closed.'))
+  }
 }
 
 /** Any node named leads to the others. */
@@ -240,17 +252,28 @@ function openCluster(
 ): RedisClient {
   const endpoint = clusterOptions(config)
   const redisOptions = { ...options, ...endpoint.options }
-  const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy: retryStrategy }
+  const clusterRetryStrategy = (times: number): number | null => {
+    const delayMs = retryStrategy(times)
+    return delayMs === null ? null : Math.max(delayMs, nextTryMs)
+  }
+  const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy }
   const cluster = mended(new Cluster(endpoint.nodes, { redisOptions, ...tried, lazyConnect: true }))
   if (options.commandTimeout !== undefined) limitWaiting(cluster, options.commandTimeout)
   return cluster as unknown as RedisClient
 }
 
+/** A connection of the last try ends by then: ioredis would take a later end for one of the next try's, and give up. */
+const nextTryMs = disconnectTimeoutMs + 50
+
 /**
  * As `closeRedis` does for one Redis, its disconnect() makes the next try the last, and that of its duplicates too: BullMQ
  * makes and closes some of its own. What is being redirected when it ends fails then, and does not wait for another try.
+ * A node that a redirection adds while the others are being closed is closed as well: the cluster waits for all to end.
  */
 function mended(cluster: Cluster): Cluster {
+  cluster.on('+node', (node: Redis) => {
+    if (cluster.status === 'disconnecting') node.disconnect()
+  })
   const [disconnect, duplicate] = [cluster.disconnect.bind(cluster), cluster.duplicate.bind(cluster)]
   return Object.assign(cluster, {
     duplicate: (...given: Parameters<Cluster['duplicate']>) => mended(duplicate(...given)),
@@ -327,8 +350,8 @@ function report(redis: RedisClient, role: Role, telemetry: Telemetry): void {
   let readyAt = performance.now()
   role.onDoubt((message) => {
     gone(message)
-    // A reader of its own connection has noticed first: this one leads to the same server.
-    if (redis.status === 'ready' && performance.now() - readyAt > doubtMs) redis.disconnect(true)
+    // A reader of its own connection has noticed first: this one leads to the same server. In a cluster it is told where to go.
+    if (!isCluster(redis) && redis.status === 'ready' && performance.now() - readyAt > doubtMs) redis.disconnect(true)
     else back()
   })
   redis.on('ready', () => {

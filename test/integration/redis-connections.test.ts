@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
+import { type Cluster, Redis } from 'ioredis'
+import { pino } from 'pino'
+import { beforeEach, expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { closeRedis, openRedis } from '../../src/redis.ts'
+import { openTelemetry } from '../../src/telemetry.ts'
+import { spawnRedisCluster } from '../support/redis-cluster.ts'
+import { spawnRedisServer } from '../support/redis-server.ts'
+import { requireRedisServer } from '../support/requires.ts'
+import { until } from '../support/until.ts'
+
+beforeEach(requireRedisServer)
+
+const telemetry = openTelemetry(pino({ level: 'silent' }))
+
+/** Against hanging for ever, which is what these commands did. */
+const limitMs = 30_000
+
+test('a command in hand when its connection breaks fails when the client is closed before the next one is up', {
+  timeout: limitMs,
+}, async (context) => {
+  const server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  await using _ = server
+  const other = new Redis(server.url)
+  context.onTestFinished(() => other.disconnect())
+  const redis = await openRedis(readConfig({ REDIS_URL: server.url }), 'work', telemetry)
+  context.onTestFinished(() => closeRedis(redis))
+  const told = redis.blpop('nothing', 0).then(
+    () => 'answered',
+    () => 'failed',
+  )
+  await until('the command to be with Redis', async () => String(await other.client('LIST')).includes('cmd=blpop'))
+  const reconnecting = once(redis, 'reconnecting')
+  await other.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  await reconnecting
+  closeRedis(redis)
+  expect(await told).toBe('failed')
+})
+
+test('a client of a cluster that is reconnected while a command is sent to another server answers it and what comes after', {
+  timeout: limitMs,
+}, async (context) => {
+  await using cluster = await spawnRedisCluster({ masters: 2 })
+  const config = readConfig({ REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' })
+  const redis = await openRedis(config, 'work', telemetry)
+  context.onTestFinished(() => closeRedis(redis))
+  const client = redis as unknown as Cluster & { slots: string[][] }
+  const slot = await cluster.node.cluster('KEYSLOT', 'here')
+  const [own] = client.slots[slot] ?? []
+  const wrong = client.nodes().find(({ options }) => `${options.host}:${options.port}` !== own)?.options
+  client.slots[slot] = [`${wrong?.host}:${wrong?.port}`] // as it is for a moment after the slot has moved
+  const told = redis.set('here', 'and now')
+  while (!delayed(client)) await turn()
+  // Then closing takes long enough for the command to be sent on meanwhile.
+  for (const { pid } of cluster.nodes) process.kill(pid(), 'SIGSTOP')
+  client.disconnect(true)
+  while (delayed(client)) await turn()
+  for (const { pid } of cluster.nodes) process.kill(pid(), 'SIGCONT')
+  expect(await told).toBe('OK')
+  expect(await redis.get('here')).toBe('and now')
+})
+
+/** Whether a command waits until it is sent to where it was moved. */
+function delayed(client: Cluster): boolean {
+  const { delayQueue } = client as unknown as { delayQueue: { queues: Record<string, { length: number } | null> } }
+  return (delayQueue.queues['moved']?.length ?? 0) > 0
+}
