@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RequestHandler, Response } from 'express'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
+import { failure } from './failure.ts'
 import { problemOf, sendProblem } from './problem.ts'
-import { failure } from './route.ts'
 import { openSnapshots } from './snapshot.ts'
 
 /** Snapshots for any number of viewers, read once for all of them, and only while there are some. */

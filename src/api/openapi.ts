@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
+import { version } from '../version.ts'
 import { problem, problemType } from './problem.ts'
 import { isGuarded, type Route } from './route.ts'
-
-export const version = '0.1.0'
 
 /** The OpenAPI 3.1 document of the routes: nothing in it is written twice. */
 export function openApiDocument(routes: readonly Route[]) {

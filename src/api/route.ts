@@ -4,9 +4,8 @@ import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
-import { isForbidden } from '../redis-rights.ts'
-import { refusalOfWrites } from '../write-refusals.ts'
 import { auditRequest } from './audit.ts'
+import { failure } from './failure.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
 /** What a route may use: the app, and a connection that answers within two seconds or fails. */
@@ -149,25 +148,4 @@ function isSpecial(reply: unknown): reply is Special {
 
 function problemAnswer(problem: Problem): Answer {
   return { status: problem.status, type: problemType, body: JSON.stringify(problem) }
-}
-
-/** What ioredis says when Redis is away, or a slot of a cluster has no master just now. */
-const away =
-  /Command timed out|Connection is closed|max retries per request|ECONN|CLUSTERDOWN|TRYAGAIN|Cluster redirections|slots cache|startup nodes/
-
-export function failure(error: unknown): Problem {
-  if (away.test(messageOf(error))) return problemOf(503, 'Redis does not answer: try again in a moment.')
-  const refused = refusalOfWrites(error)
-  if (refused) return problemOf(503, refused)
-  if (isForbidden(error)) return problemOf(500, `${messageOf(error)}.`)
-  if (/^ORDERS there are/.test(messageOf(error))) {
-    return problemOf(503, 'Orders are being moved to other partitions: try again when that has ended.')
-  }
-  if (messageOf(error).includes('WRONGTYPE')) {
-    return problemOf(
-      500,
-      'A key of the pipeline has another type in Redis: orders doctor names it and says what to do.',
-    )
-  }
-  return problemOf(500, 'This is a fault of the server; its log says more.')
 }

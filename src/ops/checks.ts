@@ -1,7 +1,6 @@
 import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
-import { inspectQueue, queuePlace } from '../ingest/queue.ts'
 import { pipeline } from '../stages/pipeline.ts'
 import { type Finding, isWorse, warning } from './checks/finding.ts'
 import { keyTypes } from './checks/key-types.ts'
@@ -78,6 +77,7 @@ function partsOf(roles: readonly string[]): Part[] {
 
 /** What there is to say of the queue; nothing is created. */
 export async function examineQueue(config: Config, signal?: AbortSignal): Promise<Finding[]> {
+  const { inspectQueue, queuePlace } = await import('../ingest/queue.ts') // who runs no bridge needs nothing of SQS
   try {
     return judgeQueue(await inspectQueue(config, signal), queuePlace(config))
   } catch (error) {

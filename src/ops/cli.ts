@@ -1,46 +1,34 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { version } from '../api/openapi.ts'
-import { failure } from '../api/route.ts'
+import { failure } from '../api/failure.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { isForbidden } from '../redis-rights.ts'
+import { version } from '../version.ts'
 import { refusalOfWrites } from '../write-refusals.ts'
-import { auditCommand } from './audit.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
-import { demoCommand } from './demo.ts'
-import { doctorCommand } from './doctor.ts'
-import { drainCommand } from './drain.ts'
 import { openOutput, outputError } from './output.ts'
-import { pauseCommand, resumeCommand } from './pause.ts'
-import { populateCommand } from './populate.ts'
-import { repartitionCommand } from './repartition.ts'
-import { replayCommand } from './replay.ts'
-import { runCommand } from './roles.ts'
-import { startCommand } from './start.ts'
-import { statusCommand } from './status.ts'
-import { tailCommand } from './tail.ts'
-import { topCommand } from './top.ts'
-import { traceCommand } from './trace.ts'
-import { verifyCommand } from './verify.ts'
 
-export const commands: readonly Command[] = [
-  startCommand,
-  demoCommand,
-  runCommand,
-  populateCommand,
-  replayCommand,
-  statusCommand,
-  tailCommand,
-  verifyCommand,
-  traceCommand,
-  topCommand,
-  pauseCommand,
-  resumeCommand,
-  drainCommand,
-  auditCommand,
-  repartitionCommand,
-  doctorCommand,
-]
+/** By name, as the help lists them. One is loaded when it is called: a stage's process needs little of what others need. */
+const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ['start', async () => (await import('./start.ts')).startCommand],
+  ['demo', async () => (await import('./demo.ts')).demoCommand],
+  ['run', async () => (await import('./roles.ts')).runCommand],
+  ['populate', async () => (await import('./populate.ts')).populateCommand],
+  ['replay', async () => (await import('./replay.ts')).replayCommand],
+  ['status', async () => (await import('./status.ts')).statusCommand],
+  ['tail', async () => (await import('./tail.ts')).tailCommand],
+  ['verify', async () => (await import('./verify.ts')).verifyCommand],
+  ['trace', async () => (await import('./trace.ts')).traceCommand],
+  ['top', async () => (await import('./top.ts')).topCommand],
+  ['pause', async () => (await import('./pause.ts')).pauseCommand],
+  ['resume', async () => (await import('./pause.ts')).resumeCommand],
+  ['drain', async () => (await import('./drain.ts')).drainCommand],
+  ['audit', async () => (await import('./audit.ts')).auditCommand],
+  ['repartition', async () => (await import('./repartition.ts')).repartitionCommand],
+  ['doctor', async () => (await import('./doctor.ts')).doctorCommand],
+])
+
+export const loadCommands = (): Promise<Command[]> => Promise.all([...commands.values()].map((load) => load()))
 
 /** Runs the command that the words name; ends the process with 1 and one plain line when it cannot. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -63,16 +51,17 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function run([name = '--help', ...args]: readonly string[], signal: AbortSignal): Promise<void> {
   if (name === 'help' && args.length > 0) return run([...args, '--help'], signal)
   const print = openOutput()
-  if (['--help', '-h', 'help'].includes(name)) return print(overview())
+  if (['--help', '-h', 'help'].includes(name)) return print(await overview())
   if (name === '--version') return print(version)
-  const command = commands.find((candidate) => candidate.name === name)
+  const command = await commands.get(name)?.()
   if (!command) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
   if (args.includes('--help') || args.includes('-h')) return print(helpOf(command))
   const call = parseCall(command, args)
   await command.run({ ...call, config: readConfig(processEnv()), signal, print })
 }
 
-function overview(): string {
+async function overview(): Promise<string> {
+  const commands = await loadCommands()
   const width = Math.max(...commands.map(({ name }) => name.length))
   const lines = commands.map(({ name, about }) => `  ${name.padEnd(width)}  ${about.split('. ')[0]}`)
   return [

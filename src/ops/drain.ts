@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure } from '../api/route.ts'
+import { failure } from '../api/failure.ts'
 import { toldOf, type Waiting, waitingByStage } from '../api/routes/steering.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'

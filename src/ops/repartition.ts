@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { failure } from '../api/route.ts'
+import { failure } from '../api/failure.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { openDurability } from '../ingest/durable.ts'
@@ -175,16 +175,14 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
   })
 }
 
-/** What is left once the new partitions are in force; the first process that starts with them does it too. */
+/** What is left once the new partitions are in force. */
 async function finish(app: App, queues: Queues, state: Repartition): Promise<void> {
   await resume(app, queues, state)
   await forgetRepartition(app.redis)
 }
 
-/** Ends a repartition that was killed after the new partitions had come into force. */
-export async function finishRepartition(app: App): Promise<void> {
-  const state = await readRepartition(app.redis)
-  if (state?.phase !== 'resume') return
+/** The same for a process that was not told to repartition. */
+export async function finishRepartition(app: App, state: Repartition): Promise<void> {
   await using queues = openQueues(app.redis)
   await finish(app, queues, state)
 }

@@ -1,11 +1,8 @@
 import { setInterval as every } from 'node:timers/promises'
 import { z } from 'zod'
-import { openApi, openHealth } from '../api/server.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
-import { openBridge } from '../ingest/bridge.ts'
 import { lowWater } from '../ingest/pressure.ts'
-import { openQueue } from '../ingest/queue.ts'
 import { closeOnStop } from '../redis.ts'
 import { unlessForbidden } from '../redis-rights.ts'
 import { openBacklog, totalOf } from '../stages/backlog.ts'
@@ -14,15 +11,11 @@ import { pipeline } from '../stages/pipeline.ts'
 import type { Stage } from '../stages/stage.ts'
 import { timelineLoop } from '../stages/timeline.ts'
 import { openTracing } from '../tracing.ts'
-import { awaitQueue } from './await-queue.ts'
-import { board } from './board.ts'
 import { checkAtStart } from './checks.ts'
 import { defineCommand } from './command.ts'
 import { incidentLoop } from './incidents/loop.ts'
-import { jobLoops } from './jobs.ts'
-import { manifestLoop } from './manifest.ts'
+import { manifestLoop, readRepartition } from './manifest.ts'
 import { openOnceUp } from './open-once-up.ts'
-import { finishRepartition } from './repartition.ts'
 import { shareOut, stageLoop } from './share.ts'
 import { openSteering } from './steer.ts'
 import { type Loop, supervise } from './supervise.ts'
@@ -36,6 +29,7 @@ interface Role extends AsyncDisposable {
 
 type Opener = (app: App, partitions: readonly number[] | undefined, signal: AbortSignal) => Promise<Role>
 
+/** What a role alone needs is loaded with it. */
 const openers: ReadonlyMap<string, Opener> = new Map<string, Opener>([
   ['bridge', bridge],
   ...pipeline.map((stage): [string, Opener] => [stage.name, (app, partitions) => worker(app, stage, partitions)]),
@@ -56,8 +50,11 @@ export async function runRoles(
   signal: AbortSignal,
   partitions?: readonly number[],
 ): Promise<void> {
-  await unlessForbidden(finishRepartition(opened)) // then a process that may do it does
-  await awaitQueue(opened, names, signal)
+  await unlessForbidden(endRepartition(opened)) // then a process that may do it does
+  if (names.includes('bridge')) {
+    const { awaitQueue } = await import('./await-queue.ts')
+    await awaitQueue(opened, names, signal)
+  }
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
@@ -69,11 +66,22 @@ export async function runRoles(
   }
   if (names.some((name) => name === 'bridge' || pipeline.some((stage) => stage.name === name)))
     loops.push(timelineLoop(app), lossLoop(app))
-  if (app.config.metricsPort !== undefined && !names.includes('api')) stack.use(await openHealth(app))
+  if (app.config.metricsPort !== undefined && !names.includes('api')) {
+    const { openHealth } = await import('../api/server.ts')
+    stack.use(await openHealth(app))
+  }
   stack.use(closeOnStop(app.redis, app.config.stopGraceMs, signal))
   app.telemetry.emit('started', { roles: names })
   await supervise(app, loops, signal)
   app.telemetry.emit('stopped', { roles: names })
+}
+
+/** Ends a repartition that was killed after the new partitions had come into force. */
+async function endRepartition(app: App): Promise<void> {
+  const state = await readRepartition(app.redis)
+  if (state?.phase !== 'resume') return
+  const { finishRepartition } = await import('./repartition.ts')
+  await finishRepartition(app, state)
 }
 
 function openersOf(names: readonly string[]): [name: string, open: Opener][] {
@@ -85,6 +93,10 @@ function openersOf(names: readonly string[]): [name: string, open: Opener][] {
 }
 
 async function bridge(app: App, _: unknown, signal: AbortSignal): Promise<Role> {
+  const [{ openQueue }, { openBridge }] = await Promise.all([
+    import('../ingest/queue.ts'),
+    import('../ingest/bridge.ts'),
+  ])
   await using stack = new AsyncDisposableStack()
   const queue = stack.use(await openQueue(app.config, signal))
   const readBacklog = openBacklog(app, { from: Math.round(app.config.highWaterOrders * lowWater) })
@@ -113,11 +125,13 @@ async function worker(app: App, stage: Stage, given: readonly number[] | undefin
 }
 
 async function api(app: App): Promise<Role> {
+  const [{ openApi }, { board }] = await Promise.all([import('../api/server.ts'), import('./board.ts')])
   const server = await openApi(app, [board])
   return { loops: [{ name: 'api', run: tickWhileAlive }], [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 
 async function jobs(app: App): Promise<Role> {
+  const { jobLoops } = await import('./jobs.ts')
   return { loops: jobLoops(app), [Symbol.asyncDispose]: async () => {} }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure } from '../api/route.ts'
+import { failure } from '../api/failure.ts'
 import { openSnapshots, type Snapshot } from '../api/snapshot.ts'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'

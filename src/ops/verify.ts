@@ -1,4 +1,4 @@
-import { failure } from '../api/route.ts'
+import { failure } from '../api/failure.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import { type OpenIncident, readIncidents } from '../incidents.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure } from '../api/route.ts'
+import { failure } from '../api/failure.ts'
 import { OrdersError } from '../errors.ts'
 
 const everyMs = 1_000

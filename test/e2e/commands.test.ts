@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { commands } from '../../src/ops/cli.ts'
+import { loadCommands } from '../../src/ops/cli.ts'
 import { shutDownOrphan } from '../../src/ops/local.ts'
 import { readRunning } from '../../src/ops/registry.ts'
 import { listeningAddresses } from '../support/listening.ts'
@@ -155,7 +155,7 @@ test('populate sends what it says, and a queue that is gone is one plain line', 
 test('each command explains itself', async () => {
   await using overview = spawnOrders(['--help'], {})
   const text = await finished(overview)
-  for (const { name, options } of commands) {
+  for (const { name, options } of await loadCommands()) {
     expect(text).toMatch(new RegExp(`^  ${name} `, 'm'))
     await using help = spawnOrders([name, '--help'], {})
     const told = await finished(help)

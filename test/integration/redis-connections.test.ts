@@ -34,7 +34,7 @@ test('a command in hand when its connection breaks fails when the client is clos
   )
   await until('the command to be with Redis', async () => String(await other.client('LIST')).includes('cmd=blpop'))
   const reconnecting = once(redis, 'reconnecting')
-  await other.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  await other.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
   await reconnecting
   closeRedis(redis)
   expect(await told).toBe('failed')

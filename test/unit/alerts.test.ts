@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { metrics } from '../../src/api/metrics.ts'
-import { commands } from '../../src/ops/cli.ts'
+import { loadCommands } from '../../src/ops/cli.ts'
 import { roleNames } from '../../src/ops/roles.ts'
 import { readExpression } from '../support/promql.ts'
 
@@ -112,9 +112,9 @@ describe.each(rules)('the alert $alert', ({ alert, expr, annotations }) => {
   })
 })
 
-test('the runbook has a section for each alert and for nothing else, and names commands and sections that there are', () => {
+test('the runbook has a section for each alert and for nothing else, and names commands and sections that there are', async () => {
   expect([...sections.keys()]).toEqual(rules.map(({ alert }) => alert))
-  const names = commands.map(({ name }) => name)
+  const names = (await loadCommands()).map(({ name }) => name)
   for (const [, name] of runbook.matchAll(/npx orders (\w+)/g)) expect(names).toContain(name)
   for (const [, anchor] of runbook.matchAll(/\(#(\w+)\)/g)) {
     expect([...sections.keys()].map((section) => section.toLowerCase())).toContain(anchor)

@@ -13,7 +13,7 @@ import { z } from 'zod'
 import { routes } from '../../src/api/server.ts'
 import { type Config, readConfig, variables } from '../../src/config.ts'
 import { openQueue } from '../../src/ingest/queue.ts'
-import { commands } from '../../src/ops/cli.ts'
+import { loadCommands } from '../../src/ops/cli.ts'
 import { parseCall } from '../../src/ops/command.ts'
 import { roleNames } from '../../src/ops/roles.ts'
 import { freePort } from '../support/redis-server.ts'
@@ -151,8 +151,8 @@ const healthUrl = ({ healthcheck }: Service): URL =>
   new URL(/'(http:[^']+)'/.exec(healthcheck.test.join(' '))?.[1] ?? '')
 
 describe('docker-compose.yml', () => {
-  it('has every role once, under its own name', () => {
-    const run = commands.find(({ name }) => name === 'run')
+  it('has every role once, under its own name', async () => {
+    const run = (await loadCommands()).find(({ name }) => name === 'run')
     for (const [name, { command }] of ours) {
       const [commandName, ...args] = command
       expect(commandName).toBe(run?.name)

@@ -19,7 +19,7 @@ import { z } from 'zod'
 import { metrics } from '../../src/api/metrics.ts'
 import { routes } from '../../src/api/server.ts'
 import { type Config, readConfig, variables } from '../../src/config.ts'
-import { commands } from '../../src/ops/cli.ts'
+import { loadCommands } from '../../src/ops/cli.ts'
 import { roleNames } from '../../src/ops/roles.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
 import { spawnOrders } from '../support/process.ts'
@@ -346,13 +346,13 @@ describe('deploy/k8s', () => {
   })
 })
 
-test('docs/kubernetes.md names commands that there are, and runs one in a pod that is valid', () => {
+test('docs/kubernetes.md names commands that there are, and runs one in a pod that is valid', async () => {
   const [, text = ''] = /```yaml\n(.*?)```/s.exec(docs) ?? []
   const [job, ...others] = resourcesIn(text)
   expect([others, job && complaints(job)]).toEqual([[], []])
   const [, ...args] = /args: \[(.*)\]/.exec(text) ?? []
   const called = [...docs.matchAll(/exec deploy\/\w+ -- orders (\w+)/g)].map(([, name]) => name)
-  const names = commands.map(({ name }) => name)
+  const names = (await loadCommands()).map(({ name }) => name)
   expect(names).toEqual(expect.arrayContaining([...called, args.join().split(',')[0]]))
 })
 
