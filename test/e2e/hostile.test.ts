@@ -46,6 +46,11 @@ const refused: readonly [name: string, body: string, reason: string][] = [
     '{"user_id":"\\ud800","order_id":"o","order_value":1}',
     'user_id must be a non-empty string',
   ],
+  [
+    'what stands for the text around it in a replacement',
+    order({ order_value: -2, note: "$& $' $` $$ $1" }),
+    'order_value must be between 0 and 1000000000',
+  ],
   ['no JSON', 'not json at all', 'Malformed JSON'],
   ['150,000 open strings', `{${'"'.repeat(150_000)}`, 'Malformed JSON'],
   ['backslashes after NaN', `NaN"${'\\"'.repeat(100_000)}`, 'Malformed JSON'],
@@ -122,6 +127,9 @@ test('hostile bodies: the pipeline goes on, each is where it belongs with its te
     expect([name, reasons]).toEqual([name, [reason]])
   }
   expect(invalid.filter(({ raw }) => raw === '["colour","blue"]')).toHaveLength(1)
+  const summary = await (await fetch(`${url}/orders/invalid/summary`)).json()
+  for (const { example } of summary.reasons) expect(invalid).toContainEqual(example)
+  expect(summary.total).toBe(invalid.length)
   const bytes = [Buffer.from('n'), Buffer.from('1'), Buffer.from('r'), Buffer.from([0xff, 0xfe, 0x80])]
     .map((field) => field.toString('base64'))
     .join(' ')

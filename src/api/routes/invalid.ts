@@ -60,9 +60,9 @@ export const invalidSummary = defineRoute({
     const codes: Record<string, number> = {}
     for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
     const total = groups.reduce((sum, { count }) => sum + count, 0)
-    const reasons = groups.map(({ example, ...group }) =>
-      JSON.stringify(group).replace(/\}$/, `,"example":${example.json}}`),
-    )
+    const reasons = groups.map(({ example, ...group }) => {
+      return `${JSON.stringify(group).slice(0, -1)},"example":${example.json}}`
+    })
     return jsonText(`{"total":${total},"codes":${JSON.stringify(codes)},"reasons":[${reasons.join(',')}]}`)
   },
 })
