@@ -127,7 +127,10 @@ test('hostile bodies: the pipeline goes on, each is where it belongs with its te
     expect([name, reasons]).toEqual([name, [reason]])
   }
   expect(invalid.filter(({ raw }) => raw === '["colour","blue"]')).toHaveLength(1)
-  const summary = await (await fetch(`${url}/orders/invalid/summary`)).json()
+  const summary = (await (await fetch(`${url}/orders/invalid/summary`)).json()) as {
+    total: number
+    reasons: { example: unknown }[]
+  }
   for (const { example } of summary.reasons) expect(invalid).toContainEqual(example)
   expect(summary.total).toBe(invalid.length)
   const bytes = [Buffer.from('n'), Buffer.from('1'), Buffer.from('r'), Buffer.from([0xff, 0xfe, 0x80])]
