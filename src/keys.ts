@@ -40,6 +40,8 @@ export interface Keys {
   readonly barrier: string
   /** Sorted set of the entries that a stage has committed and that are still in its stream, by the ms of their ids. */
   done(stage: string): string
+  /** Up to where an onlooker has read the counted users: what comes after is not trimmed (see tail.ts). */
+  readonly held: string
   userStats(userId: string): string
   /** Admitted orders of one generation (`LEDGER_DAYS` long) whose identity hashes to this bucket. */
   ledger(generation: number, bucket: number): string
@@ -109,6 +111,7 @@ export function makeKeys(partition?: number, of?: number, more = ''): Keys {
     incarnation: `${tag}pipeline:incarnation`,
     barrier: `${tag}pipeline:barrier`,
     done: (stage) => `${tag}pipeline:done:${stage}`,
+    held: `${tag}pipeline:held`,
     userStats: (userId) => `${tag}user:${userId}`,
     ledger: (generation, bucket) => `${tag}ledger:${generation}:${bucket}`,
     own: (stage, name) => `${tag}${stage}:${name}`,
@@ -191,6 +194,11 @@ export const keyTable = [
     '`pipeline:done:<stage>`',
     'zset',
     'entries that the stage has committed and that its stream still holds: none is committed again',
+  ],
+  [
+    '`pipeline:held`',
+    'string',
+    'up to where `orders verify` has read `orders:counted`: the rest is not trimmed meanwhile',
   ],
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],

@@ -162,7 +162,7 @@ export async function infoAt(redis: RedisClient, key: string, ...sections: reado
 /** BullMQ asks INFO for the version of Redis and ends where that is not allowed; it is good enough as `orders doctor` says. */
 async function goWithoutInfo(redis: RedisClient): Promise<void> {
   try {
-    await redis.info('server')
+    valuesOf(await redis.pipeline().info('server').exec()) // alone it would not wait for the next connection when this one breaks
   } catch (error) {
     if (!isForbidden(error)) return
     const client: unknown = redis
@@ -226,21 +226,27 @@ function kept(redis: Redis): Redis {
     if (error.command?.name === 'select') redis.disconnect(true)
   })
   Object.assign(redis, { _readyCheck: readyCheck(redis) })
+  redis.on('close', () => failForgotten(redis))
   redis.on('end', () => {
-    if (redis.status !== 'end') return
-    if (redis.options.sentinels) redis.disconnect(true)
-    failUnsent(redis)
+    if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
   })
   return Object.assign(redis, { duplicate: (options?: Partial<RedisOptions>) => kept(duplicate(options)) })
 }
 
-/** Commands of a connection that broke wait for the next one. When none comes, ioredis forgets them. */
-function failUnsent(redis: Redis): void {
-  const { prevCommandQueue } = redis as unknown as {
-    prevCommandQueue?: { shift(): { command: { reject(error: Error): void } } | undefined }
-  }
-  for (let item = prevCommandQueue?.shift(); item; item = prevCommandQueue?.shift()) {
-    item.command.reject(new Error('Connection is closed.'))
+interface Waiting {
+  shift(): { command: { reject(error: Error): void } } | undefined
+}
+
+/**
+ * What was sent on a connection that broke is sent again on the next one, if it was in use. ioredis forgets the rest: INFO
+ * and the like, sent while it was being set up, and everything where no next one comes.
+ */
+function failForgotten(redis: Redis): void {
+  const queues = redis as unknown as { commandQueue: Waiting; prevCommandQueue?: Waiting | null }
+  const again = redis.status === 'end' ? undefined : queues.prevCommandQueue
+  for (const queue of [queues.commandQueue, queues.prevCommandQueue]) {
+    if (!queue || queue === again) continue
+    for (let item = queue.shift(); item; item = queue.shift()) item.command.reject(new Error('Connection is closed.'))
   }
 }
 

@@ -10,7 +10,7 @@ import { leaderboard } from './leaderboard.ts'
 import { mostAttempts, openTail } from './tail.ts'
 
 /**
- * Whether the users' totals add up to the global stats, and each user has the scores of their totals. Reads only, in
+ * Whether the users' totals add up to the global stats, and each user has the scores of their totals. Changes nothing, in
  * chunks that do not hold up Redis, and is exact while all stages work: the users' totals are those of one moment T (see
  * readAccounts). Then the leaderboard finishes what was counted by T, while the tail is read on. A user's score must be
  * that of their total at T or of one of the totals that came by later. One partition after the other.
@@ -37,7 +37,7 @@ async function auditPartition(app: Partition, signal: AbortSignal): Promise<Audi
 
 /** Undefined where the tail has a gap. */
 async function auditOnce(app: Partition, signal: AbortSignal): Promise<Audit | undefined> {
-  using tail = await openTail(app, signal)
+  await using tail = await openTail(app, signal)
   const at = await readAccounts(app, tail, signal)
   if (!at) return undefined
   const later: Later = new Map()

@@ -44,7 +44,7 @@ async function repairPartition(app: Partition, signal: AbortSignal): Promise<Rep
 async function repairOnce(app: Partition, signal: AbortSignal): Promise<Repaired | undefined> {
   const { redis, keys } = app
   await redis.unlink(keys.rebuiltSpend, keys.rebuiltOrders)
-  using tail = await openTail(app, signal)
+  await using tail = await openTail(app, signal)
   const at = await readAccounts(app, tail, signal)
   if (!at) return undefined
   const { accounts, moment } = at

@@ -24,9 +24,10 @@ export type OnRecord = (record: CountedRecord) => void
 
 /**
  * Reads `orders:counted` from the moment it is opened on, as an onlooker: without a group, so that the line is not
- * touched. Whatever aggregate commits while it is open comes by, each user's new totals.
+ * touched. Whatever aggregate commits while it is open comes by, each user's new totals. What it has not read is not
+ * trimmed meanwhile, unless it stands still for too long or there are several.
  */
-export interface Tail extends Disposable {
+export interface Tail extends AsyncDisposable {
   /** Up to where it has read. */
   readonly cursor: string
   /** Orders that aggregate has counted up to there, if nothing has been trimmed before it was read. */
@@ -37,7 +38,7 @@ export interface Tail extends Disposable {
   now(onRecord: OnRecord): Promise<Moment | undefined>
 }
 
-/** Trimming that overtakes the tail is rare; three times in turn, the machine is too busy. */
+/** Trimming that overtakes the tail all the same is rare; three times in turn, the machine is too busy. */
 export const mostAttempts = 3
 
 type RawEntry = readonly [id: Buffer, fields: readonly Buffer[] | null]
@@ -51,6 +52,7 @@ export async function openTail(app: Partition, signal: AbortSignal): Promise<Tai
   using opening = new DisposableStack()
   const reader = opening.use(blockingConnection(app.redis, blockMs))
   const stream = app.keys.stream.counted
+  const hold = await openHold(reader, app.keys.held)
   const { lastId, applied } = await noteMoment(reader, app.keys)
   const seen = { cursor: lastId, applied }
   const opened = opening.move()
@@ -65,6 +67,7 @@ export async function openTail(app: Partition, signal: AbortSignal): Promise<Tai
         signal.throwIfAborted()
         const reply = await reader.xreadBuffer('COUNT', readCount, 'BLOCK', blockMs, 'STREAMS', stream, seen.cursor)
         take(seen, reply?.[0]?.[1] ?? [], onRecord)
+        await hold.upTo(seen.cursor)
       }
       return work
     },
@@ -73,11 +76,40 @@ export async function openTail(app: Partition, signal: AbortSignal): Promise<Tai
       for (let read = readCount; read === readCount; ) {
         const reply = await reader.xrangeBuffer(stream, `(${seen.cursor}`, moment.lastId, 'COUNT', readCount)
         read = take(seen, reply, onRecord)
+        await hold.upTo(seen.cursor)
       }
       return moment.applied === seen.applied ? moment : undefined
     },
-    [Symbol.dispose]: () => opened.dispose(),
+    [Symbol.asyncDispose]: async () => {
+      await hold.end()
+      opened.dispose()
+    },
   })
+}
+
+/** One that has been killed, or stands still, holds what it has not read for so long. */
+const holdMs = 5_000
+const renewEveryMs = 500
+
+/** Holds all of the stream at first. A Redis that takes no writes is read all the same, and nothing is held. */
+async function openHold(reader: RedisClient, key: string) {
+  let heldAt = 0
+  const write = async (id: string): Promise<void> => {
+    heldAt = performance.now()
+    await reader.set(key, id, 'PX', holdMs)
+  }
+  const holds = await write('0-0').then(
+    () => true,
+    () => false,
+  )
+  return {
+    upTo: async (id: string): Promise<void> => {
+      if (holds && performance.now() - heldAt > renewEveryMs) await write(id).catch(() => {})
+    },
+    end: async (): Promise<void> => {
+      if (holds) await reader.del(key).catch(() => {}) // it runs out
+    },
+  }
 }
 
 /** On the tail's own connection: what it has read was written before. */

@@ -1,6 +1,7 @@
 -- Removes from a stream what every one of its groups is done with, and corrects a group of ours that disagrees with what its
 -- stage has committed: a group that somebody has set forward is set back to the first entry that it skipped.
--- KEYS[1] stream   [2..] per stage of ours the entries that it has committed
+-- KEYS[1] stream   [2] id up to which an onlooker has read (see tail.ts)   [3..] per stage of ours the entries that it has
+-- committed
 -- ARGV[1] 1 to look at the entries even where their numbers say that all is right
 -- ARGV[2..] per stage its group, and the id up to which an earlier call has looked, or ''
 -- Replies the number of entries removed, then per stage the id up to which it has looked, and 1 if its group was set back
@@ -103,9 +104,9 @@ for _, fields in ipairs(call('EXISTS', stream) == 1 and call('XINFO', 'GROUPS', 
 end
 
 local reply, keeps_all = { 0 }, false
-for i = 2, #KEYS do
-  local done, looked = KEYS[i], ARGV[2 * i - 1]
-  local group, set_back = groups[ARGV[2 * i - 2]], false
+for i = 3, #KEYS do
+  local done, looked = KEYS[i], ARGV[2 * i - 3]
+  local group, set_back = groups[ARGV[2 * i - 4]], false
   if not group or not call('ZSCORE', done, begun) and not begin(group, done) then
     keeps_all = true
   else
@@ -125,7 +126,9 @@ local keep_from
 for _, group in pairs(groups) do
   if not keep_from or before(group.keep_from, keep_from) then keep_from = group.keep_from end
 end
+local read = (call('GET', KEYS[2]) or ''):match('^%d+%-%d+$')
+if read and keep_from and before(after(read), keep_from) then keep_from = after(read) end
 if keep_from and not keeps_all then reply[1] = call('XTRIM', stream, 'MINID', keep_from) end
 first = first_entry()
-for i = 2, #KEYS do forget(KEYS[i], first) end
+for i = 3, #KEYS do forget(KEYS[i], first) end
 return reply

@@ -25,7 +25,7 @@ export async function trim(
 ): Promise<number> {
   const others = pipeline.filter((other) => other.from === from).map((other) => other.name)
   const stages = [...new Set([name, ...others])]
-  const names = [keys.stream[from], ...stages.map(keys.done)]
+  const names = [keys.stream[from], from === 'counted' ? keys.held : keys.nothing, ...stages.map(keys.done)]
   const args = [thorough ? 1 : 0, ...stages.flatMap((stage) => [stage, looked.get(stage) ?? ''])]
   const parsed = reply.safeParse(await runScript(redis, script, names, args))
   if (!parsed.success) throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to trim.lua in an unknown shape.')

@@ -63,7 +63,7 @@ export function employ(roles: readonly string[], env: Env): Worker {
         return await ask(asked)
       } catch (error) {
         if (leaving) throw error
-        await until('the next process', () => current !== asked)
+        await until(`the next process after ${asked.stderr()}`, () => current !== asked)
       }
     }
   }

@@ -9,6 +9,8 @@ import { pipeline } from '../../src/stages/pipeline.ts'
 import { repair } from '../../src/stages/repair.ts'
 import { runStage } from '../../src/stages/run.ts'
 import type { Stage } from '../../src/stages/stage.ts'
+import { openTail } from '../../src/stages/tail.ts'
+import { trim } from '../../src/stages/trim.ts'
 import { Oracle } from '../support/oracle.ts'
 import { requireRealRedis } from '../support/requires.ts'
 import { until } from '../support/until.ts'
@@ -263,6 +265,33 @@ test('a gap in what came by is noticed: it starts over, and after three times it
   })
   gaps = 0
   await expect(repair({ ...app, redis: trimmed(3) }, signal)).rejects.toMatchObject({ code: 'ORD_REDIS_REPLY' })
+})
+
+test('what an onlooker has not read is not trimmed, and is when it has ended', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const oracle = await settled(app, 200, 12)
+  const trimmed = async (): Promise<number> => {
+    for (const stage of pipeline) await trim(app, stage)
+    return redis.xlen('orders:counted')
+  }
+  expect(await trimmed()).toBe(0)
+  {
+    await using tail = await openTail(app, signal)
+    await send(app, oracle, 12, 200, 400)
+    {
+      await using _ = run(app)
+      await worked(app, oracle)
+    }
+    expect(await trimmed()).toBeGreaterThan(0)
+    let records = 0
+    const moment = await tail.now(() => records++)
+    expect(moment?.applied).toBe(BigInt(oracle.admitted))
+    expect(records).toBeGreaterThan(0)
+    expect(await redis.pttl('pipeline:held')).toBeGreaterThan(0)
+  }
+  expect(await trimmed()).toBe(0)
 })
 
 test('a repair that is killed before it swaps leaves the leaderboards as they are, and can be run again', async (context) => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
@@ -38,6 +39,39 @@ test('a command in hand when its connection breaks fails when the client is clos
   await reconnecting
   closeRedis(redis)
   expect(await told).toBe('failed')
+})
+
+test('a command that is sent while a connection is being set up fails when that connection breaks', {
+  timeout: limitMs,
+}, async (context) => {
+  const redisServer = await spawnRedisServer()
+  if (!redisServer) throw new Error('no redis-server')
+  await using _ = redisServer
+  // The second connection takes everything and answers nothing.
+  const sockets: Socket[] = []
+  const proxy = createServer((socket) => {
+    sockets.push(socket)
+    socket.on('error', () => {})
+    if (sockets.length === 2) return void socket.resume()
+    const onward = createConnection(redisServer.port, '127.0.0.1')
+    onward.on('error', () => {})
+    socket.pipe(onward).pipe(socket)
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  context.onTestFinished(() => void proxy.close())
+  const { port } = proxy.address() as AddressInfo
+  const redis = await openRedis(readConfig({ REDIS_URL: `redis://127.0.0.1:${port}` }), 'work', telemetry)
+  context.onTestFinished(() => closeRedis(redis))
+  const connected = once(redis, 'connect')
+  sockets[0]?.destroy()
+  await connected
+  const told = redis.info('server').then(
+    () => 'answered',
+    () => 'failed',
+  )
+  sockets[1]?.destroy()
+  expect(await told).toBe('failed')
+  expect(await redis.set('and', 'on')).toBe('OK')
 })
 
 test('a client of a cluster that is reconnected while a command is sent to another server answers it and what comes after', {

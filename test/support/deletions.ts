@@ -17,7 +17,8 @@ end
 local gone = {}
 local function lose(entry, delete)
   if not entry then return end
-  gone[#gone + 1] = entry[2]
+  -- A group made anew hands out again what its stage has committed already.
+  if not call('ZSCORE', KEYS[2], entry[1]) then gone[#gone + 1] = entry[2] end
   if delete then call('XDEL', stream, entry[1]) end
 end
 local all = how == 'DEL' or how == 'XTRIM'
@@ -46,6 +47,6 @@ export async function deleteUnread<R>(
   { stream, group, most = 50 }: { stream: string; group: string; most?: number },
   how: Deletion,
 ): Promise<R[]> {
-  const gone = (await redis.eval(script, 1, stream, group, how, most)) as string[][]
+  const gone = (await redis.eval(script, 2, stream, `pipeline:done:${group}`, group, how, most)) as string[][]
   return gone.flatMap((fields) => JSON.parse(fields[fields.indexOf('r') + 1] ?? '[]') as R[])
 }
