@@ -10,6 +10,9 @@ process.once('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
+// The runner ends a process that a test keeps busy by this signal, which alone would skip the above.
+process.once('SIGTERM', () => process.exit(143))
+
 export function killOnExit(child: ChildProcess): void {
   children.add(child)
   child.once('exit', () => children.delete(child))

@@ -1,16 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { killOnExit } from './on-exit.ts'
 import { until } from './until.ts'
 import type { Env } from './world.ts'
 
 const cli = fileURLToPath(new URL('../../src/ops/orders.js', import.meta.url))
-
-/** A test that runs into its time limit is not unwound: its processes end with the worker. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 /** A real `orders` process. */
 export interface OrdersProcess extends AsyncDisposable {
@@ -49,8 +44,7 @@ export function spawnOrders(
     stdio: ['ignore', stdout, stderr],
     ...(cwd && { cwd }),
   })
-  running.add(child)
-  child.once('exit', () => running.delete(child))
+  killOnExit(child)
   const output = { stdout: '', stderr: '' }
   child.stdout?.on('data', (chunk) => {
     output.stdout += chunk
