@@ -5,7 +5,7 @@ import { type Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
 import { beforeEach, expect, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import { closeRedis, openRedis } from '../../src/redis.ts'
+import { blockingConnection, closeRedis, openRedis } from '../../src/redis.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
 import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
@@ -39,6 +39,27 @@ test('a command in hand when its connection breaks fails when the client is clos
   await reconnecting
   closeRedis(redis)
   expect(await told).toBe('failed')
+})
+
+test('a stream that is deleted under a read is no replica: the reader stays connected, and nothing says that Redis is away', {
+  timeout: limitMs,
+}, async (context) => {
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  const told = openTelemetry(pino({ level: 'silent' }))
+  const events: string[] = []
+  told.listen((event) => events.push(event))
+  const redis = await openRedis(readConfig({ REDIS_URL: server.url }), 'work', told)
+  context.onTestFinished(() => closeRedis(redis))
+  await redis.xgroup('CREATE', 'stream', 'group', '0', 'MKSTREAM')
+  using reader = blockingConnection(redis, limitMs)
+  const id = await reader.client('ID')
+  const read = reader.xreadgroup('GROUP', 'group', 'one', 'BLOCK', limitMs, 'STREAMS', 'stream', '>').catch(String)
+  await until('the read to wait', async () => String(await redis.client('LIST')).includes('cmd=xreadgroup'))
+  await redis.del('stream')
+  expect(await read).toMatch(/UNBLOCKED|NOGROUP/)
+  expect(await reader.client('ID')).toBe(id)
+  expect(events).toEqual([])
 })
 
 test('a command that is sent while a connection is being set up fails when that connection breaks', {
