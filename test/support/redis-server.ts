@@ -64,12 +64,25 @@ export async function answers(url: string): Promise<void> {
   probe.disconnect()
 }
 
+/**
+ * Below those that a system gives to connections: one of them could take the port before the server has it. Each worker of
+ * the run has its own, and begins elsewhere for each file.
+ */
+const [firstPort, portsPerWorker] = [10_000, 4_500]
+const workerPorts = firstPort + Number(process.env['VITEST_POOL_ID'] ?? 0) * portsPerWorker
+let portsTried = process.pid * 50
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = workerPorts + (portsTried++ % portsPerWorker)
+    const server = createServer()
+    const free = once(server.listen(port, '127.0.0.1'), 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!(await free)) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
