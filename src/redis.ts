@@ -226,7 +226,7 @@ function kept(redis: Redis): Redis {
     if (error.command?.name === 'select') redis.disconnect(true)
   })
   Object.assign(redis, { _readyCheck: readyCheck(redis) })
-  redis.on('close', () => failForgotten(redis))
+  for (const over of ['close', 'end']) redis.on(over, () => failForgotten(redis)) // not every end is a close
   redis.on('end', () => {
     if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
   })

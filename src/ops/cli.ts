@@ -57,6 +57,7 @@ async function run([name = '--help', ...args]: readonly string[], signal: AbortS
   if (!command) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
   if (args.includes('--help') || args.includes('-h')) return print(helpOf(command))
   const call = parseCall(command, args)
+  signal.throwIfAborted() // it came while the command was being loaded
   await command.run({ ...call, config: readConfig(processEnv()), signal, print })
 }
 

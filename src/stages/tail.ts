@@ -107,7 +107,7 @@ async function openHold(reader: RedisClient, key: string) {
       if (holds && performance.now() - heldAt > renewEveryMs) await write(id).catch(() => {})
     },
     end: async (): Promise<void> => {
-      if (holds) await reader.del(key).catch(() => {}) // it runs out
+      if (holds && reader.status === 'ready') await reader.del(key).catch(() => {}) // it runs out
     },
   }
 }

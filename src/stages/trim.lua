@@ -126,7 +126,8 @@ local keep_from
 for _, group in pairs(groups) do
   if not keep_from or before(group.keep_from, keep_from) then keep_from = group.keep_from end
 end
-local read = (call('GET', KEYS[2]) or ''):match('^%d+%-%d+$')
+local mark = redis.pcall('GET', KEYS[2]) -- of another type it holds nothing
+local read = type(mark) == 'string' and mark:match('^%d+%-%d+$')
 if read and keep_from and before(after(read), keep_from) then keep_from = after(read) end
 if keep_from and not keeps_all then reply[1] = call('XTRIM', stream, 'MINID', keep_from) end
 first = first_entry()
