@@ -161,7 +161,7 @@ async function openHistories({ redis, partitions }: App, waiting?: RedisClient) 
     for (const event of ['close', '-node']) client.on(event, () => connections++) // of a cluster each node
   }
   const byConnection = (): History => `connection ${connections}`
-  const byServer = (await unlessForbidden(redis.info('server'))) !== undefined
+  const byServer = (await unlessForbidden(redis.pipeline().info('server').exec().then(valuesOf))) !== undefined
   const read = async (keys: Keys): Promise<History> => {
     const history = byServer ? nameOf(await infoAt(redis, keys.barrier, 'server', 'replication')) : byConnection()
     seen.set(keys, history)
