@@ -162,7 +162,8 @@ export async function infoAt(redis: RedisClient, key: string, ...sections: reado
 /** BullMQ asks INFO for the version of Redis and ends where that is not allowed; it is good enough as `orders doctor` says. */
 async function goWithoutInfo(redis: RedisClient): Promise<void> {
   try {
-    valuesOf(await redis.pipeline().info('server').exec()) // alone it would not wait for the next connection when this one breaks
+    // In a pipeline it waits for the next connection. Sent alone while one is set up that breaks, it fails.
+    valuesOf(await redis.pipeline().info('server').exec())
   } catch (error) {
     if (!isForbidden(error)) return
     const client: unknown = redis
@@ -356,7 +357,7 @@ function report(redis: RedisClient, role: Role, telemetry: Telemetry): void {
   let readyAt = performance.now()
   role.onDoubt((message) => {
     gone(message)
-    // A reader of its own connection has noticed first: this one leads to the same server. In a cluster it is told where to go.
+    // A reader of its own connection has noticed first: this one leads to the same server. A cluster's nodes redirect us.
     if (!isCluster(redis) && redis.status === 'ready' && performance.now() - readyAt > doubtMs) redis.disconnect(true)
     else back()
   })

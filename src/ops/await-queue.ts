@@ -11,8 +11,8 @@ import { inspectQueue } from '../ingest/queue.ts'
 const retryMs = 500
 
 /**
- * Waits until SQS answers a process that starts with a bridge among these roles, START_WAIT_MS at most; meanwhile its port says that it is
- * alive and not ready. An error that does not pass by itself, such as a refusal, is left to the check at start.
+ * Waits until SQS answers, START_WAIT_MS at most. Only for a process with a bridge. Meanwhile its port says that it is alive
+ * and not ready. An error that does not pass by itself, such as a refusal, is left to the check at start.
  * @throws OrdersError ORD_SQS when SQS has not answered by then
  */
 export async function awaitQueue(app: App, roles: readonly string[], signal: AbortSignal): Promise<void> {

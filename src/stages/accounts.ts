@@ -51,7 +51,7 @@ function raiseTo(accounts: Map<string, Account>, userId: string, { orders, minor
 
 /** Keys looked at a call: half a millisecond of Redis' time. */
 const scanCount = 1_000
-/** Hashes read at once: more would keep the tail waiting, whose entries are trimmed as soon as they are ranked. */
+/** Hashes read at once: more would keep the tail waiting, which holds back trimming meanwhile. */
 const readCount = 100
 
 async function scanUsers(

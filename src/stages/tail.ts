@@ -87,7 +87,7 @@ export async function openTail(app: Partition, signal: AbortSignal): Promise<Tai
   })
 }
 
-/** One that has been killed, or stands still, holds what it has not read for so long. */
+/** How long the mark of a tail that was killed, or stands still, goes on holding. */
 const holdMs = 5_000
 const renewEveryMs = 500
 
