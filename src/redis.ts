@@ -264,9 +264,8 @@ function openCluster(
     return delayMs === null ? null : Math.max(delayMs, nextTryMs)
   }
   const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy }
-  const cluster = mended(new Cluster(endpoint.nodes, { redisOptions, ...tried, lazyConnect: true }))
-  if (options.commandTimeout !== undefined) limitWaiting(cluster, options.commandTimeout)
-  return cluster as unknown as RedisClient
+  const cluster = new Cluster(endpoint.nodes, { redisOptions, ...tried, lazyConnect: true })
+  return mended(cluster) as unknown as RedisClient
 }
 
 /** A connection of the last try ends by then: ioredis would take a later end for one of the next try's, and give up. */
@@ -276,13 +275,23 @@ const nextTryMs = disconnectTimeoutMs + 50
  * As `closeRedis` does for one Redis, its disconnect() makes the next try the last, and that of its duplicates too: BullMQ
  * makes and closes some of its own. What is being redirected when it ends fails then, and does not wait for another try.
  * A node that a redirection adds while the others are being closed is closed as well: the cluster waits for all to end.
+ * Where a try is closed while it looks up names, ioredis would not try again.
  */
 function mended(cluster: Cluster): Cluster {
+  limitWaiting(cluster, cluster.options.redisOptions?.commandTimeout)
   cluster.on('+node', (node: Redis) => {
     if (cluster.status === 'disconnecting') node.disconnect()
   })
-  const [disconnect, duplicate] = [cluster.disconnect.bind(cluster), cluster.duplicate.bind(cluster)]
+  const { connect, disconnect, duplicate, handleCloseEvent } = boundTo(cluster)
   return Object.assign(cluster, {
+    connect: async (): Promise<void> => {
+      try {
+        await connect()
+      } catch (error) {
+        if (cluster.status === 'close') handleCloseEvent(error)
+        throw error
+      }
+    },
     duplicate: (...given: Parameters<Cluster['duplicate']>) => mended(duplicate(...given)),
     disconnect: (reconnect = false): void => {
       if (!reconnect) Object.assign(cluster.options, { clusterRetryStrategy: () => null, enableOfflineQueue: false })
@@ -293,11 +302,23 @@ function mended(cluster: Cluster): Cluster {
   })
 }
 
+function boundTo(cluster: Cluster) {
+  return {
+    connect: cluster.connect.bind(cluster),
+    disconnect: cluster.disconnect.bind(cluster),
+    duplicate: cluster.duplicate.bind(cluster),
+    handleCloseEvent: (cluster as unknown as { handleCloseEvent(reason: unknown): void }).handleCloseEvent.bind(
+      cluster,
+    ),
+  }
+}
+
 /** What a cluster says of itself then: it is closed once more for each node of the last try. */
 const betweenTries = ['connecting', 'disconnecting', 'close', 'reconnecting']
 
 /** The timeout of a node's connection does not begin while no node is known to be up. */
-function limitWaiting(cluster: Cluster, timeoutMs: number): void {
+function limitWaiting(cluster: Cluster, timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined) return
   const send = cluster.sendCommand.bind(cluster)
   cluster.sendCommand = (command, ...place) => {
     command.setTimeout(timeoutMs)

@@ -25,7 +25,7 @@ export type OnRecord = (record: CountedRecord) => void
 /**
  * Reads `orders:counted` from the moment it is opened on, as an onlooker: without a group, so that the line is not
  * touched. Whatever aggregate commits while it is open comes by, each user's new totals. What it has not read is not
- * trimmed meanwhile, unless it stands still for too long or there are several.
+ * trimmed meanwhile, unless it stands still for too long, falls a thousand entries behind, or there are several.
  */
 export interface Tail extends AsyncDisposable {
   /** Up to where it has read. */

@@ -15,6 +15,7 @@ local stream = KEYS[1]
 -- A member of its own says that commits are kept. Before, the group is taken at its word, once; `begins <id>`: up to there.
 local begun, begins = 'begun', 'begins '
 local max_entries, max_bytes = 1000, 4000000 -- to look at in one call: some ms
+local max_held = 1000 -- entries that an onlooker may hold, of some 40 KB each: Redis does not fill up behind a slow one
 
 local function parts(id) return id:match('(%d+)-(%d+)') end
 local function before(a, b) -- ids are <ms>-<sequence>, both below 2^53 in practice
@@ -128,7 +129,7 @@ for _, group in pairs(groups) do
 end
 local mark = redis.pcall('GET', KEYS[2]) -- of another type it holds nothing
 local read = type(mark) == 'string' and mark:match('^%d+%-%d+$')
-if read and keep_from and before(after(read), keep_from) then keep_from = after(read) end
+if read and keep_from and before(after(read), keep_from) and call('XLEN', stream) <= max_held then keep_from = after(read) end
 if keep_from and not keeps_all then reply[1] = call('XTRIM', stream, 'MINID', keep_from) end
 first = first_entry()
 for i = 3, #KEYS do forget(KEYS[i], first) end

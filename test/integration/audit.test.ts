@@ -294,6 +294,27 @@ test('what an onlooker has not read is not trimmed, and is when it has ended', a
   expect(await trimmed()).toBe(0)
 })
 
+test('an onlooker that has not gone on for a thousand entries holds no more', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const put = async (count: number): Promise<void> => {
+    const asked = redis.pipeline()
+    for (let i = 0; i < count; i++) asked.xadd('orders:counted', '*', 'foreign', '1')
+    await asked.exec()
+    await redis.xgroup('SETID', 'orders:counted', 'leaderboard', '$')
+    await redis.del('pipeline:done:leaderboard') // as before the first commit: the group is taken at its word
+  }
+  const leaderboard = pipeline.find(({ from }) => from === 'counted') as (typeof pipeline)[number]
+  await redis.set('pipeline:held', '0-0') // for ever
+  await put(1_000)
+  while ((await redis.zscore('pipeline:done:leaderboard', 'begun')) === null) await trim(app, leaderboard)
+  expect(await redis.xlen('orders:counted')).toBe(1_000)
+  await put(1)
+  while ((await redis.zscore('pipeline:done:leaderboard', 'begun')) === null) await trim(app, leaderboard)
+  expect(await redis.xlen('orders:counted')).toBe(0)
+})
+
 test('a repair that is killed before it swaps leaves the leaderboards as they are, and can be run again', async (context) => {
   requireRealRedis(context)
   await using world = await open()

@@ -118,6 +118,33 @@ test('a client of a cluster that is reconnected while a command is sent to anoth
   expect(await redis.get('here')).toBe('and now')
 })
 
+test('a client of a cluster whose try is closed while it looks up names tries again', {
+  timeout: limitMs,
+}, async (context) => {
+  await using cluster = await spawnRedisCluster({ masters: 1 })
+  const url = cluster.url.replace('127.0.0.1', 'localhost')
+  const redis = await openRedis(readConfig({ REDIS_URL: url, REDIS_CLUSTER: 'true' }), 'work', telemetry)
+  context.onTestFinished(() => closeRedis(redis))
+  const connecting = once(redis, 'connecting')
+  redis.disconnect(true)
+  await connecting
+  // What ioredis says when the last connection of the try before has ended: too late, by chance.
+  ;(redis as unknown as { connectionPool: NodeJS.EventEmitter }).connectionPool.emit('drain')
+  expect(await redis.set('and', 'on')).toBe('OK')
+})
+
+test('with no server up, a client of a cluster for who wants an answer, and its duplicates, fail in time', {
+  timeout: limitMs,
+}, async (context) => {
+  await using cluster = await spawnRedisCluster({ masters: 1 })
+  const redis = await openRedis(readConfig({ REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }), 'ask', telemetry)
+  context.onTestFinished(() => closeRedis(redis))
+  using reader = blockingConnection(redis, 20)
+  await reader.get('x')
+  for (const node of cluster.nodes) await node.stop('SIGKILL')
+  for (const client of [redis, reader]) await expect(client.get('x')).rejects.toThrow()
+})
+
 /** Whether a command waits until it is sent to where it was moved. */
 function delayed(client: Cluster): boolean {
   const { delayQueue } = client as unknown as { delayQueue: { queues: Record<string, { length: number } | null> } }

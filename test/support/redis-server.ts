@@ -32,7 +32,8 @@ export async function spawnRedisServer(...options: string[]): Promise<RedisServe
     child = spawn('redis-server', [...args, ...more], { stdio: 'ignore' })
     killOnExit(child)
     await once(child, 'spawn')
-    await answers(url)
+    const over = once(child, 'exit').then(() => Promise.reject(new Error(`redis-server at ${url} has ended`)))
+    await Promise.race([answers(url), over]) // where another has its port, that one would answer
   }
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
