@@ -8,8 +8,8 @@ export default defineConfig({
     ...(!withoutRedis && { globalSetup: 'test/support/global-setup.ts' }),
     reporters: ['default', './test/support/closing-line.ts'],
     // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
-    testTimeout: 400_000,
-    hookTimeout: 180_000,
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
     // Each worker has a Redis database of its own, and a Redis has 16.
     maxWorkers: 4,
   },

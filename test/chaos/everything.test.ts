@@ -12,4 +12,4 @@ test('every order counts once when everything goes wrong together', async (conte
   expectExact('everything', result)
   expectOrderly(result.stopped)
   expect(result.kills).toBe(kills)
-}, 600_000)
+}, 240_000)

@@ -128,7 +128,7 @@ test.for([
   ['on a Redis Cluster from 1 to 8 partitions and on to 3', clustered, [8, 3]],
 ] as const)(
   '%s, with kills in between: all numbers stay exact',
-  { timeout: 900_000 },
+  { timeout: 300_000 },
   async ([, open, layouts], context) => {
     requireRedisServer(context)
     await using place = await open()

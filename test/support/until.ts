@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Against hanging; nothing is expected to take so long. */
-const deadlineMs = 240_000
+const deadlineMs = 90_000
 
 /** What takes longer is asked less often: asking takes from the processor time of those who are asked. */
 const patientAfterMs = 1_000
