@@ -61,8 +61,11 @@ export interface Server extends AsyncDisposable {
 /** Something behind the guard that is no route of ours: where it stands, and what answers there. */
 export interface AdminPart {
   readonly path: string
-  /** @param basePath where a proxy serves the API */
-  router(queues: Queues, basePath: string): Router
+  /**
+   * Is made at the first request.
+   * @param basePath where a proxy serves the API
+   */
+  router(queues: Queues, basePath: string): Promise<Router>
 }
 
 /** @throws OrdersError ORD_PORT_TAKEN; ORD_CONFIG when it would be open to others without a token */
@@ -80,7 +83,12 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
       response.json(document)
     })
     for (const { path, router } of adminParts)
-      web.use(path, guard, auditWrites({ ...api, redis: api.ask }), router(api.queues, app.config.apiBasePath))
+      web.use(
+        path,
+        guard,
+        auditWrites({ ...api, redis: api.ask }),
+        atFirstRequest(() => router(api.queues, app.config.apiBasePath)),
+      )
     for (const route of routes) {
       const before = isGuarded(route) ? [guard] : []
       if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
@@ -94,6 +102,15 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
     })
   }
   return server
+}
+
+function atFirstRequest(make: () => Promise<Router>): RequestHandler {
+  let made: Promise<Router> | undefined
+  return async (request, response, next) => {
+    made ??= make()
+    const router = await made
+    router(request, response, next)
+  }
 }
 
 /** What SQS takes as a message. */
