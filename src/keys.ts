@@ -198,7 +198,7 @@ export const keyTable = [
   [
     '`pipeline:held`',
     'string',
-    'up to where `orders verify` has read `orders:counted`: the rest is not trimmed meanwhile',
+    'up to where `orders verify` or `repartition` has read `orders:counted`: the rest is not trimmed meanwhile',
   ],
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
   ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
