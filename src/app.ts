@@ -18,6 +18,8 @@ export interface App {
   readonly instance: string
   /** Aborts when the process is asked to stop; undefined in a command. */
   readonly stopping?: AbortSignal | undefined
+  /** Requests of this machine may write without a token: `orders start`, for a look around on one's own machine. */
+  readonly trustsThisMachine?: boolean
   readonly now: () => Date
   readonly pulse: Pulse
 }

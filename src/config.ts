@@ -198,6 +198,29 @@ export const variables = {
     about: 'Address the API listens on; `0.0.0.0` is every interface.',
     schema: withDefault(text.regex(/^[^\s/]+$/), '127.0.0.1'),
   }),
+  apiAllowedHosts: define({
+    name: 'API_ALLOWED_HOSTS',
+    unit: 'names',
+    expected: 'host names separated by commas, such as `orders.example.com`, `.example.com` for all below it, or `*`',
+    unset: 'localhost and addresses',
+    about:
+      'Names under which clients reach the API, as in the Host header. Another name is refused: a page could make its own lead here (DNS rebinding).',
+    schema: text
+      .transform((given) => given.split(',').map((name) => name.trim().toLowerCase()))
+      .pipe(z.array(z.string().regex(/^(\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*)$/)))
+      .optional(),
+  }),
+  apiPublic: define({
+    name: 'API_PUBLIC',
+    unit: 'flag',
+    expected: '`true` or `false`',
+    about:
+      "Whether whole orders and operators' names are shown without the token, where API_HOST is open to other machines. Writing needs it in any case.",
+    schema: withDefault(
+      z.enum(['true', 'false']).transform((given) => given === 'true'),
+      false,
+    ),
+  }),
   apiPort: define({
     name: 'API_PORT',
     unit: 'port',
@@ -209,7 +232,7 @@ export const variables = {
     name: 'ADMIN_TOKEN',
     unit: 'text',
     expected: 'a token without white space',
-    unset: 'admin and writing routes answer on loopback only',
+    unset: 'nobody may; with `orders start` this machine may',
     about: 'Who sends it (Bearer, or Basic with any user name) may use the admin part and the writing routes.',
     schema: text.regex(/^\S+$/).optional(),
   }),

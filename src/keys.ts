@@ -53,9 +53,11 @@ export interface Keys {
 export interface ControlKeys {
   /** Hash of how long orders took in one span of ten seconds (see timeline.ts). */
   timeline(slot: number): string
-  /** Hash of the parts that are paused, and stream of what was done as an admin (see steering.ts). */
+  /** Hash of the parts that are paused (see steering.ts), and stream of what was done as an admin (see audit-log.ts). */
   readonly steering: string
   readonly audit: string
+  /** Sorted set of the audit's entries by who did them (see audit-log.lua). */
+  readonly auditActors: string
   /** Hash of how many orders of each stage the log has said to be missing, and the turn to look (see losses.ts). */
   readonly losses: string
   readonly lossesTurn: string
@@ -77,6 +79,7 @@ export function makeControlKeys(partitions: readonly Keys[]): ControlKeys {
     timeline: (slot) => `${tag}pipeline:timeline:${slot}`,
     steering: `${tag}pipeline:steering`,
     audit: `${tag}pipeline:audit`,
+    auditActors: `${tag}pipeline:audit:actors`,
     losses: `${tag}pipeline:losses`,
     lossesTurn: `${tag}pipeline:losses:turn`,
     members: (stage) => `${tag}pipeline:members:${stage}`,
@@ -179,7 +182,11 @@ export const keyTable = [
     'hash, string',
     'per stage the missing orders that the log has said; held for seconds by the process that looks for them',
   ],
-  ['`pipeline:audit`', 'stream', 'what was done as an admin, the last 10,000: `action`, `by`, `what` (JSON)'],
+  [
+    '`pipeline:audit` `pipeline:audit:actors`',
+    'stream, zset',
+    'what was done as an admin, the last 20,000 of 400 days, 5,000 of one name: `action`, `by`, `what` (JSON), `outcome`; its entries by name',
+  ],
   [
     '`pipeline:members:<stage>` `pipeline:leases:<stage>`',
     'zset, hash',

@@ -55,6 +55,8 @@ export interface Events {
   paused: { part: string; by: string }
   resumed: { part: string }
   steeringFailed: { error: string }
+  /** Begun, and how it ended: each entry of the audit is a log line, too. */
+  audited: { action: string; by: string; what: string; outcome: string }
   auditFailed: { action: string; error: string }
   denied: { route: string; status: number; address: string }
   request: { method: string; route: string; status: number; durationMs: number }
@@ -122,6 +124,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   paused: 'info',
   resumed: 'info',
   steeringFailed: 'warn',
+  audited: 'info',
   auditFailed: 'warn',
   denied: 'warn',
   request: 'debug',

@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RequestHandler, Response } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import { failure } from './failure.ts'
 import { problemOf, sendProblem } from './problem.ts'
-import { openSnapshots } from './snapshot.ts'
+import { openSnapshots, type Snapshot } from './snapshot.ts'
 
 /** Snapshots for any number of viewers, read once for all of them, and only while there are some. */
 export interface Live {
-  /** The newest snapshot as JSON, at most a second old. @throws what Redis says when it does not answer */
-  snapshot(): Promise<string>
+  /**
+   * The newest snapshot as JSON, at most a second old.
+   * @param whole with the names of operators
+   * @throws what Redis says when it does not answer
+   */
+  snapshot(whole: boolean): Promise<string>
   /** Server-sent events: a `snapshot` each second, or `away` with a `detail` while Redis does not answer. */
   readonly events: RequestHandler
   /** Ends every viewer's stream. */
@@ -19,6 +23,8 @@ export interface Live {
 const everyMs = 1_000
 /** Each costs a connection and some 10 KB a second. */
 export const mostViewers = 200
+/** Half: one client does not shut out the others. Clients behind a proxy count as one. */
+export const maxViewersPerClient = 100
 /** Who has taken nothing for so long does not come back by itself: its connection is cut. */
 const stuckMs = 30_000
 /** How long a browser waits before it comes again. */
@@ -26,21 +32,34 @@ const retryMs = 1_000
 
 interface Viewer {
   readonly response: Response
+  readonly client: string
+  readonly whole: boolean
   tookAt: number
 }
 
-export function openLive(app: Pick<App, 'config' | 'redis' | 'partitions' | 'control' | 'telemetry'>): Live {
+/** Both ways of showing one snapshot: whole, and without the names of operators. */
+interface Shown {
+  readonly whole: string
+  readonly nameless: string
+}
+
+/** @param seesNames whether a viewer may see the names of operators */
+export function openLive(
+  app: Pick<App, 'config' | 'redis' | 'partitions' | 'control' | 'telemetry'>,
+  seesNames: (request: Request) => boolean,
+): Live {
   const read = openSnapshots(app)
   const viewers = new Set<Viewer>()
   const stop = new AbortController()
-  let newest = { json: '', event: '', at: Number.NEGATIVE_INFINITY }
+  let newest = { json: { whole: '', nameless: '' }, at: Number.NEGATIVE_INFINITY }
   let reading: Promise<typeof newest> | undefined
   let following = false
   let failing = false
 
   async function readNew(): Promise<typeof newest> {
-    const json = JSON.stringify(await read())
-    newest = { json, event: eventText('snapshot', json), at: performance.now() }
+    const snapshot = await read()
+    const json = { whole: JSON.stringify(snapshot), nameless: JSON.stringify(withoutNames(snapshot)) }
+    newest = { json, at: performance.now() }
     return newest
   }
 
@@ -51,16 +70,17 @@ export function openLive(app: Pick<App, 'config' | 'redis' | 'partitions' | 'con
     return reading
   }
 
-  async function nextEvent(): Promise<string> {
+  async function nextEvent(): Promise<Shown> {
     try {
-      const { event } = await next()
+      const { json } = await next()
       failing = false
-      return event
+      return snapshotEvents(json)
     } catch (error) {
       const { detail } = failure(error)
       if (!failing) app.telemetry.emit('requestFailed', { method: 'GET', route: '/live', error: messageOf(error) })
       failing = true
-      return eventText('away', JSON.stringify({ detail }))
+      const event = eventText('away', JSON.stringify({ detail }))
+      return { whole: event, nameless: event }
     }
   }
 
@@ -76,16 +96,24 @@ export function openLive(app: Pick<App, 'config' | 'redis' | 'partitions' | 'con
   }
 
   return {
-    snapshot: async () => (performance.now() - newest.at < everyMs ? newest : await next()).json,
+    snapshot: async (whole) => {
+      const { json } = performance.now() - newest.at < everyMs ? newest : await next()
+      return whole ? json.whole : json.nameless
+    },
     events: (request, response) => {
       if (request.method === 'HEAD') return response.writeHead(200, eventHeaders).end()
       if (viewers.size >= mostViewers || stop.signal.aborted) {
         return sendProblem(response, problemOf(503, `${mostViewers} viewers look already: close one, or try later.`))
       }
+      const client = request.socket.remoteAddress ?? ''
+      if ([...viewers].filter((viewer) => viewer.client === client).length >= maxViewersPerClient) {
+        const many = `${maxViewersPerClient} viewers from this address look already: close one, or try later.`
+        return sendProblem(response, problemOf(429, many))
+      }
       response.writeHead(200, eventHeaders)
       response.write(`retry: ${retryMs}\n\n`)
-      const viewer = { response, tookAt: performance.now() }
-      if (performance.now() - newest.at < everyMs) tell(viewer, newest.event)
+      const viewer = { response, client, whole: seesNames(request), tookAt: performance.now() }
+      if (performance.now() - newest.at < everyMs) tell(viewer, snapshotEvents(newest.json))
       viewers.add(viewer)
       response.once('close', () => viewers.delete(viewer))
       void follow()
@@ -105,13 +133,25 @@ const eventHeaders = {
   'x-accel-buffering': 'no',
 }
 
+const snapshotEvents = ({ whole, nameless }: Shown): Shown => ({
+  whole: eventText('snapshot', whole),
+  nameless: eventText('snapshot', nameless),
+})
+
+function withoutNames(snapshot: Snapshot): Snapshot {
+  const hops = snapshot.hops.map(({ paused, ...hop }) => {
+    return { ...hop, paused: paused && { by: 'an operator', ...(paused.ts && { ts: paused.ts }) } }
+  })
+  return { ...snapshot, hops }
+}
+
 const eventText = (event: string, data: string): string => `event: ${event}\ndata: ${data}\n\n`
 
 /** Who has not taken what it was sent before goes without this one: the next one is whole again, and nothing piles up. */
-function tell(viewer: Viewer, event: string): void {
-  const { response } = viewer
+function tell(viewer: Viewer, event: Shown): void {
+  const { response, whole } = viewer
   if (!response.writableNeedDrain) {
-    response.write(event)
+    response.write(whole ? event.whole : event.nameless)
     viewer.tookAt = performance.now()
   } else if (performance.now() - viewer.tookAt > stuckMs) response.destroy()
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { version } from '../version.ts'
 import { problem, problemType } from './problem.ts'
-import { isGuarded, type Route } from './route.ts'
+import { type Route, rightOf } from './route.ts'
 
 /** The OpenAPI 3.1 document of the routes: nothing in it is written twice. */
 export function openApiDocument(routes: readonly Route[]) {
@@ -21,7 +21,8 @@ export function openApiDocument(routes: readonly Route[]) {
 
 function operation(route: Route): ZodOpenApiOperationObject {
   const { method, path, summary, params, query, headers, body, reply, status = 200, refusals } = route
-  const errors = { ...everyRoute, ...(isGuarded(route) && guardedRoute), ...(body && writingRoute), ...refusals }
+  const isOpen = rightOf(route) === 'numbers'
+  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...(body && writingRoute), ...refusals }
   const known = { ...(body && operatorHeader), ...headers }
   const header = z.object(Object.fromEntries(Object.entries(known).map(headerField)))
   return {
@@ -30,7 +31,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
     summary,
     requestParams: { ...(params && { path: params }), ...(query && { query }), header },
     ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
-    ...(isGuarded(route) && { security: [{ bearer: [] }, { basic: [] }, {}] }),
+    ...(!isOpen && { security: [{ bearer: [] }, { basic: [] }, {}] }),
     responses: {
       [status]: { description: status === 202 ? 'Accepted' : 'OK', content: { 'application/json': { schema: reply } } },
       ...Object.fromEntries(Object.entries(errors).map(([code, when]) => [code, errorResponse(when)])),
@@ -39,6 +40,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
 }
 
 const everyRoute = {
+  403: 'The Host header names a host that API_ALLOWED_HOSTS does not.',
   422: 'A parameter or field is not accepted; each is named.',
   500: 'A fault of the server.',
   503: 'Redis does not answer.',
@@ -46,7 +48,7 @@ const everyRoute = {
 
 const guardedRoute = {
   401: 'A token is needed.',
-  403: 'No token is set, and this is not the same machine.',
+  403: 'The request comes from another site or by another host, or from another machine where no token is set.',
   429: 'Too many wrong tokens.',
 }
 

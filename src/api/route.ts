@@ -4,16 +4,19 @@ import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
+import type { Right } from './access.ts'
 import { auditRequest } from './audit.ts'
 import { failure } from './failure.ts'
+import type { Outbox } from './outbox.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
 /** What a route may use: the app, and a connection that answers within two seconds or fails. */
 export interface ApiApp extends App {
   readonly ask: RedisClient
   readonly queues: Queues
-  /** How the line stands, as JSON (see live.ts). */
-  readonly snapshot: () => Promise<string>
+  readonly outbox: Outbox
+  /** How the line stands, as JSON, with the names of operators or without (see live.ts). */
+  readonly snapshot: (whole: boolean) => Promise<string>
 }
 
 type Shape = z.ZodObject
@@ -21,7 +24,7 @@ type Shape = z.ZodObject
 /**
  * One declaration of a route; from it come the Express handler, the 422s, the checked reply and the OpenAPI document.
  * `handle` returns the reply, or says with `jsonText` or `refuse` that it is something else. A route with a body
- * writes: it is guarded (see guard.ts), and what it did is written into the audit.
+ * writes: it needs the right `admin` (see access.ts), and what it did is written into the audit.
  */
 export interface Route<
   P extends Shape = Shape,
@@ -38,8 +41,8 @@ export interface Route<
   /** Headers it reads: name and what for. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: B
-  /** Guarded though it only reads. */
-  readonly guarded?: boolean
+  /** What a request must have a right to: `admin` where there is a body, else `numbers`, unless this says otherwise. */
+  readonly right?: Right
   /** Writes its own entry into the audit, in one step with what it does. */
   readonly audited?: boolean
   readonly reply: R
@@ -57,6 +60,8 @@ export interface Call<P extends Shape = Shape, Q extends Shape = Shape, B extend
   /** The body as it was sent. */
   readonly text: string
   header(name: string): string | undefined
+  /** Whether it has this right too, without a token. */
+  has(right: Right): boolean
 }
 
 export function defineRoute<P extends Shape, Q extends Shape, B extends z.ZodType, R extends z.ZodType>(
@@ -74,23 +79,24 @@ export const refuse = (status: number, detail: string): Special => ({
   [special]: { problem: problemOf(status, detail) },
 })
 
-export const isGuarded = ({ body, guarded = false }: Route): boolean => body !== undefined || guarded
+export const rightOf = ({ body, right }: Route): Right => right ?? (body ? 'admin' : 'numbers')
 
-export function handler(app: ApiApp, route: Route): RequestHandler {
+/** Whether a request has a right without a token. */
+type HasRight = (request: Request, right: Right) => boolean
+
+export function handler(app: ApiApp, route: Route, hasRight: HasRight = () => false): RequestHandler {
   return async (request, response) => {
     const started = performance.now()
-    const { status, type, body } = await answer(app, route, request)
-    if (route.body && !route.audited && status < 400) await auditWrite(app, route, request)
-    response.status(status).type(type).send(body)
+    const answered = await answer(app, route, request, hasRight)
+    const { status, type, body } = answered
+    response.status(status).type(type)
+    if (!app.outbox.send(response, body)) {
+      const full = problemAnswer(problemOf(503, 'Too many long replies wait for their readers: try again in a moment.'))
+      response.status(full.status).type(full.type).send(full.body)
+    }
     const durationMs = Math.round(performance.now() - started)
     app.telemetry.emit('request', { method: request.method, route: route.path, status, durationMs })
   }
-}
-
-/** Before the reply: what is said to be done is on record. */
-async function auditWrite(app: ApiApp, { method, path }: Route, request: Request): Promise<void> {
-  const what = `{"params":${JSON.stringify(request.params)},"body":${request.body}}`
-  await auditRequest({ ...app, redis: app.ask }, request, `${method.toUpperCase()} ${path}`, what)
 }
 
 interface Answer {
@@ -99,9 +105,21 @@ interface Answer {
   readonly body: string
 }
 
-async function answer(app: ApiApp, route: Route, request: Request): Promise<Answer> {
-  const call = readCall(route, request)
-  if ('title' in call) return problemAnswer(call)
+async function answer(app: ApiApp, route: Route, request: Request, hasRight: HasRight): Promise<Answer> {
+  const read = readCall(route, request)
+  if ('title' in read) return problemAnswer(read)
+  const call = { ...read, has: (right: Right) => hasRight(request, right) }
+  if (!route.body || route.audited) return carryOut(app, route, call)
+  const { method, path } = route
+  const asked = { action: `${method.toUpperCase()} ${path}`, where: { params: request.params }, body: read.sent }
+  const begun = await auditRequest({ ...app, redis: app.ask }, request, asked, call.text)
+  const answered = await carryOut(app, route, call)
+  const isRefused = answered.status >= 400 && answered.status < 500
+  await (isRefused ? begun.cancel() : begun.end(String(answered.status)))
+  return answered
+}
+
+async function carryOut(app: ApiApp, route: Route, call: Call): Promise<Answer> {
   const status = route.status ?? 200
   try {
     const reply = await route.handle(app, call)
@@ -118,7 +136,8 @@ async function answer(app: ApiApp, route: Route, request: Request): Promise<Answ
 
 const nothing = z.object({})
 
-function readCall(route: Route, request: Request): Call | Problem {
+/** @returns also the body as JSON, whatever the route makes of it */
+function readCall(route: Route, request: Request): (Omit<Call, 'has'> & { sent?: unknown }) | Problem {
   const params = (route.params ?? nothing).safeParse(request.params)
   if (!params.success) return unprocessable(params.error)
   const query = (route.query ?? nothing).safeParse(request.query)
@@ -128,10 +147,10 @@ function readCall(route: Route, request: Request): Call | Problem {
   const call = { params: params.data, query: query.data, text, header }
   if (!route.body) return { ...call, body: undefined }
   const body = parseBody(route.body, text)
-  return 'title' in body ? body : { ...call, body: body.data }
+  return 'title' in body ? body : { ...call, body: body.data, sent: body.sent }
 }
 
-function parseBody(schema: z.ZodType, text: string): { data: unknown } | Problem {
+function parseBody(schema: z.ZodType, text: string): { data: unknown; sent: unknown } | Problem {
   let sent: unknown
   try {
     sent = JSON.parse(text)
@@ -139,7 +158,7 @@ function parseBody(schema: z.ZodType, text: string): { data: unknown } | Problem
     return problemOf(400, 'The body is not JSON.')
   }
   const parsed = schema.safeParse(sent)
-  return parsed.success ? { data: parsed.data } : unprocessable(parsed.error)
+  return parsed.success ? { data: parsed.data, sent } : unprocessable(parsed.error)
 }
 
 function isSpecial(reply: unknown): reply is Special {

@@ -11,13 +11,14 @@ import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
 import { closeConnections, drained } from './drain.ts'
 import { failure } from './failure.ts'
-import { jsonOnly, openGuard } from './guard.ts'
+import { type Guard, jsonOnly, openGuard } from './guard.ts'
 import { listening, type Port } from './listen.ts'
 import { type Live, openLive } from './live.ts'
 import { openMetrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
+import { openOutbox } from './outbox.ts'
 import { problemOf, sendProblem } from './problem.ts'
-import { type ApiApp, handler, isGuarded, type Route } from './route.ts'
+import { type ApiApp, handler, type Route, rightOf } from './route.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
 import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
@@ -68,12 +69,13 @@ export interface AdminPart {
   router(queues: Queues, basePath: string): Promise<Router>
 }
 
-/** @throws OrdersError ORD_PORT_TAKEN; ORD_CONFIG when it would be open to others without a token */
+/** @throws OrdersError ORD_PORT_TAKEN */
 export async function openApi(app: App, adminParts: readonly AdminPart[] = []): Promise<Server> {
   const guard = openGuard(app)
-  const server = await openServer(app, 'API_PORT', app.config.apiPort, (api, live) => {
+  const server = await openServer(app, 'API_PORT', app.config.apiPort, guard, (api, live) => {
     const document = openApiDocument(routes)
     const web = Router()
+    web.use(guard.host)
     web.use(cors(app.config.apiCorsOrigins ?? []))
     web.use(dashboard())
     web.use(docs())
@@ -85,20 +87,22 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
     for (const { path, router } of adminParts)
       web.use(
         path,
-        guard,
+        ...guard.for('admin'),
         auditWrites({ ...api, redis: api.ask }),
         atFirstRequest(() => router(api.queues, app.config.apiBasePath)),
       )
     for (const route of routes) {
-      const before = isGuarded(route) ? [guard] : []
+      const before = [...guard.for(rightOf(route))]
       if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
-      web[route.method](expressPath(route.path), ...before, handler(api, route))
+      web[route.method](expressPath(route.path), ...before, handler(api, route, guard.isOpen))
     }
     return web
   })
   if (app.config.adminToken === undefined) {
     app.telemetry.emit('unguarded', {
-      note: 'ADMIN_TOKEN is not set: admin and writing routes answer on loopback only.',
+      note: app.trustsThisMachine
+        ? 'ADMIN_TOKEN is not set: requests of this machine may write; set it where a proxy stands in front.'
+        : 'ADMIN_TOKEN is not set: nobody may write or see the admin part; set one of 16 characters or more.',
     })
   }
   return server
@@ -118,7 +122,7 @@ const bodyLimit = '1mb'
 
 /** Health and metrics alone, for processes without the API. */
 export async function openHealth(app: App): Promise<Server> {
-  return openServer(app, 'METRICS_PORT', app.config.metricsPort ?? 0, (api) => {
+  return openServer(app, 'METRICS_PORT', app.config.metricsPort ?? 0, openGuard(app), (api) => {
     const web = Router()
     for (const route of health) web[route.method](expressPath(route.path), handler(api, route))
     web.get('/metrics', openMetrics(api, { whole: false }))
@@ -128,7 +132,13 @@ export async function openHealth(app: App): Promise<Server> {
 
 type Build = (api: ApiApp, live: Live) => Router
 
-async function openServer(app: App, variable: Port['variable'], port: number, build: Build): Promise<Server> {
+async function openServer(
+  app: App,
+  variable: Port['variable'],
+  port: number,
+  guard: Guard,
+  build: Build,
+): Promise<Server> {
   await using stack = new AsyncDisposableStack()
   const ask = await openRedis(app.config, 'ask', app.telemetry)
   stack.defer(() => closeRedis(ask))
@@ -142,12 +152,12 @@ async function openServer(app: App, variable: Port['variable'], port: number, bu
   )
   web.use(closeConnections(app))
   const queues = stack.use(openQueues(ask))
-  const live = openLive({ ...app, redis: ask })
-  const built = build({ ...app, ask, queues, snapshot: live.snapshot }, live)
+  const live = openLive({ ...app, redis: ask }, (request) => guard.isOpen(request, 'orders'))
+  const built = build({ ...app, ask, queues, outbox: openOutbox(), snapshot: live.snapshot }, live)
   web.use(built)
   if (app.config.apiBasePath) web.use(app.config.apiBasePath, built)
   web.use(notFound(app), failed(app))
-  const server = web.listen(port, app.config.apiHost)
+  const server = web.listen(port, app.config.apiHost).setTimeout(stuckMs)
   const url = await listening(server, app.config, { variable, port })
   const drain = drained(app)
   stack.defer(async () => {
@@ -164,6 +174,9 @@ async function openServer(app: App, variable: Port['variable'], port: number, bu
   const closing = stack.move()
   return { url, [Symbol.asyncDispose]: () => closing.disposeAsync() }
 }
+
+/** A connection on which nothing has moved for so long is cut: a reader that takes nothing holds what it was sent. */
+const stuckMs = 60_000
 
 /** What a stop leaves requests in hand. */
 const lastRequestMs = 1_000

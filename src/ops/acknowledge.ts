@@ -1,7 +1,7 @@
 import type { App } from '../app.ts'
+import { audited } from '../audit-log.ts'
 import { forgetIncidents, type OpenIncident, readIncidents } from '../incidents.ts'
 import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from '../stages/ledger-lines.ts'
-import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { printable } from './printable.ts'
 
@@ -16,19 +16,20 @@ export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknow
   const incidents = await readIncidents(app.redis)
   const ledger = await lossesOf(app, signal)
   const by = operatingUser()
-  for (const { text: what, ts } of incidents) {
-    await recordAction(app, { action: 'orders verify --acknowledge', by, what: JSON.stringify({ ts, what }) })
-  }
+  const acknowledged = (what: object) => ({
+    action: 'orders verify --acknowledge',
+    by,
+    what: JSON.stringify(what),
+  })
   for (const loss of ledger) {
-    await recordAction(app, {
-      action: 'orders verify --acknowledge',
-      by,
-      what: JSON.stringify({ what: lossText(loss) }),
-    })
     const keys = app.partitions.find(({ partition }) => partition === loss.partition)
-    if (keys) await acceptLoss({ ...app, keys }, loss)
+    const accept = async () => keys && acceptLoss({ ...app, keys }, loss)
+    await audited(app, acknowledged({ what: lossText(loss) }), accept)
   }
-  await forgetIncidents(app.redis, incidents)
+  for (const incident of incidents) {
+    const { text: what, ts } = incident
+    await audited(app, acknowledged({ ts, what }), () => forgetIncidents(app.redis, [incident]))
+  }
   return { incidents, ledger }
 }
 

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import { type AuditEntry, readAudit } from '../steering.ts'
+import { type AuditEntry, parseWhat, readAudit } from '../audit-log.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { openApp } from './open.ts'
 import { printable } from './printable.ts'
@@ -24,7 +24,9 @@ export const auditCommand = defineCommand({
   run: async ({ config, options: { limit, json }, print }) => {
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     const entries = await readAudit(app.redis, app.control, { limit })
-    const lines = json ? entries.map((entry) => JSON.stringify(entry)) : auditLines(entries)
+    const lines = json
+      ? entries.map((entry) => JSON.stringify({ ...entry, what: parseWhat(entry.what) }))
+      : auditLines(entries)
     for (const line of lines) print(line)
   },
 })
@@ -33,7 +35,8 @@ function auditLines(entries: readonly AuditEntry[]): string[] {
   if (entries.length === 0) return ['Nothing was done as an admin yet.']
   const width = (name: 'by' | 'action'): number => Math.max(...entries.map((entry) => entry[name].length))
   const [byWidth, actionWidth] = [width('by'), width('action')]
-  return entries.map(({ ts, by, action, what }) =>
-    printable(`${ts}  ${by.padEnd(byWidth)}  ${action.padEnd(actionWidth)}  ${what}`),
-  )
+  return entries.map(({ ts, by, action, what, outcome }) => {
+    const ended = /^(done|2\d\d|)$/.test(outcome) ? '' : `  (${outcome === 'begun' ? 'begun, not ended' : outcome})`
+    return printable(`${ts}  ${by.padEnd(byWidth)}  ${action.padEnd(actionWidth)}  ${what}${ended}`)
+  })
 }

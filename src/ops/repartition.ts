@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { failure } from '../api/failure.ts'
 import type { App } from '../app.ts'
+import { audited } from '../audit-log.ts'
 import { OrdersError } from '../errors.ts'
 import { openDurability } from '../ingest/durable.ts'
 import { makeControlKeys, makePartitions } from '../keys.ts'
@@ -12,7 +13,6 @@ import { clearOld, type Move, moveLedger, moveOutcomes, moveUsers, sumUsers, wri
 import { buildInvalid, lengthsOf, swapInvalid } from '../stages/move-invalid.ts'
 import { writeRemembered } from '../stages/move-remembered.ts'
 import type { Sum } from '../stages/tail.ts'
-import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { holdLock, type Lock } from './lock.ts'
@@ -164,9 +164,9 @@ async function repartition(run: Run, begun: Repartition, signal: AbortSignal): P
     if (wrong.length > 0 && !force) throw notRight(wrong, 'end it as it is with --force, and mend them then')
     await clearOld(move)
     await alive()
-    await switchOver(redis, state)
     const what = JSON.stringify({ from: state.from, to: state.to, differences: wrong })
-    await recordAction(after, { action: 'orders repartition', by: operatingUser(), what })
+    const action = { action: 'orders repartition', by: operatingUser(), what }
+    await audited(after, action, () => switchOver(redis, state))
     print(wrong.length === 0 ? 'All is moved and right.' : 'All is moved; the books are not right: see orders verify.')
   }
   await sleep(noticedMs) // who goes by the old partitions is not to go on with them for a moment

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { audited } from '../audit-log.ts'
 import { OrdersError } from '../errors.ts'
 import { rejectCodes } from '../messages.ts'
 import { newJobId, openQueues, progress, type Queues, type ReplayResult, readJob, replayResult } from '../queues.ts'
 import { unlessForbidden } from '../redis-rights.ts'
 import { countInvalid, newestId } from '../stages/invalid-read.ts'
-import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { openApp } from './open.ts'
@@ -39,9 +39,8 @@ export const replayCommand = defineCommand({
     const total = Math.min(limit, await countInvalid(app.redis, app.partitions, { code: options.code, until }))
     const jobId = newJobId('replay', randomUUID())
     const data = { limit, code: options.code, dryRun: options['dry-run'], until }
-    await queues.replay.add('replay', data, { jobId })
-    const what = JSON.stringify({ ...data, job: jobId })
-    await recordAction(app, { action: 'orders replay', by: operatingUser(), what })
+    const action = { action: 'orders replay', by: operatingUser(), what: JSON.stringify({ ...data, job: jobId }) }
+    await audited(app, action, () => queues.replay.add('replay', data, { jobId }))
     print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if ((await unlessForbidden(queues.replay.getWorkersCount())) === 0)
       print('No jobs process runs: the job waits for one (npx orders run jobs).')

@@ -37,7 +37,7 @@ export async function start(
   await using app = await openOnceUp(local.config, roleNames, signal)
   const stop = new AbortController()
   const up = apiUrlWhenStarted(app)
-  const running = runRoles(app, roleNames, AbortSignal.any([signal, stop.signal]))
+  const running = runRoles({ ...app, trustsThisMachine: true }, roleNames, AbortSignal.any([signal, stop.signal]))
   try {
     await Promise.race([running, up.then((apiUrl) => whileRunning({ app, apiUrl, notes: local.notes }))])
   } catch (error) {
@@ -81,12 +81,15 @@ export const startCommand = defineCommand({
   },
 })
 
-export function banner({ apiUrl, notes }: Started): string {
+export function banner({ app, apiUrl, notes }: Started): string {
+  const writers = app.config.adminToken === undefined ? [writersNote] : []
   const urls = [
     `Live   ${apiUrl}/`,
     `API    ${apiUrl}/stats/global`,
     `Docs   ${apiUrl}/docs`,
     `Queues ${apiUrl}/admin/queues`,
   ]
-  return [...urls, ...notes, 'Ctrl-C stops.'].join('\n')
+  return [...urls, ...notes, ...writers, 'Ctrl-C stops.'].join('\n')
 }
+
+const writersNote = 'Writes come from this machine only: set ADMIN_TOKEN before a proxy stands in front.'

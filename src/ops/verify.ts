@@ -1,5 +1,6 @@
 import { failure } from '../api/failure.ts'
 import type { App } from '../app.ts'
+import { audited } from '../audit-log.ts'
 import { OrdersError } from '../errors.ts'
 import { type OpenIncident, readIncidents } from '../incidents.ts'
 import { audit } from '../stages/audit.ts'
@@ -9,7 +10,6 @@ import { type LedgerLoss, lossText } from '../stages/ledger-lines.ts'
 import { type Repaired, repair } from '../stages/repair.ts'
 import type { Sum } from '../stages/tail.ts'
 import { type WrittenOff, writeOff } from '../stages/write-off.ts'
-import { recordAction } from '../steering.ts'
 import { type Acknowledged, acknowledge, acknowledgedLines, lossesOf } from './acknowledge.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag } from './command.ts'
@@ -42,7 +42,14 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
   const found = await examine(app, depth.deep || depth.repair, signal)
   if (!depth.repair || !found.audit || found.audit.verdict === 'right') return found
   if (!depth.force) refuseToSpoil(found.books, found.audit)
-  const repaired = { ...(await repair(app, signal)), found: found.audit }
+  const action = { action: 'orders verify --repair', by: operatingUser(), what: '{}' }
+  const did = await audited(
+    app,
+    action,
+    () => repair(app, signal),
+    (done) => JSON.stringify(done, jsonValue),
+  )
+  const repaired = { ...did, found: found.audit }
   return { ...(await examine(app, true, signal)), repaired }
 }
 
@@ -214,11 +221,6 @@ export const verifyCommand = defineCommand({
       if (failure(error).status !== 503) throw error
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })
     })
-    if (verification.repaired) {
-      const { found: _, ...what } = verification.repaired
-      const action = { action: 'orders verify --repair', by: operatingUser(), what: JSON.stringify(what, jsonValue) }
-      await recordAction(app, action)
-    }
     const all = { ...verification, ...(acknowledged && { acknowledged }) }
     print(json ? JSON.stringify(all, jsonValue) : verificationLines(all).join('\n'))
     if (all.verdict !== 'right' || all.incidents.length > 0) process.exitCode = 1
@@ -227,10 +229,10 @@ export const verifyCommand = defineCommand({
 
 async function writeOffAndVerify(app: App, options: Depth & WriteOff, signal: AbortSignal): Promise<Verification> {
   if (!options['write-off']) return verify(app, options, signal)
-  const orders = await writeOff(app, options.yes ? 'write' : 'plan')
+  let orders = await writeOff(app, 'plan')
   if (options.yes && Object.keys(orders).length > 0) {
     const action = { action: 'orders verify --write-off', by: operatingUser(), what: JSON.stringify(orders) }
-    await recordAction(app, action)
+    orders = await audited(app, action, () => writeOff(app, 'write'), JSON.stringify)
   }
   return { ...(await verify(app, options, signal)), writtenOff: { booked: options.yes, orders } }
 }

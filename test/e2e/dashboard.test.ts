@@ -10,7 +10,7 @@ import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireChromium, requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
-import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
+import { adminToken, type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 const stages = ['validate', 'aggregate', 'leaderboard']
 const everything = ['run', 'bridge', ...stages, 'jobs', 'api']
@@ -36,6 +36,7 @@ async function open(redisUrl: string, more: Env = {}): Promise<Opened> {
   const url = await line.apiUrl()
   const browser = stack.use(await launch())
   const page = await browser.newPage()
+  await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
   const [told, asked] = [complaints(page), requestsElsewhere(page, loopback)]
   const opened = stack.move()
   return {

@@ -8,6 +8,7 @@ import { sampleOrders } from '../../src/ops/orderbook.ts'
 import { randomOf } from '../chaos/random.ts'
 import type { Strike } from '../support/crash.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
+import { writing } from '../support/jobs.ts'
 import { removeOnExit } from '../support/on-exit.ts'
 import { Oracle } from '../support/oracle.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
@@ -113,14 +114,15 @@ async function discard(url: string, oracle: Oracle): Promise<string> {
   }[]
   const { id = '', order } = found[0] ?? {}
   const body = JSON.stringify({ reason: 'a test order' })
-  const headers = { 'content-type': 'application/json' }
+  const headers = writing
   const { status } = await fetch(`${url}/orders/invalid/${id}`, { method: 'DELETE', headers, body })
   expect(status).toBe(200)
   oracle.codes.set('bad-value', (oracle.codes.get('bad-value') ?? 0) - 1)
   return `/orders/${encodeURIComponent(order?.user_id ?? '')}/${encodeURIComponent(order?.order_id ?? '')}/trace`
 }
 
-const read = async (url: string, path: string): Promise<unknown> => (await fetch(`${url}${path}`)).json()
+const read = async (url: string, path: string): Promise<unknown> =>
+  (await fetch(`${url}${path}`, { headers: writing })).json()
 const invalidOf = (url: string): Promise<unknown> => read(url, '/orders/invalid?limit=1000')
 
 test.for([
@@ -219,7 +221,7 @@ test('what others have paused stays paused; what was killed before it moved anyt
   const url = await all.apiUrl()
   const oracle = new Oracle()
   await feed(env, url, oracle, more(50, 30))
-  const headers = { 'content-type': 'application/json', 'x-operator': 'ann' }
+  const headers = { ...writing, 'x-operator': 'ann' }
   await fetch(`${url}/admin/pause/leaderboard`, { method: 'POST', headers, body: '{}' })
   const steered = async (at: string) => {
     const { parts } = (await read(at, '/admin/steering')) as { parts: { part: string; paused: boolean; by?: string }[] }

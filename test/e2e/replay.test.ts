@@ -8,7 +8,7 @@ import { runStage } from '../../src/stages/run.ts'
 import type { Stage } from '../../src/stages/stage.ts'
 import { validate } from '../../src/stages/validate.ts'
 import { rejectByBug } from '../support/broken-release.ts'
-import { ended, send } from '../support/jobs.ts'
+import { ended, send, writing } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
 import { requireRealRedis } from '../support/requires.ts'
@@ -124,6 +124,7 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   await second.started()
   const retried = await fetch(`${url}/admin/queues/api/queues/replay/${stuck.body['job_id']}/retry`, {
     method: 'PUT',
+    headers: writing,
   })
   expect(retried.status).toBe(204)
   expect(await ended(url, stuck.body['job_id'])).toMatchObject({

@@ -1,6 +1,7 @@
 import { expect, type TestContext, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { openApp } from '../../src/ops/open.ts'
+import { writing } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
 import { type Sentinels, spawnSentinels } from '../support/redis-sentinels.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
@@ -77,7 +78,7 @@ test('through a planned failover and the death of a master work goes on by itsel
   }
   const retried = await fetch(`${url}/orders/replay`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-operator': 'ann' },
+    headers: { ...writing, 'x-operator': 'ann' },
     body: '{"limit":1}',
   })
   expect(retried.status).toBe(202) // BullMQ's connections are open
@@ -101,7 +102,7 @@ test('through a planned failover and the death of a master work goes on by itsel
 
   const again = await fetch(`${url}/orders/replay`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-operator': 'ann' },
+    headers: { ...writing, 'x-operator': 'ann' },
     body: '{"limit":1}',
   })
   const { job_id } = (await again.json()) as { job_id: string }

@@ -83,8 +83,8 @@ async function expectExact(redis: Redis, oracle: Oracle): Promise<void> {
 
 async function audited(env: Env): Promise<string[]> {
   const lines = (await ok(env, 'audit', '--json', '--limit', '100')).trim().split('\n')
-  const entries = lines.map((line) => JSON.parse(line) as { action: string; what: string })
-  return entries.map(({ action, what }) => `${action} ${what}`).reverse()
+  const entries = lines.map((line) => JSON.parse(line) as { action: string; what: unknown })
+  return entries.map(({ action, what }) => `${action} ${JSON.stringify(what)}`).reverse()
 }
 
 test('a paused stage reads nothing in any process, also after kill -9 and a restart; then all is exact', async (context) => {

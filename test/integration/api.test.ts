@@ -179,13 +179,13 @@ test('the OpenAPI document is 3.1 and has each route with its parameters and err
   expect(Object.keys(document.paths)).toEqual([...new Set(routes.map(({ path }) => path))])
   for (const { method, path, body } of routes) {
     const responses = Object.keys(document.paths[path]?.[method]?.responses ?? {})
-    const errors = body ? ['400', '401', '403', '413', '415', '422', '429', '500', '503'] : ['422', '500', '503']
+    const errors = body ? ['400', '401', '403', '413', '415', '422', '429', '500', '503'] : ['403', '422', '500', '503']
     expect([method, path, responses]).toEqual([method, path, expect.arrayContaining(errors)])
   }
   const top = document.paths['/stats/top-users']?.['get']
   expect(top?.parameters?.map(({ name }) => name)).toEqual(['by', 'n', 'offset', 'after'])
   expect(top?.parameters?.[1]?.schema).toMatchObject({ type: 'integer', minimum: 1, maximum: 100, default: 10 })
-  expect(Object.keys(top?.responses ?? {})).toEqual(['200', '422', '500', '503'])
+  expect(Object.keys(top?.responses ?? {})).toEqual(['200', '403', '422', '500', '503'])
 })
 
 test('the documentation page and all it loads come from here', async () => {

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { mostViewers } from '../../src/api/live.ts'
+import { maxViewersPerClient, mostViewers } from '../../src/api/live.ts'
 import { openApi, type Server } from '../../src/api/server.ts'
 import type { Snapshot } from '../../src/api/snapshot.ts'
 import { readConfig } from '../../src/config.ts'
@@ -96,7 +98,7 @@ test('a viewer who takes nothing holds up nobody, and gets a whole snapshot when
   for (let i = 0; i < 10; i++) await own.redis.zadd('leaderboard:spend', i, `${i}`.padEnd(400_000, 'x'))
   const { hostname, port } = new URL(api.url)
   const slow = connect(Number(port), hostname)
-  slow.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
+  slow.write('GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n')
   slow.pause()
   await using quick = viewer(api.url)
   await more(quick, 8)
@@ -119,36 +121,51 @@ function snapshotIn(look: Look | undefined): Snapshot {
   throw new Error(`no snapshot: ${JSON.stringify(look)}`)
 }
 
-test('beyond the most viewers there is a 503, until one leaves; the events name themselves', async () => {
+/** The answer to a viewer at an address of this machine; whoever opens it closes it. */
+async function look(url: string, localAddress: string): Promise<IncomingMessage & AsyncDisposable> {
+  const request = httpRequest(`${url}/live`, { localAddress, agent: false }).end()
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  const close = async (): Promise<void> => void response.on('error', () => {}).destroy()
+  return Object.assign(response, { [Symbol.asyncDispose]: close })
+}
+
+test('a client has half of the viewers at most, and beyond all of them there is a 503, until one leaves', async () => {
   await using world = await emptyRedis()
   await using api = await apiOn(world.redis, world.url)
   await using crowd = new AsyncDisposableStack()
-  const leavers = Array.from({ length: mostViewers }, () => new AbortController())
-  crowd.defer(() => {
-    for (const leaver of leavers) leaver.abort()
+  const clients = mostViewers / maxViewersPerClient
+  for (let client = 1; client <= clients; client++) {
+    const address = `127.0.1.${client}`
+    const own = await Promise.all(Array.from({ length: maxViewersPerClient }, () => look(api.url, address)))
+    for (const viewer of own) crowd.use(viewer)
+    expect(new Set(own.map(({ statusCode }) => statusCode))).toEqual(new Set([200]))
+    if (client === clients) break
+    await using beyond = await look(api.url, address)
+    expect([beyond.statusCode, beyond.headers['content-type']]).toEqual([
+      429,
+      'application/problem+json; charset=utf-8',
+    ])
+  }
+  await using full = await look(api.url, '127.0.1.9')
+  expect(full.statusCode).toBe(503)
+  await crowd.disposeAsync()
+  await until('a free place', async () => {
+    await using viewer = await look(api.url, '127.0.1.9')
+    return viewer.statusCode === 200
   })
-  const streams = await Promise.all(leavers.map(({ signal }) => fetch(`${api.url}/live`, { signal })))
-  expect(new Set(streams.map(({ status }) => status))).toEqual(new Set([200]))
-  expect(streams[0]?.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
-  const refused = await fetch(`${api.url}/live`)
-  expect([refused.status, refused.headers.get('content-type')]).toEqual([
-    503,
-    'application/problem+json; charset=utf-8',
-  ])
-  expect((await refused.json()) as object).toMatchObject({ title: 'Service Unavailable' })
+})
+
+test('the events name themselves', async () => {
+  await using world = await emptyRedis()
+  await using api = await apiOn(world.redis, world.url)
+  await using viewer = await look(api.url, '127.0.0.1')
+  expect(viewer.headers['content-type']).toBe('text/event-stream; charset=utf-8')
   let begin = ''
-  for await (const chunk of streams[0]?.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+  for await (const chunk of viewer.setEncoding('utf8')) {
     begin += chunk
     if (begin.includes('data: ')) break
   }
   expect(begin).toMatch(/^retry: 1000\n\nevent: snapshot\ndata: \{"at":/)
-  leavers[1]?.abort()
-  await until('a free place', async () => {
-    const stop = new AbortController()
-    const { status } = await fetch(`${api.url}/live`, { signal: stop.signal })
-    stop.abort()
-    return status === 200
-  })
 })
 
 test('a key of another type hides what it holds and nothing else', async (context) => {

@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { openApi } from '../../src/api/server.ts'
+import { readAudit } from '../../src/audit-log.ts'
 import { readConfig } from '../../src/config.ts'
-import { readAudit } from '../../src/steering.ts'
 import { appOn, emptyRedis } from '../support/world.ts'
 
 /** Sends a request byte for byte: clients of Node encode headers by themselves. */

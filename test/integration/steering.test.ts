@@ -1,13 +1,17 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { openApi, type Server } from '../../src/api/server.ts'
 import type { Partition } from '../../src/app.ts'
+import { beginAction, audited as carryOut, readAudit } from '../../src/audit-log.ts'
 import { readConfig } from '../../src/config.ts'
 import { board } from '../../src/ops/board.ts'
 import { openSteering } from '../../src/ops/steer.ts'
 import { type Loop, supervise } from '../../src/ops/supervise.ts'
-import { pausePart, readAudit, readSteering, recordAction, resumePart } from '../../src/steering.ts'
+import { pausePart, readSteering, resumePart } from '../../src/steering.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { send } from '../support/jobs.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
@@ -20,11 +24,11 @@ const bob = { by: 'bob' }
 
 type Told = [event: string, fields: Record<string, unknown>][]
 
-/** What this app tells, but for requests. */
-function told(app: Partition): Told {
+/** What this app tells, but for requests and the audit. */
+function told(app: Partition, besides = ['request', 'audited']): Told {
   const events: Told = []
   app.telemetry.listen((event, fields) => {
-    if (event !== 'request') events.push([event, fields as Record<string, unknown>])
+    if (!besides.includes(event)) events.push([event, fields as Record<string, unknown>])
   })
   return events
 }
@@ -117,9 +121,9 @@ test('an audit that cannot be written undoes nothing and fails nothing; it is to
   expect(await pausePart(app, 'aggregate', ann)).toMatchObject({ changed: true })
   expect(await readSteering(redis, app.control)).toMatchObject({ aggregate: { by: 'ann' } })
   expect((await send(`${url}/orders/replay`, 'POST', {})).status).toBe(202)
-  await recordAction(app, { action: 'orders replay', by: 'ann', what: '{}' })
+  await carryOut(app, { action: 'orders replay', by: 'ann', what: '{}' }, async () => {})
   expect(events.filter(([event]) => event === 'auditFailed')).toEqual(
-    ['pause', 'POST /orders/replay', 'orders replay'].map((action) => [
+    ['pause', ...Array(2).fill('POST /orders/replay'), ...Array(2).fill('orders replay')].map((action) => [
       'auditFailed',
       { action, error: expect.stringContaining('WRONGTYPE') },
     ]),
@@ -150,28 +154,124 @@ test('what somebody wrote there by hand pauses too, and can be resumed', async (
   expect(Object.keys(await readSteering(redis, app.control)).sort()).toEqual(['bridge', 'cook'])
 })
 
-test('the audit keeps the last ten thousand or so, and is read page by page', async (context) => {
+test('one who does much pushes out entries of their own only, and the audit is read page by page', async (context) => {
   requireRealRedis(context)
   await using server = await open()
   const { app, redis, url } = server
-  for (let from = 0; from < 12_000; from += 1_000) {
-    const some = Array.from({ length: 1_000 }, (_, at) => ({
-      action: 'orders replay',
-      by: 'ann',
-      what: `${from + at}`,
-    }))
-    await Promise.all(some.map((action) => recordAction(app, action)))
+  await pausePart(app, 'bridge', bob)
+  const began = await beginAction(app, { action: 'orders replay', by: 'carol', what: '{}' })
+  for (let from = 0; from < 5_200; from += 400) {
+    const some = Array.from({ length: 400 }, (_, at) => ({ action: 'pause', by: 'ann', what: `${from + at}` }))
+    await Promise.all(some.map((action) => carryOut(app, action, async () => {})))
   }
-  const kept = await redis.xlen(app.control.audit)
-  expect(kept).toBeGreaterThanOrEqual(10_000)
-  expect(kept).toBeLessThan(10_200) // it is trimmed by whole nodes of a hundred
-  const page = async (query: string): Promise<{ id: string; what: string }[]> =>
-    (await get(`${url}/admin/audit?${query}`)).body as { id: string; what: string }[]
+  await began.end('done')
+  expect(await redis.xlen(app.control.audit)).toBe(5_002)
+  expect(await redis.zcard(app.control.auditActors)).toBe(5_002)
+  const entries = await readAudit(redis, app.control, { limit: 6_000 })
+  expect(entries.at(-1)).toMatchObject({ by: 'bob', action: 'pause' })
+  expect(entries[0]).toMatchObject({ by: 'carol', outcome: 'done' })
+  expect(entries.filter(({ by }) => by === 'ann')).toHaveLength(5_000)
+  const page = async (query: string): Promise<{ id: string; what: number }[]> =>
+    (await get(`${url}/admin/audit?${query}`)).body as { id: string; what: number }[]
   const first = await page('limit=3')
-  expect(first.map(({ what }) => what)).toEqual(['11999', '11998', '11997'])
-  expect((await page(`limit=2&before=${first[2]?.id}`)).map(({ what }) => what)).toEqual(['11996', '11995'])
+  expect(first.map(({ id }) => id)).toEqual(entries.slice(0, 3).map(({ id }) => id))
+  expect((await page(`limit=2&before=${first[2]?.id}`)).map(({ id }) => id)).toEqual(
+    entries.slice(3, 5).map(({ id }) => id),
+  )
+  expect(await page('before=0-0')).toEqual([])
   expect((await get(`${url}/admin/audit?limit=0`)).status).toBe(422)
   expect((await get(`${url}/admin/audit?before=x`)).status).toBe(422)
+})
+
+test('what is older than its days or beyond the number of all goes, the oldest first', async () => {
+  await using world = await emptyRedis()
+  const { redis, control, telemetry } = appOn(world.redis)
+  const day = 86_400_000
+  const now = Date.now()
+  for (const days of [500, 401, 399])
+    await redis.xadd(control.audit, `${now - days * day}-0`, 'action', 'old', 'by', 'x', 'what', '')
+  await carryOut({ redis, control, telemetry }, { action: 'new', by: 'ann', what: '{}' }, async () => {})
+  const entries = await readAudit(redis, control, { limit: 10 })
+  expect(entries.map(({ action, ts }) => [action, Math.floor((now + 60_000 - Date.parse(ts)) / day)])).toEqual([
+    ['new', 0],
+    ['old', 399],
+  ])
+})
+
+test('an action is in the audit and in the log before it is carried out', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  const events = told(app, [])
+  const during = await carryOut(app, { action: 'orders replay', by: 'ann', what: '{"limit":1}' }, () =>
+    readAudit(app.redis, app.control, { limit: 10 }),
+  )
+  expect(during).toMatchObject([{ action: 'orders replay', by: 'ann', what: '{"limit":1}', outcome: 'begun' }])
+  const failing = carryOut(app, { action: 'orders verify', by: 'ann', what: '{}' }, () =>
+    Promise.reject(new Error('no')),
+  )
+  await expect(failing).rejects.toThrow('no')
+  const after = await readAudit(app.redis, app.control, { limit: 10 })
+  expect(after.map(({ action, outcome }) => [action, outcome])).toEqual([
+    ['orders verify', 'failed: no'],
+    ['orders replay', 'done'],
+  ])
+  expect(events.map(([event, { action, outcome }]) => [event, action, outcome])).toEqual([
+    ['audited', 'orders replay', 'begun'],
+    ['audited', 'orders replay', 'done'],
+    ['audited', 'orders verify', 'begun'],
+    ['audited', 'orders verify', 'failed: no'],
+  ])
+})
+
+test('a write in Bull Board whose client leaves at once is in the audit all the same', async (context) => {
+  requireRealRedis(context)
+  await using server = await open()
+  const { app, redis, url } = server
+  const { hostname, port } = new URL(url)
+  const writes = 20
+  for (let at = 0; at < writes; at++) {
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => {})
+    const path = `/admin/queues/api/queues/replay/${at % 2 === 0 ? 'pause' : 'resume'}`
+    const request = `PUT ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n`
+    socket.write(request, () => socket.destroy())
+    await once(socket, 'close')
+  }
+  /** BullMQ's own record of what took effect. */
+  const effects = async (): Promise<number> => {
+    const events = await redis.xrange('{jobs}:replay:events', '-', '+')
+    return events.filter(([, fields]) => /paused|resumed/.test(String(fields))).length
+  }
+  await until('an entry for each that took effect', async () => {
+    const entries = await readAudit(redis, app.control, { limit: 100 })
+    const done = await effects()
+    return done > 0 && entries.length === done && entries.every(({ outcome }) => outcome !== 'begun')
+  })
+  const entries = await readAudit(redis, app.control, { limit: 100 })
+  expect(new Set(entries.map(({ action }) => action))).toEqual(new Set(['PUT /admin/queues']))
+})
+
+test('blanks and long fields before what matters hide nothing', async () => {
+  await using server = await open()
+  const { app, redis, url } = server
+  const all = told(app, [])
+  const long = 'x'.repeat(5_000)
+  const fields = { aa: long, ...Object.fromEntries(Array.from({ length: 90 }, (_, at) => [`b${at}`, long])) }
+  const text = `${' '.repeat(3_000)}${JSON.stringify({ ...fields, limit: 1, ids: ['1-0'], code: 'conflict' })}`
+  expect((await send(`${url}/orders/replay`, 'POST', text)).status).toBe(422) // it knows no such fields
+  const order = { ...fields, user_id: 'u1', order_id: 'o1', order_value: 1 }
+  const whole = { items: [], order_timestamp: '2026-11-23T10:00:00Z', shipping_address: 'a', payment_method: 'b' }
+  const sent = `${' '.repeat(3_000)}${JSON.stringify({ ...order, ...whole, order_value: 0 })}`
+  expect((await send(`${url}/orders/reprocess`, 'POST', sent)).status).toBe(202)
+  const [{ what = '' } = {}] = await readAudit(redis, app.control, { limit: 1 })
+  expect(what.length).toBeLessThan(4_000)
+  expect(JSON.parse(what)).toMatchObject({
+    body: { user_id: 'u1', order_id: 'o1', order_value: 0 },
+    sha256: createHash('sha256').update(sent).digest('hex'),
+  })
+  const logged = all.flatMap(([event, fields]) => (event === 'audited' ? JSON.stringify(fields) : []))
+  expect(logged.join()).toContain('u1')
+  expect(logged.join()).not.toContain('xxx') // whole orders have no place in a log
 })
 
 test('the routes pause, resume and drain, and say what came of it', async () => {
@@ -235,20 +335,20 @@ test('the routes pause, resume and drain, and say what came of it', async () => 
 })
 
 test('steering and the audit are guarded; what is paused may be read by who reads the numbers', async () => {
-  await using server = await open({ ADMIN_TOKEN: 'secret' })
+  await using server = await open({ ADMIN_TOKEN: 'a-secret-of-this-test' })
   const { app, url } = server
   for (const route of ['pause/bridge', 'resume/bridge', 'drain']) {
     expect([route, (await send(`${url}/admin/${route}`, 'POST', {})).status]).toEqual([route, 401])
   }
   expect((await get(`${url}/admin/audit`)).status).toBe(401)
   expect((await get(`${url}/admin/steering`)).status).toBe(200)
-  const basic = `Basic ${Buffer.from('carol:secret').toString('base64')}`
+  const basic = `Basic ${Buffer.from('carol:a-secret-of-this-test').toString('base64')}`
   expect((await send(`${url}/admin/pause/bridge`, 'POST', {}, { authorization: basic })).status).toBe(200)
   const cross = { authorization: basic, origin: 'https://evil.example' }
   expect((await send(`${url}/admin/resume/bridge`, 'POST', {}, cross)).status).toBe(403)
-  expect(await get(`${url}/admin/audit`, { authorization: 'Bearer secret' })).toMatchObject({
+  expect(await get(`${url}/admin/audit`, { authorization: 'Bearer a-secret-of-this-test' })).toMatchObject({
     status: 200,
-    body: [{ action: 'pause', by: 'carol', what: '{"part":"bridge"}' }],
+    body: [{ action: 'pause', by: 'carol', what: { part: 'bridge' }, outcome: 'done' }],
   })
   expect(await audited(app)).toHaveLength(1)
 
@@ -281,7 +381,9 @@ test('every write that succeeds is in the audit once, with who and what; what is
   )
   const [clean, discard, replay] = entries
   expect(replay).toMatchObject({ action: 'POST /orders/replay', by: 'ann' })
-  expect(replay?.what).toBe(`{"params":{},"body":${JSON.stringify(long)}}`.slice(0, 2_000))
+  const replayed = JSON.parse(replay?.what ?? '')
+  expect(replayed).toMatchObject({ params: {}, body: { limit: 1 }, sha256: expect.any(String) })
+  expect(replayed.body.ids.slice(0, 2)).toEqual(long.ids.slice(0, 2))
   expect(discard).toMatchObject({
     action: 'DELETE /orders/invalid/{id}',
     by: 'ann',

@@ -1,5 +1,5 @@
 import type { Start } from './errands.ts'
-import { ended, send } from './jobs.ts'
+import { ended, send, writing } from './jobs.ts'
 import { until } from './until.ts'
 
 const order = {
@@ -76,7 +76,7 @@ export const metricsErrands = (url: string): Promise<string[]> => getAll(url, ['
 async function getAll(url: string, paths: readonly string[]): Promise<string[]> {
   const answers = await Promise.all(
     paths.map(async (path) => {
-      const response = await fetch(url + path)
+      const response = await fetch(url + path, { headers: writing })
       const text = await response.text()
       const unread = /^orders_reading_failing\{.*\} 1$/m.exec(text)?.[0]
       if (unread) return `${path}: ${unread}`
@@ -96,7 +96,7 @@ export async function boardErrands(url: string): Promise<string[]> {
   const write = async (method: string, path: string, body: unknown = {}): Promise<Record<string, unknown>> => {
     const response = await fetch(`${queue}${path}`, {
       method,
-      headers: { 'content-type': 'application/json' },
+      headers: writing,
       body: JSON.stringify(body),
     })
     const text = await response.text()

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { body, conflicting, shuffled } from './generated.ts'
+import { writing } from './jobs.ts'
 import { Oracle } from './oracle.ts'
 
 /** Two waves, because which of two conflicting orders comes first decides: the second wave is sent when the first is through. */
@@ -21,7 +22,7 @@ export function waves(orders: number, seed: number): [string[], string[]] {
 export type Get = (path: string) => Promise<Record<string, unknown>>
 
 export function getFrom(url: string): Get {
-  return async (path) => (await fetch(`${url}${path}`)).json() as never
+  return async (path) => (await fetch(`${url}${path}`, { headers: writing })).json() as never
 }
 
 /** A board as it must be: best first, equals in descending order of the id's bytes. */

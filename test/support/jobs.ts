@@ -1,4 +1,5 @@
 import { until } from './until.ts'
+import { adminToken } from './world.ts'
 
 export interface JobView {
   readonly id: string
@@ -9,7 +10,7 @@ export interface JobView {
   readonly failure: string | null
 }
 
-/** A write as a script on this machine makes it. */
+/** A write as a script makes it that knows the token. */
 export async function send(
   url: string,
   method: string,
@@ -17,9 +18,12 @@ export async function send(
   headers: Record<string, string> = {},
 ): Promise<{ status: number; body: Record<string, unknown> }> {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  const response = await fetch(url, { method, headers: { 'content-type': 'application/json', ...headers }, body: text })
+  const response = await fetch(url, { method, headers: { ...writing, ...headers }, body: text })
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
+
+/** The headers of every write. */
+export const writing = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
 
 /** The job once it has ended one way or the other. */
 export async function ended(api: string, id: unknown): Promise<JobView> {

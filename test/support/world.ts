@@ -71,17 +71,21 @@ const quick: Env = {
   SQS_TRANSPORT: process.env['TEST_SQS_TRANSPORT'] ?? '',
 }
 
+/** What processes under test let write, and `send` sends. */
+export const adminToken = 'a-token-of-the-tests'
+
 /** The environment of a process under test. */
 export function envOf(redisUrl: string, sqs?: { url: string; queueName: string }, more: Env = {}): Env {
   return {
     ...quick,
+    ADMIN_TOKEN: adminToken,
     REDIS_URL: redisUrl,
     ...(sqs && { AWS_ENDPOINT_URL: sqs.url, SQS_QUEUE_NAME: sqs.queueName }),
     ...more,
   }
 }
 
-/** An app on a test's own Redis, without a log, at its one partition. */
+/** An app on a test's own Redis, without a log, at its one partition, as `orders start` has it. */
 export function appOn(
   redis: Redis,
   config: Config = readConfig({ ...quick }),
@@ -96,6 +100,7 @@ export function appOn(
     control: makeControlKeys([keys]),
     telemetry: openTelemetry(pino({ level: 'silent' })),
     instance: `test-${randomBytes(3).toString('hex')}`,
+    trustsThisMachine: true,
     now: () => new Date(),
     pulse: new Map(),
     ...more,

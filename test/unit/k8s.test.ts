@@ -22,11 +22,13 @@ import { type Config, readConfig, variables } from '../../src/config.ts'
 import { loadCommands } from '../../src/ops/cli.ts'
 import { roleNames } from '../../src/ops/roles.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
+import { writing } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
 import { readExpression } from '../support/promql.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { spawnSqsServer } from '../support/sqs-server.ts'
 import { until } from '../support/until.ts'
+import { adminToken } from '../support/world.ts'
 
 /** No cluster is needed: what would be applied is held against the published schemas, and against our own code. */
 const folder = join(import.meta.dirname, '../../deploy/k8s')
@@ -412,7 +414,7 @@ const noRedis = Boolean(process.env['SKIP_REDIS_TESTS']) || !installed('redis-se
 test.skipIf(noRedis)('no role writes to a disk', async () => {
   await using redis = await spawnRedisServer()
   await using sqs = await spawnSqsServer()
-  const place = { REDIS_URL: redis?.url ?? '', AWS_ENDPOINT_URL: sqs.url, API_PORT: '0' }
+  const place = { REDIS_URL: redis?.url ?? '', AWS_ENDPOINT_URL: sqs.url, API_PORT: '0', ADMIN_TOKEN: adminToken }
   // Node itself refuses whatever would write, or start a program that could.
   const NODE_OPTIONS = '--permission --allow-fs-read=*'
   await using orders = spawnOrders(['run', ...roleNames], { ...place, NODE_OPTIONS })
@@ -426,7 +428,7 @@ test.skipIf(noRedis)('no role writes to a disk', async () => {
     (stats) => z.object({ total_orders: z.int() }).parse(stats).total_orders === 20,
   )
   for (const path of ['/', '/docs/', '/metrics', '/admin/queues']) {
-    expect((await fetch(new URL(path, url))).status, path).toBe(200)
+    expect((await fetch(new URL(path, url), { headers: writing })).status, path).toBe(200)
   }
   expect(await orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   expect(orders.stderr()).not.toMatch(/ERR_ACCESS_DENIED|loopFailed|requestFailed/)

@@ -7,6 +7,7 @@ import { type Actor, actors, nameIn, neededBy } from '../../src/ops/rights/comma
 
 /** Who runs each script of ours. */
 const scripts: Readonly<Record<string, readonly Actor[]>> = {
+  'audit-log.lua': ['api', 'operator'],
   'incidents.lua': actors,
   'ingest/enqueue.lua': ['bridge', 'jobs'],
   'ops/incidents/look.lua': actors,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { beginAction } from '../../src/audit-log.ts'
 import { noteIncident } from '../../src/incidents.ts'
 import { enqueue, enqueueOnce } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../src/keys.ts'
@@ -114,6 +115,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => repair(appOf(redis), new AbortController().signal),
   (redis) => pausePart(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumePart(appOf(redis), 'bridge', { by: 'ann' }),
+  (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),
   (redis) => noteIncident(redis, { kind: 'data', place: '', ts: now.toISOString(), orders: 1, text: 't' }, []),
   (redis) => look(appOf(redis), keys),
   (redis) => ledgerLoss(appOf(redis), 1, 'all'),

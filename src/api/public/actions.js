@@ -15,23 +15,18 @@ const nameKey = 'orders-operator'
 export async function act(method, path, body) {
   const operator = await operatorName()
   if (operator === undefined) return undefined
-  for (let refused = false; ; refused = true) {
-    const token = sessionStorage.getItem(tokenKey)
-    const reply = await send(method, path, { operator, token, body })
-    if (reply.ok) return reply.body
-    if (reply.status !== 401) return fail(plain(reply))
-    sessionStorage.removeItem(tokenKey)
-    const given = await askToken(refused || token !== null)
-    if (!given) return undefined
-    sessionStorage.setItem(tokenKey, given.token)
-  }
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const headers = { 'content-type': 'application/json', 'x-operator': bytesOf(operator) }
+  const { response, problem } = await send(path, { method, headers, body: text })
+  if (response) return response.json()
+  return problem && fail(plain(problem))
 }
 
-/** A route that only reads. @throws Error with a sentence for people */
+/** A route that only reads; it asks for a token as `act` does. @throws Error with a sentence for people */
 export async function read(path) {
-  const response = await fetch(path, { credentials: 'omit' }).catch(() => undefined)
-  if (response?.ok) return response.text()
-  throw new Error(plain(await problemIn(response)))
+  const { response, problem } = await send(path, {})
+  if (response) return response.text()
+  throw new Error(problem ? plain(problem) : 'A token is needed to see whole orders.')
 }
 
 export function fail(text) {
@@ -39,15 +34,27 @@ export function fail(text) {
   return undefined
 }
 
-/** Omitted credentials: a 401 is for us to ask, not for the browser's own dialog. */
-async function send(method, path, { operator, token, body }) {
-  const headers = { 'content-type': 'application/json', 'x-operator': bytesOf(operator) }
-  if (token !== null) headers['authorization'] = `Bearer ${token}`
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
-  const response = await fetch(path, { method, headers, body: text, credentials: 'omit' }).catch(() => undefined)
-  if (response?.ok) return { ok: true, body: await response.json() }
-  return problemIn(response)
+/**
+ * Sends a request, with a token where the API wants one. Omitted credentials: a 401 is for us to ask, not for the browser's
+ * own dialog. Gives the `response` or the `problem`; neither where the question for a token was called off.
+ */
+async function send(path, request) {
+  for (let refused = false; ; refused = true) {
+    const token = sessionStorage.getItem(tokenKey)
+    const headers = { ...request.headers, ...(token !== null && { authorization: `Bearer ${token}` }) }
+    const response = await fetch(path, { ...request, headers, credentials: 'omit' }).catch(() => undefined)
+    if (response?.ok) return { response }
+    if (!wantsToken(response)) return { problem: await problemIn(response) }
+    sessionStorage.removeItem(tokenKey)
+    const given = await askToken(refused || token !== null)
+    if (!given) return {}
+    sessionStorage.setItem(tokenKey, given.token)
+  }
 }
+
+/** Where no ADMIN_TOKEN is set the API does not ask for a login: no token would do. */
+const wantsToken = (response) =>
+  response?.status === 401 && response.headers.get('www-authenticate').startsWith('Basic')
 
 /** A header carries bytes, which scripts write as characters up to U+00FF: those of UTF-8. */
 const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))

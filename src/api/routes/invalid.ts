@@ -4,8 +4,8 @@ import { invalidOrder, rejectCodes } from '../../messages.ts'
 import { newJobId } from '../../queues.ts'
 import { readInvalid, readInvalidEntry, summarize } from '../../stages/invalid-read.ts'
 import { discardEntry } from '../../stages/take.ts'
+import { operatorOf } from '../access.ts'
 import { integerParam } from '../fields.ts'
-import { operatorOf } from '../guard.ts'
 import { defineRoute, jsonText, refuse } from '../route.ts'
 import { accepted, acceptedReply } from './jobs.ts'
 
@@ -21,6 +21,7 @@ export const invalidOrders = defineRoute({
   path: '/orders/invalid',
   summary:
     'Orders that were not accepted and why, newest first. For the next page, `before` is the id of the last one.',
+  right: 'orders',
   query: z.object({
     limit: integerParam(1, 1_000, 50, 'How many at most.'),
     code: z.enum(rejectCodes).optional().meta({ description: 'Only of this code.' }),
@@ -39,6 +40,7 @@ export const invalidSummary = defineRoute({
   method: 'get',
   path: '/orders/invalid/summary',
   summary: 'How many orders were not accepted for which reason, since when, with an example of each.',
+  right: 'orders',
   reply: z
     .object({
       total: z.int(),
@@ -71,6 +73,7 @@ export const invalidEntry = defineRoute({
   method: 'get',
   path: '/orders/invalid/{id}',
   summary: 'One order that was not accepted.',
+  right: 'orders',
   params,
   reply: invalidOrder,
   refusals: gone,

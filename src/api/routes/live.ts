@@ -7,5 +7,5 @@ export const liveSnapshot = defineRoute({
   summary:
     'What the dashboard shows, at most a second old. `GET /live` sends it each second as server-sent events (`snapshot`; `away` with a `detail` while Redis does not answer).',
   reply,
-  handle: async ({ snapshot }) => jsonText(await snapshot()),
+  handle: async ({ snapshot }, { has }) => jsonText(await snapshot(has('orders'))),
 })

@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import { parseWhat, readAudit } from '../../audit-log.ts'
 import { openBacklog, type StageBacklog } from '../../stages/backlog.ts'
 import { pipeline } from '../../stages/pipeline.ts'
-import { type Pause, pause, pausePart, readAudit, readSteering, resumePart, type Steered } from '../../steering.ts'
+import { type Pause, pause, pausePart, readSteering, resumePart, type Steered } from '../../steering.ts'
+import { operatorOf } from '../access.ts'
 import { integerParam } from '../fields.ts'
-import { operatorOf } from '../guard.ts'
 import { type Call, defineRoute, refuse } from '../route.ts'
 
 /** What can be paused, in the order of the line. */
@@ -29,6 +30,7 @@ export const steering = defineRoute({
   method: 'get',
   path: '/admin/steering',
   summary: 'Which parts are paused, by whom, since when and why.',
+  right: 'orders',
   reply: z.object({ parts: z.array(partState) }).meta({ id: 'Steering' }),
   handle: async ({ ask, control }) => {
     const paused = await readSteering(ask, control)
@@ -119,7 +121,7 @@ export const auditTrail = defineRoute({
   method: 'get',
   path: '/admin/audit',
   summary: 'What was done as an admin, newest first. For the next page, `before` is the id of the last one.',
-  guarded: true,
+  right: 'admin',
   query: z.object({
     limit: integerParam(1, 1_000, 50, 'How many at most.'),
     before: z
@@ -135,9 +137,17 @@ export const auditTrail = defineRoute({
         ts: z.iso.datetime(),
         action: z.string(),
         by: z.string().meta({ description: 'X-Operator, the user name of a login, or of the system for a command.' }),
-        what: z.string().meta({ description: 'JSON, cut to 2,000 characters.' }),
+        what: z
+          .unknown()
+          .meta({ description: 'Parameters and body; long parts are cut, and `sha256` is that of the body.' }),
+        outcome: z.string().meta({
+          description: '`begun` while it goes on, or where its process died; `done`, a status, or why it failed.',
+        }),
       })
       .meta({ id: 'AuditEntry' }),
   ),
-  handle: async ({ ask, control }, { query }) => readAudit(ask, control, query),
+  handle: async ({ ask, control }, { query }) => {
+    const entries = await readAudit(ask, control, query)
+    return entries.map((entry) => ({ ...entry, what: parseWhat(entry.what) }))
+  },
 })

@@ -95,6 +95,7 @@ export const orderTrace = defineRoute({
   method: 'get',
   path: '/orders/{user_id}/{order_id}/trace',
   summary: 'Where an order is or was, as far as it is known; what is not known is said.',
+  right: 'orders',
   params: z.object({ user_id: z.string(), order_id: z.string() }),
   reply: traceReply,
   refusals: { 503: 'Redis does not answer, or too many traces are under way.' },

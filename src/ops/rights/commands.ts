@@ -76,7 +76,7 @@ const uses: readonly Use[] = [
   ['SCARD K', 'jobs', 'api', 'operator'],
   ['SMEMBERS K', 'jobs', 'api'],
   ['SREM K m', 'jobs', 'api'],
-  ['XDEL K 0', 'jobs', 'api'],
+  ['XDEL K 0', 'jobs', 'api', 'operator'],
   ['XREVRANGE K + -', 'api', 'operator'],
   ['ZCOUNT K 0 1', 'api', 'operator'],
   ['ZLEXCOUNT K - +', 'jobs', 'api', 'operator'],

@@ -1,0 +1,49 @@
+-- Writes an entry into the audit, in the place of the one that said that the action had begun, and keeps to the bounds: an entry
+-- is kept for so many days, among so many of all, and among so many of whoever did it. So one who does much pushes out
+-- entries of their own only.
+-- KEYS[1] pipeline:audit   [2] pipeline:audit:actors: a member for each entry, `<hash of the name> <id>`, all with score 0
+-- ARGV[1] entries of all   [2] entries of one actor   [3] days   [4] by whom   [5] id of the entry to replace, or ''
+-- ARGV[6] id of an entry that is written already, or ''   [7..] names and values of the entry; none to remove the other only
+-- Replies the id of the entry, or ''.
+
+local stream, actors = KEYS[1], KEYS[2]
+local most, most_own, days, by = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+
+local function remove(name, id)
+  redis.call('ZREM', actors, redis.sha1hex(name) .. ' ' .. id) -- first: where the set has another type, the entry stays
+  redis.call('XDEL', stream, id)
+end
+
+local function name_in(fields)
+  for at = 1, #fields, 2 do
+    if fields[at] == 'by' then return fields[at + 1] end
+  end
+  return ''
+end
+
+local function ms_of(id) return tonumber(string.match(id, '^%d+')) end
+
+if ARGV[5] ~= '' then remove(by, ARGV[5]) end
+local id = ARGV[6]
+if id == '' then
+  if #ARGV == 6 then return '' end
+  id = redis.call('XADD', stream, '*', unpack(ARGV, 7))
+end
+
+local actor = redis.sha1hex(by)
+redis.call('ZADD', actors, 0, actor .. ' ' .. id)
+local from, to = '[' .. actor .. ' ', '(' .. actor .. '!' -- '!' is what follows ' '
+local over = redis.call('ZLEXCOUNT', actors, from, to) - most_own
+if over > 0 then
+  for _, member in ipairs(redis.call('ZRANGEBYLEX', actors, from, to, 'LIMIT', 0, over)) do
+    remove(by, string.sub(member, #actor + 2))
+  end
+end
+
+-- Ten at a time: one that comes makes room for itself, and what a lower limit leaves over goes soon.
+for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', 10)) do
+  local old = ms_of(entry[1]) < ms_of(id) - days * 86400000
+  if not old and redis.call('XLEN', stream) <= most then break end
+  remove(name_in(entry[2]), entry[1])
+end
+return id
