@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { Right } from '../../src/api/access.ts'
@@ -259,4 +261,9 @@ test('names that are allowed, addresses, and clients without a name reach the AP
     expect([host, (await ask(api.url, stats, { host })).status]).toEqual([host, 200])
   for (const host of ['example.com', 'evil-orders.example.com', 'x.orders.example.com', 'internal', 'evilinternal'])
     expect([host, (await ask(api.url, stats, { host })).status]).toEqual([host, 403])
+  const { hostname, port } = new URL(api.url)
+  const nameless = connect(Number(port), hostname)
+  nameless.write('GET /readyz HTTP/1.0\r\n\r\n')
+  expect(String((await once(nameless, 'data'))[0])).toMatch(/^HTTP\/1.1 200/)
+  nameless.destroy()
 })
