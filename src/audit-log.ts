@@ -5,7 +5,7 @@ import type { ControlKeys } from './keys.ts'
 import type { RedisClient } from './redis.ts'
 import { loadScript, runScript } from './script.ts'
 import type { Telemetry } from './telemetry.ts'
-import { idMs, isoOf } from './time.ts'
+import { idMs, isoOf, olderThan } from './time.ts'
 
 const script = loadScript(import.meta.url)
 
@@ -134,8 +134,8 @@ export async function readAudit(
   control: ControlKeys,
   { limit, before }: { limit: number; before?: string | undefined },
 ): Promise<AuditEntry[]> {
-  if (before !== undefined && /^0+-0+$/.test(before)) return [] // Redis refuses a range that ends before the first id
-  const entries = await redis.xrevrange(control.audit, before ? `(${before}` : '+', '-', 'COUNT', limit)
+  const end = olderThan(before)
+  const entries = end === undefined ? [] : await redis.xrevrange(control.audit, end, '-', 'COUNT', limit)
   return entries.map(([id, fields]) => {
     const values = new Map<string, string>()
     for (let at = 0; at < (fields?.length ?? 0); at += 2) values.set(fields?.[at] ?? '', fields?.[at + 1] ?? '')

@@ -107,13 +107,21 @@ const closing = new WeakSet<RedisClient>()
  * that is not answered, as after a reconnect or behind a dead network, is sent again on another connection.
  */
 export function blockingConnection(redis: RedisClient, blockMs: number): RedisClient & Disposable {
-  const socketTimeout = blockMs + lateMs
+  return duplicateOf(redis, { socketTimeout: blockMs + lateMs })
+}
+
+/** Opens, at its first command, a connection as patient as this one whose replies do not wait behind those of this one. */
+export function secondConnection(redis: RedisClient): RedisClient & Disposable {
+  return duplicateOf(redis, {})
+}
+
+function duplicateOf(redis: RedisClient, options: Pick<RedisOptions, 'socketTimeout'>): RedisClient & Disposable {
   const client: unknown = redis
-  const reader = isCluster(client)
-    ? (client.duplicate([], { redisOptions: { socketTimeout } }) as unknown as RedisClient)
-    : redis.duplicate({ socketTimeout })
-  reader.on('error', () => {}) // the shared connection reports the same outage
-  return Object.assign(reader, { [Symbol.dispose]: () => closeRedis(reader) })
+  const other = isCluster(client)
+    ? (client.duplicate([], { redisOptions: options }) as unknown as RedisClient)
+    : redis.duplicate(options)
+  other.on('error', () => {}) // the shared connection reports the same outage
+  return Object.assign(other, { [Symbol.dispose]: () => closeRedis(other) })
 }
 
 /**

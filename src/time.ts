@@ -7,6 +7,15 @@ export const isoOf = (ms: number): string => new Date(Math.min(ms, lastMs)).toIS
 /** A stream entry's id begins with when it was written, by Redis' clock. */
 export const idMs = (id: string): number => Number(id.split('-')[0])
 
+/**
+ * Returns what XREVRANGE takes as the end of entries older than this one, `+` where there is no such one. Undefined where
+ * nothing can be older: Redis refuses `(0-0`.
+ */
+export function olderThan(id: string | undefined): string | undefined {
+  if (id === undefined) return '+'
+  return compareIds(id, '0-0') === 0 ? undefined : `(${id}`
+}
+
 /** What Redis replies to TIME: seconds and microseconds. */
 export const timeMs = ([seconds, micros]: readonly (string | number)[]): number =>
   Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)

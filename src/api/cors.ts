@@ -5,6 +5,8 @@ const reading = {
   'Access-Control-Allow-Methods': 'GET, HEAD',
   'Access-Control-Allow-Headers': 'authorization, content-type',
 }
+/** Headers of a reply that scripts may read: where the next page is, and when to come again. */
+const exposed = 'Link, Retry-After'
 /** How long a browser keeps the answer to a preflight. */
 const keepSeconds = '600'
 
@@ -15,7 +17,7 @@ export function cors(origins: readonly string[]): RequestHandler {
     response.vary('Origin')
     const origin = request.get('origin') ?? ''
     if (!origins.includes(origin)) return next()
-    response.set('Access-Control-Allow-Origin', origin)
+    response.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': exposed })
     const isPreflight = request.method === 'OPTIONS' && request.get('access-control-request-method') !== undefined
     if (!isPreflight) return next()
     response

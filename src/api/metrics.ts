@@ -73,15 +73,15 @@ export function openMetrics(app: ApiApp, { whole }: { whole: boolean }): Request
 }
 
 /** Not by PING: a Redis that cannot save refuses that. @throws what Redis says when it does not answer */
-async function answers({ ask, partitions: [keys] }: ApiApp): Promise<boolean> {
-  if (keys) await ask.exists(keys.nothing)
+async function answers({ probe, partitions: [keys] }: ApiApp): Promise<boolean> {
+  if (keys) await probe.exists(keys.nothing)
   return true
 }
 
 /** @throws what Redis says when it does not answer */
-async function takesWrites({ ask, partitions, instance }: ApiApp): Promise<boolean> {
+async function takesWrites({ probe, partitions, instance }: ApiApp): Promise<boolean> {
   try {
-    await Promise.all(partitions.map((keys) => proveWrite(ask, keys, instance)))
+    await Promise.all(partitions.map((keys) => proveWrite(probe, keys, instance)))
     return true
   } catch (error) {
     if (refusalOfWrites(error) === undefined) throw error

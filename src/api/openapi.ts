@@ -20,7 +20,7 @@ export function openApiDocument(routes: readonly Route[]) {
 }
 
 function operation(route: Route): ZodOpenApiOperationObject {
-  const { method, path, summary, params, query, headers, body, reply, status = 200, refusals } = route
+  const { method, path, summary, params, query, headers, body, reply, replyHeaders, status = 200, refusals } = route
   const isOpen = rightOf(route) === 'numbers'
   const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...(body && writingRoute), ...refusals }
   const known = { ...(body && operatorHeader), ...headers }
@@ -33,7 +33,11 @@ function operation(route: Route): ZodOpenApiOperationObject {
     ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
     ...(!isOpen && { security: [{ bearer: [] }, { basic: [] }, {}] }),
     responses: {
-      [status]: { description: status === 202 ? 'Accepted' : 'OK', content: { 'application/json': { schema: reply } } },
+      [status]: {
+        description: status === 202 ? 'Accepted' : 'OK',
+        ...(replyHeaders && { headers: z.object(Object.fromEntries(Object.entries(replyHeaders).map(headerField))) }),
+        content: { 'application/json': { schema: reply } },
+      },
       ...Object.fromEntries(Object.entries(errors).map(([code, when]) => [code, errorResponse(when)])),
     },
   }

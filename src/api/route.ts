@@ -10,9 +10,11 @@ import { failure } from './failure.ts'
 import type { Outbox } from './outbox.ts'
 import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
-/** What a route may use: the app, and a connection that answers within two seconds or fails. */
+/** What a route may use: the app, and connections that answer within two seconds or fail. */
 export interface ApiApp extends App {
   readonly ask: RedisClient
+  /** Carries health checks alone: they wait for nobody else's replies. */
+  readonly probe: RedisClient
   readonly queues: Queues
   readonly outbox: Outbox
   /** How the line stands, as JSON, with the names of operators or without (see live.ts). */
@@ -46,6 +48,8 @@ export interface Route<
   /** Writes its own entry into the audit, in one step with what it does. */
   readonly audited?: boolean
   readonly reply: R
+  /** Headers of the reply: name and what for. */
+  readonly replyHeaders?: Readonly<Record<string, string>>
   /** 200 where it is not given. */
   readonly status?: number
   /** Errors it can refuse with, beside those of every route: status and when. */
@@ -59,6 +63,8 @@ export interface Call<P extends Shape = Shape, Q extends Shape = Shape, B extend
   readonly body: z.output<B>
   /** The body as it was sent. */
   readonly text: string
+  /** Aborts when the client leaves before it has the reply. */
+  readonly signal: AbortSignal
   header(name: string): string | undefined
   /** Whether it has this right too, without a token. */
   has(right: Right): boolean
@@ -71,12 +77,16 @@ export function defineRoute<P extends Shape, Q extends Shape, B extends z.ZodTyp
 }
 
 const special = Symbol('special')
-export type Special = { readonly [special]: { readonly text: string } | { readonly problem: Problem } }
+export type Special = {
+  readonly [special]: ({ readonly text: string } | { readonly problem: Problem }) & { readonly headers: Headers }
+}
+
+type Headers = Readonly<Record<string, string>>
 
 /** A reply that is JSON text already; it is sent as it is. */
-export const jsonText = (text: string): Special => ({ [special]: { text } })
-export const refuse = (status: number, detail: string): Special => ({
-  [special]: { problem: problemOf(status, detail) },
+export const jsonText = (text: string, headers: Headers = {}): Special => ({ [special]: { text, headers } })
+export const refuse = (status: number, detail: string, headers: Headers = {}): Special => ({
+  [special]: { problem: problemOf(status, detail), headers },
 })
 
 export const rightOf = ({ body, right }: Route): Right => right ?? (body ? 'admin' : 'numbers')
@@ -87,10 +97,13 @@ type HasRight = (request: Request, right: Right) => boolean
 export function handler(app: ApiApp, route: Route, hasRight: HasRight = () => false): RequestHandler {
   return async (request, response) => {
     const started = performance.now()
-    const answered = await answer(app, route, request, hasRight)
-    const { status, type, body } = answered
-    response.status(status).type(type)
+    const left = new AbortController()
+    response.once('close', () => left.abort())
+    const answered = await answer(app, route, request, { hasRight, signal: left.signal })
+    const { status, type, body, headers } = answered
+    response.status(status).set(headers).type(type)
     if (!app.outbox.send(response, body)) {
+      for (const name of Object.keys(headers)) response.removeHeader(name)
       const full = problemAnswer(problemOf(503, 'Too many long replies wait for their readers: try again in a moment.'))
       response.status(full.status).type(full.type).send(full.body)
     }
@@ -103,12 +116,21 @@ interface Answer {
   readonly status: number
   readonly type: string
   readonly body: string
+  readonly headers: Headers
 }
 
-async function answer(app: ApiApp, route: Route, request: Request, hasRight: HasRight): Promise<Answer> {
+/** For the log: nobody gets it. nginx says the same. */
+const clientLeft = problemOf(499, 'The client left before it had the reply.')
+
+interface Client {
+  readonly hasRight: HasRight
+  readonly signal: AbortSignal
+}
+
+async function answer(app: ApiApp, route: Route, request: Request, { hasRight, signal }: Client): Promise<Answer> {
   const read = readCall(route, request)
   if ('title' in read) return problemAnswer(read)
-  const call = { ...read, has: (right: Right) => hasRight(request, right) }
+  const call = { ...read, signal, has: (right: Right) => hasRight(request, right) }
   if (!route.body || route.audited) return carryOut(app, route, call)
   const { method, path } = route
   const asked = { action: `${method.toUpperCase()} ${path}`, where: { params: request.params }, body: read.sent }
@@ -123,10 +145,11 @@ async function carryOut(app: ApiApp, route: Route, call: Call): Promise<Answer> 
   const status = route.status ?? 200
   try {
     const reply = await route.handle(app, call)
-    if (!isSpecial(reply)) return { status, type: 'application/json', body: JSON.stringify(route.reply.parse(reply)) }
-    const other = reply[special]
-    return 'text' in other ? { status, type: 'application/json', body: other.text } : problemAnswer(other.problem)
+    if (!isSpecial(reply)) return jsonAnswer(status, JSON.stringify(route.reply.parse(reply)))
+    const { headers, ...other } = reply[special]
+    return { ...('text' in other ? jsonAnswer(status, other.text) : problemAnswer(other.problem)), headers }
   } catch (error) {
+    if (call.signal.aborted && error === call.signal.reason) return problemAnswer(clientLeft)
     const problem = failure(error)
     const told = problem.status === 503 ? problem.detail : messageOf(error)
     app.telemetry.emit('requestFailed', { method: route.method, route: route.path, error: told })
@@ -137,7 +160,7 @@ async function carryOut(app: ApiApp, route: Route, call: Call): Promise<Answer> 
 const nothing = z.object({})
 
 /** @returns also the body as JSON, whatever the route makes of it */
-function readCall(route: Route, request: Request): (Omit<Call, 'has'> & { sent?: unknown }) | Problem {
+function readCall(route: Route, request: Request): (Omit<Call, 'has' | 'signal'> & { sent?: unknown }) | Problem {
   const params = (route.params ?? nothing).safeParse(request.params)
   if (!params.success) return unprocessable(params.error)
   const query = (route.query ?? nothing).safeParse(request.query)
@@ -165,6 +188,10 @@ function isSpecial(reply: unknown): reply is Special {
   return typeof reply === 'object' && reply !== null && special in reply
 }
 
+function jsonAnswer(status: number, body: string): Answer {
+  return { status, type: 'application/json', body, headers: {} }
+}
+
 function problemAnswer(problem: Problem): Answer {
-  return { status: problem.status, type: problemType, body: JSON.stringify(problem) }
+  return { status: problem.status, type: problemType, body: JSON.stringify(problem), headers: {} }
 }

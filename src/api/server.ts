@@ -4,7 +4,7 @@ import helmet from 'helmet'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import { openQueues, type Queues } from '../queues.ts'
-import { closeRedis, openRedis } from '../redis.ts'
+import { closeRedis, openRedis, secondConnection } from '../redis.ts'
 import { auditWrites } from './audit.ts'
 import { cors } from './cors.ts'
 import { dashboard } from './dashboard.ts'
@@ -142,6 +142,7 @@ async function openServer(
   await using stack = new AsyncDisposableStack()
   const ask = await openRedis(app.config, 'ask', app.telemetry)
   stack.defer(() => closeRedis(ask))
+  const probe = stack.use(secondConnection(ask))
   const web = express()
   web.disable('x-powered-by')
   web.use(
@@ -153,7 +154,7 @@ async function openServer(
   web.use(closeConnections(app))
   const queues = stack.use(openQueues(ask))
   const live = openLive({ ...app, redis: ask }, (request) => guard.isOpen(request, 'orders'))
-  const built = build({ ...app, ask, queues, outbox: openOutbox(), snapshot: live.snapshot }, live)
+  const built = build({ ...app, ask, probe, queues, outbox: openOutbox(), snapshot: live.snapshot }, live)
   web.use(built)
   if (app.config.apiBasePath) web.use(app.config.apiBasePath, built)
   web.use(notFound(app), failed(app))

@@ -195,7 +195,7 @@ async function readBooksIn({ redis, partitions }: Place): Promise<Pick<Snapshot,
 
 async function readFailed({ redis, partitions }: Place): Promise<Snapshot['failed']> {
   const groups = await summarize(redis, partitions)
-  return groups.map(({ example: { id }, ...group }) => ({ ...group, example: { id } }))
+  return groups.map(({ newest: { id }, ...group }) => ({ ...group, example: { id } }))
 }
 
 async function readMemory({ redis, partitions }: Place): Promise<Snapshot['memory']> {

@@ -19,6 +19,8 @@ import { type Holding, readWhereabouts, type Whereabouts } from './whereabouts.t
 export interface OrderName {
   readonly userId: string
   readonly orderId: string
+  /** Ends the look when it aborts. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** All that was found of an order. */
@@ -57,7 +59,7 @@ async function lookOnce(app: Partition, order: OrderName): Promise<Evidence> {
   const raw = await findRaw(app, order)
   const early = await readWhereabouts(app, place, raw.found)
   const valid = await findValid(app, order)
-  const counted = await findCounted(app, order.userId)
+  const counted = await findCounted(app, order)
   const invalid = await findInvalid(app, order)
   const discarded = await findDiscarded(app, order)
   const sightings: Sighting[] = [...raw.found, ...valid.found, ...counted.found]

@@ -3,7 +3,7 @@ import { identityIs } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { codeOf, history, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
-import { compareIds } from '../time.ts'
+import { compareIds, olderThan } from '../time.ts'
 
 /** A rejected record as JSON, as the API shows it, and the partition that has it. Ids of all partitions differ. */
 interface InvalidJson {
@@ -32,31 +32,42 @@ const stored = z
 export interface InvalidFilter {
   readonly limit: number
   readonly code?: RejectCode | undefined
+  /** As `rejectGroups` has it: of reasons that name the order itself, their pattern. */
+  readonly reason?: string | undefined
   readonly userId?: string | undefined
   /** Only entries older than the one with this id. */
   readonly before?: string | undefined
+  /** Ends the read when it aborts. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Rejected records as JSON, newest first. */
+export interface InvalidPage {
+  readonly found: readonly string[]
+  /** The id of the last entry looked at: older ones are yet to be read. Undefined where there are none. */
+  readonly next: string | undefined
 }
 
 /**
- * JSON texts of rejected records, newest first. By code in the time of what is found; by user the channel is read
- * through, a page at a time, until enough are found. Fewer than `limit` where they are large.
+ * Reads one page of the invalid channel: by code or reason through the index of ids, by user through every entry. It
+ * ends where it has found `limit` entries or looked at as many or as much as one request may.
+ * @throws the signal's reason
  */
 export async function readInvalid(
   redis: RedisClient,
   partitions: readonly Keys[],
   filter: InvalidFilter,
-): Promise<string[]> {
-  const { limit, code, userId, before } = filter
+): Promise<InvalidPage> {
+  const { limit, userId } = filter
   const found: string[] = []
-  let length = 0
-  const most = userId === undefined ? limit : Number.POSITIVE_INFINITY
-  for await (const { json } of newestFirst(redis, partitions, { code, before, most })) {
-    if (userId !== undefined && ownerOf(json) !== userId) continue
-    found.push(json)
-    length += json.length
-    if (found.length === limit || length > mostAtOnce) break
+  let [entries, characters] = [0, 0]
+  for await (const { id, json = '' } of newestFirst(redis, partitions, filter)) {
+    entries++
+    characters += json.length
+    if (json !== '' && (userId === undefined || ownerOf(json) === userId)) found.push(json)
+    if (found.length === limit || entries === maxEntries || characters >= maxCharacters) return { found, next: id }
   }
-  return found
+  return { found, next: undefined }
 }
 
 export async function readInvalidEntry(
@@ -141,14 +152,28 @@ export interface GroupSummary {
   readonly count: number
   readonly first: string
   readonly last: string
-  /** JSON of the newest entry. */
-  readonly example: InvalidEntry
+  /** The newest entry, and the partition that has it. */
+  readonly newest: { readonly id: string; readonly keys: Keys }
 }
 
-/** Every reason that has entries, most first. */
+/** Reads every reason that has entries, most first. It costs the same however many entries there are. */
 export async function summarize(redis: RedisClient, partitions: readonly Keys[]): Promise<GroupSummary[]> {
   const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, partitions, group)))
   return groups.filter((group) => group !== undefined).sort((a, b) => b.count - a.count)
+}
+
+/** Reads the newest entry of each reason; a reason whose newest entry was taken away meanwhile is left out. */
+export async function withExamples(
+  redis: RedisClient,
+  groups: readonly GroupSummary[],
+): Promise<(Omit<GroupSummary, 'newest'> & { readonly example: InvalidEntry })[]> {
+  const all = await Promise.all(
+    groups.map(async ({ newest: { keys, id }, ...group }) => {
+      const example = await readEntry(redis, keys, id)
+      return example ? [{ ...group, example }] : []
+    }),
+  )
+  return all.flat()
 }
 
 async function summarizeGroup(
@@ -170,59 +195,88 @@ async function summarizeGroup(
   const parts = found.flat().sort((one, other) => (one.last < other.last ? -1 : 1))
   const [newest, first] = [parts.at(-1), parts.map((part) => part.first).sort()[0]]
   if (!newest || !first) return undefined
-  const example = await readEntry(redis, newest.keys, idOf(newest.last))
-  const count = parts.reduce((sum, part) => sum + part.count, 0)
-  return (
-    example && {
-      ...{ code: codeOf(group), reason: rejectGroups[group], count },
-      ...{ first: at(first), last: at(newest.last), example },
-    }
-  )
+  return {
+    ...{ code: codeOf(group), reason: rejectGroups[group], count: parts.reduce((sum, part) => sum + part.count, 0) },
+    ...{ first: at(first), last: at(newest.last), newest: { id: idOf(newest.last), keys: newest.keys } },
+  }
 }
 
-/** Characters in one reply: a thousand bodies of 1 MB would hold up everything else. */
-const mostAtOnce = 8_000_000
-/** 25 of the largest bodies are what a connection carries in some 30 ms; of small ones more fit. */
-const firstPage = 25
-const pageLength = 2_000_000
-const largestPage = 500
+/** Entries that a request looks at: by user and code, the slowest, it takes 100 ms, 35 of them in Redis (2 cores). */
+const maxEntries = 2_000
+/** Characters that a request looks at: a thousand bodies of 1 MB would hold up everything else. */
+const maxCharacters = 8_000_000
+/** 25 of the largest bodies are what a connection carries in some 30 ms. How large the next ones are is not known. */
+const pageLength = 25
 
-/** With partitions each is asked for a whole page, of which the newest are taken. */
+/** An entry of a lane; without JSON where the index has its id, and the entry was taken away meanwhile. */
+interface LaneEntry {
+  readonly id: string
+  readonly json?: string
+}
+
+/** The entries of one partition, or of one group in it, newest first. */
+interface Lane {
+  readonly keys: Keys
+  readonly group: RejectGroup | undefined
+  page: readonly LaneEntry[]
+  /** The oldest id that was read. */
+  end: string | undefined
+  count: number
+  isWhole: boolean
+}
+
+/** Merges the partitions. Lanes are read a page at a time, together no more than a page where they are few. */
 async function* newestFirst(
   redis: RedisClient,
   partitions: readonly Keys[],
-  { code, before, most }: Pick<InvalidFilter, 'code' | 'before'> & { most: number },
-): AsyncGenerator<InvalidJson> {
-  let left = most
-  for (let cursor = before, size = firstPage; left > 0; ) {
-    const count = Math.min(size, left)
-    const read = await Promise.all(partitions.map((keys) => readNewest(redis, keys, { code, before: cursor, count })))
-    const page = read
-      .flat()
-      .sort((one, other) => byId(other, one))
-      .slice(0, count)
-    yield* page
-    if (page.length < count) return
-    left -= count
-    cursor = page.at(-1)?.id
-    const average = page.reduce((sum, { json }) => sum + json.length, 0) / page.length
-    size = Math.max(firstPage, Math.min(largestPage, Math.floor(pageLength / average)))
+  { code, reason, userId, before, limit, signal }: InvalidFilter,
+): AsyncGenerator<LaneEntry> {
+  const groups = (code ?? reason) ? groupsOf(code, reason) : [undefined]
+  const most = userId === undefined ? Math.min(limit, pageLength) : pageLength
+  const count = Math.ceil(most / (partitions.length * groups.length))
+  const lanes = partitions.flatMap((keys) =>
+    groups.map((group): Lane => ({ keys, group, page: [], end: before, count, isWhole: false })),
+  )
+  for (let isWhole = false; !isWhole; ) {
+    signal?.throwIfAborted()
+    const empty = lanes.filter((lane) => lane.page.length === 0 && !lane.isWhole)
+    await Promise.all(empty.map((lane) => readOn(redis, lane)))
+    // Older than the end of a lane there may be more in it, newer than what others have.
+    const open = lanes.filter((lane) => !lane.isWhole)
+    const end = open
+      .flatMap((lane) => lane.end ?? [])
+      .sort(compareIds)
+      .at(-1)
+    const isBefore = ({ id }: LaneEntry): boolean => end !== undefined && compareIds(id, end) < 0
+    const ready = lanes.flatMap(({ page }) => page.filter((entry) => !isBefore(entry)))
+    for (const lane of lanes) lane.page = lane.page.filter(isBefore)
+    yield* ready.sort((one, other) => compareIds(other.id, one.id))
+    isWhole = open.length === 0
   }
 }
 
-async function readNewest(
-  redis: RedisClient,
-  keys: Keys,
-  { code, before, count }: Pick<InvalidFilter, 'code' | 'before'> & { count: number },
-): Promise<InvalidJson[]> {
-  if (!code) {
-    const found = await redis.xrevrange(keys.invalid, before ? `(${before}` : '+', '-', 'COUNT', count)
-    return found.map((entry) => toJson(keys, entry))
+/** Each page of a lane is twice as long as the one before: a lane that has most of what is found is asked less often. */
+async function readOn(redis: RedisClient, lane: Lane): Promise<void> {
+  lane.page = await readNewest(redis, lane)
+  lane.isWhole = lane.page.length < lane.count
+  lane.end = lane.page.at(-1)?.id ?? lane.end
+  lane.count = Math.min(2 * lane.count, pageLength)
+}
+
+async function readNewest(redis: RedisClient, { keys, group, end, count }: Lane): Promise<LaneEntry[]> {
+  if (!group) {
+    const older = olderThan(end)
+    if (older === undefined) return []
+    return (await redis.xrevrange(keys.invalid, older, '-', 'COUNT', count)).map((entry) => toJson(keys, entry))
   }
-  const max = before ? `(${sortable(before)}` : '+'
-  const of = groupsOf(code).map((group) => redis.zrevrangebylex(keys.invalidGroup(group), max, '-', 'LIMIT', 0, count))
-  const ids = (await Promise.all(of)).flat().sort().reverse().slice(0, count)
-  return readEntries(redis, keys, ids.map(idOf))
+  const max = end === undefined ? '+' : `(${sortable(end)}`
+  const ids = (await redis.zrevrangebylex(keys.invalidGroup(group), max, '-', 'LIMIT', 0, count)).map(idOf)
+  return Promise.all(
+    ids.map(async (id) => {
+      const [found] = await redis.xrange(keys.invalid, id, id)
+      return found ? toJson(keys, found) : { id }
+    }),
+  )
 }
 
 async function readEntries(redis: RedisClient, keys: Keys, ids: readonly string[]): Promise<InvalidEntry[]> {
@@ -262,14 +316,21 @@ function orderText(json: string): string | undefined {
   return json.slice('{"order":'.length, -JSON.stringify(rest).length)
 }
 
-function groupsOf(code: RejectCode): readonly RejectGroup[] {
-  return rejectGroupNames.filter((group) => codeOf(group) === code)
+function groupsOf(code: RejectCode | undefined, reason?: string): readonly RejectGroup[] {
+  return rejectGroupNames.filter(
+    (group) =>
+      (code === undefined || codeOf(group) === code) && (reason === undefined || rejectGroups[group] === reason),
+  )
 }
 
-/** Ids sort as text when their sequence has ten digits: so they stand in the groups. */
+/**
+ * Ids sort as text when their sequence has ten digits: so they stand in the groups. Ids of clocks have 13 digits before
+ * it; one that somebody asks for may have fewer or more.
+ */
 function sortable(id: string): string {
-  const [ms = '0', sequence = '0'] = id.split('-')
-  return `${ms}-${sequence.padStart(10, '0')}`
+  const [ms = 0, sequence = 0] = id.split('-').map(Number)
+  const digits = (value: number, count: number): string => String(Math.min(value, 10 ** count - 1)).padStart(count, '0')
+  return ms < 10 ** 13 ? `${digits(ms, 13)}-${digits(sequence, 10)}` : '9'.repeat(13)
 }
 
 const byId = (one: InvalidJson, other: InvalidJson): number => compareIds(one.id, other.id)

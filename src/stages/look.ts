@@ -28,18 +28,26 @@ type OnEntry = (id: string, fields: readonly Buffer[]) => void
 /**
  * Looks through a stream, from its oldest entry on; of a longer one than is looked through, through both its ends. What
  * was in it when the look began and is not seen was acknowledged and trimmed before its turn came.
+ * @throws the signal's reason
  */
-export async function lookThrough(redis: RedisClient, stream: string, onEntry: OnEntry): Promise<Look> {
+export async function lookThrough(
+  redis: RedisClient,
+  stream: string,
+  onEntry: OnEntry,
+  signal?: AbortSignal,
+): Promise<Look> {
   const of = await redis.xlen(stream)
   const oldest = await readHalf(
     (from, count) => redis.xrangeBuffer(stream, from ? `(${from}` : '-', '+', 'COUNT', count),
     onEntry,
+    signal,
   )
   if (oldest.stoppedAt === undefined) return { stream, of, entries: oldest.entries, whole: true, more: false }
   const end = `(${oldest.stoppedAt}`
   const newest = await readHalf(
     (from, count) => redis.xrevrangeBuffer(stream, from ? `(${from}` : '+', end, 'COUNT', count),
     onEntry,
+    signal,
   )
   return { stream, of, entries: oldest.entries + newest.entries, whole: newest.stoppedAt === undefined, more: false }
 }
@@ -48,11 +56,16 @@ type Page = readonly (readonly [id: Buffer, fields: readonly Buffer[] | null])[]
 type ReadPage = (from: string | undefined, count: number) => Promise<Page>
 
 /** Reads page by page until there are no more entries, or half of what is looked at at most. */
-async function readHalf(read: ReadPage, onEntry: OnEntry): Promise<{ entries: number; stoppedAt: string | undefined }> {
+async function readHalf(
+  read: ReadPage,
+  onEntry: OnEntry,
+  signal: AbortSignal | undefined,
+): Promise<{ entries: number; stoppedAt: string | undefined }> {
   let entries = 0
   let bytes = 0
   let from: string | undefined
   for (let count = firstPage; entries < mostEntries / 2 && bytes < mostBytes / 2; ) {
+    signal?.throwIfAborted()
     const page = await read(from, count)
     const before = bytes
     for (const [id, fields] of page) {

@@ -17,6 +17,8 @@ import { type Look, lookThrough } from './look.ts'
 export interface Wanted {
   readonly orderId: string
   readonly userId?: string | undefined
+  /** Ends the look when it aborts. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What was found of an order in one stream, oldest first. */
@@ -55,26 +57,31 @@ export interface Discarded {
 }
 
 export const findRaw = (app: Partition, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
-  findRecords(app, 'raw', wanted.orderId, ({ body }) => matching(identityIn(body), wanted))
+  findRecords(app, 'raw', sought(wanted), ({ body }) => matching(identityIn(body), wanted))
 
 export const findValid = (app: Partition, wanted: Wanted): Promise<Found<Sighting<ValidRecord>>> =>
-  findRecords(app, 'valid', wanted.orderId, (record) =>
+  findRecords(app, 'valid', sought(wanted), (record) =>
     matching({ userId: record.user_id, orderId: record.order_id }, wanted),
   )
 
 /** The user's totals that are not ranked yet, or were a moment ago; which orders they count is not told. */
-export const findCounted = (app: Partition, userId: string): Promise<Found<Sighting<CountedRecord>>> =>
-  findRecords(app, 'counted', userId, (record) => (record.user_id === userId ? { userId } : undefined))
+export const findCounted = (
+  app: Partition,
+  { userId, signal }: Pick<Wanted, 'signal'> & { readonly userId: string },
+): Promise<Found<Sighting<CountedRecord>>> =>
+  findRecords(app, 'counted', { text: userId, signal }, (record) =>
+    record.user_id === userId ? { userId } : undefined,
+  )
 
 export async function findInvalid(app: Partition, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
-  return find(app, app.keys.invalid, wanted.orderId, (id, fields) => {
+  return find(app, app.keys.invalid, sought(wanted), (id, fields) => {
     const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted)
     return rejected ? [rejected] : []
   })
 }
 
 export async function findDiscarded(app: Partition, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
-  return find(app, app.keys.discarded, wanted.orderId, (_, fields) => {
+  return find(app, app.keys.discarded, sought(wanted), (_, fields) => {
     const rejected = readRejected(textOf(fields, 'record'), wanted)
     if (!rejected) return []
     const [at, by, why] = ['ts', 'by', 'reason'].map((name) => textOf(fields, name)) as [string, string, string]
@@ -89,17 +96,26 @@ interface WithUser {
 /** Older ones of one order in one stream are left out: somebody sends it over and over. */
 const mostFound = 50
 
+/** The text that a field must hold to be looked at more closely. */
+interface Sought {
+  readonly text: string
+  readonly signal: AbortSignal | undefined
+}
+
+const sought = ({ orderId, signal }: Wanted): Sought => ({ text: orderId, signal })
+
 async function find<T>(
   { redis }: Partition,
   stream: string,
-  text: string,
+  { text, signal }: Sought,
   pick: (id: string, fields: readonly Buffer[]) => T[],
 ): Promise<Found<T>> {
   const mayHold = holding(text)
   const picked: { id: string; what: T }[] = []
-  const look = await lookThrough(redis, stream, (id, fields) => {
+  const onEntry = (id: string, fields: readonly Buffer[]): void => {
     if (fields.some(mayHold)) picked.push(...pick(id, fields).map((what) => ({ id, what })))
-  })
+  }
+  const look = await lookThrough(redis, stream, onEntry, signal)
   const found = picked.sort((one, other) => compareIds(one.id, other.id)).map(({ what }) => what)
   return { look: { ...look, more: found.length > mostFound }, found: found.slice(-mostFound) }
 }
@@ -116,7 +132,7 @@ function holding(text: string): (json: Buffer) => boolean {
 async function findRecords<C extends ChannelName>(
   app: Partition,
   channel: C,
-  text: string,
+  text: Sought,
   match: (record: RecordOf[C]) => WithUser | undefined,
 ): Promise<Found<Sighting<RecordOf[C]>>> {
   return find(app, app.keys.stream[channel], text, (id, fields) => {

@@ -28,19 +28,20 @@ export type From = { readonly offset: number } | { readonly after: Cursor }
  * Best first; users with the same score in descending order of their id's bytes. Of one partition a page is read at one
  * moment. Of several each is asked for as much as the page may take of it; far down, some hundred single reads find first
  * where the page begins in each.
+ * @throws the signal's reason
  */
 export async function readTop(
   redis: RedisClient,
   partitions: readonly Keys[],
   board: Board,
-  { limit, ...from }: { limit: number } & From,
+  { limit, signal, ...from }: { limit: number; signal?: AbortSignal } & From,
 ): Promise<Page> {
   const boards = partitions.map((keys) => boardKey(keys, board))
   // One more than asked for tells whether there is a next page.
   const { offset, read } =
     'after' in from
       ? await readAfter(redis, boards, from.after, limit + 1)
-      : { ...from, read: await readFrom(redis, boards, from.offset, limit + 1) }
+      : { ...from, read: await readFrom(redis, boards, from.offset, limit + 1, signal) }
   const users = read.slice(0, limit)
   const last = users.at(-1)
   return { users, offset, next: last && read.length > limit ? { ...last, board } : null }
@@ -54,9 +55,10 @@ async function readFrom(
   boards: readonly string[],
   offset: number,
   count: number,
+  signal: AbortSignal | undefined,
 ): Promise<RankedUser[]> {
   const alone = boards.length === 1
-  const { starts, left } = alone ? { starts: [offset], left: 0 } : await stepOver(redis, boards, offset)
+  const { starts, left } = alone ? { starts: [offset], left: 0 } : await stepOver(redis, boards, offset, signal)
   if (left > leastSteppedOver) return [] // there are not so many users
   const parts = await Promise.all(
     boards.map(async (key, at) => {
@@ -75,10 +77,12 @@ async function stepOver(
   redis: RedisClient,
   boards: readonly string[],
   offset: number,
+  signal: AbortSignal | undefined,
 ): Promise<{ starts: number[]; left: number }> {
   const starts = boards.map(() => 0)
   let left = offset
   while (left > leastSteppedOver) {
+    signal?.throwIfAborted()
     const step = Math.floor(left / boards.length)
     const candidates = await Promise.all(
       boards.map(async (key, at) => {

@@ -181,6 +181,7 @@ test('one who does much pushes out entries of their own only, and the audit is r
   expect(await page('before=0-0')).toEqual([])
   expect((await get(`${url}/admin/audit?limit=0`)).status).toBe(422)
   expect((await get(`${url}/admin/audit?before=x`)).status).toBe(422)
+  expect(await get(`${url}/admin/audit?before=0-0`)).toMatchObject({ status: 200, body: [] })
 })
 
 test('what is older than its days or beyond the number of all goes, the oldest first', async () => {

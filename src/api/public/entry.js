@@ -11,14 +11,11 @@ export async function readEntry(id) {
   return { ...entry, text: order === null ? raw : memberText(json, 'order') }
 }
 
-/** How many are looked through for the next one of the same reason. */
-const page = 50
-
-/** The id of the next older order that failed for this reason; undefined where there is none. */
+/** Returns the id of the next older order that failed for this reason; undefined where there is none. */
 export async function olderEntry({ code, reason }, id) {
-  const found = JSON.parse(await read(`orders/invalid?code=${code}&before=${id}&limit=${page}`))
-  // A reason that names the order itself stands for all of its code.
-  return found.find((entry) => reason.includes('…') || entry.reason === reason)?.id
+  const query = new URLSearchParams({ code, reason, before: id, limit: 1 })
+  const [older] = JSON.parse(await read(`orders/invalid?${query}`))
+  return older?.id
 }
 
 /** Often at first; a job that nobody works off is asked for ever more rarely. */

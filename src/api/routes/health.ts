@@ -30,9 +30,9 @@ export const readyz = defineRoute({
   summary: 'Whether Redis answers and takes writes, and this process is not asked to stop.',
   reply: z.object({ status: z.string() }).meta({ id: 'Readiness' }),
   refusals: { 503: 'Redis does not answer or takes no writes, or the process stops.' },
-  handle: async ({ ask, partitions, instance, stopping }) => {
+  handle: async ({ probe, partitions, instance, stopping }) => {
     if (stopping?.aborted) return refuse(503, 'This process stops: send requests to another.')
-    await Promise.all(partitions.map((keys) => proveWrite(ask, keys, instance)))
+    await Promise.all(partitions.map((keys) => proveWrite(probe, keys, instance)))
     return { status: 'ok' }
   },
 })

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { readIncidents } from '../../incidents.ts'
 import { readBooks } from '../../stages/books.ts'
 import { amount } from '../fields.ts'
-import { defineRoute } from '../route.ts'
+import { shared } from '../remember.ts'
+import { type ApiApp, defineRoute } from '../route.ts'
 
 const known = z.int().nullable().meta({ description: 'null where a key of it cannot be read.' })
 
@@ -55,11 +56,8 @@ export const integrity = defineRoute({
       }),
     })
     .meta({ id: 'Integrity' }),
-  handle: async ({ ask, partitions }) => {
-    const [{ totals, stages, losses, differences, notes, unread, ...books }, open] = await Promise.all([
-      readBooks(ask, partitions),
-      readIncidents(ask),
-    ])
+  handle: async (app) => {
+    const [{ totals, stages, losses, differences, notes, unread, ...books }, open] = await readAll(app)
     const sums = { total_orders: totals.orders, total_revenue: totals.minor }
     const texts = {
       losses: [...losses],
@@ -71,3 +69,5 @@ export const integrity = defineRoute({
     return { ...books, ...sums, stages: [...stages], ...texts }
   },
 })
+
+const readAll = shared(({ ask, partitions }: ApiApp) => Promise.all([readBooks(ask, partitions), readIncidents(ask)]))

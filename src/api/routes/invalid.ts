@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { invalidOrder, rejectCodes } from '../../messages.ts'
+import { invalidOrder, rejectCodes, rejectGroups } from '../../messages.ts'
 import { newJobId } from '../../queues.ts'
-import { readInvalid, readInvalidEntry, summarize } from '../../stages/invalid-read.ts'
+import { readInvalid, readInvalidEntry, summarize, withExamples } from '../../stages/invalid-read.ts'
 import { discardEntry } from '../../stages/take.ts'
 import { operatorOf } from '../access.ts'
 import { integerParam } from '../fields.ts'
-import { defineRoute, jsonText, refuse } from '../route.ts'
+import { shared } from '../remember.ts'
+import { type ApiApp, defineRoute, jsonText, refuse } from '../route.ts'
+import { listInTurn, scanInTurn, tooManyReads } from '../turns.ts'
 import { accepted, acceptedReply } from './jobs.ts'
 
 const entryId = z.string().regex(/^\d{1,16}-\d{1,16}$/, 'must be an id such as 1764000000000-0')
@@ -20,21 +22,39 @@ export const invalidOrders = defineRoute({
   method: 'get',
   path: '/orders/invalid',
   summary:
-    'Orders that were not accepted and why, newest first. For the next page, `before` is the id of the last one.',
+    'Orders that were not accepted and why, newest first. A reply looks at 2,000 entries or 8 MB at most: it may be shorter than `limit`, or empty, and there are more as long as it has a `Link` to the next page.',
   right: 'orders',
   query: z.object({
     limit: integerParam(1, 1_000, 50, 'How many at most.'),
     code: z.enum(rejectCodes).optional().meta({ description: 'Only of this code.' }),
-    user_id: z.string().optional().meta({ description: 'Only of this user; reads the channel through.' }),
+    reason: z
+      .enum(Object.values(rejectGroups))
+      .optional()
+      .meta({ description: 'Only of this reason, as the summary has it.' }),
+    user_id: z.string().optional().meta({ description: 'Only of this user; all entries are looked at, page by page.' }),
     before: entryId.optional().meta({ description: 'Only entries older than this one.' }),
   }),
   reply: z.array(invalidOrder),
+  replyHeaders: {
+    Link: 'The next page, as `<URL>; rel="next"`, the URL relative to this one; absent on the last page.',
+  },
+  refusals: tooManyReads,
   // The elements are JSON text already; parsing a hostile order only to write it again could overflow the stack.
-  handle: async ({ ask, partitions }, { query: { limit, code, user_id, before } }) => {
-    const found = await readInvalid(ask, partitions, { limit, code, userId: user_id, before })
-    return jsonText(`[${found.join(',')}]`)
+  handle: async ({ ask, partitions }, { query, signal }) => {
+    const inTurn = query.user_id === undefined ? listInTurn : scanInTurn
+    return inTurn(signal, async () => {
+      const filter = { ...query, userId: query.user_id, signal }
+      const { found, next } = await readInvalid(ask, partitions, filter)
+      return jsonText(`[${found.join(',')}]`, next === undefined ? {} : { Link: linkTo({ ...query, before: next }) })
+    })
   },
 })
+
+/** Relative to the URL of the request: a proxy may serve it at a path of its own. */
+function linkTo(query: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined)
+  return `<?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, `${value}`]))}>; rel="next"`
+}
 
 export const invalidSummary = defineRoute({
   method: 'get',
@@ -57,16 +77,18 @@ export const invalidSummary = defineRoute({
       ),
     })
     .meta({ id: 'InvalidSummary' }),
-  handle: async ({ ask, partitions }) => {
-    const groups = await summarize(ask, partitions)
-    const codes: Record<string, number> = {}
-    for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
-    const total = groups.reduce((sum, { count }) => sum + count, 0)
-    const reasons = groups.map(({ example, ...group }) => {
-      return `${JSON.stringify(group).slice(0, -1)},"example":${example.json}}`
-    })
-    return jsonText(`{"total":${total},"codes":${JSON.stringify(codes)},"reasons":[${reasons.join(',')}]}`)
-  },
+  handle: async (app) => jsonText(await readSummary(app)),
+})
+
+const readSummary = shared(async ({ ask, partitions }: ApiApp): Promise<string> => {
+  const groups = await withExamples(ask, await summarize(ask, partitions))
+  const codes: Record<string, number> = {}
+  for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
+  const total = groups.reduce((sum, { count }) => sum + count, 0)
+  const reasons = groups.map(({ example, ...group }) => {
+    return `${JSON.stringify(group).slice(0, -1)},"example":${example.json}}`
+  })
+  return `{"total":${total},"codes":${JSON.stringify(codes)},"reasons":[${reasons.join(',')}]}`
 })
 
 export const invalidEntry = defineRoute({

@@ -4,6 +4,7 @@ import { type Board, boards } from '../../stages/leaderboard.ts'
 import { cursorText, type Page, readCursor, readTop } from '../../stages/top.ts'
 import { amount, integerParam, optionalInteger } from '../fields.ts'
 import { defineRoute } from '../route.ts'
+import { listInTurn, tooManyReads } from '../turns.ts'
 
 export const userStats = defineRoute({
   method: 'get',
@@ -90,10 +91,17 @@ export const topUsers = defineRoute({
     'The best users by spend or by order count, best first; equals in descending order of user_id, byte by byte. With `after` no page shifts while others rise: nobody is shown twice, and nobody is left out but who rises past the cursor.',
   query: topQuery,
   reply: topUsersReply,
-  handle: async ({ ask, partitions }, { query: { by, n, offset = 0, after } }) => {
-    const from = after?.behind ? { after: after.behind } : { offset }
-    const page = await readTop(ask, partitions, by, { limit: n, ...from })
-    const reply = topUsersOf(by, n, page)
-    return after ? { ...reply, next: page.next && cursorText(page.next) } : reply
+  refusals: tooManyReads,
+  handle: async ({ ask, partitions }, { query: { by, n, offset = 0, after }, signal }) => {
+    const read = async () => {
+      const from = after?.behind ? { after: after.behind } : { offset }
+      const page = await readTop(ask, partitions, by, { limit: n, signal, ...from })
+      const reply = topUsersOf(by, n, page)
+      return after ? { ...reply, next: page.next && cursorText(page.next) } : reply
+    }
+    return partitions.length > 1 && offset > deepOffset ? listInTurn(signal, read) : read()
   },
 })
+
+/** Further down, a page of several partitions takes some hundred reads. */
+const deepOffset = 1_000

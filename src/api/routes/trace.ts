@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { traceOrder } from '../../stages/trace.ts'
 import { amount } from '../fields.ts'
-import { defineRoute, refuse } from '../route.ts'
+import { defineRoute } from '../route.ts'
+import { scanInTurn, tooManyReads } from '../turns.ts'
 
 const time = z.iso.datetime()
 const because = z.string().meta({ description: 'How this is known, or why it is not.' })
@@ -98,17 +99,7 @@ export const orderTrace = defineRoute({
   right: 'orders',
   params: z.object({ user_id: z.string(), order_id: z.string() }),
   reply: traceReply,
-  refusals: { 503: 'Redis does not answer, or too many traces are under way.' },
-  handle: async (app, { params: { user_id, order_id } }) => {
-    if (underWay >= mostUnderWay) return refuse(503, 'Too many traces are under way: try again in a moment.')
-    underWay++
-    const traced = last.then(() => traceOrder({ ...app, redis: app.ask }, { userId: user_id, orderId: order_id }))
-    last = traced.catch(() => {})
-    return traced.finally(() => underWay--)
-  },
+  refusals: tooManyReads,
+  handle: async (app, { params: { user_id, order_id }, signal }) =>
+    scanInTurn(signal, () => traceOrder({ ...app, redis: app.ask }, { userId: user_id, orderId: order_id, signal })),
 })
-
-/** One at a time in a process: each reads as much as 80 MB, and everybody else's reads wait meanwhile. */
-let last: Promise<unknown> = Promise.resolve()
-let underWay = 0
-const mostUnderWay = 10
