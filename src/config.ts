@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
 import { z } from 'zod'
+import { readEnvFile } from './env-file.ts'
 import { OrdersError } from './errors.ts'
 import { mostPartitions } from './partitions.ts'
 import {
@@ -446,7 +446,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
 /** The environment of this process, with `.env` of the working folder behind it. The only reader of process.env. */
 export function processEnv(): NodeJS.ProcessEnv {
-  if (existsSync('.env')) process.loadEnvFile('.env')
+  for (const [name, value] of Object.entries(readEnvFile('.env'))) process.env[name] ??= value
   return process.env
 }
 

@@ -212,7 +212,7 @@ describe('configTable', () => {
 
 describe('.env of the working folder', () => {
   /** The configuration of a process started in a folder with this `.env`. */
-  function configIn(dotEnv: string | undefined, env: Record<string, string>): Config {
+  function configIn(dotEnv: string | Buffer | undefined, env: Record<string, string>): Config {
     const cwd = mkdtempSync(join(tmpdir(), 'orders-config-'))
     onTestFinished(() => rmSync(cwd, { recursive: true }))
     if (dotEnv !== undefined) writeFileSync(join(cwd, '.env'), dotEnv)
@@ -230,6 +230,18 @@ describe('.env of the working folder', () => {
 
   test('may be missing', () => {
     expect(configIn(undefined, { API_PORT: '9002' }).apiPort).toBe(9002)
+  })
+
+  test('may begin with a byte order mark: its first line counts', () => {
+    expect(configIn('\uFEFFAPI_PORT=9001\nSQS_QUEUE_NAME=second\n', {})).toMatchObject({
+      apiPort: 9001,
+      sqsQueueName: 'second',
+    })
+  })
+
+  test('may be UTF-16 with CRLF, as PowerShell writes it', () => {
+    const dotEnv = Buffer.from('\uFEFFAPI_PORT=9001\r\nSQS_QUEUE_NAME=second\r\n', 'utf16le')
+    expect(configIn(dotEnv, {})).toMatchObject({ apiPort: 9001, sqsQueueName: 'second' })
   })
 })
 
