@@ -1,15 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdirSync, realpathSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import { namesRedis } from '../redis-endpoint.ts'
+import { readRedisUrl } from '../redis-url.ts'
+import { creatingPrivately } from './private-files.ts'
 import { refuseQueryProtocol } from './query-protocol.ts'
+import { findRedisProgram } from './redis-program.ts'
 
 /** What stands in where nothing is configured: the configuration that names it, and what people should know. */
 export interface Local extends AsyncDisposable {
@@ -46,6 +50,7 @@ async function localSqs(folder: string): Promise<StandIn> {
   const { startFauxqs } = await emulator(() => import('fauxqs'), 'fauxqs')
   using _ = onLoopback()
   using _refusing = refuseQueryProtocol()
+  using _private = creatingPrivately()
   const dataDir = resolve(folder, 'sqs')
   mkdirSync(dataDir, { recursive: true })
   const server = await startFauxqs({ port: 0, logger: false, dataDir })
@@ -53,14 +58,11 @@ async function localSqs(folder: string): Promise<StandIn> {
 }
 
 async function localRedis(folder: string, onSpawned: (url: string) => void): Promise<StandIn & { note: string }> {
-  for (const program of ['redis-server', 'valkey-server']) {
-    const server = await spawnRedis(program, folder, onSpawned)
-    if (server) return { ...server, note: `private ${program} at ${server.url} (append-only file in ${folder})` }
-  }
+  const { program, advice } = await findRedisProgram()
+  if (program !== undefined) return spawnRedis(program, folder, onSpawned)
   const { createRedisMock } = await emulator(() => import('js-redis-server'), 'js-redis-server')
   using _ = onLoopback()
   const mock = await createRedisMock()
-  const advice = 'install redis-server for more'
   return {
     url: mock.url,
     note: `in-process emulator: for a look around; it forgets everything and slows beyond some 5,000 orders (${advice})`,
@@ -68,23 +70,32 @@ async function localRedis(folder: string, onSpawned: (url: string) => void): Pro
   }
 }
 
-/** Undefined where there is no such program. It is started again should it die, and ends when this process does. */
+/** Runs a server with a password of its own until disposed. It is started again should it die, and ends when this process does. */
 async function spawnRedis(
   program: string,
   folder: string,
   onSpawned: (url: string) => void,
-): Promise<StandIn | undefined> {
-  if (!(await isInstalled(program))) return undefined
+): Promise<StandIn & { note: string }> {
   const dir = resolve(folder, 'redis')
-  mkdirSync(dir, { recursive: true })
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
   const port = await freePort()
-  const persistence = ['--dir', dir, '--appendonly', 'yes', '--appendfsync', 'everysec', '--save', '']
-  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--maxmemory-policy', 'noeviction', ...persistence]
+  const password = randomBytes(16).toString('hex')
+  // Read from its standard input: other users can see the arguments of a process.
+  const settings = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `requirepass ${password}`,
+    'maxmemory-policy noeviction',
+    `dir ${quoted(dir)}`,
+    'appendonly yes',
+    'appendfsync everysec',
+    'save ""',
+  ].join('\n')
   let stopping = false
   let child: ChildProcess
   const keepUp = (): void => {
     if (stopping) return
-    child = spawnBound(program, args)
+    child = spawnBound(program, ['-'], settings)
     child.once('exit', () => setTimeout(keepUp, respawnMs))
   }
   keepUp()
@@ -95,32 +106,35 @@ async function spawnRedis(
     child.kill('SIGTERM')
     await exit
   }
-  const url = `redis://127.0.0.1:${port}`
+  const url = `redis://:${password}@127.0.0.1:${port}`
+  const note = `private ${program} at redis://127.0.0.1:${port} (append-only file in ${folder}, password in running.json of DATA_DIR)`
   onSpawned(url)
-  if (await answers(url)) return { url, [Symbol.asyncDispose]: stop }
+  if (await answers(url)) return { url, note, [Symbol.asyncDispose]: stop }
   await stop()
   throw new OrdersError('ORD_LOCAL', `${program} does not come up on its data in ${dir}: look there, or set REDIS_URL.`)
 }
 
-async function isInstalled(program: string): Promise<boolean> {
-  const look = spawn(shell, ['-c', 'command -v "$0"', program], { stdio: 'ignore' })
-  const [code] = await once(look, 'exit').catch(() => [1]) // no shell
-  return code === 0
+/** Writes a word as the configuration of redis-server reads it. */
+function quoted(word: string): string {
+  const hex = (control: string): string => Buffer.from(control).toString('hex').replace(/../g, '\\x$&')
+  return `"${word.replace(/["\\]/g, '\\$&').replace(/\p{Cc}/gu, hex)}"`
 }
 
 /**
  * Starts a program that ends when this process does, however that ends: a pipe from here to the shell's background job is
  * closed by the kernel then, and the job, once it reads the end, stops the program with SIGTERM. The shell becomes the
  * program, so the two share a process id. A line on the pipe sends the job away: the program has ended, and its id may
- * be another's by now.
+ * be another's by now. What the program writes is open to its owner alone.
  */
-function spawnBound(program: string, args: readonly string[]): ChildProcess {
-  const script = '{ read -r line <&3 || kill $$; } & exec "$0" "$@" 3<&-'
+function spawnBound(program: string, args: readonly string[], input: string): ChildProcess {
+  const script = 'umask 077; { read -r line <&3 || kill $$; } & exec "$0" "$@" 3<&-'
   // Detached: a Ctrl-C on the terminal is for us; Redis is stopped when all else has ended.
   const child = spawn(shell, ['-c', script, program, ...args], {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
     detached: true,
   })
+  child.stdin?.on('error', () => {}) // it ended before it had read all
+  child.stdin?.end(input)
   const pipe = child.stdio[3] as Socket
   pipe.on('error', () => {}) // the job is gone already
   child.once('error', () => {})
@@ -147,12 +161,17 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /**
- * Asks a Redis that a killed `orders start` left behind to save and go, so that its files have one writer.
- * @param folder a server that keeps its data elsewhere is somebody else's
+ * Asks a Redis that a killed `orders start` left behind to save and go, so that its files have one writer. Whatever the
+ * URL names, this ends without an error.
+ * @param folder a server that keeps its data elsewhere is not ours
  */
 export async function shutDownOrphan(url: string, folder: string): Promise<void> {
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
+  const place = readRedisUrl(url)
+  if (typeof place === 'string' || !('host' in place.address) || place.address.host !== '127.0.0.1') return // not ours
+  const { address, password } = place
+  const redis = new Redis({ ...address, ...(password !== undefined && { password }), ...orphanOptions })
   redis.on('error', () => {})
+  const late = setTimeout(() => redis.disconnect(), loadMs)
   try {
     await redis.connect() // waits while it loads its data
     const [, dir] = (await redis.config('GET', 'dir')) as string[]
@@ -160,9 +179,23 @@ export async function shutDownOrphan(url: string, folder: string): Promise<void>
   } catch {
     // It is not there, or it is gone: what we want.
   } finally {
+    clearTimeout(late)
     redis.disconnect()
   }
 }
+
+/**
+ * For one try. A server that says nothing at all for five seconds is no Redis: one that loads its data still answers INFO,
+ * and is asked twice a second.
+ */
+const orphanOptions = {
+  lazyConnect: true,
+  retryStrategy: null,
+  maxRetriesPerRequest: 0,
+  socketTimeout: 5_000,
+  connectTimeout: 5_000,
+  maxLoadingRetryTime: 500,
+} as const satisfies RedisOptions
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')

@@ -34,12 +34,13 @@ export async function start(
   // Written down before it has loaded its data: should we be killed meanwhile, the next start finds it.
   await using local = await openLocal(config, folder, (redisUrl) => register(dataDir, { redisUrl, ...place }))
   register(dataDir, { ...local.config, ...place })
+  const notes = [...claim.notes, ...local.notes]
   await using app = await openOnceUp(local.config, roleNames, signal)
   const stop = new AbortController()
   const up = apiUrlWhenStarted(app)
   const running = runRoles({ ...app, trustsThisMachine: true }, roleNames, AbortSignal.any([signal, stop.signal]))
   try {
-    await Promise.race([running, up.then((apiUrl) => whileRunning({ app, apiUrl, notes: local.notes }))])
+    await Promise.race([running, up.then((apiUrl) => whileRunning({ app, apiUrl, notes }))])
   } catch (error) {
     stop.abort()
     await running

@@ -4,6 +4,9 @@ import { safeUrl } from '../../redis-endpoint.ts'
 import { error, type Finding, ok, unread, warning } from './finding.ts'
 import type { Server } from './server.ts'
 
+/** Before it there is no XAUTOCLAIM, which claims what a dead consumer left. */
+export const oldestRedis = 6.02
+
 /** Judges one thing by what a server told. */
 export type ServerCheck = (server: Server, config: Config) => Finding
 
@@ -12,7 +15,8 @@ export const version: ServerCheck = ({ info }, config) => {
   const { redis_version: found, valkey_version: valkey } = info
   if (!found) return unread(check, 'use Redis 7.0 or newer')
   const told = `${found}${valkey ? ` (Valkey ${valkey})` : ''} at ${safeUrl(config)}`
-  if (!isFrom(6.02, found)) return error(check, told, 'Use Redis 7.0 or newer: before 6.2 there is no XAUTOCLAIM.')
+  if (!isFrom(oldestRedis, found))
+    return error(check, told, 'Use Redis 7.0 or newer: before 6.2 there is no XAUTOCLAIM.')
   if (!isFrom(7, found))
     return warning(check, told, 'Use Redis 7.0 or newer: 6.2 does not tell of claimed entries that are gone.')
   return ok(check, told)

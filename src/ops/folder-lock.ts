@@ -1,0 +1,51 @@
+import { truncateSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+
+/*
+ * A lock on a file. The kernel releases it when its holder ends, however that ends, so a lock is never stale. SQLite takes
+ * it the same way on Linux, macOS and Windows, and a path may have 500 characters where that of a socket has 107. The file
+ * stays empty. No other code may open it: closing it would release the lock (POSIX).
+ */
+
+/** How long a claim waits for a process that only looks (`isLocked`), which takes well below a millisecond. */
+const lookMs = 500
+
+/**
+ * Takes the lock until disposed. Returns undefined where another process, or this one, holds it.
+ * @throws Error of SQLite where the file cannot be opened.
+ */
+export function takeLock(path: string): Disposable | undefined {
+  try {
+    return lock(path)
+  } catch (error) {
+    if (codeOf(error) === busy) return undefined
+    if (codeOf(error) !== notADatabase) throw error
+    truncateSync(path) // Another program has written to it; nobody can hold a lock on such a file.
+    return lock(path)
+  }
+}
+
+/** Whether a process holds the lock: also where it is this one. */
+export function isLocked(path: string): boolean {
+  try {
+    using database = new DatabaseSync(path, { readOnly: true })
+    database.exec('SELECT 1 FROM sqlite_schema')
+    return false
+  } catch (error) {
+    return codeOf(error) === busy // else it is not there, or not ours
+  }
+}
+
+function lock(path: string): Disposable {
+  using stack = new DisposableStack()
+  const database = stack.use(new DatabaseSync(path, { timeout: lookMs }))
+  database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE') // no journal file beside it
+  return stack.move()
+}
+
+/** Result codes of SQLite. */
+const [busy, notADatabase] = [5, 26]
+
+/** The low byte is the kind; the rest says more. */
+const codeOf = (error: unknown): number | undefined =>
+  error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
