@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,9 +78,21 @@ test('start, populate and status find each other; Redis keeps its data; a second
     }
     return until(`${orders} ranked`, asked, (text) => text.includes(`; ${orders} ranked;`))
   }
+  // As after a kill -9 and a reboot: the id is that of another process now, and the Redis was a cluster.
+  const data = join(folder, '.data')
+  mkdirSync(data, { mode: 0o755 })
+  const nodes = 'redis://127.0.0.1:1,redis://127.0.0.1:2'
+  writeFileSync(join(data, 'running.json'), JSON.stringify({ pid: process.pid, redisUrl: nodes }), { mode: 0o644 })
   {
     await using system = spawnOrders(['start'], env, { cwd: folder })
     await system.started()
+    await until('the banner', () => system.stdout().includes('Ctrl-C stops.'))
+    const { password } = new URL(readRunning(data)?.redisUrl ?? '')
+    expect(password).not.toBe('')
+    expect(system.stdout() + system.stderr()).not.toContain(password)
+    const entries = ['.', ...readdirSync(data, { recursive: true, encoding: 'utf8' })]
+    expect(entries).toEqual(expect.arrayContaining([join('sqs', 'fauxqs.db'), join('redis', 'appendonlydir')]))
+    expect(entries.filter((name) => (statSync(join(data, name)).mode & 0o077) !== 0)).toEqual([])
     await using second = spawnOrders(['start'], env, { cwd: folder })
     expect(await second.exit()).toEqual({ code: 1, signal: null })
     expect(second.stderr()).toBe(
