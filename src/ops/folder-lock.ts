@@ -1,5 +1,5 @@
-import { truncateSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import { existsSync, truncateSync } from 'node:fs'
+import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
 
 /*
  * A lock on a file. The kernel releases it when its holder ends, however that ends, so a lock is never stale. SQLite takes
@@ -27,8 +27,9 @@ export function takeLock(path: string): Disposable | undefined {
 
 /** Whether a process holds the lock: also where it is this one. */
 export function isLocked(path: string): boolean {
+  if (!existsSync(path)) return false
   try {
-    using database = new DatabaseSync(path, { readOnly: true })
+    using database = open(path, { readOnly: true })
     database.exec('SELECT 1 FROM sqlite_schema')
     return false
   } catch (error) {
@@ -38,9 +39,15 @@ export function isLocked(path: string): boolean {
 
 function lock(path: string): Disposable {
   using stack = new DisposableStack()
-  const database = stack.use(new DatabaseSync(path, { timeout: lookMs }))
+  const database = stack.use(open(path, { timeout: lookMs }))
   database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE') // no journal file beside it
   return stack.move()
+}
+
+/** SQLite is loaded where there is something to lock only: earlier releases of Node 24 print a warning with it. */
+function open(path: string, options: DatabaseSyncOptions): DatabaseSync {
+  const sqlite = process.getBuiltinModule('node:sqlite')
+  return new sqlite.DatabaseSync(path, options)
 }
 
 /** Result codes of SQLite. */
