@@ -52,10 +52,10 @@ export function claimDataDir({ dataDir }: Config): Claim {
   const lock = attempt(() => takeLock(lockFile(dataDir)))
   const left = readRunning(dataDir)
   if (!lock) {
-    const process = left ? ` (process ${left.pid})` : ''
+    const holder = left ? ` (process ${left.pid})` : ''
     throw new OrdersError(
       'ORD_LOCAL',
-      `A system already runs here${process}: stop it, or set DATA_DIR to another folder.`,
+      `A system already runs here${holder}: stop it, or set DATA_DIR to another folder.`,
     )
   }
   stack.use(lock)
