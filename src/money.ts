@@ -1,9 +1,11 @@
+import { rawJson } from './raw-json.ts'
+
 /** 2^53: JSON numbers and Redis scores are doubles, exact for integers up to here. */
 export const maxExactMinor = Number.MAX_SAFE_INTEGER
 
 /**
  * Currency units to minor units (cents), half away from zero, decided on the number's shortest decimal form:
- * 1.005 is 101 although its double lies below. For 0 <= value <= 1e9.
+ * 1.005 is 101 although its double lies below. For 0 <= value < 2^46.
  */
 export function toMinor(value: number): number {
   const minor = Math.round(value * 100)
@@ -11,6 +13,11 @@ export function toMinor(value: number): number {
   const [whole = '0', fraction = ''] = value < 1e-6 ? [] : String(value).split('.')
   const cents = Number(whole) * 100 + Number(fraction.slice(0, 2).padEnd(2, '0'))
   return cents + (fraction.charAt(2) >= '5' ? 1 : 0)
+}
+
+/** Rounds an amount to whole cents as `toMinor` does, for any value >= 0. From 2^46 on doubles lie more than a cent apart. */
+export function roundToCents(value: number): number {
+  return value < 2 ** 46 ? toMinor(value) / 100 : value
 }
 
 /** Minor units as decimal text in currency units, shortest form: 15075 is `150.75`, 15000 is `150`. */
@@ -27,8 +34,5 @@ export function minorText(minor: number): string {
 export function toAmount(minor: number): number {
   const amount = minor / 100
   const text = minorText(minor)
-  return String(amount) === text ? amount : (rawJson.rawJSON(text) as number)
+  return String(amount) === text ? amount : (rawJson(text) as unknown as number)
 }
-
-/** Missing from TypeScript's library: https://tc39.es/proposal-json-parse-with-source/ */
-const rawJson = JSON as unknown as { rawJSON(text: string): unknown }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { identityIs } from '../identity.ts'
+import { identityInRecord } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { codeOf, history, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../messages.ts'
 import type { RedisClient } from '../redis.ts'
@@ -301,7 +301,7 @@ function toEntry(keys: Keys, found: Found): InvalidEntry {
 /** What somebody else put there has no owner. */
 function ownerOf(json: string): string | undefined {
   try {
-    return identityIs(JSON.parse(json).order).userId
+    return identityInRecord(json).userId
   } catch {
     return undefined
   }

@@ -3,7 +3,7 @@ import type { App, Partition } from '../app.ts'
 import type { Config } from '../config.ts'
 import type { Keys } from '../keys.ts'
 import type { Rejection } from '../messages.ts'
-import { minorText } from '../money.ts'
+import { minorText, roundToCents } from '../money.ts'
 import { userHash, userHashBits } from '../partitions.ts'
 import type { Order } from './rules.ts'
 import type { Identity } from './stage.ts'
@@ -45,8 +45,10 @@ export async function meanBucket(
   return replies.reduce((sum, [, length]) => sum + Number(length ?? 0), 0) / count
 }
 
+/** The fingerprint is of what is counted: whole cents, so that the same money in other digits is the same payload. */
 export function identityOf(order: Order): Identity {
-  const payload = JSON.stringify([order.value, order.items])
+  const items = order.items?.map(([product, quantity, price]) => [product, quantity, roundToCents(price)])
+  const payload = JSON.stringify([order.minor / 100, items])
   return {
     userId: order.userId,
     orderId: order.orderId,

@@ -1,4 +1,4 @@
-import { identityIn, identityIs } from '../identity.ts'
+import { identityInRecord } from '../identity.ts'
 import { type Keys, movedKeys } from '../keys.ts'
 import { rejectGroupNames } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
@@ -136,8 +136,7 @@ async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGe
 /** Whose order it is, as the bridge tells of what was sent; what somebody else put there is nobody's. */
 function ownerIn(fields: readonly string[]): string | undefined {
   try {
-    const { order, raw } = JSON.parse(recordIn(fields))
-    return (typeof raw === 'string' ? identityIn(raw) : identityIs(order)).userId
+    return identityInRecord(recordIn(fields)).userId
   } catch {
     return undefined
   }

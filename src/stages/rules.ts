@@ -1,8 +1,9 @@
 import { identityText, isObject, parseJson } from '../identity.ts'
 import type { Rejection } from '../messages.ts'
 import { toMinor } from '../money.ts'
+import { isRawJson, type RawJson } from '../raw-json.ts'
 
-/** An order that keeps every rule. Strings as sent; an integer id is taken as its text. */
+/** An order that keeps every rule. Strings as sent; an integer id is taken as its digits. */
 export interface Order {
   readonly userId: string
   readonly orderId: string
@@ -13,7 +14,7 @@ export interface Order {
   /** (product_id, quantity, price_per_unit) of each item; undefined where the order has no list. */
   readonly items?: readonly Item[]
 }
-type Item = readonly [productId: string | number | null, quantity: number, price: number]
+type Item = readonly [productId: string | number | RawJson | null, quantity: number, price: number]
 
 /** The largest order_value; 1e9 units are 1e11 minor units, so 92 million such orders fit a 64-bit sum. */
 const maxOrderValue = 1_000_000_000
@@ -22,7 +23,7 @@ const maxTimestampLength = 64
 
 /** The rules of an order, in order; the first that fails is the reason. Never throws. */
 export function checkOrder(body: string): Order | Rejection {
-  const { sent, strict } = parseJson(body)
+  const sent = parseJson(body)
   if (sent === undefined) return malformed
   if (!isObject(sent)) return { code: 'not-an-object', reason: 'Order must be a JSON object' }
   for (const field of ['user_id', 'order_id', 'order_value']) {
@@ -46,7 +47,6 @@ export function checkOrder(body: string): Order | Rejection {
       reason: `Calculated total (${rounded(total, 10)}) does not match order_value (${value + 0})`,
     }
   }
-  if (!strict) return malformed
   const timestamp = sent['order_timestamp']
   return {
     userId,
@@ -78,8 +78,8 @@ function readItems(value: unknown): readonly Item[] | undefined | 'bad' {
   return items
 }
 
-function productId(value: unknown): string | number | null {
-  return typeof value === 'string' || typeof value === 'number' ? value : null
+function productId(value: unknown): Item[0] {
+  return typeof value === 'string' || Number.isFinite(value) || isRawJson(value) ? (value as Item[0]) : null
 }
 
 /** Whether the two differ by at most 1 % of the larger, on decimals: 9.999 is 1 % below 10.1, whatever its double says. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Partition } from '../app.ts'
-import { type Identified, identityIn, identityIs } from '../identity.ts'
+import { type Identified, identityIn, identityInRecord } from '../identity.ts'
 import {
   type ChannelName,
   type CountedRecord,
@@ -151,19 +151,16 @@ function matching({ userId, orderId }: Identified, wanted: Wanted): WithUser | u
 }
 
 const edits = z.array(z.object({ by: z.string(), ts: z.string() })).optional() // without their bodies
-const rejected = invalidOrder.omit({ raw_base64: true }).extend({ code: z.string(), ts: z.string(), edits })
+const rejected = invalidOrder
+  .omit({ order: true, raw: true, raw_base64: true })
+  .extend({ code: z.string(), ts: z.string(), edits })
 
+/** What somebody else put there is no such order. */
 function readRejected(json: string, wanted: Wanted): (Rejected & WithUser) | undefined {
-  const parsed = rejected.safeParse(parse(json))
-  if (!parsed.success) return undefined
-  const { order, raw, ...rest } = parsed.data
-  const matched = matching(order ? identityIs(order) : identityIn(raw ?? ''), wanted)
-  return matched && { ...rest, userId: matched.userId }
-}
-
-function parse(json: string): unknown {
   try {
-    return JSON.parse(json)
+    const matched = matching(identityInRecord(json), wanted)
+    const parsed = matched && rejected.safeParse(JSON.parse(json))
+    return parsed?.success ? { ...parsed.data, userId: matched?.userId } : undefined
   } catch {
     return undefined
   }

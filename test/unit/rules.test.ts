@@ -120,9 +120,15 @@ describe.each(['user_id', 'order_id'])('the identity %s', (field) => {
     ['a list', '["a"]'],
     ['an object', '{"id":"a"}'],
     ['a fraction', '1.5'],
-    ['an integer beyond the safe ones', '9007199254740992'],
-    ['a negative integer beyond the safe ones', '-9007199254740992'],
+    ['an integer of 257 digits', '1'.repeat(257)],
+    ['a negative integer of 257 digits', `-${'1'.repeat(257)}`],
+    ['an integer beyond what a double holds', '1'.repeat(400)],
+    ['a large integer with a fraction', '9007199254740993.0'],
+    ['a large integer in exponent form', '9007199254740993e0'],
+    ['a large power of ten', '1E20'],
     ['an overflow', '1e999'],
+    ['minus Infinity', '-Infinity'],
+    ['a list of a large integer', '[9007199254740993]'],
     ['NaN', 'NaN'],
     ['257 characters', JSON.stringify('x'.repeat(257))],
     ['257 emoji', JSON.stringify('😀'.repeat(257))],
@@ -149,10 +155,38 @@ describe.each(['user_id', 'order_id'])('the identity %s', (field) => {
     ['minus zero', '-0', '0'],
     ['a negative integer', '-12', '-12'],
     ['an integer in exponent form', '1e3', '1000'],
+    ['an integer with a fraction of zeros', '12.00', '12'],
     ['the greatest safe integer', '9007199254740991', '9007199254740991'],
     ['the least safe integer', '-9007199254740991', '-9007199254740991'],
+    ['an integer beyond the safe ones', '9007199254740993', '9007199254740993'],
+    ['a negative integer beyond the safe ones', '-9007199254740993', '-9007199254740993'],
+    ['an integer of 21 digits', '123456789012345678901', '123456789012345678901'],
+    ['an integer of 256 digits', '9'.repeat(256), '9'.repeat(256)],
+    ['a negative integer of 256 digits', `-${'9'.repeat(256)}`, `-${'9'.repeat(256)}`],
   ])('%s is taken as its text', (_, json, text) => {
     expect(textOf(order({ [field]: json }))).toBe(text)
+  })
+
+  test('a large integer is taken as its digits with white space around it and NaN in another field', () => {
+    const body = order({ note: '"\\"x"', [field]: '\n -9007199254740993\t', discount: 'NaN' })
+    expect(textOf(body)).toBe('-9007199254740993')
+  })
+
+  test('a large integer is taken from the last of its keys at the top level, however they are written', () => {
+    const escaped = field.replace('_', '\\u005f')
+    const nested = `{"${field}":8007199254740993,"order":[{"${field}":7007199254740993}]}`
+    const twice = order({ [field]: '9107199254740993' }).replace(
+      '}',
+      `,"${escaped}":9007199254740993,"more":${nested}}`,
+    )
+    expect(textOf(twice)).toBe('9007199254740993')
+    expect(textOf(order({ [field]: '9007199254740993' }).replace('}', `,"${escaped}":"last"}`))).toBe('last')
+    expect(textOf(order({ [field]: '"9007199254740993"', note: '8007199254740993' }))).toBe('9007199254740993')
+  })
+
+  test('digits within a string are text, next to a large integer too', () => {
+    const body = order({ [field]: '9007199254740993', note: '": 8007199254740993,\\""', '" 1234567890123456 ': '1' })
+    expect(textOf(body)).toBe('9007199254740993')
   })
 })
 
@@ -184,15 +218,38 @@ describe('order_value', () => {
   })
 })
 
-describe('numbers that are neither JSON nor what Python writes', () => {
+describe('NaN and Infinity', () => {
   const impostors = ['1.NaN', '1-NaN', '-NaN', '1.Infinity', '1-Infinity', '+Infinity', 'NaN1', 'nan', '$NaN']
 
-  test.each(impostors)('%s as order_value is malformed', (json) => {
+  test.each(impostors)('what only resembles them is malformed: %s as order_value', (json) => {
     expect(checkOrder(order({ order_value: json }))).toEqual(malformed)
   })
 
-  test.each(impostors)('%s in a further field is malformed', (json) => {
+  test.each(impostors)('what only resembles them is malformed: %s in a further field', (json) => {
     expect(checkOrder(order({ note: json }))).toEqual(malformed)
+  })
+
+  test('a token in a further field is read as Python writes it: the order is valid', () => {
+    for (const token of ['NaN', 'Infinity', '-Infinity']) {
+      const items = `[{"product_id":${token},"quantity":1,"price_per_unit":50,"tax":[${token}]}]`
+      const body = order({ items, order_timestamp: token, discount: token, more: `{"a":[${token},1]}` })
+      expect(accepted(body)).toEqual({
+        ...{ userId: 'user_7', orderId: 'o-1', minor: 5_000, value: 50 },
+        items: [[null, 1, 50]],
+      })
+    }
+  })
+
+  test.each([
+    ['user_id', 'NaN', badIdentity('user_id')],
+    ['order_id', '-Infinity', badIdentity('order_id')],
+    ['order_value', 'NaN', notANumber],
+    ['items', 'NaN', badItems],
+    ['items', '[NaN]', badItems],
+    ['items', '[{"quantity":NaN,"price_per_unit":50}]', badItems],
+    ['items', '[{"quantity":1,"price_per_unit":-Infinity}]', badItems],
+  ])('where a rule looks they are refused by it: %s of %s', (field, json, verdict) => {
+    expect(checkOrder(order({ [field]: json }))).toEqual(verdict)
   })
 
   test('their names within strings are text', () => {
@@ -374,6 +431,62 @@ describe('a repeated identity', () => {
 
   test('as an integer is the same as its text', () => {
     expect(line(order({ user_id: '12' }))).toEqual(line(order({ user_id: '"12"' })))
+    expect(line(order({ user_id: '9007199254740993' }))).toEqual(line(order({ user_id: '"9007199254740993"' })))
+  })
+
+  test('as an integer beyond 2^53 is another than its neighbors, which are the same double', () => {
+    const ids = ['9007199254740992', '9007199254740993', '9007199254740994']
+    expect(new Set(ids.map((id) => line(order({ order_id: id })).field)).size).toBe(3)
+  })
+
+  const two = (quantity: string, price: string): string =>
+    `[{"product_id":"P1","quantity":${quantity},"price_per_unit":${price}}]`
+
+  test.each([
+    ['a value a hair below', { order_value: '0.7999999999999999' }, { order_value: '0.8' }],
+    ['a tenth of a cent', { order_value: '5.001', items: item('5') }, { order_value: '5', items: item('5') }],
+    ['a sum of doubles', { order_value: '0.30000000000000004' }, { order_value: '0.3' }],
+    ['half a cent, which is rounded up', { order_value: '1.005' }, { order_value: '1.01' }],
+    ['a price a hair above', { items: two('10', '5.000000000000001') }, { items: two('10', '5') }],
+    ['a price and a value', { order_value: '49.996', items: two('10', '4.9996') }, { items: two('10', '5') }],
+    ['a large price', { items: two('0.001', '50000.001') }, { items: two('0.001', '50000') }],
+  ])('of the same money in other digits has the same line: %s', (_, fields, others) => {
+    expect(line(order(fields))).toEqual(line(order(others)))
+  })
+
+  test.each([
+    ['a cent', { order_value: '50.01' }, { order_value: '50' }],
+    ['a cent of a price', { items: two('10', '5.01') }, { items: two('10', '5') }],
+    ['a quantity', { items: two('10.001', '5') }, { items: two('10', '5') }],
+    [
+      'a product beyond 2^53',
+      { items: two('10', '5').replace('"P1"', '9007199254740993') },
+      { items: two('10', '5').replace('"P1"', '9007199254740992') },
+    ],
+  ])('that differs in %s has another value in its line', (_, fields, others) => {
+    const [one, other] = [line(order(fields)), line(order(others))]
+    expect(one.field).toBe(other.field)
+    expect(one.value).not.toBe(other.value)
+  })
+
+  /** As an earlier release wrote them: orders admitted before an upgrade are known after it. */
+  test.each([
+    ['Z9r-7V', '50', undefined],
+    ['66ATnX', '-0', undefined],
+    ['6oAHVS', '150.75', undefined],
+    ['wfwndN', '0.1', undefined],
+    ['nEYOHa', '999999999.99', undefined],
+    ['rJk_rT', '1000000000', undefined],
+    ['-2aw_G', '0', '[]'],
+    ['zK6YiX', '150.75', '[{"product_id":"P001","quantity":3,"price_per_unit":50.25}]'],
+    ['G5eGss', '0.3', '[{"product_id":7,"quantity":1,"price_per_unit":0.1},{"quantity":0.5,"price_per_unit":0.4}]'],
+    [
+      'UQnyy4',
+      '0',
+      '[{"product_id":null,"price_per_unit":1e300},{"product_id":"P","quantity":-0,"price_per_unit":70368744177663.99},{}]',
+    ],
+  ])('of whole cents has the fingerprint %s that it always had', (fingerprint, order_value, items) => {
+    expect(identityOf(accepted(order({ order_value, items }))).fingerprint).toBe(fingerprint)
   })
 
   test('with another value or other items has the same field and another value', () => {
@@ -475,6 +588,30 @@ describe('a hostile body', () => {
     },
   )
 
+  test('with 1 MB of digits is judged like any other, next to a large id too', () => {
+    const digits = '1'.repeat(megabyte)
+    const large = { user_id: '9007199254740993', order_id: '9007199254740994' }
+    expect(checkOrder(order({ ...large, user_id: digits }))).toEqual(badIdentity('user_id'))
+    expect(checkOrder(digits)).toEqual(notAnObject)
+    for (const note of [
+      digits,
+      `-${digits}.${digits}e1`,
+      JSON.stringify(digits),
+      `[${'1'.repeat(16)},`.repeat(9) + ']'.repeat(9),
+    ]) {
+      const body = order({ ...large, note })
+      expect(codeOf(checkOrder(body))).toBe(isJson(body) ? 'valid' : 'malformed-json')
+    }
+    expect(accepted(order({ ...large, note: `[${'9007199254740993,'.repeat(60_000)}1]` })).userId).toBe(large.user_id)
+    const items = `[${'{"product_id":9007199254740993},'.repeat(30_000)}{}]`
+    expect(accepted(order({ ...large, order_value: '0', items })).items).toHaveLength(30_001)
+  })
+
+  test('nested half a million deep next to a large id is judged by its digits', () => {
+    const large = order({ user_id: '9007199254740993', note: deep(500_000) })
+    expect(accepted(large).userId).toBe('9007199254740993')
+  })
+
   test('with 1 MB of NaN in a list is told by its own rule', () => {
     const list = `[${'NaN,'.repeat(megabyte / 4)}NaN]`
     expect(checkOrder(order({ items: list }))).toEqual(badItems)
@@ -572,6 +709,8 @@ describe('the verdict on a generated order', () => {
 type Value =
   | { readonly kind: 'number'; readonly units: bigint }
   | { readonly kind: 'text'; readonly text: string }
+  /** An integer, written without fraction and exponent. */
+  | { readonly kind: 'digits'; readonly text: string }
   | { readonly kind: 'null' }
   | { readonly kind: 'odd'; readonly json: string }
   | { readonly kind: 'list'; readonly items: readonly (Item | 'not an object')[] }
@@ -621,6 +760,7 @@ function oracle(sent: Sent, wrapping: Wrapping): Expected {
 }
 
 function oracleIdentity(value: Value): string | undefined {
+  if (value.kind === 'digits') return value.text.replace('-', '').length <= 256 ? value.text : undefined
   if (value.kind === 'number') {
     const whole =
       value.units % one === 0n && value.units / one <= 9007199254740991n && value.units / one >= -9007199254740991n
@@ -647,6 +787,7 @@ function decimal(units: bigint): string {
 function jsonOf(value: Value): string {
   if (value.kind === 'number') return decimal(value.units)
   if (value.kind === 'text') return JSON.stringify(value.text)
+  if (value.kind === 'digits') return value.text
   if (value.kind === 'null') return 'null'
   if (value.kind === 'odd') return value.json
   return `[${value.items.map((item) => (item === 'not an object' ? '7' : bodyOf({ ...item })))}]`
@@ -665,6 +806,8 @@ const wrappings = {
 const mostly = <T>(usual: fc.Arbitrary<T>, other: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 30, arbitrary: usual }, { weight: 1, arbitrary: other })
 const numberOf = (units: fc.Arbitrary<bigint>): fc.Arbitrary<Value> => units.map((n) => ({ kind: 'number', units: n }))
+const digitsOf = (integers: fc.Arbitrary<bigint>): fc.Arbitrary<Value> =>
+  integers.map((n) => ({ kind: 'digits', text: String(n) }))
 const textOf = (texts: fc.Arbitrary<string>): fc.Arbitrary<Value> => texts.map((text) => ({ kind: 'text', text }))
 const odd: fc.Arbitrary<Value> = fc.oneof(
   fc
@@ -677,9 +820,11 @@ const identity = mostly(
   fc.oneof(
     textOf(fc.string({ unit: 'binary', minLength: 1 })),
     numberOf(fc.bigInt(-9007199254740991n, 9007199254740991n).map((n) => n * one)),
+    digitsOf(fc.bigInt(-(2n ** 70n), 2n ** 70n)),
   ),
   fc.oneof(
     odd,
+    digitsOf(fc.constantFrom(10n ** 255n, 1n - 10n ** 256n, 10n ** 256n, 10n ** 400n)),
     textOf(fc.constantFrom('', ...[256, 257].flatMap((length) => ['x'.repeat(length), '😀'.repeat(length)]))),
     textOf(loneSurrogate),
     numberOf(fc.constantFrom(9007199254740992n * one, -9007199254740992n * one, 15_000n, 1n)),
