@@ -49,12 +49,15 @@ export function isObject(value: unknown): value is Record<string, unknown> {
  * An integer beyond 2^53 in `user_id`, `order_id` or an item's `product_id` is read as RawJson: a double would round it.
  */
 export function parseJson(text: string): unknown {
-  const sent = parse(text)
-  if (sent !== undefined) return withExactIds(sent, text)
+  const sent = parseStandardJson(text)
+  if (sent !== undefined) return sent
   if (!/NaN|Infinity/.test(text)) return undefined
   const json = text.replace(stringOrNotFinite, (token) => (token.startsWith('"') ? token : '1e999'))
   return withExactIds(parse(json), json)
 }
+
+/** The same, but NaN and Infinity are no JSON. */
+export const parseStandardJson = (text: string): unknown => withExactIds(parse(text), text)
 
 function parse(json: string): unknown {
   try {

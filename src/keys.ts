@@ -127,6 +127,9 @@ export const jobsPrefix = '{jobs}'
 /** The job that an Idempotency-Key stands for. */
 export const idempotencyKey = (hash: string): string => `${jobsPrefix}:idempotency:${hash}`
 
+/** Is there while a process runs the role `jobs` (see jobs-alive.ts). */
+export const jobsAliveKey = `${jobsPrefix}:alive`
+
 /** What this Redis was set up with; a process with other settings refuses to start. */
 export const manifestKey = 'pipeline:manifest'
 
@@ -208,7 +211,11 @@ export const keyTable = [
     'up to where `orders verify` or `repartition` has read `orders:counted`: the rest is not trimmed meanwhile',
   ],
   ['`pipeline:barrier`', 'string', 'written after other writes, to find out whether Redis has them for good'],
-  ['`{jobs}:*`', '–', 'BullMQ, and `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h'],
+  [
+    '`{jobs}:*`',
+    '–',
+    'BullMQ; `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h; `{jobs}:alive`: there while a process runs the role `jobs`',
+  ],
   ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system, and a repartition under way'],
   [
     '`pipeline:incidents`',

@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
+import { parseStandardJson } from '../identity.ts'
 import type { Queues } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
 import type { Right } from './access.ts'
@@ -174,12 +175,8 @@ function readCall(route: Route, request: Request): (Omit<Call, 'has' | 'signal'>
 }
 
 function parseBody(schema: z.ZodType, text: string): { data: unknown; sent: unknown } | Problem {
-  let sent: unknown
-  try {
-    sent = JSON.parse(text)
-  } catch {
-    return problemOf(400, 'The body is not JSON.')
-  }
+  const sent = parseStandardJson(text)
+  if (sent === undefined) return problemOf(400, 'The body is not JSON.')
   const parsed = schema.safeParse(sent)
   return parsed.success ? { data: parsed.data, sent } : unprocessable(parsed.error)
 }

@@ -36,14 +36,20 @@ export function defineCommand<O>(command: Command<O>): Command {
 
 export const flag = (about: string): Option<boolean> => ({ about, schema: z.boolean().default(false) })
 
-export function wholeNumber(about: string, fallback: number, { min = 0, max = 100_000_000 } = {}): Option<number> {
-  const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).default(fallback)
-  return {
-    hint: 'N',
-    about: `${about} (default ${fallback})`,
-    expected: `a whole number from ${min} to ${max}`,
-    schema,
-  }
+export function wholeNumber(about: string, fallback: number, range: Range = {}): Option<number> {
+  const option = optionalNumber(`${about} (default ${fallback})`, range)
+  return { ...option, schema: option.schema.transform((given) => given ?? fallback) }
+}
+
+/** The same, undefined where it is not given. */
+export function optionalNumber(about: string, { min = 0, max = 100_000_000 }: Range): Option<number | undefined> {
+  const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).optional()
+  return { hint: 'N', about, expected: `a whole number from ${min} to ${max}`, schema }
+}
+
+interface Range {
+  readonly min?: number
+  readonly max?: number
 }
 
 /** @throws OrdersError ORD_USAGE for words or values the command does not take. */

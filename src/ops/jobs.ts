@@ -4,6 +4,7 @@ import type { App, Tick } from '../app.ts'
 import { messageOf } from '../errors.ts'
 import { identityIn } from '../identity.ts'
 import { enqueueOnce } from '../ingest/enqueue.ts'
+import { markJobsAlive } from '../jobs-alive.ts'
 import { outcomeSeconds, type RawRecord } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
 import {
@@ -77,7 +78,12 @@ async function work<D, R>(
     telemetry.emit('jobFailed', { job: job?.id ?? '', queue, attempt: job?.attemptsMade ?? 0, error: messageOf(error) })
   })
   try {
-    for await (const _ of every(1_000, undefined, { signal })) if (worker.isRunning()) tick()
+    await markAlive(app)
+    for await (const _ of every(1_000, undefined, { signal })) {
+      if (!worker.isRunning()) continue
+      tick()
+      void markAlive(app)
+    }
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
@@ -85,6 +91,9 @@ async function work<D, R>(
     await Promise.race([worker.close(), sleep(config.stopGraceMs, undefined, { ref: false })])
   }
 }
+
+/** Where Redis refuses it, the worker goes on, and the connection reports an outage. */
+const markAlive = ({ redis }: App): Promise<void> => markJobsAlive(redis).catch(() => {})
 
 async function reprocess(app: App, job: Job<ReprocessData>, signal: AbortSignal): Promise<OrderVerdict> {
   const { redis, partitions } = app

@@ -3,25 +3,27 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { audited } from '../audit-log.ts'
 import { OrdersError } from '../errors.ts'
+import { jobsWarning } from '../jobs-alive.ts'
 import { rejectCodes } from '../messages.ts'
 import { newJobId, openQueues, progress, type Queues, type ReplayResult, readJob, replayResult } from '../queues.ts'
-import { unlessForbidden } from '../redis-rights.ts'
 import { countInvalid, newestId } from '../stages/invalid-read.ts'
 import { operatingUser } from './audit.ts'
-import { defineCommand, flag, wholeNumber } from './command.ts'
+import { defineCommand, flag, optionalNumber } from './command.ts'
 import { openApp } from './open.ts'
 import { progressOn } from './progress.ts'
 import { withRunning } from './registry.ts'
 import { table } from './status.ts'
 
 const mostReplayed = 1_000_000
+/** As many as the script of the Python system replays. */
+const defaultLimit = 10
 
 export const replayCommand = defineCommand({
   name: 'replay',
   words: '[limit]',
-  about: 'Sends orders that were not accepted round again, oldest first. Exit code 1 if any is not accepted again.',
+  about: `Sends the oldest ${defaultLimit} orders that were not accepted, or as many as the limit says, through the pipeline again. Exit code 1 if any is not accepted again.`,
   options: {
-    limit: wholeNumber('how many at most', mostReplayed, { min: 1, max: mostReplayed }),
+    limit: optionalNumber(`how many at most (default ${defaultLimit})`, { min: 1, max: mostReplayed }),
     code: {
       hint: 'CODE',
       about: `only of this code: ${rejectCodes.join(', ')}`,
@@ -36,14 +38,16 @@ export const replayCommand = defineCommand({
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await using queues = openQueues(app.redis)
     const until = await newestId(app.redis, app.partitions)
-    const total = Math.min(limit, await countInvalid(app.redis, app.partitions, { code: options.code, until }))
+    const found = await countInvalid(app.redis, app.partitions, { code: options.code, until })
+    const total = Math.min(limit, found)
     const jobId = newJobId('replay', randomUUID())
     const data = { limit, code: options.code, dryRun: options['dry-run'], until }
     const action = { action: 'orders replay', by: operatingUser(), what: JSON.stringify({ ...data, job: jobId }) }
     await audited(app, action, () => queues.replay.add('replay', data, { jobId }))
     print(`Job ${jobId}: ${total.toLocaleString('en')} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
-    if ((await unlessForbidden(queues.replay.getWorkersCount())) === 0)
-      print('No jobs process runs: the job waits for one (npx orders run jobs).')
+    if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
+    const warning = await jobsWarning(app.redis)
+    if (warning !== undefined) print(warning)
     if (!options.wait && !options['dry-run'] && !process.stdout.isTTY) {
       return print(`--wait shows what becomes of them, and so does GET /jobs/${jobId}.`)
     }
@@ -54,9 +58,9 @@ export const replayCommand = defineCommand({
 })
 
 /** `npm run replay -- 10`, as in the Python system. */
-function limitOf([word, ...more]: readonly string[], option: number): number {
-  if (word === undefined) return option
-  if (option !== mostReplayed) {
+function limitOf([word, ...more]: readonly string[], option: number | undefined): number {
+  if (word === undefined) return option ?? defaultLimit
+  if (option !== undefined) {
     throw new OrdersError('ORD_USAGE', `orders replay: the limit is given twice, as ${word} and by --limit: give one.`)
   }
   const limit = /^\d{1,7}$/.test(word) ? Number(word) : 0

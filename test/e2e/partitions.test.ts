@@ -208,7 +208,7 @@ test('jobs: replays, corrections that move an order to another partition, new or
     state: 'completed',
     result: { sent: 70, admitted: 70 },
   })
-  await using script = spawnOrders(['replay', '--wait'], env)
+  await using script = spawnOrders(['replay', '1000', '--wait'], env)
   expect([await script.exit(), script.stderr()]).toEqual([{ code: 0, signal: null }, ''])
   expect(script.stdout()).toMatch(/^admitted +130$/m)
 

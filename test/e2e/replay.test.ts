@@ -101,7 +101,7 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   expect([await script.exit(), script.stderr()]).toEqual([{ code: 0, signal: null }, ''])
   expect(script.stdout()).toMatch(/^admitted +20$/m)
   take(byBug.slice(20, 40))
-  await using dry = spawnOrders(['replay', '--dry-run', '--wait'], env)
+  await using dry = spawnOrders(['replay', '500', '--dry-run', '--wait'], env)
   expect(await dry.exit()).toEqual({ code: 0, signal: null })
   expect(dry.stdout()).toMatch(/^would keep the rules +40$/m) // 20 of the bug, and the conflicts
   await using again = spawnOrders(['replay', '--limit', '12', '--code', 'malformed-json', '--wait'], env)

@@ -159,7 +159,7 @@ test('a corrected order must have every field, and each wrong one is named', asy
   const wrong = {
     order_id: '',
     user_id: 1.5,
-    order_timestamp: 'yesterday',
+    order_timestamp: 5,
     order_value: -1,
     items: [{ quantity: 1.5, price_per_unit: 'x' }],
     shipping_address: 1,

@@ -1,4 +1,6 @@
 import fc from 'fast-check'
+import { parseJson } from '../../src/identity.ts'
+import { type RawJson, rawJson } from '../../src/raw-json.ts'
 
 /** Bodies that SQS takes: it refuses some control characters, and the emulator raw characters beyond U+FFFF too. */
 export function escaped(json: string): string {
@@ -10,8 +12,9 @@ export function escaped(json: string): string {
 
 /** Few ordinary users, so that totals meet, and the names that break careless code. */
 export const userId = fc.oneof(
-  { weight: 6, arbitrary: fc.integer({ min: 1, max: 40 }).map((n): string | number => `user_${n}`) },
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 40 }).map((n): string | number | RawJson => `user_${n}`) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 9 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 2, max: 5 }).map((n) => rawJson(`900719925474099${n}`)) },
   {
     weight: 1,
     arbitrary: fc.constantFrom<string | number>(
@@ -90,7 +93,7 @@ const withField = (name: string, values: fc.Arbitrary<unknown>) =>
   fc.tuple(validOrder, values).map(([order, value]) => ({ ...order, [name]: value }))
 
 const badIdentity = fc.oneof(
-  fc.constantFrom<unknown>('', null, true, 1.5, 2 ** 53, [], {}, 'x'.repeat(257)),
+  fc.constantFrom<unknown>('', null, true, 1.5, 1e300, rawJson('9'.repeat(257)), [], {}, 'x'.repeat(257)),
   fc.array(fc.string(), { maxLength: 2 }),
 )
 
@@ -157,7 +160,7 @@ export const body: fc.Arbitrary<string> = fc
 
 /** Another payload under the identity of a valid order. */
 export function conflicting(validBody: string): string {
-  const order = JSON.parse(validBody)
+  const order = parseJson(validBody) as Record<string, unknown> & { order_value: number }
   return escaped(
     JSON.stringify({
       ...order,

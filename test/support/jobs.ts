@@ -8,6 +8,7 @@ export interface JobView {
   readonly verdict: Record<string, unknown> | null
   readonly result: Record<string, unknown> | null
   readonly failure: string | null
+  readonly warning: string | null
 }
 
 /** A write as a script makes it that knows the token. */

@@ -51,7 +51,7 @@ type Judged = { user: string; order: string; cents: bigint; payload: string } | 
 function judge(body: string): Judged {
   let sent: unknown
   try {
-    sent = JSON.parse(body)
+    sent = read(body)
   } catch {
     return { code: 'malformed-json', reason: 'Malformed JSON' }
   }
@@ -87,11 +87,58 @@ function judge(body: string): Judged {
     user: `${order.get('user_id')}`,
     order: `${order.get('order_id')}`,
     cents,
-    payload: JSON.stringify([value, items]),
+    payload: `${cents} ${items === undefined ? 'no list' : items.map(payloadOf).join()}`,
   }
 }
 
+function payloadOf({ product_id, quantity = 0, price_per_unit = 0 }: SentItem): string {
+  const product = product_id instanceof Digits ? `${product_id}` : JSON.stringify(product_id)
+  const named = /^["\d-]/.test(product ?? '') ? product : 'none'
+  return `${named} ${quantity + 0} ${toCents(price_per_unit)}`
+}
+
+interface SentItem {
+  readonly product_id?: unknown
+  readonly quantity?: number
+  readonly price_per_unit?: number
+}
+
+/** An integer that a double would round. */
+class Digits {
+  readonly digits: string
+  constructor(digits: string) {
+    this.digits = digits
+  }
+
+  toString(): string {
+    return this.digits
+  }
+}
+
+/** What Python writes for a number that is none is read as true: no rule takes that for what it looks for. */
+function read(body: string): unknown {
+  const strings = /("(?:[^"\\]|\\.)*")/s
+  const tokens = /(^|[\s,:[])(?:NaN|-?Infinity)(?=$|[\s,\]}])/g
+  const text = body
+    .split(strings)
+    .map((part, at) => (at % 2 === 1 ? part : part.replace(tokens, '$1true')))
+    .join('')
+  if (!/\d{16}/.test(text)) return JSON.parse(text)
+  return (JSON.parse as ParseWithSource)(text, (_, value, { source = '' }) => {
+    return typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)
+      ? new Digits(source)
+      : value
+  })
+}
+
+/** Missing from TypeScript's library: https://tc39.es/proposal-json-parse-with-source/ */
+type ParseWithSource = (
+  text: string,
+  reviver: (name: string, value: unknown, context: { source?: string }) => unknown,
+) => unknown
+
 function isIdentity(value: unknown): boolean {
+  if (value instanceof Digits) return value.digits.replace('-', '').length <= 256
   if (typeof value === 'number') return Number.isSafeInteger(value)
   return typeof value === 'string' && value !== '' && Array.from(value).length <= 256
 }

@@ -129,7 +129,7 @@ async function editEntry(entry) {
   if (!reply) return false
   notice('Sent round; waiting for the verdict.')
   try {
-    const { verdict, reason } = await jobEnd(reply.job_id, () => {})
+    const { verdict, reason } = await jobEnd(reply.job_id, ({ warning }) => warning && notice(warning))
     if (verdict === 'admitted') notice('Admitted.')
     else if (verdict === 'duplicate') notice('A duplicate: this order was admitted before.')
     else fail(`Rejected again: ${reason}.`)

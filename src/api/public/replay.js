@@ -33,8 +33,8 @@ export async function askReplay({ code, all }) {
     bar.hidden = true
   }
 
-  function progress({ state, progress: at }) {
-    if (state === 'waiting') return tell('Waiting for a jobs process to take it.')
+  function progress({ state, progress: at, warning }) {
+    if (state === 'waiting') return tell(warning ?? 'Waiting for a jobs process to take it.')
     if (!at) return
     bar.max = Math.max(1, at.total)
     bar.value = at.done

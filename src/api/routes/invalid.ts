@@ -115,14 +115,15 @@ export const retryInvalid = defineRoute({
   status: 202,
   reply: acceptedReply,
   refusals: { ...gone, ...admitted },
-  handle: async ({ ask, partitions, queues }, { params: { id }, text, header }) => {
+  handle: async (app, { params: { id }, text, header }) => {
+    const { ask, partitions, queues } = app
     const entry = await readInvalidEntry(ask, partitions, id)
     if (!entry) return refuse(404, gone[404])
     if (entry.record.stage !== undefined) return refuse(409, admitted[409])
     const jobId = newJobId('reprocess', randomUUID())
     const edit = { invalidId: id, by: operatorOf(header) }
     await queues.reprocess.add('edit', { body: text, edit }, { jobId })
-    return accepted(jobId)
+    return accepted(app, jobId)
   },
 })
 

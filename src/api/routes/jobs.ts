@@ -1,5 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { identityText } from '../../identity.ts'
+import { jobsWarning } from '../../jobs-alive.ts'
 import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../messages.ts'
 import { newJobId, progress, readJob, replayResult, verdict } from '../../queues.ts'
@@ -8,22 +10,36 @@ import { readOutcome, readVerdict } from '../../stages/outcome.ts'
 import { type ApiApp, defineRoute, refuse } from '../route.ts'
 
 export const acceptedReply = z
-  .object({ status: z.string(), message: z.string(), job_id: z.string() })
+  .object({
+    status: z.string(),
+    message: z.string(),
+    job_id: z.string(),
+    warning: z.string().optional().meta({ description: 'While no process runs the role `jobs`: that the job waits.' }),
+  })
   .meta({ id: 'Accepted' })
 
-export const accepted = (jobId: string): z.input<typeof acceptedReply> => ({
-  status: 'accepted',
-  message: 'Order sent for reprocessing.',
-  job_id: jobId,
-})
+export async function accepted({ ask }: ApiApp, jobId: string): Promise<z.input<typeof acceptedReply>> {
+  const warning = await jobsWarning(ask)
+  return {
+    ...{ status: 'accepted', message: 'Order sent for reprocessing.', job_id: jobId },
+    ...(warning !== undefined && { warning }),
+  }
+}
 
-const identity = z.union([z.string().min(1).max(256), z.int()], 'must be a non-empty string of at most 256 characters')
+/** As the rules have it. */
+const identity = z
+  .unknown()
+  .refine(
+    (value) => identityText(value) !== undefined,
+    'must be a non-empty string of at most 256 characters, or an integer of at most 256 digits',
+  )
+  .meta({ override: { anyOf: [{ type: 'string', minLength: 1, maxLength: 256 }, { type: 'integer' }] } })
 const text = z.string().min(1)
 const correctedOrder = z
   .looseObject({
     order_id: identity,
     user_id: identity,
-    order_timestamp: z.iso.datetime({ offset: true, local: true }),
+    order_timestamp: z.string(),
     order_value: z.number().min(0).max(1_000_000_000),
     items: z.array(
       z.looseObject({ product_id: identity, quantity: z.int().min(0), price_per_unit: z.number().min(0) }),
@@ -47,7 +63,7 @@ export const reprocessOrder = defineRoute({
     if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
     // An id that is there already is the same job: BullMQ leaves it as it is.
     await app.queues.reprocess.add('order', { body: text }, { jobId })
-    return accepted(jobId)
+    return accepted(app, jobId)
   },
 })
 
@@ -74,10 +90,11 @@ export const replayOrders = defineRoute({
     .meta({ id: 'Replay' }),
   status: 202,
   reply: acceptedReply,
-  handle: async ({ ask, partitions, queues }, { body }) => {
+  handle: async (app, { body }) => {
+    const { ask, partitions, queues } = app
     const jobId = newJobId('replay', randomUUID())
     await queues.replay.add('replay', { ...body, until: await newestId(ask, partitions) }, { jobId })
-    return { ...accepted(jobId), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
+    return { ...(await accepted(app, jobId)), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
   },
 })
 
@@ -96,6 +113,10 @@ export const job = defineRoute({
       verdict: verdict.nullable(),
       result: z.union([replayResult, verdict]).nullable(),
       failure: z.string().nullable(),
+      warning: z
+        .string()
+        .nullable()
+        .meta({ description: 'While no process runs the role `jobs`: that the job waits.' }),
     })
     .meta({ id: 'Job' }),
   refusals: { 404: 'There is no such job.' },
@@ -114,9 +135,12 @@ export const job = defineRoute({
       verdict: hasVerdict ? await readVerdict(ask, partitions, outcome) : null,
       result: job.returnvalue ?? null,
       failure: job.failedReason ?? null,
+      warning: (hasEnded(state) ? undefined : await jobsWarning(ask)) ?? null,
     }
   },
 })
+
+const hasEnded = (state: string): boolean => state === 'completed' || state === 'failed'
 
 const idempotencySeconds = 86_400
 

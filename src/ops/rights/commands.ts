@@ -109,7 +109,7 @@ const extras: readonly Use[] = [
   ['ACL DRYRUN default PING', 'everyone'],
   ['COMMAND INFO GET', 'everyone'],
   ['CLIENT SETNAME n', 'jobs'],
-  ['CLIENT LIST', 'api', 'operator'],
+  ['CLIENT LIST', 'api'],
 ]
 
 /** The same, of commands that Redis has from 7.2 on: an older one refuses the rules. */
