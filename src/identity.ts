@@ -21,7 +21,7 @@ function identityIs(sent: unknown): Identified {
   return { userId: identityText(sent['user_id']), orderId: identityText(sent['order_id']) }
 }
 
-/** Longest identity: characters (code points) of a string, digits of an integer. */
+/** Longest identity that is a string, in characters (code points). */
 const maxIdentityLength = 256
 
 /**
@@ -29,11 +29,15 @@ const maxIdentityLength = 256
  * pair is no character: UTF-8 could not tell it from another.
  */
 export function identityText(value: unknown): string | undefined {
-  if (Number.isSafeInteger(value)) return String(value)
-  if (isRawJson(value)) return value.rawJSON.replace('-', '').length > maxIdentityLength ? undefined : value.rawJSON
-  if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return undefined
+  if (typeof value !== 'string') return integerText(value)
+  if (value === '' || !value.isWellFormed()) return undefined
   const tooLong = value.length > maxIdentityLength && [...value].length > maxIdentityLength
   return tooLong ? undefined : value
+}
+
+function integerText(value: unknown): string | undefined {
+  if (Number.isSafeInteger(value)) return String(value)
+  return isRawJson(value) && /^-?\d{1,256}$/.test(value.rawJSON) ? value.rawJSON : undefined
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
