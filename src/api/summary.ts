@@ -1,3 +1,5 @@
+import { isRawJson } from '../raw-json.ts'
+
 /** Fields that say which order it is, and what an action is about: shown first, whatever stands before them in the body. */
 const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun']
 
@@ -37,6 +39,7 @@ export function summaryOf(value: unknown): Summary {
 function cut(value: unknown, { fields, depth, text }: Bounds, state: { isCut: boolean }): unknown {
   if (typeof value === 'string') return value.length <= text ? value : shortened(value, text, state)
   if (typeof value !== 'object' || value === null) return value
+  if (isRawJson(value)) return value.rawJSON.length <= text ? value : shortened(value.rawJSON, text, state)
   if (depth === 0) return shortened('', 0, state)
   const within = { fields, depth: depth - 1, text }
   if (Array.isArray(value)) {

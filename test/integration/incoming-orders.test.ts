@@ -133,11 +133,14 @@ test.each([
   ['order_id', '9'.repeat(256)],
   ['order_id', `-${'9'.repeat(256)}`],
 ])('a corrected order may have an integer beyond 2^53 as %s', async (field, digits) => {
+  await redis.flushdb()
   const text = JSON.stringify({ ...corrected, [field]: 0 }).replace(`"${field}":0`, `"${field}":${digits}`)
   const product = text.replace('"P1"', digits)
   for (const body of [text, product]) {
     expect(await send(`${server.url}/orders/reprocess`, 'POST', body)).toMatchObject({ status: 202 })
   }
+  const audited = await redis.xrange('{p0}:pipeline:audit', '-', '+')
+  expect(audited.join(' ')).toMatch(`"${field}":${digits.length > 200 ? '"' : ''}${digits.slice(0, 200)}`)
 })
 
 test.each([
