@@ -14,7 +14,7 @@ const types = keyTable.flatMap(([names, kinds]): [RegExp, string][] => {
   const [first = '', ...others] = kinds.split(', ')
   const patterns = [...names.matchAll(/`([^`{]+)`/g)].map(([, name = '']) => name.replace(/<\w+>/g, '.+'))
   return patterns.map((pattern, at) => [
-    new RegExp(`^(\\{p\\d+\\}:)?(moved:)?${pattern}$`, 's'),
+    new RegExp(`^(\\{p\\d+\\}:)?(moved:|adopted:)?${pattern}$`, 's'),
     others[at - 1] ?? first,
   ])
 })

@@ -90,6 +90,9 @@ export function makeControlKeys(partitions: readonly Keys[]): ControlKeys {
 /** What a repartition builds beside a partition's keys, to be put in their place: the same names behind `{p3}:moved:`. */
 export const movedKeys = (partition: number, of: number): Keys => makeKeys(partition, of, 'moved:')
 
+/** What an adoption builds beside the keys of a partition, to be put in their place: the same names behind `adopted:`. */
+export const adoptedKeys = ({ partition }: Keys): Keys => makeKeys(partition, undefined, 'adopted:')
+
 /** @param of how many partitions there are */
 export function makeKeys(partition?: number, of?: number, more = ''): Keys {
   const tag = tagOf(partition) + more
@@ -136,7 +139,7 @@ export const manifestKey = 'pipeline:manifest'
 /** Hash of what happened to Redis' data from outside, until an operator acknowledges it (see incidents.ts). */
 export const incidentsKey = 'pipeline:incidents'
 
-/** Held by the one process that repartitions. */
+/** Held by the one process that repartitions or adopts. */
 export const repartitionKey = 'pipeline:repartition'
 
 /**
@@ -216,11 +219,16 @@ export const keyTable = [
     '–',
     'BullMQ; `{jobs}:idempotency:<hash>`: the job an Idempotency-Key stands for, for 24 h; `{jobs}:alive`: there while a process runs the role `jobs`',
   ],
-  ['`pipeline:manifest`', 'hash', 'settings that must not change under a running system, and a repartition under way'],
+  [
+    '`pipeline:manifest`',
+    'hash',
+    'settings that must not change under a running system, and a repartition or an adoption under way',
+  ],
   [
     '`pipeline:incidents`',
     'hash',
     'what happened to the data from outside: JSON `{kind, place, ts, orders, text}`, until it is acknowledged',
   ],
-  ['`pipeline:repartition`', 'string', 'held by the one `orders repartition` that runs'],
+  ['`pipeline:repartition`', 'string', 'held by the one `orders repartition` or `orders adopt` that runs'],
+  ['`adopted:<key>`', '–', 'what `orders adopt` builds, to be put in the place of the key in one step'],
 ] as const

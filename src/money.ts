@@ -20,6 +20,24 @@ export function roundToCents(value: number): number {
   return value < 2 ** 46 ? toMinor(value) / 100 : value
 }
 
+/**
+ * An amount as the Python system and Redis write it (`150.75`, `9999.99999999999871`) to minor units, half away from zero,
+ * on its shortest decimal form. Undefined for what is no plain decimal: `inf`, `nan`, `1e+16`.
+ */
+export function minorIn(text: string): bigint | undefined {
+  if (!decimal.test(text)) return undefined
+  // HINCRBYFLOAT leaves noise in the 17 digits behind the point. Where a double cannot tell cents, the text is all there is.
+  const value = Math.abs(Number(text))
+  const shortest = value < 1e-6 ? '0' : value < leastWithoutCents ? String(value) : text
+  const [, whole = '', fraction = ''] = decimal.exec(shortest) ?? []
+  const cents = BigInt(whole + fraction.slice(0, 2).padEnd(2, '0')) + (fraction.charAt(2) >= '5' ? 1n : 0n)
+  return text.startsWith('-') ? -cents : cents
+}
+
+const decimal = /^[+-]?(\d+)(?:\.(\d+))?$/
+/** From here on neighboring doubles are more than a cent apart. */
+const leastWithoutCents = 2 ** 46
+
 /** Minor units as decimal text in currency units, shortest form: 15075 is `150.75`, 15000 is `150`. */
 export function minorText(minor: number): string {
   const digits = BigInt(Math.abs(minor)).toString().padStart(3, '0')
@@ -35,4 +53,13 @@ export function toAmount(minor: number): number {
   const amount = minor / 100
   const text = minorText(minor)
   return String(amount) === text ? amount : (rawJson(text) as unknown as number)
+}
+
+/**
+ * A number that another client may have written, as a reply shows it: rounded down to an integer that JSON says exactly; 0
+ * for what is no number.
+ */
+export function wholeNumberOf(value: unknown): number {
+  const number = Math.floor(Number(value ?? 0))
+  return Number.isNaN(number) ? 0 : Math.max(-maxExactMinor, Math.min(maxExactMinor, number))
 }

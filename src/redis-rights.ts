@@ -62,6 +62,16 @@ export async function unlessForbidden<T>(asked: Promise<T>): Promise<T | undefin
   }
 }
 
+/** Undefined where Redis answers with an error: of its rights, of a key of another type. */
+export async function unlessRefused<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ReplyError') return undefined
+    throw error
+  }
+}
+
 /**
  * Asks before ioredis does whether the server has loaded its data. Where its user may not ask, the server is ready; ioredis
  * holds the same, but writes a line to the console for each connection.

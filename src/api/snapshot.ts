@@ -4,6 +4,7 @@ import type { App } from '../app.ts'
 import { readIncidents } from '../incidents.ts'
 import { inspectQueue } from '../ingest/queue.ts'
 import { rejectCodes } from '../messages.ts'
+import { wholeNumberOf } from '../money.ts'
 import { type Reading, readApart } from '../readings.ts'
 import { fullestOf } from '../redis.ts'
 import { openBacklog, totalOf } from '../stages/backlog.ts'
@@ -137,8 +138,14 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
       critical: latestOf(slots, critical),
       timeline: plotted(slots, status.atMs),
       top: {
-        spend: (bySpend.value?.users ?? []).map(({ userId, score }) => ({ user_id: userId, spend_minor: score })),
-        orders: (byOrders.value?.users ?? []).map(({ userId, score }) => ({ user_id: userId, orders: score })),
+        spend: (bySpend.value?.users ?? []).map(({ userId, score }) => ({
+          user_id: userId,
+          spend_minor: wholeNumberOf(score),
+        })),
+        orders: (byOrders.value?.users ?? []).map(({ userId, score }) => ({
+          user_id: userId,
+          orders: wholeNumberOf(score),
+        })),
       },
       books: told?.value?.books ?? { ...unknownBooks, differences: told?.unread.map(({ why }) => why) ?? [] },
       failed: groups?.value ?? [],

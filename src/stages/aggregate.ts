@@ -1,4 +1,5 @@
 import type { Keys } from '../keys.ts'
+import { wholeNumberOf } from '../money.ts'
 import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis.ts'
 import { defineStage, hincrby, pass } from './stage.ts'
@@ -40,6 +41,7 @@ export async function readGlobalStats(redis: RedisClient, partitions: readonly K
   return all.reduce((sum, { orders, minor }) => ({ orders: sum.orders + orders, minor: sum.minor + minor }))
 }
 
+/** What another client wrote there is shown as an integer; the books say that it is none. */
 function totals([orders, minor]: readonly (string | null)[]): Totals {
-  return { orders: Number(orders ?? 0), minor: Number(minor ?? 0) }
+  return { orders: wholeNumberOf(orders), minor: wholeNumberOf(minor) }
 }

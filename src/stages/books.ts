@@ -1,8 +1,11 @@
 import type { Keys } from '../keys.ts'
+import { wholeNumberOf } from '../money.ts'
 import type { RedisClient } from '../redis.ts'
+import { unlessRefused } from '../redis-rights.ts'
 import { aggregate, type Totals } from './aggregate.ts'
 import { type Counters, insOf, waitingFor } from './counters.ts'
 import { lossOf, notesOf, surplusOf } from './findings.ts'
+import { boardKey, boards, rankedUsers } from './leaderboard.ts'
 import { measure } from './measure.ts'
 import { foreignBy, lostBy, missedBy, pipeline, rejectedBy } from './pipeline.ts'
 import type { Stage } from './stage.ts'
@@ -107,10 +110,11 @@ function sums<T extends object>(one: T, other: T): { [K in keyof T]: T[K] } {
 }
 
 async function readBooksOf(redis: RedisClient, keys: Keys): Promise<Books> {
-  const { fields, counters, totals: stats, invalid: channel, held, unread } = await measure(redis, keys)
+  const [measured, odd] = await Promise.all([measure(redis, keys), oddScores(redis, keys)])
+  const { fields, counters, totals: stats, invalid: channel, held, unread } = measured
   const views = Object.values(channel)
   const invalid = { ...channel, balanced: views.includes(null) ? null : new Set(views).size === 1 }
-  const totals = { orders: stats && whole(stats[0]), minor: stats && whole(stats[1]) }
+  const totals = { orders: stats && wholeNumberOf(stats[0]), minor: stats && wholeNumberOf(stats[1]) }
   const of = (name: string): number | null => counters && (counters[name] ?? 0)
   const stages = pipeline.map((stage, at) => stageBooks(stage, counters, held[at]))
   const applied = of(aggregate.counts)
@@ -127,6 +131,7 @@ async function readBooksOf(redis: RedisClient, keys: Keys): Promise<Books> {
     ...(invalid.balanced === false
       ? [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]
       : []),
+    ...odd,
   ]
   const losses = stages.flatMap(lossOf)
   const placed = (sentence: string): string =>
@@ -150,9 +155,20 @@ async function readBooksOf(redis: RedisClient, keys: Keys): Promise<Books> {
   }
 }
 
-function whole(field: string | null): number {
-  const value = Number(field ?? 0)
-  return Number.isFinite(value) ? value : 0
+/** Those who lead are looked at, as many as GET /stats/top-users shows at most; all are by `orders verify --deep`. */
+const lookedAt = 100
+
+/** Scores that are no integers, a sentence for each board: another client wrote them. A board that cannot be read has none. */
+async function oddScores(redis: RedisClient, keys: Keys): Promise<string[]> {
+  const read = boards.map(async (board) => {
+    const key = boardKey(keys, board)
+    const best = await unlessRefused(redis.zrevrange(key, 0, lookedAt - 1, 'WITHSCORES'))
+    const odd = rankedUsers(best ?? []).find(({ score }) => !Number.isInteger(score))
+    if (!odd) return []
+    const advice = 'another client wrote it; orders verify --repair rebuilds the board'
+    return [`The score ${odd.score} of ${odd.userId} on ${key} is no integer: ${advice}.`]
+  })
+  return (await Promise.all(read)).flat()
 }
 
 /** @param held as `measure` has it */

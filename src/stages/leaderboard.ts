@@ -20,7 +20,7 @@ export type Board = (typeof boards)[number]
 
 export interface RankedUser {
   readonly userId: string
-  /** Minor units on the board `spend`, orders on the board `orders`. */
+  /** Minor units on the board `spend`, orders on the board `orders`: an integer, unless another client wrote it. */
   readonly score: number
 }
 
@@ -31,9 +31,12 @@ export function boardKey(keys: Keys, board: Board): string {
 /** @param flat members and scores in turn, as Redis replies */
 export function rankedUsers(flat: readonly string[]): RankedUser[] {
   const users: RankedUser[] = []
-  for (let i = 0; i + 1 < flat.length; i += 2) users.push({ userId: flat[i] ?? '', score: Number(flat[i + 1]) })
+  for (let i = 0; i + 1 < flat.length; i += 2) users.push({ userId: flat[i] ?? '', score: scoreIn(flat[i + 1]) })
   return users
 }
+
+/** Redis writes infinity as `inf`. */
+export const scoreIn = (text = ''): number => Number(text.replace(/^(-?)inf$/, '$1Infinity'))
 
 /** Ranked users of several partitions as one board would have them: by score, equals by the bytes of their ids, best first. */
 export function mergeRanked(boards: readonly (readonly RankedUser[])[]): RankedUser[] {

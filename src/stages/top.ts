@@ -136,11 +136,15 @@ export async function readAround(
   return { before, on: rankedUsers(behind), back: rankedUsers(ahead), users }
 }
 
-const cursorParts = z.tuple([z.enum(boards), z.number(), z.string()])
+/** JSON has no infinity, which another client may have written. */
+const score = z.union([z.number(), z.literal(['Infinity', '-Infinity']).transform(Number)])
+const cursorParts = z.tuple([z.enum(boards), score, z.string()])
 
 /** A cursor as text for a URL. */
 export function cursorText({ board, score, userId }: Cursor): string {
-  return Buffer.from(JSON.stringify([board, score, userId])).toString('base64url')
+  return Buffer.from(JSON.stringify([board, Number.isFinite(score) ? score : String(score), userId])).toString(
+    'base64url',
+  )
 }
 
 /** Undefined where the text is no cursor of ours. */

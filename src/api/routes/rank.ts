@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { wholeNumberOf } from '../../money.ts'
 import { readRank, type Standing } from '../../stages/rank.ts'
 import { amount, integerParam } from '../fields.ts'
 import { defineRoute } from '../route.ts'
@@ -32,6 +33,10 @@ export const userRank = defineRoute({
 
 function standingOf({ users, neighbors }: Standing, userId: string) {
   const own = neighbors.find((user) => user.userId === userId)
-  const shown = neighbors.map(({ rank, userId, score }) => ({ rank, user_id: userId, score }))
-  return { rank: own?.rank ?? null, score: own?.score ?? null, users, neighbors: shown }
+  const shown = neighbors.map(({ rank, userId, score }) => ({
+    rank,
+    user_id: userId,
+    score: wholeNumberOf(score), // another client may have written a fraction
+  }))
+  return { rank: own?.rank ?? null, score: own ? wholeNumberOf(own.score) : null, users, neighbors: shown }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { wholeNumberOf } from '../../money.ts'
 import { readGlobalStats, readUserStats } from '../../stages/aggregate.ts'
 import { type Board, boards } from '../../stages/leaderboard.ts'
 import { cursorText, type Page, readCursor, readTop } from '../../stages/top.ts'
@@ -79,9 +80,9 @@ const topUsersReply = z
   ])
   .meta({ id: 'TopUsers' })
 
-/** A page as the reply has it. */
+/** A page as the reply has it. A score that another client wrote is shown rounded down. */
 export function topUsersOf(by: Board, n: number, { users, offset }: Page): z.input<typeof topUsersReply> {
-  return { by, n, offset, users: users.map(({ userId, score }) => ({ user_id: userId, score })) }
+  return { by, n, offset, users: users.map(({ userId, score }) => ({ user_id: userId, score: wholeNumberOf(score) })) }
 }
 
 export const topUsers = defineRoute({

@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { idempotencyKey, incidentsKey, type Keys, manifestKey, repartitionKey } from '../../keys.ts'
 import { mastersOf, type RedisClient } from '../../redis.ts'
+import { unlessRefused } from '../../redis-rights.ts'
 import { type Actor, nameIn, neededBy, neededOfCluster } from '../rights/commands.ts'
 
 type Facts = Readonly<Record<string, string | undefined>>
@@ -59,16 +60,6 @@ async function readServer(redis: RedisClient, partitions: readonly Keys[], used:
     compactEntries: Number(known['hash-max-listpack-entries'] ?? known['hash-max-ziplist-entries'] ?? 128),
     lacks,
     forbids: await readForbidden(redis, { user: String(user), partitions, used }),
-  }
-}
-
-/** What the server, its ACL included, refuses to tell is undefined; a server that is away is an error. */
-async function unlessRefused<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ReplyError') return undefined
-    throw error
   }
 }
 
