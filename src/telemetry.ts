@@ -41,6 +41,8 @@ export interface Events {
   groupSetBack: { stage: string }
   /** Before each write of a repartition. */
   moving: { phase: string }
+  /** Before each write of an adoption. */
+  adopting: Record<never, never>
   vanished: { stage: string; entryIds: readonly string[] }
   /** Once per amount: orders that were deleted from a stage's stream before it had committed them. */
   ordersLost: { stage: string; orders: number; note: string }
@@ -111,6 +113,7 @@ const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn
   committedAgainRefused: 'warn',
   groupSetBack: 'warn',
   moving: 'trace',
+  adopting: 'trace',
   vanished: 'error',
   ordersLost: 'error',
   decideFailed: 'error',

@@ -25,6 +25,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['drain', async () => (await import('./drain.ts')).drainCommand],
   ['audit', async () => (await import('./audit.ts')).auditCommand],
   ['repartition', async () => (await import('./repartition.ts')).repartitionCommand],
+  ['adopt', async () => (await import('./adopt.ts')).adoptCommand],
   ['doctor', async () => (await import('./doctor.ts')).doctorCommand],
 ])
 

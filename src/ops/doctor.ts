@@ -5,6 +5,7 @@ import type { RedisClient } from '../redis.ts'
 import { missingOrders } from './checks/books.ts'
 import { type Finding, error as failing, type Level, ok } from './checks/finding.ts'
 import { keyTypes } from './checks/key-types.ts'
+import { pythonSystem } from './checks/python-system.ts'
 import { examineQueue, examineRedis } from './checks.ts'
 import { defineCommand, flag } from './command.ts'
 import { partitionsOf } from './manifest.ts'
@@ -27,6 +28,7 @@ async function connectAndExamine(config: Config, roles: readonly string[]): Prom
     return [
       ...findings,
       ...(await keyTypes(app, { all: true })),
+      ...(await pythonSystem(app.redis)),
       ...(await incidents(app.redis)),
       await missingOrders(app),
     ]

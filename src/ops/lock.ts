@@ -16,16 +16,23 @@ export interface Lock extends AsyncDisposable {
   require(): Promise<void>
 }
 
-/** Waits for the lock of who repartitions, and renews it until it is disposed. */
-export async function holdLock(redis: RedisClient, print: (line: string) => void, signal: AbortSignal): Promise<Lock> {
+/**
+ * Waits for the lock that one repartition or adoption holds, and renews it until it is disposed.
+ * @param command that holds it
+ */
+export async function holdLock(
+  redis: RedisClient,
+  print: (line: string) => void,
+  signal: AbortSignal,
+  command = 'orders repartition',
+): Promise<Lock> {
   const id = randomUUID()
   let waited = false
   const until = performance.now() + 2 * lockMs
   while (!(await redis.set(repartitionKey, id, 'PX', lockMs, 'NX'))) {
-    if (!waited) print('Another orders repartition runs, or was killed a moment ago: waiting for it.')
+    if (!waited) print(`Another ${command} runs, or was killed a moment ago: waiting for it.`)
     waited = true
-    if (performance.now() > until)
-      throw new OrdersError('ORD_USAGE', 'Another orders repartition runs: let it end first.')
+    if (performance.now() > until) throw new OrdersError('ORD_USAGE', `Another ${command} runs: let it end first.`)
     await sleep(lookEveryMs, undefined, { signal })
   }
   const holds = async (): Promise<boolean> => (await redis.get(repartitionKey)) === id
@@ -37,7 +44,7 @@ export async function holdLock(redis: RedisClient, print: (line: string) => void
     waited,
     require: async () => {
       if (await holds()) return
-      throw new OrdersError('ORD_USAGE', 'Another orders repartition may have taken over: run this one again.')
+      throw new OrdersError('ORD_USAGE', `Another ${command} may have taken over: run this one again.`)
     },
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer)

@@ -6,6 +6,7 @@ import { OrdersError } from '../errors.ts'
 import { manifestKey } from '../keys.ts'
 import type { RedisClient } from '../redis.ts'
 import { safeUrl } from '../redis-endpoint.ts'
+import { noticePython } from '../stages/adopt/python.ts'
 import type { Loop } from './supervise.ts'
 
 /** On a cluster the keys of a script must share a slot: even one partition has a tag there. */
@@ -26,10 +27,12 @@ const fixedSettings = (config: Config) => ({
 /**
  * The ledger would forget what it has if a process looked elsewhere for it: the first process to start decides. Only what
  * is missing is written: a full Redis takes no writes, and it is the stages that make room.
- * @throws OrdersError ORD_MANIFEST where this process has other settings, or orders are being moved.
+ * @throws OrdersError ORD_MANIFEST where this process has other settings, orders are being moved, or the Python system has
+ * filled this Redis.
  */
 export async function checkManifest(redis: RedisClient, config: Config): Promise<void> {
   const manifest = await redis.hgetall(manifestKey)
+  await requireAdopted(redis, config, manifest)
   await writeMissing(redis, config, manifest)
   const [conflict] = await manifestConflicts(redis, config)
   if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
@@ -39,6 +42,24 @@ export async function checkManifest(redis: RedisClient, config: Config): Promise
     throw new OrdersError('ORD_MANIFEST', `${told}: let orders repartition --to ${repartition.to} end first.`)
   }
 }
+
+/**
+ * New orders would be counted into half a state where users have the totals of the Python system. With partitions, whose
+ * keys are others, it is looked for until Redis is set up: a user of Redis may be kept from those names.
+ * @throws OrdersError ORD_MANIFEST where it is there, or is being converted
+ */
+export async function requireAdopted(redis: RedisClient, config: Config, manifest?: Manifest): Promise<void> {
+  const settings = manifest ?? (await redis.hgetall(manifestKey))
+  if (adoptionField in settings) throw new OrdersError('ORD_MANIFEST', adoptionText(config))
+  if (partitionsOf(config) !== undefined && 'PARTITIONS' in settings) return
+  const found = await noticePython(redis)
+  if (found === undefined) return
+  const told = `Redis at ${safeUrl(config)} was filled by the Python system (${found})`
+  throw new OrdersError('ORD_MANIFEST', `${told}: stop that system and run orders adopt first.`)
+}
+
+const adoptionText = (config: Config): string =>
+  `Redis at ${safeUrl(config)} is being adopted from the Python system: let orders adopt --yes end first, or run it again.`
 
 /** @returns the settings that were missing and that this process has written */
 async function writeMissing(redis: RedisClient, config: Config, manifest: Manifest): Promise<string[]> {
@@ -75,12 +96,30 @@ export function manifestLoop({ redis, config, telemetry }: App): Loop {
         const [conflict] = await manifestConflicts(redis, config)
         if (conflict) throw new OrdersError('ORD_MANIFEST', conflict)
         const manifest = await redis.hgetall(manifestKey)
+        if (adoptionField in manifest) throw new OrdersError('ORD_MANIFEST', adoptionText(config))
         const settings = await writeMissing(redis, config, manifest).catch(() => []) // a full Redis takes none
         if (settings.length > 0) telemetry.emit('manifestRestored', { settings: settings.join(', '), advice })
         tick()
       }
     },
   }
+}
+
+/** Says since when this Redis is being adopted. */
+const adoptionField = 'ADOPTION'
+
+/** Sets Redis up with the settings of this process, and keeps all others from it until the adoption has ended. */
+export async function beginAdoption({ redis, config, now }: App): Promise<void> {
+  await writeMissing(redis, config, await redis.hgetall(manifestKey))
+  await redis.hsetnx(manifestKey, adoptionField, now().toISOString())
+}
+
+export async function isAdopting(redis: RedisClient): Promise<boolean> {
+  return adoptionField in (await redis.hgetall(manifestKey))
+}
+
+export async function endAdoption(redis: RedisClient): Promise<void> {
+  await redis.hdel(manifestKey, adoptionField)
 }
 
 /** A repartition under way, as far as it has come. `drain`: nothing is moved yet; `resume`: all is, and in force. */

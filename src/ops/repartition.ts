@@ -22,6 +22,7 @@ import {
   layoutOf,
   type Repartition,
   readRepartition,
+  requireAdopted,
   switchOver,
   writeRepartition,
 } from './manifest.ts'
@@ -56,6 +57,7 @@ export const repartitionCommand = defineCommand({
     await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await using queues = openQueues(app.redis)
     await using lock = await holdLock(app.redis, print, signal)
+    await requireAdopted(app.redis, app.config)
     const run = { app, queues, print, timeoutMs: timeout * 1_000, force, lock }
     const known = await readRepartition(app.redis)
     if (undo || to === undefined) return await callOff(run, known)

@@ -13,6 +13,7 @@ import { type WrittenOff, writeOff } from '../stages/write-off.ts'
 import { type Acknowledged, acknowledge, acknowledgedLines, lossesOf } from './acknowledge.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag } from './command.ts'
+import { requireAdopted } from './manifest.ts'
 import { connectApp } from './open.ts'
 import { printable } from './printable.ts'
 import { withRunning } from './registry.ts'
@@ -216,6 +217,7 @@ export const verifyCommand = defineCommand({
       throw new OrdersError('ORD_USAGE', 'orders verify: --yes goes with --write-off: see orders verify --help.')
     }
     await using app = await connectApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+    if (options.repair || options['write-off']) await requireAdopted(app.redis, app.config)
     const acknowledged = accepts ? await acknowledge(app, signal) : undefined
     const verification = await writeOffAndVerify(app, options, signal).catch((error: unknown) => {
       if (failure(error).status !== 503) throw error
