@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { maxExactMinor, minorText, toAmount, toMinor } from '../../src/money.ts'
+import { maxExactMinor, minorIn, minorText, toAmount, toMinor, wholeNumberOf } from '../../src/money.ts'
 
 describe('toMinor', () => {
   test.each([
@@ -143,3 +143,53 @@ function decimalText(minor: number): string {
   if (cents % 10n === 0n) return `${whole}.${cents / 10n}`
   return cents < 10n ? `${whole}.0${cents}` : `${whole}.${cents}`
 }
+
+describe('minorIn', () => {
+  test.each([
+    ['0', 0n],
+    ['-0', 0n],
+    ['150.75', 15_075n],
+    ['9999.99999999999871', 1_000_000n],
+    ['100000.00499999999999954', 10_000_001n], // a float that was 100000.005
+    ['1.0049999', 100n],
+    ['0.00000000000000001', 0n],
+    ['-1.005', -101n],
+    ['+3', 300n],
+    ['70368744177664.01', 7_036_874_417_766_401n],
+    ['123456789012345678901234567890.125', 12_345_678_901_234_567_890_123_456_789_013n],
+  ])('%s is %d cents', (text, minor) => {
+    expect(minorIn(text)).toBe(minor)
+  })
+
+  test.each(['', ' ', 'inf', '-inf', 'nan', 'NaN', '1e+16', '1e-07', '1_000', '1,5', '.5', '5.', '0x10', '١', '12 '])(
+    '"%s" is no amount',
+    (text) => {
+      expect(minorIn(text)).toBeUndefined()
+    },
+  )
+
+  test('takes what a sum of floats has more or less than the cents', () => {
+    const cents = fc.bigInt({ min: 0n, max: 10n ** 14n })
+    const noise = fc.integer({ min: -400_000, max: 400_000 }) // 10^-10 units
+    fc.assert(
+      fc.property(cents, noise, fc.boolean(), (cents, noise, negative) => {
+        const digits = `${cents * 10n ** 8n + BigInt(cents === 0n ? Math.abs(noise) : noise)}`.padStart(11, '0')
+        const text = `${negative ? '-' : ''}${digits.slice(0, -10)}.${digits.slice(-10)}`
+        expect(minorIn(text)).toBe(negative ? -cents : cents)
+      }),
+    )
+  })
+})
+
+test.each([
+  ['7', 7],
+  ['7.99', 7],
+  ['-7.5', -8],
+  [null, 0],
+  ['abc', 0],
+  ['nan', 0],
+  ['1e300', maxExactMinor],
+  [Number.NEGATIVE_INFINITY, -maxExactMinor],
+])('%s is shown as the integer %d', (value, integer) => {
+  expect(wholeNumberOf(value)).toBe(integer)
+})
