@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { expect, type TestContext, test } from 'vitest'
 import { openApi } from '../../src/api/server.ts'
@@ -22,7 +22,7 @@ import { replayEntries } from '../../src/stages/take.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { Oracle } from '../support/oracle.ts'
-import { type Counted, dumps, fillAsPython, rejectAsPython } from '../support/python-system.ts'
+import { type Counted, connectAsPython, dumps, fillAsPython, rejectAsPython } from '../support/python-system.ts'
 import { requireRealRedis } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis } from '../support/world.ts'
@@ -248,7 +248,7 @@ test('sums that have drifted apart are said, and the hashes of the users are the
   await using world = await open(context)
   const { url, app } = world
   const counted = await fillAsPython(url, { orders: 300, users: 20 })
-  const kill = new Redis(url)
+  const kill = connectAsPython(url)
   await kill.hset('user:float', { order_count: '100000', total_spend: '9999.99999999999871' })
   await kill.hset('user:tie', { order_count: '1', total_spend: '100000.00499999999999954' })
   await kill.hset('user:large', { order_count: '1', total_spend: '80000000000000.01' })
@@ -289,7 +289,7 @@ test.each([
 ])('a user whose %s is "%s" is named, and nothing is converted', async (field, value) => {
   await using world = await emptyRedis()
   const app = appOn(world.redis, readConfig({ REDIS_URL: world.url }))
-  const other = new Redis(world.url)
+  const other = connectAsPython(world.url)
   await other.hset('user:good', { order_count: '1', total_spend: '5' })
   await other.hset('user:bad', { order_count: '1', total_spend: '5', [field]: value })
   other.disconnect()
@@ -306,7 +306,7 @@ test.for([undefined, 3])(
   async (count, context) => {
     await using world = await open(context, count)
     const { url, redis, app } = world
-    const ours = new Redis(url)
+    const ours = connectAsPython(url)
     for (const keys of app.partitions) await ensureGroups(ours, keys)
     const oracle = oracleOf(await fillAsPython(url, { orders: 200, users: 10 }))
     await rejectAsPython(
@@ -459,11 +459,30 @@ test('a start notices invalid orders and users alone, and takes nothing else for
   expect(app.partitions).toHaveLength(1)
 })
 
+test('a cluster, other settings and a repartition under way are refused, and nothing is changed', async (context) => {
+  await using world = await open(context)
+  const { url, redis, app } = world
+  await fillAsPython(url, { orders: 20, users: 3 })
+  const refusal = async (more: object): Promise<string> =>
+    adopt({ ...app, config: { ...app.config, ...more } }, quick, never).then(
+      () => '',
+      (error: Error) => error.message,
+    )
+  const before = await dump(redis)
+  expect(await refusal({ redisCluster: true })).toMatch(/^orders adopt does not work on a Redis Cluster: adopt it on/)
+  expect(await dump(redis)).toEqual(before)
+  await redis.hset('pipeline:manifest', 'PARTITIONS', '4')
+  expect(await refusal({})).toMatch(/was set up with PARTITIONS=4, this process has none: set PARTITIONS=4\.$/)
+  const state = { id: 'r', from: 'none', to: 4, phase: 'move', queues: [] }
+  await redis.hset('pipeline:manifest', { PARTITIONS: 'none', REPARTITION: JSON.stringify(state) })
+  expect(await refusal({})).toBe('A repartition to 4 is under way: let it end first, by orders repartition --to 4.')
+})
+
 test('it refuses while another client writes', async (context) => {
   await using world = await open(context)
   const { url, redis, app } = world
   await fillAsPython(url, { orders: 20, users: 3 })
-  const worker = new Redis(url)
+  const worker = connectAsPython(url)
   await worker.hincrbyfloat('user:late', 'total_spend', 1)
   const before = await dump(redis)
   await expect(adopt(app, quick, never)).rejects.toThrow(
@@ -472,7 +491,7 @@ test('it refuses while another client writes', async (context) => {
   expect(await dump(redis)).toEqual(before)
   worker.disconnect()
   // It is not seen where CLIENT LIST may not be used, but what it writes is.
-  const busy = new Redis(url)
+  const busy = connectAsPython(url)
   const print = (): void => {}
   app.telemetry.listen((event) => event === 'adopting' && void busy.hincrbyfloat('global:stats', 'total_revenue', 1))
   await expect(adopt(app, { force: true, settleMs: 50, print }, never)).rejects.toThrow(

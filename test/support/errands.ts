@@ -117,7 +117,7 @@ async function commandErrands(env: EnvFor, admin: Redis): Promise<string[]> {
   const doing = ['verify --acknowledge --repair', 'pause validate', 'resume validate', 'drain', 'resume bridge']
   const all = (lines: readonly string[]) => Promise.all(lines.map((line) => run(env('operator'), line.split(' '))))
   const complaints = (await all(reading)).flat()
-  for (const line of [...doing, 'replay 2 --dry-run --wait', 'doctor operator'])
+  for (const line of [...doing, 'adopt --yes', 'replay 2 --dry-run --wait', 'doctor operator'])
     complaints.push(...(await all([line])).flat())
   await using tail = spawnOrders(['tail', '--json'], env('operator'))
   await until('tail to show the line', () => tail.stdout() !== '' || tail.stderr() !== '')

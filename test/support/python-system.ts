@@ -4,12 +4,18 @@ import { type Random, randomOf } from '../chaos/random.ts'
 /** What the Python system has counted for its users, in cents. */
 export type Counted = Map<string, { orders: number; cents: bigint }>
 
+/** A client of the Python system, which has all rights. */
+export function connectAsPython(url: string): Redis {
+  const { host, pathname } = new URL(url)
+  return new Redis(`redis://${host}${pathname}`)
+}
+
 /**
  * Fills a Redis as the Python system does: floats by HINCRBYFLOAT and ZINCRBY, each order with four writes of its own. On a
  * connection that is closed then, as when the system is stopped.
  */
 export async function fillAsPython(url: string, { orders = 2_000, users = 150, seed = 1 } = {}): Promise<Counted> {
-  const redis = new Redis(url)
+  const redis = connectAsPython(url)
   const random = randomOf(seed)
   const counted: Counted = new Map()
   const write = redis.pipeline()
@@ -45,7 +51,7 @@ export const dumps = (value: unknown): string =>
 
 /** Pushes elements onto `invalid_orders`, the last on top. */
 export async function rejectAsPython(url: string, elements: readonly (string | Buffer)[]): Promise<void> {
-  const redis = new Redis(url)
+  const redis = connectAsPython(url)
   for (const element of elements) await redis.lpush('invalid_orders', element)
   redis.disconnect()
 }
