@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../app.ts'
+import { audited } from '../audit-log.ts'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import { makePartitions } from '../keys.ts'
@@ -15,7 +16,6 @@ import { audit } from '../stages/audit.ts'
 import { readBooks } from '../stages/books.ts'
 import type { Move } from '../stages/move.ts'
 import type { Sum } from '../stages/tail.ts'
-import { recordAction } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { defineCommand, flag } from './command.ts'
 import { holdLock } from './lock.ts'
@@ -124,21 +124,33 @@ export async function adopt(app: App, { force, settleMs, print }: Adopting, sign
     if (!goesOn) await endAdoption(redis) // nothing is converted yet
     throw error
   }
+  const what = JSON.stringify({ users: found.users.count, orders: String(found.users.orders) })
+  const action = { action: 'orders adopt', by: operatingUser(), what }
+  const adopted = await audited(
+    app,
+    action,
+    () => convert(app, move, signal),
+    (done) => JSON.stringify({ ...done, orders: String(done.orders), minor: String(done.minor) }),
+  )
+  return { ...seen, nothing, adopted }
+}
+
+type Adopted = NonNullable<Found['adopted']>
+
+async function convert(app: App, move: Move, signal: AbortSignal): Promise<Adopted> {
   const invalid = await adoptInvalid(move, app.now())
   const users = await adoptUsers(move)
   const sum = await adoptBooks(move)
-  const python = await noticePython(redis)
+  const python = await noticePython(app.redis)
   if (python !== undefined) throw stillWritten('Redis')
   const wrong = await differencesIn(app, signal)
   if (wrong.length > 0) {
     const advice = 'run this again when nobody else writes'
     throw new OrdersError('ORD_BOOKS', `All is converted, and the books are not right: ${advice}.\n${wrong.join('\n')}`)
   }
-  await alive()
-  const what = JSON.stringify({ users, invalid, orders: String(sum.orders), total_revenue_minor: String(sum.minor) })
-  await recordAction(app, { action: 'orders adopt', by: operatingUser(), what })
-  await endAdoption(redis)
-  return { ...seen, nothing, adopted: { ...sum, users, invalid } }
+  await move.alive()
+  await endAdoption(app.redis)
+  return { ...sum, users, invalid }
 }
 
 async function differencesIn(app: App, signal: AbortSignal): Promise<string[]> {

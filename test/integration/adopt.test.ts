@@ -350,7 +350,9 @@ test.for([undefined, 3])(
 
 /** All that is left, but what every run writes anew: who did it and when. */
 async function contents(redis: Redis): Promise<Record<string, unknown>> {
-  const keys = (await redis.keys('*')).filter((key) => !/^\{jobs\}|pipeline:(manifest|audit|barrier)$/.test(key)).sort()
+  const keys = (await redis.keys('*'))
+    .filter((key) => !/^\{jobs\}|pipeline:(manifest|audit.*|barrier)$/.test(key))
+    .sort()
   const read = async (key: string): Promise<unknown> => {
     const type = await redis.type(key)
     if (type === 'hash') return redis.hgetall(key)

@@ -22,7 +22,7 @@ export interface AdoptedEntry {
 export function readElement(element: Buffer, fallbackMs: number): AdoptedEntry {
   const text = element.toString()
   const isText = Buffer.from(text).equals(element)
-  const { sent } = isText ? parseJson(text) : { sent: undefined }
+  const sent = isText ? parseJson(text) : undefined
   const { order, reason, ts, ...others } = isObject(sent) && Object.hasOwn(sent, 'order') ? sent : noFields
   const ms = msOf(ts)
   if (reason !== undefined && typeof reason !== 'string') others['reason'] = reason

@@ -19,7 +19,7 @@ export const isOurs = (element: string): boolean => /^\{"id":"\d+-\d+",/.test(el
 /** Whether an element is one that the Python system pushes. What another client pushes by hand is not taken for one. */
 function isPythons(element: string): boolean {
   if (isOurs(element)) return false
-  const { sent } = parseJson(element)
+  const sent = parseJson(element)
   return isObject(sent) && Object.hasOwn(sent, 'order') && Object.hasOwn(sent, 'reason')
 }
 
