@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { readEnvFile } from './env-file.ts'
 import { OrdersError } from './errors.ts'
 import { mostPartitions } from './partitions.ts'
+import { redactUrl } from './redact.ts'
 import {
   expectedHost,
   expectedRedisUrl,
@@ -22,6 +23,8 @@ export interface Variable<S extends z.ZodType = z.ZodType> {
   /** What is expected instead of this very value, where there is more to say. */
   readonly expectedOf?: (given: string) => string | undefined
   readonly about: string
+  /** No message shows its value. */
+  readonly isSecret?: true
   /** The default where it is not a value but a behaviour. */
   readonly unset?: string
   readonly schema: S
@@ -85,6 +88,7 @@ export const variables = {
     expected: 'a secret access key, together with AWS_ACCESS_KEY_ID',
     unset: "the AWS SDK's own chain; `test` with a local endpoint",
     about: 'Credentials.',
+    isSecret: true,
     schema: text.optional(),
   }),
   awsSessionToken: define({
@@ -93,6 +97,7 @@ export const variables = {
     expected: 'a session token',
     unset: 'none',
     about: 'Session token of temporary credentials.',
+    isSecret: true,
     schema: text.optional(),
   }),
   sqsQueueName: define({
@@ -171,6 +176,7 @@ export const variables = {
     expected: 'a password',
     unset: 'none',
     about: 'Password of the sentinels themselves.',
+    isSecret: true,
     schema: text.optional(),
   }),
   redisCluster: define({
@@ -234,6 +240,7 @@ export const variables = {
     expected: 'a token without white space',
     unset: 'nobody may; with `orders start` this machine may',
     about: 'Who sends it (Bearer, or Basic with any user name) may use the admin part and the writing routes.',
+    isSecret: true,
     schema: text.regex(/^\S+$/).optional(),
   }),
   apiBasePath: define({
@@ -460,10 +467,8 @@ export function configTable(): string {
 }
 
 function complaint(name: string, given: unknown, expected: string): string {
-  const shown = String(given)
-    .replace(/^.*@/s, '***@') // whatever stands before an @ may be a password
-    .replace(/(:\/\/[^?#]*[?#]).*$/s, '$1***') // and so may what follows
-    .replace(/^(\w+:\/\/)(?::.*|([^/:[\]]+:)(?!\d*(?:[/,]|$)).*)$/s, '$1$2***') // and what is no port
+  const { isSecret = false } = Object.values<Variable>(variables).find((variable) => variable.name === name) ?? {}
+  const shown = isSecret ? '***' : redactUrl(String(given))
   return `${name} is ${JSON.stringify(shown)}: expected ${expected}.`
 }
 

@@ -1,3 +1,5 @@
+import { redactUrls } from './redact.ts'
+
 /** Every code an OrdersError can carry. Test by code, never by message. */
 export const errorCodes = {
   ORD_CONFIG: 'A variable has a value that cannot be used.',
@@ -30,12 +32,17 @@ export class OrdersError extends Error {
   }
 }
 
-/** The text of anything thrown; AggregateErrors (a refused connection to both localhost addresses) speak by their first. */
+/**
+ * Returns the text of anything thrown. AggregateErrors (a refused connection to both localhost addresses) speak by their
+ * first. An error of others is one line, without the passwords of URLs in it.
+ */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
   if (!(error instanceof Error)) return String(error)
   const key = error.message.startsWith('WRONGTYPE') && !isScript(error) ? keyOf(error) : undefined
-  return key === undefined ? error.message || error.name : `${key} cannot be used: ${error.message}`
+  const message =
+    error instanceof OrdersError ? error.message : redactUrls(error.message).replaceAll(/\s*[\r\n]+\s*/g, ' ')
+  return key === undefined ? message || error.name : `${key} cannot be used: ${message}`
 }
 
 /** The key of a command that Redis refused: its message does not say it, ioredis keeps it beside. */

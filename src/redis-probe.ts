@@ -33,7 +33,7 @@ function firstLine(socket: Socket): Promise<string> {
     const end = (): void => {
       clearTimeout(timeout)
       socket.destroy()
-      resolve(printable(heard.split('\r\n')[0] ?? ''))
+      resolve(plain(heard.split('\r\n')[0] ?? ''))
     }
     const timeout = setTimeout(end, listenMs)
     socket.on('data', (chunk) => {
@@ -48,4 +48,5 @@ function firstLine(socket: Socket): Promise<string> {
   })
 }
 
-const printable = (line: string): string => line.replace(/[^ -~]/g, '').slice(0, 80)
+/** What answers there may be binary. */
+const plain = (line: string): string => line.replace(/[^ -~]/g, '').slice(0, 80)

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { CreateQueueCommand, GetQueueUrlCommand, SQSServiceException } from '@aws-sdk/client-sqs'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
+import { redactUrl } from '../redact.ts'
 import type { Sqs } from './sqs.ts'
 
 /**
@@ -35,9 +36,9 @@ export function mayPass(error: unknown): boolean {
   return name === 'AbortError' || name === 'TimeoutError' || passingCodes.has(code ?? '')
 }
 
-/** Where SQS is, for people: without credentials and query. */
+/** Returns where SQS is, for people. */
 export function endpointOf({ awsEndpointUrl, awsRegion }: Config): string {
-  return awsEndpointUrl === undefined ? `AWS, region ${awsRegion}` : bareUrl(new URL(awsEndpointUrl), awsEndpointUrl)
+  return awsEndpointUrl === undefined ? `AWS, region ${awsRegion}` : redactUrl(awsEndpointUrl)
 }
 
 /** What code can see of an error of either client. */
@@ -52,11 +53,6 @@ const passingCodes: ReadonlySet<string> = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN'],
   ...['ENOTFOUND', 'EAI_AGAIN'],
 ])
-
-/** A path of `/` is shown only where it was given. */
-function bareUrl({ origin, pathname }: URL, given: string): string {
-  return pathname === '/' && !/\/([?#]|$)/.test(given) ? origin : `${origin}${pathname}`
-}
 
 function isWithoutQueue(command: unknown, output: object): boolean {
   const asks = command instanceof GetQueueUrlCommand || command instanceof CreateQueueCommand
@@ -91,11 +87,6 @@ function foreign(config: Config, answer: string, cause?: unknown): OrdersError {
 function described({ $metadata, $response }: Failure): string {
   const status = $metadata?.httpStatusCode ?? 0
   const { location, 'content-type': type } = $response?.headers ?? {}
-  const more = location ? ` (to ${elsewhere(location)})` : type ? ` with ${type.split(';')[0]}` : ''
+  const more = location ? ` (to ${redactUrl(location)})` : type ? ` with ${type.split(';')[0]}` : ''
   return `${`${status} ${STATUS_CODES[status] ?? ''}`.trim()}${more}`
-}
-
-function elsewhere(location: string): string {
-  const url = URL.canParse(location) ? new URL(location) : undefined
-  return url ? bareUrl(url, location) : (location.split(/[?#]/)[0] ?? '')
 }

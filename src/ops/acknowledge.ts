@@ -3,7 +3,6 @@ import { audited } from '../audit-log.ts'
 import { forgetIncidents, type OpenIncident, readIncidents } from '../incidents.ts'
 import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from '../stages/ledger-lines.ts'
 import { operatingUser } from './audit.ts'
-import { printable } from './printable.ts'
 
 /** What an operator has seen, and wants to be said no more. */
 export interface Acknowledged {
@@ -46,5 +45,5 @@ export async function lossesOf(app: App, signal: AbortSignal): Promise<LedgerLos
 export function acknowledgedLines({ incidents, ledger }: Acknowledged): string[] {
   const texts = new Set([...incidents.map(({ text }) => text), ...ledger.map(lossText)])
   if (texts.size === 0) return ['There was nothing to acknowledge.']
-  return [...texts].map((text) => printable(`Acknowledged: ${text}`))
+  return [...texts].map((text) => `Acknowledged: ${text}`)
 }

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import { type AuditEntry, parseWhat, readAudit } from '../audit-log.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { openApp } from './open.ts'
-import { printable } from './printable.ts'
+import { jsonLine } from './printable.ts'
 import { withRunning } from './registry.ts'
 
 /** Who runs this command: the user of the operating system. A container's may have a number and no name. */
@@ -25,7 +25,7 @@ export const auditCommand = defineCommand({
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     const entries = await readAudit(app.redis, app.control, { limit })
     const lines = json
-      ? entries.map((entry) => JSON.stringify({ ...entry, what: parseWhat(entry.what) }))
+      ? entries.map((entry) => jsonLine({ ...entry, what: parseWhat(entry.what) }))
       : auditLines(entries)
     for (const line of lines) print(line)
   },
@@ -37,6 +37,6 @@ function auditLines(entries: readonly AuditEntry[]): string[] {
   const [byWidth, actionWidth] = [width('by'), width('action')]
   return entries.map(({ ts, by, action, what, outcome }) => {
     const ended = /^(done|2\d\d|)$/.test(outcome) ? '' : `  (${outcome === 'begun' ? 'begun, not ended' : outcome})`
-    return printable(`${ts}  ${by.padEnd(byWidth)}  ${action.padEnd(actionWidth)}  ${what}${ended}`)
+    return `${ts}  ${by.padEnd(byWidth)}  ${action.padEnd(actionWidth)}  ${what}${ended}`
   })
 }

@@ -9,6 +9,7 @@ import { judgeQueue, visibilityTimeout } from './checks/queue.ts'
 import { appendOnlyFile, commands, eviction, memory, replication, type ServerCheck, version } from './checks/redis.ts'
 import { isEmulator, readServers } from './checks/server.ts'
 import { spread } from './checks/spread.ts'
+import { printable } from './printable.ts'
 import { actorsOf } from './rights/commands.ts'
 
 /** Which roles a check concerns. */
@@ -32,7 +33,7 @@ export async function checkAtStart(app: App, roles: readonly string[], signal?: 
   const queue = roles.includes('bridge') ? examineQueue(app.config, signal) : []
   const findings = (await Promise.all([examineRedis(app, roles), queue])).flat()
   const errors = findings.filter(({ level }) => level === 'error')
-  if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).join('\n'))
+  if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).map(printable).join('\n'))
   // What needs such a key stands still, and the rest goes on: no reason not to start.
   const types = findings.some(({ check }) => check === 'emulator') ? [] : await keyTypes(app, { all: false })
   for (const { check, level, found, advice = '' } of [...findings, ...types]) {

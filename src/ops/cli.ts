@@ -2,11 +2,12 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { failure } from '../api/failure.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { redactUrls } from '../redact.ts'
 import { isForbidden } from '../redis-rights.ts'
 import { version } from '../version.ts'
 import { refusalOfWrites } from '../write-refusals.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
-import { openOutput, outputError } from './output.ts'
+import { openOutput, outputError, printError } from './output.ts'
 
 /** By name, as the help lists them. One is loaded when it is called: a stage's process needs little of what others need. */
 const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
@@ -44,7 +45,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (thrown) {
     if (stop.signal.aborted && !refused()) process.exit(0)
     const error = refused() ?? thrown
-    process.stderr.write(`${error instanceof OrdersError ? error.message : unexpected(error)}\n`)
+    printError((error instanceof OrdersError ? error.message : unexpected(error)).split('\n'))
     process.exit(1)
   }
 }
@@ -62,7 +63,7 @@ async function run([name = '--help', ...args]: readonly string[], signal: AbortS
   await command.run({ ...call, config: readConfig(processEnv()), signal, print })
 }
 
-async function overview(): Promise<string> {
+async function overview(): Promise<string[]> {
   const commands = await loadCommands()
   const width = Math.max(...commands.map(({ name }) => name.length))
   const lines = commands.map(({ name, about }) => `  ${name.padEnd(width)}  ${about.split('. ')[0]}`)
@@ -72,7 +73,7 @@ async function overview(): Promise<string> {
     ...lines,
     '',
     'orders <command> --help says more; README.md and .env.example list the variables.',
-  ].join('\n')
+  ]
 }
 
 /** A fault of ours is told with where it came from. */
@@ -84,7 +85,7 @@ function unexpected(error: unknown): string {
   if (error instanceof Error && error.name === 'ReplyError') {
     return `Redis refuses a command (${messageOf(error)}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
   }
-  return `This is a fault of orders itself: ${error instanceof Error ? error.stack : messageOf(error)}`
+  return `This is a fault of orders itself: ${error instanceof Error ? redactUrls(error.stack ?? '') : messageOf(error)}`
 }
 
 /**

@@ -2,6 +2,8 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
+import { redactUrl } from '../redact.ts'
+import type { Output } from './output.ts'
 
 /** An option of a command: `--rate N`, or without a hint a flag. */
 export interface Option<T> {
@@ -27,7 +29,7 @@ export interface Call<O> {
   readonly options: O
   readonly words: readonly string[]
   readonly signal: AbortSignal
-  print(line: string): void
+  print(output: Output): void
 }
 
 export function defineCommand<O>(command: Command<O>): Command {
@@ -76,13 +78,13 @@ export function parseCall(
   const options: Record<string, unknown> = {}
   for (const [name, { schema, expected }] of Object.entries(command.options)) {
     const parsed = schema.safeParse(given.values[name])
-    if (!parsed.success) throw refuse(`--${name} is "${given.values[name]}", expected ${expected}`)
+    if (!parsed.success) throw refuse(`--${name} is "${redactUrl(String(given.values[name]))}", expected ${expected}`)
     options[name] = parsed.data
   }
   return { options, words: given.positionals }
 }
 
-export function helpOf({ name, words, about, options }: Command): string {
+export function helpOf({ name, words, about, options }: Command): string[] {
   const rows = [
     ...Object.entries(options).map(([option, { hint, about }]) => [`--${option}${hint ? ` ${hint}` : ''}`, about]),
     ['--help', 'this text'],
@@ -94,5 +96,5 @@ export function helpOf({ name, words, about, options }: Command): string {
     about,
     '',
     ...rows.map(([option = '', about = '']) => `  ${option.padEnd(width)}  ${about}`),
-  ].join('\n')
+  ]
 }

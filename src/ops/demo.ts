@@ -73,7 +73,7 @@ export const demoCommand = defineCommand({
       for (const note of started.notes) print(note)
       await demonstrate(started.app, print, signal)
       print('')
-      print(banner({ ...started, notes: [] }))
+      print(banner({ ...started, notes: [] }).split('\n'))
     }
     await start(quiet, folder.path, show, signal)
   },

@@ -10,6 +10,7 @@ import { examineQueue, examineRedis } from './checks.ts'
 import { defineCommand, flag } from './command.ts'
 import { partitionsOf } from './manifest.ts'
 import { connectApp } from './open.ts'
+import { jsonLine } from './printable.ts'
 import { withRunning } from './registry.ts'
 import { aclLines, type Layout, newerAclLines } from './rights/acl.ts'
 import { roleNames } from './roles.ts'
@@ -88,11 +89,11 @@ export const doctorCommand = defineCommand({
     if (stranger !== undefined) {
       throw new OrdersError('ORD_USAGE', `There is no role "${stranger}": expected ${subjects.join(', ')}.`)
     }
-    if (acl) return print([...aclLines(layoutIn(config)), '', newer, ...newerAclLines()].join('\n'))
+    if (acl) return print([...aclLines(layoutIn(config)), '', newer, ...newerAclLines()])
     const checks = await examine(withRunning(config), words.length === 0 ? subjects : words)
     signal.throwIfAborted()
     const sound = checks.every(({ level }) => level !== 'error')
-    print(json ? JSON.stringify({ ok: sound, checks }) : findingLines(checks).join('\n'))
+    print(json ? jsonLine({ ok: sound, checks }) : findingLines(checks))
     if (!sound) process.exitCode = 1
   },
 })

@@ -10,7 +10,7 @@ import { operatingUser } from './audit.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { openApp } from './open.ts'
 import { reasonOption } from './pause.ts'
-import { printable } from './printable.ts'
+import { jsonLine } from './printable.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { withRunning } from './registry.ts'
 import { pausedLines, table } from './status.ts'
@@ -31,7 +31,7 @@ export const drainCommand = defineCommand({
   run: async ({ config, options: { timeout, reason, json }, signal, print }) => {
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     const came = await pausePart(app, 'bridge', { by: operatingUser(), reason }, 'drain')
-    if (!json) print(printable(toldOf(came)))
+    if (!json) print(toldOf(came))
     const bar = json ? undefined : barOf()
     const { drained, stages } = await drain(app, { timeoutMs: timeout * 1_000, show: bar?.show }, signal).catch(
       toldAway,
@@ -39,7 +39,7 @@ export const drainCommand = defineCommand({
     const waiting = waitingByStage(stages)
     bar?.end()
     if (!drained) process.exitCode = 1
-    if (json) return print(JSON.stringify({ drained, waiting, bridge: came.pause }))
+    if (json) return print(jsonLine({ drained, waiting, bridge: came.pause }))
     if (drained) print('Drained: no order waits in any stage.')
     else for (const line of await leftLines(app, waiting, timeout)) print(line)
     for (const line of stages.flatMap(missingNote)) print(line)

@@ -8,6 +8,7 @@ import { closeRedis, openRedis, type Patience } from '../redis.ts'
 import { openTelemetry, type Telemetry } from '../telemetry.ts'
 import { openLog } from './log.ts'
 import { checkManifest, partitionsOf } from './manifest.ts'
+import { escapeJson, printable } from './printable.ts'
 
 /**
  * @param shared telemetry of the caller's; without it the app opens its own
@@ -63,7 +64,8 @@ const askMs = 1_400
 /** Opens telemetry that is logged on standard error. */
 export function openLogging({ logLevel }: Config): Disposable & { telemetry: Telemetry } {
   const log = openLog((lines) => telemetry.emit('logBack', { lines }))
-  const write = process.stderr.isTTY ? (line: string): void => log.write(forPeople(line)) : log.write
+  const shown = process.stderr.isTTY ? (line: string): string => printable(forPeople(line)) : escapeJson
+  const write = (line: string): void => log.write(`${shown(line.trimEnd())}\n`)
   const telemetry = openTelemetry(pino({ level: logLevel, base: { pid: process.pid } }, { write }), log.dropped)
   return { telemetry, [Symbol.dispose]: () => log[Symbol.dispose]() }
 }
@@ -74,5 +76,5 @@ function forPeople(line: string): string {
   const told = Object.entries(fields).map(
     ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(' ') : value}`,
   )
-  return `${new Date(time).toLocaleTimeString('en-GB')} ${msg}${told.length > 0 ? ` (${told.join(', ')})` : ''}\n`
+  return `${new Date(time).toLocaleTimeString('en-GB')} ${msg}${told.length > 0 ? ` (${told.join(', ')})` : ''}`
 }

@@ -5,7 +5,7 @@ import { pausePart, resumePart } from '../steering.ts'
 import { operatingUser } from './audit.ts'
 import { type Command, defineCommand, flag, type Option } from './command.ts'
 import { openApp } from './open.ts'
-import { printable } from './printable.ts'
+import { jsonLine } from './printable.ts'
 import { withRunning } from './registry.ts'
 
 export const reasonOption: Option<string | undefined> = {
@@ -36,7 +36,7 @@ function steerCommand(name: string, about: string, steer: typeof resumePart): Co
       await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
       for (const part of new Set(words)) {
         const came = await steer(app, part, { by: operatingUser(), reason })
-        print(json ? JSON.stringify(came) : printable(toldOf(came)))
+        print(json ? jsonLine(came) : toldOf(came))
       }
     },
   })

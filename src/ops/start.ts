@@ -72,7 +72,7 @@ export const startCommand = defineCommand({
   run: ({ config, signal, print }) => {
     const show = async (started: Started): Promise<void> => {
       try {
-        print(banner(started))
+        print(banner(started).split('\n'))
       } catch (error) {
         // It is a notice: that it cannot be written is no reason to end what runs.
         if (!(error instanceof OrdersError && error.code === 'ORD_OUTPUT')) throw error

@@ -5,7 +5,7 @@ import { readStatus, type Status } from '../stages/status.ts'
 import type { Steering } from '../steering.ts'
 import { defineCommand, flag } from './command.ts'
 import { openApp } from './open.ts'
-import { printable } from './printable.ts'
+import { jsonLine, printable } from './printable.ts'
 import { withRunning } from './registry.ts'
 import { show } from './watch.ts'
 
@@ -47,15 +47,13 @@ export function statusLines({ counters, totals, invalid, stages, paused, unread 
 /** What is shown as `?`, why, and what to do; none where all could be read. */
 export function unreadLines(unread: Status['unread']): string[] {
   if (unread.length === 0) return []
-  return ['', ...unread.map((one) => printable(unreadText(one))), 'See orders doctor for what to do.']
+  return ['', ...unread.map(unreadText), 'See orders doctor for what to do.']
 }
 
 /** None where everything runs. */
 export function pausedLines(paused: Steering): string[] {
   return Object.entries(paused).map(([part, { by, ts, reason }]) =>
-    printable(
-      [`${part} is paused by ${by}`, ts && ` since ${ts}`, reason && ` (${reason})`, '.'].filter(Boolean).join(''),
-    ),
+    [`${part} is paused by ${by}`, ts && ` since ${ts}`, reason && ` (${reason})`, '.'].filter(Boolean).join(''),
   )
 }
 
@@ -64,7 +62,8 @@ export function money(minor: number): string {
 }
 
 /** Columns as wide as their widest cell; the first to the left, numbers to the right. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+export function table(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(printable))
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows.map((row) =>
     row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  '),
@@ -80,7 +79,7 @@ export const statusCommand = defineCommand({
     const readBacklog = openBacklog(app)
     await show({ watch, json, signal, print }, async () => {
       const status = await readStatus(app.redis, app, readBacklog)
-      return json ? JSON.stringify(status) : statusLines(status).join('\n')
+      return json ? jsonLine(status) : statusLines(status)
     })
   },
 })

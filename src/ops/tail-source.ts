@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure } from '../api/failure.ts'
-import { openSnapshots, type Snapshot } from '../api/snapshot.ts'
+import { openSnapshots, type Snapshot, snapshot } from '../api/snapshot.ts'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
+import { redactUrl } from '../redact.ts'
 import { openApp } from './open.ts'
 import { withRunning } from './registry.ts'
 
@@ -35,7 +36,7 @@ export async function* looksAtApi(url: string, signal: AbortSignal): AsyncGenera
     } catch (error) {
       signal.throwIfAborted()
       const why = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error)
-      yield { away: `The API at ${url} does not answer (${why}): see that it runs, and --url.` }
+      yield { away: `The API at ${redactUrl(url)} does not answer (${why}): see that it runs, and --url.` }
     }
     await sleep(everyMs, undefined, { signal })
   }
@@ -65,6 +66,13 @@ const silentMs = 5_000
 function lookOf(event: string): Look[] {
   const [, kind] = /^event: ([^\n]*)/m.exec(event) ?? []
   const [, data = ''] = /^data: ([^\n]*)/m.exec(event) ?? []
-  if (kind === 'snapshot') return [{ snapshot: JSON.parse(data) }]
+  if (kind === 'snapshot') return [{ snapshot: snapshotIn(data) }]
   return kind === 'away' ? [{ away: JSON.parse(data).detail }] : []
+}
+
+/** @throws Error where it is none: what is there may be an API of another version, or no API of orders. */
+function snapshotIn(data: string): Snapshot {
+  const { success, data: found } = snapshot.safeParse(JSON.parse(data))
+  if (!success) throw new Error('it sends something else than orders of this version does')
+  return found
 }

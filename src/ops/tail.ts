@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Snapshot } from '../api/snapshot.ts'
 import { defineCommand, flag } from './command.ts'
-import { printable } from './printable.ts'
+import { clearTerminal, printError } from './output.ts'
+import { jsonLine, printable } from './printable.ts'
 import { money, table, unreadLines } from './status.ts'
 import { looksAtApi, looksAtRedis } from './tail-source.ts'
-import { clearScreen } from './watch.ts'
 
 /** Of each board and of what fails, so many: all of it fits a terminal. */
 const shown = 5
@@ -58,7 +58,7 @@ function hopLines(hops: Snapshot['hops']): string[] {
   const paused = hops.flatMap(({ name, paused }) => {
     if (!paused) return []
     const since = paused.ts ? ` since ${clock(paused.ts)}` : ''
-    return `${name} is PAUSED by ${shortName(paused.by)}${since}${paused.reason ? `: ${printable(paused.reason)}` : ''}`
+    return `${name} is PAUSED by ${shortName(paused.by)}${since}${paused.reason ? `: ${paused.reason}` : ''}`
   })
   return [...table([head, ...rows]), ...paused]
 }
@@ -112,9 +112,9 @@ export const tailCommand = defineCommand({
   run: async ({ config, options: { url, json }, signal, print }) => {
     const looks = url === undefined ? looksAtRedis(config, signal) : looksAtApi(url, signal)
     for await (const look of looks) {
-      if (!json && process.stdout.isTTY) process.stdout.write(clearScreen)
-      if ('away' in look) process.stderr.write(`${look.away}\n`)
-      else print(json ? JSON.stringify(look.snapshot) : `${snapshotLines(look.snapshot).join('\n')}\n`)
+      if (!json) clearTerminal()
+      if ('away' in look) printError(look.away)
+      else print(json ? jsonLine(look.snapshot) : [...snapshotLines(look.snapshot), ''])
     }
   },
 })

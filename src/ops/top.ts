@@ -4,7 +4,7 @@ import { type Board, boards } from '../stages/leaderboard.ts'
 import { type Page, readTop } from '../stages/top.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
 import { openApp } from './open.ts'
-import { printable } from './printable.ts'
+import { jsonLine } from './printable.ts'
 import { withRunning } from './registry.ts'
 import { money, table } from './status.ts'
 import { show } from './watch.ts'
@@ -12,7 +12,7 @@ import { show } from './watch.ts'
 export function topLines(board: Board, { users }: Page): string[] {
   if (users.length === 0) return ['Nobody is ranked yet.']
   const scoreOf = (score: number): string => (board === 'spend' ? money(score) : score.toLocaleString('en'))
-  const rows = users.map(({ userId, score }, at) => [`${at + 1}. ${printable(userId)}`, scoreOf(score)])
+  const rows = users.map(({ userId, score }, at) => [`${at + 1}. ${userId}`, scoreOf(score)])
   return table([['user', board], ...rows])
 }
 
@@ -34,7 +34,7 @@ export const topCommand = defineCommand({
     await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
     await show({ watch, json, signal, print }, async () => {
       const page = await readTop(app.redis, app.partitions, by, { limit: n, offset: 0 })
-      return json ? JSON.stringify(topUsers.reply.parse(topUsersOf(by, n, page))) : topLines(by, page).join('\n')
+      return json ? jsonLine(topUsers.reply.parse(topUsersOf(by, n, page))) : topLines(by, page)
     })
   },
 })

@@ -6,7 +6,7 @@ import { findOwners, type Owners, type Trace, traceOrder } from '../stages/trace
 import { readSteering } from '../steering.ts'
 import { defineCommand, flag } from './command.ts'
 import { openApp } from './open.ts'
-import { printable } from './printable.ts'
+import { jsonLine } from './printable.ts'
 import { withRunning } from './registry.ts'
 import { pausedLines } from './status.ts'
 import { lookedLines, rejectionEvents, traceLines } from './story.ts'
@@ -40,9 +40,6 @@ function ownersLines(
 /** What is paused, so that nobody looks for another reason. */
 const whyItWaits = async ({ redis, control }: App): Promise<string[]> => pausedLines(await readSteering(redis, control))
 
-/** Whatever text of others is in a line: none steers the terminal. */
-const told = (lines: readonly string[]): string => lines.map(printable).join('\n')
-
 export const traceCommand = defineCommand({
   name: 'trace',
   words: '<order_id>',
@@ -65,12 +62,12 @@ export const traceCommand = defineCommand({
     await show({ watch: false, json, signal, print }, async () => {
       if (user !== undefined) {
         const trace = await traceOrder(app, { userId: user, orderId })
-        if (json) return JSON.stringify(traceReply.parse(trace))
-        return told([...traceLines(trace), ...(await whyItWaits(app))])
+        if (json) return jsonLine(traceReply.parse(trace))
+        return [...traceLines(trace), ...(await whyItWaits(app))]
       }
       const owners = await traceOwners(app, orderId)
-      if (json) return JSON.stringify(ownersReply.parse({ order_id: orderId, ...owners }))
-      return told([...ownersLines(orderId, owners), ...(await whyItWaits(app))])
+      if (json) return jsonLine(ownersReply.parse({ order_id: orderId, ...owners }))
+      return [...ownersLines(orderId, owners), ...(await whyItWaits(app))]
     })
   },
 })

@@ -15,7 +15,7 @@ import { operatingUser } from './audit.ts'
 import { defineCommand, flag } from './command.ts'
 import { requireAdopted } from './manifest.ts'
 import { connectApp } from './open.ts'
-import { printable } from './printable.ts'
+import { jsonLine } from './printable.ts'
 import { withRunning } from './registry.ts'
 import { money, table } from './status.ts'
 
@@ -110,7 +110,7 @@ function incidentLines(incidents: readonly OpenIncident[]): string[] {
   if (incidents.length === 0) return []
   const some = incidents.length === 1 ? 'One incident is' : `${incidents.length} incidents are`
   const head = `${some} not acknowledged. Once all is dealt with: orders verify --acknowledge.`
-  return ['', head, ...incidents.map(({ ts, text }) => printable(`${ts}  ${text}`))]
+  return ['', head, ...incidents.map(({ ts, text }) => `${ts}  ${text}`)]
 }
 
 function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']>): string {
@@ -224,7 +224,7 @@ export const verifyCommand = defineCommand({
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: see that it runs.', { cause: error })
     })
     const all = { ...verification, ...(acknowledged && { acknowledged }) }
-    print(json ? JSON.stringify(all, jsonValue) : verificationLines(all).join('\n'))
+    print(json ? jsonLine(all, jsonValue) : verificationLines(all))
     if (all.verdict !== 'right' || all.incidents.length > 0) process.exitCode = 1
   },
 })

@@ -13,7 +13,7 @@ async function saidOf(reply: Reply, path = ''): Promise<string> {
     for (const open of [openQueue, inspectQueue]) {
       const error: unknown = await open(config).catch((error: unknown) => error)
       expect(error).toMatchObject({ code: 'ORD_SQS' })
-      said.push((error as Error).message.replaceAll(server.url, 'URL'))
+      said.push((error as Error).message.replaceAll(server.url.replace('//', '//***@'), 'URL'))
     }
   }
   expect(new Set(said).size).toBe(1)
@@ -39,12 +39,12 @@ const cases: Record<string, [reply: Reply, path: string, sentence: string]> = {
   'a redirect to a login page': [
     (response) => void response.writeHead(302, { location: 'https://login.example/in?token=secret' }).end(),
     '',
-    'URL answered 302 Found (to https://login.example/in), which is no answer of SQS: check AWS_ENDPOINT_URL.',
+    'URL answered 302 Found (to https://login.example/in?***), which is no answer of SQS: check AWS_ENDPOINT_URL.',
   ],
   'an endpoint with a path': [
     page(404),
     '/sqs/orders?key=secret',
-    'URL/sqs/orders answered 404 Not Found with text/html, which is no answer of SQS: check AWS_ENDPOINT_URL, which has a path.',
+    'URL/sqs/orders?*** answered 404 Not Found with text/html, which is no answer of SQS: check AWS_ENDPOINT_URL, which has a path.',
   ],
   'another API': [
     json(404, { message: 'Not Found' }),

@@ -33,5 +33,7 @@ describe.each(['package-lock.json', 'bench/package-lock.json'])('%s', (file) => 
 })
 
 it.each(['', 'bench/'])('%s.npmrc keeps npm from writing a registry host into the lock', (folder) => {
-  expect(readFileSync(join(root, folder, '.npmrc'), 'utf8').split('\n')).toContain('omit-lockfile-registry-resolved=true')
+  expect(readFileSync(join(root, folder, '.npmrc'), 'utf8').split('\n')).toContain(
+    'omit-lockfile-registry-resolved=true',
+  )
 })
