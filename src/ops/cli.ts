@@ -7,6 +7,7 @@ import { isForbidden } from '../redis-rights.ts'
 import { version } from '../version.ts'
 import { refusalOfWrites } from '../write-refusals.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
+import { flagsFromNpm } from './npm.ts'
 import { openOutput, outputError, printError } from './output.ts'
 
 /** By name, as the help lists them. One is loaded when it is called: a stage's process needs little of what others need. */
@@ -58,9 +59,10 @@ async function run([name = '--help', ...args]: readonly string[], signal: AbortS
   const command = await commands.get(name)?.()
   if (!command) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
   if (args.includes('--help') || args.includes('-h')) return print(helpOf(command))
-  const call = parseCall(command, args)
+  const env = processEnv()
+  const call = parseCall(command, [...flagsFromNpm(command, env), ...args])
   signal.throwIfAborted() // it came while the command was being loaded
-  await command.run({ ...call, config: readConfig(processEnv()), signal, print })
+  await command.run({ ...call, config: readConfig(env), signal, print })
 }
 
 async function overview(): Promise<string[]> {
