@@ -237,11 +237,12 @@ export const variables = {
   adminToken: define({
     name: 'ADMIN_TOKEN',
     unit: 'text',
-    expected: 'a token without white space',
+    expected: 'a token of at least 16 characters without white space, such as openssl rand -hex 16 prints',
     unset: 'nobody may; with `orders start` this machine may',
     about: 'Who sends it (Bearer, or Basic with any user name) may use the admin part and the writing routes.',
     isSecret: true,
-    schema: text.regex(/^\S+$/).optional(),
+    // 16 characters of hex are 64 bits: no number of guesses a minute gets there.
+    schema: text.regex(/^\S{16,}$/).optional(),
   }),
   apiBasePath: define({
     name: 'API_BASE_PATH',

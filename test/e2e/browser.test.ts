@@ -12,20 +12,20 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
   requireRealRedis(context)
   requireChromium(context)
   await using world = await emptyRedis()
-  const env = envOf(world.url, undefined, { ADMIN_TOKEN: 'secret', JOB_VERDICT_MS: '200' })
+  const env = envOf(world.url, undefined, { ADMIN_TOKEN: 'secret-secret-16', JOB_VERDICT_MS: '200' })
   const orders = [...sampleOrders({ valid: 10, invalid: 0, users: 5, seed: 8 })].map(({ body }) => body)
   await rejectByBug(world.redis, orders)
   await using api = spawnOrders(['run', 'api', 'jobs'], env)
   await api.started()
   const url = await api.apiUrl()
-  const bearer = { authorization: 'Bearer secret' }
+  const bearer = { authorization: 'Bearer secret-secret-16' }
   const { body } = await send(`${url}/orders/replay`, 'POST', {}, bearer)
   expect(await ended(url, body['job_id'])).toMatchObject({ state: 'failed' })
 
   await using browser = await launch()
   expect((await fetch(`${url}/admin/queues/`)).status).toBe(401)
 
-  const login = await browser.newContext({ httpCredentials: { username: 'ann', password: 'secret' } })
+  const login = await browser.newContext({ httpCredentials: { username: 'ann', password: 'secret-secret-16' } })
   const page = await login.newPage()
   const errors = complaints(page)
   expect((await page.goto(`${url}/admin/queues/`))?.status()).toBe(200)

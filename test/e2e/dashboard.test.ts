@@ -128,7 +128,7 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   requireChromium(context)
   await using world = await emptyRedis()
   await rejectByBug(world.redis, bodiesOf(10, 0, 3))
-  await using opened = await open(world.url, { ADMIN_TOKEN: 'secret' })
+  await using opened = await open(world.url, { ADMIN_TOKEN: 'secret-secret-16' })
   const { page, url } = opened
   await page.goto(url)
   await group(page, 'internal-error').locator('summary').click()
@@ -137,7 +137,7 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   await page.getByRole('textbox', { name: 'Token' }).fill('wrong')
   await page.getByRole('button', { name: 'Go on' }).click()
   await page.getByText('That token was not accepted').waitFor()
-  await page.getByRole('textbox', { name: 'Token' }).fill('secret')
+  await page.getByRole('textbox', { name: 'Token' }).fill('secret-secret-16')
   await page.getByRole('button', { name: 'Go on' }).click()
   await page.getByText('10 would keep the rules, 0 would not. Nothing was sent.').waitFor()
   expect(await world.redis.llen('invalid_orders')).toBe(10)

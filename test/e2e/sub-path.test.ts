@@ -7,12 +7,14 @@ import { spawnOrders } from '../support/process.ts'
 import { requireChromium, requireRealRedis } from '../support/requires.ts'
 import { type Env, emptyRedis, envOf } from '../support/world.ts'
 
-const login = { httpCredentials: { username: 'ann', password: 'secret' } }
+const login = { httpCredentials: { username: 'ann', password: 'secret-secret-16' } }
 
 /** An API behind a proxy that serves it at /orders-app, and a browser. */
 async function behindProxy(redisUrl: string, more: Env = {}) {
   await using stack = new AsyncDisposableStack()
-  const api = stack.use(spawnOrders(['run', 'api'], envOf(redisUrl, undefined, { ADMIN_TOKEN: 'secret', ...more })))
+  const api = stack.use(
+    spawnOrders(['run', 'api'], envOf(redisUrl, undefined, { ADMIN_TOKEN: 'secret-secret-16', ...more })),
+  )
   const direct = await api.apiUrl()
   const { url } = stack.use(await openPrefixProxy(direct, '/orders-app'))
   const browser = stack.use(await launch())
@@ -42,7 +44,7 @@ test('the dashboard lives at a sub-path, is written from there, and shows a name
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
   await page.getByLabel('Name').fill('jürgen 李')
   await page.getByRole('button', { name: 'Go on' }).click()
-  await page.getByRole('textbox', { name: 'Token' }).fill('secret')
+  await page.getByRole('textbox', { name: 'Token' }).fill('secret-secret-16')
   await page.getByRole('button', { name: 'Go on' }).click()
   await page.locator('.hop[data-key="validate"]').getByText('Paused by jürgen 李').waitFor()
   await page.getByRole('link', { name: 'API' }).click()

@@ -53,7 +53,7 @@ test('the sites that are listed may read, by their exact origin, and never with 
 })
 
 test('a preflight is answered for what reads; what writes stays closed to other sites', async () => {
-  await using api = await open({ ...list, ADMIN_TOKEN: 'secret' })
+  await using api = await open({ ...list, ADMIN_TOKEN: 'secret-secret-16' })
   const reading = await ask(`${api.url}/admin/audit`, 'OPTIONS', preflight('GET'))
   expect(reading).toMatchObject({
     status: 204,
@@ -63,7 +63,7 @@ test('a preflight is answered for what reads; what writes stays closed to other 
       'access-control-allow-headers': 'authorization, content-type',
     },
   })
-  const writing = { origin: shop, authorization: 'Bearer secret', 'content-type': 'application/json' }
+  const writing = { origin: shop, authorization: 'Bearer secret-secret-16', 'content-type': 'application/json' }
   for (const more of [{}, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }]) {
     const reply = await ask(`${api.url}/admin/pause/validate`, 'POST', { ...writing, ...more })
     expect([more, reply.status]).toEqual([more, 403])

@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -35,6 +36,12 @@ const service = z.strictObject({
   init: z.boolean().optional(),
   restart: z.literal('unless-stopped'),
   stop_grace_period: z.string().regex(/^\d+s$/),
+  user: z.string().optional(),
+  read_only: z.literal(true),
+  cap_drop: z.tuple([z.literal('ALL')]),
+  security_opt: z.tuple([z.literal('no-new-privileges:true')]),
+  tmpfs: z.tuple([z.literal('/tmp')]).optional(),
+  mem_limit: z.string().regex(/^\d+m$/),
   env_file: z.tuple([z.strictObject({ path: z.literal('.env'), required: z.literal(false) })]).optional(),
   environment: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
   ports: z.array(z.string()).default([]),
@@ -51,6 +58,7 @@ const service = z.strictObject({
 type Service = z.output<typeof service>
 
 const composeFile = z.strictObject({
+  'x-hardened': z.unknown(),
   'x-orders': z.unknown(),
   services: z.record(z.string(), service),
   volumes: z.record(z.string(), z.null()),
@@ -195,6 +203,44 @@ describe('docker-compose.yml', () => {
     ])
   })
 
+  it('has no token in it: it comes from .env, and without one nobody may write', () => {
+    expect(read('docker-compose.yml').match(/TOKEN:.*/g)).toEqual([
+      expect.stringMatching(/^TOKEN: "\$\{ADMIN_TOKEN:-\}"/),
+    ])
+    expect(configOf(serviceNamed('api')).adminToken).toBeUndefined()
+    const token = '0123456789abcdef'
+    const { services } = readCompose({ ADMIN_TOKEN: token })
+    expect(configOf(service.parse({ ...services['api'] })).adminToken).toBe(token)
+  })
+
+  it.each(['sh', 'node'])('README has the line that adds a token to .env (%s)', (program) => {
+    const lines = read('README.md')
+      .split('\n')
+      .filter((line) => line.includes('ADMIN_TOKEN=') && line.includes('.env'))
+    const line = lines.find((line) => line.startsWith('node -e') === (program === 'node')) ?? ''
+    const cwd = temporaryFolder()
+    const { status, stderr } = spawnSync('sh', ['-c', line], { cwd, encoding: 'utf8' })
+    expect([status, stderr]).toEqual([0, ''])
+    const env = parseEnv(readFileSync(join(cwd, '.env'), 'utf8'))
+    expect(readConfig(env).adminToken).toMatch(/^[0-9a-f]{32}$/)
+  })
+
+  it('gives each service a root file system that it cannot write to, no capability and no way to get one', () => {
+    // The schema above has read_only, cap_drop and security_opt as required; only root would need what they take away.
+    expect(serviceNamed('redis').user).toBe('redis')
+    for (const [name, { volumes, tmpfs }] of Object.entries(compose.services)) {
+      expect([name, volumes.length > 0 || tmpfs !== undefined]).toEqual([name, true])
+    }
+  })
+
+  it('gives Redis a maxmemory, and each service a limit: that of Redis has room for a copy while it rewrites its file', () => {
+    const megabytes = (text = ''): number => Number(/^(\d+)(m|mb)$/.exec(text)?.[1])
+    const { command, mem_limit } = serviceNamed('redis')
+    const maxmemory = megabytes(command[command.indexOf('--maxmemory') + 1])
+    expect(maxmemory).toBeGreaterThan(0)
+    expect(megabytes(mem_limit)).toBeGreaterThanOrEqual(2 * maxmemory)
+  })
+
   it('waits for what it depends on to be healthy', () => {
     for (const [, { depends_on }] of ours) {
       expect(depends_on).toEqual({ redis: { condition: 'service_healthy' }, sqs: { condition: 'service_healthy' } })
@@ -250,7 +296,13 @@ describe.skipIf(noRedis)('redis of docker-compose.yml', () => {
     redis.on('error', () => {})
     try {
       expect(await redis.ping()).toBe('PONG')
-      const wanted = { appendonly: 'yes', appendfsync: 'everysec', save: '', 'maxmemory-policy': 'noeviction' }
+      const wanted = {
+        appendonly: 'yes',
+        appendfsync: 'everysec',
+        save: '',
+        'maxmemory-policy': 'noeviction',
+        maxmemory: `${512 * 2 ** 20}`,
+      }
       for (const [name, value] of Object.entries(wanted)) expect(await redis.config('GET', name)).toEqual([name, value])
     } finally {
       redis.disconnect()

@@ -135,6 +135,21 @@ describe('a bad value', () => {
   })
 })
 
+describe('ADMIN_TOKEN', () => {
+  test.each(['hunter2', '0123456789abcde', '0123456789 abcdef', '0123456789abcdef\n'])(
+    '%j is refused, and not printed',
+    (token) => {
+      expect(complaints({ ADMIN_TOKEN: token })).toEqual([
+        'ADMIN_TOKEN is "***": expected a token of at least 16 characters without white space, such as openssl rand -hex 16 prints.',
+      ])
+    },
+  )
+
+  test('of 16 characters is taken', () => {
+    expect(readConfig({ ADMIN_TOKEN: '0123456789abcdef' }).adminToken).toBe('0123456789abcdef')
+  })
+})
+
 describe('half of the credentials', () => {
   test.each([
     ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],

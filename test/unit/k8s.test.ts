@@ -153,7 +153,7 @@ function ofKind<S extends z.ZodType>(resources: readonly Resource[], kind: strin
 /** What an overlay gives the processes: the ConfigMap of the base, with its own over it, and what the Secret holds. */
 function environmentOf(overlay: string): Record<string, string | undefined> {
   const own = files.find((file) => file === `${overlay}/orders.env`)
-  const secret = { REDIS_URL: 'rediss://:secret@redis.internal:6379', ADMIN_TOKEN: 'secret' }
+  const secret = { REDIS_URL: 'rediss://:secret@redis.internal:6379', ADMIN_TOKEN: 'secret-secret-16' }
   return { ...parseEnv(read('base/orders.env')), ...(own && parseEnv(read(own))), ...secret }
 }
 
