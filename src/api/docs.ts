@@ -19,6 +19,8 @@ export function docs(): Router {
     if (request.path.endsWith('/')) return response.redirect('../docs')
     response.type('html').send(page)
   })
+  // Where FastAPI has its other documentation.
+  router.get('/redoc', (request, response) => response.redirect(request.path.endsWith('/') ? '../docs' : 'docs'))
   router.get('/docs/init.js', (_request, response) => {
     response.type('js').send(init)
   })

@@ -25,3 +25,6 @@ export const amount = z
   .number()
   .transform(toAmount)
   .meta({ description: 'Currency units, exact to the cent.', override: { type: 'number', examples: [150.75] } })
+
+/** The path of what is a user's. */
+export const userParams = z.object({ user_id: z.string().meta({ description: 'Which user.' }) })

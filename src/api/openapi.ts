@@ -10,7 +10,14 @@ export function openApiDocument(routes: readonly Route[]) {
   for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operation(route) }
   return createDocument({
     openapi: '3.1.0',
-    info: { title: 'Order pipeline', version, description: 'Aggregates, leaderboards and the invalid channel.' },
+    info: {
+      title: 'Order pipeline',
+      version,
+      description: 'Aggregates, leaderboards and the invalid channel.',
+      license: { name: 'MIT', url: 'https://spdx.org/licenses/MIT.html' },
+      contact: { name: 'Whoever runs this API' },
+    },
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     servers: [{ url: '.', description: 'Where this document is, behind whatever proxy.' }],
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, basic: { type: 'http', scheme: 'basic' } },
@@ -27,11 +34,12 @@ function operation(route: Route): ZodOpenApiOperationObject {
   const header = z.object(Object.fromEntries(Object.entries(known).map(headerField)))
   return {
     operationId: operationId(method, path),
-    tags: [path.split('/')[1] ?? ''],
-    summary,
+    tags: [tagOf(path)],
+    summary: summary.split(/(?<=[.;]) /)[0]?.replace(/;$/, '.') ?? summary,
+    description: summary,
     requestParams: { ...(params && { path: params }), ...(query && { query }), header },
     ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
-    ...(!isOpen && { security: [{ bearer: [] }, { basic: [] }, {}] }),
+    security: security[rightOf(route)],
     responses: {
       [status]: {
         description: status === 202 ? 'Accepted' : 'OK',
@@ -42,6 +50,24 @@ function operation(route: Route): ZodOpenApiOperationObject {
     },
   }
 }
+
+const withToken = [{ bearer: [] }, { basic: [] }]
+/** Whole orders are open where the configuration says so, and on loopback. */
+const security = { numbers: [], orders: [...withToken, {}], admin: withToken }
+
+/** By the first part of their path. */
+const tags: Readonly<Record<string, string>> = {
+  users: 'Totals and ranks of a user.',
+  stats: 'Totals and leaderboards.',
+  orders: 'Where orders are, and those that were not accepted.',
+  jobs: 'What becomes of corrections and replays.',
+  integrity: 'Whether the books balance.',
+  live: 'What the dashboard shows.',
+  admin: 'What operators do, and have done.',
+  health: 'For load balancers and orchestrators.',
+}
+
+const tagOf = (path: string): string => (/^\/(livez|readyz)$/.test(path) ? 'health' : (path.split('/')[1] ?? ''))
 
 const everyRoute = {
   403: 'The Host header names a host that API_ALLOWED_HOSTS does not.',

@@ -14,6 +14,7 @@ import { failure } from './failure.ts'
 import { type Guard, jsonOnly, openGuard } from './guard.ts'
 import { listening, type Port } from './listen.ts'
 import { type Live, openLive } from './live.ts'
+import { onlyMethods, reading } from './methods.ts'
 import { openMetrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 import { openOutbox } from './outbox.ts'
@@ -79,6 +80,7 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
     web.use(cors(app.config.apiCorsOrigins ?? []))
     web.use(dashboard())
     web.use(docs())
+    web.head('/live', (_request, response) => void response.type('text/event-stream').end())
     web.get('/live', live.events)
     web.get('/metrics', openMetrics(api, { whole: true }))
     web.get('/openapi.json', (_request, response) => {
@@ -95,7 +97,10 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
       const before = [...guard.for(rightOf(route))]
       if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
       web[route.method](expressPath(route.path), ...before, handler(api, route, guard.isOpen))
+      if (route === lastOf(routes, route.path))
+        web.all(expressPath(route.path), onlyMethods(api, methodsOf(routes, route.path)))
     }
+    for (const path of readPaths) web.all(path, onlyMethods(api, reading))
     return web
   })
   if (app.config.adminToken === undefined) {
@@ -126,6 +131,7 @@ export async function openHealth(app: App): Promise<Server> {
     const web = Router()
     for (const route of health) web[route.method](expressPath(route.path), handler(api, route))
     web.get('/metrics', openMetrics(api, { whole: false }))
+    for (const path of ['/metrics', ...health.map(({ path }) => path)]) web.all(path, onlyMethods(api, reading))
     return web
   })
 }
@@ -212,6 +218,16 @@ function failed(app: App): ErrorRequestHandler {
     sendProblem(response, failure(error))
   }
 }
+
+/** Paths that are no routes of the table. */
+const readPaths = ['/', '/live', '/metrics', '/openapi.json', '/docs', '/docs/init.js', '/redoc']
+
+const methodsOf = (table: readonly Route[], path: string): string[] =>
+  table.filter((route) => route.path === path).map(({ method }) => method)
+
+/** After it comes what a path does not have, and before the next path that fits too, such as one with a parameter. */
+const lastOf = (table: readonly Route[], path: string): Route | undefined =>
+  table.findLast((route) => route.path === path)
 
 function expressPath(path: string): string {
   return path.replaceAll('{', ':').replaceAll('}', '')

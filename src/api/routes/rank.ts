@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { wholeNumberOf } from '../../money.ts'
 import { readRank, type Standing } from '../../stages/rank.ts'
-import { amount, integerParam } from '../fields.ts'
+import { amount, integerParam, userParams } from '../fields.ts'
 import { defineRoute } from '../route.ts'
 
 const place = z.int().meta({ description: 'From 1 on. No two users have the same.' })
@@ -22,7 +22,7 @@ export const userRank = defineRoute({
   path: '/users/{user_id}/rank',
   summary:
     "A user's rank and score on both boards, at one moment, with the neighbors; nulls for a user who is not ranked. Equals stand in descending order of user_id, byte by byte.",
-  params: z.object({ user_id: z.string() }),
+  params: userParams,
   query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.') }),
   reply: z.object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()) }).meta({ id: 'UserRank' }),
   handle: async ({ ask, partitions }, { params: { user_id }, query: { around } }) => {

@@ -3,7 +3,7 @@ import { wholeNumberOf } from '../../money.ts'
 import { readGlobalStats, readUserStats } from '../../stages/aggregate.ts'
 import { type Board, boards } from '../../stages/leaderboard.ts'
 import { cursorText, type Page, readCursor, readTop } from '../../stages/top.ts'
-import { amount, integerParam, optionalInteger } from '../fields.ts'
+import { amount, integerParam, optionalInteger, userParams } from '../fields.ts'
 import { defineRoute } from '../route.ts'
 import { listInTurn, tooManyReads } from '../turns.ts'
 
@@ -11,7 +11,7 @@ export const userStats = defineRoute({
   method: 'get',
   path: '/users/{user_id}/stats',
   summary: "A user's order count and total spend; zeros for an unknown user.",
-  params: z.object({ user_id: z.string() }),
+  params: userParams,
   reply: z.object({ user_id: z.string(), order_count: z.int(), total_spend: amount }).meta({ id: 'UserStats' }),
   handle: async ({ ask, partitions }, { params: { user_id } }) => {
     const { orders, minor } = await readUserStats(ask, partitions, user_id)

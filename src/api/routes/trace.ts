@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { traceOrder } from '../../stages/trace.ts'
-import { amount } from '../fields.ts'
+import { amount, userParams } from '../fields.ts'
 import { defineRoute } from '../route.ts'
 import { scanInTurn, tooManyReads } from '../turns.ts'
 
@@ -97,7 +97,7 @@ export const orderTrace = defineRoute({
   path: '/orders/{user_id}/{order_id}/trace',
   summary: 'Where an order is or was, as far as it is known; what is not known is said.',
   right: 'orders',
-  params: z.object({ user_id: z.string(), order_id: z.string() }),
+  params: userParams.extend({ order_id: z.string().meta({ description: 'Which order of the user.' }) }),
   reply: traceReply,
   refusals: tooManyReads,
   handle: async (app, { params: { user_id, order_id }, signal }) =>
