@@ -15,7 +15,7 @@ export function openApiDocument(routes: readonly Route[]) {
       version,
       description: 'Aggregates, leaderboards and the invalid channel.',
       license: { name: 'MIT', url: 'https://spdx.org/licenses/MIT.html' },
-      contact: { name: 'Whoever runs this API' },
+      contact: { name: 'The operators of this API' },
     },
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     servers: [{ url: '.', description: 'Where this document is, behind whatever proxy.' }],
@@ -57,14 +57,14 @@ const security = { numbers: [], orders: [...withToken, {}], admin: withToken }
 
 /** By the first part of their path. */
 const tags: Readonly<Record<string, string>> = {
-  users: 'Totals and ranks of a user.',
-  stats: 'Totals and leaderboards.',
-  orders: 'Where orders are, and those that were not accepted.',
-  jobs: 'What becomes of corrections and replays.',
-  integrity: 'Whether the books balance.',
-  live: 'What the dashboard shows.',
   admin: 'What operators do, and have done.',
   health: 'For load balancers and orchestrators.',
+  integrity: 'Whether the books balance.',
+  jobs: 'What becomes of corrections and replays.',
+  live: 'What the dashboard shows.',
+  orders: 'Where orders are, and those that were not accepted.',
+  stats: 'Totals and leaderboards.',
+  users: 'Totals and ranks of a user.',
 }
 
 const tagOf = (path: string): string => (/^\/(livez|readyz)$/.test(path) ? 'health' : (path.split('/')[1] ?? ''))
