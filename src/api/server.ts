@@ -78,6 +78,8 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
     const web = Router()
     web.use(guard.host)
     web.use(cors(app.config.apiCorsOrigins ?? []))
+    // Before the routers of these paths, which would answer it themselves and in another way.
+    for (const path of readPaths) web.options(path, onlyMethods(api, reading))
     web.use(dashboard())
     web.use(docs())
     web.head('/live', (_request, response) => void response.type('text/event-stream').end())
