@@ -40,7 +40,7 @@ export const adoptCommand = defineCommand({
     const found = yes
       ? await adopt(app, { force, settleMs: noticedMs, print: json ? () => {} : print }, signal)
       : await look(app, signal)
-    print(json ? JSON.stringify(found, jsonValue) : foundLines(app.config, found).join('\n'))
+    print(json ? JSON.stringify(found, jsonValue) : foundLines(app.config, found))
     if (found.survey.problemCount > 0) process.exitCode = 1
   },
 })

@@ -131,7 +131,7 @@ async function replay(...args: string[]): Promise<string[]> {
   const printed: string[] = []
   const call = parseCall(replayCommand, args)
   const { signal } = new AbortController()
-  await replayCommand.run({ ...call, config: app.config, signal, print: (line) => void printed.push(line) })
+  await replayCommand.run({ ...call, config: app.config, signal, print: (line) => void printed.push(...[line].flat()) })
   return printed
 }
 
