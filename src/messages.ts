@@ -168,6 +168,13 @@ export function codeOf(group: RejectGroup): RejectCode {
   return group.split(':')[0] as RejectCode
 }
 
+/** Made when the order is read, and not kept: see src/stages/hints. */
+export const hint = z
+  .string()
+  .meta({
+    description: 'One sentence beside the reason: what was found, where, and what to send; absent where unsure.',
+  })
+
 /** An element of the invalid channel as the API shows it. */
 export const invalidOrder = z
   .object({
@@ -183,6 +190,7 @@ export const invalidOrder = z
       .meta({ description: 'The fields of a stream entry that is no text, names and values in turn, each in base64.' }),
     code: z.enum(rejectCodes),
     reason: z.string(),
+    hint: hint.optional(),
     ts: z.iso.datetime().meta({ description: 'When it was rejected.' }),
     stage: z.string().optional().meta({ description: 'The stage that rejected it, where it was not validate.' }),
     attempts: z.int().meta({ description: 'How often it was rejected, this time included.' }),

@@ -1,7 +1,7 @@
 import { type ConnectionOptions, type Job, Queue } from 'bullmq'
 import { z } from 'zod'
 import { jobsPrefix } from './keys.ts'
-import { rejectCodes } from './messages.ts'
+import { hint, rejectCodes } from './messages.ts'
 import type { RedisClient } from './redis.ts'
 
 /** Sends one corrected order round: a new one, or in place of a rejected one. */
@@ -30,6 +30,7 @@ export const verdict = z
     verdict: z.enum(verdicts),
     code: z.enum(rejectCodes).optional(),
     reason: z.string().optional(),
+    hint: hint.optional(),
     invalid_id: z.string().optional().meta({ description: 'Where it is in the invalid channel now.' }),
   })
   .meta({ id: 'Verdict' })

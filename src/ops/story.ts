@@ -81,6 +81,7 @@ export function rejectionEvents({
   id,
   code,
   reason,
+  hint,
   ts,
   stage,
   attempts,
@@ -99,7 +100,10 @@ export function rejectionEvents({
       at: edit.ts,
       text: `At ${edit.ts} ${edit.by} put another body in its place.`,
     })),
-    { at: ts, text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${reason}` },
+    {
+      at: ts,
+      text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}`,
+    },
   ]
 }
 

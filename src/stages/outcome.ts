@@ -2,6 +2,7 @@ import type { Keys } from '../keys.ts'
 import { channels, type RawRecord, type RejectCode } from '../messages.ts'
 import type { OrderVerdict } from '../queues.ts'
 import type { RedisClient } from '../redis.ts'
+import { hintIn } from './hints/entry.ts'
 import { readInvalidEntry } from './invalid-read.ts'
 
 /** What became of the orders that a job sent round: how many were sent, and how many judged how. */
@@ -67,5 +68,11 @@ export async function readVerdict(
   const entry = id === undefined ? undefined : await readInvalidEntry(redis, partitions, id)
   const code = (outcome.conflict > 0 ? 'conflict' : Object.keys(outcome.rejected)[0]) as RejectCode
   const verdict = code === 'conflict' ? 'conflict' : 'rejected'
-  return { verdict, code, ...(entry && { reason: entry.record.reason }), ...(id !== undefined && { invalid_id: id }) }
+  const hint = entry && hintIn(entry.json)
+  return {
+    ...{ verdict, code },
+    ...(entry && { reason: entry.record.reason }),
+    ...(hint !== undefined && { hint }),
+    ...(id !== undefined && { invalid_id: id }),
+  }
 }

@@ -11,6 +11,7 @@ import {
 } from '../messages.ts'
 import { compareIds } from '../time.ts'
 import { decodeEntry, type Entry } from './consume.ts'
+import { hintIn } from './hints/entry.ts'
 import { type Look, lookThrough } from './look.ts'
 
 /** An order to be found; of no known user where that is what is to be found. */
@@ -40,6 +41,7 @@ export interface Rejected {
   readonly id: string
   readonly code: string
   readonly reason: string
+  readonly hint?: string | undefined
   readonly ts: string
   readonly stage?: string | undefined
   readonly attempts: number
@@ -160,7 +162,9 @@ function readRejected(json: string, wanted: Wanted): (Rejected & WithUser) | und
   try {
     const matched = matching(identityInRecord(json), wanted)
     const parsed = matched && rejected.safeParse(JSON.parse(json))
-    return parsed?.success ? { ...parsed.data, userId: matched?.userId } : undefined
+    if (!parsed?.success) return undefined
+    const hint = hintIn(json)
+    return { ...parsed.data, ...(hint !== undefined && { hint }), userId: matched?.userId }
   } catch {
     return undefined
   }

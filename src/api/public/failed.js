@@ -23,10 +23,16 @@ export function drawFailed({ at, failed }) {
 
 function makeGroup() {
   const head = { count: element('strong'), code: element('code'), reason: element('span'), last: element('span') }
+  const hint = element('span', { class: 'hint' })
   head.reason.className = 'reason'
   head.last.className = 'muted'
   const body = element('div', { class: 'group' })
-  const details = element('details', {}, element('summary', {}, head.count, head.code, head.reason, head.last), body)
+  const details = element(
+    'details',
+    {},
+    element('summary', {}, head.count, head.code, head.reason, head.last, hint),
+    body,
+  )
   const item = element('li', { class: 'panel' }, details)
   const panel = makePanel(body)
   details.addEventListener('toggle', () => details.open && panel.open())
@@ -34,6 +40,7 @@ function makeGroup() {
     show(head.count, number(group.count), `${exact(group.count)} orders`)
     show(head.code, group.code)
     show(head.reason, group.reason)
+    show(hint, group.example.hint ? `Newest: ${group.example.hint}` : '')
     show(head.last, `last ${ago(group.last, now)}`, `First ${exactTime(group.first)}, last ${exactTime(group.last)}`)
     panel.draw(group, now)
   }
@@ -98,9 +105,10 @@ function makePanel(body) {
   }
 }
 
-function aboutOf({ id, reason, attempts, stage, first_reason, edits }) {
+function aboutOf({ id, reason, hint, attempts, stage, first_reason, edits }) {
   const told = [
     `${id}: ${reason}.`,
+    hint,
     attempts > 1 ? `Rejected ${attempts} times${first_reason ? `, at first for “${first_reason}”` : ''}.` : '',
     stage ? `Stage ${stage} rejected it after it was admitted: replay it as it is.` : '',
     edits ? `Edited by ${edits.map(({ by }) => by).join(', ')}.` : '',
@@ -120,7 +128,7 @@ async function editEntry(entry) {
   if (!entry) return false
   const given = await askFor({
     title: 'Edit and retry',
-    text: `${entry.reason}. What you send takes its place and goes through all the rules; the old text is kept beside it.`,
+    text: `${entry.reason}. ${entry.hint ? `${entry.hint} ` : ''}What you send takes its place and goes through all the rules; the old text is kept beside it.`,
     fields: [{ name: 'order', label: 'Order (JSON)', value: pretty(entry.text ?? ''), lines: 16, check: wrongJson }],
     action: 'Send it round',
   })
@@ -129,10 +137,10 @@ async function editEntry(entry) {
   if (!reply) return false
   notice('Sent round; waiting for the verdict.')
   try {
-    const { verdict, reason } = await jobEnd(reply.job_id, ({ warning }) => warning && notice(warning))
+    const { verdict, reason, hint } = await jobEnd(reply.job_id, ({ warning }) => warning && notice(warning))
     if (verdict === 'admitted') notice('Admitted.')
     else if (verdict === 'duplicate') notice('A duplicate: this order was admitted before.')
-    else fail(`Rejected again: ${reason}.`)
+    else fail(`Rejected again: ${reason}.${hint ? ` ${hint}` : ''}`)
   } catch (error) {
     fail(error.message)
   }

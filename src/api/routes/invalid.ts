@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { invalidOrder, rejectCodes, rejectGroups } from '../../messages.ts'
 import { newJobId } from '../../queues.ts'
+import { withHint, withHints } from '../../stages/hints/entry.ts'
 import { readInvalid, readInvalidEntry, summarize, withExamples } from '../../stages/invalid-read.ts'
 import { discardEntry } from '../../stages/take.ts'
 import { operatorOf } from '../access.ts'
@@ -45,7 +46,8 @@ export const invalidOrders = defineRoute({
     return inTurn(signal, async () => {
       const filter = { ...query, userId: query.user_id, signal }
       const { found, next } = await readInvalid(ask, partitions, filter)
-      return jsonText(`[${found.join(',')}]`, next === undefined ? {} : { Link: linkTo({ ...query, before: next }) })
+      const hinted = await withHints(found)
+      return jsonText(`[${hinted.join(',')}]`, next === undefined ? {} : { Link: linkTo({ ...query, before: next }) })
     })
   },
 })
@@ -86,7 +88,7 @@ const readSummary = shared(async ({ ask, partitions }: ApiApp): Promise<string> 
   for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
   const total = groups.reduce((sum, { count }) => sum + count, 0)
   const reasons = groups.map(({ example, ...group }) => {
-    return `${JSON.stringify(group).slice(0, -1)},"example":${example.json}}`
+    return `${JSON.stringify(group).slice(0, -1)},"example":${withHint(example.json)}}`
   })
   return `{"total":${total},"codes":${JSON.stringify(codes)},"reasons":[${reasons.join(',')}]}`
 })
@@ -101,7 +103,7 @@ export const invalidEntry = defineRoute({
   refusals: gone,
   handle: async ({ ask, partitions }, { params: { id } }) => {
     const entry = await readInvalidEntry(ask, partitions, id)
-    return entry ? jsonText(entry.json) : refuse(404, gone[404])
+    return entry ? jsonText(withHint(entry.json)) : refuse(404, gone[404])
   },
 })
 

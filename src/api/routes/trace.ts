@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hint } from '../../messages.ts'
 import { traceOrder } from '../../stages/trace.ts'
 import { amount, userParams } from '../fields.ts'
 import { defineRoute } from '../route.ts'
@@ -42,6 +43,7 @@ const rejected = z
     id: z.string().meta({ description: 'More is at /orders/invalid/{id}.' }),
     code: z.string(),
     reason: z.string(),
+    hint: hint.optional(),
     ts: z.string(),
     stage: z.string().optional(),
     attempts: z.int(),

@@ -1,0 +1,190 @@
+import { isObject } from '../../identity.ts'
+import { quote, visible } from '../../quote.ts'
+import { type JsonObject, member, namesText } from './reading.ts'
+import type { Scan } from './scan.ts'
+
+/** What was found where a number must stand, and what to send; undefined where it is a finite number. */
+export function notNumberText(value: unknown): { is: string; send: string } | undefined {
+  if (value === undefined) return undefined
+  if (value === null) return { is: 'null', send: 'send a number' }
+  if (typeof value === 'boolean') return { is: `the boolean ${value}`, send: 'send a number' }
+  if (typeof value === 'string') return textAmount(value)
+  if (typeof value === 'number') {
+    return Number.isFinite(value)
+      ? undefined
+      : { is: 'no finite number (NaN or Infinity)', send: 'send a finite number' }
+  }
+  if (Array.isArray(value)) {
+    return { is: `a list of ${value.length} value${value.length === 1 ? '' : 's'}`, send: 'send a single number' }
+  }
+  return isObject(value) ? moneyObject(value) : undefined
+}
+
+/** An order_value that is no amount, as it was found. */
+export function valueHint(order: JsonObject, { members, tokens }: Scan): string | undefined {
+  const value = order['order_value']
+  if (typeof value === 'number') return numberHint(value, members.get('order_value') ?? '', tokens, order)
+  const found = notNumberText(value)
+  return found && `\`order_value\` is ${found.is}: ${found.send}`
+}
+
+const maxValue = 1_000_000_000
+
+function numberHint(value: number, source: string, tokens: ReadonlySet<string>, order: JsonObject): string | undefined {
+  const shown = visible(source === '' ? String(value) : source)
+  if (tokens.has(source)) return `\`order_value\` is ${source}, which is no finite number: send the amount as a number`
+  if (!Number.isFinite(value))
+    return `\`order_value\` is ${shown}, which is too large for a number: send an amount from 0 to ${maxValue}`
+  if (value < 0) {
+    return `\`order_value\` is negative (${shown}): a refund or credit is no order, so send an amount from 0 to ${maxValue}`
+  }
+  if (value <= maxValue) return undefined
+  const isCents = totalOf(order) * 100 === value
+  const unit = isCents
+    ? 'it is 100 times the total of the items, so it is in cents'
+    : 'it may be in cents or a smaller unit'
+  return `\`order_value\` is ${shown}, above ${maxValue}: ${unit}, and must be in currency units`
+}
+
+function totalOf(order: JsonObject): number {
+  const items = order['items']
+  if (!Array.isArray(items)) return Number.NaN
+  return items.reduce<number>(
+    (sum, item) => sum + Number(member(item, 'quantity')) * Number(member(item, 'price_per_unit')),
+    0,
+  )
+}
+
+/** A longer text is no amount. */
+const maxText = 64
+
+function textAmount(text: string): { is: string; send: string } {
+  const shown = quote(text)
+  const trimmed = text.slice(0, maxText + 1).trim()
+  const is = `${shown}, a text`
+  if (text.length > maxText) return { is, send: 'send a number without quotes' }
+  if (trimmed === '')
+    return { is: text === '' ? 'an empty text' : `a text of blanks (${shown})`, send: 'send a number' }
+  if (/^\{|^\[/.test(trimmed)) return { is: `${shown}, a text that may hold JSON`, send: 'send a number' }
+  const plain = plainAmount(trimmed)
+  if (plain) {
+    const { number, how } = plain
+    const what = how === '' ? is : `${is} with ${how}`
+    return { is: what, send: `send ${number} as a number, without quotes` }
+  }
+  if (/^[+-]?(?:nan|inf|infinity)$/i.test(trimmed)) return { is, send: 'send a finite number' }
+  if (/^(?:null|none|nil|undefined|n\/a|-|true|false)$/i.test(trimmed)) return { is, send: 'send a number' }
+  if (/^\d{1,3}[.,]\d{3}$/.test(trimmed)) {
+    return {
+      is: `${is} whose ${trimmed.includes(',') ? 'comma' : 'point'} may be a thousands separator`,
+      send: 'send a number, with a point for decimals',
+    }
+  }
+  return { is: `${is} that is no amount`, send: 'send a number without quotes' }
+}
+
+/** An amount in a text in one of the usual forms, as JSON writes it; undefined where that is not certain. */
+function plainAmount(text: string): { number: string; how: string } | undefined {
+  const marks: string[] = []
+  let rest = text
+  const sign = /^[+-]/.exec(rest)?.[0] ?? ''
+  rest = rest.slice(sign.length)
+  const withoutCurrency = rest
+    .replace(/^(?:\p{Sc}|[A-Z]{2,3}(?:\p{Sc})?|Rs\.?|kr\.?)\s*/u, '')
+    .replace(/\s*(?:\p{Sc}|[A-Z]{3}|kr\.?|zł|Kč|Ft|lei|euros?|dollars?)$/iu, '')
+  if (withoutCurrency !== rest) marks.push('a currency')
+  rest = withoutCurrency
+  const digits = readDigits(rest)
+  if (digits === undefined) return undefined
+  if (digits.how !== '') marks.unshift(digits.how)
+  const minus = sign === '-' ? '-' : ''
+  const number = `${minus}${digits.number}`
+  return Number.isFinite(Number(number)) ? { number, how: marks.join(' and ') } : undefined
+}
+
+function readDigits(text: string): { number: string; how: string } | undefined {
+  const clean = (digits: string): string => digits.replace(/^0+(?=\d)/, '')
+  const blank = /[\s\u00a0\u202f'’_]/
+  if (/^\d+(?:\.\d+)?$/.test(text)) {
+    return /^0|\.\d{3}$/.test(text) && /^[1-9]\d{0,2}\.\d{3}$/.test(text) ? undefined : { number: clean(text), how: '' }
+  }
+  if (/^\d+(?:\.\d+)?e[+-]?\d{1,3}$/i.test(text)) return { number: text, how: '' }
+  if (/^\.\d+$/.test(text)) return { number: `0${text}`, how: '' }
+  if (/^\d+,\d{1,2}$/.test(text)) return { number: clean(text.replace(',', '.')), how: 'a decimal comma' }
+  if (/^\d{1,3}(?:\.\d{3})+,\d{1,2}$/.test(text)) {
+    return { number: text.replaceAll('.', '').replace(',', '.'), how: 'points between thousands and a decimal comma' }
+  }
+  if (/^\d{1,3}(?:,\d{3})+\.\d{1,2}$/.test(text))
+    return { number: text.replaceAll(',', ''), how: 'commas between thousands' }
+  if (/^\d{1,3}(?:,\d{3}){2,}$/.test(text)) return { number: text.replaceAll(',', ''), how: 'commas between thousands' }
+  if (/^\d{1,3}(?:\.\d{3}){2,}$/.test(text))
+    return { number: text.replaceAll('.', ''), how: 'points between thousands' }
+  if (blank.test(text)) {
+    const joined = text.replace(/[\s\u00a0\u202f'’_]+(?=\d{3}(?!\d))/g, '')
+    const inner = blank.test(joined) ? undefined : readDigits(joined)
+    if (!inner || !/^\d{1,3}[\s\u00a0\u202f'’_]/.test(text)) return undefined
+    const how = inner.how === '' ? '' : ` and ${inner.how}`
+    return { number: inner.number, how: `a separator between thousands${how}` }
+  }
+  return undefined
+}
+
+/** Names of the amount in money objects, most certain first. */
+const amounts = [
+  'amount',
+  'value',
+  'total',
+  'price',
+  'net',
+  'gross',
+  '$numberDecimal',
+  '$numberDouble',
+  '$numberInt',
+  '$numberLong',
+  'N',
+  'S',
+  'double',
+  'string',
+  'float',
+  'long',
+  'int',
+  'decimal',
+  'order_value',
+]
+const minorUnits = [
+  'cents',
+  'minor',
+  'minor_units',
+  'minorUnits',
+  'centAmount',
+  'amount_cents',
+  'pence',
+  'amount_minor',
+  'unscaled',
+]
+
+function moneyObject(value: JsonObject): { is: string; send: string } {
+  const names = Object.keys(value).slice(0, 20)
+  const shown = names.slice(0, 3).map((name) => visible(name, 16))
+  const is = names.length === 0 ? 'an empty object' : `an object (with ${namesText(shown)})`
+  if (Object.hasOwn(value, 'units') && (Object.hasOwn(value, 'nanos') || Object.hasOwn(value, 'currencyCode'))) {
+    return { is, send: 'send units plus nanos / 1000000000 as one number' }
+  }
+  if (['scale', 'exponent', 'precision', 'decimals', 'fractionDigits'].some((name) => Object.hasOwn(value, name))) {
+    return { is, send: 'send the amount in currency units as one number' }
+  }
+  const minor = names.find((name) => minorUnits.includes(name))
+  if (minor !== undefined) {
+    const cents = value[minor]
+    const inUnits = Number.isSafeInteger(cents) && !Object.hasOwn(value, 'units') && !Object.hasOwn(value, 'dollars')
+    return { is, send: `send the amount in currency units as a number${inUnits ? ` (\`${minor}\` / 100)` : ''}` }
+  }
+  const amount = amounts.find((name) => Object.hasOwn(value, name))
+  const inner = amount === undefined ? undefined : value[amount]
+  if (amount === undefined) {
+    return { is, send: 'send the amount alone as a number' }
+  }
+  const inText = typeof inner === 'string' && inner.length <= maxText ? plainAmount(inner.trim())?.number : undefined
+  const example = inText === undefined ? '' : `, as ${inText}`
+  return { is, send: `send the amount (\`${amount}\`) alone as a number${example}` }
+}

@@ -1,0 +1,60 @@
+import { setImmediate } from 'node:timers/promises'
+import { hintOf } from './hint.ts'
+import { member, parse } from './reading.ts'
+
+/** The hint on a record of the invalid channel, given as the JSON text it is kept as, with or without its id. */
+export const hintIn = (json: string): string | undefined => hintOfRecord(json, parse(json))
+
+function hintOfRecord(json: string, record: unknown): string | undefined {
+  const [code, reason] = [member(record, 'code'), member(record, 'reason')]
+  // A later stage rejects what keeps the rules.
+  if (typeof code !== 'string' || typeof reason !== 'string' || typeof member(record, 'stage') === 'string')
+    return undefined
+  const body = bodyIn(json, record)
+  if (body !== undefined) return hintOf({ code, reason, body })
+  return typeof member(record, 'raw_base64') === 'string'
+    ? 'The stream entry holds bytes that are not UTF-8 text: look for what writes to the stream other than this pipeline.'
+    : undefined
+}
+
+/** The body as it was sent: raw text, or the order as it stands in the record, to the character. */
+function bodyIn(json: string, record: unknown): string | undefined {
+  const raw = member(record, 'raw')
+  if (typeof raw === 'string') return raw
+  const order = member(record, 'order')
+  if (typeof order !== 'object' || order === null) return undefined
+  const { id: _, order: __, ...rest } = record as Readonly<Record<string, unknown>>
+  const tail = `,${JSON.stringify(rest).slice(1)}`
+  const start = json.indexOf('"order":') + '"order":'.length
+  return json.endsWith(tail) ? json.slice(start, -tail.length) : undefined
+}
+
+/** The same record with its hint beside the reason. */
+export function withHint(json: string): string {
+  const record = parse(json)
+  const hint = hintOfRecord(json, record)
+  if (hint === undefined) return json
+  // Quotes in texts are escaped, so this is the record's own reason, whatever the order has in it.
+  const reason = `"reason":${JSON.stringify(member(record, 'reason'))}`
+  const at = json.lastIndexOf(reason)
+  if (at === -1) return json
+  const end = at + reason.length
+  return `${json.slice(0, end)},"hint":${JSON.stringify(hint)}${json.slice(end)}`
+}
+
+/** Characters that are read in some 10 ms; then others have their turn. */
+const maxAtOnce = 500_000
+
+/** The same of many records. */
+export async function withHints(texts: readonly string[]): Promise<string[]> {
+  const hinted: string[] = []
+  let length = 0
+  for (const text of texts) {
+    hinted.push(withHint(text))
+    length += text.length
+    if (length < maxAtOnce) continue
+    length = 0
+    await setImmediate()
+  }
+  return hinted
+}

@@ -1,0 +1,167 @@
+import { isObject } from '../../identity.ts'
+import { visible } from '../../quote.ts'
+import { shapeHint, wrapperHint } from './envelope.ts'
+import { plainName } from './find.ts'
+import { type JsonObject, listText, namesText } from './reading.ts'
+
+const required = ['user_id', 'order_id', 'order_value'] as const
+type Required = (typeof required)[number]
+
+/** An order that lacks a field: a wrapper around it, the field under another name, or what there is instead. */
+export function missingFieldHint(order: JsonObject): string | undefined {
+  const names = Object.keys(order)
+  if (names.length === 0) return 'The body is an empty object: send an order with user_id, order_id and order_value'
+  const missing = required.filter((name) => !Object.hasOwn(order, name))
+  const [first] = missing
+  if (first === undefined) return undefined
+  const spelled = respelled(names, missing)
+  const known = shapeHint(order)
+  if (known !== undefined && spelled.length < missing.length) return known
+  if (spelled.length > 0) return renamingText(spelled, missing)
+  return wrapperHint(order) ?? deeper(order, first) ?? meantHint(order, names, missing) ?? presentText(names, first)
+}
+
+interface Renaming {
+  readonly found: string
+  readonly meant: Required
+}
+
+/** Fields whose names are the required ones but for case, blanks and signs. */
+function respelled(names: readonly string[], missing: readonly Required[]): Renaming[] {
+  return missing.flatMap((meant) => {
+    const found = names.find((name) => name.length <= maxName && plainName(name) === plainName(meant))
+    return found === undefined ? [] : [{ found, meant }]
+  })
+}
+
+function renamingText(spelled: readonly Renaming[], missing: readonly Required[]): string {
+  const found = namesText(spelled.map((one) => visible(one.found)))
+  const meant = namesText(spelled.map((one) => one.meant))
+  const were = spelled.length === 1 ? 'was' : 'were'
+  const odd = spelled.find((one) => /^[^\p{L}\p{N}]|[^\p{L}\p{N}]$/u.test(one.found))
+  const rename = odd
+    ? 'send the name without blanks or signs around it'
+    : `rename ${spelled.length === 1 ? 'it' : 'them'}`
+  const rest = missing.filter((name) => !spelled.some((one) => one.meant === name))
+  const also = rest.length > 0 ? `, and add ${namesText(rest)}` : ''
+  return `${found} ${were} found where ${meant} ${spelled.length === 1 ? 'is' : 'are'} read: ${rename}${also}`
+}
+
+/** Longer names are no slip of a required one. */
+const maxName = 64
+
+/** The field itself, one level down. */
+function deeper(order: JsonObject, name: Required): string | undefined {
+  for (const [outer, inner] of Object.entries(order).slice(0, 200)) {
+    if (isObject(inner) && Object.hasOwn(inner, name)) {
+      return `\`${name}\` was found within \`${visible(outer)}\`: it must stand at the top of the JSON object`
+    }
+  }
+  return undefined
+}
+
+/** Names that other systems have for the same. */
+const aliases: Readonly<Record<Required, readonly string[]>> = {
+  user_id:
+    'customerid userid customer user clientid client accountid account buyerid buyer memberid uid usr userno usernumber userref userkey useruuid customeruuid customernumber customerno customerref username email customeremail shopperid consumerid personid owner ownerid userguid customerguid'.split(
+      ' ',
+    ),
+  order_id:
+    'orderid ordernumber orderno ordernum ordernr orderref orderreference orderuuid orderguid orderkey ordercode oid id _id uuid guid number reference ref order purchaseid transactionid txid invoiceid saleid checkoutid cartid bookingid externalid key'.split(
+      ' ',
+    ),
+  order_value:
+    'ordertotal orderamount orderprice ordersum totalvalue totalamount totalprice totalcost grandtotal amounttotal total amount value price sum cost subtotal net gross nettotal grosstotal amountdue amountpaid charge paid totalcents amountcents valuecents totalminor amountminor'.split(
+      ' ',
+    ),
+}
+
+/** Fields of an order: none of them is a slip of another. */
+const known: ReadonlySet<string> = new Set(
+  [...required, 'items', 'order_timestamp', 'shipping_address', 'payment_method'].map(plainName),
+)
+
+/** Fields that may be meant: by a slip of one or two letters, or by another system's name. */
+function meantHint(order: JsonObject, names: readonly string[], missing: readonly Required[]): string | undefined {
+  const shown = names.slice(0, 500).filter((name) => name.length <= maxName)
+  const taken = new Set<string>()
+  const pairs = missing.flatMap((meant) => {
+    const found = slip(shown, meant, taken) ?? alias(order, shown, meant, taken)
+    if (found === undefined) return []
+    taken.add(found)
+    return [{ found, meant, isSlip: distance(plainName(found), plainName(meant)) <= 2 }]
+  })
+  const [first] = pairs
+  if (!first || first.meant !== missing[0]) return undefined
+  const found = namesText(pairs.map((pair) => visible(nestedName(order, pair.found))))
+  const meant = namesText(pairs.map((pair) => pair.meant))
+  const odd = pairs.map((pair) => oddLetter(pair.found)).find((letter) => letter !== undefined)
+  const letter = odd ? ` (with the letter ${odd})` : ''
+  return `${found}${letter} may be meant as ${meant}: fields are read by ${pairs.length === 1 ? 'that exact name' : 'these exact names'}`
+}
+
+function slip(names: readonly string[], meant: Required, taken: ReadonlySet<string>): string | undefined {
+  const near = names
+    .filter((name) => !taken.has(name) && !known.has(plainName(name)) && plainName(name).length > 3)
+    .map((name) => ({ name, away: distance(plainName(name), plainName(meant)) }))
+    .filter(({ away }) => away <= 2)
+  return near.sort((one, other) => one.away - other.away)[0]?.name
+}
+
+function alias(
+  order: JsonObject,
+  names: readonly string[],
+  meant: Required,
+  taken: ReadonlySet<string>,
+): string | undefined {
+  const plain = new Map(names.filter((name) => !taken.has(name)).map((name) => [plainName(name), name]))
+  for (const other of aliases[meant]) {
+    const name = plain.get(plainName(other))
+    if (name === undefined) continue
+    const value = order[name]
+    if (typeof value === 'string' || typeof value === 'number') return name
+    if (isObject(value) && (meant !== 'order_id' || Object.hasOwn(value, 'id'))) return name
+  }
+  return undefined
+}
+
+/** `user.id`, where the user is an object with its own id. */
+function nestedName(order: JsonObject, name: string): string {
+  const value = order[name]
+  return isObject(value) && Object.hasOwn(value, 'id') ? `${name}.id` : name
+}
+
+/** A letter that only looks as if it were of the Latin alphabet. */
+function oddLetter(name: string): string | undefined {
+  const letter = /[^ -~]/u.exec(name)?.[0]
+  return letter && `U+${(letter.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
+}
+
+/** How many letters are to be changed, added, removed or swapped; 3 where it is more than two. */
+export function distance(one: string, other: string): number {
+  if (Math.abs(one.length - other.length) > 2) return 3
+  let before: number[] = []
+  let last = Array.from({ length: other.length + 1 }, (_, at) => at)
+  for (let row = 1; row <= one.length; row++) {
+    const next = [row]
+    for (let column = 1; column <= other.length; column++) {
+      const same = one[row - 1] === other[column - 1] ? 0 : 1
+      let best = Math.min((last[column] ?? 9) + 1, (next[column - 1] ?? 9) + 1, (last[column - 1] ?? 9) + same)
+      const swapped = one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1]
+      if (swapped) best = Math.min(best, (before[column - 2] ?? 9) + 1)
+      next.push(best)
+    }
+    ;[before, last] = [last, next]
+  }
+  return Math.min(3, last[other.length] ?? 3)
+}
+
+/** Of many fields only the first are named. */
+const maxShown = 4
+
+function presentText(names: readonly string[], missing: Required): string {
+  const shown = names.slice(0, maxShown).map((name) => `\`${visible(name, 24)}\``)
+  const more = names.length - shown.length
+  const all = more > 0 ? listText([...shown, `${more} more`]) : listText(shown)
+  return `The body has the field${names.length === 1 ? '' : 's'} ${all}, but none named \`${missing}\`: fields are read by their exact names`
+}

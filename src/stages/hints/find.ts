@@ -1,0 +1,102 @@
+import { isObject } from '../../identity.ts'
+import { visible } from '../../quote.ts'
+import { type Json, parse } from './reading.ts'
+
+/** An order that stands deeper in a body than at its top. */
+export interface FoundOrder {
+  /** Names on the way to it, as `detail.order` or `Records[].body`; empty where it is the value itself. */
+  readonly path: string
+  /** How it stands there: as an object, as text of JSON, or in base64. */
+  readonly as: 'object' | 'text' | 'base64'
+  /** How many there are in the list on the way; 1 where there is none. */
+  readonly count: number
+}
+
+interface Node {
+  readonly value: Json
+  readonly path: string
+  readonly as: FoundOrder['as']
+  readonly count: number
+  readonly depth: number
+}
+
+/** What is looked at is bounded: a body may be one megabyte of brackets. */
+const maxNodes = 2_000
+const maxMembers = 200
+const maxDepth = 8
+const maxParsed = 20
+
+/** Finds the order, or the orders, that a wrapper holds; the one closest to the top. Never throws. */
+export function findOrder(root: Json): FoundOrder | undefined {
+  const queue: Node[] = [{ value: root, path: '', as: 'object', count: 1, depth: 0 }]
+  let parsed = 0
+  for (let at = 0; at < queue.length && at < maxNodes; at++) {
+    const node = queue[at] as Node
+    const { value, path, as, count, depth } = node
+    if (depth > 0 && looksLikeOrder(value)) return { path, as, count }
+    if (depth >= maxDepth) continue
+    if (typeof value === 'string') {
+      const inner = parsed < maxParsed ? innerOf(value) : undefined
+      if (inner) {
+        parsed++
+        queue.push({ ...node, ...inner, depth: depth + 1 })
+      }
+    } else if (Array.isArray(value)) {
+      const many = Math.max(count, value.length)
+      for (const item of value.slice(0, 3)) {
+        queue.push({ value: item, path: `${path}[]`, as, count: many, depth: depth + 1 })
+      }
+    } else if (isObject(value)) {
+      for (const [name, inner] of membersOf(value)) {
+        if (typeof inner !== 'object' && typeof inner !== 'string') continue
+        queue.push({ value: inner, path: joined(path, name), as, count, depth: depth + 1 })
+      }
+    }
+  }
+  return undefined
+}
+
+function* membersOf(value: Readonly<Record<string, Json>>): Generator<[string, Json]> {
+  let left = maxMembers
+  for (const name in value) {
+    if (left-- === 0) return
+    yield [name, value[name]]
+  }
+}
+
+const joined = (path: string, name: string): string => {
+  const shown = visible(name, 24)
+  return path === '' ? shown : `${path}.${shown}`
+}
+
+/** Whether it has two of the three required fields, in whatever spelling. */
+export function looksLikeOrder(value: Json): boolean {
+  if (!isObject(value)) return false
+  const found = new Set<string>()
+  for (const [name] of membersOf(value)) {
+    if (name.length > maxName) continue
+    const plain = plainName(name)
+    if (plain === 'userid' || plain === 'orderid' || plain === 'ordervalue') found.add(plain)
+  }
+  return found.size >= 2
+}
+
+const maxName = 64
+
+/** A name without case, blanks and signs: all spellings of one name are the same. */
+export const plainName = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+
+/** JSON in a text, or in base64 of one. */
+function innerOf(text: string): Pick<Node, 'value' | 'as'> | undefined {
+  const first = text.slice(0, 100).trimStart()[0]
+  if (first === '{' || first === '[' || first === '"') {
+    const value = parse(text)
+    return value === undefined ? undefined : { value, as: 'text' }
+  }
+  if (text.length > maxEncoded || !/^(?:ey|ew|W3|Wy|Ww)[\w+/-]{14,}={0,2}$/.test(text)) return undefined
+  const value = parse(Buffer.from(text, 'base64').toString('utf8'))
+  return value === undefined ? undefined : { value, as: 'base64' }
+}
+
+/** Longer base64 is not decoded. */
+const maxEncoded = 65_536

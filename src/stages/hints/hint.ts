@@ -1,0 +1,73 @@
+import { isObject } from '../../identity.ts'
+import { valueHint } from './amount.ts'
+import { encodingHint } from './encoding.ts'
+import { missingFieldHint } from './fields.ts'
+import { identityHint } from './identity-field.ts'
+import { itemsHint } from './items.ts'
+import { languageHint } from './languages.ts'
+import { readBody } from './reading.ts'
+import { scanJson } from './scan.ts'
+import { severalHint, surroundedHint } from './several.ts'
+import { notAnObjectHint } from './shape.ts'
+import { syntaxHint } from './syntax.ts'
+import { totalHint } from './totals.ts'
+
+/** A rejected order as it was sent. */
+export interface RejectedBody {
+  readonly code: string
+  readonly reason: string
+  readonly body: string
+}
+
+/**
+ * One sentence on what was found in a rejected order, where, and what to send; undefined where nothing is certain. It is
+ * made when an entry is read: entries of earlier releases have it too. Linear in the body. Never throws.
+ */
+export function hintOf(rejected: RejectedBody): string | undefined {
+  try {
+    const hint = byCode(rejected)
+    return hint === undefined ? undefined : sentence(hint)
+  } catch {
+    return undefined // A hint is a help: the order is shown without it.
+  }
+}
+
+function byCode({ code, reason, body }: RejectedBody): string | undefined {
+  if (code === 'malformed-json') return malformedHint(body)
+  const { value, scan } = readBody(body) ?? {}
+  if (value === undefined || scan === undefined) return undefined
+  if (code === 'not-an-object') return notAnObjectHint(value)
+  if (!isObject(value)) return undefined
+  if (code === 'missing-field') return missingFieldHint(value)
+  if (code === 'bad-identity') return identityHint(reason.startsWith('order_id') ? 'order_id' : 'user_id', value, scan)
+  if (code === 'bad-value') return valueHint(value, scan)
+  if (code === 'bad-items') return itemsHint(value, scan)
+  if (code === 'total-mismatch') return totalHint(value)
+  return code === 'conflict' ? conflictHint(reason, value) : undefined
+}
+
+function malformedHint(body: string): string | undefined {
+  const first = encodingHint(body)
+  if (first !== undefined) return first
+  const scan = scanJson(body)
+  if (!scan.fault && !scan.token) return undefined
+  return severalHint(body, scan) ?? languageHint(body) ?? surroundedHint(body) ?? syntaxHint(body, scan)
+}
+
+/** The reason ends with the amount that was accepted first. */
+function conflictHint(reason: string, order: Readonly<Record<string, unknown>>): string | undefined {
+  const accepted = Number(/order_value (\S{1,30})$/.exec(reason.slice(-60))?.[1] ?? Number.NaN)
+  const value = order['order_value']
+  if (!Number.isFinite(accepted) || typeof value !== 'number') return undefined
+  const advice = 'an accepted order cannot be changed, so send a new one under an order_id of its own'
+  if (Math.abs(value - accepted) >= 0.01) return `This one has order_value ${value} instead of ${accepted}: ${advice}`
+  return `The order_value is the same to the cent, so its items may differ from those accepted first: ${advice}`
+}
+
+/** Hints are shown beside a reason, in a table too. */
+const maxLength = 240
+
+function sentence(text: string): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength - 1).toWellFormed()}…` : text
+  return /[.…]$/.test(cut) ? cut : `${cut}.`
+}

@@ -1,0 +1,59 @@
+import { isObject } from '../../identity.ts'
+import { type Scan, scanJson } from './scan.ts'
+
+export type Json = unknown
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** JSON as the rules read it: a bare NaN or Infinity is a number that is not finite. */
+export interface Reading {
+  readonly value: Json
+  readonly scan: Scan
+}
+
+/** Reads a body; undefined where it is no JSON even with Python's tokens. Never throws. */
+export function readBody(body: string): Reading | undefined {
+  const scan = scanJson(body)
+  if (scan.fault) return undefined
+  try {
+    return { value: JSON.parse(scan.token ? withoutTokens(body) : body), scan }
+  } catch {
+    return undefined
+  }
+}
+
+/** JSON in a string of JSON; undefined where there is none. */
+export function parse(text: string): Json | undefined {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function withoutTokens(text: string): string {
+  return text.replace(stringOrToken, (token) => (token.startsWith('"') ? token : notFinite))
+}
+
+/** What JSON.parse reads as infinity. */
+const notFinite = '1e999'
+
+/** Strings are matched to be left alone. */
+const stringOrToken = /"(?:[^"\\]|\\[\s\S]?)*"?|-?\b(?:NaN|Infinity)\b/g
+
+/** An own member; undefined where there is none. */
+export function member(value: Json, name: string): Json {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+}
+
+export const has = (value: Json, ...names: readonly string[]): value is JsonObject =>
+  isObject(value) && names.every((name) => Object.hasOwn(value, name))
+
+/** Names in backticks, as `a`, `b` and `c`. */
+export function namesText(names: readonly string[]): string {
+  const shown = names.map((name) => `\`${name}\``)
+  return listText(shown)
+}
+
+export function listText(shown: readonly string[]): string {
+  return shown.length < 2 ? (shown[0] ?? '') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`
+}
