@@ -169,11 +169,10 @@ export function codeOf(group: RejectGroup): RejectCode {
 }
 
 /** Made when the order is read, and not kept: see src/stages/hints. */
-export const hint = z
-  .string()
-  .meta({
-    description: 'One sentence beside the reason: what was found, where, and what to send; absent where unsure.',
-  })
+export const hint = z.string().meta({
+  description:
+    'One sentence beside the reason: what was found, where, and what to send. Absent where unsure, and beyond the first 2 MB of a page.',
+})
 
 /** An element of the invalid channel as the API shows it. */
 export const invalidOrder = z

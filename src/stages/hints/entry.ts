@@ -45,15 +45,20 @@ export function withHint(json: string): string {
 /** Characters that are read in some 10 ms; then others have their turn. */
 const maxAtOnce = 500_000
 
-/** The same of many records. */
+/** A page of hostile bodies would take seconds: beyond that many characters a record comes without its hint. */
+const maxHinted = 2_000_000
+
+/** The same of a page of records. */
 export async function withHints(texts: readonly string[]): Promise<string[]> {
   const hinted: string[] = []
-  let length = 0
+  let left = maxHinted
+  let sinceBreak = 0
   for (const text of texts) {
-    hinted.push(withHint(text))
-    length += text.length
-    if (length < maxAtOnce) continue
-    length = 0
+    left -= text.length
+    hinted.push(left < 0 ? text : withHint(text))
+    sinceBreak += text.length
+    if (sinceBreak < maxAtOnce) continue
+    sinceBreak = 0
     await setImmediate()
   }
   return hinted

@@ -1,5 +1,5 @@
 import { isObject } from '../../identity.ts'
-import { type Scan, scanJson } from './scan.ts'
+import { type Scan, scanJson } from './text/scan.ts'
 
 export type Json = unknown
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -7,18 +7,17 @@ export type JsonObject = Readonly<Record<string, unknown>>
 /** JSON as the rules read it: a bare NaN or Infinity is a number that is not finite. */
 export interface Reading {
   readonly value: Json
-  readonly scan: Scan
+  /** How its text is written, for what a parsed value does not say; made when asked for. */
+  readonly scan: () => Scan
 }
 
 /** Reads a body; undefined where it is no JSON even with Python's tokens. Never throws. */
 export function readBody(body: string): Reading | undefined {
+  const strict = parse(body)
+  if (strict !== undefined) return { value: strict, scan: () => scanJson(body) }
   const scan = scanJson(body)
-  if (scan.fault) return undefined
-  try {
-    return { value: JSON.parse(scan.token ? withoutTokens(body) : body), scan }
-  } catch {
-    return undefined
-  }
+  const value = scan.fault ? undefined : parse(withoutTokens(body))
+  return value === undefined ? undefined : { value, scan: () => scan }
 }
 
 /** JSON in a string of JSON; undefined where there is none. */

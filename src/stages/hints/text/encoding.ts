@@ -1,6 +1,6 @@
 import { constants, gunzipSync } from 'node:zlib'
-import { quote } from '../../quote.ts'
-import { nameOfShape } from './envelope.ts'
+import { quote } from '../../../quote.ts'
+import { nameOfShape } from '../wrapper/envelope.ts'
 import { scanJson } from './scan.ts'
 
 /** A body that is no text of JSON at all: empty, of another encoding, compressed, encoded once more, or binary. */
@@ -25,11 +25,11 @@ function unicodeHint(body: string): string | undefined {
   if (/^[\ufeff\ufffd␀]{0,4}(?:[^␀]␀{3}[^␀]␀{3}|␀{3}[^␀]␀{3}[^␀])/.test(head)) {
     return `The body looks like UTF-32, with three NULs for each character: ${advice}`
   }
-  if (/^[\ufeff\ufffd]{0,2}(?:[^␀]␀){2}/.test(head)) {
-    return `The body looks like UTF-16 (little endian), with a NUL after each character: ${advice}`
-  }
   if (/^[\ufeff\ufffd]{0,2}(?:␀[^␀]){2}/.test(head)) {
     return `The body looks like UTF-16 (big endian), with a NUL before each character: ${advice}`
+  }
+  if (/^[\ufeff\ufffd]{0,2}(?:[^␀]␀){2}/.test(head)) {
+    return `The body looks like UTF-16 (little endian), with a NUL after each character: ${advice}`
   }
   if (wronglyPaired.test(head)) {
     return `The body looks like JSON whose bytes were paired the wrong way as UTF-16: ${advice}`
@@ -54,7 +54,7 @@ const pictured = (text: string): string =>
 /** First characters of formats that are no text, as UTF-8 or Latin-1 decoders leave them: U+FFFD for what is not UTF-8. */
 const magics: readonly (readonly [what: string, begins: RegExp])[] = [
   ['gzip data', /^␟[\u008b\ufffd]/],
-  ['zlib (deflate) data', /^x[\u009c\u00da\ufffd␁^][^ -~]/],
+  ['zlib (deflate) data', /^x(?:[\u009c\u00da\ufffd]|[␁^][^ -~])/],
   ['Zstandard data', /^\([\u00b5\ufffd]\/[\u00fd\ufffd]/],
   ['a ZIP archive', /^PK␃␄/],
   ['bzip2 data', /^BZh[1-9]1AY/],
@@ -144,7 +144,8 @@ function base64(body: string): string | undefined {
   const text = isWhole ? body : head.slice(0, head.length & ~3)
   const bytes = Buffer.from(text, 'base64')
   const what = contentOf(bytes, isWhole)
-  return what && `The body is base64 of ${what}: send the JSON text itself, without base64`
+  const itself = what && / (?:JSON|gzip)/.test(` ${what}`) ? 'JSON text itself' : 'order itself as JSON text'
+  return what && `The body is base64 of ${what}: send the ${itself}, without base64`
 }
 
 /** Of a longer one only the beginning is decoded: it may be a megabyte. */

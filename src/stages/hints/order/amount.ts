@@ -1,7 +1,7 @@
-import { isObject } from '../../identity.ts'
-import { quote, visible } from '../../quote.ts'
-import { type JsonObject, member, namesText } from './reading.ts'
-import type { Scan } from './scan.ts'
+import { isObject } from '../../../identity.ts'
+import { quote, visible } from '../../../quote.ts'
+import { type JsonObject, member, namesText } from '../reading.ts'
+import type { Scan } from '../text/scan.ts'
 
 /** What was found where a number must stand, and what to send; undefined where it is a finite number. */
 export function notNumberText(value: unknown): { is: string; send: string } | undefined {
@@ -21,16 +21,17 @@ export function notNumberText(value: unknown): { is: string; send: string } | un
 }
 
 /** An order_value that is no amount, as it was found. */
-export function valueHint(order: JsonObject, { members, tokens }: Scan): string | undefined {
+export function valueHint(order: JsonObject, scan: () => Scan): string | undefined {
   const value = order['order_value']
-  if (typeof value === 'number') return numberHint(value, members.get('order_value') ?? '', tokens, order)
+  if (typeof value === 'number') return numberHint(value, order, scan())
   const found = notNumberText(value)
   return found && `\`order_value\` is ${found.is}: ${found.send}`
 }
 
 const maxValue = 1_000_000_000
 
-function numberHint(value: number, source: string, tokens: ReadonlySet<string>, order: JsonObject): string | undefined {
+function numberHint(value: number, order: JsonObject, { members, tokens }: Scan): string | undefined {
+  const source = members.get('order_value') ?? ''
   const shown = visible(source === '' ? String(value) : source)
   if (tokens.has(source)) return `\`order_value\` is ${source}, which is no finite number: send the amount as a number`
   if (!Number.isFinite(value))
@@ -61,11 +62,11 @@ const maxText = 64
 function textAmount(text: string): { is: string; send: string } {
   const shown = quote(text)
   const trimmed = text.slice(0, maxText + 1).trim()
-  const is = `${shown}, a text`
+  const is = `the text ${shown}`
   if (text.length > maxText) return { is, send: 'send a number without quotes' }
   if (trimmed === '')
     return { is: text === '' ? 'an empty text' : `a text of blanks (${shown})`, send: 'send a number' }
-  if (/^\{|^\[/.test(trimmed)) return { is: `${shown}, a text that may hold JSON`, send: 'send a number' }
+  if (/^\{|^\[/.test(trimmed)) return { is: `${is}, which may hold JSON`, send: 'send a number' }
   const plain = plainAmount(trimmed)
   if (plain) {
     const { number, how } = plain
@@ -76,11 +77,11 @@ function textAmount(text: string): { is: string; send: string } {
   if (/^(?:null|none|nil|undefined|n\/a|-|true|false)$/i.test(trimmed)) return { is, send: 'send a number' }
   if (/^\d{1,3}[.,]\d{3}$/.test(trimmed)) {
     return {
-      is: `${is} whose ${trimmed.includes(',') ? 'comma' : 'point'} may be a thousands separator`,
+      is: `${is}, whose ${trimmed.includes(',') ? 'comma' : 'point'} may be a thousands separator`,
       send: 'send a number, with a point for decimals',
     }
   }
-  return { is: `${is} that is no amount`, send: 'send a number without quotes' }
+  return { is: `${is}, which is no amount`, send: 'send a number without quotes' }
 }
 
 /** An amount in a text in one of the usual forms, as JSON writes it; undefined where that is not certain. */
@@ -182,7 +183,11 @@ function moneyObject(value: JsonObject): { is: string; send: string } {
   const amount = amounts.find((name) => Object.hasOwn(value, name))
   const inner = amount === undefined ? undefined : value[amount]
   if (amount === undefined) {
-    return { is, send: 'send the amount alone as a number' }
+    const [only] = names
+    const nested = names.length === 1 && only !== undefined ? value[only] : undefined
+    const within = isObject(nested) ? amounts.find((name) => Object.hasOwn(nested, name)) : undefined
+    const path = within === undefined ? '' : ` (\`${visible(only ?? '', 16)}.${within}\`)`
+    return { is, send: `send the amount${path} alone as a number` }
   }
   const inText = typeof inner === 'string' && inner.length <= maxText ? plainAmount(inner.trim())?.number : undefined
   const example = inText === undefined ? '' : `, as ${inText}`

@@ -1,9 +1,9 @@
-import { isObject } from '../../identity.ts'
-import { quote, visible } from '../../quote.ts'
+import { isObject } from '../../../identity.ts'
+import { quote, visible } from '../../../quote.ts'
+import { has, type Json, type JsonObject, namesText, parse } from '../reading.ts'
+import type { Scan } from '../text/scan.ts'
+import { isAttribute } from '../wrapper/envelope.ts'
 import { notNumberText } from './amount.ts'
-import { isAttribute } from './envelope.ts'
-import { has, type Json, type JsonObject, namesText, parse } from './reading.ts'
-import type { Scan } from './scan.ts'
 
 /** Names under which other systems have the two fields. */
 export const priceNames: readonly string[] = [
@@ -57,16 +57,20 @@ export const quantityNames: readonly string[] = [
 ]
 
 /** `items` that is no list of items, or the first item in it that is none. */
-export function itemsHint(order: JsonObject, { tokens }: Scan): string | undefined {
+export function itemsHint(order: JsonObject, scan: () => Scan): string | undefined {
   const items = order['items']
   if (!Array.isArray(items)) return notListText(items)
+  const isOverflow = (item: Json): boolean => Object.values(isObject(item) ? item : {}).some(isInfinite)
+  const tokens = items.some(isOverflow) ? scan().tokens : new Set<string>()
   const wrong = items.findIndex((item) => faultOf(item, tokens) !== undefined)
   if (wrong === -1) return undefined
   const fault = faultOf(items[wrong], tokens)
   const others = items.slice(wrong + 1).filter((item) => faultOf(item, tokens) !== undefined).length
-  const more = others === 0 ? '' : ` (so ${others === 1 ? 'has 1 more' : `have ${others} more`})`
-  return fault && `Item ${wrong + 1}${items.length > 1 ? ` of ${items.length}` : ''}${fault.is}${more}: ${fault.send}`
+  const more = others === 0 ? '' : ` (${others} more ${others === 1 ? 'has' : 'have'} a fault)`
+  return fault && `Item ${wrong + 1}${items.length > 1 ? ` of ${items.length}` : ''}${fault.is}: ${fault.send}${more}`
 }
+
+const isInfinite = (value: Json): boolean => typeof value === 'number' && !Number.isFinite(value)
 
 interface ItemFault {
   /** Goes behind "Item 2". */

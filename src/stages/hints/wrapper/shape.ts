@@ -1,8 +1,8 @@
-import { isObject } from '../../identity.ts'
-import { quote } from '../../quote.ts'
+import { isObject } from '../../../identity.ts'
+import { quote } from '../../../quote.ts'
+import { type Json, parse } from '../reading.ts'
 import { shapeHint, wrapperHint } from './envelope.ts'
 import { looksLikeOrder } from './find.ts'
-import { type Json, parse } from './reading.ts'
 
 /** JSON that is no object: a list, a text that holds JSON, or a plain value. */
 export function notAnObjectHint(value: Json): string | undefined {
@@ -28,7 +28,7 @@ function listHint(list: readonly Json[]): string | undefined {
       : `The body is a list of ${list.length} orders: send each order as a message of its own`
   }
   if (orders > 0) {
-    return `The body is a list of ${list.length} values, ${orders} of them orders: send each order as a message of its own`
+    return `The body is a list of ${list.length} values, of which ${orders === 1 ? '1 is an order' : `${orders} are orders`}: send each order as a message of its own`
   }
   if (list.every((pair) => Array.isArray(pair) && pair.length === 2 && typeof pair[0] === 'string')) {
     return 'The body is a list of pairs of names and values: send them as a JSON object'
@@ -63,12 +63,12 @@ function textHint(text: string): string {
     inner = next
     levels++
   }
-  const often = ['', '', ', twice', ', three times', ', four times', ', five times'][levels]
+  const often = ['', 'twice', 'three times', 'four times', 'five times', 'six times'][levels]
   if (levels > 0 && isObject(inner)) {
-    return `The body is JSON within a JSON string${often}: it was encoded ${levels === 1 ? 'twice' : 'more than twice'}, so send the object itself`
+    return `The body is JSON within a JSON string (encoded ${often}): send the object itself, encoded once`
   }
   if (levels > 0 && Array.isArray(inner)) {
-    return `The body is a list as JSON within a JSON string${often}: send each order as a JSON object of its own`
+    return `The body is a list as JSON within a JSON string (encoded ${often}): send each order as a JSON object of its own`
   }
   if (text.trim() === '') return 'The body is an empty JSON string: send one order as a JSON object'
   if (/^\s*\{\s*'/.test(text)) {

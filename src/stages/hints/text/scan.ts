@@ -6,8 +6,8 @@ export interface Fault {
   readonly token: string
   /** The member's name it stands under or behind, as written between its quotes; empty where there is none. */
   readonly key: string
-  /** Whether it stands where the name of a member is read, not a value. */
-  readonly inName: boolean
+  /** What JSON has in its place. */
+  readonly expected: 'name' | 'colon' | 'value' | 'comma'
   /** Where the string, object or list in question was opened, for what is not closed. */
   readonly opened: number
 }
@@ -59,6 +59,16 @@ export interface Scan {
 
 type State = 'value' | 'item' | 'name' | 'first-name' | 'colon' | 'after' | 'done'
 
+const expectedIn: Readonly<Record<State, Fault['expected']>> = {
+  value: 'value',
+  item: 'value',
+  name: 'name',
+  'first-name': 'name',
+  colon: 'colon',
+  after: 'comma',
+  done: 'comma',
+}
+
 /** Names whose values' texts are kept. */
 const keptNames = ['user_id', 'order_id', 'order_value']
 
@@ -79,9 +89,8 @@ export function scanJson(text: string, from = 0): Scan {
 
   const inObject = (): boolean => text[open.at(-1) ?? text.length] === '{'
   const fault = (kind: FaultKind, where: number, shown: string, opened = open.at(-1) ?? 0): Scan => {
-    const inName = state === 'name' || state === 'first-name'
     return {
-      fault: { at: where, kind, token: shown, key, inName, opened },
+      fault: { at: where, kind, token: shown, key, expected: expectedIn[state], opened },
       ...(token && { token }),
       tokens,
       members,
@@ -203,6 +212,7 @@ function skipBlanks(text: string, from: number): number {
 function oddity(text: string, at: number): FaultKind | undefined {
   const found = text[at] as string
   if (isOddSpace(found)) return 'space'
+  if (found === '\ufffd') return 'character'
   if (found === '#') return 'comment'
   if (found === '/') return text[at + 1] === '/' || text[at + 1] === '*' ? 'comment' : 'character'
   if (smartQuotes.includes(found)) return 'smart-quote'
@@ -215,6 +225,7 @@ export const smartQuotes = '“”„‟‘’‚‛«»′″＂＇'
 
 /** A blank or an invisible character that is none of JSON's four. */
 export function isOddSpace(character: string): boolean {
+  if (character > ' ' && character < '\u007f') return false
   return /^[\p{Zs}\p{Zl}\p{Zp}\p{Cf}\v\f\u0085]$/u.test(character) && character !== ' '
 }
 

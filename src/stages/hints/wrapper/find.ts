@@ -1,6 +1,6 @@
-import { isObject } from '../../identity.ts'
-import { visible } from '../../quote.ts'
-import { type Json, parse } from './reading.ts'
+import { isObject } from '../../../identity.ts'
+import { visible } from '../../../quote.ts'
+import { type Json, parse } from '../reading.ts'
 
 /** An order that stands deeper in a body than at its top. */
 export interface FoundOrder {
@@ -8,15 +8,15 @@ export interface FoundOrder {
   readonly path: string
   /** How it stands there: as an object, as text of JSON, or in base64. */
   readonly as: 'object' | 'text' | 'base64'
-  /** How many there are in the list on the way; 1 where there is none. */
-  readonly count: number
+  /** How many there are in the list on the way; 1 where there is none, undefined where lists are in lists. */
+  readonly count: number | undefined
 }
 
 interface Node {
   readonly value: Json
   readonly path: string
   readonly as: FoundOrder['as']
-  readonly count: number
+  readonly count: number | undefined
   readonly depth: number
 }
 
@@ -42,7 +42,7 @@ export function findOrder(root: Json): FoundOrder | undefined {
         queue.push({ ...node, ...inner, depth: depth + 1 })
       }
     } else if (Array.isArray(value)) {
-      const many = Math.max(count, value.length)
+      const many = count === 1 ? countIn(value) : value.length === 1 ? count : undefined
       for (const item of value.slice(0, 3)) {
         queue.push({ value: item, path: `${path}[]`, as, count: many, depth: depth + 1 })
       }
@@ -54,6 +54,15 @@ export function findOrder(root: Json): FoundOrder | undefined {
     }
   }
   return undefined
+}
+
+/** How many elements are as the first is: all orders, or all wrappers of one kind. */
+function countIn(list: readonly Json[]): number {
+  const [first] = list
+  if (looksLikeOrder(first)) return list.filter(looksLikeOrder).length
+  if (typeof first === 'string') return list.filter((one) => typeof one === 'string').length
+  const [name] = isObject(first) ? Object.keys(first) : []
+  return name === undefined ? 1 : list.filter((one) => isObject(one) && Object.hasOwn(one, name)).length
 }
 
 function* membersOf(value: Readonly<Record<string, Json>>): Generator<[string, Json]> {
@@ -93,7 +102,7 @@ function innerOf(text: string): Pick<Node, 'value' | 'as'> | undefined {
     const value = parse(text)
     return value === undefined ? undefined : { value, as: 'text' }
   }
-  if (text.length > maxEncoded || !/^(?:ey|ew|W3|Wy|Ww)[\w+/-]{14,}={0,2}$/.test(text)) return undefined
+  if (text.length > maxEncoded || !/^(?:ey|ew|W3|Wy|Ww|W1)[\w+/-]{14,}={0,2}$/.test(text)) return undefined
   const value = parse(Buffer.from(text, 'base64').toString('utf8'))
   return value === undefined ? undefined : { value, as: 'base64' }
 }

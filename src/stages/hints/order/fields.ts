@@ -1,8 +1,8 @@
-import { isObject } from '../../identity.ts'
-import { visible } from '../../quote.ts'
-import { shapeHint, wrapperHint } from './envelope.ts'
-import { plainName } from './find.ts'
-import { type JsonObject, listText, namesText } from './reading.ts'
+import { isObject } from '../../../identity.ts'
+import { visible } from '../../../quote.ts'
+import { type JsonObject, listText, namesText } from '../reading.ts'
+import { shapeHint, wrapperHint } from '../wrapper/envelope.ts'
+import { plainName } from '../wrapper/find.ts'
 
 const required = ['user_id', 'order_id', 'order_value'] as const
 type Required = (typeof required)[number]
@@ -14,11 +14,19 @@ export function missingFieldHint(order: JsonObject): string | undefined {
   const missing = required.filter((name) => !Object.hasOwn(order, name))
   const [first] = missing
   if (first === undefined) return undefined
-  const spelled = respelled(names, missing)
+  const spelled = respelled(names.slice(0, maxNames), missing)
   const known = shapeHint(order)
   if (known !== undefined && spelled.length < missing.length) return known
-  if (spelled.length > 0) return renamingText(spelled, missing)
-  return wrapperHint(order) ?? deeper(order, first) ?? meantHint(order, names, missing) ?? presentText(names, first)
+  if (spelled.length > 0) return renamingText(order, names, spelled, missing)
+  const isPart = missing.length < required.length
+  const inside = isPart ? deeper(order, missing) : undefined
+  return (
+    inside ??
+    wrapperHint(order) ??
+    deeper(order, missing) ??
+    meantHint(order, names, missing) ??
+    presentText(names, first)
+  )
 }
 
 interface Renaming {
@@ -34,7 +42,12 @@ function respelled(names: readonly string[], missing: readonly Required[]): Rena
   })
 }
 
-function renamingText(spelled: readonly Renaming[], missing: readonly Required[]): string {
+function renamingText(
+  order: JsonObject,
+  names: readonly string[],
+  spelled: readonly Renaming[],
+  missing: readonly Required[],
+): string {
   const found = namesText(spelled.map((one) => visible(one.found)))
   const meant = namesText(spelled.map((one) => one.meant))
   const were = spelled.length === 1 ? 'was' : 'were'
@@ -43,19 +56,29 @@ function renamingText(spelled: readonly Renaming[], missing: readonly Required[]
     ? 'send the name without blanks or signs around it'
     : `rename ${spelled.length === 1 ? 'it' : 'them'}`
   const rest = missing.filter((name) => !spelled.some((one) => one.meant === name))
-  const also = rest.length > 0 ? `, and add ${namesText(rest)}` : ''
+  const [others, meantOthers] = rest.length > 0 ? meantNames(order, names, rest) : ['', '']
+  const also =
+    rest.length === 0
+      ? ''
+      : others === ''
+        ? `, and add ${namesText(rest)}`
+        : `; ${others} may be meant as ${meantOthers}`
   return `${found} ${were} found where ${meant} ${spelled.length === 1 ? 'is' : 'are'} read: ${rename}${also}`
 }
+
+/** A wrong name stands among the first. */
+const maxNames = 1_000
 
 /** Longer names are no slip of a required one. */
 const maxName = 64
 
-/** The field itself, one level down. */
-function deeper(order: JsonObject, name: Required): string | undefined {
+/** Missing fields that stand one level down. */
+function deeper(order: JsonObject, missing: readonly Required[]): string | undefined {
   for (const [outer, inner] of Object.entries(order).slice(0, 200)) {
-    if (isObject(inner) && Object.hasOwn(inner, name)) {
-      return `\`${name}\` was found within \`${visible(outer)}\`: it must stand at the top of the JSON object`
-    }
+    const found = isObject(inner) ? missing.filter((name) => Object.hasOwn(inner, name)) : []
+    if (found.length === 0 || found[0] !== missing[0]) continue
+    const [were, they] = found.length === 1 ? ['was', 'it'] : ['were', 'they']
+    return `${namesText(found)} ${were} found within \`${visible(outer)}\`: ${they} must stand at the top of the JSON object`
   }
   return undefined
 }
@@ -83,21 +106,29 @@ const known: ReadonlySet<string> = new Set(
 
 /** Fields that may be meant: by a slip of one or two letters, or by another system's name. */
 function meantHint(order: JsonObject, names: readonly string[], missing: readonly Required[]): string | undefined {
+  const [found, meant, count] = meantNames(order, names, missing)
+  if (count === 0) return undefined
+  return `${found} may be meant as ${meant}: fields are read by ${count === 1 ? 'that exact name' : 'these exact names'}`
+}
+
+/** The same as two lists in words; none where the first missing one has no such field. */
+function meantNames(
+  order: JsonObject,
+  names: readonly string[],
+  missing: readonly Required[],
+): readonly [found: string, meant: string, count: number] {
   const shown = names.slice(0, 500).filter((name) => name.length <= maxName)
   const taken = new Set<string>()
   const pairs = missing.flatMap((meant) => {
     const found = slip(shown, meant, taken) ?? alias(order, shown, meant, taken)
     if (found === undefined) return []
     taken.add(found)
-    return [{ found, meant, isSlip: distance(plainName(found), plainName(meant)) <= 2 }]
+    return [{ found, meant }]
   })
-  const [first] = pairs
-  if (!first || first.meant !== missing[0]) return undefined
-  const found = namesText(pairs.map((pair) => visible(nestedName(order, pair.found))))
-  const meant = namesText(pairs.map((pair) => pair.meant))
+  if (pairs[0]?.meant !== missing[0]) return ['', '', 0]
   const odd = pairs.map((pair) => oddLetter(pair.found)).find((letter) => letter !== undefined)
-  const letter = odd ? ` (with the letter ${odd})` : ''
-  return `${found}${letter} may be meant as ${meant}: fields are read by ${pairs.length === 1 ? 'that exact name' : 'these exact names'}`
+  const found = namesText(pairs.map((pair) => visible(nestedName(order, pair.found))))
+  return [`${found}${odd ? ` (with the letter ${odd})` : ''}`, namesText(pairs.map((pair) => pair.meant)), pairs.length]
 }
 
 function slip(names: readonly string[], meant: Required, taken: ReadonlySet<string>): string | undefined {

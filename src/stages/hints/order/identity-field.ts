@@ -1,7 +1,8 @@
-import { isObject } from '../../identity.ts'
-import { visible } from '../../quote.ts'
-import { type JsonObject, namesText } from './reading.ts'
-import type { Scan } from './scan.ts'
+import { isObject } from '../../../identity.ts'
+import { visible } from '../../../quote.ts'
+import { type JsonObject, namesText } from '../reading.ts'
+import type { Scan } from '../text/scan.ts'
+import { isAttribute } from '../wrapper/envelope.ts'
 
 /** Longest identity, in characters and in digits. */
 const maxLength = 256
@@ -9,18 +10,24 @@ const maxLength = 256
 const advice = `send a text of 1 to ${maxLength} characters, or a whole number`
 
 /** A user_id or order_id that is none, as it was found. */
-export function identityHint(field: string, order: JsonObject, { members, token, tokens }: Scan): string | undefined {
+export function identityHint(field: string, order: JsonObject, scan: () => Scan): string | undefined {
   const value = order[field]
   const is = (what: string, then = advice): string => `\`${field}\` is ${what}: ${then}`
   if (value === null || value === undefined) return value === null ? is('null') : undefined
   if (typeof value === 'boolean') return is(`the boolean ${value}`)
   if (value === '') return is('an empty text')
   if (typeof value === 'string') return textHint(field, value)
-  if (typeof value === 'number') return numberHint(is, members.get(field) ?? '', token && tokens)
-  if (Array.isArray(value)) return is(`a list of ${value.length} values`)
+  if (typeof value === 'number') return numberHint(is, field, scan())
+  if (Array.isArray(value)) return is(`a list of ${value.length} value${value.length === 1 ? '' : 's'}`)
   if (!isObject(value)) return undefined
   const names = Object.keys(value)
   if (names.length === 0) return is('an empty object')
+  if (isAttribute(value)) {
+    return is(
+      `an object (with \`${names[0]}\` in it), as DynamoDB writes values`,
+      'send plain values, as unmarshall() gives them',
+    )
+  }
   const inner = names.find((name) => ['id', '$oid', 'S', 'N', 'string', 'value', field].includes(name))
   if (inner !== undefined && (typeof value[inner] === 'string' || typeof value[inner] === 'number')) {
     return is(`an object (with \`${inner}\` in it)`, `send the value of \`${inner}\` itself`)
@@ -39,10 +46,11 @@ function textHint(field: string, text: string): string | undefined {
 
 function numberHint(
   is: (what: string, then?: string) => string,
-  source: string,
-  tokens: ReadonlySet<string> | undefined,
+  field: string,
+  { members, tokens }: Scan,
 ): string | undefined {
-  if (tokens?.has(source)) return is(`${source}, no number`)
+  const source = members.get(field) ?? ''
+  if (tokens.has(source)) return is(`${source}, no number`)
   const shown = visible(source)
   if (/^-?\d+$/.test(source)) {
     const digits = source.replace('-', '').length

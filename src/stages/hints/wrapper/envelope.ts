@@ -1,6 +1,6 @@
-import { isObject } from '../../identity.ts'
+import { isObject } from '../../../identity.ts'
+import { has, type Json, type JsonObject, member, parse } from '../reading.ts'
 import { type FoundOrder, findOrder } from './find.ts'
-import { has, type Json, type JsonObject, member, parse } from './reading.ts'
 
 /** What a known wrapper is called, how to tell it, and what to do about it where that is not the usual. */
 interface Shape {
@@ -78,7 +78,7 @@ const shapes: readonly Shape[] = [
   },
   {
     what: 'a DynamoDB item with attribute types such as {"S":"…"}',
-    is: isDynamoItem,
+    is: (value) => isDynamoItem(value) || isDynamoItem(member(value, 'Item')),
     advice: 'send plain values, as unmarshall() gives them',
   },
   {
@@ -260,7 +260,9 @@ export function shapeHint(value: Json): string | undefined {
   const { what, advice, empty } = shape
   if (empty) return `The body is ${what}, which holds no order: ${advice ?? 'send the order itself as the body'}`
   const found = findOrder(value)
-  if (!found) return `The body is ${what}, not the order itself: ${advice ?? 'send the order itself as the body'}`
+  // A list of lists is shown by its name alone.
+  if (!found || /^\[\]/.test(found.path))
+    return `The body is ${what}, not a plain order: ${advice ?? 'send the order itself as the body'}`
   return `The body is ${what}, and ${placeText(found)}: ${advice ?? adviceFor(found)}`
 }
 
@@ -275,7 +277,8 @@ export function wrapperHint(value: Json): string | undefined {
 function placeText({ path, as, count }: FoundOrder): string {
   const how = { object: '', text: ' as JSON text', base64: ' as JSON in base64' }[as]
   const shown = path.length > maxPath ? `…${path.slice(-maxPath)}` : path
-  if (count > 1) return `${count} orders are in the list \`${shown.replace(/\[\]$/, '')}\`${how}`
+  if (count !== 1)
+    return `${count === undefined ? '' : `${count} `}orders are in the list \`${shown.replace(/\[\]$/, '')}\`${how}`
   if (/^[^.]+\[\]$/.test(path)) return `the order is in the list \`${shown.slice(0, -2)}\`${how}`
   return `the order is within \`${shown}\`${how}`
 }
@@ -284,7 +287,7 @@ function placeText({ path, as, count }: FoundOrder): string {
 const maxPath = 60
 
 function adviceFor({ as, count }: FoundOrder): string {
-  if (count > 1) return 'send each order as a message of its own'
+  if (count !== 1) return 'send each order as a message of its own'
   const what = { object: 'that object itself', text: 'that text itself', base64: 'what it decodes to' }[as]
   return `send ${what} as the body`
 }

@@ -1,11 +1,11 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../../quote.ts'
 import { placeIn } from './place.ts'
 import { scanJson } from './scan.ts'
 
 /** Text in another notation than JSON: markup, tables, settings, or how a language prints its objects. */
 export function languageHint(body: string): string | undefined {
   const head = body.slice(0, maxHead).trimStart()
-  return markup(head) ?? printed(head) ?? escaped(body) ?? message(head) ?? lines(head) ?? plain(head)
+  return markup(head) ?? printed(head) ?? escaped(body, head) ?? message(head) ?? lines(head) ?? plain(head)
 }
 
 /** A notation shows at its beginning. */
@@ -76,16 +76,22 @@ const prints: readonly (readonly [is: RegExp, says: string])[] = [
 
 const printed = (head: string): string | undefined => prints.find(([is]) => is.test(head.trimEnd()))?.[1]
 
-function escaped(body: string): string | undefined {
-  if (/^\s*[[{]?\s*(?:&quot;|&#34;|&#x22;)/i.test(body)) {
+function escaped(body: string, head: string): string | undefined {
+  if (/^&lt;/i.test(head)) return 'The body is XML with its signs escaped (&lt;): send the order as a JSON object'
+  if (body.startsWith('\u001e')) {
+    return 'The body is a JSON text sequence (a U+001E before each value): send each order as a JSON object of its own'
+  }
+  if (/^[[{]?\s*(?:&quot;|&#34;|&#x22;)/i.test(head)) {
     const at = body.indexOf('&')
     return `The quotes are HTML entities (${quote(body.slice(at, at + 6))}), the first at ${placeIn(body, at)}: send the JSON without HTML escaping`
   }
-  if (/^\s*"\s*[{[]/.test(body) && scanJson(body).fault && /"\s*$/.test(body.slice(-100))) {
-    const at = body.indexOf('"')
-    const inner = body.slice(at + 1, body.lastIndexOf('"'))
-    if (scanJson(inner).fault === undefined) {
-      return `The JSON object stands within double quotes of its own, the first at ${placeIn(body, at)}: send it without them`
+  const outer = /^(["'])\s*[{[]/.exec(head)?.[1]
+  const whole = body.trimEnd()
+  if (outer !== undefined && whole.endsWith(outer)) {
+    const at = body.indexOf(outer)
+    if (scanJson(whole.slice(at + 1, -1)).fault === undefined) {
+      const quotes = outer === '"' ? 'double' : 'single'
+      return `The JSON stands within ${quotes} quotes of its own, the first at ${placeIn(body, at)}: send it without them`
     }
   }
   return undefined
@@ -124,7 +130,8 @@ function lines(head: string): string | undefined {
   if (
     all.length > 0 &&
     all.every((line) => /^\s*(?:[#;]|(?:export )?[\w.-]{1,80}\s?=)/.test(line)) &&
-    first.includes('=')
+    first.includes('=') &&
+    !first.includes('{')
   ) {
     return 'The body holds name=value lines: send the fields as a JSON object'
   }

@@ -1,8 +1,8 @@
-import { isObject } from '../../identity.ts'
-import { visible } from '../../quote.ts'
-import { plainName } from './find.ts'
+import { isObject } from '../../../identity.ts'
+import { visible } from '../../../quote.ts'
+import { type Json, type JsonObject, namesText } from '../reading.ts'
+import { plainName } from '../wrapper/find.ts'
 import { priceNames, quantityNames } from './items.ts'
-import { type Json, type JsonObject, namesText } from './reading.ts'
 
 /** The cause why the items do not add up to order_value, where the arithmetic shows one; else how far they are apart. */
 export function totalHint(order: JsonObject): string | undefined {
@@ -20,9 +20,11 @@ export function totalHint(order: JsonObject): string | undefined {
   return (
     otherNames(sums) ??
     missing(sums) ??
+    twins(sums) ??
     perItem(sums) ??
     extras(sums) ??
     rates(sums) ??
+    partOf(sums) ??
     units(sums) ??
     lineTotals(sums) ??
     wholeUnits(sums) ??
@@ -60,7 +62,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, number)
 const decimal = (number: number): number => Number(number.toPrecision(12))
 
 /** Whether two amounts are the same to the cent. */
-const same = (one: number, other: number): boolean => Math.abs(decimal(one) - decimal(other)) < 0.005 - 1e-9
+const same = (one: number, other: number): boolean => Math.abs(decimal(one) - decimal(other)) <= 0.005 + 1e-9
 
 /** A number, or a number as text. */
 function amountOf(value: Json): number | undefined {
@@ -104,18 +106,19 @@ function nameIn(item: JsonObject, names: readonly string[], read: string): strin
 }
 
 function missing({ lines, value }: Sums): string | undefined {
-  for (const name of ['quantity', 'price_per_unit'] as const) {
-    const at = lines.findIndex(({ item }) => !Object.hasOwn(item, name))
-    if (at === -1) continue
-    const without = lines.filter(({ item }) => !Object.hasOwn(item, name)).length
-    const many = without === 1 ? '' : ` (as ${without - 1} more)`
-    const withOne = sum(
-      lines.map(({ item, quantity, price }) => (Object.hasOwn(item, 'quantity') ? quantity : 1) * price),
-    )
-    const matches = name === 'quantity' && same(withOne, value)
-    return `Item ${at + 1} has no \`${name}\`${many}, which counts as 0: ${matches ? 'with a quantity of 1 the total matches, so send it' : 'send it'}`
+  const lacks = (name: string): Line[] => lines.filter(({ item }) => !Object.hasOwn(item, name))
+  const [quantity, price] = [lacks('quantity'), lacks('price_per_unit')]
+  const [name, without] = quantity.length > 0 ? ['quantity', quantity] : ['price_per_unit', price]
+  const [first] = without
+  if (!first) return undefined
+  const at = lines.indexOf(first) + 1
+  const who = without.length === 1 ? `Item ${at} has` : `Item ${at} and ${without.length - 1} more have`
+  if (name === 'quantity' && price.includes(first)) {
+    return `Item ${at} has neither \`quantity\` nor \`price_per_unit\`, which count as 0: send both`
   }
-  return undefined
+  const withOne = sum(lines.map((line) => (quantity.includes(line) ? 1 : line.quantity) * line.price))
+  const matches = name === 'quantity' && same(withOne, value)
+  return `${who} no \`${name}\`, which counts as 0: ${matches ? 'with a quantity of 1 the total matches, so send it' : 'send it'}`
 }
 
 /** Names of what is added to a total, and of what is taken off. */
@@ -140,7 +143,7 @@ function extrasOf(order: JsonObject): Extra[] {
     if (found.length >= maxExtras) return
     const amount = amountOf(value)
     if (amount !== undefined) {
-      if (amount === 0 || /rate|percent|pct|_id$|count/i.test(path)) return
+      if (amount === 0 || /rate|percent|pct|_id$|(?<!dis)count/i.test(path)) return
       if (taken.test(path)) found.push({ name: path, amount: -Math.abs(amount) })
       else if (added.test(path)) found.push({ name: path, amount })
     } else if (depth < 3 && Array.isArray(value)) {
@@ -163,13 +166,12 @@ function extras({ order, total, value }: Sums): string | undefined {
   if (!parts) return undefined
   const difference = amountText(Math.abs(value - total))
   const names = parts.map(({ name }) => name)
-  const isPlus = value > total
-  const what =
-    parts.length === 1
-      ? `is exactly the field ${namesText(names)}`
-      : `is exactly what the fields ${namesText(names)} make together`
-  const advice = isPlus ? 'list it as an item' : 'take it off the prices of the items'
-  return `The difference of ${difference} ${what}: order_value must be the total of the items, so ${advice} or leave it out of order_value`
+  const rule = 'order_value must be the total of the items'
+  if (parts.length > 1) {
+    return `The difference of ${difference} is exactly what the fields ${namesText(names)} make together: ${rule} alone`
+  }
+  const advice = value > total ? 'list it as an item' : 'take it off the prices of the items'
+  return `The difference of ${difference} is exactly the field ${namesText(names)}: ${rule}, so ${advice} or leave it out of order_value`
 }
 
 function combination(found: readonly Extra[], wanted: number): readonly Extra[] | undefined {
@@ -186,6 +188,48 @@ function combination(found: readonly Extra[], wanted: number): readonly Extra[] 
   return undefined
 }
 
+/** Another field that is the difference, or the total of the items, whatever its name. */
+function partOf({ order, total, value }: Sums): string | undefined {
+  const difference = Math.abs(value - total)
+  for (const [name, found] of fieldsOf(order)) {
+    if (!same(Math.abs(found), difference) || found === 0) continue
+    return `The difference of ${amountText(difference)} is exactly the field \`${name}\`, which may be the cause: order_value must be the total of the items`
+  }
+  for (const [name, found] of fieldsOf(order)) {
+    if (!same(found, total) || total === 0) continue
+    return `The field \`${name}\` is exactly the total of the items (${amountText(total)}), and order_value is ${value}: order_value must be that total`
+  }
+  return undefined
+}
+
+/** Numbers at the top of the order and one level down. */
+function fieldsOf(order: JsonObject): [name: string, amount: number][] {
+  const all = Object.entries(order)
+    .slice(0, 100)
+    .filter(([name]) => !['items', 'order_value', 'user_id', 'order_id'].includes(name))
+  return all.flatMap(([name, value]): [string, number][] => {
+    const amount = amountOf(value)
+    if (amount !== undefined) return [[visible(name, 24), amount]]
+    if (!isObject(value)) return []
+    return Object.entries(value)
+      .slice(0, 20)
+      .flatMap(([inner, one]): [string, number][] => {
+        const nested = amountOf(one)
+        return nested === undefined ? [] : [[`${visible(name, 24)}.${visible(inner, 24)}`, nested]]
+      })
+  })
+}
+
+/** The same item twice. */
+function twins({ lines, total, value }: Sums): string | undefined {
+  const at = lines.findIndex((line) => line.total > 0 && same(total - line.total, value))
+  const line = lines[at]
+  if (!line) return undefined
+  const twin = lines.findIndex((other, index) => index > at && isSame(line, other))
+  if (twin === -1) return undefined
+  return `The total is too high by exactly item ${twin + 1} (${productText(line)}): it may be a copy of item ${at + 1}`
+}
+
 /** A rate of tax or discount, as a share or in percent. */
 function rates({ order, total, value }: Sums): string | undefined {
   for (const [name, found] of Object.entries(order).slice(0, 200)) {
@@ -195,13 +239,13 @@ function rates({ order, total, value }: Sums): string | undefined {
     if (share === undefined) continue
     const percent = decimal(share * 100)
     const how = taken.test(name) ? 'less' : 'more'
-    return `order_value is exactly ${percent} % ${how} than the items, as \`${visible(name, 24)}\` says: order_value must be the total of the items, so put it into their prices`
+    return `order_value is ${percent} % ${how} than the items to the cent, as \`${visible(name, 24)}\` says: order_value must be the total of the items, so put it into their prices`
   }
   return undefined
 }
 
 /** A discount or tax that stands in the items. */
-function perItem({ lines, value }: Sums): string | undefined {
+function perItem({ lines, total, value }: Sums): string | undefined {
   const names = new Set<string>()
   for (const { item } of lines.slice(0, 100)) {
     for (const name of Object.keys(item).slice(0, 50)) if (added.test(name) || taken.test(name)) names.add(name)
@@ -218,7 +262,7 @@ function perItem({ lines, value }: Sums): string | undefined {
     const share = sum(lines.map(({ item, total }) => total * (1 + of(item))))
     if (![once, perUnit, percent, share].some((sums) => same(sums, value))) continue
     const at = lines.findIndex(({ item }) => Object.hasOwn(item, name) && amountOf(item[name]) !== 0)
-    return `The difference is exactly the field \`${visible(name, 24)}\` of the items (first in item ${at + 1}), which is not read: put it into price_per_unit`
+    return `The difference of ${amountText(Math.abs(value - total))} is what the field \`${visible(name, 24)}\` of the items makes (first in item ${at + 1}), which is not read: put it into price_per_unit`
   }
   return undefined
 }
@@ -288,14 +332,11 @@ function wholeUnits({ total, value }: Sums): string | undefined {
   return `order_value (${value}) is the total of the items (${amountText(total)}) as a whole number: it may have been rounded, so send it with its cents`
 }
 
-/** One item that is there too often, or once too few. */
+/** One item that order_value leaves out, or counts once more. */
 function oneLine({ lines, total, value }: Sums): string | undefined {
-  if (lines.length < 2 && total > value) return undefined
   const at = lines.findIndex((line) => line.total > 0 && same(total - line.total, value))
   if (at !== -1 && lines.length > 1) {
-    const twin = lines.findIndex((line, other) => other !== at && isSame(line, lines[at]))
-    const what = twin === -1 ? 'order_value may leave it out' : `it may be a copy of item ${Math.max(at, twin) + 1}`
-    return `The total is too high by exactly item ${at + 1} (${productText(lines[at])}): ${what}`
+    return `The total is too high by exactly item ${at + 1} (${productText(lines[at])}): order_value may leave it out`
   }
   const again = lines.findIndex((line) => line.total > 0 && same(total + line.total, value))
   if (again === -1) return oneUnit({ lines, total, value })

@@ -1,14 +1,26 @@
-import { quote, visible } from '../../quote.ts'
+import { quote, visible } from '../../../quote.ts'
 import { placeIn } from './place.ts'
-import { type Fault, type FaultKind, type Scan, scanJson } from './scan.ts'
+import type { Fault, FaultKind, Scan } from './scan.ts'
 
 /** What is wrong with a text that is JSON but for a slip: the first fault, where it is, and what is meant. */
 export function syntaxHint(body: string, scan: Scan): string | undefined {
   const { fault, token } = scan
-  if (fault) return byKind[fault.kind]({ ...fault, body, where: `at ${placeIn(body, fault.at)}`, of: ofKey(fault) })
+  if (fault) {
+    const odd = fault.token.indexOf('\ufffd')
+    const where = `at ${placeIn(body, fault.at + Math.max(0, odd))}`
+    if (odd !== -1) return `Bytes that are not UTF-8 (U+FFFD) stand ${where}: encode the body as UTF-8`
+    return byKind[fault.kind]({ ...fault, body, where, of: ofKey(fault) })
+  }
   if (!token) return undefined
   const where = placeIn(body, token.at)
   return `The only fault is ${token.text} at ${where}, which is no JSON: the rules now read it as null, so a replay may accept the order`
+}
+
+const expectedText: Readonly<Record<Fault['expected'], string>> = {
+  name: 'a name in double quotes',
+  colon: 'a colon',
+  value: 'a value',
+  comma: 'a comma or a closing bracket',
 }
 
 interface Found extends Fault {
@@ -19,12 +31,12 @@ interface Found extends Fault {
   readonly of: string
 }
 
-const ofKey = ({ key, inName }: Fault): string => (key === '' || inName ? '' : ` in \`${visible(key)}\``)
+const ofKey = ({ key, expected }: Fault): string => (key === '' || expected === 'name' ? '' : ` in \`${visible(key)}\``)
 
 const byKind: Readonly<Record<FaultKind, (found: Found) => string>> = {
   end: endText,
   'end-in-string': (found) =>
-    `The JSON ends ${inside(found)} before its closing quote, ${found.where}: the message may have been cut off, or a quote is missing`,
+    `The JSON ends ${inside(found)} before its closing quote, ${endPlace(found.body)}: ${cutText(found.body)}, or a quote is missing`,
   extra: ({ body, at, token, where }) =>
     token === '}' || token === ']'
       ? `One closing ${token} too many ${where}: remove it`
@@ -56,14 +68,21 @@ const byKind: Readonly<Record<FaultKind, (found: Found) => string>> = {
       ? `A value is missing before the ${body[at]} ${where}`
       : `\`${visible(key)}\` has no value before the ${body[at]} ${where}: send a value, or null`,
   'double-comma': ({ where }) => `A comma stands ${where} where a name or value must follow: remove one comma`,
-  'missing-comma': ({ token, where, key }) =>
-    `A comma is missing${key === '' ? '' : ` after the value of \`${visible(key)}\``} before ${quote(token)} ${where}`,
+  'missing-comma': ({ body, at, token, where, of, key }) =>
+    isAfterNumber(body, at) && /^[A-Za-z\p{Sc}]/u.test(token)
+      ? `${quote(token)} follows a number ${where}${of}: write the digits only`
+      : `A comma is missing${key === '' ? '' : ` after the value of \`${visible(key)}\``} before ${shownToken(token)} ${where}`,
   'missing-colon': ({ token, where, key }) =>
-    `A colon is missing after the name \`${visible(key)}\`, before ${quote(token)} ${where}`,
+    `A colon is missing after the name \`${visible(key)}\`, before ${shownToken(token)} ${where}`,
   'unquoted-key': unquotedKeyText,
   'number-key': ({ body, at, where, key }) => {
-    const digits = /^\d*/.exec(body.slice(at, at + 20))?.[0] ?? ''
-    return `A number stands ${where} where a name must follow, so \`${visible(key)}\` may have a decimal comma: write a point, as in 10.5, not 10,${digits === '' ? '5' : digits}`
+    const found = /[\d.]{1,12},$/.exec(body.slice(Math.max(0, at - 13), at))?.[0]
+    const decimals = /^\d{1,6}(?![\d.])/.exec(body.slice(at, at + 7))?.[0]
+    const isDecimal = found !== undefined && decimals !== undefined
+    const example = isDecimal
+      ? ` (${found}${decimals}): write ${found.slice(0, -1)}.${decimals}`
+      : ': write a decimal point'
+    return `A number stands ${where} where a name must follow, so \`${visible(key)}\` may have a decimal comma${example}`
   },
   equals: ({ body, at, where, key }) =>
     body[at + 1] === '>'
@@ -78,27 +97,48 @@ const byKind: Readonly<Record<FaultKind, (found: Found) => string>> = {
       ? `The quotes are escaped with backslashes, first ${where}: the JSON was quoted once too often, so send it without them`
       : `A backslash stands ${where} outside of a text: remove it`,
   placeholder: ({ body, at, where, of }) =>
-    `${quote(body.slice(at, at + 16))} ${where}${of} looks like a placeholder of a template that was not filled in`,
-  character: ({ token, where, of, key, inName }) =>
-    token === '\ufffd'
-      ? `Bytes that are not UTF-8 (U+FFFD) stand ${where}: encode the body as UTF-8`
-      : `${quote(token)} stands ${where}${of}, where JSON has ${inName ? 'a name in double quotes' : key === '' ? 'a value' : 'a value, a comma or a closing bracket'}`,
+    `${quote(placeholder.exec(body.slice(at, at + 40))?.[0] ?? '')} ${where}${of} looks like a placeholder of a template that was not filled in`,
+  character: ({ body, at, token, where, of, expected }) =>
+    `${quote(token)} stands ${where}${of}, where ${expectedText[expected]} must stand${strayAdvice(body, at, token)}`,
 }
 
-/** Kept to what fits: of deep nesting only the last brackets. */
+const placeholder = /^(?:\{\{[^}]{0,24}\}\}|.[^}>)]{0,24}[}>)]?)/s
+
+/** What often follows a number. */
+const strayAdvice = (body: string, at: number, token: string): string =>
+  isAfterNumber(body, at) && /^[%\p{Sc}]/u.test(token) ? ': write the digits only' : ''
+
+const isAfterNumber = (body: string, at: number): boolean => /\d\s*$/.test(body.slice(Math.max(0, at - 8), at))
+
+/** A quote is named, anything else is shown. */
+const shownToken = (token: string): string => (token === '"' ? 'the double quote' : quote(token))
+
+/** Of what is not closed only the last bracket is named. */
 function endText(found: Found): string {
-  const { body, opened, where, token } = found
-  if (token !== '') {
-    return `The JSON ends in the middle of ${quote(token)}${found.of}, ${where}: the message may have been cut off`
-  }
+  const { body, opened, token, of } = found
+  if (token !== '') return `The JSON ends in the middle of ${quote(token)}${of}, ${endPlace(body)}: ${cutText(body)}`
   const bracket = body[opened]
   if (bracket !== '{' && bracket !== '[')
-    return `The JSON ends before it is complete, ${where}: the message may have been cut off`
-  return `The JSON ends before it is complete, ${where}: the ${bracket} opened at ${placeIn(body, opened)} is not closed, so the message may have been cut off`
+    return `The JSON ends before it is complete, ${endPlace(body)}: ${cutText(body)}`
+  return `The JSON ends before it is complete, ${endPlace(body)}, and the ${bracket} opened at ${placeIn(body, opened)} is not closed: ${cutText(body)}`
 }
 
-const inside = ({ key, inName }: Found): string =>
-  inName ? 'in the name of a field' : key === '' ? 'within a text' : `in the text of \`${visible(key)}\``
+const endPlace = (body: string): string => `after ${placeIn(body, Math.max(0, body.trimEnd().length - 1))}`
+
+/** Lengths that queues, topics, columns and buffers end at. */
+const limits: ReadonlySet<number> = new Set([
+  255, 256, 512, 1_000, 1_024, 2_048, 4_000, 4_096, 8_192, 10_000, 16_384, 32_768, 65_535, 65_536, 131_072, 262_144,
+  1_048_576,
+])
+
+function cutText(body: string): string {
+  const bytes = Buffer.byteLength(body)
+  const size = limits.has(bytes) ? `, as it has exactly ${bytes} bytes` : ''
+  return `the message may have been cut off${size}`
+}
+
+const inside = ({ key, expected }: Found): string =>
+  expected === 'name' ? 'in the name of a field' : key === '' ? 'within a text' : `in the text of \`${visible(key)}\``
 
 function controlName(body: string, at: number): string {
   const code = body.charCodeAt(at)
@@ -159,7 +199,7 @@ function wordText({ body, at, token, where, of }: Found): string {
     return `${quote(`${token}(`)} ${where}${of} is a call in a programming language, not JSON: send the value as a number or a text`
   }
   if (token === 'new')
-    return `${quote(body.slice(at, at + 16))} ${where}${of} is JavaScript, not JSON: send the value itself`
+    return `${quote(/^new \w{0,20}/.exec(body.slice(at, at + 24))?.[0] ?? token)} ${where}${of} is JavaScript, not JSON: send the value itself`
   if (/^\p{Sc}/u.test(token)) return `${shown} ${where}${of} begins with a currency sign: write the digits only`
   if (/^[bru]+$/i.test(token) && /["']/.test(body[at + token.length] ?? '')) {
     return `${shown} before a quote ${where}${of} is a Python prefix: use json.dumps() on text, not on bytes`
@@ -174,22 +214,14 @@ function otherWords(body: string, at: number, token: string): string[] {
   return [...new Set(found)].filter((word) => word !== token)
 }
 
-function singleQuoteText({ body, at, where, of, inName }: Found): string {
-  if (at === body.search(/\S/) && isJsonWithin(body)) {
-    return `The JSON stands within single quotes, the first ${where}, as a shell writes them: send it without them`
-  }
-  if (inName && /^'[^'\n]{0,200}'\s?=>/.test(body.slice(at, at + 220))) {
+function singleQuoteText({ body, at, where, of, expected }: Found): string {
+  if (expected === 'name' && /^'[^'\n]{0,200}'\s?=>/.test(body.slice(at, at + 220))) {
     return `=> and single quotes stand after ${where.slice(3)}, as in a Ruby hash or PHP array: send JSON, with to_json or json_encode`
   }
-  if (inName && /^'[^'\n]{0,200}': /.test(body.slice(at, at + 220))) {
+  if (expected === 'name' && /^'[^'\n]{0,200}': /.test(body.slice(at, at + 220))) {
     return `The body looks like a Python dict written with str() (single quotes, the first ${where}): use json.dumps(), which writes double quotes, null, true and false`
   }
   return `A single quote stands ${where}${of}: JSON needs double quotes around names and texts`
-}
-
-function isJsonWithin(body: string): boolean {
-  const text = body.trim()
-  return text.length > 2 && text.endsWith("'") && scanJson(text.slice(1, -1)).fault === undefined
 }
 
 function unquotedKeyText({ body, at, token, where }: Found): string {

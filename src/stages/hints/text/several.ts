@@ -1,4 +1,4 @@
-import { quote } from '../../quote.ts'
+import { quote } from '../../../quote.ts'
 import { placeIn } from './place.ts'
 import { type Scan, scanJson } from './scan.ts'
 
