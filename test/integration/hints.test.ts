@@ -1,12 +1,10 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openApi, type Server } from '../../src/api/server.ts'
-import { openSnapshots } from '../../src/api/snapshot.ts'
 import type { Partition } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { traceLines } from '../../src/ops/story.ts'
-import { snapshotLines } from '../../src/ops/tail.ts'
 import { readCounters, waitingFor } from '../../src/stages/counters.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
 import { readOldest } from '../../src/stages/invalid-read.ts'
@@ -84,10 +82,7 @@ test('the trace of an order shows it, as a route and in lines, and after the ord
   expect(discarded).toMatchObject([{ rejected: { hint: hints[0] } }])
 })
 
-test('a look at the line and the verdict of a job show it', async () => {
-  const snapshot = await openSnapshots(app)()
-  expect(snapshot.failed).toMatchObject([{ code: 'malformed-json', example: { hint: hints[1] } }])
-  expect(snapshotLines(snapshot)).toContain(`  newest: ${hints[1]}`)
+test('the verdict on the order of a job shows it', async () => {
   const outcome = await readOutcome(redis, app.partitions, 't1')
   expect(await readVerdict(redis, app.partitions, outcome)).toMatchObject({ reason: 'Malformed JSON', hint: hints[1] })
 })

@@ -23,16 +23,10 @@ export function drawFailed({ at, failed }) {
 
 function makeGroup() {
   const head = { count: element('strong'), code: element('code'), reason: element('span'), last: element('span') }
-  const hint = element('span', { class: 'hint' })
   head.reason.className = 'reason'
   head.last.className = 'muted'
   const body = element('div', { class: 'group' })
-  const details = element(
-    'details',
-    {},
-    element('summary', {}, head.count, head.code, head.reason, head.last, hint),
-    body,
-  )
+  const details = element('details', {}, element('summary', {}, head.count, head.code, head.reason, head.last), body)
   const item = element('li', { class: 'panel' }, details)
   const panel = makePanel(body)
   details.addEventListener('toggle', () => details.open && panel.open())
@@ -40,7 +34,6 @@ function makeGroup() {
     show(head.count, number(group.count), `${exact(group.count)} orders`)
     show(head.code, group.code)
     show(head.reason, group.reason)
-    show(hint, group.example.hint ? `Newest: ${group.example.hint}` : '')
     show(head.last, `last ${ago(group.last, now)}`, `First ${exactTime(group.first)}, last ${exactTime(group.last)}`)
     panel.draw(group, now)
   }
