@@ -4,8 +4,8 @@
  */
 export function redactUrl(given: string): string {
   const url = URL.canParse(given) ? new URL(given) : undefined
-  // A password with a slash in it makes the beginning of it a port, and the rest a path.
-  if (!url?.host || /@|%40/i.test(url.pathname)) return redactText(given)
+  // A password with a slash, ? or # in it makes the beginning of it a port, and the rest a path, a query or a fragment.
+  if (!url?.host || /@|%40/i.test(url.pathname + url.search + url.hash)) return redactText(given)
   const { protocol, username, password, host, pathname, search, hash } = url
   const user = username || password ? '***@' : ''
   const path = pathname === '/' && !/\/([?#]|$)/.test(given) ? '' : pathname // shown only where it was given

@@ -21,7 +21,7 @@ import { defineCommand, flag } from './command.ts'
 import { holdLock } from './lock.ts'
 import { beginAdoption, endAdoption, isAdopting, manifestConflicts, readRepartition } from './manifest.ts'
 import { connectApp } from './open.ts'
-import { printable } from './printable.ts'
+import { jsonLine, printable } from './printable.ts'
 import { withRunning } from './registry.ts'
 import { noticedMs } from './standstill.ts'
 import { table } from './status.ts'
@@ -40,7 +40,7 @@ export const adoptCommand = defineCommand({
     const found = yes
       ? await adopt(app, { force, settleMs: noticedMs, print: json ? () => {} : print }, signal)
       : await look(app, signal)
-    print(json ? JSON.stringify(found, jsonValue) : foundLines(app.config, found))
+    print(json ? jsonLine(found, jsonValue) : foundLines(app.config, found))
     if (found.survey.problemCount > 0) process.exitCode = 1
   },
 })

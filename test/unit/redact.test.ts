@@ -17,6 +17,8 @@ describe('redactUrl', () => {
     ['http://localhost/in#hunter2', 'http://localhost/in?***'],
     ['http://hans:1/hunter2@localhost', '***@localhost'],
     ['http://hans:1/hunter2%40localhost', '***@localhost'],
+    ['redis://hans:1?hunter2@localhost', '***@localhost'],
+    ['redis://hans:1#hunter2@localhost', '***@localhost'],
     ['http://hans:hunter2@local host', '***@local host'],
     ['http://hans:hunter2', 'http://hans:***'],
     ['http:/hans:hunter2', 'http:/hans:***'],
