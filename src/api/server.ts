@@ -118,7 +118,10 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
 function atFirstRequest(make: () => Promise<Router>): RequestHandler {
   let made: Promise<Router> | undefined
   return async (request, response, next) => {
-    made ??= make()
+    made ??= make().catch((error) => {
+      made = undefined // the next request tries again
+      throw error
+    })
     const router = await made
     router(request, response, next)
   }

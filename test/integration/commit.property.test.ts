@@ -53,7 +53,7 @@ interface Bad {
 /** What ann has spent before: sums have more digits than Lua's own form of numbers, and stay below 2^53. */
 const fortune = 9_000_000_000_000_001
 const users = ['ann', '__proto__', '😀'] as const
-// 10 and 10.001 are the same cents, and yet not the same order.
+// 10 and 10.001 are the same cents, and so the same order.
 const values = [
   ['10', 1000],
   ['10.001', 1000],
@@ -88,7 +88,7 @@ const goodOf = (orders: readonly string[]) =>
 
 function order(id: string, user: string, order: string, [value, cents]: (typeof values)[number], noted: boolean): Good {
   const fields = `"user_id":${JSON.stringify(user)},"order_id":"${order}","order_value":${value}`
-  return { id, body: `{${fields}${noted ? ',"note":1' : ''}}`, user, order, cents, payload: value }
+  return { id, body: `{${fields}${noted ? ',"note":1' : ''}}`, user, order, cents, payload: String(cents) }
 }
 const ofAnn = (id: string, value: 0 | 1): Good => order('m1', 'ann', id, values[value], false)
 const bad = fc
