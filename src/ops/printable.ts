@@ -13,7 +13,7 @@ export function jsonLine(value: unknown, replacer?: (key: string, value: unknown
 
 /** Escapes the same characters in a text that is JSON, where they stand in strings only. */
 export function escapeJson(json: string): string {
-  return json.replaceAll(steering, (character) =>
+  return json.replaceAll(anySteering, (character) =>
     Array.from({ length: character.length }, (_, at) => `\\u${hex(character.charCodeAt(at)).padStart(4, '0')}`).join(
       '',
     ),
@@ -26,4 +26,7 @@ const hex = (number: number): string => number.toString(16)
 const inEmoji = String.raw`(?<=[\p{Emoji}\ufe0f])\u200d(?=\p{Emoji})|(?<=\p{Emoji})[\ufe0e\ufe0f]`
 
 /** Control characters, format characters, separators of lines, and what is drawn as nothing at all. */
-const steering = new RegExp(String.raw`(?!${inEmoji})[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`, 'gu')
+const kinds = String.raw`[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`
+const steering = new RegExp(`(?!${inEmoji})${kinds}`, 'gu')
+/** In JSON those in emoji are escaped, too: a reader has them back, and none is left over next to one that was escaped. */
+const anySteering = new RegExp(kinds, 'gu')

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parts, waitingByStage } from '../api/routes/steering.ts'
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
+import type { ControlKeys } from '../keys.ts'
 import { type Queues, queueNames } from '../queues.ts'
 import { audit } from '../stages/audit.ts'
 import { readBooks } from '../stages/books.ts'
@@ -73,7 +74,12 @@ async function bringAlong({ redis, control }: App, after: App): Promise<void> {
     const fields = await redis.hgetall(control[name])
     if (Object.keys(fields).length > 0) await redis.hset(after.control[name], fields)
   }
-  if ((await redis.exists(control.audit)) === 1) await redis.renamenx(control.audit, after.control.audit)
+  await moveAudit(redis, control, after.control)
+}
+
+async function moveAudit(redis: App['redis'], from: ControlKeys, to: ControlKeys): Promise<void> {
+  for (const name of ['audit', 'auditActors'] as const)
+    if ((await redis.exists(from[name])) === 1) await redis.renamenx(from[name], to[name])
 }
 
 /** As it was: nothing has been moved. */
@@ -89,7 +95,7 @@ export async function undo({
   if (control.steering !== after.control.steering) {
     await redis.del(after.control.steering)
     await redis.del(after.control.losses)
-    if ((await redis.exists(after.control.audit)) === 1) await redis.renamenx(after.control.audit, control.audit)
+    await moveAudit(redis, after.control, control)
   }
   await resume(before, queues, state)
   await forgetRepartition(redis)

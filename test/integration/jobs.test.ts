@@ -157,5 +157,5 @@ test('orders replay without a number replays 10 and says how many are left, as t
   await expect(replay('5', '--limit', '10')).rejects.toThrow(
     'orders replay: the limit is given twice, as 5 and by --limit: give one.',
   )
-  expect(helpOf(replayCommand)).toMatch(/--limit N +how many at most \(default 10\)$/m)
+  expect(helpOf(replayCommand).join('\n')).toMatch(/--limit N +how many at most \(default 10\)$/m)
 })
