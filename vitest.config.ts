@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.ts'
 
 const withoutRedis = process.env['SKIP_REDIS_TESTS'] === '1'
 
@@ -12,5 +13,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Each worker has a Redis database of its own, and a Redis has 16.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
   },
 })
