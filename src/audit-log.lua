@@ -1,6 +1,6 @@
 -- Writes an entry into the audit, in the place of the one that said that the action had begun, and keeps to the bounds: an entry
--- is kept for so many days, among so many of all, and among so many of whoever did it. So one who does much pushes out
--- entries of their own only.
+-- is kept for so many days, among so many of all, and among so many of one name. So a name that does much pushes out its own
+-- entries only. A name is as an operator gives it: who holds the token and changes names can fill the audit, but not the log.
 -- KEYS[1] pipeline:audit   [2] pipeline:audit:actors: a member for each entry, `<hash of the name> <id>`, all with score 0
 -- ARGV[1] entries of all   [2] entries of one actor   [3] days   [4] by whom   [5] id of the entry to replace, or ''
 -- ARGV[6] id of an entry that is written already, or ''   [7..] names and values of the entry; none to remove the other only

@@ -72,7 +72,7 @@ function parse(json: string): unknown {
 }
 
 /** Strings are matched to be left alone; an unterminated one to the end, so that no text is scanned twice. */
-const stringOrNotFinite = /"(?:[^"\\]|\\[\s\S]?)*"?|(?<![\w.+-])(?:NaN|-?Infinity)\b/g
+const stringOrNotFinite = /"[^"\\]*(?:\\[\s\S]?[^"\\]*)*"?|(?<![\w.+-])(?:NaN|-?Infinity)\b/g
 
 /**
  * Puts exact integers in the place of rounded ids. JSON.parse with a reviver would have them too, but it overflows the
@@ -108,4 +108,4 @@ function restore(rounded: Fields, exact: Fields, name: string): void {
 }
 
 /** Integers without fraction and exponent, of as many digits as 2^53 has or more. */
-const stringOrLongInteger = /"(?:[^"\\]|\\.)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g
+const stringOrLongInteger = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g

@@ -38,7 +38,12 @@ function identifying(body: unknown): unknown {
 }
 
 /** What Bull Board takes: a job's data may hold an order. */
-const parseJson = express.json({ limit: '1mb', strict: false })
+const bodies = new WeakMap<object, string>()
+const parseJson = express.json({
+  limit: '1mb',
+  strict: false,
+  verify: (request, _response, bytes) => void bodies.set(request, bytes.toString()),
+})
 
 /** Records every write to what is no route of ours, before it is carried out and when it has ended, however it ends. */
 export function auditWrites(app: Scope): RequestHandler {
@@ -48,11 +53,13 @@ export function auditWrites(app: Scope): RequestHandler {
       if (error) return next(error)
       const { method, baseUrl, path, body } = request
       const asked = { action: `${method} ${baseUrl}`, where: { path }, body }
-      void auditRequest(app, request, asked, JSON.stringify(body ?? null)).then((begun) => {
+      const begin = async (): Promise<void> => {
+        const begun = await auditRequest(app, request, asked, bodies.get(request) ?? '')
         if (response.closed) return void begun.cancel() // the client has left: nothing is carried out
         response.once('close', () => void ended(begun, response))
         next()
-      })
+      }
+      begin().catch(next)
     })
   }
 }

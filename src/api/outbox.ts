@@ -17,6 +17,7 @@ export function openOutbox(maxBytes = maxWaitingBytes): Outbox {
   let waiting = 0
   return {
     send: (response, body) => {
+      if (response.closed) return true // the client has left: nobody takes it
       const bytes = body.length < longBytes / 3 ? 0 : Buffer.byteLength(body)
       if (bytes < longBytes) {
         response.send(body)

@@ -64,6 +64,8 @@ export interface Call<P extends Shape = Shape, Q extends Shape = Shape, B extend
   readonly body: z.output<B>
   /** The body as it was sent. */
   readonly text: string
+  /** The address it comes from; clients behind a proxy have one. */
+  readonly client: string
   /** Aborts when the client leaves before it has the reply. */
   readonly signal: AbortSignal
   header(name: string): string | undefined
@@ -131,7 +133,12 @@ interface Client {
 async function answer(app: ApiApp, route: Route, request: Request, { hasRight, signal }: Client): Promise<Answer> {
   const read = readCall(route, request)
   if ('title' in read) return problemAnswer(read)
-  const call = { ...read, signal, has: (right: Right) => hasRight(request, right) }
+  const call = {
+    ...read,
+    client: request.socket.remoteAddress ?? '',
+    signal,
+    has: (right: Right) => hasRight(request, right),
+  }
   if (!route.body || route.audited) return carryOut(app, route, call)
   const { method, path } = route
   const asked = { action: `${method.toUpperCase()} ${path}`, where: { params: request.params }, body: read.sent }
@@ -161,7 +168,10 @@ async function carryOut(app: ApiApp, route: Route, call: Call): Promise<Answer> 
 const nothing = z.object({})
 
 /** @returns also the body as JSON, whatever the route makes of it */
-function readCall(route: Route, request: Request): (Omit<Call, 'has' | 'signal'> & { sent?: unknown }) | Problem {
+function readCall(
+  route: Route,
+  request: Request,
+): (Omit<Call, 'has' | 'signal' | 'client'> & { sent?: unknown }) | Problem {
   const params = (route.params ?? nothing).safeParse(request.params)
   if (!params.success) return unprocessable(params.error)
   const query = (route.query ?? nothing).safeParse(request.query)

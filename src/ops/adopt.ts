@@ -143,13 +143,13 @@ async function convert(app: App, move: Move, signal: AbortSignal): Promise<Adopt
   const sum = await adoptBooks(move)
   const python = await noticePython(app.redis)
   if (python !== undefined) throw stillWritten('Redis')
+  await move.alive()
+  await endAdoption(app.redis) // before the books: what they may say has other remedies, which refuse to run meanwhile
   const wrong = await differencesIn(app, signal)
   if (wrong.length > 0) {
-    const advice = 'run this again when nobody else writes'
+    const advice = 'orders verify --deep says more, and --repair or --write-off puts them right'
     throw new OrdersError('ORD_BOOKS', `All is converted, and the books are not right: ${advice}.\n${wrong.join('\n')}`)
   }
-  await move.alive()
-  await endAdoption(app.redis)
   return { ...sum, users, invalid }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, truncateSync } from 'node:fs'
+import { existsSync, lstatSync, truncateSync } from 'node:fs'
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
 
 /*
@@ -12,9 +12,11 @@ const lookMs = 500
 
 /**
  * Takes the lock until disposed. Returns undefined where another process, or this one, holds it.
- * @throws Error of SQLite where the file cannot be opened.
+ * @throws Error where it is no file, or SQLite cannot open it.
  */
 export function takeLock(path: string): Disposable | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found && !found.isFile()) throw new Error(`${path} is not a file`) // a link may lead to a file of others
   try {
     return lock(path)
   } catch (error) {

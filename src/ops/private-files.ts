@@ -7,7 +7,7 @@ import { messageOf } from '../errors.ts'
  * closed to others as it is, and files have no modes.
  */
 
-const [folderMode, fileMode, others] = [0o700, 0o600, 0o077]
+const [folderMode, others] = [0o700, 0o077]
 const hasModes = process.platform !== 'win32'
 
 /** Makes files and folders that this process creates private, also those of a library, while this is held. */
@@ -50,7 +50,7 @@ function closeAll(path: string): string[] {
 function close(path: string): string[] {
   try {
     if (!isOpen(path)) return []
-    chmodSync(path, statSync(path).isDirectory() ? folderMode : fileMode)
+    chmodSync(path, statSync(path).mode & 0o7777 & ~others)
   } catch (error) {
     return [`${path} (${messageOf(error)})`]
   }

@@ -13,6 +13,7 @@ import type { Output } from '../../src/ops/output.ts'
 import { statusLines } from '../../src/ops/status.ts'
 import { verify } from '../../src/ops/verify.ts'
 import { partitionFor } from '../../src/partitions.ts'
+import { adoptInvalid } from '../../src/stages/adopt/invalid.ts'
 import { type Books, readBooks } from '../../src/stages/books.ts'
 import { ensureGroups } from '../../src/stages/groups.ts'
 import { newestId, readOldest } from '../../src/stages/invalid-read.ts'
@@ -503,4 +504,41 @@ test('it refuses while another client writes', async (context) => {
   busy.disconnect()
   expect(await redis.hexists('pipeline:manifest', 'ADOPTION')).toBe(0)
   expect(await redis.hget('user:user_1', 'total_spend_minor')).toBeNull()
+})
+
+test('an entry that comes while the invalid channel is copied is not lost: nothing is put in its place', async (context) => {
+  await using world = await open(context, 2)
+  const { redis, app } = world
+  await redis.lpush('invalid_orders', ...rejected.slice(0, 2).map(([element]) => element))
+  const [keys] = app.partitions
+  if (!keys) throw new Error('no partition')
+  let steps = 0
+  const late = async (): Promise<void> => {
+    // Two to begin with, one a stream that is built, and the last before the old ones are replaced.
+    if (++steps === 4) await redis.xadd(keys.invalid, '*', 'code', 'bad-value', 'record', '{"late":true}')
+  }
+  const from = makePartitions(undefined)
+  const move = { redis, config: app.config, from, to: app.partitions, alive: late, durable: async () => {} }
+  await expect(adoptInvalid(move, new Date())).rejects.toThrow('was changed meanwhile')
+  expect(await redis.xlen(keys.invalid)).toBe(1)
+  expect(await redis.llen('invalid_orders')).toBe(2)
+  move.alive = async () => {}
+  expect(await adoptInvalid(move, new Date())).toBe(2)
+  const lengths = await Promise.all(app.partitions.map(({ invalid }) => redis.xlen(invalid)))
+  expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(3)
+})
+
+test.each([
+  ['orders that came in and are nowhere', { received: 3 }],
+  ['more orders counted than users have', { received: 5, admitted: 5, applied: 5, ranked: 5 }],
+])('books that were not right before, by %s, are said, and the adoption ends', async (_, counters) => {
+  await using world = await open({ skip: () => {} } as unknown as TestContext)
+  const { redis, app } = world
+  await redis.hset('user:user_1', { order_count: 1, total_spend: '10.5' })
+  await redis.hset(app.keys.counters, counters)
+  await expect(adopt(app, quick, never)).rejects.toThrow('All is converted, and the books are not right')
+  expect(await redis.hget('pipeline:manifest', 'ADOPTION')).toBeNull()
+  expect(await redis.hgetall('user:user_1')).toEqual({ order_count: '1', total_spend_minor: '1050' })
+  expect((await look(app, never)).nothing).toBe(true)
+  await verify(app, { deep: true, repair: false, force: false }, never)
 })

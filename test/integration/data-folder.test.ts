@@ -79,6 +79,13 @@ describe('the files of orders start', () => {
     expect(claim.notes).toEqual([])
   })
 
+  test('keep what their owner may do with them', () => {
+    mkdirSync(join(folder, 'redis', 'bin'), { recursive: true, mode: 0o755 })
+    writeFileSync(join(folder, 'redis', 'bin', 'start.sh'), '', { mode: 0o755 })
+    using _ = claimDataDir(config)
+    expect(modes()['redis/bin/start.sh']).toBe('700')
+  })
+
   test('that a link leads to are left as they are, and are said to be open', () => {
     const elsewhere = join(parent, 'elsewhere')
     mkdirSync(elsewhere, { mode: 0o755 })
@@ -224,6 +231,15 @@ describe('the claim of a data folder', () => {
     register(folder, { redisUrl: 'redis://127.0.0.1:3' })
     expect(withRunning(config).redisUrl).toBe('redis://127.0.0.1:3')
   }
+
+  test('does not write where a link in the place of the lock leads to', () => {
+    const victim = join(parent, 'of-others')
+    mkdirSync(folder)
+    writeFileSync(victim, 'not to be written')
+    symlinkSync(victim, join(folder, 'running.lock'))
+    expect(() => claimDataDir(config)).toThrow('is not a file')
+    expect(readFileSync(victim, 'utf8')).toBe('not to be written')
+  })
 
   test('is not held up by another server at the address of the one that was left', async () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1')

@@ -50,3 +50,29 @@ test('long replies that nobody takes are bounded in all; short ones go on, and r
   server.closeAllConnections()
   await once(server, 'close')
 })
+
+test('a reply whose client has left before it was ready is not counted', async () => {
+  const outbox = openOutbox(1.5 * long.length)
+  let late = 0
+  const server = express()
+    .get('/late', async (_request, response) => {
+      if (!response.closed) await once(response, 'close')
+      outbox.send(response, long)
+      late++
+    })
+    .get('/long', (_request, response) => {
+      if (!outbox.send(response, long)) response.status(503).end()
+    })
+    .listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  for (let at = 0; at < 3; at++) {
+    const socket = connect(port, '127.0.0.1')
+    socket.write('GET /late HTTP/1.1\r\nhost: x\r\n\r\n', () => socket.destroy())
+    await until('the reply to a client that left', () => late === at + 1)
+  }
+  expect((await fetch(`http://127.0.0.1:${port}/long`)).status).toBe(200)
+  server.closeAllConnections()
+  server.close()
+  await once(server, 'close')
+})

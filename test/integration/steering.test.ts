@@ -252,6 +252,16 @@ test('a write in Bull Board whose client leaves at once is in the audit all the 
   expect(new Set(entries.map(({ action }) => action))).toEqual(new Set(['PUT /admin/queues']))
 })
 
+test('a write whose body is nested without end is recorded, and ends nothing', async () => {
+  await using server = await open()
+  const url = `${server.url}/admin/queues/api/queues/replay/add`
+  const deep = `${'['.repeat(400_000)}${']'.repeat(400_000)}`
+  await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: deep })
+  const [entry] = await readAudit(server.redis, server.app.control, { limit: 1 })
+  expect(entry).toMatchObject({ action: 'POST /admin/queues', what: expect.stringContaining('sha256') })
+  expect((await get(`${server.url}/stats/global`)).status).toBe(200)
+})
+
 test('blanks and long fields before what matters hide nothing', async () => {
   await using server = await open()
   const { app, redis, url } = server

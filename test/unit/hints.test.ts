@@ -171,3 +171,25 @@ test('of a page of large bodies the first are hinted, and all are there', async 
   const page = await withHints(Array(5).fill(entry))
   expect(page.map((json) => 'hint' in JSON.parse(json))).toEqual([true, true, true, false, false])
 })
+
+test.each([
+  ['multiplatform', 'The field may be the cause', { multiplatform: 5 }],
+  ['fee_id', undefined, { fee_id: 5 }],
+  ['shippingCost', 'is exactly the field `shippingCost`', { shippingCost: 5 }],
+])('a field is named as the cause by whole words of its name: %s', (_, says, field) => {
+  const items = [{ product_id: 'P', quantity: 1, price_per_unit: 10 }]
+  const body = JSON.stringify({ user_id: 'u', order_id: 'o', order_value: 15, items, ...field })
+  const reason = 'Calculated total (10) does not match order_value (15)'
+  const hint = hintOf({ code: 'total-mismatch', reason, body })
+  if (says?.startsWith('is exactly')) expect(hint).toContain(says)
+  else expect(hint).not.toContain('list it as an item')
+})
+
+test.each([
+  [10.01, 'This one has order_value 10.01 instead of 10'],
+  [10.004, 'The order_value is the same to the cent'],
+])('a conflict of %s with 10 says what differs', (value, says) => {
+  const body = JSON.stringify({ user_id: 'u', order_id: 'o', order_value: value })
+  const reason = 'Order o of user u was already accepted with order_value 10'
+  expect(hintOf({ code: 'conflict', reason, body })).toContain(says)
+})

@@ -41,9 +41,9 @@ export const invalidOrders = defineRoute({
   },
   refusals: tooManyReads,
   // The elements are JSON text already; parsing a hostile order only to write it again could overflow the stack.
-  handle: async ({ ask, partitions }, { query, signal }) => {
+  handle: async ({ ask, partitions }, { query, signal, client }) => {
     const inTurn = query.user_id === undefined ? listInTurn : scanInTurn
-    return inTurn(signal, async () => {
+    return inTurn({ signal, client }, async () => {
       const filter = { ...query, userId: query.user_id, signal }
       const { found, next } = await readInvalid(ask, partitions, filter)
       const hinted = await withHints(found)

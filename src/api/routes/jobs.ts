@@ -102,6 +102,7 @@ export const job = defineRoute({
   method: 'get',
   path: '/jobs/{id}',
   summary: 'State and result of a job; of a reprocess job the verdict as soon as the pipeline has one.',
+  right: 'orders', // a verdict may quote the order
   params: z.object({ id: z.string().meta({ description: 'Id of the job.' }) }),
   reply: z
     .object({

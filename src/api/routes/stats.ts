@@ -93,14 +93,14 @@ export const topUsers = defineRoute({
   query: topQuery,
   reply: topUsersReply,
   refusals: tooManyReads,
-  handle: async ({ ask, partitions }, { query: { by, n, offset = 0, after }, signal }) => {
+  handle: async ({ ask, partitions }, { query: { by, n, offset = 0, after }, signal, client }) => {
     const read = async () => {
       const from = after?.behind ? { after: after.behind } : { offset }
       const page = await readTop(ask, partitions, by, { limit: n, signal, ...from })
       const reply = topUsersOf(by, n, page)
       return after ? { ...reply, next: page.next && cursorText(page.next) } : reply
     }
-    return partitions.length > 1 && offset > deepOffset ? listInTurn(signal, read) : read()
+    return partitions.length > 1 && offset > deepOffset ? listInTurn({ signal, client }, read) : read()
   },
 })
 

@@ -102,6 +102,8 @@ export const orderTrace = defineRoute({
   params: userParams.extend({ order_id: z.string().meta({ description: 'Which order of the user.' }) }),
   reply: traceReply,
   refusals: tooManyReads,
-  handle: async (app, { params: { user_id, order_id }, signal }) =>
-    scanInTurn(signal, () => traceOrder({ ...app, redis: app.ask }, { userId: user_id, orderId: order_id, signal })),
+  handle: async (app, { params: { user_id, order_id }, signal, client }) =>
+    scanInTurn({ signal, client }, () =>
+      traceOrder({ ...app, redis: app.ask }, { userId: user_id, orderId: order_id, signal }),
+    ),
 })

@@ -3,7 +3,8 @@
 -- KEYS[1] counters   [2] global stats   [3] [4] leaderboards of spend and orders   [5] [6] the same, rebuilt
 -- ARGV[1] orders and [2] minor units of all users   [3] counter of the orders that were counted before
 -- ARGV[4..] counters that orders pass, to be raised by as much
--- Replies how many orders the counters were raised by; an error, with nothing changed, where more were counted before.
+-- Replies how many orders the counters were raised by; below 0 where more were counted before than users have, as after a
+-- user was deleted: then they stay, and the books say so.
 
 local function counter(name) return redis.call('HGET', KEYS[1], name) or '0' end
 local counted = counter(ARGV[3])
@@ -12,9 +13,6 @@ for i = 4, #ARGV do
 end
 redis.call('HLEN', KEYS[2]) -- what can fail is done before the first write
 local more = tonumber(ARGV[1]) - tonumber(counted)
-if more < 0 then
-  return redis.error_reply('ORDERS the users have ' .. ARGV[1] .. ' orders, and ' .. counted .. ' were counted before')
-end
 
 for i = 4, #ARGV do
   if more > 0 then redis.call('HINCRBY', KEYS[1], ARGV[i], string.format('%.0f', more)) end

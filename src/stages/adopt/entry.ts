@@ -77,7 +77,7 @@ function isoMs(ts: string): number {
 }
 
 /** A string, a bracket or comma or colon, or a run of anything else but blanks. */
-const jsonToken = /"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s"[\]{},:]+/gs
+const jsonToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},:]|[^\s"[\]{},:]+/gs
 
 /** The text of a member's value in the text of a JSON object, byte for byte; of several with the name, the last. */
 function memberText(json: string, name: string): string | undefined {

@@ -1,14 +1,18 @@
 -- Puts the invalid channels that were built in the place of those there are, takes away the list that they were built of,
 -- and counts what they have more; all at once.
 -- KEYS[1] the list of the Python system   [2..] in turn what was built and what it replaces, then counters
--- ARGV[1] how long the list was   [2] how many keys were built   [3] how many streams are among them
--- ARGV[4..] per stream the number of its key, and its length; then per count the number of its key, its field, by
+-- ARGV[1] how long the list was   [2] how many keys were built   [3] how many streams are looked at, built and replaced
+-- ARGV[4..] per stream the number of its key, its length, and its newest id ('' for none, '*' for any); then per count the
+--   number of its key, its field, by
 -- Replies 1, or 0 with nothing changed where the list or a stream has another length: another process wrote to it.
 
-local first_count = 4 + 2 * tonumber(ARGV[3])
+local first_count = 4 + 3 * tonumber(ARGV[3])
 if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
-for i = 4, first_count - 1, 2 do
-  if redis.call('XLEN', KEYS[tonumber(ARGV[i])]) ~= tonumber(ARGV[i + 1]) then return 0 end
+for i = 4, first_count - 1, 3 do
+  local key = KEYS[tonumber(ARGV[i])]
+  if redis.call('XLEN', key) ~= tonumber(ARGV[i + 1]) then return 0 end
+  local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+  if ARGV[i + 2] ~= '*' and (newest and newest[1] or '') ~= ARGV[i + 2] then return 0 end
 end
 for i = first_count, #ARGV, 3 do
   local key, field = KEYS[tonumber(ARGV[i])], ARGV[i + 1]

@@ -63,6 +63,8 @@ const mostCharacters = 1_000_000
 /** What is built of a partition's invalid channel. */
 interface Lane {
   readonly entries: StreamEntry[]
+  /** The stream that it replaces, as it was before it was copied: how many entries, and the newest. */
+  replaced: { readonly length: number; readonly newest: string }
   characters: number
   length: number
   /** What it has more than before, by counter. */
@@ -79,7 +81,10 @@ export async function adoptInvalid(move: Move, now: Date): Promise<number> {
   const { redis, to, alive } = move
   const length = await redis.llen(pythonKeys.invalidOrders)
   const lanes = new Map<Keys, Lane>(
-    to.map((keys) => [keys, { entries: [], characters: 0, length: 0, counts: new Map() }]),
+    to.map((keys) => [
+      keys,
+      { entries: [], replaced: { length: 0, newest: '' }, characters: 0, length: 0, counts: new Map() },
+    ]),
   )
   const nextId = idsFrom(await newestMs(redis, to, now))
   let adopted = 0
@@ -98,6 +103,7 @@ export async function adoptInvalid(move: Move, now: Date): Promise<number> {
   }
   if (adopted === 0) return 0
   for (const [keys, lane] of lanes) {
+    lane.replaced = await endOf(redis, keys.invalid)
     for await (const entry of readStream(redis, keys.invalid)) await append(move, keys, lane, entry)
     await flush(move, keys, lane)
   }
@@ -146,6 +152,14 @@ async function* readStream(redis: RedisClient, stream: string): AsyncGenerator<S
   }
 }
 
+/** For the script: the newest entry may be any. */
+const anyNewest = '*'
+
+async function endOf(redis: RedisClient, stream: string): Promise<Lane['replaced']> {
+  const [length, [newest]] = await Promise.all([redis.xlen(stream), redis.xrevrange(stream, '+', '-', 'COUNT', 1)])
+  return { length, newest: newest?.[0] ?? '' }
+}
+
 async function swap({ redis }: Move, lanes: ReadonlyMap<Keys, Lane>, length: number): Promise<void> {
   const pairs = [...lanes.keys()].flatMap((keys) => {
     const built = adoptedKeys(keys)
@@ -156,11 +170,15 @@ async function swap({ redis }: Move, lanes: ReadonlyMap<Keys, Lane>, length: num
     ]
   })
   const names = [pythonKeys.invalidOrders, ...pairs.flat()]
-  const lengths = [...lanes].flatMap(([keys, { length }]) => [names.indexOf(adoptedKeys(keys).invalid) + 1, length])
+  const numberOf = (name: string): number => names.indexOf(name) + 1
+  const lengths = [...lanes].flatMap(([keys, { length, replaced }]) => [
+    ...[numberOf(adoptedKeys(keys).invalid), length, anyNewest],
+    ...[numberOf(keys.invalid), replaced.length, replaced.newest],
+  ])
   const counts = [...lanes].flatMap(([keys, lane]) => {
     const number = names.push(keys.counters)
     return [...lane.counts].flatMap(([name, by]) => [number, name, by])
   })
-  const done = await runScript(redis, script, names, [length, pairs.length, lanes.size, ...lengths, ...counts])
+  const done = await runScript(redis, script, names, [length, pairs.length, 2 * lanes.size, ...lengths, ...counts])
   if (done !== 1) throw stillWritten(pythonKeys.invalidOrders)
 }

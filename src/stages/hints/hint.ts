@@ -1,4 +1,5 @@
 import { isObject } from '../../identity.ts'
+import { toMinor } from '../../money.ts'
 import { valueHint } from './order/amount.ts'
 import { missingFieldHint } from './order/fields.ts'
 import { identityHint } from './order/identity-field.ts'
@@ -60,7 +61,7 @@ function conflictHint(reason: string, order: Readonly<Record<string, unknown>>):
   const value = order['order_value']
   if (!Number.isFinite(accepted) || typeof value !== 'number') return undefined
   const advice = 'an accepted order cannot be changed, so send a new one under an order_id of its own'
-  if (Math.abs(value - accepted) >= 0.01) return `This one has order_value ${value} instead of ${accepted}: ${advice}`
+  if (toMinor(value) !== toMinor(accepted)) return `This one has order_value ${value} instead of ${accepted}: ${advice}`
   return `The order_value is the same to the cent, so its items may differ from those accepted first: ${advice}`
 }
 

@@ -42,7 +42,7 @@ function numberHint(value: number, order: JsonObject, { members, tokens }: Scan)
   if (value <= maxValue) return undefined
   const isCents = totalOf(order) * 100 === value
   const unit = isCents
-    ? 'it is 100 times the total of the items, so it is in cents'
+    ? 'it is 100 times the total of the items, so it may be in cents'
     : 'it may be in cents or a smaller unit'
   return `\`order_value\` is ${shown}, above ${maxValue}: ${unit}, and must be in currency units`
 }
@@ -190,6 +190,7 @@ function moneyObject(value: JsonObject): { is: string; send: string } {
     return { is, send: `send the amount${path} alone as a number` }
   }
   const inText = typeof inner === 'string' && inner.length <= maxText ? plainAmount(inner.trim())?.number : undefined
-  const example = inText === undefined ? '' : `, as ${inText}`
+  const example =
+    inText !== undefined ? `, as ${inText}` : Number.isInteger(inner) ? ' in currency units, not in cents' : ''
   return { is, send: `send the amount (\`${amount}\`) alone as a number${example}` }
 }

@@ -95,7 +95,11 @@ function otherNames({ lines, value }: Sums): string | undefined {
   const meant = [first.quantityName && 'quantity', first.priceName && 'price_per_unit'].filter(Boolean) as string[]
   const names = `${namesText(found.map((name) => visible(name, 24)))} ${found.length === 1 ? 'was' : 'were'} found in item ${at + 1} where ${namesText(meant)} ${found.length === 1 ? 'is' : 'are'} read`
   const matches = same(sum(renamed.map(({ full }) => full)), value)
-  return `${names}: rename ${found.length === 1 ? 'it' : 'them'}${matches ? ', and the total matches' : ''}`
+  const lacking = ['quantity', 'price_per_unit'].filter(
+    (name) => !meant.includes(name) && !Object.hasOwn(lines[at]?.item ?? {}, name),
+  )
+  const more = lacking[0] === undefined ? '' : `, and send \`${lacking[0]}\` too`
+  return `${names}: rename ${found.length === 1 ? 'it' : 'them'}${matches ? ', and the total matches' : more}`
 }
 
 /** A listed name, or the read one in another spelling. */
@@ -121,11 +125,26 @@ function missing({ lines, value }: Sums): string | undefined {
   return `${who} no \`${name}\`, which counts as 0: ${matches ? 'with a quantity of 1 the total matches, so send it' : 'send it'}`
 }
 
-/** Names of what is added to a total, and of what is taken off. */
-const added =
-  /tax|vat|gst|hst|pst|mwst|iva|duty|duties|shipping|delivery|freight|postage|handling|fee|surcharge|tip|gratuity|service|deposit|insurance|packaging|wrap|rounding|adjustment|donation|toll|excise|levy/i
-const taken =
-  /discount|coupon|voucher|promo|rebate|reduction|credit|gift_?card|points|saving|refund|markdown|allowance|deduction|loyalty|prepaid|paid/i
+/** Words in the name of what is added to a total, of what is taken off, and of what is no amount at all. */
+const added = wordIn(
+  'tax taxes vat gst hst pst mwst iva duty duties shipping delivery freight postage handling fee fees surcharge surcharges tip tips gratuity service deposit insurance packaging wrap wrapping rounding adjustment donation toll excise levy',
+)
+const taken = wordIn(
+  'discount discounts coupon coupons voucher vouchers promo promotion rebate reduction credit credits gift giftcard points saving savings refund markdown allowance deduction loyalty prepaid paid',
+)
+const noAmount = wordIn('id ids zone method earned age last year number count code type status level class name')
+const share = wordIn('rate percent percentage pct')
+
+/** Says whether one of the words is in a name, which is written in any of the usual ways: `shipping_cost`, `shippingCost`. */
+function wordIn(list: string): { test(name: string): boolean } {
+  const words = new Set(list.split(' '))
+  return {
+    test: (name) => {
+      const spaced = name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase()
+      return spaced.split(/[^a-z]+/).some((word) => words.has(word))
+    },
+  }
+}
 
 interface Extra {
   readonly name: string
@@ -143,7 +162,7 @@ function extrasOf(order: JsonObject): Extra[] {
     if (found.length >= maxExtras) return
     const amount = amountOf(value)
     if (amount !== undefined) {
-      if (amount === 0 || /rate|percent|pct|_id$|(?<!dis)count/i.test(path)) return
+      if (amount === 0 || noAmount.test(path) || share.test(path)) return
       if (taken.test(path)) found.push({ name: path, amount: -Math.abs(amount) })
       else if (added.test(path)) found.push({ name: path, amount })
     } else if (depth < 3 && Array.isArray(value)) {
@@ -192,11 +211,11 @@ function combination(found: readonly Extra[], wanted: number): readonly Extra[] 
 function partOf({ order, total, value }: Sums): string | undefined {
   const difference = Math.abs(value - total)
   for (const [name, found] of fieldsOf(order)) {
-    if (!same(Math.abs(found), difference) || found === 0) continue
+    if (!same(Math.abs(found), difference) || found === 0 || noAmount.test(name)) continue
     return `The difference of ${amountText(difference)} is exactly the field \`${name}\`, which may be the cause: order_value must be the total of the items`
   }
   for (const [name, found] of fieldsOf(order)) {
-    if (!same(found, total) || total === 0) continue
+    if (!same(found, total) || total === 0 || noAmount.test(name)) continue
     return `The field \`${name}\` is exactly the total of the items (${amountText(total)}), and order_value is ${value}: order_value must be that total`
   }
   return undefined
@@ -234,10 +253,11 @@ function twins({ lines, total, value }: Sums): string | undefined {
 function rates({ order, total, value }: Sums): string | undefined {
   for (const [name, found] of Object.entries(order).slice(0, 200)) {
     const rate = amountOf(found)
-    if (rate === undefined || rate <= 0 || rate > 100 || !(added.test(name) || taken.test(name))) continue
-    const share = [rate, rate / 100].find((part) => same(total * (taken.test(name) ? 1 - part : 1 + part), value))
-    if (share === undefined) continue
-    const percent = decimal(share * 100)
+    if (rate === undefined || rate <= 0 || rate > 100 || noAmount.test(name)) continue
+    if (!(added.test(name) || taken.test(name))) continue
+    const part = [rate, rate / 100].find((part) => same(total * (taken.test(name) ? 1 - part : 1 + part), value))
+    if (part === undefined) continue
+    const percent = decimal(part * 100)
     const how = taken.test(name) ? 'less' : 'more'
     return `order_value is ${percent} % ${how} than the items to the cent, as \`${visible(name, 24)}\` says: order_value must be the total of the items, so put it into their prices`
   }
