@@ -161,7 +161,10 @@ export const rejectGroupNames = Object.keys(rejectGroups) as readonly RejectGrou
 
 export function groupOf({ code, reason }: Rejection): RejectGroup {
   const ofCode = rejectGroupNames.filter((group) => codeOf(group) === code)
-  return ofCode.find((group) => rejectGroups[group] === reason) ?? ofCode[0] ?? 'internal-error'
+  const exact = ofCode.find((group) => rejectGroups[group] === reason)
+  // A reason in other words, of another system: by the field that it names.
+  const named = ofCode.find((group) => reason.includes(group.split(':')[1] ?? reason))
+  return exact ?? named ?? ofCode[0] ?? 'internal-error'
 }
 
 export function codeOf(group: RejectGroup): RejectCode {

@@ -38,7 +38,7 @@ export function openAccess({ config, trustsThisMachine = false }: Pick<App, 'con
     const sent = sentToken(request)
     if (sent !== undefined && isToken(sent)) return undefined
     const refused = refusalWithoutToken(request, right)
-    return refused?.isChallenge ? { ...refused, isGuess: sent !== undefined } : refused
+    return refused?.isChallenge && sent !== undefined ? { ...refused, detail: wrongToken, isGuess: true } : refused
   }
 
   function refusalWithoutToken(request: Request, right: Right): Refusal | undefined {
@@ -49,7 +49,7 @@ export function openAccess({ config, trustsThisMachine = false }: Pick<App, 'con
     if (!trustsThisMachine) return refusal(401, right === 'orders' ? noTokenToRead : noToken)
     if (!isLoopbackName(request.socket.remoteAddress ?? ''))
       return refusal(403, `Only this machine may do this: ${set}`)
-    if (proxied) return refusal(403, `A proxy may not speak for others: ${set}`)
+    if (proxied) return refusal(403, `This request came through a proxy: ${set}`)
     if (!isLoopbackName(hostOf(request))) return refusal(403, `The Host header must be localhost: ${set}`)
     return undefined
   }
@@ -67,6 +67,8 @@ export function openAccess({ config, trustsThisMachine = false }: Pick<App, 'con
 
 const set = 'set ADMIN_TOKEN to open it to others.'
 const needsToken = 'A token is needed: Authorization: Bearer <ADMIN_TOKEN>, or Basic with any user name.'
+const wrongToken =
+  'The token is not the ADMIN_TOKEN of this API: send the right one as Authorization: Bearer <ADMIN_TOKEN>.'
 const noToken =
   'No ADMIN_TOKEN is set, so nobody may do this: set one of 16 characters or more, and start the API again.'
 const noTokenToRead =

@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import type { App } from '../app.ts'
 import { openAccess, type Right } from './access.ts'
-import { problemOf, sendProblem } from './problem.ts'
+import { needsBody, problemOf, sendProblem } from './problem.ts'
 
 /** Lets requests through or turns them away, as access.ts decides. */
 export interface Guard {
@@ -79,6 +79,8 @@ const notStored: RequestHandler = (_request, response, next) => {
 
 /** A write says that it is JSON: a form of another site cannot (CSRF). */
 export const jsonOnly: RequestHandler = (request, response, next) => {
-  if (request.is('application/json')) return next()
+  const type = request.is('application/json')
+  if (type) return next()
+  if (type === null) return sendProblem(response, problemOf(400, needsBody))
   sendProblem(response, problemOf(415, 'The content-type must be application/json.'))
 }

@@ -12,6 +12,8 @@ export const problem = z
   .meta({ id: 'Problem' })
 export type Problem = z.output<typeof problem>
 
+export const needsBody = 'A JSON body is needed: send {} at least.'
+
 export const problemType = 'application/problem+json'
 
 const titles: Readonly<Record<number, string>> = {

@@ -9,7 +9,7 @@ import type { Right } from './access.ts'
 import { auditRequest } from './audit.ts'
 import { failure } from './failure.ts'
 import type { Outbox } from './outbox.ts'
-import { type Problem, problemOf, problemType, unprocessable } from './problem.ts'
+import { needsBody, type Problem, problemOf, problemType, unprocessable } from './problem.ts'
 
 /** What a route may use: the app, and connections that answer within two seconds or fail. */
 export interface ApiApp extends App {
@@ -185,6 +185,7 @@ function readCall(
 }
 
 function parseBody(schema: z.ZodType, text: string): { data: unknown; sent: unknown } | Problem {
+  if (text.trim() === '') return problemOf(400, needsBody)
   const sent = parseStandardJson(text)
   if (sent === undefined) return problemOf(400, 'The body is not JSON.')
   const parsed = schema.safeParse(sent)

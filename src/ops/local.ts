@@ -34,7 +34,7 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
     notes.push(`SQS    local stand-in at ${awsEndpointUrl} (messages in ${folder})`)
   }
   if (!namesRedis(config)) {
-    const redis = stack.use(await localRedis(folder, onSpawned))
+    const redis = stack.use(await localRedis(folder, resolve(config.dataDir, 'running.json'), onSpawned))
     redisUrl = redis.url
     notes.push(`Redis  ${redis.note}`)
   }
@@ -57,9 +57,16 @@ async function localSqs(folder: string): Promise<StandIn> {
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
 }
 
-async function localRedis(folder: string, onSpawned: (url: string) => void): Promise<StandIn & { note: string }> {
+async function localRedis(
+  folder: string,
+  passwordFile: string,
+  onSpawned: (url: string) => void,
+): Promise<StandIn & { note: string }> {
   const { program, advice } = await findRedisProgram()
-  if (program !== undefined) return spawnRedis(program, folder, onSpawned)
+  if (program !== undefined) {
+    const { url, ...server } = await spawnRedis(program, folder, onSpawned)
+    return { ...server, url, note: `${server.note} (append-only file in ${folder}, password in ${passwordFile})` }
+  }
   const { createRedisMock } = await emulator(() => import('js-redis-server'), 'js-redis-server')
   using _ = onLoopback()
   const mock = await createRedisMock()
@@ -107,7 +114,7 @@ async function spawnRedis(
     await exit
   }
   const url = `redis://:${password}@127.0.0.1:${port}`
-  const note = `private ${program} at redis://127.0.0.1:${port} (append-only file in ${folder}, password in running.json of DATA_DIR)`
+  const note = `private ${program} at redis://127.0.0.1:${port}`
   onSpawned(url)
   if (await answers(url)) return { url, note, [Symbol.asyncDispose]: stop }
   await stop()

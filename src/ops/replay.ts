@@ -48,6 +48,10 @@ export const replayCommand = defineCommand({
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
     const warning = await jobsWarning(app.redis)
     if (warning !== undefined) print(warning)
+    if (warning !== undefined && options['dry-run'] && !options.wait && !process.stdout.isTTY) {
+      process.exitCode = 1 // a script would wait for a process that nobody may start
+      return
+    }
     if (!options.wait && !options['dry-run'] && !process.stdout.isTTY) {
       return print(`--wait shows what becomes of them, and so does GET /jobs/${jobId}.`)
     }

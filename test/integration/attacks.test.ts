@@ -194,7 +194,7 @@ test('another site cannot write through a browser, whatever the browser knows of
   }
 })
 
-test('a wrong token opens no door, and says no more than none', async () => {
+test('a wrong token opens no door', async () => {
   await using api = await open({ ADMIN_TOKEN: adminToken, API_HOST: '0.0.0.0' })
   const before = await api.state()
   const few = api.doors.filter(isGuarded).slice(0, 5)

@@ -54,6 +54,8 @@ async function ask(url: string, method: string, headers: Record<string, string> 
   })
 }
 
+const wrongToken =
+  'The token is not the ADMIN_TOKEN of this API: send the right one as Authorization: Bearer <ADMIN_TOKEN>.'
 const json = { 'content-type': 'application/json' }
 const post = (server: Server, headers: Record<string, string> = {}, body = JSON.stringify(order)): Promise<Sent> =>
   ask(`${server.url}/orders/reprocess`, 'POST', { ...json, ...headers }, body)
@@ -108,7 +110,8 @@ test('with a token: Bearer, or Basic with any user name; anything else is 401', 
     'Basic x',
     'Digest se:cret-of-16-characters',
   ]) {
-    expect([authorization, (await post(server, { authorization })).status]).toEqual([authorization, 401])
+    const wrong = await post(server, { authorization })
+    expect([authorization, wrong.status, wrong.body['detail']]).toEqual([authorization, 401, wrongToken])
   }
   for (const route of routes.filter(({ body }) => body)) {
     const url = `${server.url}${route.path.replace('{id}', '1-0')}`
@@ -185,6 +188,10 @@ test('a corrected order must have every field, and each wrong one is named', asy
       body: { errors: [{ field, message: expect.any(String) }] },
     })
   }
+  expect(await ask(`${server.url}/orders/replay`, 'POST', json)).toMatchObject({
+    status: 400,
+    body: { detail: 'A JSON body is needed: send {} at least.' },
+  })
   expect(await post(server, {}, '{')).toMatchObject({ status: 400, body: { detail: 'The body is not JSON.' } })
   expect(await post(server, {}, JSON.stringify({ ...order, note: 'x'.repeat(1_100_000) }))).toMatchObject({
     status: 413,

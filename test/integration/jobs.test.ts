@@ -159,3 +159,10 @@ test('orders replay without a number replays 10 and says how many are left, as t
   )
   expect(helpOf(replayCommand).join('\n')).toMatch(/--limit N +how many at most \(default 10\)$/m)
 })
+
+test('a dry run that no process will carry out is not waited for by a script', async () => {
+  const lines = await replay('--dry-run')
+  const code = process.exitCode
+  process.exitCode = undefined
+  expect([lines.at(-1), code]).toEqual([expect.stringContaining('No process runs the role jobs'), 1])
+})
