@@ -102,7 +102,7 @@ test('an order is known in its generation and the next, wherever in them, and fo
     }
   })
   const seed = process.env['SEED']
-  await fc.assert(property, { ...(seed !== undefined && { seed: Number(seed) }), numRuns: 200 })
+  await fc.assert(property, { ...(seed !== undefined && { seed: Number(seed) }), numRuns: 300 })
   const kinds = ['duplicate after 0', 'duplicate after 1', 'conflict after 0', 'conflict after 1', 'new after 2']
   for (const kind of kinds) expect([kind, seen.get(kind)]).not.toContain(undefined)
 })
