@@ -28,14 +28,20 @@ function more(count: number, at: number): string[] {
   return [...samples].map(({ body }) => body)
 }
 
+interface Integrity extends Readonly<Record<'received' | 'admitted' | 'duplicates' | 'rejected', number>> {
+  readonly stages: readonly { readonly waiting: number | null }[]
+}
+
 async function feed(env: Env, url: string, oracle: Oracle, bodies: readonly string[]): Promise<void> {
   for (const body of bodies) oracle.take(body)
   await sendBodies(env, bodies)
   await until(
     `seed ${seed}: ${oracle.received} to be worked off`,
-    async () => (await fetch(`${url}/integrity`)).json() as Promise<Record<string, number>>,
-    ({ received, admitted = 0, duplicates = 0, rejected = 0, waiting }) =>
-      received === oracle.received && waiting === 0 && admitted + duplicates + rejected === oracle.received,
+    async () => (await fetch(`${url}/integrity`)).json() as Promise<Integrity>,
+    ({ received, admitted, duplicates, rejected, stages }) =>
+      received === oracle.received &&
+      admitted + duplicates + rejected === oracle.received &&
+      stages.every(({ waiting }) => waiting === 0),
   )
 }
 
