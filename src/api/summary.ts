@@ -27,13 +27,12 @@ export interface Summary {
 
 /** Returns a JSON value with its long parts cut: its length is bounded, and what matters is in it. Never throws. */
 export function summaryOf(value: unknown): Summary {
-  const summaries = bounds.map((bound) => {
+  for (const bound of bounds) {
     const state = { isCut: false }
     const shown = cut(value, bound, state)
-    return { value: shown, isCut: state.isCut }
-  })
-  const short = summaries.find((summary) => JSON.stringify(summary.value ?? null).length <= maxLength)
-  return short ?? { value: '…', isCut: true }
+    if (JSON.stringify(shown ?? null).length <= maxLength) return { value: shown, isCut: state.isCut }
+  }
+  return { value: '…', isCut: true }
 }
 
 function cut(value: unknown, { fields, depth, text }: Bounds, state: { isCut: boolean }): unknown {

@@ -19,7 +19,7 @@ export const acceptedReply = z
   .meta({ id: 'Accepted' })
 
 export async function accepted({ ask }: ApiApp, jobId: string): Promise<z.input<typeof acceptedReply>> {
-  const warning = await jobsWarning(ask)
+  const warning = await jobsWarning(ask).catch(() => undefined) // the job is there, whatever can be said of it
   return {
     ...{ status: 'accepted', message: 'Order sent for reprocessing.', job_id: jobId },
     ...(warning !== undefined && { warning }),
