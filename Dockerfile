@@ -2,7 +2,7 @@
 FROM node:24.21.0-slim AS base
 WORKDIR /app
 
-# In the version of package.json; test/unit/compose.test.ts holds them together.
+# In the version of package.json; test/integration/deploy/compose.test.ts holds them together.
 FROM base AS sqs
 RUN npm install --ignore-scripts fauxqs@2.4.1 && npm cache clean --force && install -d -o node /data
 USER node

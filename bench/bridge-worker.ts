@@ -1,8 +1,8 @@
 /** Drains a queue, as our bridge or as the barest loop of the SDK, and tells what it took. */
 import { DeleteMessageBatchCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { readConfig } from '../src/config.ts'
-import { openApp } from '../src/ops/open.ts'
-import { runRoles } from '../src/ops/roles.ts'
+import { openApp } from '../src/ops/open/open-app.ts'
+import { runRoles } from '../src/ops/process/roles.ts'
 import { cpuMeter, type Round } from './harness.ts'
 import { countdown } from './line/contender.ts'
 import { openBenchQueue } from './queue.ts'

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { readConfig } from '../src/config.ts'
 import { makeKeys } from '../src/keys.ts'
-import { generationSeconds } from '../src/stages/ledger.ts'
+import { generationSeconds } from '../src/stages/runner/ledger.ts'
 import type { RedisServer } from '../test/support/redis-server.ts'
 import {
   alternate,

@@ -1,7 +1,7 @@
 /** The line's three stages, and when each commit of leaderboard was answered. */
 import { readConfig } from '../src/config.ts'
-import { openApp } from '../src/ops/open.ts'
-import { runRoles } from '../src/ops/roles.ts'
+import { openApp } from '../src/ops/open/open-app.ts'
+import { runRoles } from '../src/ops/process/roles.ts'
 import { serve } from './worker.ts'
 
 /** At this time (µs of the machine's monotonic clock) the user's first `count` orders were ranked. */

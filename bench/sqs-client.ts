@@ -4,7 +4,7 @@
  */
 import { DeleteMessageBatchCommand, ReceiveMessageCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import { readConfig } from '../src/config.ts'
-import { openQueue, type Queue } from '../src/ingest/queue.ts'
+import { openQueue, type Queue } from '../src/ingest/sqs/queue.ts'
 import { spawnSqsServer } from '../test/support/sqs-server.ts'
 
 const pairs = 1_000

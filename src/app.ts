@@ -1,8 +1,8 @@
 import type { Config } from './config.ts'
 import type { ControlKeys, Keys } from './keys.ts'
-import type { RedisClient } from './redis.ts'
+import type { Tracing } from './opentelemetry.ts'
+import type { RedisClient } from './redis/client.ts'
 import type { Telemetry } from './telemetry.ts'
-import type { Tracing } from './tracing.ts'
 
 /** What the parts of a process share. Whoever opens it closes it; the parts only use it. */
 export interface App {

@@ -1,8 +1,5 @@
 import { z } from 'zod'
-import { readEnvFile } from './env-file.ts'
-import { OrdersError } from './errors.ts'
-import { mostPartitions } from './partitions.ts'
-import { redactUrl } from './redact.ts'
+import { readEnvFile } from './config/env-file.ts'
 import {
   expectedHost,
   expectedRedisUrl,
@@ -12,7 +9,10 @@ import {
   readRedisUrl,
   splitUrls,
   unreadable,
-} from './redis-url.ts'
+} from './config/redis-url.ts'
+import { OrdersError } from './errors.ts'
+import { mostPartitions } from './partitions.ts'
+import { redactUrl } from './redact.ts'
 
 export interface Variable<S extends z.ZodType = z.ZodType> {
   readonly name: string

@@ -1,7 +1,7 @@
 import { readConfig } from '../../src/config.ts'
 import { makeKeys } from '../../src/keys.ts'
-import { admittedRecord, generationSeconds, identityOf, type LedgerRecord } from '../../src/stages/ledger.ts'
 import { checkOrder } from '../../src/stages/rules.ts'
+import { admittedRecord, generationSeconds, identityOf, type LedgerRecord } from '../../src/stages/runner/ledger.ts'
 
 /** What every peer's stages do to one order: the same rules, the same ledger, the same keys as ours. */
 export const keys = makeKeys()

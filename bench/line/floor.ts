@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
-import { runScript } from '../../src/script.ts'
+import { runScript } from '../../src/redis/script.ts'
 import { chunks, inParallel, type OpenContender, type Setting } from './contender.ts'
 import { judge, keys } from './effects.ts'
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { readConfig } from '../../src/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import type { Keys } from '../../src/keys.ts'
-import { openApp } from '../../src/ops/open.ts'
-import { runRoles } from '../../src/ops/roles.ts'
+import { openApp } from '../../src/ops/open/open-app.ts'
+import { runRoles } from '../../src/ops/process/roles.ts'
 import { chunks, countdown, inParallel, type OpenContender } from './contender.ts'
 
 /** `orders run validate aggregate leaderboard`; the orders as the bridge writes them, ten an entry. `level`: STAGE_IN_FLIGHT. */

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
-import { isForbidden } from '../redis-rights.ts'
+import { isForbidden } from '../redis/rights.ts'
 import { refusalOfWrites } from '../write-refusals.ts'
-import { type Problem, problemOf } from './problem.ts'
+import { type Problem, problemOf } from './http/problem.ts'
 
 /** What ioredis says when Redis is away, or a slot of a cluster has no master just now. */
 const away =

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Config } from '../config.ts'
+import { problemOf, problemType } from './http/problem.ts'
 import { listening, type Port } from './listen.ts'
-import { problemOf, problemType } from './problem.ts'
 
 /**
  * Answers in place of the server that opens once this process has what it waits for: alive, and not ready. Dispose it

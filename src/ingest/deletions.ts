@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand, type Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
-import type { Durability } from './durable.ts'
+import type { Durability } from './durability.ts'
+import { type Outage, reportOutage, retryDelayMs } from './failure-log.ts'
 import { mailbox } from './mailbox.ts'
-import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
-import type { Queue } from './queue.ts'
+import type { Queue } from './sqs/queue.ts'
 import type { Write } from './writer.ts'
 
 /** The messages of one receive, from then until they are deleted or let go. */

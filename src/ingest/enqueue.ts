@@ -3,8 +3,8 @@ import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { outcomeSeconds, type RawRecord } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
-import type { RedisClient } from '../redis.ts'
-import { loadScript, runScript } from '../script.ts'
+import type { RedisClient } from '../redis/client.ts'
+import { loadScript, runScript } from '../redis/script.ts'
 
 const script = loadScript(import.meta.url)
 

@@ -6,7 +6,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import type { Config } from '../config.ts'
-import type { Queue } from './queue.ts'
+import type { Queue } from './sqs/queue.ts'
 
 /**
  * What one poller receives, ahead of sqs-consumer: that asks again a timer's tick after it is done, and a receive takes no

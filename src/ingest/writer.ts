@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
-import { proveWrite } from '../barrier.ts'
 import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { partitionFor } from '../partitions.ts'
-import type { Durability, History } from './durable.ts'
+import { proveWrite } from './barrier.ts'
+import type { Durability, History } from './durability.ts'
 import { enqueue } from './enqueue.ts'
-import { type Outage, reportOutage, retryDelayMs } from './outage.ts'
+import { type Outage, reportOutage, retryDelayMs } from './failure-log.ts'
 
 /** Messages are on `orders:raw` of a partition, and in which history of its Redis. */
 export interface Write {

@@ -3,32 +3,32 @@ import { failure } from '../api/failure.ts'
 import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { redactUrls } from '../redact.ts'
-import { isForbidden } from '../redis-rights.ts'
+import { isForbidden } from '../redis/rights.ts'
 import { version } from '../version.ts'
 import { refusalOfWrites } from '../write-refusals.ts'
 import { type Command, helpOf, parseCall } from './command.ts'
-import { flagsFromNpm } from './npm.ts'
-import { openOutput, outputError, printError } from './output.ts'
+import { flagsFromNpm } from './terminal/npm-flags.ts'
+import { openOutput, outputError, printError } from './terminal/output.ts'
 
 /** By name, as the help lists them. One is loaded when it is called: a stage's process needs little of what others need. */
 const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
-  ['start', async () => (await import('./start.ts')).startCommand],
-  ['demo', async () => (await import('./demo.ts')).demoCommand],
-  ['run', async () => (await import('./roles.ts')).runCommand],
-  ['populate', async () => (await import('./populate.ts')).populateCommand],
-  ['replay', async () => (await import('./replay.ts')).replayCommand],
-  ['status', async () => (await import('./status.ts')).statusCommand],
-  ['tail', async () => (await import('./tail.ts')).tailCommand],
-  ['verify', async () => (await import('./verify.ts')).verifyCommand],
-  ['trace', async () => (await import('./trace.ts')).traceCommand],
-  ['top', async () => (await import('./top.ts')).topCommand],
+  ['start', async () => (await import('./process/whole-system.ts')).startCommand],
+  ['demo', async () => (await import('./commands/operate/demo.ts')).demoCommand],
+  ['run', async () => (await import('./process/roles.ts')).runCommand],
+  ['populate', async () => (await import('./local/send-orders.ts')).populateCommand],
+  ['replay', async () => (await import('./commands/operate/replay.ts')).replayCommand],
+  ['status', async () => (await import('./commands/inspect/status.ts')).statusCommand],
+  ['tail', async () => (await import('./commands/inspect/tail.ts')).tailCommand],
+  ['verify', async () => (await import('./terminal/verification-text.ts')).verifyCommand],
+  ['trace', async () => (await import('./commands/inspect/trace.ts')).traceCommand],
+  ['top', async () => (await import('./commands/inspect/top.ts')).topCommand],
   ['pause', async () => (await import('./pause.ts')).pauseCommand],
   ['resume', async () => (await import('./pause.ts')).resumeCommand],
   ['drain', async () => (await import('./drain.ts')).drainCommand],
-  ['audit', async () => (await import('./audit.ts')).auditCommand],
+  ['audit', async () => (await import('./commands/inspect/audit.ts')).auditCommand],
   ['repartition', async () => (await import('./repartition.ts')).repartitionCommand],
-  ['adopt', async () => (await import('./adopt.ts')).adoptCommand],
-  ['doctor', async () => (await import('./doctor.ts')).doctorCommand],
+  ['adopt', async () => (await import('./adopt/adopt.ts')).adoptCommand],
+  ['doctor', async () => (await import('./commands/inspect/doctor.ts')).doctorCommand],
 ])
 
 export const loadCommands = (): Promise<Command[]> => Promise.all([...commands.values()].map((load) => load()))

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { redactUrl } from '../redact.ts'
-import type { Output } from './output.ts'
+import type { Output } from './terminal/output.ts'
 
 /** An option of a command: `--rate N`, or without a hint a flag. */
 export interface Option<T> {

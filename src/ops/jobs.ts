@@ -1,12 +1,6 @@
 import { setInterval as every, setTimeout as sleep } from 'node:timers/promises'
 import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { App, Tick } from '../app.ts'
-import { messageOf } from '../errors.ts'
-import { identityIn } from '../identity.ts'
-import { enqueueOnce } from '../ingest/enqueue.ts'
-import { markJobsAlive } from '../jobs-alive.ts'
-import { outcomeSeconds, type RawRecord } from '../messages.ts'
-import { partitionFor } from '../partitions.ts'
 import {
   bullConnection,
   isJobId,
@@ -16,13 +10,19 @@ import {
   type ReprocessData,
   replayData,
   reprocessData,
-} from '../queues.ts'
-import { countInvalid, type InvalidEntry, readInvalidEntry, readOldest } from '../stages/invalid-read.ts'
-import { type Outcome, readOutcome, readVerdict, readWithdrawn } from '../stages/outcome.ts'
+} from '../control/job-queues.ts'
+import { markJobsAlive } from '../control/jobs-alive.ts'
+import { messageOf } from '../errors.ts'
+import { identityIn } from '../identity.ts'
+import { enqueueOnce } from '../ingest/enqueue.ts'
+import { outcomeSeconds, type RawRecord } from '../messages.ts'
+import { partitionFor } from '../partitions.ts'
+import { type Outcome, readOutcome, readVerdict, readWithdrawn } from '../stages/invalid/outcome.ts'
+import { countInvalid, type InvalidEntry, readInvalidEntry, readOldest } from '../stages/invalid/page.ts'
+import { type Edit, replayEntries, roundRecord, withdrawEntry } from '../stages/invalid/requeue.ts'
 import { checkOrder } from '../stages/rules.ts'
-import { type Edit, replayEntries, roundRecord, withdrawEntry } from '../stages/take.ts'
 import { compareIds } from '../time.ts'
-import type { Loop } from './supervise.ts'
+import type { Loop } from './process/supervise.ts'
 
 /** Most orders moved by one script call, and most characters: they become one entry, and hold Redis while they do. */
 const mostInChunk = 100

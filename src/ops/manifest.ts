@@ -4,10 +4,10 @@ import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import { manifestKey } from '../keys.ts'
-import type { RedisClient } from '../redis.ts'
-import { safeUrl } from '../redis-endpoint.ts'
-import { noticePython } from '../stages/adopt/python.ts'
-import type { Loop } from './supervise.ts'
+import type { RedisClient } from '../redis/client.ts'
+import { safeUrl } from '../redis/endpoint.ts'
+import { noticePython } from './adopt/python.ts'
+import type { Loop } from './process/supervise.ts'
 
 /** On a cluster the keys of a script must share a slot: even one partition has a tag there. */
 export const partitionsOf = ({ partitions, redisCluster }: Config): number | undefined =>

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { noPart, parts, toldOf } from '../api/routes/steering.ts'
+import { pausePart, resumePart } from '../control/pauses.ts'
 import { OrdersError } from '../errors.ts'
-import { pausePart, resumePart } from '../steering.ts'
-import { operatingUser } from './audit.ts'
 import { type Command, defineCommand, flag, type Option } from './command.ts'
-import { openApp } from './open.ts'
-import { jsonLine } from './printable.ts'
-import { withRunning } from './registry.ts'
+import { operatingUser } from './commands/inspect/audit.ts'
+import { withRunning } from './local/running-system.ts'
+import { openApp } from './open/open-app.ts'
+import { jsonLine } from './terminal/printable.ts'
 
 export const reasonOption: Option<string | undefined> = {
   hint: 'TEXT',

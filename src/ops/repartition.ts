@@ -3,19 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { failure } from '../api/failure.ts'
 import type { App } from '../app.ts'
-import { audited } from '../audit-log.ts'
+import { audited } from '../control/audit-log.ts'
+import { openQueues, type Queues } from '../control/job-queues.ts'
 import { OrdersError } from '../errors.ts'
-import { openDurability } from '../ingest/durable.ts'
+import { openDurability } from '../ingest/durability.ts'
 import { makeControlKeys, makePartitions } from '../keys.ts'
 import { mostPartitions } from '../partitions.ts'
-import { openQueues, type Queues } from '../queues.ts'
 import { clearOld, type Move, moveLedger, moveOutcomes, moveUsers, sumUsers, writeBooks } from '../stages/move.ts'
-import { buildInvalid, lengthsOf, swapInvalid } from '../stages/move-invalid.ts'
 import { writeRemembered } from '../stages/move-remembered.ts'
-import type { Sum } from '../stages/tail.ts'
-import { operatingUser } from './audit.ts'
 import { defineCommand, flag, wholeNumber } from './command.ts'
-import { holdLock, type Lock } from './lock.ts'
+import { operatingUser } from './commands/inspect/audit.ts'
+import { withRunning } from './local/running-system.ts'
 import {
   bare,
   forgetRepartition,
@@ -26,9 +24,20 @@ import {
   switchOver,
   writeRepartition,
 } from './manifest.ts'
-import { connectApp } from './open.ts'
-import { withRunning } from './registry.ts'
-import { differences, type Halt, noticedMs, notRight, reasonOf, resume, standStill, undo } from './standstill.ts'
+import { connectApp } from './open/open-app.ts'
+import { holdLock, type Lock } from './repartition/lock.ts'
+import { buildInvalid, lengthsOf, swapInvalid } from './repartition/move-invalid.ts'
+import {
+  differences,
+  type Halt,
+  noticedMs,
+  notRight,
+  reasonOf,
+  resume,
+  standStill,
+  undo,
+} from './repartition/quiesce.ts'
+import type { Sum } from './verify/counted-feed.ts'
 
 export const repartitionCommand = defineCommand({
   name: 'repartition',

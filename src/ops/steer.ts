@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
+import { type Pause, readSteering, type Steering } from '../control/pauses.ts'
 import { messageOf } from '../errors.ts'
-import { type Pause, readSteering, type Steering } from '../steering.ts'
-import type { Loop } from './supervise.ts'
+import type { Loop } from './process/supervise.ts'
 
 /** Pauses loops of this process as Redis says. */
 export interface Steerer extends Disposable {

@@ -1,7 +1,7 @@
 import type { Keys } from '../keys.ts'
 import { wholeNumberOf } from '../money.ts'
 import { partitionFor } from '../partitions.ts'
-import type { RedisClient } from '../redis.ts'
+import type { RedisClient } from '../redis/client.ts'
 import { defineStage, hincrby, pass } from './stage.ts'
 
 /** Counts an admitted order for its user and for all; emits the user's new totals. */

@@ -4,10 +4,10 @@ import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { codeOf, outcomeSeconds } from '../messages.ts'
 import { mostPartitions } from '../partitions.ts'
-import { loadScript, runScript } from '../script.ts'
-import { generationSeconds } from './ledger.ts'
+import { loadScript, runScript } from '../redis/script.ts'
 import { foundBy, rejectedBy } from './pipeline.ts'
-import { keepsLedger, ledgerLines, type Plan } from './plan.ts'
+import { generationSeconds } from './runner/ledger.ts'
+import { keepsLedger, ledgerLines, type Plan } from './runner/plan.ts'
 import type { Stage } from './stage.ts'
 
 const script = loadScript(import.meta.url)

@@ -1,8 +1,7 @@
 import type { Partition } from '../app.ts'
 import type { CountedRecord, RawRecord, ValidRecord } from '../messages.ts'
-import { readCounters } from './counters.ts'
-import { generationNow } from './ledger.ts'
-import { pipeline, rejectedBy } from './pipeline.ts'
+import { readCounters } from '../reads/counters.ts'
+import { type Holding, readWhereabouts, type Whereabouts } from '../reads/locate/delivery-state.ts'
 import {
   type Discarded,
   type Found,
@@ -13,8 +12,9 @@ import {
   findValid,
   type Rejected,
   type Sighting,
-} from './sightings.ts'
-import { type Holding, readWhereabouts, type Whereabouts } from './whereabouts.ts'
+} from '../reads/locate/sightings.ts'
+import { pipeline, rejectedBy } from './pipeline.ts'
+import { generationNow } from './runner/ledger.ts'
 
 export interface OrderName {
   readonly userId: string

@@ -1,5 +1,5 @@
 import type { Keys } from '../keys.ts'
-import { type RedisClient, valuesOf } from '../redis.ts'
+import { type RedisClient, valuesOf } from '../redis/client.ts'
 import { keysLike, type Move } from './move.ts'
 
 /** How many lines of the ledger were written in each generation, of all partitions together. */

@@ -3,11 +3,11 @@ import type { Config } from '../config.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { outcomeSeconds, rejectGroupNames } from '../messages.ts'
+import { exact, type Sum } from '../ops/verify/counted-feed.ts'
 import { partitionFor } from '../partitions.ts'
-import { masterOf, type RedisClient, valuesOf } from '../redis.ts'
-import { generationSeconds, userHashIn } from './ledger.ts'
+import { masterOf, type RedisClient, valuesOf } from '../redis/client.ts'
 import { pipeline } from './pipeline.ts'
-import { exact, type Sum } from './tail.ts'
+import { generationSeconds, userHashIn } from './runner/ledger.ts'
 
 /*
  * Moves what lies in some partitions to others, while nobody works. Everything is copied as it is, in chunks, and removed

@@ -1,5 +1,5 @@
-import { identityOf } from './ledger.ts'
 import { checkOrder } from './rules.ts'
+import { identityOf } from './runner/ledger.ts'
 import { admit, defineStage, reject } from './stage.ts'
 
 /** Judges a raw body by the rules; what keeps them is admitted once per identity. */

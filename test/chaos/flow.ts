@@ -1,4 +1,4 @@
-import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { Oracle } from '../support/oracle.ts'
 import type { Random } from './random.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
 import { ended, type JobView, send } from '../support/jobs.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { spawnOrders } from '../support/process.ts'
 import { spawnClusterServer, spawnRedisCluster } from '../support/redis-cluster.ts'
 import { requireRedisServer } from '../support/requires.ts'

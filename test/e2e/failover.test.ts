@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { ended, send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'

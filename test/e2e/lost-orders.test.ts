@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { deleteUnread } from '../support/deletions.ts'
 import { scrape } from '../support/exposition.ts'
 import { Oracle } from '../support/oracle.ts'

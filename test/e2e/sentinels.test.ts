@@ -1,6 +1,6 @@
 import { expect, type TestContext, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import { openApp } from '../../src/ops/open.ts'
+import { openApp } from '../../src/ops/open/open-app.ts'
 import { writing } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
 import { type Sentinels, spawnSentinels } from '../support/redis-sentinels.ts'

@@ -5,7 +5,7 @@ import { spawnOrders } from '../support/process.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
-const preload = fileURLToPath(new URL('../support/standstill.ts', import.meta.url))
+const preload = fileURLToPath(new URL('../support/suspend.ts', import.meta.url))
 
 test('a process that stood still for over a minute goes on', async () => {
   await using world = await emptyRedis()

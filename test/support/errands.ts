@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { sampleOrders } from '../../src/ops/orderbook.ts'
+import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { adminErrands, boardErrands, jobErrands, metricsErrands, readingErrands } from './api-errands.ts'
 import { type OrdersProcess, spawnOrders } from './process.ts'
 import { sendBodies } from './send.ts'

@@ -1,6 +1,6 @@
 import { readConfig } from '../../src/config.ts'
-import { openQueue } from '../../src/ingest/queue.ts'
-import { populate } from '../../src/ops/populate.ts'
+import { openQueue } from '../../src/ingest/sqs/queue.ts'
+import { populate } from '../../src/ops/local/send-orders.ts'
 import type { Env } from './world.ts'
 
 const silent = { show: () => {}, end: () => {} }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { readConfig, variables } from '../../src/config.ts'
 import { messageOf, OrdersError } from '../../src/errors.ts'
-import { endpointOf } from '../../src/ingest/plain-errors.ts'
+import { endpointOf } from '../../src/ingest/sqs/plain-errors.ts'
 import { redactUrl, redactUrls } from '../../src/redact.ts'
-import { safeUrl } from '../../src/redis-endpoint.ts'
+import { safeUrl } from '../../src/redis/endpoint.ts'
 
 describe('redactUrl', () => {
   test.each([

@@ -1,7 +1,7 @@
 import type { Events } from '../../telemetry.ts'
 
 /*
- * How a metric is declared: once, with all that is known of it. What is served and the table in docs/metrics.md come from
+ * How a metric is declared: once, with all that is known of it. What is served and the table in docs/reference/metrics.md come from
  * the declaration.
  */
 

@@ -1,4 +1,4 @@
-import { queueNames } from '../../queues.ts'
+import { queueNames } from '../../control/job-queues.ts'
 import type { EventMetric, ReadMetric } from './metric.ts'
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])

@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
-import { inspectQueue, type QueueState } from '../../ingest/queue.ts'
-import { remember, within } from '../remember.ts'
+import { inspectQueue, type QueueState } from '../../ingest/sqs/queue.ts'
+import { remember, within } from '../cached.ts'
 import type { ReadMetric } from './metric.ts'
 
 export interface QueueReading {

@@ -1,5 +1,5 @@
-import { askFor } from './dialog.js'
-import { notice } from './dom.js'
+import { askFor } from './lib/dialog.js'
+import { notice } from './lib/dom.js'
 
 const tokenKey = 'orders-token'
 const nameKey = 'orders-operator'

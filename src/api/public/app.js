@@ -1,8 +1,8 @@
 import { drawBoards } from './boards.js'
 import { drawFailed } from './failed.js'
 import { drawAway, drawHeader } from './header.js'
-import { drawLine } from './line.js'
 import { follow } from './live.js'
+import { drawLine } from './pipeline.js'
 import { drawPlots } from './plots.js'
 import { drawTotals } from './totals.js'
 

@@ -1,5 +1,5 @@
-import { element, keep, show } from './dom.js'
-import { exact, money, number } from './format.js'
+import { element, keep, show } from './lib/dom.js'
+import { exact, money, number } from './lib/format.js'
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)')
 const moveMs = 400

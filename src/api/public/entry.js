@@ -1,5 +1,5 @@
 import { read } from './actions.js'
-import { memberText } from './json.js'
+import { memberText } from './lib/json.js'
 
 /**
  * An order of the invalid channel. `text` is what was sent, byte for byte; undefined where that was no text.

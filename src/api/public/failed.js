@@ -1,9 +1,9 @@
 import { act, fail } from './actions.js'
-import { askFor } from './dialog.js'
-import { element, keep, notice, show } from './dom.js'
 import { jobEnd, olderEntry, readEntry } from './entry.js'
-import { ago, exact, exactTime, number } from './format.js'
-import { isJson, pretty } from './json.js'
+import { askFor } from './lib/dialog.js'
+import { element, keep, notice, show } from './lib/dom.js'
+import { ago, exact, exactTime, number } from './lib/format.js'
+import { isJson, pretty } from './lib/json.js'
 import { askReplay } from './replay.js'
 
 const list = document.querySelector('#failed')

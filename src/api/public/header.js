@@ -1,5 +1,5 @@
-import { element, keep, setData, show } from './dom.js'
-import { ago, bytes, clock, exact, exactTime } from './format.js'
+import { element, keep, setData, show } from './lib/dom.js'
+import { ago, bytes, clock, exact, exactTime } from './lib/format.js'
 
 const state = document.querySelector('#state')
 const badges = document.querySelector('#badges')

@@ -1,5 +1,5 @@
-import { element, setData, show } from './dom.js'
-import { clock, duration, exact, rate } from './format.js'
+import { element, setData, show } from './lib/dom.js'
+import { clock, duration, exact, rate } from './lib/format.js'
 import Plot from './uplot/uPlot.esm.js'
 
 const place = document.querySelector('#plots')

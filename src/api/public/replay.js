@@ -1,8 +1,8 @@
 import { act } from './actions.js'
-import { openDialog } from './dialog.js'
-import { element, setData, show } from './dom.js'
 import { jobEnd } from './entry.js'
-import { exact, orders } from './format.js'
+import { openDialog } from './lib/dialog.js'
+import { element, setData, show } from './lib/dom.js'
+import { exact, orders } from './lib/format.js'
 
 /** Replays all orders of a group's code: first a dry run, which says what would pass; then, if wanted, for good. */
 export async function askReplay({ code, all }) {

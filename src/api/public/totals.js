@@ -1,5 +1,5 @@
-import { element, keep, setData, show } from './dom.js'
-import { duration, exact, money, number, shortMoney } from './format.js'
+import { element, keep, setData, show } from './lib/dom.js'
+import { duration, exact, money, number, shortMoney } from './lib/format.js'
 
 const list = document.querySelector('#totals')
 

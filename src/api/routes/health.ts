@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { proveWrite } from '../../barrier.ts'
-import { defineRoute, refuse } from '../route.ts'
+import { proveWrite } from '../../ingest/barrier.ts'
+import { defineRoute, refuse } from '../http/handler.ts'
 
 /** A loop goes round at least every BLOCK_MS or SQS_WAIT_TIME_SECONDS; twice the longest of them is silence. */
 const silentMs = 45_000

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { readIncidents } from '../../incidents.ts'
-import { readBooks } from '../../stages/books.ts'
-import { amount } from '../fields.ts'
-import { shared } from '../remember.ts'
-import { type ApiApp, defineRoute } from '../route.ts'
+import { readIncidents } from '../../control/incidents.ts'
+import { readBooks } from '../../reads/books.ts'
+import { shared } from '../cached.ts'
+import { type ApiApp, defineRoute } from '../http/handler.ts'
+import { amount } from '../http/schemas.ts'
 
 const known = z.int().nullable().meta({ description: 'null where a key of it cannot be read.' })
 

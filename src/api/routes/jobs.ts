@@ -1,13 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { newJobId, progress, readJob, replayResult, verdict } from '../../control/job-queues.ts'
+import { jobsWarning } from '../../control/jobs-alive.ts'
 import { identityText } from '../../identity.ts'
-import { jobsWarning } from '../../jobs-alive.ts'
 import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../messages.ts'
-import { newJobId, progress, readJob, replayResult, verdict } from '../../queues.ts'
-import { newestId } from '../../stages/invalid-read.ts'
-import { readOutcome, readVerdict } from '../../stages/outcome.ts'
-import { type ApiApp, defineRoute, refuse } from '../route.ts'
+import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
+import { newestId } from '../../stages/invalid/page.ts'
+import { type ApiApp, defineRoute, refuse } from '../http/handler.ts'
 
 export const acceptedReply = z
   .object({

@@ -1,5 +1,5 @@
-import { defineRoute, jsonText } from '../route.ts'
-import { snapshot as reply } from '../snapshot.ts'
+import { defineRoute, jsonText } from '../http/handler.ts'
+import { snapshot as reply } from '../live/snapshot.ts'
 
 export const liveSnapshot = defineRoute({
   method: 'get',

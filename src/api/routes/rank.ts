@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { wholeNumberOf } from '../../money.ts'
-import { readRank, type Standing } from '../../stages/rank.ts'
-import { amount, integerParam, userParams } from '../fields.ts'
-import { defineRoute } from '../route.ts'
+import { readRank, type Standing } from '../../reads/rank.ts'
+import { defineRoute } from '../http/handler.ts'
+import { amount, integerParam, userParams } from '../http/schemas.ts'
 
 const place = z.int().meta({ description: 'From 1 on. No two users have the same.' })
 const users = z.int().meta({ description: 'How many users the board ranks.' })

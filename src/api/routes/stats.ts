@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { wholeNumberOf } from '../../money.ts'
+import { cursorText, type Page, readCursor, readTop } from '../../reads/top.ts'
 import { readGlobalStats, readUserStats } from '../../stages/aggregate.ts'
 import { type Board, boards } from '../../stages/leaderboard.ts'
-import { cursorText, type Page, readCursor, readTop } from '../../stages/top.ts'
-import { amount, integerParam, optionalInteger, userParams } from '../fields.ts'
-import { defineRoute } from '../route.ts'
-import { listInTurn, tooManyReads } from '../turns.ts'
+import { defineRoute } from '../http/handler.ts'
+import { amount, integerParam, optionalInteger, userParams } from '../http/schemas.ts'
+import { listInTurn, tooManyReads } from '../http/turns.ts'
 
 export const userStats = defineRoute({
   method: 'get',

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { parseWhat, readAudit } from '../../audit-log.ts'
-import { openBacklog, type StageBacklog } from '../../stages/backlog.ts'
+import { parseWhat, readAudit } from '../../control/audit-log.ts'
+import { type Pause, pause, pausePart, readSteering, resumePart, type Steered } from '../../control/pauses.ts'
+import { openBacklog, type StageBacklog } from '../../reads/backlog.ts'
 import { pipeline } from '../../stages/pipeline.ts'
-import { type Pause, pause, pausePart, readSteering, resumePart, type Steered } from '../../steering.ts'
-import { operatorOf } from '../access.ts'
-import { integerParam } from '../fields.ts'
-import { type Call, defineRoute, refuse } from '../route.ts'
+import { operatorOf } from '../http/access.ts'
+import { type Call, defineRoute, refuse } from '../http/handler.ts'
+import { integerParam } from '../http/schemas.ts'
 
 /** What can be paused, in the order of the line. */
 export const parts: readonly string[] = ['bridge', ...pipeline.map(({ name }) => name)]

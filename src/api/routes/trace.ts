@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { hint } from '../../messages.ts'
-import { traceOrder } from '../../stages/trace.ts'
-import { amount, userParams } from '../fields.ts'
-import { defineRoute } from '../route.ts'
-import { scanInTurn, tooManyReads } from '../turns.ts'
+import { traceOrder } from '../../reads/locate/locate.ts'
+import { defineRoute } from '../http/handler.ts'
+import { amount, userParams } from '../http/schemas.ts'
+import { scanInTurn, tooManyReads } from '../http/turns.ts'
 
 const time = z.iso.datetime()
 const because = z.string().meta({ description: 'How this is known, or why it is not.' })

@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
-import { openBacklog } from '../../stages/backlog.ts'
-import { ordersAre } from '../../stages/findings.ts'
+import { openBacklog } from '../../reads/backlog.ts'
+import { ordersAre } from '../../reads/findings.ts'
 import { type Finding, ok, unread, warning } from './finding.ts'
 
 /** Says whether orders are missing: deleted before a stage had committed them, and not written off. */

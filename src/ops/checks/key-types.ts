@@ -1,8 +1,8 @@
 import type { App } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
-import { namedKeys, typeOfKey, type WrongType, wrongTypes, wrongTypeText } from '../../key-types.ts'
-import { mastersOf, type RedisClient } from '../../redis.ts'
-import { unlessForbidden } from '../../redis-rights.ts'
+import { mastersOf, type RedisClient } from '../../redis/client.ts'
+import { namedKeys, typeOfKey, type WrongType, wrongTypes, wrongTypeText } from '../../redis/key-types.ts'
+import { unlessForbidden } from '../../redis/rights.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import { error, type Finding, ok, unread } from './finding.ts'
 

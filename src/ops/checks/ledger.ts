@@ -1,5 +1,5 @@
 import type { App } from '../../app.ts'
-import { generationSeconds, meanBucket } from '../../stages/ledger.ts'
+import { generationSeconds, meanBucket } from '../../stages/runner/ledger.ts'
 import { timeMs } from '../../time.ts'
 import { manifestConflicts } from '../manifest.ts'
 import { type Finding, ok, warning } from './finding.ts'

@@ -1,5 +1,5 @@
-import type { RedisClient } from '../../redis.ts'
-import { noticePython } from '../../stages/adopt/python.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { noticePython } from '../adopt/python.ts'
 import { isAdopting } from '../manifest.ts'
 import { error, type Finding } from './finding.ts'
 

@@ -1,4 +1,4 @@
-import type { QueueState } from '../../ingest/queue.ts'
+import type { QueueState } from '../../ingest/sqs/queue.ts'
 import { type Finding, ok, unread, warning } from './finding.ts'
 import { isFrom, type ServerCheck } from './redis.ts'
 

@@ -1,6 +1,6 @@
 import type { Config, DeleteAfter } from '../../config.ts'
-import { lowWater } from '../../ingest/pressure.ts'
-import { safeUrl } from '../../redis-endpoint.ts'
+import { lowWater } from '../../ingest/backpressure.ts'
+import { safeUrl } from '../../redis/endpoint.ts'
 import { error, type Finding, ok, unread, warning } from './finding.ts'
 import type { Server } from './server.ts'
 

@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import { idempotencyKey, incidentsKey, type Keys, manifestKey, repartitionKey } from '../../keys.ts'
-import { mastersOf, type RedisClient } from '../../redis.ts'
-import { unlessRefused } from '../../redis-rights.ts'
+import { mastersOf, type RedisClient } from '../../redis/client.ts'
+import { unlessRefused } from '../../redis/rights.ts'
 import { type Actor, nameIn, neededBy, neededOfCluster } from '../rights/commands.ts'
 
 type Facts = Readonly<Record<string, string | undefined>>

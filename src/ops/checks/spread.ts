@@ -1,5 +1,5 @@
 import type { App } from '../../app.ts'
-import { masterOf, mastersOf } from '../../redis.ts'
+import { masterOf, mastersOf } from '../../redis/client.ts'
 import { type Finding, ok, warning } from './finding.ts'
 
 /** A master with half as much again as the mean is full, or busy, long before the others. */

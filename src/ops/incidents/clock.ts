@@ -1,6 +1,6 @@
-import type { Incident } from '../../incidents.ts'
+import type { Incident } from '../../control/incidents.ts'
 import { isoOf } from '../../time.ts'
-import type { Clock } from './look.ts'
+import type { Clock } from './scan.ts'
 
 /** Clocks are set right by less all the time; NTP slews what is below a second. */
 const jumpMs = 5_000

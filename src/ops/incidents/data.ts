@@ -1,6 +1,6 @@
-import type { Incident } from '../../incidents.ts'
+import type { Incident } from '../../control/incidents.ts'
 import type { Keys } from '../../keys.ts'
-import { type Counts, type Data, growing, type Look } from './look.ts'
+import { type Counts, type Data, growing, type Look } from './scan.ts'
 
 /** What a process remembers of a partition: how far each incarnation of its data had come when it was last seen. */
 export interface Memory {

@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
-import { type Eviction, noEviction, readEviction } from '../../eviction.ts'
-import type { Incident } from '../../incidents.ts'
+import type { Incident } from '../../control/incidents.ts'
+import { type Eviction, noEviction, readEviction } from '../../redis/eviction.ts'
 
 /**
  * Says once when a server begins to throw keys away when it is full, and when it does so no more.

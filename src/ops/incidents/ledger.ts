@@ -1,9 +1,9 @@
 import type { App } from '../../app.ts'
-import type { Incident } from '../../incidents.ts'
-import { infoOf } from '../../redis.ts'
-import { generationNow } from '../../stages/ledger.ts'
-import { ledgerLoss, lossText } from '../../stages/ledger-lines.ts'
+import type { Incident } from '../../control/incidents.ts'
+import { infoOf } from '../../redis/client.ts'
+import { generationNow } from '../../stages/runner/ledger.ts'
 import { emulatorOs } from '../checks/server.ts'
+import { ledgerLoss, lossText } from '../verify/ledger-losses.ts'
 
 /** So many lines are within a fifth of the whole ledger's, by all chance. */
 const sampledLines = 1_000

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../app.ts'
-import type { Incident } from '../../incidents.ts'
+import type { Incident } from '../../control/incidents.ts'
 import type { Keys } from '../../keys.ts'
-import { generationSeconds } from '../../stages/ledger.ts'
-import type { Loop } from '../supervise.ts'
+import { generationSeconds } from '../../stages/runner/ledger.ts'
+import type { Loop } from '../process/supervise.ts'
 import { judgeClock } from './clock.ts'
 import { judgeData, openMemory } from './data.ts'
 import { followEviction } from './eviction.ts'
 import { followLedger } from './ledger.ts'
-import { type Clock, growing, type Look, look } from './look.ts'
 import { openNotes, sayOnce } from './notes.ts'
+import { type Clock, growing, type Look, look } from './scan.ts'
 
 interface Pace {
   readonly lookMs: number

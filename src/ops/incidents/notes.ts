@@ -1,6 +1,12 @@
 import type { App } from '../../app.ts'
+import {
+  type Incident,
+  keepIncidents,
+  noteIncident,
+  type OpenIncident,
+  readIncidents,
+} from '../../control/incidents.ts'
 import { messageOf } from '../../errors.ts'
-import { type Incident, keepIncidents, noteIncident, type OpenIncident, readIncidents } from '../../incidents.ts'
 
 /** What this process writes into Redis of what it notices. */
 export interface Notes {

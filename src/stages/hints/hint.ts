@@ -11,7 +11,7 @@ import { languageHint } from './text/languages.ts'
 import { scanJson } from './text/scan.ts'
 import { severalHint, surroundedHint } from './text/several.ts'
 import { syntaxHint } from './text/syntax.ts'
-import { notAnObjectHint } from './wrapper/shape.ts'
+import { notAnObjectHint } from './wrapper/not-an-object.ts'
 
 /** A rejected order as it was sent. */
 export interface RejectedBody {

@@ -1,0 +1,153 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { Request } from 'express'
+import type { App } from '../../app.ts'
+import { type Problem, problemOf } from './problem.ts'
+
+/**
+ * What a request asks for: `numbers` (aggregates, boards, health, metrics, documentation), `orders` (whole orders and the
+ * names of operators), or `admin` (everything that writes, and the admin pages).
+ */
+export type Right = 'numbers' | 'orders' | 'admin'
+
+/** Answers "may this request do that?" for every request of the API. */
+export interface Access {
+  /** Returns why a request may not have a right; undefined where it may. */
+  refusalOf(request: Request, right: Right): Refusal | undefined
+  /** Whether a request has a right without a token. */
+  isOpen(request: Request, right: Right): boolean
+  /** Returns why a request is not for this server; undefined where its Host is one of ours. */
+  refusalOfHost(request: Request): Refusal | undefined
+}
+
+export interface Refusal extends Problem {
+  /** A token was sent, and it is not ours. */
+  readonly isGuess: boolean
+  /** A token would help: the client is to be asked for it. */
+  readonly isChallenge: boolean
+}
+
+export function openAccess({ config, trustsThisMachine = false }: Pick<App, 'config' | 'trustsThisMachine'>): Access {
+  const { adminToken, apiHost, apiPublic, apiAllowedHosts = [] } = config
+  const isToken = adminToken === undefined ? () => false : sameAs(adminToken)
+  const hosts = [...apiAllowedHosts, apiHost]
+  const listensHereOnly = isLoopbackName(apiHost)
+
+  function refusalOf(request: Request, right: Right): Refusal | undefined {
+    if (right === 'admin' && isForeignWrite(request)) return refusal(403, 'Another site may not write here.')
+    const sent = sentToken(request)
+    if (sent !== undefined && isToken(sent)) return undefined
+    const refused = refusalWithoutToken(request, right)
+    return refused?.isChallenge && sent !== undefined ? { ...refused, detail: wrongToken, isGuess: true } : refused
+  }
+
+  function refusalWithoutToken(request: Request, right: Right): Refusal | undefined {
+    const proxied = isForwarded(request)
+    if (right === 'numbers') return undefined
+    if (right === 'orders' && (apiPublic || (listensHereOnly && !proxied))) return undefined
+    if (adminToken !== undefined) return { ...refusal(401, needsToken), isChallenge: true }
+    if (!trustsThisMachine) return refusal(401, right === 'orders' ? noTokenToRead : noToken)
+    if (!isLoopbackName(request.socket.remoteAddress ?? ''))
+      return refusal(403, `Only this machine may do this: ${set}`)
+    if (proxied) return refusal(403, `This request came through a proxy: ${set}`)
+    if (!isLoopbackName(hostOf(request))) return refusal(403, `The Host header must be localhost: ${set}`)
+    return undefined
+  }
+
+  return {
+    refusalOf,
+    isOpen: (request, right) => refusalWithoutToken(request, right) === undefined,
+    refusalOfHost: (request) => {
+      const host = hostOf(request)
+      if (isOwnHost(host, hosts)) return undefined
+      return refusal(403, `The Host header names "${host}": add the name to API_ALLOWED_HOSTS if it is this server's.`)
+    },
+  }
+}
+
+const set = 'set ADMIN_TOKEN to open it to others.'
+const needsToken = 'A token is needed: Authorization: Bearer <ADMIN_TOKEN>, or Basic with any user name.'
+const wrongToken =
+  'The token is not the ADMIN_TOKEN of this API: send the right one as Authorization: Bearer <ADMIN_TOKEN>.'
+const noToken =
+  'No ADMIN_TOKEN is set, so nobody may do this: set one of 16 characters or more, and start the API again.'
+const noTokenToRead =
+  'Whole orders are shown to clients with the ADMIN_TOKEN, and none is set: set one of 16 characters or more, or API_PUBLIC=true where the network is guarded.'
+
+const refusal = (status: number, detail: string): Refusal => ({
+  ...problemOf(status, detail),
+  isGuess: false,
+  isChallenge: false,
+})
+
+/**
+ * A browser sends what it knows of us, a password too, for any site that asks it to write here (CSRF). It names that site,
+ * and says whether it is the page's own. It alone knows where a proxy puts another name in Host.
+ */
+function isForeignWrite(request: Request): boolean {
+  const origin = request.get('origin')
+  if (origin === undefined || request.method === 'GET' || request.method === 'HEAD') return false
+  if (request.get('sec-fetch-site') === 'same-origin') return false
+  return !(URL.canParse(origin) && new URL(origin).host === request.get('host'))
+}
+
+/** Headers by which proxies and content networks name the client they speak for. */
+const forwarding =
+  /^(forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/
+
+const isForwarded = ({ headers }: Request): boolean => Object.keys(headers).some((name) => forwarding.test(name))
+
+/**
+ * Against DNS rebinding: a page that makes a name of its own lead here sends that name. It cannot send an address, and a
+ * client that sends no name (HTTP/1.0 health checks) is no browser.
+ */
+function isOwnHost(host: string, allowed: readonly string[]): boolean {
+  if (host === '' || isLoopbackName(host) || isIP(host) !== 0) return true
+  const name = host.toLowerCase()
+  return allowed.some((own) => own === '*' || own === name || (own.startsWith('.') && name.endsWith(own)))
+}
+
+/** Undefined where no token is sent. */
+function sentToken(request: Request): string | undefined {
+  const authorization = request.get('authorization')
+  if (authorization === undefined) return undefined
+  const [scheme = '', credentials = ''] = authorization.split(' ')
+  if (scheme.toLowerCase() === 'bearer') return credentials
+  return basicLogin(authorization).password
+}
+
+/** Returns the operator's name: X-Operator, or the user name of a browser's login. It is not verified: all share one token. */
+export function operatorOf(header: (name: string) => string | undefined): string {
+  return textOf(header('x-operator') ?? '') || basicLogin(header('authorization') ?? '').user || 'unknown'
+}
+
+/** Node reads the bytes of a header as latin1; what is UTF-8 was meant to be that. */
+function textOf(header: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'))
+  } catch {
+    return header
+  }
+}
+
+function basicLogin(authorization: string): { user: string; password: string } {
+  const [scheme = '', credentials = ''] = authorization.split(' ')
+  if (scheme.toLowerCase() !== 'basic') return { user: '', password: '' }
+  const [user = '', ...password] = Buffer.from(credentials, 'base64').toString().split(':')
+  return { user, password: password.join(':') }
+}
+
+/** Compares hashes in constant time: neither length nor content of the token shows. */
+function sameAs(token: string): (given: string) => boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  const wanted = digest(token)
+  return (given) => timingSafeEqual(digest(given), wanted)
+}
+
+function hostOf(request: Request): string {
+  return (request.get('host') ?? '').replace(/:\d*$/, '').replace(/^\[|\]$/g, '')
+}
+
+export function isLoopbackName(name: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/i.test(name)
+}

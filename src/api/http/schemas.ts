@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { toAmount } from '../../money.ts'
+
+/** A whole number in a query. */
+export function integerParam(min: number, max: number, fallback: number, description: string) {
+  const override = { type: 'integer' as const, minimum: min, maximum: max, default: fallback }
+  return integer(min, max).default(fallback).meta({ description, override })
+}
+
+/** The same, undefined where it is not given. */
+export function optionalInteger(min: number, max: number, description: string) {
+  return integer(min, max)
+    .optional()
+    .meta({ description, override: { type: 'integer', minimum: min, maximum: max } })
+}
+
+function integer(min: number, max: number) {
+  const expected = `must be a whole number from ${min} to ${max}`
+  const inRange = (text: string): boolean => /^\d{1,16}$/.test(text) && Number(text) >= min && Number(text) <= max
+  return z.string(expected).refine(inRange, expected).transform(Number)
+}
+
+/** Minor units in, a JSON number in currency units out. */
+export const amount = z
+  .number()
+  .transform(toAmount)
+  .meta({ description: 'Currency units, exact to the cent.', override: { type: 'number', examples: [150.75] } })
+
+/** The path of what is a user's. */
+export const userParams = z.object({ user_id: z.string().meta({ description: 'Which user.' }) })

@@ -1,0 +1,69 @@
+import { isRawJson } from '../../raw-json.ts'
+
+/** Fields that say which order it is, and what an action is about: shown first, whatever stands before them in the body. */
+const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun']
+
+interface Bounds {
+  readonly fields: number
+  readonly depth: number
+  readonly text: number
+}
+
+/** Tried in this order until the summary is short enough; the last one always is. */
+const bounds: readonly Bounds[] = [
+  { fields: 50, depth: 4, text: 200 },
+  { fields: 20, depth: 2, text: 80 },
+  { fields: 12, depth: 1, text: 40 },
+]
+/** In JSON; the rest of an entry of the audit has room beside it. */
+const maxLength = 3_000
+const maxName = 40
+
+export interface Summary {
+  readonly value: unknown
+  /** Whether something is left out. */
+  readonly isCut: boolean
+}
+
+/** Returns a JSON value with its long parts cut: its length is bounded, and what matters is in it. Never throws. */
+export function summaryOf(value: unknown): Summary {
+  for (const bound of bounds) {
+    const state = { isCut: false }
+    const shown = cut(value, bound, state)
+    if (JSON.stringify(shown ?? null).length <= maxLength) return { value: shown, isCut: state.isCut }
+  }
+  return { value: '…', isCut: true }
+}
+
+function cut(value: unknown, { fields, depth, text }: Bounds, state: { isCut: boolean }): unknown {
+  if (typeof value === 'string') return value.length <= text ? value : shortened(value, text, state)
+  if (typeof value !== 'object' || value === null) return value
+  if (isRawJson(value)) return value.rawJSON.length <= text ? value : shortened(value.rawJSON, text, state)
+  if (depth === 0) return shortened('', 0, state)
+  const within = { fields, depth: depth - 1, text }
+  if (Array.isArray(value)) {
+    const items = value.slice(0, fields).map((item) => cut(item, within, state))
+    return value.length <= fields ? items : [...items, more(value.length - fields, state)]
+  }
+  const names = Object.keys(value)
+  const shown = [
+    ...first.filter((name) => Object.hasOwn(value, name)),
+    ...names.filter((name) => !first.includes(name)),
+  ]
+  const entries = shown.slice(0, fields).map((name): [string, unknown] => {
+    const short = name.length <= maxName ? name : shortened(name, maxName, state)
+    return [short, cut((value as Record<string, unknown>)[name], within, state)]
+  })
+  if (names.length > fields) entries.push(['…', more(names.length - fields, state)])
+  return Object.fromEntries(entries)
+}
+
+function shortened(text: string, length: number, state: { isCut: boolean }): string {
+  state.isCut = true
+  return `${text.slice(0, length).toWellFormed()}…`
+}
+
+function more(count: number, state: { isCut: boolean }): string {
+  state.isCut = true
+  return `… ${count} more`
+}

@@ -1,0 +1,32 @@
+import type { Request } from 'express'
+import { messageOf } from '../../errors.ts'
+import { type Problem, problemOf } from './problem.ts'
+
+/**
+ * A request that Express or its body parser cannot read, in a sentence; undefined where the error is none of theirs.
+ * Of a body that cannot be decompressed zlib's error comes as it is, with a status and no `type`.
+ */
+export function unreadable(error: unknown, request: Request): Problem | undefined {
+  const { status, type } = error as { status?: number; type?: string }
+  if (status === undefined || status < 400 || status >= 500) return undefined
+  return problemOf(status, sentence(error, { status, type, encoding: request.get('content-encoding') }))
+}
+
+interface Refused {
+  readonly status: number
+  readonly type: string | undefined
+  readonly encoding: string | undefined
+}
+
+function sentence(error: unknown, { status, type, encoding }: Refused): string {
+  if (status === 413) return 'The body is larger than 1 MB.'
+  if (error instanceof URIError) return 'The path is no UTF-8: encode it in percent signs as UTF-8.'
+  if (type === 'charset.unsupported') return 'The charset of the content-type is not known here: send JSON in UTF-8.'
+  if (type === 'encoding.unsupported') {
+    return `Content-Encoding ${encoding} is not known here: send the body in gzip, deflate or br, or without the header.`
+  }
+  if (type === undefined && encoding !== undefined) {
+    return `The body is not ${encoding}, as Content-Encoding says: send it in that encoding, or without the header.`
+  }
+  return messageOf(error)
+}

@@ -1,0 +1,46 @@
+import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs'
+import type { Config } from '../../config.ts'
+import { md5, sha256 } from './hashes.ts'
+import { openThin } from './thin/client.ts'
+import type { Sqs } from './types.ts'
+
+/** Long enough for a slow network, short enough for a person waiting for the first line. */
+const connectMs = 5_000
+/** 64 pollers hold one each, their deletions another, and renewals sixteen: none may wait for a long poll to end. */
+const mostSockets = 160
+/** The longest long poll is 20 s. */
+const answerMs = 30_000
+
+/** The SDK's client, or the thin one over what the SDK knows of region, endpoint and credentials. */
+export function openTransport(config: Config): Sqs {
+  const options = clientOptions(config)
+  if (config.sqsTransport === 'sdk') return new SQSClient(options)
+  return openThin(new SQSClient(options), { connectMs, answerMs, mostSockets })
+}
+
+function clientOptions(config: Config): SQSClientConfig {
+  const credentials = credentialsOf(config)
+  return {
+    region: config.awsRegion,
+    sha256,
+    md5,
+    ...(config.awsEndpointUrl && { endpoint: config.awsEndpointUrl }),
+    ...(credentials && { credentials }),
+    requestHandler: {
+      connectionTimeout: connectMs,
+      requestTimeout: answerMs,
+      throwOnRequestTimeout: true, // or it only warns
+      httpAgent: { maxSockets: mostSockets },
+      httpsAgent: { maxSockets: mostSockets },
+    },
+  }
+}
+
+/** Undefined leaves it to the SDK's own chain: profiles, roles, what the machine has. */
+function credentialsOf(config: Config): SQSClientConfig['credentials'] {
+  const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config
+  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
+  const host = config.awsEndpointUrl && new URL(config.awsEndpointUrl).hostname
+  const local = host && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(host)
+  return local ? { accessKeyId: 'test', secretAccessKey: 'test' } : undefined
+}

@@ -1,0 +1,92 @@
+import { STATUS_CODES } from 'node:http'
+import { CreateQueueCommand, GetQueueUrlCommand, SQSServiceException } from '@aws-sdk/client-sqs'
+import type { Config } from '../../config.ts'
+import { OrdersError } from '../../errors.ts'
+import { redactUrl } from '../../redact.ts'
+import type { Sqs } from './types.ts'
+
+/**
+ * Says in a sentence what neither client says: that no answer came in time, and which address answers without being SQS.
+ * What SQS itself refuses stays as it is.
+ */
+export function withPlainErrors(sqs: Sqs, config: Config): Sqs {
+  return {
+    send: async (command, options) => {
+      const from = performance.now()
+      try {
+        const output = await sqs.send(command, options)
+        if (isWithoutQueue(command, output)) throw foreign(config, 'without the URL of a queue')
+        return output
+      } catch (error) {
+        if (isLate(error as Failure, options?.abortSignal)) throw late(config, performance.now() - from, error)
+        if (isForeign(error as Failure)) throw foreign(config, described(error as Failure), error)
+        throw error
+      }
+    },
+    destroy: () => sqs.destroy(),
+  }
+}
+
+/** Reports whether an error may pass by itself: nothing answered, or what did is not ready. A refusal does not pass. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof OrdersError && error.cause !== undefined) return mayPass(error.cause)
+  const { name, code, $metadata } = error as Failure
+  const status = $metadata?.httpStatusCode
+  if (status !== undefined) return status >= 500 || status === 429
+  return name === 'AbortError' || name === 'TimeoutError' || passingCodes.has(code ?? '')
+}
+
+/** Returns where SQS is, for people. */
+export function endpointOf({ awsEndpointUrl, awsRegion }: Config): string {
+  return awsEndpointUrl === undefined ? `AWS, region ${awsRegion}` : redactUrl(awsEndpointUrl)
+}
+
+/** What code can see of an error of either client. */
+interface Failure {
+  readonly name: string
+  readonly code?: string
+  readonly $metadata?: { readonly httpStatusCode?: number }
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
+}
+
+const passingCodes: ReadonlySet<string> = new Set([
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN'],
+  ...['ENOTFOUND', 'EAI_AGAIN'],
+])
+
+function isWithoutQueue(command: unknown, output: object): boolean {
+  const asks = command instanceof GetQueueUrlCommand || command instanceof CreateQueueCommand
+  return asks && !('QueueUrl' in output && output.QueueUrl)
+}
+
+/** A connection that was reset is a TimeoutError to the SDK too. */
+function isLate({ name, code }: Failure, signal: AbortSignal | undefined): boolean {
+  if (name === 'AbortError') return signal?.reason instanceof Error && signal.reason.name === 'TimeoutError'
+  return name === 'TimeoutError' && code !== 'ECONNRESET' && code !== 'EPIPE'
+}
+
+function late(config: Config, ms: number, cause: unknown): OrdersError {
+  const said = `${endpointOf(config)} has not answered for ${Math.round(ms / 1_000)} s`
+  const where = config.awsEndpointUrl === undefined ? 'AWS_REGION, the source of the credentials' : 'AWS_ENDPOINT_URL'
+  return new OrdersError('ORD_SQS', `${said}: check ${where} and the network.`, { cause })
+}
+
+/** An answer that is no JSON, or an error without the name that each error of SQS has. */
+function isForeign(error: Failure): boolean {
+  if (error.$metadata?.httpStatusCode === undefined) return false
+  return error instanceof SQSServiceException ? error.name === 'Unknown' : /^(Syntax|Type)Error$/.test(error.name)
+}
+
+function foreign(config: Config, answer: string, cause?: unknown): OrdersError {
+  const path = config.awsEndpointUrl && new URL(config.awsEndpointUrl).pathname !== '/' ? ', which has a path' : ''
+  const said = `${endpointOf(config)} answered ${answer}, which is no answer of SQS`
+  const where = config.awsEndpointUrl === undefined ? 'the network' : `AWS_ENDPOINT_URL${path}`
+  return new OrdersError('ORD_SQS', `${said}: check ${where}.`, { cause })
+}
+
+function described({ $metadata, $response }: Failure): string {
+  const status = $metadata?.httpStatusCode ?? 0
+  const { location, 'content-type': type } = $response?.headers ?? {}
+  const more = location ? ` (to ${redactUrl(location)})` : type ? ` with ${type.split(';')[0]}` : ''
+  return `${`${status} ${STATUS_CODES[status] ?? ''}`.trim()}${more}`
+}

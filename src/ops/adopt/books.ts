@@ -1,0 +1,71 @@
+import { adoptedKeys, type Keys } from '../../keys.ts'
+import { valuesOf } from '../../redis/client.ts'
+import { loadScript, runScript } from '../../redis/script.ts'
+import { aggregate } from '../../stages/aggregate.ts'
+import { keysLike, type Move, sumUsers } from '../../stages/move.ts'
+import { pipeline } from '../../stages/pipeline.ts'
+import { exact, type Sum } from '../verify/counted-feed.ts'
+import { pythonKeys, sharesNames } from './python.ts'
+
+const script = loadScript(import.meta.url)
+
+/**
+ * Makes global stats, counters and leaderboards of each partition those of its users, who are all converted by then.
+ * @returns what all users add up to
+ */
+export async function adoptBooks(move: Move): Promise<Sum> {
+  const total = { orders: 0n, minor: 0n }
+  for (const keys of move.to) {
+    const { orders, minor } = await adoptBooksOf(move, keys)
+    total.orders += orders
+    total.minor += minor
+  }
+  await clearPython(move)
+  return total
+}
+
+async function adoptBooksOf(move: Move, keys: Keys): Promise<Sum> {
+  const { redis, alive } = move
+  const built = adoptedKeys(keys)
+  await alive()
+  await redis.unlink(built.leaderboardSpend, built.leaderboardOrders)
+  await rankUsers(move, keys)
+  const sum = await sumUsers(move, keys)
+  await alive()
+  const names = [
+    ...[keys.counters, keys.globalStats, keys.leaderboardSpend, keys.leaderboardOrders],
+    ...[built.leaderboardSpend, built.leaderboardOrders],
+  ]
+  const counters = ['received', ...pipeline.map(({ counts }) => counts)]
+  await runScript(redis, script, names, [String(sum.orders), String(sum.minor), aggregate.counts, ...counters])
+  return sum
+}
+
+/** Builds both boards beside those there are. */
+async function rankUsers(move: Move, keys: Keys): Promise<void> {
+  const built = adoptedKeys(keys)
+  const prefix = keys.userStats('')
+  for await (const names of keysLike(move, keys, prefix)) {
+    const read = move.redis.pipeline()
+    for (const name of names) read.hmget(name, 'order_count', 'total_spend_minor')
+    const totals = valuesOf(await read.exec()) as (string | null)[][]
+    const scoresOf = (field: number): string[] =>
+      names.flatMap((name, at) => {
+        const score = exact(totals[at]?.[field])
+        return score === undefined ? [] : [String(score), name.slice(prefix.length)]
+      })
+    const [orders, spend] = [scoresOf(0), scoresOf(1)]
+    await move.alive()
+    const rank = move.redis.pipeline()
+    if (orders.length > 0) rank.zadd(built.leaderboardOrders, ...orders)
+    if (spend.length > 0) rank.zadd(built.leaderboardSpend, ...spend)
+    valuesOf(await rank.exec())
+  }
+}
+
+/** With partitions, takes away what is left under the Python system's names. */
+async function clearPython({ redis, to, alive }: Move): Promise<void> {
+  if (sharesNames(to)) return
+  await alive()
+  await redis.unlink(pythonKeys.globalStats, pythonKeys.leaderboardSpend, pythonKeys.leaderboardOrders)
+}

@@ -1,0 +1,100 @@
+import { identityIn, isObject, parseJson } from '../../identity.ts'
+import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../messages.ts'
+import { invalidRecord, type Sent } from '../../stages/invalid/record.ts'
+import { checkOrder } from '../../stages/rules.ts'
+
+/** An element of the Python system's `invalid_orders`, as the invalid channel keeps it. */
+export interface AdoptedEntry {
+  /** JSON (see invalid.ts). */
+  readonly record: string
+  readonly rejection: Rejection
+  /** When it was rejected, in ms; undefined where it does not say so. */
+  readonly ms: number | undefined
+  /** Whose order it is, as far as it says so. */
+  readonly userId: string | undefined
+}
+
+/**
+ * Reads an element: JSON `{"order": …, "reason": …, "ts": …}`, of which anything may be missing. An order that is JSON is
+ * kept byte for byte; what is no such element is kept whole, as if it were the order.
+ * @param fallbackMs when it was rejected, where it does not say so
+ */
+export function readElement(element: Buffer, fallbackMs: number): AdoptedEntry {
+  const text = element.toString()
+  const isText = Buffer.from(text).equals(element)
+  const sent = isText ? parseJson(text) : undefined
+  const { order, reason, ts, ...others } = isObject(sent) && Object.hasOwn(sent, 'order') ? sent : noFields
+  const ms = msOf(ts)
+  if (reason !== undefined && typeof reason !== 'string') others['reason'] = reason
+  if (ts !== undefined && ms === undefined) others['ts'] = ts
+  const body = typeof order === 'string' ? order : order === undefined ? text : (memberText(text, 'order') ?? text)
+  const rejection = rejectionOf(body, reason)
+  const whole: Sent = isText ? { text: body } : { base64: element.toString('base64') }
+  const record = invalidRecord(whole, rejection, { now: new Date(ms ?? fallbackMs) })
+  const more = Object.keys(others).length === 0 ? '' : `,"python":${JSON.stringify(others)}`
+  return {
+    record: `{${record.slice(0, -1)}${more}}`,
+    rejection,
+    ms,
+    userId: isText ? identityIn(body).userId : undefined,
+  }
+}
+
+const noFields: Record<string, unknown> = {}
+
+/** The reason stays as it was written. Its code is that of the rule with this reason, else of the rule that the order breaks. */
+function rejectionOf(body: string, given: unknown): Rejection {
+  const judged = checkOrder(body)
+  const broken = 'code' in judged ? judged : undefined
+  if (typeof given !== 'string' || given === '') {
+    return broken ?? { code: 'internal-error', reason: 'The Python system did not say why' }
+  }
+  const group = rejectGroupNames.find((name) => patternOf(name).test(given))
+  return { code: group ? codeOf(group) : (broken?.code ?? 'internal-error'), reason: given }
+}
+
+/** Of a reason that names the order itself, `…` stands for what it names. */
+function patternOf(group: keyof typeof rejectGroups): RegExp {
+  const plain = rejectGroups[group].replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${plain.replaceAll('…', '.*')}$`, 's')
+}
+
+/** From here on a number of seconds since 1970 is one of milliseconds. */
+const leastMs = 100_000_000_000
+/** Dates with years of four digits. */
+const lastMs = 253_402_300_799_999
+
+/** What Python's isoformat() writes, in UTC where it names no zone, or seconds since 1970. */
+function msOf(ts: unknown): number | undefined {
+  const ms = typeof ts === 'number' ? (ts < leastMs ? ts * 1_000 : ts) : typeof ts === 'string' ? isoMs(ts) : NaN
+  return ms >= 0 && ms <= lastMs ? Math.floor(ms) : undefined
+}
+
+function isoMs(ts: string): number {
+  const [, date, time, zone] = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?)(Z|[+-]\d\d:?\d\d)?$/.exec(ts) ?? []
+  if (date === undefined || time === undefined) return Number.NaN
+  return Date.parse(`${date}T${time}${zone?.replace(/(\d\d):?(\d\d)$/, '$1:$2') ?? 'Z'}`)
+}
+
+/** A string, a bracket or comma or colon, or a run of anything else but blanks. */
+const jsonToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},:]|[^\s"[\]{},:]+/gs
+
+/** The text of a member's value in the text of a JSON object, byte for byte; of several with the name, the last. */
+function memberText(json: string, name: string): string | undefined {
+  let [depth, key, from, found] = [0, '', -1, undefined as string | undefined]
+  let before = ''
+  for (const { 0: token, index } of json.matchAll(jsonToken)) {
+    const closes = token === '}' || token === ']'
+    if (depth === 1 && (token === ',' || token === '}') && from >= 0) {
+      if (key === name) found = json.slice(from, index).trim()
+      from = -1
+    } else if (depth === 1 && token === ':' && from < 0) {
+      key = String(JSON.parse(before))
+      from = index + 1
+    }
+    if (closes) depth--
+    else if (token === '{' || token === '[') depth++
+    before = token
+  }
+  return found
+}

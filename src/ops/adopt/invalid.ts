@@ -1,0 +1,184 @@
+import { adoptedKeys, type Keys } from '../../keys.ts'
+import { rejectGroupNames } from '../../messages.ts'
+import { mostPartitions, partitionFor } from '../../partitions.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { loadScript, runScript } from '../../redis/script.ts'
+import type { Move } from '../../stages/move.ts'
+import { idMs } from '../../time.ts'
+import { appendInvalid, type StreamEntry } from '../repartition/copy-invalid.ts'
+import { type AdoptedEntry, readElement } from './entry.ts'
+import { isOurs, pythonKeys, sharesNames } from './python.ts'
+import { stillWritten } from './users.ts'
+
+const script = loadScript(import.meta.url)
+
+/** 25 of the largest bodies are what a connection carries in some 30 ms. */
+const pageLength = 25
+
+/**
+ * Reads the elements of `invalid_orders` that orders did not write, oldest first. One without a time has that of the one
+ * before it; the oldest ones that of the first that has one.
+ */
+async function* readElements(
+  redis: RedisClient,
+  to: readonly Keys[],
+  now: Date,
+): AsyncGenerator<AdoptedEntry & { at: number }> {
+  let at: number | undefined
+  for (let from = -pageLength; ; from -= pageLength) {
+    const page = await redis.lrangeBuffer(pythonKeys.invalidOrders, from, from + pageLength - 1)
+    for (const element of page.reverse()) {
+      if (sharesNames(to) && isOurs(element.toString())) continue
+      at ??= await firstMs(redis, now)
+      const entry = readElement(element, at)
+      at = Math.min(entry.ms ?? at, now.getTime())
+      yield { ...entry, at }
+    }
+    if (page.length < pageLength) return
+  }
+}
+
+/** When the oldest element that says so was rejected, of as many as are looked at. */
+async function firstMs(redis: RedisClient, now: Date): Promise<number> {
+  const page = await redis.lrangeBuffer(pythonKeys.invalidOrders, -pageLength, -1)
+  const times = page.reverse().flatMap((element) => readElement(element, 0).ms ?? [])
+  return Math.min(times[0] ?? now.getTime(), now.getTime())
+}
+
+/** How many elements there are to adopt, by code. */
+export async function countElements(redis: RedisClient, to: readonly Keys[], now: Date): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for await (const { rejection } of readElements(redis, to, now)) add(counts, rejection.code, 1)
+  return counts
+}
+
+const add = (counts: Map<string, number>, name: string, by: number): void => {
+  counts.set(name, (counts.get(name) ?? 0) + by)
+}
+
+/** Entries a write, or fewer of large ones. */
+const mostEntries = 100
+const mostCharacters = 1_000_000
+
+/** What is built of a partition's invalid channel. */
+interface Lane {
+  readonly entries: StreamEntry[]
+  /** The stream that it replaces, as it was before it was copied: how many entries, and the newest. */
+  replaced: { readonly length: number; readonly newest: string }
+  characters: number
+  length: number
+  /** What it has more than before, by counter. */
+  readonly counts: Map<string, number>
+}
+
+/**
+ * Puts the Python system's invalid orders into the invalid channel, before those that are there. A stream takes entries at
+ * its end only, so the channel of each partition is built beside the old one and takes its place in one step, in which
+ * the list goes too: killed before, all is to be done again; after, nothing.
+ * @returns how many were adopted
+ */
+export async function adoptInvalid(move: Move, now: Date): Promise<number> {
+  const { redis, to, alive } = move
+  const length = await redis.llen(pythonKeys.invalidOrders)
+  const lanes = new Map<Keys, Lane>(
+    to.map((keys) => [
+      keys,
+      { entries: [], replaced: { length: 0, newest: '' }, characters: 0, length: 0, counts: new Map() },
+    ]),
+  )
+  const nextId = idsFrom(await newestMs(redis, to, now))
+  let adopted = 0
+  for (const keys of to) {
+    const built = adoptedKeys(keys)
+    await alive()
+    await redis.unlink(built.invalid, built.invalidOrders, ...rejectGroupNames.map(built.invalidGroup))
+  }
+  for await (const { record, rejection, userId, at } of readElements(redis, to, now)) {
+    const keys = partitionFor(to, userId)
+    const lane = lanes.get(keys) as Lane
+    const entry: StreamEntry = [nextId(keys, at), ['code', rejection.code, 'record', record]]
+    for (const name of ['received', 'rejected', `rejected:${rejection.code}`]) add(lane.counts, name, 1)
+    adopted++
+    await append(move, keys, lane, entry)
+  }
+  if (adopted === 0) return 0
+  for (const [keys, lane] of lanes) {
+    lane.replaced = await endOf(redis, keys.invalid)
+    for await (const entry of readStream(redis, keys.invalid)) await append(move, keys, lane, entry)
+    await flush(move, keys, lane)
+  }
+  await alive()
+  await swap(move, lanes, length)
+  return adopted
+}
+
+async function append(move: Move, keys: Keys, lane: Lane, entry: StreamEntry): Promise<void> {
+  lane.entries.push(entry)
+  lane.length++
+  lane.characters += entry[1].reduce((sum, field) => sum + field.length, 0)
+  if (lane.entries.length === mostEntries || lane.characters > mostCharacters) await flush(move, keys, lane)
+}
+
+async function flush({ redis, alive }: Move, keys: Keys, lane: Lane): Promise<void> {
+  if (lane.entries.length === 0) return
+  await alive()
+  await appendInvalid(redis, adoptedKeys(keys), lane.entries.splice(0))
+  lane.characters = 0
+}
+
+/** Up to when ids may be: those of orders that are there come after them. */
+async function newestMs(redis: RedisClient, to: readonly Keys[], now: Date): Promise<number> {
+  const first = await Promise.all(to.map(({ invalid }) => redis.xrange(invalid, '-', '+', 'COUNT', 1)))
+  return Math.min(now.getTime(), ...first.flatMap(([entry]) => (entry ? idMs(entry[0]) - 1 : [])))
+}
+
+/** Ids that tell when an order was rejected and grow; those of all partitions differ (see commit.lua). */
+function idsFrom(newest: number): (keys: Keys, at: number) => string {
+  let [ms, sequence] = [0, 0]
+  return ({ partition }, at) => {
+    const own = Math.min(at, newest)
+    if (own > ms) [ms, sequence] = [own, 0]
+    else sequence++
+    return partition === undefined ? `${ms}-${sequence + 1}` : `${ms}-${(sequence + 1) * mostPartitions + partition}`
+  }
+}
+
+async function* readStream(redis: RedisClient, stream: string): AsyncGenerator<StreamEntry> {
+  for (let after = '-', read = pageLength; read === pageLength; ) {
+    const page = await redis.xrange(stream, after, '+', 'COUNT', pageLength)
+    for (const [id, fields] of page) yield [id, fields ?? []]
+    read = page.length
+    after = `(${page.at(-1)?.[0]}`
+  }
+}
+
+/** For the script: the newest entry may be any. */
+const anyNewest = '*'
+
+async function endOf(redis: RedisClient, stream: string): Promise<Lane['replaced']> {
+  const [length, [newest]] = await Promise.all([redis.xlen(stream), redis.xrevrange(stream, '+', '-', 'COUNT', 1)])
+  return { length, newest: newest?.[0] ?? '' }
+}
+
+async function swap({ redis }: Move, lanes: ReadonlyMap<Keys, Lane>, length: number): Promise<void> {
+  const pairs = [...lanes.keys()].flatMap((keys) => {
+    const built = adoptedKeys(keys)
+    return [
+      [built.invalid, keys.invalid],
+      [built.invalidOrders, keys.invalidOrders],
+      ...rejectGroupNames.map((group) => [built.invalidGroup(group), keys.invalidGroup(group)]),
+    ]
+  })
+  const names = [pythonKeys.invalidOrders, ...pairs.flat()]
+  const numberOf = (name: string): number => names.indexOf(name) + 1
+  const lengths = [...lanes].flatMap(([keys, { length, replaced }]) => [
+    ...[numberOf(adoptedKeys(keys).invalid), length, anyNewest],
+    ...[numberOf(keys.invalid), replaced.length, replaced.newest],
+  ])
+  const counts = [...lanes].flatMap(([keys, lane]) => {
+    const number = names.push(keys.counters)
+    return [...lane.counts].flatMap(([name, by]) => [number, name, by])
+  })
+  const done = await runScript(redis, script, names, [length, pairs.length, 2 * lanes.size, ...lengths, ...counts])
+  if (done !== 1) throw stillWritten(pythonKeys.invalidOrders)
+}

@@ -1,0 +1,165 @@
+import type { Keys } from '../../keys.ts'
+import { minorIn, minorText } from '../../money.ts'
+import { type RedisClient, valuesOf } from '../../redis/client.ts'
+import type { Move } from '../../stages/move.ts'
+import type { Sum } from '../verify/counted-feed.ts'
+import { countElements } from './invalid.ts'
+import { pythonKeys, revenueField, sharesNames } from './python.ts'
+import { type PythonUser, readUsers } from './users.ts'
+
+/** What a Redis holds of the Python system. */
+export interface Survey {
+  readonly users: Sum & {
+    readonly count: number
+    /** For whom orders has counted too, in the same hash. */
+    readonly both: number
+    /** For whom only orders has counted, or who are converted already. */
+    readonly ours: number
+  }
+  /** Fields of the global stats as they stand there. */
+  readonly global: { readonly orders: string | undefined; readonly revenue: string | undefined }
+  readonly spend: Board
+  readonly orders: Board
+  /** Elements of `invalid_orders` that orders did not write, by code. */
+  readonly invalid: ReadonlyMap<string, number>
+  /** What cannot be converted, a sentence with the name of its key each; the first of them. */
+  readonly problems: readonly string[]
+  readonly problemCount: number
+}
+
+interface Board {
+  readonly users: number
+  /** Minor units, or orders; undefined where a score is no plain decimal. */
+  readonly sum: bigint | undefined
+  /** Users whose score is not that of their hash. */
+  readonly wrong: number
+}
+
+/** Enough to see what is wrong; a script that went wrong may have spoiled thousands. */
+const mostProblems = 20
+
+/** Reads all of it, in chunks that do not hold up Redis; changes nothing. One million user ids are some 100 MB of heap. */
+export async function survey(move: Move, now: Date): Promise<Survey> {
+  const { redis, to } = move
+  const seen = new Set<string>()
+  const users = { count: 0, orders: 0n, minor: 0n, both: 0, ours: 0 }
+  const wrong = { spend: 0, orders: 0 }
+  const problems = new Set<string>()
+  let problemCount = 0
+  const note = (problem: string): void => {
+    problemCount++
+    if (problems.size < mostProblems) problems.add(problem)
+  }
+  for await (const chunk of readUsers(move)) {
+    const fresh = chunk.users.filter(({ userId }) => !seen.has(userId)) // SCAN may give a key twice
+    for (const user of fresh) {
+      seen.add(user.userId)
+      users.count++
+      users.orders += user.orders
+      users.minor += user.minor
+      if (user.both) users.both++
+    }
+    users.ours += chunk.ours
+    for (const problem of chunk.problems) note(problem)
+    if (sharesNames(to)) for (const name of chunk.strangers) note(`${name}: ${stranger}`)
+    const found = await wrongScores(redis, fresh)
+    wrong.spend += found.spend
+    wrong.orders += found.orders
+  }
+  const { globalStats, leaderboardSpend, leaderboardOrders } = pythonKeys
+  const [orders, revenue] = await redis.hmget(globalStats, 'total_orders', revenueField)
+  return {
+    users,
+    global: { orders: orders ?? undefined, revenue: revenue ?? undefined },
+    spend: { ...(await sumBoard(redis, leaderboardSpend, minorIn)), wrong: wrong.spend },
+    orders: { ...(await sumBoard(redis, leaderboardOrders, countIn)), wrong: wrong.orders },
+    invalid: await countElements(redis, to, now),
+    problems: [...problems],
+    problemCount,
+  }
+}
+
+const stranger = 'has none of the fields of a user: rename it if it is of another program, or set PARTITIONS'
+
+const countIn = (text: string): bigint | undefined => (/^\d+$/.test(text) ? BigInt(text) : undefined)
+
+async function wrongScores(
+  redis: RedisClient,
+  users: readonly PythonUser[],
+): Promise<{ spend: number; orders: number }> {
+  const read = redis.pipeline()
+  for (const { userId } of users)
+    read.zscore(pythonKeys.leaderboardSpend, userId).zscore(pythonKeys.leaderboardOrders, userId)
+  const scores = valuesOf(await read.exec()) as (string | null)[]
+  const wrong = { spend: 0, orders: 0 }
+  for (const [at, { orders, minor }] of users.entries()) {
+    if (minorIn(scores[2 * at] ?? '') !== minor) wrong.spend++
+    if (countIn(scores[2 * at + 1] ?? '') !== orders) wrong.orders++
+  }
+  return wrong
+}
+
+/** Members a call: half a millisecond of Redis' time. */
+const pageLength = 1_000
+
+async function sumBoard(
+  redis: RedisClient,
+  key: string,
+  valueIn: (score: string) => bigint | undefined,
+): Promise<{ users: number; sum: bigint | undefined }> {
+  let [users, sum] = [0, 0n as bigint | undefined]
+  for (let page: string[] = []; users === 0 || page.length === 2 * pageLength; ) {
+    page = await redis.zrange(key, `${users}`, `${users + pageLength - 1}`, 'WITHSCORES')
+    for (let at = 1; at < page.length; at += 2) {
+      const value = valueIn(page[at] ?? '')
+      sum = sum === undefined || value === undefined ? undefined : sum + value
+    }
+    users += page.length / 2
+    if (page.length === 0) break
+  }
+  return { users, sum }
+}
+
+/** Whether anything of the Python system is there. */
+export function isEmpty({ users, global, spend, orders, invalid }: Survey, to: readonly Keys[]): boolean {
+  if (users.count > 0 || invalid.size > 0 || global.revenue !== undefined) return false
+  return sharesNames(to) || (spend.users === 0 && orders.users === 0 && global.orders === undefined)
+}
+
+/** Where the Python system's own numbers disagree, or are mixed with those of orders, a sentence each. */
+export function disagreements({ users, global, spend, orders }: Survey): string[] {
+  if (users.both + users.ours > 0) {
+    const some = (users.both + users.ours).toLocaleString('en')
+    return [
+      `${some} users have totals of orders too, or are converted already: the Python system's are added to these, each once.`,
+    ]
+  }
+  const said = { orders: countIn(global.orders ?? '0'), minor: minorIn(global.revenue ?? '0') }
+  return [
+    ...(said.orders === undefined ? [`${pythonKeys.globalStats}: total_orders is "${global.orders}", no count.`] : []),
+    ...(said.minor === undefined
+      ? [`${pythonKeys.globalStats}: ${revenueField} is "${global.revenue}", no amount.`]
+      : []),
+    ...apart(pythonKeys.globalStats, 'orders', said.orders, users.orders),
+    ...apart(pythonKeys.globalStats, 'revenue', said.minor, users.minor),
+    ...apart(pythonKeys.leaderboardSpend, 'revenue', spend.sum, users.minor),
+    ...apart(pythonKeys.leaderboardOrders, 'orders', orders.sum, users.orders),
+    ...unlike(pythonKeys.leaderboardSpend, spend, users.count),
+    ...unlike(pythonKeys.leaderboardOrders, orders, users.count),
+  ]
+}
+
+function apart(key: string, what: 'orders' | 'revenue', said: bigint | undefined, sum: bigint): string[] {
+  if (said === undefined || said === sum) return []
+  const text = (value: bigint): string => (what === 'orders' ? value.toLocaleString('en') : minorText(Number(value)))
+  const difference = said - sum
+  const more = `${text(difference < 0n ? -difference : difference)} ${difference < 0n ? 'less' : 'more'}`
+  return [`${key} says ${text(said)} ${what}, ${more} than the users' hashes add up to.`]
+}
+
+function unlike(key: string, { users, wrong }: Board, count: number): string[] {
+  return [
+    ...(wrong === 0 ? [] : [`${wrong.toLocaleString('en')} users have another score on ${key} than in their hash.`]),
+    ...(users <= count ? [] : [`${key} has ${(users - count).toLocaleString('en')} users more than there are hashes.`]),
+  ]
+}

@@ -1,0 +1,99 @@
+import type { Config } from '../../../config.ts'
+import { readIncidents } from '../../../control/incidents.ts'
+import { messageOf, OrdersError } from '../../../errors.ts'
+import type { RedisClient } from '../../../redis/client.ts'
+import { missingOrders } from '../../checks/books.ts'
+import { examineQueue, examineRedis } from '../../checks/checks.ts'
+import { type Finding, error as failing, type Level, ok } from '../../checks/finding.ts'
+import { keyTypes } from '../../checks/key-types.ts'
+import { pythonSystem } from '../../checks/python-system.ts'
+import { defineCommand, flag } from '../../command.ts'
+import { withRunning } from '../../local/running-system.ts'
+import { partitionsOf } from '../../manifest.ts'
+import { connectApp } from '../../open/open-app.ts'
+import { roleNames } from '../../process/roles.ts'
+import { aclLines, type Layout, newerAclLines } from '../../rights/acl.ts'
+import { jsonLine } from '../../terminal/printable.ts'
+
+/** Looks at Redis and SQS for what these roles need, and changes nothing there. */
+async function examine(config: Config, roles: readonly string[]): Promise<Finding[]> {
+  const queue = roles.includes('bridge') ? examineQueue(config) : []
+  return (await Promise.all([connectAndExamine(config, roles), queue])).flat()
+}
+
+async function connectAndExamine(config: Config, roles: readonly string[]): Promise<Finding[]> {
+  try {
+    await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
+    const findings = await examineRedis(app, roles)
+    if (findings.some(({ check }) => check === 'emulator')) return [...findings, ...(await incidents(app.redis))]
+    return [
+      ...findings,
+      ...(await keyTypes(app, { all: true })),
+      ...(await pythonSystem(app.redis)),
+      ...(await incidents(app.redis)),
+      await missingOrders(app),
+    ]
+  } catch (error) {
+    return [{ check: 'redis', level: 'error', found: messageOf(error) }]
+  }
+}
+
+/** No reason to refuse a start: work goes on, and an operator is to see it. */
+async function incidents(redis: RedisClient): Promise<Finding[]> {
+  const check = 'incidents'
+  const open = await readIncidents(redis)
+  if (open.length === 0) return [ok(check, 'none')]
+  const advice = 'Once it is dealt with, run orders verify --acknowledge.'
+  return open.map(({ text }) => failing(check, text, advice))
+}
+
+/** The findings as lines for people: what was found in a column, what to do below it. */
+export function findingLines(findings: readonly Finding[]): string[] {
+  const widthOf = (name: 'level' | 'check'): number => Math.max(...findings.map((finding) => finding[name].length))
+  const [levels, checks] = [widthOf('level'), widthOf('check')]
+  const lines = findings.flatMap(({ level, check, found, advice }) => [
+    `${level.padEnd(levels)}  ${check.padEnd(checks)}  ${found}`,
+    ...(advice ? [`${' '.repeat(levels + checks + 4)}→ ${advice}`] : []),
+  ])
+  const total = `${count(findings, 'warning')}, ${count(findings, 'error')}.`
+  return [...lines, '', `${total.charAt(0).toUpperCase()}${total.slice(1)}`]
+}
+
+function count(findings: readonly Finding[], level: Level): string {
+  const { length } = findings.filter((finding) => finding.level === level)
+  return `${length || 'no'} ${level}${length === 1 ? '' : 's'}`
+}
+
+/** Who runs commands may be another user than those who run roles. */
+const subjects: readonly string[] = [...roleNames, 'operator']
+
+const newer = 'Redis 7.2 or newer, as well:'
+
+const layoutIn = (config: Config): Layout => ({
+  cluster: config.redisCluster,
+  partitioned: partitionsOf(config) !== undefined,
+})
+
+export const doctorCommand = defineCommand({
+  name: 'doctor',
+  words: '[role…]',
+  about:
+    'Checks that Redis and SQS are fit for orders, and says what to do; exit code 1 if they are not. Changes nothing. ' +
+    `With roles (${subjects.join(', ')}) only for what they need.`,
+  options: {
+    json: flag('as JSON'),
+    acl: flag('only prints the lines by which Redis has a user for each role, with no more rights than it needs'),
+  },
+  run: async ({ config, options: { json, acl }, words, signal, print }) => {
+    const stranger = words.find((word) => !subjects.includes(word))
+    if (stranger !== undefined) {
+      throw new OrdersError('ORD_USAGE', `There is no role "${stranger}": expected ${subjects.join(', ')}.`)
+    }
+    if (acl) return print([...aclLines(layoutIn(config)), '', newer, ...newerAclLines()])
+    const checks = await examine(withRunning(config), words.length === 0 ? subjects : words)
+    signal.throwIfAborted()
+    const sound = checks.every(({ level }) => level !== 'error')
+    print(json ? jsonLine({ ok: sound, checks }) : findingLines(checks))
+    if (!sound) process.exitCode = 1
+  },
+})

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Port } from '../../api/listen.ts'
+import { openWaiting } from '../../api/waiting.ts'
+import type { App } from '../../app.ts'
+import type { Config } from '../../config.ts'
+import { messageOf } from '../../errors.ts'
+import { mayPass } from '../../ingest/sqs/plain-errors.ts'
+import { inspectQueue } from '../../ingest/sqs/queue.ts'
+
+/** An SQS that has come up is found so soon. */
+const retryMs = 500
+
+/**
+ * Waits until SQS answers, START_WAIT_MS at most. Only for a process with a bridge. Meanwhile its port says that it is alive
+ * and not ready. An error that does not pass by itself, such as a refusal, is left to the check at start.
+ * @throws OrdersError ORD_SQS when SQS has not answered by then
+ */
+export async function awaitQueue(app: App, roles: readonly string[], signal: AbortSignal): Promise<void> {
+  const { config, telemetry } = app
+  const deadline = performance.now() + config.startWaitMs
+  const port = portOf(config, roles)
+  await using stack = new AsyncDisposableStack()
+  const server =
+    port && stack.use(await openWaiting(config, port, 'SQS does not answer yet: this process waits for it.'))
+  for (let tries = 1; ; tries++) {
+    try {
+      await inspectQueue(config, signal)
+      return
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!mayPass(error)) return
+      if (performance.now() >= deadline) throw error
+      const waits = { error: messageOf(error), mostMs: config.startWaitMs, ...(server && { url: server.url }) }
+      if (tries === 1) telemetry.emit('waiting', waits)
+      await sleep(Math.min(retryMs, Math.max(0, deadline - performance.now())), undefined, { signal })
+    }
+  }
+}
+
+/** The one that the server of these roles will have. */
+function portOf({ apiPort, metricsPort }: Config, roles: readonly string[]): Port | undefined {
+  if (roles.includes('api')) return { variable: 'API_PORT', port: apiPort }
+  return metricsPort === undefined ? undefined : { variable: 'METRICS_PORT', port: metricsPort }
+}

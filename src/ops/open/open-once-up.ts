@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openWaiting } from '../../api/waiting.ts'
+import type { App } from '../../app.ts'
+import type { Config } from '../../config.ts'
+import { messageOf, OrdersError } from '../../errors.ts'
+import { openApp, openLogging } from './open-app.ts'
+
+/** A Redis that has come up is found so soon. */
+const retryMs = 250
+
+/**
+ * Opens an app for processes that run roles. They are started beside Redis, in any order: one that is not there yet is
+ * waited for, START_WAIT_MS at most, and meanwhile the port says that this process is alive and not ready.
+ * @throws OrdersError ORD_REDIS_UNREACHABLE when that has passed; what does not pass by itself at once.
+ */
+export async function openOnceUp(
+  config: Config,
+  roles: readonly string[],
+  signal: AbortSignal,
+): Promise<App & AsyncDisposable> {
+  const deadline = performance.now() + config.startWaitMs
+  await using stack = new AsyncDisposableStack()
+  using logging = new DisposableStack()
+  const { telemetry } = logging.use(openLogging(config))
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted()
+    try {
+      const app = await untilAborted(openApp(config, 'work', telemetry), signal)
+      const log = logging.move()
+      const close = async (): Promise<void> => {
+        await app[Symbol.asyncDispose]()
+        log.dispose()
+      }
+      return { ...app, [Symbol.asyncDispose]: close }
+    } catch (error) {
+      if (!mayPass(error) || performance.now() >= deadline) throw error
+      if (tries === 1) {
+        const url = await answerMeanwhile(config, roles, stack)
+        telemetry.emit('waiting', { error: messageOf(error), mostMs: config.startWaitMs, ...(url && { url }) })
+      }
+    }
+    await sleep(Math.min(retryMs, Math.max(0, deadline - performance.now())), undefined, { signal })
+  }
+}
+
+const mayPass = (error: unknown): boolean => error instanceof OrdersError && error.code === 'ORD_REDIS_UNREACHABLE'
+
+/** On the port that the server will have. Undefined where this process has none. */
+async function answerMeanwhile(
+  config: Config,
+  roles: readonly string[],
+  stack: AsyncDisposableStack,
+): Promise<string | undefined> {
+  const { apiPort, metricsPort } = config
+  if (!roles.includes('api') && metricsPort === undefined) return undefined
+  const port = roles.includes('api')
+    ? ({ variable: 'API_PORT', port: apiPort } as const)
+    : ({ variable: 'METRICS_PORT', port: metricsPort ?? 0 } as const)
+  return stack.use(await openWaiting(config, port, 'Redis does not answer yet: this process waits for it.')).url
+}
+
+/** What opens after the signal is closed again. */
+async function untilAborted<T extends AsyncDisposable>(opening: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([opening, aborted.promise])
+  } catch (error) {
+    opening.then((late) => late[Symbol.asyncDispose]()).catch(() => {})
+    throw error
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

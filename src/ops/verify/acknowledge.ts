@@ -1,0 +1,49 @@
+import type { App } from '../../app.ts'
+import { audited } from '../../control/audit-log.ts'
+import { forgetIncidents, type OpenIncident, readIncidents } from '../../control/incidents.ts'
+import { operatingUser } from '../commands/inspect/audit.ts'
+import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from './ledger-losses.ts'
+
+/** What an operator has seen, and wants to be said no more. */
+export interface Acknowledged {
+  readonly incidents: readonly OpenIncident[]
+  readonly ledger: readonly LedgerLoss[]
+}
+
+/** Acknowledges the incidents there are, and accepts that the ledger has lost what it has lost. The audit keeps each. */
+export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknowledged> {
+  const incidents = await readIncidents(app.redis)
+  const ledger = await lossesOf(app, signal)
+  const by = operatingUser()
+  const acknowledged = (what: object) => ({
+    action: 'orders verify --acknowledge',
+    by,
+    what: JSON.stringify(what),
+  })
+  for (const loss of ledger) {
+    const keys = app.partitions.find(({ partition }) => partition === loss.partition)
+    const accept = async () => keys && acceptLoss({ ...app, keys }, loss)
+    await audited(app, acknowledged({ what: lossText(loss) }), accept)
+  }
+  for (const incident of incidents) {
+    const { text: what, ts } = incident
+    await audited(app, acknowledged({ ts, what }), () => forgetIncidents(app.redis, [incident]))
+  }
+  return { incidents, ledger }
+}
+
+/** What the ledger has lost, of all partitions, one after the other. */
+export async function lossesOf(app: App, signal: AbortSignal): Promise<LedgerLoss[]> {
+  const losses: LedgerLoss[] = []
+  for (const keys of app.partitions) {
+    signal.throwIfAborted()
+    losses.push(...(await ledgerLosses({ ...app, keys })))
+  }
+  return losses
+}
+
+export function acknowledgedLines({ incidents, ledger }: Acknowledged): string[] {
+  const texts = new Set([...incidents.map(({ text }) => text), ...ledger.map(lossText)])
+  if (texts.size === 0) return ['There was nothing to acknowledge.']
+  return [...texts].map((text) => `Acknowledged: ${text}`)
+}

@@ -1,0 +1,128 @@
+import { readSteering, type Steering } from '../control/pauses.ts'
+import type { ControlKeys, Keys } from '../keys.ts'
+import type { RedisClient } from '../redis/client.ts'
+import { readGlobalStats, type Totals } from '../stages/aggregate.ts'
+import { pipeline } from '../stages/pipeline.ts'
+import { groupNamed } from '../stages/runner/groups.ts'
+import type { Stage } from '../stages/stage.ts'
+import { timeMs } from '../time.ts'
+import { openBacklog, type StageBacklog } from './backlog.ts'
+import { type Reading, readApart, type Unread } from './readings.ts'
+
+export interface StageStatus extends Omit<StageBacklog, 'waiting'> {
+  /** Orders that came in and did not go out; null where the counters cannot be read. */
+  readonly waiting: number | null
+  /** Entries delivered to a consumer and not acknowledged. */
+  readonly pending: number | null
+  /** How long ago the oldest of them came to the stage; null where none is pending. */
+  readonly oldestPendingMs: number | null
+  /** Entries not delivered to any consumer; null where Redis cannot tell. */
+  readonly lag: number | null
+  /** Of a stage that works on several partitions, on each. */
+  readonly consumers: number | null
+}
+
+/** What could not be read is null, and named in `unread`. */
+export interface Status {
+  /** When it was read, by Redis' clock. */
+  readonly atMs: number
+  readonly counters: Readonly<Record<string, number>> | null
+  readonly totals: Totals | null
+  readonly invalid: number | null
+  readonly stages: readonly StageStatus[]
+  /** The parts that are paused. */
+  readonly paused: Steering | null
+  readonly unread: readonly Unread[]
+}
+
+/** What a status is read by, each apart. */
+export const statusReadings = ['counters', 'global stats', 'invalid channel', 'paused', ...pipeline.map(streamOf)]
+
+function streamOf({ name }: Stage): string {
+  return `stream of ${name}`
+}
+
+/** What a status is read of. */
+export interface Whole {
+  readonly partitions: readonly Keys[]
+  readonly control: ControlKeys
+}
+
+/**
+ * Of all partitions together.
+ * @param readBacklog for who reads again and again; else what is missing is measured each time
+ */
+export async function readStatus(
+  redis: RedisClient,
+  { partitions, control }: Whole,
+  readBacklog = openBacklog({ redis, partitions }),
+): Promise<Status> {
+  const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
+  const [time, backlog, totals, invalid, paused, ...groups] = await Promise.all([
+    redis.time(),
+    readApart('counters', readBacklog()),
+    readApart('global stats', readGlobalStats(redis, partitions)),
+    readApart(
+      'invalid channel',
+      Promise.all(invalids).then((lengths) => lengths.reduce((sum, length) => sum + length)),
+    ),
+    readApart('paused', readSteering(redis, control)),
+    ...pipeline.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
+  ])
+  const atMs = timeMs(time)
+  const stages = pipeline.map((stage, at): StageStatus => {
+    const { oldestMs, ...group } = groups[at]?.value ?? unknown
+    const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
+    const { waiting, unaccounted } = backlog.value?.stages[at] ?? { waiting: null, unaccounted: null }
+    return { stage: stage.name, waiting, unaccounted, ...group, oldestPendingMs }
+  })
+  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, ...groups]
+  return {
+    ...{ atMs, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
+    ...{ invalid: invalid.value ?? null, paused: paused.value ?? null },
+    unread: readings.flatMap(({ unread }) => unread),
+  }
+}
+
+const unknown = { pending: null, oldestMs: null, lag: null, consumers: null }
+
+interface Group {
+  readonly pending: number
+  readonly lag: number | null
+  readonly consumers: number
+  /** When the oldest pending entry was written. */
+  readonly oldestMs: number | null
+}
+
+const nothing: Group = { pending: 0, oldestMs: null, lag: 0, consumers: 0 }
+
+async function readGroups(redis: RedisClient, partitions: readonly Keys[], stage: Stage): Promise<Group> {
+  const groups = await Promise.all(partitions.map((keys) => readGroup(redis, keys, stage)))
+  const oldest = groups.flatMap(({ oldestMs }) => oldestMs ?? [])
+  return {
+    pending: groups.reduce((sum, { pending }) => sum + pending, 0),
+    oldestMs: oldest.length > 0 ? Math.min(...oldest) : null,
+    lag: groups.reduce<number | null>((sum, { lag }) => (sum === null || lag === null ? null : sum + lag), 0),
+    consumers: groups.reduce((sum, { consumers }) => sum + consumers, 0),
+  }
+}
+
+async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage): Promise<Group> {
+  const stream = keys.stream[from]
+  try {
+    const group = groupNamed(await redis.xinfo('GROUPS', stream), name)
+    if (!group) return nothing
+    const pending = Number(group['pending'])
+    const lag = group['lag']
+    const [, oldest] = pending > 0 ? ((await redis.xpending(stream, name)) as [number, string | null]) : []
+    return {
+      pending,
+      oldestMs: oldest ? Number.parseInt(oldest, 10) : null,
+      lag: lag === null || lag === undefined ? null : Number(lag),
+      consumers: Number(group['consumers']),
+    }
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('no such key')) return nothing
+    throw error
+  }
+}

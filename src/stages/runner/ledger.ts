@@ -1,0 +1,135 @@
+import { hash } from 'node:crypto'
+import type { App, Partition } from '../../app.ts'
+import type { Config } from '../../config.ts'
+import type { Keys } from '../../keys.ts'
+import type { Rejection } from '../../messages.ts'
+import { minorText, roundToCents } from '../../money.ts'
+import { userHash, userHashBits } from '../../partitions.ts'
+import type { Order } from '../rules.ts'
+import type { Identity } from '../stage.ts'
+
+/** One line of the ledger: the two buckets it may stand in (this generation's, the last one's), its field and value. */
+export interface LedgerRecord {
+  readonly current: string
+  readonly previous: string
+  readonly field: string
+  readonly value: string
+}
+
+/**
+ * Which generation it is, as Redis' own clock says; the commit script refuses a plan made for another one.
+ * Two generations are looked at, so an order is remembered for LEDGER_DAYS at least and twice that at most.
+ */
+export interface LedgerEpoch {
+  readonly generation: number
+}
+
+export const generationSeconds = ({ ledgerDays }: Config): number => ledgerDays * 86_400
+
+/** By Redis' clock. */
+export async function generationNow({ redis, config }: Pick<App, 'redis' | 'config'>): Promise<number> {
+  const [seconds] = await redis.time()
+  return Math.floor(Number(seconds) / generationSeconds(config))
+}
+
+/** How many lines a bucket of a generation holds in the mean, by so many of them: keys are hashes, so any are as good. */
+export async function meanBucket(
+  { redis, config, keys }: Pick<Partition, 'redis' | 'config' | 'keys'>,
+  generation: number,
+  sampled: number,
+): Promise<number> {
+  const count = Math.min(sampled, config.ledgerBuckets)
+  const lengths = redis.pipeline()
+  for (let i = 0; i < count; i++) lengths.hlen(keys.ledger(generation, Math.floor((i * config.ledgerBuckets) / count)))
+  const replies = (await lengths.exec()) ?? []
+  return replies.reduce((sum, [, length]) => sum + Number(length ?? 0), 0) / count
+}
+
+/** The fingerprint is of what is counted: whole cents, so that the same money in other digits is the same payload. */
+export function identityOf(order: Order): Identity {
+  const items = order.items?.map(([product, quantity, price]) => [product, quantity, roundToCents(price)])
+  const payload = JSON.stringify([order.minor / 100, items])
+  return {
+    userId: order.userId,
+    orderId: order.orderId,
+    minor: order.minor,
+    fingerprint: hash('sha256', payload, 'base64url').slice(0, fingerprintLength),
+  }
+}
+
+/** An admitted order's line: same identity is the same field, same payload is the same value. */
+export function admittedRecord(identity: Identity, where: LedgerPlace): LedgerRecord {
+  // The length in front keeps ("a", "bc") and ("ab", "c") apart.
+  const field = `order ${identity.userId.length} ${identity.userId}${identity.orderId}`
+  return ledgerRecord(field, `${identity.fingerprint}${identity.minor}`, { ...where, userId: identity.userId })
+}
+
+/** A rejected message's line: the same message delivered again is not rejected again. @param userId if it has one */
+export function rejectedRecord(message: string, where: LedgerPlace & { userId: string | undefined }): LedgerRecord {
+  return ledgerRecord(`message ${message}`, rejectedValue, where)
+}
+
+/** The minor units an order was admitted with. @param known the value the ledger holds for its identity */
+export const admittedMinor = (known: string): number => Number(known.slice(fingerprintLength))
+
+/** @param known the value the ledger holds for the identity */
+export function conflictWith({ userId, orderId }: Identity, known: string): Rejection {
+  const value = minorText(admittedMinor(known))
+  return {
+    code: 'conflict',
+    reason: `Order ${orderId} of user ${userId} was already accepted with order_value ${value}`,
+  }
+}
+
+export interface LedgerPlace {
+  readonly keys: Keys
+  readonly buckets: number
+  readonly generation: number
+}
+
+/** 6 base64 characters are 36 bits: one changed order in 70 billion would pass for a repeat. */
+const fingerprintLength = 6
+const rejectedValue = '-'
+/** 13 base64 characters of the digest, and 3 of the user's hash: with a billion orders the chance of any two colliding is 1 in 10^11. */
+const digestLength = 13
+
+function ledgerRecord(
+  name: string,
+  value: string,
+  { keys, buckets, generation, userId }: LedgerPlace & { userId: string | undefined },
+): LedgerRecord {
+  const digest = hash('sha256', name, 'base64url') // as text: a Buffer takes longer to make than the digest
+  const bucket = uint32At(digest, digestLength) % buckets
+  return {
+    current: keys.ledger(generation, bucket),
+    previous: keys.ledger(generation - 1, bucket),
+    field: hashText(userId === undefined ? 0 : userHash(userId)) + digest.slice(0, digestLength),
+    value,
+  }
+}
+
+/** The hash of the user whose line it is, by which it belongs to a partition; undefined where the field is none of ours. */
+export function userHashIn(field: string): number | undefined {
+  if (!/^[\w-]{16}$/.test(field)) return undefined
+  return field
+    .slice(0, -digestLength)
+    .split('')
+    .reduce((hash, _, at) => hash * 64 + sixBits(field, at), 0)
+}
+
+function hashText(userHash: number): string {
+  let text = ''
+  for (let bits = userHashBits - 6; bits >= 0; bits -= 6) text += alphabet[(userHash >> bits) & 63]
+  return text
+}
+
+/** The first 32 bits of what follows in a base64url text, big-endian: five characters of 6 bits and 2 bits of a sixth. */
+function uint32At(text: string, from: number): number {
+  let bits = 0
+  for (let i = from; i < from + 5; i++) bits = bits * 64 + sixBits(text, i)
+  return bits * 4 + (sixBits(text, from + 5) >> 4)
+}
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const values = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, alphabet.indexOf(String.fromCharCode(code))))
+const sixBits = (text: string, at: number): number => values[text.charCodeAt(at)] ?? 0

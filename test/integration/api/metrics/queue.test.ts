@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { openQueueReader, queueMetrics } from '../../../../src/api/metrics/queue.ts'
+import { readConfig } from '../../../../src/config.ts'
+import { json, openHttpScript, type Reply } from '../../../support/http-script.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
+
+const denied = json(403, { __type: 'com.amazon.coral.service#AccessDeniedException', Message: 'not for you' })
+const arn = 'arn:aws:sqs:us-east-1:000000000000:orders-dlq'
+const readable = (name: string, url: string): object => {
+  if (name === 'GetQueueUrl') return { QueueUrl: `${url}/000000000000/orders` }
+  const counts = { ApproximateNumberOfMessages: '7', ApproximateNumberOfMessagesNotVisible: '2' }
+  return { Attributes: { ...counts, RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn, maxReceiveCount: 5 }) } }
+}
+
+for (const SQS_TRANSPORT of ['sdk', 'thin']) {
+  test(`attributes denied while running: said once, failing, and dead letters keep their last count: SQS_TRANSPORT=${SQS_TRANSPORT}`, async () => {
+    await using redis = await emptyRedis()
+    let refused: (name: string, input: string) => boolean = () => false
+    const reply: Reply = (response, at) => {
+      const { headers, body = '' } = server.requests[at] ?? {}
+      const name = String(headers?.['x-amz-target']).replace('AmazonSQS.', '')
+      const answer = refused(name, body) ? denied : json(200, readable(name, server.url))
+      answer(response, at)
+    }
+    await using server = await openHttpScript(reply)
+    const app = appOn(redis.redis, readConfig({ AWS_ENDPOINT_URL: server.url, SQS_TRANSPORT }))
+    const said: unknown[] = []
+    app.telemetry.on('queueUnread', (fields) => void said.push(fields))
+    app.telemetry.on('queueRead', (fields) => void said.push(fields))
+    const read = openQueueReader(app, 0)
+    app.telemetry.emit('started', { roles: ['bridge'] })
+    const served = async (): Promise<Record<string, unknown>> => {
+      const reading = await read()
+      if (!reading) return {}
+      return Object.fromEntries(
+        queueMetrics.map(({ name, read }) => [name.replace('orders_sqs_', ''), read(reading)[0]?.[0]]),
+      )
+    }
+    const well = { visible_messages: 7, in_flight_messages: 2, dead_letters: 7, reading_failing: 0 }
+    const blind = { visible_messages: undefined, in_flight_messages: undefined, dead_letters: 7, reading_failing: 1 }
+    expect(await served()).toMatchObject(well)
+    refused = (name) => name === 'GetQueueAttributes'
+    expect(await served()).toMatchObject(blind)
+    expect(await served()).toMatchObject(blind)
+    expect(said).toEqual([{ error: 'SQS denies GetQueueAttributes of orders (not for you)' }])
+    refused = () => false
+    expect(await served()).toMatchObject(well)
+    refused = (name, input) => name === 'GetQueueUrl' && input.includes('orders-dlq')
+    expect(await served()).toMatchObject({ ...well, reading_failing: 1 })
+    expect(said.slice(1)).toEqual([{}, { error: 'SQS denies GetQueueUrl of orders-dlq (not for you)' }])
+    refused = () => true
+    expect(await served()).toMatchObject(blind)
+  })
+}

@@ -1,0 +1,135 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { rejectCodes } from '../../../../src/messages.ts'
+import { type SampleOptions, sampleOrders } from '../../../../src/ops/local/sample-orders.ts'
+import { checkOrder } from '../../../../src/stages/rules.ts'
+
+const samplesOf = (options: Partial<SampleOptions> = {}) => [
+  ...sampleOrders({ valid: 100, invalid: 20, users: 10, seed: 1, ...options }),
+]
+
+const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+const counts = fc.record({ valid: fc.integer({ min: 0, max: 60 }), invalid: fc.integer({ min: 0, max: 60 }) })
+
+/** (user_id, order_id) of the valid ones. */
+function identities(options: Partial<SampleOptions>): string[] {
+  return samplesOf(options)
+    .filter(({ valid }) => valid)
+    .map(({ body }) => JSON.stringify([JSON.parse(body).user_id, JSON.parse(body).order_id]))
+}
+
+describe('sample orders', () => {
+  test('are the same for the same seed', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        expect(samplesOf({ seed })).toEqual(samplesOf({ seed }))
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('have other identities with another seed, and other contents', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(seeds, { minLength: 2, maxLength: 4 }), (several) => {
+        const all = several.flatMap((seed) => identities({ seed }))
+        expect(new Set(all).size).toBe(several.length * 100)
+        const values = several.map((seed) =>
+          samplesOf({ seed, invalid: 0 }).map(({ body }) => JSON.parse(body).order_value),
+        )
+        expect(new Set(values.map(String)).size).toBe(several.length)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  test('have each identity once', () => {
+    expect(new Set(identities({ valid: 20_000, users: 3 })).size).toBe(20_000)
+  })
+
+  test('marked valid keep every rule, their value the sum of their items to the cent', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        for (const { body } of samplesOf({ seed, invalid: 0 })) {
+          const { items } = JSON.parse(body) as { items: { quantity: number; price_per_unit: number }[] }
+          const cents = items.reduce((sum, item) => sum + item.quantity * Math.round(item.price_per_unit * 100), 0)
+          expect(checkOrder(body)).toMatchObject({ minor: cents })
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('marked valid are whole: what the reprocess route asks for is there', () => {
+    for (const { body } of samplesOf({ invalid: 0 })) {
+      expect(JSON.parse(body)).toEqual({
+        user_id: expect.stringMatching(/^user_([1-9]|10)$/),
+        order_id: expect.stringMatching(/./),
+        order_value: expect.any(Number),
+        order_timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/),
+        items: expect.arrayContaining([
+          { product_id: expect.any(String), quantity: expect.any(Number), price_per_unit: expect.any(Number) },
+        ]),
+        shipping_address: expect.stringMatching(/./),
+        payment_method: expect.stringMatching(/./),
+      })
+    }
+  })
+
+  test('marked invalid are refused', () => {
+    const accepted = Array.from({ length: 200 }, (_, seed) => samplesOf({ seed, valid: 0, invalid: 50 }))
+      .flat()
+      .filter(({ body }) => !('code' in checkOrder(body)))
+    expect(accepted.slice(0, 3)).toEqual([])
+  })
+
+  test('marked invalid break every rule that one order can break', () => {
+    const codes = samplesOf({ valid: 0, invalid: 30 }).map(({ body }) => {
+      const verdict = checkOrder(body)
+      return 'code' in verdict ? verdict.code : 'valid'
+    })
+    expect(new Set(codes)).toEqual(
+      new Set(rejectCodes.filter((code) => code !== 'conflict' && code !== 'internal-error')),
+    )
+  })
+
+  test('are exactly as many as asked for, and mixed evenly from beginning to end', () => {
+    fc.assert(
+      fc.property(counts, seeds, ({ valid, invalid }, seed) => {
+        const marks = samplesOf({ valid, invalid, seed }).map((sample) => sample.valid)
+        expect(marks).toHaveLength(valid + invalid)
+        expect(marks.filter((mark) => !mark)).toHaveLength(invalid)
+        let bad = 0
+        for (const [at, mark] of marks.entries()) {
+          if (!mark) bad++
+          const share = ((at + 1) * invalid) / marks.length
+          expect(Math.abs(bad - share)).toBeLessThanOrEqual(1)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test.each([
+    [0, 0],
+    [1, 0],
+    [0, 1],
+    [50, 10],
+    [10, 50],
+    [9_999, 1],
+    [1, 9_999],
+    [33_333, 1_667],
+  ])('%d valid and %d invalid are just those', (valid, invalid) => {
+    const samples = samplesOf({ valid, invalid })
+    expect(samples.filter((sample) => sample.valid)).toHaveLength(valid)
+    expect(samples).toHaveLength(valid + invalid)
+  })
+
+  test('are made as they are asked for', () => {
+    const endless = sampleOrders({ valid: Number.MAX_SAFE_INTEGER, invalid: 0, users: 1, seed: 0 })
+    expect(endless.next().value).toMatchObject({ valid: true })
+  })
+
+  test('with one user are all that user', () => {
+    for (const identity of identities({ users: 1 })) expect(identity).toContain('"user_1"')
+  })
+})

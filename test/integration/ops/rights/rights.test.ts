@@ -1,0 +1,135 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { keyPatterns, makeControlKeys, makePartitions } from '../../../../src/keys.ts'
+import { type Actor, actors, nameIn, neededBy } from '../../../../src/ops/rights/commands.ts'
+import { namedKeys } from '../../../../src/redis/key-types.ts'
+
+/** Who runs each script of ours. */
+const scripts: Readonly<Record<string, readonly Actor[]>> = {
+  'audit-log.lua': ['api', 'operator'],
+  'incidents.lua': actors,
+  'ingest/enqueue.lua': ['bridge', 'jobs'],
+  'ops/incidents/look.lua': actors,
+  'stages/adopt/books.lua': ['operator'],
+  'stages/adopt/invalid.lua': ['operator'],
+  'stages/adopt/users.lua': ['operator'],
+  'stages/append.lua': ['operator'],
+  'stages/measure.lua': ['bridge', 'stages', 'api', 'operator'],
+  'stages/commit.lua': ['stages'],
+  'stages/groups.lua': ['stages'],
+  'stages/leases.lua': ['stages'],
+  'stages/leave.lua': ['stages'],
+  'stages/ledger-lines.lua': ['stages', 'operator'],
+  'stages/move-invalid.lua': ['operator'],
+  'stages/rank.lua': ['api'],
+  'stages/repair.lua': ['operator'],
+  'stages/take.lua': ['jobs', 'api'],
+  'stages/top.lua': ['api', 'operator'],
+  'stages/trim.lua': ['stages'],
+  'steering.lua': ['api', 'operator'],
+}
+
+/** Scripts of BullMQ, and who of us runs them: as a worker, by Bull Board, or to add, pause and read. */
+const bullScripts: Readonly<Record<string, readonly Actor[]>> = {
+  'addDelayedJob-6': ['api'],
+  'addPrioritizedJob-9': ['api'],
+  'addStandardJob-9': ['api', 'operator'],
+  'changeDelay-4': ['api'],
+  'changePriority-7': ['api'],
+  'cleanJobsInSet-3': ['api'],
+  'drain-5': ['api'],
+  'extendLocks-1': ['jobs'],
+  'getCounts-1': ['api', 'operator'],
+  'getMetrics-2': ['api'],
+  'getRanges-1': ['api'],
+  'getRateLimitTtl-2': ['jobs', 'api'],
+  'getState-8': ['api', 'operator'],
+  'getStateV2-8': ['api', 'operator'],
+  'moveJobFromActiveToWait-9': ['jobs'],
+  'moveJobsToWait-8': ['api'],
+  'moveStalledJobsToWait-9': ['jobs'],
+  'moveToActive-11': ['jobs'],
+  'moveToDelayed-11': ['jobs'],
+  'moveToFinished-14': ['jobs'],
+  'pause-7': ['api', 'operator'],
+  'promote-9': ['api'],
+  'removeJob-2': ['api'],
+  'reprocessJob-9': ['api'],
+  'retryJob-11': ['jobs'],
+  'saveStacktrace-1': ['jobs'],
+  'updateData-1': ['api'],
+  'updateProgress-3': ['jobs'],
+}
+
+const src = new URL('../../../../src/', import.meta.url)
+const bull = new URL('../../../../node_modules/bullmq/dist/esm/commands/', import.meta.url)
+
+test('every script of ours has its users here', () => {
+  const found = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.lua'))
+  expect(Object.keys(scripts).sort()).toEqual(found.sort())
+})
+
+test.each(Object.entries(scripts))('who runs %s has the rights to what it calls', (file, users) => {
+  expectRights(readFileSync(new URL(file, src), 'utf8'), users)
+})
+
+test.each(Object.entries(bullScripts))("who runs BullMQ's %s has the rights to what it calls", (name, users) => {
+  expectRights(included(new URL(`${name}.lua`, bull)), users)
+})
+
+test('every key that we have is within the patterns of the rights', () => {
+  for (const count of [undefined, 3]) {
+    const partitions = makePartitions(count)
+    const [keys] = partitions
+    if (!keys) throw new Error('no keys')
+    const many = [
+      keys.userStats('u'),
+      keys.ledger(1, 2),
+      keys.outcome('o'),
+      keys.invalidGroup('conflict'),
+      keys.nothing,
+    ]
+    const all = [...namedKeys(partitions, makeControlKeys(partitions), ['validate']), ...many]
+    expect(all.length).toBeGreaterThan(20)
+    const patterns = keyPatterns(count !== undefined).map(expression)
+    expect(all.filter((key) => !patterns.some((pattern) => pattern.test(key)))).toEqual([])
+  }
+})
+
+/** As Redis reads them, of which we use the asterisk alone. */
+const expression = (pattern: string): RegExp =>
+  new RegExp(`^${pattern.replace(/[{}]/g, '\\$&').replaceAll('*', '.*')}$`)
+
+function expectRights(script: string, users: readonly Actor[]): void {
+  const called = callsOf(script)
+  expect(called.length).toBeGreaterThan(0)
+  const lacking = users.flatMap((user) => {
+    const known = neededBy([user]).map(nameIn)
+    return called.filter((name) => !known.includes(name)).map((name) => `${user} needs ${name}`)
+  })
+  expect(lacking).toEqual([])
+}
+
+const withSubcommands = ['XGROUP', 'XINFO']
+
+/** By name in a call, through `probe`, or at the head of a table that is called unpacked. */
+function callsOf(script: string): string[] {
+  const code = script.replaceAll(/--.*/g, '')
+  const calls = code.matchAll(/(?:call|probe)\(\s*["'](\w+)["'](?:,\s*["'](\w+)["'])?|\{ '([A-Z]{3,})'[, ]/g)
+  const names = [...calls].map(([, name = '', sub = '', first]) => {
+    const command = (first ?? name).toUpperCase()
+    return withSubcommands.includes(command) ? `${command}|${sub}` : command
+  })
+  return [...new Set(names)]
+}
+
+/** A script of BullMQ together with those that it includes. */
+function included(file: URL, seen = new Set<string>()): string {
+  const path = fileURLToPath(file)
+  if (seen.has(path)) return ''
+  seen.add(path)
+  const text = readFileSync(file, 'utf8')
+  const includes = [...text.matchAll(/@include "([^"]+)"/g)].map(([, name]) => new URL(`${name}.lua`, file))
+  return text + includes.map((one) => included(one, seen)).join('\n')
+}

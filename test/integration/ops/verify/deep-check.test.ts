@@ -1,0 +1,371 @@
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import type { Partition } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { openTail } from '../../../../src/ops/verify/counted-feed.ts'
+import { audit } from '../../../../src/ops/verify/deep-check.ts'
+import { repair } from '../../../../src/ops/verify/repair.ts'
+import { pipeline } from '../../../../src/stages/pipeline.ts'
+import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { trim } from '../../../../src/stages/runner/trim.ts'
+import type { Stage } from '../../../../src/stages/stage.ts'
+import { Oracle } from '../../../support/oracle.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
+import { until } from '../../../support/until.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
+
+const signal = new AbortController().signal
+const config = readConfig({ BLOCK_MS: '50', CLAIM_IDLE_MS: '300' })
+
+async function open(): Promise<{ app: Partition; redis: Redis } & AsyncDisposable> {
+  const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
+  const app = appOn(redis, config)
+  await ensureGroups(redis, app.keys)
+  return { app, redis, [Symbol.asyncDispose]: close }
+}
+
+/** Runs stages, each in two loops, until disposed. */
+function run(app: Partition, stages: readonly Stage[] = pipeline): AsyncDisposable {
+  const stop = new AbortController()
+  const two = [1, 2].map((process) => ({ ...app, instance: `${app.instance}-${process}` }))
+  const running = two.flatMap((app) => stages.map((stage) => runStage(app, stage, () => {}, stop.signal)))
+  const end = async (): Promise<void> => {
+    stop.abort()
+    await Promise.all(running)
+  }
+  return { [Symbol.asyncDispose]: end }
+}
+
+/** Orders of users with names that break careless code among them, and some that are refused. */
+function bodyOf(id: number, users: number): string {
+  const user = ['__proto__', '😀', 'a\u0000b', '*', '[x]', '0'][id % users] ?? `user_${id % users}`
+  return id % 50 === 49 ? 'no json' : JSON.stringify({ user_id: user, order_id: `${id}`, order_value: (id % 97) / 4 })
+}
+
+async function send(
+  { redis, keys }: Partition,
+  oracle: Oracle,
+  users: number,
+  from: number,
+  to: number,
+): Promise<void> {
+  for (let first = from; first < to; first += 10) {
+    const records = Array.from({ length: 10 }, (_, at) => ({ id: `m${first + at}`, body: bodyOf(first + at, users) }))
+    for (const { body } of records) oracle.take(body)
+    await enqueue(redis, keys, records)
+  }
+}
+
+async function worked({ redis }: Partition, { admitted }: Oracle): Promise<void> {
+  const ranked = () => redis.hget('pipeline:counters', 'ranked')
+  await until('all to be ranked', ranked, (count) => Number(count ?? 0) === admitted)
+}
+
+async function settled(app: Partition, orders: number, users: number): Promise<Oracle> {
+  const oracle = new Oracle()
+  await send(app, oracle, users, 0, orders)
+  await using _ = run(app)
+  await worked(app, oracle)
+  return oracle
+}
+
+/** Everything that Redis says about users must be what the oracle says. */
+async function expectExact({ redis }: Partition, oracle: Oracle): Promise<void> {
+  const users = [...oracle.users].map(([user, { orders, cents }]) => ({ user, orders, minor: Number(cents) }))
+  const ranked = async (board: string) => {
+    const flat = await redis.zrange(board, '0', '-1', 'WITHSCORES')
+    return new Map(flat.flatMap((user, at) => (at % 2 === 0 ? [[user, Number(flat[at + 1])]] : [])))
+  }
+  expect(await ranked('leaderboard:spend')).toEqual(new Map(users.map(({ user, minor }) => [user, minor])))
+  expect(await ranked('leaderboard:orders')).toEqual(new Map(users.map(({ user, orders }) => [user, orders])))
+  const totals = { total_orders: `${oracle.admitted}`, total_revenue_minor: `${oracle.cents}` }
+  expect(await redis.hgetall('global:stats')).toEqual(totals)
+}
+
+const right = { verdict: 'right', wrongUsers: 0, undecidedUsers: 0, differences: [] }
+
+test('an empty system is right, and is right after a repair', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  expect(await audit(app, signal)).toMatchObject({ ...right, users: 0 })
+  await redis.zadd('leaderboard:spend', 5, 'nobody')
+  expect(await audit(app, signal)).toMatchObject({ verdict: 'wrong', wrongUsers: 1 })
+  expect(await repair(app, signal)).toMatchObject({ users: 0 })
+  expect(await audit(app, signal)).toMatchObject({ ...right, users: 0 })
+  await redis.flushdb() // no stream, no group
+  expect(await audit(app, signal)).toMatchObject({ ...right, users: 0 })
+  expect((await redis.keys('*')).sort()).toEqual([])
+})
+
+test('users, global stats and leaderboards of a settled system are the same to the cent', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const oracle = await settled(world.app, 1_000, 40)
+  const sum = { orders: BigInt(oracle.admitted), minor: oracle.cents }
+  expect(await audit(world.app, signal)).toMatchObject({
+    ...right,
+    users: oracle.users.size,
+    sums: { users: sum, global: sum, leaderboards: sum },
+  })
+})
+
+const wrong: [what: string, how: (redis: Redis) => Promise<unknown>, users: string[]][] = [
+  ['a score that is too high', (redis) => redis.zincrby('leaderboard:spend', 1, '😀'), ['😀']],
+  ['a score that is too low', (redis) => redis.zincrby('leaderboard:orders', -1, '__proto__'), ['__proto__']],
+  ['a score with a fraction', (redis) => redis.zincrby('leaderboard:spend', 0.5, '0'), ['0']],
+  ['a score without an end', (redis) => redis.zadd('leaderboard:spend', '+inf', '0'), ['0']],
+  ['a member that is missing', (redis) => redis.zrem('leaderboard:spend', '[x]', 'user_9'), ['[x]', 'user_9']],
+  ['a member too many', (redis) => redis.zadd('leaderboard:orders', 0, 'nobody'), ['nobody']],
+  ['a leaderboard that is gone', (redis) => redis.del('leaderboard:orders'), []],
+  ["a user's hash that was raised", (redis) => redis.hincrby('user:*', 'order_count', 1), ['*']],
+  ["a user's hash that was lowered", (redis) => redis.hincrby('user:a\u0000b', 'total_spend_minor', -1), ['a\u0000b']],
+  ["a user's hash that is gone", (redis) => redis.del('user:user_7'), ['user_7']],
+  ['global orders that were changed', (redis) => redis.hincrby('global:stats', 'total_orders', 3), []],
+  ['global revenue that was changed', (redis) => redis.hincrby('global:stats', 'total_revenue_minor', -1), []],
+  ['global stats that are gone', (redis) => redis.del('global:stats'), []],
+  ['a global total that is no number', (redis) => redis.hset('global:stats', 'total_revenue_minor', 'abc'), []],
+]
+
+test.for(wrong)('%s is found, and mended by the users', async ([what, tamper, users], context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  await settled(app, 500, 12)
+  await tamper(redis)
+  const found = await audit(app, signal)
+  expect(found.verdict).toBe('wrong')
+  expect(found.differences.length).toBeGreaterThan(0)
+  const all = what === 'a leaderboard that is gone'
+  if (!all) expect(found.examples.map(({ user_id }) => user_id).sort()).toEqual(users.sort())
+  expect(found.wrongUsers).toBe(all ? 12 : users.length)
+  await repair(app, signal)
+  expect(await audit(app, signal)).toMatchObject(right)
+  expect(await redis.keys('*rebuilt*')).toEqual([])
+  expect(await redis.ttl('leaderboard:spend')).toBe(-1)
+})
+
+test.for([
+  { users: 40, orders: 20_000 },
+  { users: 5_000, orders: 20_000 },
+])('all is right at every moment while all stages work: $users users', async ({ users, orders }, context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app } = world
+  const oracle = new Oracle()
+  await send(app, oracle, users, 0, 1_000)
+  await using _ = run(app)
+  let working = true
+  const working_off = send(app, oracle, users, 1_000, orders).then(() => worked(app, oracle))
+  const done = working_off.finally(() => {
+    working = false
+  })
+  let audits = 0
+  for (; working; audits++) expect(await audit(app, signal)).toMatchObject(right)
+  await done
+  expect(audits).toBeGreaterThan(2)
+  const sum = { orders: BigInt(oracle.admitted), minor: oracle.cents }
+  const sums = { users: sum, global: sum, leaderboards: sum }
+  expect(await audit(app, signal)).toMatchObject({ ...right, users: oracle.users.size, sums })
+  await expectExact(app, oracle)
+})
+
+test('leaderboards and global stats are repaired while all stages work, again and again, and end exact', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const oracle = new Oracle()
+  await send(app, oracle, 2_000, 0, 4_000)
+  await using _ = run(app)
+  let working = true
+  const done = send(app, oracle, 2_000, 4_000, 24_000)
+    .then(() => worked(app, oracle))
+    .finally(() => {
+      working = false
+    })
+  let repairs = 0
+  for (; working; repairs++) {
+    await redis.zincrby('leaderboard:spend', 1_000_000, 'user_77')
+    await redis.zrem('leaderboard:orders', 'user_99', '__proto__')
+    await redis.zadd('leaderboard:spend', 5, 'nobody')
+    await redis.hincrby('global:stats', 'total_orders', 7)
+    await redis.hincrby('global:stats', 'total_revenue_minor', -7)
+    await repair(app, signal)
+    expect(await audit(app, signal)).toMatchObject(right)
+  }
+  await done
+  expect(repairs).toBeGreaterThan(1)
+  await expectExact(app, oracle)
+})
+
+test('users whose records wait for a leaderboard that stands still are undecided; what is wrong is told all the same', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const oracle = await settled(app, 500, 12)
+  const [validate, aggregate] = pipeline as [Stage, Stage]
+  {
+    await using _ = run(app, [validate, aggregate])
+    await send(app, oracle, 12, 600, 610) // users 0 to 9
+    const applied = () => redis.hget('pipeline:counters', 'applied')
+    await until('all to be counted', applied, (count) => Number(count) === oracle.admitted)
+  }
+  const found = await audit(app, signal)
+  const told = '10 users could not be compared: the leaderboard stands still before records of theirs.'
+  const undecided = { verdict: 'undecided', wrongUsers: 0, undecidedUsers: 10, differences: [told] }
+  expect(found).toMatchObject(undecided)
+  await redis.xreadgroup('GROUP', 'leaderboard', 'dead', 'STREAMS', 'orders:counted', '>')
+  expect(await audit(app, signal)).toEqual(found)
+
+  await redis.zincrby('leaderboard:spend', 1e9, 'user_6') // above all that waits
+  await redis.zincrby('leaderboard:spend', -1, 'user_11') // nothing waits for it
+  expect(await audit(app, signal)).toMatchObject({ verdict: 'wrong', wrongUsers: 2, undecidedUsers: 9 })
+  await repair(app, signal) // has what waits, too
+  expect(await audit(app, signal)).toMatchObject(right)
+  await using _ = run(app)
+  await worked(app, oracle)
+  await expectExact(app, oracle)
+})
+
+/** The client with something done before each call of a command. */
+function before(redis: Redis, command: string, act: (args: unknown[]) => Promise<unknown>): Redis {
+  return new Proxy(redis, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== command) return value.bind(target)
+      return async (...args: unknown[]) => {
+        await act(args)
+        return Reflect.apply(value, target, args)
+      }
+    },
+  })
+}
+
+test('a gap in what came by is noticed: it starts over, and after three times it says that it could not tell', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  await settled(app, 200, 12)
+  let gaps = 0
+  const trimmed = (most: number) =>
+    before(redis, 'scan', async () => {
+      // As if an entry had come and been trimmed before it was read.
+      if (gaps++ < most)
+        await redis.multi().hincrby('pipeline:counters', 'applied', 1).hincrby('pipeline:counters', 'ranked', 1).exec()
+    })
+  expect(await audit({ ...app, redis: trimmed(2) }, signal)).toMatchObject(right)
+  gaps = 0
+  const untold = await audit({ ...app, redis: trimmed(3) }, signal)
+  expect(untold).toMatchObject({
+    verdict: 'undecided',
+    differences: [expect.stringMatching(/^It could not be told: /)],
+  })
+  gaps = 0
+  await expect(repair({ ...app, redis: trimmed(3) }, signal)).rejects.toMatchObject({ code: 'ORD_REDIS_REPLY' })
+})
+
+test('what an onlooker has not read is not trimmed, and is when it has ended', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const oracle = await settled(app, 200, 12)
+  const trimmed = async (): Promise<number> => {
+    for (const stage of pipeline) await trim(app, stage)
+    return redis.xlen('orders:counted')
+  }
+  expect(await trimmed()).toBe(0)
+  {
+    await using tail = await openTail(app, signal)
+    await send(app, oracle, 12, 200, 400)
+    {
+      await using _ = run(app)
+      await worked(app, oracle)
+    }
+    expect(await trimmed()).toBeGreaterThan(0)
+    let records = 0
+    const moment = await tail.now(() => records++)
+    expect(moment?.applied).toBe(BigInt(oracle.admitted))
+    expect(records).toBeGreaterThan(0)
+    expect(await redis.pttl('pipeline:held')).toBeGreaterThan(0)
+  }
+  expect(await trimmed()).toBe(0)
+})
+
+test('an onlooker that has not gone on for a thousand entries holds no more', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const put = async (count: number): Promise<void> => {
+    const asked = redis.pipeline()
+    for (let i = 0; i < count; i++) asked.xadd('orders:counted', '*', 'foreign', '1')
+    await asked.exec()
+    await redis.xgroup('SETID', 'orders:counted', 'leaderboard', '$')
+    await redis.del('pipeline:done:leaderboard') // as before the first commit: the group is taken at its word
+  }
+  const leaderboard = pipeline.find(({ from }) => from === 'counted') as (typeof pipeline)[number]
+  await redis.set('pipeline:held', '0-0') // for ever
+  await put(1_000)
+  while ((await redis.zscore('pipeline:done:leaderboard', 'begun')) === null) await trim(app, leaderboard)
+  expect(await redis.xlen('orders:counted')).toBe(1_000)
+  await put(1)
+  while ((await redis.zscore('pipeline:done:leaderboard', 'begun')) === null) await trim(app, leaderboard)
+  expect(await redis.xlen('orders:counted')).toBe(0)
+})
+
+test('a repair that is killed before it swaps leaves the leaderboards as they are, and can be run again', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const oracle = await settled(app, 500, 12)
+  await redis.zincrby('leaderboard:spend', 1, 'user_7')
+  const wrongBoard = await redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')
+  const killed = before(redis, 'evalsha', () => Promise.reject(new Error('killed')))
+  await expect(repair({ ...app, redis: killed }, signal)).rejects.toThrow('killed')
+  expect(await redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')).toEqual(wrongBoard)
+  expect(await redis.zcard('leaderboard:spend:rebuilt')).toBe(12)
+  expect(await redis.ttl('leaderboard:spend:rebuilt')).toBeGreaterThan(0)
+  expect(await redis.ttl('leaderboard:orders:rebuilt')).toBeGreaterThan(0)
+  await redis.zadd('leaderboard:spend:rebuilt', 1, 'left over')
+  await repair(app, signal)
+  await expectExact(app, oracle)
+})
+
+test('a repair whose new leaderboards vanish before it swaps swaps nothing, and starts over', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const oracle = await settled(app, 500, 12)
+  let vanished = 0
+  const other = before(redis, 'evalsha', async () => {
+    if (vanished++ === 0) await redis.del('leaderboard:spend:rebuilt')
+  })
+  await redis.zincrby('leaderboard:spend', 1, 'user_7')
+  await repair({ ...app, redis: other }, signal)
+  expect(vanished).toBeGreaterThan(1)
+  await expectExact(app, oracle)
+})
+
+test.for([
+  ['added by the swap itself', 12, 20],
+  ['read first where it is much', 3_000, 6_000],
+] as const)('what is counted between the last read and the swap is %s', async ([, users, orders], context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const oracle = await settled(app, 500, 12)
+  const [validate, aggregate] = pipeline as [Stage, Stage]
+  let between = 0
+  const late = before(redis, 'evalsha', async () => {
+    if (between++ > 0) return
+    await using _ = run(app, [validate, aggregate])
+    await send(app, oracle, users, 600, 600 + orders)
+    const applied = () => redis.hget('pipeline:counters', 'applied')
+    await until('all to be counted', applied, (count) => Number(count) === oracle.admitted)
+  })
+  await redis.del('leaderboard:spend', 'leaderboard:orders')
+  await repair({ ...app, redis: late }, signal)
+  await expectExact(app, oracle) // before the leaderboard has seen them
+})

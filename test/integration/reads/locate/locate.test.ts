@@ -1,0 +1,562 @@
+import type { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { openApi, type Server } from '../../../../src/api/server.ts'
+import type { Partition } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config.ts'
+import { pausePart, resumePart } from '../../../../src/control/pauses.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { makeKeys } from '../../../../src/keys.ts'
+import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
+import { findOwners, type Trace, traceOrder } from '../../../../src/reads/locate/locate.ts'
+import { commit } from '../../../../src/stages/commit.ts'
+import { readOldest } from '../../../../src/stages/invalid/page.ts'
+import { discardEntry, replayEntries } from '../../../../src/stages/invalid/requeue.ts'
+import { pipeline } from '../../../../src/stages/pipeline.ts'
+import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
+import { decodeEntry } from '../../../../src/stages/runner/consume.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
+import { planBatch } from '../../../../src/stages/runner/plan.ts'
+import type { Stage } from '../../../../src/stages/stage.ts'
+import { spawnOrders } from '../../../support/process.ts'
+import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
+import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
+import { until } from '../../../support/until.ts'
+import { appOn, emptyRedis, envOf } from '../../../support/world.ts'
+
+const [validate, aggregate, leaderboard] = pipeline as readonly [Stage, Stage, Stage]
+
+const stack = new AsyncDisposableStack()
+let redis: Redis
+let app: Partition
+let url: string
+let server: Server
+
+beforeAll(async () => {
+  const world = stack.use(await emptyRedis())
+  redis = world.redis
+  url = world.url
+  app = appOn(redis, readConfig({ REDIS_URL: url, API_PORT: '0', BLOCK_MS: '50' }))
+  server = stack.use(await openApi(app))
+})
+afterAll(() => stack.disposeAsync())
+beforeEach(async () => {
+  await redis.flushdb()
+  await ensureGroups(redis, app.keys)
+})
+
+const body = (order_value: unknown = 1.5, order_id: unknown = 'o', user_id: unknown = 'u'): string =>
+  JSON.stringify({ user_id, order_id, order_value })
+
+let messages = 0
+const send = (...bodies: string[]): Promise<string[]> =>
+  enqueue(
+    redis,
+    app.keys,
+    bodies.map((text) => ({ id: `m${++messages}`, body: text })),
+  )
+
+/** Lets stages work until none of their orders waits. */
+async function work(...stages: Stage[]): Promise<void> {
+  const stop = new AbortController()
+  const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  await until(
+    'the stages to be done',
+    () => readCounters(redis, app.partitions),
+    (counters) => stages.every((stage) => waitingFor(stage, counters) === 0),
+  )
+  stop.abort()
+  await Promise.all(running)
+}
+
+const trace = (orderId = 'o', userId = 'u'): Promise<Trace> => traceOrder(app, { userId, orderId })
+const done = ({ received, admitted, applied, ranked }: Trace): string =>
+  [received, admitted, applied, ranked].map((step) => step.done).join(' ')
+const timeOf = (id = ''): string => new Date(Number(id.split('-')[0])).toISOString()
+
+test('an order that nobody has sent is not found, and what that means is said', async () => {
+  const found = await trace()
+  expect(found).toMatchObject({ where: 'unknown', amount: null, waiting: [], invalid: [], settled: true })
+  expect(done(found)).toBe('unknown no no no')
+  expect(found.received.because).toBe(
+    'It is in none of the streams. It may wait in SQS still, which cannot be looked through.',
+  )
+  expect(found.admitted.because).toBe('The ledger does not have it, and its user has no counted order.')
+  await redis.flushdb() // no streams, no groups
+  expect(await trace()).toMatchObject({
+    where: 'unknown',
+    looked: Array(5).fill({ entries: 0, of: 0, whole: true, more: false }),
+  })
+})
+
+test('step by step: undelivered, pending, admitted, applied, ranked; what is exact and what is not', async () => {
+  const [raw] = await send(body(1, 'other'), body(150.75))
+  const waiting = { stream: 'orders:raw', entry: raw, since: timeOf(raw), message: `m${messages}` }
+  expect(await trace()).toMatchObject({
+    where: 'waiting',
+    received: { done: 'yes', not_before: null, not_after: timeOf(raw) },
+    admitted: { done: 'no' },
+    waiting: [{ ...waiting, held_by: [{ stage: 'validate', state: 'undelivered' }] }],
+  })
+
+  await redis.xreadgroup('GROUP', 'validate', 'dead', 'COUNT', 5, 'STREAMS', 'orders:raw', '>')
+  const held = { stage: 'validate', state: 'pending', consumer: 'dead', deliveries: 1, held_ms: expect.any(Number) }
+  expect(await trace()).toMatchObject({ where: 'waiting', waiting: [{ ...waiting, held_by: [held] }] })
+
+  await redis.xgroup('SETID', 'orders:raw', 'validate', '0')
+  await redis.xgroup('DELCONSUMER', 'orders:raw', 'validate', 'dead')
+  await work(validate)
+  const [[valid = ''] = []] = await redis.xrange('orders:valid', '-', '+')
+  const admitted = await trace()
+  expect(admitted).toMatchObject({
+    where: 'waiting',
+    amount: 15_075,
+    admitted: { done: 'yes', not_before: timeOf(valid), not_after: timeOf(valid) },
+    applied: { done: 'no', because: 'It waits for aggregate.' },
+    ranked: { done: 'no' },
+    waiting: [{ stream: 'orders:valid', entry: valid, held_by: [{ stage: 'aggregate', state: 'undelivered' }] }],
+  })
+
+  await work(aggregate)
+  await redis.xtrim('orders:valid', 'MAXLEN', 0)
+  const applied = await trace()
+  expect(done(applied)).toBe('yes yes yes unknown')
+  expect(applied).toMatchObject({
+    where: 'applied',
+    admitted: { because: 'The ledger has it, which keeps no time but that of its generation.' },
+    ranked: {
+      because:
+        '2 of 2 orders of its user are not ranked yet; which they are is not kept, so this one may be among them.',
+    },
+    waiting: [],
+    counted: [{ stream: 'orders:counted', orders: 2, held_by: [{ stage: 'leaderboard', state: 'undelivered' }] }],
+  })
+  const generationMs = app.config.ledgerDays * 86_400_000
+  const from = Math.floor(Date.parse(applied.at) / generationMs) * generationMs
+  expect(applied.admitted).toMatchObject({ not_before: new Date(from).toISOString(), not_after: applied.at })
+
+  await work(leaderboard)
+  const ranked = await trace()
+  expect(done(ranked)).toBe('yes yes yes yes')
+  expect(ranked).toMatchObject({ where: 'ranked', waiting: [], counted: [], settled: true })
+})
+
+test('a copy that waits behind the order is told beside it; duplicates are known in total only', async () => {
+  await send(body(), body())
+  await work(...pipeline)
+  await send(body())
+  expect(await trace()).toMatchObject({
+    where: 'ranked',
+    waiting: [{ stream: 'orders:raw' }],
+    duplicates: { total: 1, because: expect.stringContaining('how often this order came again is not known') },
+  })
+})
+
+test('an invalid order tells every attempt, its edits and its first reason; then who gave it up and why', async () => {
+  await send(body(-1))
+  await work(validate)
+  const [first] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  if (!first) throw new Error('an invalid order expected')
+  const rejected = { code: 'bad-value', reason: 'order_value must be between 0 and 1000000000', attempts: 1 }
+  expect(await trace()).toMatchObject({ where: 'invalid', invalid: [{ id: first.id, ...rejected }] })
+
+  await replayEntries(app, [first], { ticket: 'reprocess-1', limit: 1 }, { body: body('ten'), by: 'me' })
+  expect(await trace()).toMatchObject({
+    where: 'waiting',
+    received: { not_after: first.record.ts },
+    waiting: [{ message: `replay ${first.id}`, ticket: 'reprocess-1', attempts: 1 }],
+    invalid: [],
+  })
+  await work(validate)
+  const again = await trace()
+  const lineage = {
+    code: 'bad-value',
+    reason: 'order_value must be a number',
+    attempts: 2,
+    first_reason: rejected.reason,
+    first_ts: first.record.ts,
+    edits: [{ by: 'me', ts: expect.any(String) }],
+  }
+  expect(again).toMatchObject({ where: 'invalid', invalid: [lineage] })
+  expect(again.invalid[0]?.edits?.[0]).not.toHaveProperty('before')
+
+  const [second] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  if (!second) throw new Error('an invalid order expected')
+  await discardEntry(app, second, { reason: 'a test', by: 'you' })
+  expect(await trace()).toMatchObject({
+    where: 'discarded',
+    invalid: [],
+    discarded: [{ by: 'you', why: 'a test', at: expect.any(String), rejected: lineage }],
+  })
+})
+
+test('a conflict stands in the invalid channel beside the order that came first, and bounds when that was admitted', async () => {
+  await send(body(1))
+  await work(...pipeline)
+  await send(body(2))
+  await work(validate)
+  await redis.xtrim('orders:valid', 'MAXLEN', 0)
+  const found = await trace()
+  expect(found).toMatchObject({ where: 'ranked', amount: 100, invalid: [{ code: 'conflict' }] })
+  expect(found.admitted.not_after).toBe(timeOf(found.invalid[0]?.id))
+})
+
+test('an order that a later stage rejected by a bug is admitted and not counted; replayed, it is', async () => {
+  await send(body())
+  await work(validate, broken)
+  expect(await trace()).toMatchObject({
+    where: 'invalid',
+    admitted: { done: 'yes' },
+    applied: { done: 'no', because: 'The stage aggregate rejected it.' },
+    invalid: [{ code: 'internal-error', stage: 'aggregate' }],
+  })
+  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  await replayEntries(app, entries, { ticket: 'replay-1', limit: 1 })
+  expect(await trace()).toMatchObject({
+    where: 'waiting',
+    waiting: [{ stream: 'orders:valid', held_by: [{ stage: 'aggregate' }] }],
+  })
+  await work(aggregate, leaderboard)
+  expect(await trace()).toMatchObject({ where: 'ranked', invalid: [] })
+})
+
+test('what the ledger has forgotten is not known any more', async () => {
+  await send(body())
+  await work(...pipeline)
+  for (const key of await redis.keys('ledger:*')) await redis.del(key)
+  for (const name of ['raw', 'valid', 'counted']) await redis.xtrim(`orders:${name}`, 'MAXLEN', 0)
+  const found = await trace()
+  const unknown = { done: 'unknown' }
+  expect(found).toMatchObject({ where: 'unknown', admitted: unknown, applied: unknown, ranked: unknown })
+  expect(found.admitted.because).toMatch('what was admitted before is not known any more')
+})
+
+test.each([
+  ['escaped', '{"user_id":"\\u0075","order_id":"\\u006f","order_value":-1}'],
+  ['with NaN', '{"user_id":"u","order_id":"o","order_value":NaN}'],
+  [
+    'too deep to be kept as JSON',
+    `{"user_id":"u","order_id":"o","order_value":-1,"x":${'['.repeat(200)}${']'.repeat(200)}}`,
+  ],
+])('an order that is %s is found while it waits, and in the invalid channel', async (_, text) => {
+  await send(text)
+  expect(await trace()).toMatchObject({ where: 'waiting', waiting: [{ stream: 'orders:raw' }] })
+  await work(validate)
+  expect(await trace()).toMatchObject({ where: 'invalid', invalid: [{ code: 'bad-value' }] })
+})
+
+test('an integer order_id is found by its text, however it was written', async () => {
+  await send('{"user_id":7,"order_id":1.2e2,"order_value":1}')
+  expect(await trace('120', '7')).toMatchObject({ where: 'waiting' })
+  await work(...pipeline)
+  expect(await trace('120', '7')).toMatchObject({ where: 'ranked' })
+})
+
+test('of a long stream its oldest and newest entries are looked through, and what that leaves open is said', async (context) => {
+  requireRealRedis(context) // an emulator takes minutes
+  const entries = 5_000
+  for (let from = 0; from < entries; from += 1_000) {
+    const filling = redis.pipeline()
+    for (let at = from; at < from + 1_000; at++) {
+      const order_id = { 0: 'oldest', [entries / 2]: 'middle', [entries - 1]: 'newest' }[at] ?? `o${at}`
+      const record = { user_id: 'u', order_id, minor: 1 }
+      filling.xadd('orders:valid', '*', 'n', 1, 'r', JSON.stringify([record]))
+    }
+    await filling.exec()
+  }
+  for (const order of ['oldest', 'newest']) {
+    expect((await trace(order)).waiting).toMatchObject([{ stream: 'orders:valid' }])
+  }
+  const missed = await trace('middle')
+  expect(missed).toMatchObject({ where: 'unknown', waiting: [] })
+  expect(missed.looked[1]).toEqual({ stream: 'orders:valid', entries: 4_000, of: entries, whole: false, more: false })
+  expect(missed.received.because).toMatch('It is not in what was looked through of the streams.')
+  await send(body(1, 'middle')) // the ledger knows it then, but not whether it has been counted
+  await work(validate)
+  await redis.xadd('orders:valid', '*', 'n', 1, 'r', JSON.stringify([{ user_id: 'x', order_id: 'x', minor: 1 }]))
+  await redis.xdel('orders:valid', ...(await redis.xrevrange('orders:valid', '+', '-', 'COUNT', 2)).map(([id]) => id))
+  expect(await trace('middle')).toMatchObject({
+    where: 'admitted',
+    applied: { done: 'unknown', because: expect.stringContaining('more waits there than is looked through') },
+    ranked: { done: 'unknown' },
+  })
+})
+
+test('while orders flow none is ever nowhere, what is said to be done is done, and what was done is said', async (context) => {
+  requireRealRedis(context)
+  const stop = new AbortController()
+  const running = pipeline.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const counted = async (user: string) => Number(await redis.hget(`user:${user}`, 'order_count'))
+  const ranked = async (user: string) => Number(await redis.zscore('leaderboard:orders', user))
+  for (let round = 0; round < 150; round++) {
+    const user = `u${round}`
+    await send(body(1, 'o', user), ...Array.from({ length: 9 }, (_, at) => body(1, `o${round}-${at}`, 'other')))
+    for (let found: Trace | undefined; found?.where !== 'ranked'; ) {
+      const before = [await counted(user), await ranked(user)]
+      found = await trace('o', user)
+      const after = [await counted(user), await ranked(user)]
+      expect(found).toMatchObject({
+        settled: true,
+        where: expect.not.stringMatching('unknown'),
+        received: { done: 'yes' },
+      })
+      const said = [found.applied, found.ranked].map((step) => Number(step.done === 'yes'))
+      expect([said, 'from', before, 'to', after]).toEqual([
+        said.map((_, at) => (before[at] === after[at] ? after[at] : expect.any(Number))),
+        ...['from', before, 'to', after],
+      ])
+    }
+  }
+  stop.abort()
+  await Promise.all(running)
+})
+
+/** What a stage has to do is done at once, by one commit. */
+async function commitAll(stage: Stage): Promise<void> {
+  const stream = app.keys.stream[stage.from]
+  const read = await redis.xreadgroupBuffer('GROUP', stage.name, 'c', 'COUNT', 100, 'STREAMS', stream, '>')
+  const [[, found]] = read as [[Buffer, [Buffer, Buffer[]][]]]
+  const entries = found.map(([id, fields]) => decodeEntry(String(id), fields, stage.from))
+  const planning = { stage, keys: app.keys, now: new Date(), conflicts: new Map(), onDecideFailed: () => {} }
+  const generation = Math.floor(Date.now() / 1_000 / generationSeconds(app.config))
+  const reply = await commit(app, { stage, keys: app.keys, consumer: 'c' }, planBatch(planning, entries), generation)
+  expect(reply.status).toBe('committed')
+}
+
+async function replayAll(): Promise<void> {
+  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 10 })
+  expect(await replayEntries(app, entries, { ticket: 'replay-1', limit: 1_000_000 })).toHaveLength(entries.length)
+}
+
+async function discardAll(): Promise<void> {
+  for (const entry of await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 10 })) {
+    expect(await discardEntry(app, entry, { reason: 'a test', by: 'me' })).toBe(true)
+  }
+}
+
+/** An aggregate with a bug: what it judges ends in the invalid channel as an internal error. */
+const broken: Stage = {
+  ...aggregate,
+  decide: () => {
+    throw new Error('a bug')
+  },
+}
+
+/** The app, but that something happens between two commands: just before the one with this number. */
+function interrupted(number: number, happen: () => Promise<void>): { app: Partition; happened(): boolean } {
+  let commands = 0
+  const next = async (): Promise<void> => {
+    if (++commands === number) await happen()
+  }
+  const late =
+    (of: object, call: (...args: unknown[]) => Promise<unknown>) =>
+    async (...args: unknown[]) => {
+      await next()
+      return call.apply(of, args)
+    }
+  const proxy = new Proxy(redis, {
+    get: (target, name) => {
+      if (name !== 'multi') return late(target, Reflect.get(target, name))
+      return () => {
+        const multi = target.multi()
+        const { exec } = multi
+        return Object.assign(multi, { exec: late(multi, () => exec.call(multi)) })
+      }
+    },
+  })
+  return { app: { ...app, redis: proxy }, happened: () => commands >= number }
+}
+
+type Act = () => Promise<unknown>
+const good: Act = () => send(body())
+const bad: Act = () => send(body(-1))
+const by =
+  (stage: Stage): Act =>
+  () =>
+    commitAll(stage)
+const moves: [what: string, before: Act[], meanwhile: Act[], where: RegExp, applied: RegExp][] = [
+  ['comes in', [], [good], /^(unknown|waiting)$/, /no/],
+  ['comes in and is admitted', [], [good, by(validate)], /^(unknown|waiting)$/, /no/],
+  ['is admitted', [good], [by(validate)], /^waiting$/, /no/],
+  ['is admitted and counted', [good], [by(validate), by(aggregate)], /^(waiting|applied)$/, /no|yes/],
+  ['goes all the way', [good], pipeline.map(by), /^(waiting|ranked)$/, /no|yes/],
+  ['is counted', [good, by(validate)], [by(aggregate)], /^(waiting|applied)$/, /no|yes/],
+  ['is ranked', [good, by(validate), by(aggregate)], [by(leaderboard)], /^(applied|ranked)$/, /yes/],
+  ['is rejected', [bad], [by(validate)], /^(waiting|invalid)$/, /no/],
+  ['is replayed', [bad, by(validate)], [replayAll], /^(waiting|invalid)$/, /no/],
+  ['is replayed and rejected', [bad, by(validate)], [replayAll, by(validate)], /^invalid$/, /no/],
+  ['is replayed once more', [bad, by(validate)], [replayAll, by(validate), replayAll], /^(waiting|invalid)$/, /no/],
+  ['is given up', [bad, by(validate)], [discardAll], /^(invalid|discarded)$/, /no/],
+  ['is rejected by a later stage', [good, by(validate)], [by(broken)], /^(waiting|invalid)$/, /no/],
+  ['is admitted and rejected by a later stage', [good], [by(validate), by(broken)], /^(waiting|invalid)$/, /no/],
+  ['is put back before a later stage', [good, by(validate), by(broken)], [replayAll], /^(waiting|invalid)$/, /no/],
+]
+
+test.each(moves)(
+  'whenever it %s while it is traced, it is told truly',
+  async (_, before, meanwhile, where, applied) => {
+    for (let number = 1; ; number++) {
+      await redis.flushdb()
+      await ensureGroups(redis, app.keys)
+      for (const act of before) await act()
+      const { app: watched, happened } = interrupted(number, async () => {
+        for (const act of meanwhile) await act()
+      })
+      const found = await traceOrder(watched, { userId: 'u', orderId: 'o' })
+      const told = { at: number, settled: found.settled, where: found.where, applied: found.applied.done }
+      const wanted = {
+        at: number,
+        settled: true,
+        where: expect.stringMatching(where),
+        applied: expect.stringMatching(applied),
+      }
+      expect(told).toEqual(wanted)
+      if (!happened()) return expect(number).toBeGreaterThan(10)
+    }
+  },
+)
+
+test('without a user the streams tell whose it is; an order that names none is told, too', async () => {
+  await send(body(1, 'o', 'u'), body(-1, 'o', 'v'), '{"order_id":"o"}', body(1, 'other', 'w'))
+  expect((await findOwners(app, 'o')).users).toEqual(['u', 'v'])
+  await work(...pipeline)
+  for (const name of ['raw', 'valid', 'counted']) await redis.xtrim(`orders:${name}`, 'MAXLEN', 0)
+  expect(await findOwners(app, 'o')).toMatchObject({ users: ['v'], nameless: [{ code: 'missing-field' }] })
+})
+
+test.each(['a/b', '%', '🙂', 'a\u0000b', '__proto__', 'invalid'])(
+  '%j is traced by the API under its encoded name',
+  async (name) => {
+    await send(body(150.75, name, name))
+    await work(...pipeline)
+    const encoded = encodeURIComponent(name)
+    const response = await fetch(`${server.url}/orders/${encoded}/${encoded}/trace`)
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({ user_id: name, order_id: name, where: 'ranked', amount: 150.75 })
+  },
+)
+
+test('a name that is no text is refused as everywhere, and the document has the route', async () => {
+  expect((await fetch(`${server.url}/orders/%ED%A0%80/o/trace`)).status).toBe(400) // half a surrogate pair
+  const { paths, components } = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
+    paths: Record<string, { get?: { parameters: { name: string }[] } }>
+    components: { schemas: Record<string, unknown> }
+  }
+  expect(paths['/orders/{user_id}/{order_id}/trace']?.get?.parameters.map(({ name }) => name)).toEqual([
+    'user_id',
+    'order_id',
+  ])
+  expect(Object.keys(components.schemas)).toEqual(expect.arrayContaining(['Trace', 'Step', 'UserRank']))
+})
+
+async function command(...args: string[]): Promise<string> {
+  await using run = spawnOrders(['trace', ...args], envOf(url))
+  expect([await run.exit(), run.stderr()]).toEqual([{ code: 0, signal: null }, ''])
+  return run.stdout()
+}
+
+const masked = (text: string): string =>
+  text
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'T')
+    .replaceAll(/\d{13}-\d+/g, 'ID')
+    .replaceAll(/m\d+/g, 'M')
+
+test('orders trace tells a story for people, and as JSON what the API replies', async () => {
+  await send(body(-1))
+  await work(validate)
+  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  await replayEntries(app, entries, { ticket: 'reprocess-1', limit: 1 }, { body: body('ten'), by: 'me\u001b[2J' })
+  await work(validate)
+  await send(body(150.75))
+  const told = masked(await command('o', '--user', 'u')).split('\n')
+  expect(told).toEqual([
+    'Order o of user u waits.',
+    '',
+    'By T it had come in. This is the earliest trace of it that is left.',
+    'At T it was rejected the first time: order_value must be between 0 and 1000000000',
+    'At T me\\u{1b}[2J put another body in its place.',
+    'At T it was rejected, attempt 2, entry ID (bad-value): order_value must be a number. `order_value` is the text "ten", which is no amount: send a number without quotes.',
+    'Since T it waits in orders:raw (entry ID, message M): no consumer of validate has it yet.',
+    '',
+    'Not admitted. The ledger does not have it, and its user has no counted order.',
+    'Not counted. It was not admitted.',
+    'Not ranked. It was not counted.',
+    'Duplicates are dropped and counted in total only: how often this order came again is not known. Of all orders there were 0.',
+    '',
+  ])
+  await pausePart(app, 'validate', { by: 'me', reason: 'a test' })
+  expect(masked(await command('o', '--user', 'u'))).toMatch(/\nvalidate is paused by me since T \(a test\)\.\n$/)
+  await resumePart(app, 'validate', { by: 'me' })
+  await work(...pipeline)
+  expect(masked(await command('o', '--user', 'u')).split('\n')).toEqual([
+    'Order o of user u is counted and ranked.',
+    '',
+    ...told.slice(2, 6),
+    expect.stringMatching(/^(At T|Between T and T) it was admitted with 150\.75\. /),
+    'Between T and T it was counted. It does not wait for aggregate any more.',
+    'Between T and T it was ranked. All 1 orders of its user are ranked.',
+    '',
+    told.at(-2),
+    '',
+  ])
+  const printed = JSON.parse(await command('o', '--user', 'u', '--json'))
+  const replied = await (await fetch(`${server.url}/orders/u/o/trace`)).json()
+  const timeless = { at: expect.any(String), applied: expect.anything(), ranked: expect.anything() }
+  expect(printed).toEqual({ ...(replied as object), ...timeless, admitted: expect.anything() })
+})
+
+test('orders trace without --user traces every user that the streams tell of', async () => {
+  expect(await command('o')).toBe(
+    'No users have an order o in the streams. An order that is not there any more is known by its user and order only: give --user.\n',
+  )
+  await send(body(1), body(-1, 'o', 'v'), '{"order_id":"o"}')
+  await work(validate)
+  const text = masked(await command('o'))
+  expect(text).toMatch('2 users have an order o in the streams.')
+  expect(text).toMatch(
+    'Of no user: At T it was rejected, attempt 1, entry ID (missing-field): Missing required field: user_id',
+  )
+  expect(text).toMatch('Order o of user u waits.')
+  expect(text).toMatch('Order o of user v was not accepted and is in the invalid channel.')
+  expect(JSON.parse(await command('o', '--json'))).toMatchObject({
+    order_id: 'o',
+    users: ['u', 'v'],
+    nameless: [{ code: 'missing-field' }],
+    traces: [{ where: 'waiting' }, { where: 'invalid' }],
+  })
+  await using refused = spawnOrders(['trace'], envOf(url))
+  expect((await refused.exit()).code).toBe(1)
+  expect(refused.stderr()).toBe('orders trace: expected one order_id: see orders trace --help.\n')
+})
+
+test('orders are traced, and users ranked and paged, on a Redis Cluster too', async (context) => {
+  requireRedisServer(context)
+  await using own = await spawnRedisCluster()
+  const { node } = own
+  await using all = spawnOrders(
+    ['run', 'validate', 'aggregate', 'leaderboard', 'api'],
+    envOf(own.url, undefined, { REDIS_CLUSTER: 'true' }),
+  )
+  await all.started()
+  const api = await all.apiUrl()
+  const keys = makeKeys(0)
+  await enqueue(
+    node,
+    keys,
+    ['v', 'u'].map((user) => ({ id: user, body: body(2, 'o', user) })),
+  )
+  const get = async (path: string): Promise<unknown> => (await fetch(`${api}${path}`)).json()
+  const traced = await until(
+    'it to be ranked',
+    () => get('/orders/u/o/trace') as Promise<Trace>,
+    ({ where }) => where === 'ranked',
+  )
+  expect(traced).toMatchObject({ amount: 2, looked: [{ stream: '{p0}:orders:raw', whole: true }, {}, {}, {}, {}] })
+  expect(await get('/users/u/rank')).toMatchObject({ spend: { rank: 2, score: 2 }, orders: { rank: 2, users: 2 } })
+  const { next } = (await get('/stats/top-users?n=1&after=')) as { next: string }
+  expect(await get(`/stats/top-users?after=${next}`)).toMatchObject({
+    offset: 1,
+    users: [{ user_id: 'u' }],
+    next: null,
+  })
+})

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { beginAction } from '../../../src/control/audit-log.ts'
+import { noteIncident } from '../../../src/control/incidents.ts'
+import { pausePart, resumePart } from '../../../src/control/pauses.ts'
+import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
+import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../src/keys.ts'
+import { adoptBooks } from '../../../src/ops/adopt/books.ts'
+import { look } from '../../../src/ops/incidents/scan.ts'
+import { appendInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
+import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
+import { ledgerLoss } from '../../../src/ops/verify/ledger-losses.ts'
+import { repair } from '../../../src/ops/verify/repair.ts'
+import { readBooks } from '../../../src/reads/books.ts'
+import { readRank } from '../../../src/reads/rank.ts'
+import { readTop } from '../../../src/reads/top.ts'
+import type { RedisClient } from '../../../src/redis/client.ts'
+import { commit } from '../../../src/stages/commit.ts'
+import type { InvalidEntry } from '../../../src/stages/invalid/page.ts'
+import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
+import type { Move } from '../../../src/stages/move.ts'
+import { pipeline } from '../../../src/stages/pipeline.ts'
+import { decodeEntry } from '../../../src/stages/runner/consume.ts'
+import { leaveGroup } from '../../../src/stages/runner/dead-consumers.ts'
+import { ensureGroups } from '../../../src/stages/runner/groups.ts'
+import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
+import { planBatch } from '../../../src/stages/runner/plan.ts'
+import { trim } from '../../../src/stages/runner/trim.ts'
+import type { Stage } from '../../../src/stages/stage.ts'
+import { appOn } from '../../support/world.ts'
+
+const root = new URL('../../../src/', import.meta.url)
+const scripts = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.lua'))
+  .map((path) => ({ name: path.replaceAll('\\', '/'), source: readFileSync(new URL(path, root), 'utf8') }))
+
+interface Call {
+  readonly script: string
+  readonly keys: readonly string[]
+}
+
+/**
+ * A client that writes down which script is called with which keys. To every command it replies as an empty Redis might,
+ * as far as that matters to get from one command to the next.
+ */
+function recorder(calls: Call[]): RedisClient {
+  const names = new Map(scripts.map(({ name, source }) => [createHash('sha1').update(source).digest('hex'), name]))
+  const replies: Record<string, unknown> = { xreadBuffer: null, scan: ['0', []] }
+  const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
+    const script = names.get(sha) ?? 'one that is nowhere'
+    calls.push({ script, keys: rest.slice(0, count) })
+    return script === 'reads/rank.lua' ? [[1], [1]] : script === 'stages/ledger-lines.lua' ? [1, 1, 1] : []
+  }
+  const chained = new Set(['duplicate', 'multi', 'pipeline', 'on', 'once', 'xinfo', 'hget', 'hmget'])
+  const client: object = new Proxy(
+    Object.assign(() => client, { options: {}, status: 'ready' }),
+    {
+      get: (target, name: string) => {
+        if (name === 'evalsha') return evalsha
+        if (name === 'then' || name in target) return Reflect.get(target, name)
+        return chained.has(name) ? () => client : async () => replies[name] ?? []
+      },
+      set: () => true,
+    },
+  )
+  return client as RedisClient
+}
+
+const partitions = makePartitions(8)
+const keys = partitions[3] as Keys
+const now = new Date()
+
+function appOf(redis: RedisClient) {
+  return appOn(redis as never, undefined, { keys, partitions: [keys], control: makeControlKeys(partitions) })
+}
+
+/** An order that is admitted and one that is not, of two tickets, through every stage. */
+async function commitAll(redis: RedisClient): Promise<void> {
+  const app = appOf(redis)
+  let records = ['{"user_id":"u","order_id":"o","order_value":1}', '{}'].map((body, at) => {
+    return JSON.stringify({ id: `m${at}`, body, ticket: `reprocess-${at}` })
+  })
+  for (const stage of pipeline) {
+    const fields = ['n', `${records.length}`, 'r', `[${records.join(',')}]`].map((text) => Buffer.from(text))
+    const entry = decodeEntry('1-1', fields, stage.from)
+    expect(entry.records).toHaveLength(records.length)
+    const plan = planBatch({ stage, keys, now, conflicts: new Map(), onDecideFailed: () => {} }, [entry])
+    await commit(app, { stage, keys, consumer: 'c' }, plan, 1).catch(() => {})
+    const totals = ',"order_count":1,"total_spend_minor":100}'
+    records = plan.emits.map(({ text, totals: appended }) => (appended === undefined ? text : text + totals))
+  }
+}
+
+const rejected = (stage?: string): InvalidEntry => {
+  const record = { order: null, code: 'malformed-json', reason: 'Malformed JSON', ts: now.toISOString() }
+  return { id: '1-1', json: '{}', keys, text: '{"orders":1}', record: { ...record, ...(stage && { stage }) } }
+}
+
+/** Everything that runs a script. */
+const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
+  (redis) => enqueue(redis, keys, [{ id: 'm', body: '{}' }]),
+  (redis) => enqueueOnce({ redis, partitions }, 'reprocess-1', { id: 'm', body: '{"user_id":"u"}' }),
+  commitAll,
+  (redis) => replayEntries(appOf(redis), [rejected()], { ticket: 'replay-1', limit: 1 }),
+  (redis) => replayEntries(appOf(redis), [rejected('aggregate')], { ticket: 'replay-1', limit: 1 }),
+  (redis) => discardEntry(appOf(redis), rejected(), { reason: 'r', by: 'b' }),
+  (redis) => withdrawEntry(appOf(redis), rejected(), 'reprocess-1', { id: 'm', body: '{}' }),
+  (redis) => appendInvalid(redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]]),
+  (redis) => trim(appOf(redis), pipeline[0] as Stage),
+  (redis) =>
+    leaveGroup(appOf(redis), { stage: pipeline[0] as Stage, stream: keys.stream.raw, name: 'c', reader: redis }, true),
+  (redis) => ensureGroups(redis, keys),
+  (redis) => readBooks(redis, partitions),
+  (redis) => readRank(redis, partitions, 'u', 2),
+  (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),
+  (redis) => repair(appOf(redis), new AbortController().signal),
+  (redis) => pausePart(appOf(redis), 'bridge', { by: 'ann' }),
+  (redis) => resumePart(appOf(redis), 'bridge', { by: 'ann' }),
+  (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),
+  (redis) => noteIncident(redis, { kind: 'data', place: '', ts: now.toISOString(), orders: 1, text: 't' }, []),
+  (redis) => look(appOf(redis), keys),
+  (redis) => ledgerLoss(appOf(redis), 1, 'all'),
+  (redis) => renewLeases(appOf(redis), pipeline[0] as Stage),
+  (redis) => leaveLeases(appOf(redis), pipeline[0] as Stage),
+  (redis) => swapInvalid(moveOn(redis)),
+  (redis) => adoptBooks(moveOn(redis)),
+]
+
+const moveOn = (redis: RedisClient): Move => ({
+  ...{ redis, config: appOf(redis).config, from: [], to: partitions },
+  alive: async () => {},
+  durable: async () => {},
+})
+
+/** An adoption refuses a cluster: on one Redis these bring what has bare names to partitions in one step. */
+const ofOneRedis = ['ops/adopt/invalid.lua', 'ops/adopt/users.lua']
+
+test('all keys of a script call carry the tag of one partition, and no script is left out', async () => {
+  const calls: Call[] = []
+  const redis = recorder(calls)
+  for (const run of wrappers) await run(redis).catch(() => {}) // what an empty reply is to a wrapper is another matter
+  const several = calls.filter(({ keys }) => new Set(keys).size > 1) // a key alone has the slot that it has
+  const tags = several.map(({ script, keys }) => [script, [...new Set(keys.map((key) => /^\{p\d\}:/.exec(key)?.[0]))]])
+  expect(tags.filter(([, found]) => found?.length !== 1 || found[0] === undefined)).toEqual([])
+  expect([...new Set(calls.map(({ script }) => script))].sort()).toEqual(
+    scripts.flatMap(({ name }) => (ofOneRedis.includes(name) ? [] : [name])).sort(),
+  )
+  expect(calls.filter(({ script }) => script === 'stages/commit.lua')).toHaveLength(pipeline.length)
+})
+
+/** The arguments of a call, up to the end of the line. */
+function argumentsOf(text: string): string[] {
+  const found = ['']
+  let depth = 0
+  for (const character of text) {
+    if ('([{'.includes(character)) depth++
+    if (')]}'.includes(character)) depth--
+    if (depth < 0) break
+    if (character === ',' && depth === 0) found.push('')
+    else found[found.length - 1] += character
+  }
+  return found.map((argument) => argument.trim())
+}
+
+function keysIn(command: string, given: readonly string[]): string[] {
+  if (command === 'RENAME') return given.slice(0, 2)
+  if (command === 'XINFO' || command === 'XGROUP') return given.slice(1, 2)
+  if (command === 'XREADGROUP') return given.slice(given.indexOf("'STREAMS'") + 1).slice(0, 1)
+  return given.slice(0, 1)
+}
+
+/** Keys of commands that do not come from KEYS: neither itself, nor a name that stands for one, nor what a function is given. */
+function strangers(source: string): string[] {
+  // A command that is put together bit by bit gets its key at 2.
+  const code = source.replace(/--.*$/gm, '').replace(/\b\w+\[2\] = (.*)/g, "{ 'SET', $1 }")
+  const fromKeys = (name: string): boolean =>
+    new RegExp(`\\b${name}\\b[\\w, ]*(=|in ipairs\\().*KEYS|function \\w+\\([\\w, ]*\\b${name}\\b`).test(code)
+  return [...code.matchAll(/(?:call\(|probe\(|\{) ?'([A-Z]{3,})', (.*)/g)].flatMap(([, command = '', rest = '']) =>
+    keysIn(command, argumentsOf(rest))
+      .filter((key) => !/^KEYS\[[^.]*\]$/.test(key) && !(/^\w+$/.test(key) && fromKeys(key)))
+      .map((key) => `${command} ${key}`),
+  )
+}
+
+describe('every key that a script uses comes from KEYS', () => {
+  test.each(scripts)('$name', ({ source }) => {
+    expect(strangers(source)).toEqual([])
+  })
+
+  test.each([
+    ["redis.call('GET', 'orders:raw')", "GET 'orders:raw'"],
+    ["redis.call('GET', KEYS[1] .. ':more')", "GET KEYS[1] .. ':more'"],
+    ["local key = ARGV[1]\nredis.call('HGET', key, 'f')", 'HGET key'],
+    ["redis.call('RENAME', KEYS[1], ARGV[1])", 'RENAME ARGV[1]'],
+    ["redis.call('XGROUP', 'CREATE', ARGV[1], 'g', '0')", 'XGROUP ARGV[1]'],
+    ["local claim = { 'XCLAIM', ARGV[1] }", 'XCLAIM ARGV[1]'],
+    ["local set = { 'HSET' }\nset[2] = ARGV[1]", 'SET ARGV[1]'],
+  ])('this is found: %s', (source, told) => {
+    expect(strangers(source)).toEqual([told])
+  })
+})

@@ -1,0 +1,477 @@
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import type { Partition } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { makeKeys } from '../../../../src/keys.ts'
+import type { RawRecord, Rejection } from '../../../../src/messages.ts'
+import { aggregate } from '../../../../src/stages/aggregate.ts'
+import { commit } from '../../../../src/stages/commit.ts'
+import { leaderboard } from '../../../../src/stages/leaderboard.ts'
+import { decodeEntry, type Entry } from '../../../../src/stages/runner/consume.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
+import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
+import { defineStage, hincrby, pass, type Stage, zaddGt } from '../../../../src/stages/stage.ts'
+import { validate } from '../../../../src/stages/validate.ts'
+import { spawnRedisServer } from '../../../support/redis-server.ts'
+import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
+
+const config = readConfig({})
+const currentGeneration = async (redis: Redis): Promise<number> =>
+  Math.floor(Number((await redis.time())[0]) / generationSeconds(config))
+
+async function open(): Promise<{ app: Partition; redis: Redis } & AsyncDisposable> {
+  const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
+  const app = appOn(redis, config)
+  await ensureGroups(redis, app.keys)
+  return { app, redis, [Symbol.asyncDispose]: close }
+}
+
+let message = 0
+const raw = (order: object | string): RawRecord => ({
+  id: `message-${message++}`,
+  body: typeof order === 'string' ? order : JSON.stringify(order),
+})
+const order = (order_id: string, order_value = 10, user_id = 'u') => ({ user_id, order_id, order_value })
+
+async function read(app: Partition, stage: Stage, consumer: string): Promise<Entry[]> {
+  const stream = app.keys.stream[stage.from]
+  const reply = await app.redis.xreadgroupBuffer('GROUP', stage.name, consumer, 'COUNT', 100, 'STREAMS', stream, '>')
+  const [, entries] = (reply as [Buffer, [Buffer, Buffer[]][]][] | null)?.[0] ?? [undefined, []]
+  return entries.map(([id, fields]) => decodeEntry(String(id), fields, stage.from))
+}
+
+function plan(app: Partition, stage: Stage, entries: Entry[], conflicts = new Map<string, Rejection>()): Plan {
+  const onDecideFailed = (): void => {}
+  return planBatch({ stage, keys: app.keys, now: new Date(0), conflicts, onDecideFailed }, entries)
+}
+
+/** The reply, but for when it was. */
+async function commitAs(app: Partition, stage: Stage, consumer: string, planned: Plan): Promise<object> {
+  const reply = await commit(app, { stage, keys: app.keys, consumer }, planned, await currentGeneration(app.redis))
+  if (reply.status !== 'committed') return reply
+  const { atMs, ...rest } = reply
+  expect(Math.abs(atMs - Date.now())).toBeLessThan(60_000)
+  return rest
+}
+
+/** Everything Redis holds, to see that nothing changed. */
+async function snapshot(redis: Redis): Promise<unknown[]> {
+  const keys = (await redis.keys('*')).sort()
+  return Promise.all(
+    keys.map(async (key) => {
+      const type = await redis.type(key)
+      if (type === 'hash') return [key, await redis.hgetall(key)]
+      if (type === 'zset') return [key, await redis.zrange(key, '0', '-1', 'WITHSCORES')]
+      if (type === 'list') return [key, await redis.lrange(key, 0, -1)]
+      return [key, await redis.xrange(key, '-', '+')]
+    }),
+  )
+}
+
+test('an entry held by two consumers is committed once; the second is told which are left and changes nothing', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await enqueue(redis, app.keys, [raw(order('1'))])
+  await enqueue(redis, app.keys, [raw(order('2'))])
+  const entries = await read(app, validate, 'first')
+  const [one, two] = entries
+  if (!one || !two) throw new Error('two entries expected')
+  expect(await commitAs(app, validate, 'second', plan(app, validate, [one]))).toEqual({
+    status: 'committed',
+    passed: 1,
+    duplicates: 0,
+    rejected: 0,
+  })
+
+  const before = await snapshot(redis)
+  expect(await commitAs(app, validate, 'first', plan(app, validate, entries))).toEqual({
+    status: 'stale',
+    held: [two.id],
+    again: 0,
+  })
+  expect(await snapshot(redis)).toEqual(before)
+
+  expect(await commitAs(app, validate, 'first', plan(app, validate, [two]))).toMatchObject({
+    status: 'committed',
+    passed: 1,
+  })
+  expect(await commitAs(app, validate, 'first', plan(app, validate, [two]))).toEqual({
+    status: 'stale',
+    held: [],
+    again: 0,
+  })
+  expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '2', admitted: '2' })
+})
+
+test('the same identity is admitted once: within a batch, in a later batch, and with another payload it is a conflict', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await enqueue(redis, app.keys, [raw(order('1')), raw(order('1')), raw(order('2'))])
+  expect(await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))).toEqual({
+    status: 'committed',
+    passed: 2,
+    duplicates: 1,
+    rejected: 0,
+  })
+
+  await enqueue(redis, app.keys, [raw(order('1')), raw(order('1', 11)), raw(order('3'))])
+  const entries = await read(app, validate, 'c')
+  const before = await snapshot(redis)
+  const reply = await commitAs(app, validate, 'c', plan(app, validate, entries))
+  expect(reply).toEqual({ status: 'conflict', conflicts: [[1, expect.stringMatching(/1000$/)]] })
+  expect(await snapshot(redis)).toEqual(before)
+
+  const conflicts = new Map<string, Rejection>([
+    [`${entries[0]?.id}/1`, { code: 'conflict', reason: 'another payload' }],
+  ])
+  expect(await commitAs(app, validate, 'c', plan(app, validate, entries, conflicts))).toEqual({
+    status: 'committed',
+    passed: 1,
+    duplicates: 1,
+    rejected: 1,
+  })
+  expect(await redis.hgetall('pipeline:counters')).toEqual({
+    received: '6',
+    admitted: '3',
+    duplicates: '2',
+    rejected: '1',
+    'rejected:conflict': '1',
+  })
+})
+
+test('a message that was rejected and comes again is a duplicate, in the invalid channel once', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const bad = raw('not json')
+  for (let delivery = 0; delivery < 3; delivery++) {
+    await enqueue(redis, app.keys, [bad])
+    await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  }
+  await enqueue(redis, app.keys, [raw('not json')])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(await redis.hgetall('pipeline:counters')).toEqual({
+    received: '4',
+    duplicates: '2',
+    rejected: '2',
+    'rejected:malformed-json': '2',
+  })
+  expect(await redis.llen('invalid_orders')).toBe(2)
+  expect(await redis.xlen('orders:invalid')).toBe(2)
+})
+
+test('a plan for another generation of the ledger changes nothing and is told which it is', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await enqueue(redis, app.keys, [raw(order('1'))])
+  const planned = plan(app, validate, await read(app, validate, 'c'))
+  const generation = await currentGeneration(redis)
+  const before = await snapshot(redis)
+  const reply = await commit(app, { stage: validate, keys: app.keys, consumer: 'c' }, planned, generation - 1)
+  expect(reply).toEqual({ status: 'generation', generation })
+  expect(await snapshot(redis)).toEqual(before)
+})
+
+test('the ledger remembers across a change of generation, and its buckets expire by themselves', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await enqueue(redis, app.keys, [raw(order('1'))])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  const generation = await currentGeneration(redis)
+  const [bucket = ''] = await redis.keys(`ledger:${generation}:*`)
+  const left = await redis.ttl(bucket)
+  expect(left).toBeGreaterThan(generationSeconds(config))
+  expect(left).toBeLessThanOrEqual(2 * generationSeconds(config))
+  // What was admitted in the last generation is known in this one.
+  await redis.rename(bucket, bucket.replace(`:${generation}:`, `:${generation - 1}:`))
+  await enqueue(redis, app.keys, [raw(order('1'))])
+  const reply = await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(reply).toEqual({ status: 'committed', passed: 0, duplicates: 1, rejected: 0 })
+})
+
+test('totals are the values after the commit, one record per user, exact beyond 14 digits; ranks only rise', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await redis.hset('user:rich', { order_count: 7, total_spend_minor: '9007199254730000' })
+  await enqueue(redis, app.keys, [
+    raw(order('1', 100, 'rich')),
+    raw(order('2', 0.01, 'rich')),
+    raw(order('3', 5, 'poor')),
+  ])
+  for (const stage of [validate, aggregate] as readonly Stage[])
+    await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))
+  const [[, fields = []] = []] = await redis.xrange('orders:counted', '-', '+')
+  expect(fields).toEqual([
+    'n',
+    '3',
+    'r',
+    JSON.stringify([
+      { user_id: 'rich', orders: 2, order_count: 9, total_spend_minor: 9_007_199_254_740_001 },
+      { user_id: 'poor', orders: 1, order_count: 1, total_spend_minor: 500 },
+    ]),
+    'c',
+    '1',
+  ])
+  await redis.zadd('leaderboard:orders', 50, 'poor')
+  await commitAs(
+    app,
+    leaderboard as Stage,
+    'c',
+    plan(app, leaderboard as Stage, await read(app, leaderboard as Stage, 'c')),
+  )
+  expect(await redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')).toEqual([
+    'poor',
+    '500',
+    'rich',
+    '9007199254740001',
+  ])
+  expect(await redis.zscore('leaderboard:orders', 'poor')).toBe('50')
+  expect(await redis.hget('pipeline:counters', 'ranked')).toBe('3')
+})
+
+test('a key of the wrong type, or a sum that cannot grow, is refused before anything is written', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await enqueue(redis, app.keys, [raw(order('1', 1, 'a')), raw(order('2', 1, 'b'))])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  const entries = await read(app, aggregate as Stage, 'c')
+  for (const [key, value] of [
+    ['user:b', 'text'],
+    ['global:stats', 'text'],
+  ] as const) {
+    await redis.set(key, value)
+    await expect(commitAs(app, aggregate as Stage, 'c', plan(app, aggregate as Stage, entries))).rejects.toThrow(
+      'WRONGTYPE',
+    )
+    await redis.del(key)
+  }
+  for (const value of ['many', '1.5', '007', '9100000000000000000']) {
+    await redis.hset('user:b', 'order_count', value)
+    await expect(commitAs(app, aggregate as Stage, 'c', plan(app, aggregate as Stage, entries))).rejects.toThrow(
+      'is no integer that can grow',
+    )
+  }
+  await redis.del('user:b')
+  expect(await redis.exists('user:a', 'global:stats', 'orders:counted')).toBe(1) // the stream that its group made, empty
+  expect(await commitAs(app, aggregate as Stage, 'c', plan(app, aggregate as Stage, entries))).toMatchObject({
+    status: 'committed',
+    passed: 2,
+  })
+})
+
+test('a decision that throws rejects its record only', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const moody = defineStage({
+    name: 'aggregate',
+    from: 'valid',
+    counts: 'applied',
+    decide: ({ user_id, minor }, keys) => {
+      if (user_id === 'bad') throw new Error('a bug of ours')
+      return pass({ effects: [hincrby(keys.userStats(user_id), 'total_spend_minor', minor)] })
+    },
+  }) as Stage
+  await enqueue(redis, app.keys, [raw(order('1', 1, 'good')), raw(order('2', 1, 'bad')), raw(order('3', 1, 'good'))])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  const reply = await commitAs(app, moody, 'c', plan(app, moody, await read(app, moody, 'c')))
+  expect(reply).toEqual({ status: 'committed', passed: 2, duplicates: 0, rejected: 1 })
+  expect(await redis.hgetall('user:good')).toEqual({ total_spend_minor: '200' })
+  const [kept = ''] = await redis.lrange('invalid_orders', 0, -1)
+  expect(JSON.parse(kept)).toMatchObject({
+    code: 'internal-error',
+    reason: 'Stage aggregate failed on this order',
+    order: { order_id: '2' },
+  })
+})
+
+test('the pipeline drains a Redis that is full, while new orders are refused', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  const { Redis } = await import('ioredis')
+  const redis = new Redis(server.url)
+  const app = appOn(redis, config)
+  await ensureGroups(redis, app.keys)
+  await enqueue(redis, app.keys, [raw(order('1')), raw('{}')])
+  await redis.config('SET', 'maxmemory', '1')
+  await expect(enqueue(redis, app.keys, [raw(order('2'))])).rejects.toThrow('OOM')
+  for (const stage of [validate, aggregate, leaderboard] as readonly Stage[]) {
+    expect(await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))).toMatchObject({
+      status: 'committed',
+      passed: 1,
+    })
+  }
+  expect(await redis.hgetall('pipeline:counters')).toEqual({
+    received: '2',
+    admitted: '1',
+    applied: '1',
+    ranked: '1',
+    rejected: '1',
+    'rejected:missing-field': '1',
+  })
+  redis.disconnect()
+})
+
+test('every key of a script is named in KEYS and shares one slot: a Redis Cluster takes them all', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer('--cluster-enabled', 'yes')
+  if (!server) throw new Error('no redis-server')
+  const { Redis } = await import('ioredis')
+  const redis = new Redis(server.url)
+  await redis.cluster('ADDSLOTSRANGE', 0, 16383)
+  const app = appOn(redis, config, { keys: makeKeys(3) })
+  for (;;) if ((await redis.cluster('INFO')).includes('cluster_state:ok')) break
+  await ensureGroups(redis, app.keys)
+  await enqueue(redis, app.keys, [raw(order('1', 1, 'a')), raw(order('2', 2, '{b}')), raw('[]')])
+  for (const stage of [validate, aggregate, leaderboard] as readonly Stage[]) {
+    expect(await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))).toMatchObject({
+      status: 'committed',
+      passed: 2,
+    })
+  }
+  expect(await redis.hget('{p3}:user:{b}', 'total_spend_minor')).toBe('200')
+  expect((await redis.keys('*')).every((key) => key.startsWith('{p3}:'))).toBe(true)
+  redis.disconnect()
+})
+
+const line: readonly Stage[] = [validate, aggregate as Stage, leaderboard as Stage]
+
+test('a user beyond 2^53 minor units is ranked, and does not disturb the others of the batch', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await redis.hset('user:whale', { order_count: 90_071, total_spend_minor: '9007199254740990' })
+  await enqueue(redis, app.keys, [
+    raw(order('1', 1e9, 'whale')),
+    raw(order('2', 5, 'small')),
+    raw(order('3', 1e9, 'whale')),
+  ])
+  for (const stage of line) await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))
+  expect(await redis.hget('user:whale', 'total_spend_minor')).toBe('9007399254740990')
+  expect(await redis.zrange('leaderboard:spend', '0', '-1')).toEqual(['small', 'whale'])
+  expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '3', admitted: '3', applied: '3', ranked: '3' })
+})
+
+test('a score beyond 64 bits, which only somebody else can have written, is ranked as it is', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const stage = leaderboard as Stage
+  const record = { user_id: 'u', orders: 1, order_count: 1, total_spend_minor: 1e300 }
+  await redis.xadd('orders:counted', '*', 'n', '1', 'r', JSON.stringify([record]))
+  await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))
+  expect(Number(await redis.zscore('leaderboard:spend', 'u'))).toBe(1e300)
+})
+
+test('what no commit could carry out is rejected before it begins, record by record', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const key = app.keys.own('odd', 'hash')
+  const odd = defineStage({
+    name: 'aggregate',
+    from: 'valid',
+    to: 'counted',
+    counts: 'applied',
+    decide: ({ user_id }) => {
+      if (user_id === 'fraction') return pass({ effects: [hincrby(key, 'x', 0.5)] })
+      if (user_id === 'nan') return pass({ effects: [zaddGt(app.keys.leaderboardSpend, 'nan', Number.NaN)] })
+      if (user_id === 'totals')
+        return pass({ effects: [hincrby(key, 'x', 1)], totals: { key: app.keys.globalStats, head: {} } })
+      if (user_id === 'plain')
+        return pass({
+          effects: [hincrby(key, 'half \ud83d', 1)],
+          emit: { user_id, orders: 1, order_count: 1, total_spend_minor: 1 },
+        })
+      return pass({ effects: [hincrby(key, 'x', 1)], totals: { key, head: { user_id } } })
+    },
+  }) as Stage
+  const users = ['fraction', 'nan', 'totals', 'plain', 'fine']
+  await enqueue(
+    redis,
+    app.keys,
+    users.map((user, at) => raw(order(String(at), 1, user))),
+  )
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  const reply = await commitAs(app, odd, 'c', plan(app, odd, await read(app, odd, 'c')))
+  expect(reply).toEqual({ status: 'committed', passed: 2, duplicates: 0, rejected: 3 })
+  expect(await redis.hgetall(key)).toEqual({ 'half \ufffd': '1', x: '1' })
+  const [[, fields = []] = []] = await redis.xrange('orders:counted', '-', '+')
+  expect(JSON.parse(fields[3] ?? '')).toEqual([
+    { user_id: 'plain', orders: 1, order_count: 1, total_spend_minor: 1 },
+    { user_id: 'fine', orders: 1, 'half \ufffd': 1, x: 1 }, // whatever the batch added to of that hash
+  ])
+})
+
+test('a batch may have more fields and members than a Lua call takes arguments', async (context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { app, redis } = world
+  const wide = defineStage({
+    name: 'aggregate',
+    from: 'valid',
+    counts: 'applied',
+    decide: ({ order_id }, keys) =>
+      pass({
+        effects: Array.from({ length: 30 }, (_, i) => [
+          hincrby(keys.own('wide', 'hash'), `${order_id}-${i}`, i),
+          zaddGt(keys.own('wide', 'board'), `${order_id}-${i}`, i),
+        ]).flat(),
+      }),
+  }) as Stage
+  await enqueue(
+    redis,
+    app.keys,
+    Array.from({ length: 400 }, (_, i) => raw(order(`${i}`))),
+  )
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(await commitAs(app, wide, 'c', plan(app, wide, await read(app, wide, 'c')))).toMatchObject({ passed: 400 })
+  expect([await redis.hlen('wide:hash'), await redis.zcard('wide:board')]).toEqual([12_000, 12_000])
+})
+
+test('entries that the bridge did not write are counted as received where they are judged', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await redis.xadd('orders:raw', '*', 'n', '2', 'r', JSON.stringify([raw(order('1')), raw('[]')]))
+  await redis.xadd('orders:raw', '*', 'n', '7', 'r', 'nonsense')
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(await redis.hgetall('pipeline:counters')).toMatchObject({ received: '9', admitted: '1', rejected: '8' })
+})
+
+test('two messages with one id are two messages', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  await enqueue(redis, app.keys, [
+    { id: 'same', body: 'one' },
+    { id: 'same', body: 'two' },
+    { id: 'same', body: 'one' },
+  ])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  expect(await redis.hgetall('pipeline:counters')).toMatchObject({ received: '3', rejected: '2', duplicates: '1' })
+})
+
+test('names that are one key to Redis are counted as one', async () => {
+  await using world = await open()
+  const { app, redis } = world
+  const records = ['a\ud800', 'a\ud801', 'a\ud800'].map((user_id, at) => ({
+    user_id,
+    order_id: `${at}`,
+    minor: at + 5,
+  }))
+  await redis.xadd('orders:valid', '*', 'n', '3', 'r', JSON.stringify(records))
+  await commitAs(app, aggregate, 'c', plan(app, aggregate, await read(app, aggregate, 'c')))
+  expect(await redis.hgetall('user:a\ufffd')).toEqual({ order_count: '3', total_spend_minor: '18' })
+  expect(await redis.hgetall('global:stats')).toEqual({ total_orders: '3', total_revenue_minor: '18' })
+})
+
+test('what an entry says of when its orders were sent is taken or left, and never holds it up', async () => {
+  const sentOf = (t: string): readonly number[] =>
+    decodeEntry(
+      '1-0',
+      ['n', '1', 'r', '[]', 't', t].map((text) => Buffer.from(text)),
+      'raw',
+    ).sent
+  expect(sentOf('[1764000000000,3,1764000000001,2]')).toEqual([1_764_000_000_000, 3, 1_764_000_000_001, 2])
+  const wrong = ['', '[]', '[1]', '[1,2,3]', '[01,1]', '[1,01]', '[-1,1]', '[1e9,1]', '[1,"2"]', '[1,2', 'null', '{}']
+  for (const text of wrong) expect(sentOf(text), text).toEqual([])
+  expect(sentOf(`[${Array.from({ length: 100_000 }, () => '1,1').join(',')}]`)).toEqual([])
+})

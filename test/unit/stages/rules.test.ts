@@ -1,0 +1,900 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { makeKeys } from '../../../src/keys.ts'
+import { type Rejection, rejectCodes } from '../../../src/messages.ts'
+import { checkOrder, type Order } from '../../../src/stages/rules.ts'
+import { admittedRecord, conflictWith, identityOf } from '../../../src/stages/runner/ledger.ts'
+
+/** Fields as JSON text, so that what JSON.stringify would not write can be said too; undefined leaves a field out. */
+type Fields = Readonly<Record<string, string | undefined>>
+
+const required: Fields = { user_id: '"user_7"', order_id: '"o-1"', order_value: '50' }
+
+function order(fields: Fields = {}): string {
+  const all = Object.entries({ ...required, ...fields }).filter(([, json]) => json !== undefined)
+  return `{${all.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`
+}
+
+/** An order of `value` with one item that comes to `total`. */
+function priced(value: string, total: string): string {
+  return order({ order_value: value, items: `[{"product_id":"P1","quantity":1,"price_per_unit":${total}}]` })
+}
+
+function accepted(body: string): Order {
+  const verdict = checkOrder(body)
+  if ('code' in verdict) throw new Error(`refused: ${verdict.code}, ${verdict.reason}`)
+  return verdict
+}
+
+const codeOf = (verdict: Order | Rejection): string => ('code' in verdict ? verdict.code : 'valid')
+
+const malformed = { code: 'malformed-json', reason: 'Malformed JSON' }
+const notAnObject = { code: 'not-an-object', reason: 'Order must be a JSON object' }
+const missing = (field: string) => ({ code: 'missing-field', reason: `Missing required field: ${field}` })
+const badIdentity = (field: string) => ({ code: 'bad-identity', reason: `${field} must be a non-empty string` })
+const notANumber = { code: 'bad-value', reason: 'order_value must be a number' }
+const outOfRange = { code: 'bad-value', reason: 'order_value must be between 0 and 1000000000' }
+const badItems = { code: 'bad-items', reason: "Invalid structure in 'items' list" }
+const mismatch = (total: string, value: string) => ({
+  code: 'total-mismatch',
+  reason: `Calculated total (${total}) does not match order_value (${value})`,
+})
+
+describe('the example of the contract', () => {
+  const example =
+    '{"user_id":"user_7","order_id":"6f1c","order_value":150.75,"order_timestamp":"2026-11-23T10:00:00Z",' +
+    '"items":[{"product_id":"P001","quantity":3,"price_per_unit":50.25}],"shipping_address":"12 Main St","payment_method":"PayPal"}'
+
+  test('is valid, its value in cents', () => {
+    expect(checkOrder(example)).toEqual({
+      userId: 'user_7',
+      orderId: '6f1c',
+      minor: 15_075,
+      value: 150.75,
+      items: [['P001', 3, 50.25]],
+      orderTimestamp: '2026-11-23T10:00:00Z',
+    })
+  })
+
+  test('cut anywhere is malformed', () => {
+    for (let length = 0; length < example.length; length++) {
+      expect(checkOrder(example.slice(0, length)), example.slice(0, length)).toEqual(malformed)
+    }
+  })
+})
+
+describe('a body that is not JSON', () => {
+  test.each([
+    ['empty', ''],
+    ['white space', ' \t\r\n'],
+    ['a bare word', 'order'],
+    ['single quotes', order().replaceAll('"', "'")],
+    ['a comma too many', order().replace('}', ',}')],
+    ['two orders', order() + order()],
+    ['a raw NUL in a string', '{"user_id":"a\u0000b","order_id":"o","order_value":1}'],
+    ['a raw newline in a string', '{"user_id":"a\nb","order_id":"o","order_value":1}'],
+    ['a replacement character where bytes were no UTF-8', '\ufffd\ufffd'],
+    ['a byte order mark before the order', `\ufeff${order()}`],
+    ['a byte order mark alone', '\ufeff'],
+    ['undefined', 'undefined'],
+    ['a hexadecimal number', order({ order_value: '0x10' })],
+    ['a number with a plus', order({ order_value: '+1' })],
+  ])('%s: malformed', (_, body) => {
+    expect(checkOrder(body)).toEqual(malformed)
+  })
+})
+
+describe('JSON that is not an object', () => {
+  test.each(['null', 'true', 'false', '0', '1e999', '"order"', '[]', `[${order()}]`, ' [] '])('%s', (body) => {
+    expect(checkOrder(body)).toEqual(notAnObject)
+  })
+})
+
+describe('required fields', () => {
+  test.each(['user_id', 'order_id', 'order_value'])('%s absent is named', (field) => {
+    expect(checkOrder(order({ [field]: undefined }))).toEqual(missing(field))
+  })
+
+  test('the empty object lacks user_id first', () => {
+    expect(checkOrder('{}')).toEqual(missing('user_id'))
+  })
+
+  test('a field in __proto__ or of Object.prototype does not count as given', () => {
+    expect(checkOrder(`{"__proto__":${order()}}`)).toEqual(missing('user_id'))
+    expect(checkOrder('{"constructor":1,"toString":2}')).toEqual(missing('user_id'))
+  })
+
+  test('null is given, not absent', () => {
+    expect(checkOrder(order({ user_id: 'null' }))).toEqual(badIdentity('user_id'))
+    expect(checkOrder(order({ order_value: 'null' }))).toEqual(notANumber)
+  })
+})
+
+describe.each(['user_id', 'order_id'])('the identity %s', (field) => {
+  const textOf = (body: string): string => accepted(body)[field === 'user_id' ? 'userId' : 'orderId']
+
+  test.each([
+    ['the empty string', '""'],
+    ['null', 'null'],
+    ['true', 'true'],
+    ['a list', '["a"]'],
+    ['an object', '{"id":"a"}'],
+    ['a fraction', '1.5'],
+    ['an integer of 257 digits', '1'.repeat(257)],
+    ['a negative integer of 257 digits', `-${'1'.repeat(257)}`],
+    ['an integer beyond what a double holds', '1'.repeat(400)],
+    ['a large integer with a fraction', '9007199254740993.0'],
+    ['a large integer in exponent form', '9007199254740993e0'],
+    ['a large power of ten', '1E20'],
+    ['an overflow', '1e999'],
+    ['minus Infinity', '-Infinity'],
+    ['a list of a large integer', '[9007199254740993]'],
+    ['NaN', 'NaN'],
+    ['257 characters', JSON.stringify('x'.repeat(257))],
+    ['257 emoji', JSON.stringify('😀'.repeat(257))],
+    ['200 KB', JSON.stringify('x'.repeat(200_000))],
+    ['half a surrogate pair, high', '"a\\ud83d"'],
+    ['half a surrogate pair, low', '"\\ude00a"'],
+    ['a surrogate pair the wrong way round', '"\\ude00\\ud83d"'],
+  ])('%s is refused', (_, json) => {
+    expect(checkOrder(order({ [field]: json }))).toEqual(badIdentity(field))
+  })
+
+  test.each([
+    ['one character', '"a"', 'a'],
+    ['white space', '" "', ' '],
+    ['256 characters', JSON.stringify('x'.repeat(256)), 'x'.repeat(256)],
+    ['256 emoji, 512 UTF-16 units', JSON.stringify('😀'.repeat(256)), '😀'.repeat(256)],
+    ['an emoji as escapes', '"\\ud83d\\ude00"', '😀'],
+    ['right-to-left text', '"مستخدم"', 'مستخدم'],
+    ['a NUL escape', '"a\\u0000b"', 'a\0b'],
+    ['__proto__', '"__proto__"', '__proto__'],
+    ['constructor', '"constructor"', 'constructor'],
+    ['braces', '"{p1}"', '{p1}'],
+    ['zero', '0', '0'],
+    ['minus zero', '-0', '0'],
+    ['a negative integer', '-12', '-12'],
+    ['an integer in exponent form', '1e3', '1000'],
+    ['an integer with a fraction of zeros', '12.00', '12'],
+    ['the greatest safe integer', '9007199254740991', '9007199254740991'],
+    ['the least safe integer', '-9007199254740991', '-9007199254740991'],
+    ['an integer beyond the safe ones', '9007199254740993', '9007199254740993'],
+    ['a negative integer beyond the safe ones', '-9007199254740993', '-9007199254740993'],
+    ['an integer of 21 digits', '123456789012345678901', '123456789012345678901'],
+    ['an integer of 256 digits', '9'.repeat(256), '9'.repeat(256)],
+    ['a negative integer of 256 digits', `-${'9'.repeat(256)}`, `-${'9'.repeat(256)}`],
+  ])('%s is taken as its text', (_, json, text) => {
+    expect(textOf(order({ [field]: json }))).toBe(text)
+  })
+
+  test('a large integer is taken as its digits with white space around it and NaN in another field', () => {
+    const body = order({ note: '"\\"x"', [field]: '\n -9007199254740993\t', discount: 'NaN' })
+    expect(textOf(body)).toBe('-9007199254740993')
+  })
+
+  test('a large integer is taken from the last of its keys at the top level, however they are written', () => {
+    const escaped = field.replace('_', '\\u005f')
+    const nested = `{"${field}":8007199254740993,"order":[{"${field}":7007199254740993}]}`
+    const twice = order({ [field]: '9107199254740993' }).replace(
+      '}',
+      `,"${escaped}":9007199254740993,"more":${nested}}`,
+    )
+    expect(textOf(twice)).toBe('9007199254740993')
+    expect(textOf(order({ [field]: '9007199254740993' }).replace('}', `,"${escaped}":"last"}`))).toBe('last')
+    expect(textOf(order({ [field]: '"9007199254740993"', note: '8007199254740993' }))).toBe('9007199254740993')
+  })
+
+  test('digits within a string are text, next to a large integer too', () => {
+    const body = order({ [field]: '9007199254740993', note: '": 8007199254740993,\\""', '" 1234567890123456 ': '1' })
+    expect(textOf(body)).toBe('9007199254740993')
+  })
+})
+
+describe('order_value', () => {
+  test.each(['true', 'false', '"10"', 'null', '[]', '{}', '1e999', '-1e999', 'NaN', 'Infinity', '-Infinity'])(
+    '%s is not a number',
+    (json) => {
+      expect(checkOrder(order({ order_value: json }))).toEqual(notANumber)
+    },
+  )
+
+  test.each(['-0.01', '-1e-9', '-1e300', '1000000000.01', '1000000001', '1e300'])('%s is out of range', (json) => {
+    expect(checkOrder(order({ order_value: json }))).toEqual(outOfRange)
+  })
+
+  test.each([
+    ['0', 0],
+    ['-0', 0],
+    ['-0.0', 0],
+    ['0.004', 0],
+    ['0.005', 1],
+    ['1.005', 101],
+    ['1e-7', 0],
+    ['1e-400', 0],
+    ['1.5e2', 15_000],
+    ['1000000000', 100_000_000_000],
+  ])('%s is rounded to %d cents', (json, minor) => {
+    expect(accepted(order({ order_value: json })).minor).toBe(minor)
+  })
+})
+
+describe('NaN and Infinity', () => {
+  const impostors = ['1.NaN', '1-NaN', '-NaN', '1.Infinity', '1-Infinity', '+Infinity', 'NaN1', 'nan', '$NaN']
+
+  test.each(impostors)('what only resembles them is malformed: %s as order_value', (json) => {
+    expect(checkOrder(order({ order_value: json }))).toEqual(malformed)
+  })
+
+  test.each(impostors)('what only resembles them is malformed: %s in a further field', (json) => {
+    expect(checkOrder(order({ note: json }))).toEqual(malformed)
+  })
+
+  test('a token in a further field is read as Python writes it: the order is valid', () => {
+    for (const token of ['NaN', 'Infinity', '-Infinity']) {
+      const items = `[{"product_id":${token},"quantity":1,"price_per_unit":50,"tax":[${token}]}]`
+      const body = order({ items, order_timestamp: token, discount: token, more: `{"a":[${token},1]}` })
+      expect(accepted(body)).toEqual({
+        ...{ userId: 'user_7', orderId: 'o-1', minor: 5_000, value: 50 },
+        items: [[null, 1, 50]],
+      })
+    }
+  })
+
+  test.each([
+    ['user_id', 'NaN', badIdentity('user_id')],
+    ['order_id', '-Infinity', badIdentity('order_id')],
+    ['order_value', 'NaN', notANumber],
+    ['items', 'NaN', badItems],
+    ['items', '[NaN]', badItems],
+    ['items', '[{"quantity":NaN,"price_per_unit":50}]', badItems],
+    ['items', '[{"quantity":1,"price_per_unit":-Infinity}]', badItems],
+  ])('where a rule looks they are refused by it: %s of %s', (field, json, verdict) => {
+    expect(checkOrder(order({ [field]: json }))).toEqual(verdict)
+  })
+
+  test('their names within strings are text', () => {
+    const body = order({ user_id: '"NaN"', order_id: '"\\"-Infinity\\\\"', 'NaN "Infinity"': '"a\\\\\\"NaN"' })
+    expect(accepted(body)).toMatchObject({ userId: 'NaN', orderId: '"-Infinity\\' })
+    expect(checkOrder(body.replace('50', 'NaN'))).toEqual(notANumber)
+  })
+})
+
+describe('items', () => {
+  test.each([
+    ['a string', '"two of each"'],
+    ['the empty string', '""'],
+    ['a number', '0'],
+    ['false', 'false'],
+    ['an object', '{}'],
+    ['a list of a number', '[1]'],
+    ['a list of null', '[null]'],
+    ['a list of a list', '[[]]'],
+    ['a good item and a string', '[{"quantity":1,"price_per_unit":50},"x"]'],
+    ['a quantity in quotes', '[{"quantity":"1","price_per_unit":50}]'],
+    ['a quantity of null', '[{"quantity":null,"price_per_unit":50}]'],
+    ['a quantity of true', '[{"quantity":true,"price_per_unit":50}]'],
+    ['a negative quantity', '[{"quantity":-1,"price_per_unit":50}]'],
+    ['an infinite quantity', '[{"quantity":1e999,"price_per_unit":50}]'],
+    ['a quantity of NaN', '[{"quantity":NaN,"price_per_unit":50}]'],
+    ['a price in quotes', '[{"quantity":1,"price_per_unit":"50"}]'],
+    ['a negative price', '[{"quantity":1,"price_per_unit":-0.01}]'],
+    ['two negatives that make 50', '[{"quantity":-1,"price_per_unit":-50}]'],
+    ['an infinite price', '[{"quantity":1,"price_per_unit":Infinity}]'],
+  ])('%s: bad structure', (_, json) => {
+    expect(checkOrder(order({ items: json }))).toEqual(badItems)
+  })
+
+  test('absent or null is valid, and not a list', () => {
+    expect(accepted(order())).not.toHaveProperty('items')
+    expect(accepted(order({ items: 'null' }))).not.toHaveProperty('items')
+  })
+
+  test('an absent quantity or price counts as 0, and so does a minus zero', () => {
+    expect(checkOrder(order({ items: '[{"price_per_unit":50}]' }))).toEqual(mismatch('0', '50'))
+    expect(checkOrder(order({ items: '[{"quantity":50}]' }))).toEqual(mismatch('0', '50'))
+    expect(checkOrder(order({ items: '[{}]' }))).toEqual(mismatch('0', '50'))
+    expect(checkOrder(order({ items: '[{"quantity":-0,"price_per_unit":50}]' }))).toEqual(mismatch('0', '50'))
+    expect(codeOf(checkOrder(order({ order_value: '0', items: '[{}]' })))).toBe('valid')
+  })
+
+  test('an empty list totals 0', () => {
+    expect(checkOrder(order({ items: '[]' }))).toEqual(mismatch('0', '50'))
+    expect(codeOf(checkOrder(order({ order_value: '0', items: '[]' })))).toBe('valid')
+  })
+
+  test('a quantity in __proto__ of an item does not count', () => {
+    const items = '[{"__proto__":{"quantity":1,"price_per_unit":50},"constructor":1}]'
+    expect(checkOrder(order({ items }))).toEqual(mismatch('0', '50'))
+  })
+
+  test('further fields of an item are of no account', () => {
+    const items = '[{"quantity":1,"price_per_unit":50,"product_id":{"deep":[1]},"note":"x"}]'
+    expect(codeOf(checkOrder(order({ items })))).toBe('valid')
+  })
+})
+
+describe('the total', () => {
+  const lines = (...each: readonly (readonly [string, string])[]): string =>
+    `[${each.map(([quantity, price]) => `{"quantity":${quantity},"price_per_unit":${price}}`).join(',')}]`
+
+  test.each([
+    ['the example of the contract', '55', lines(['2', '25']), '50', '55'],
+    ['0.1 + 0.2', '1', lines(['1', '0.1'], ['1', '0.2']), '0.3', '1'],
+    ['3 × 1.1', '4', lines(['3', '1.1']), '3.3', '4'],
+    ['a third', '1', lines(['1', '0.3333333333333333']), '0.3333333333', '1'],
+    ['twelve digits', '1', lines(['1', '123456789.123']), '123456789.1', '1'],
+    ['digits that round up', '1', lines(['1', '12345.678987654']), '12345.67899', '1'],
+    ['10,000 × 0.1', '2000', lines(...Array.from({ length: 10_000 }, () => ['1', '0.1'] as const)), '1000', '2000'],
+    ['trailing zeros', '5.50', lines(['2.0', '3.10']), '6.2', '5.5'],
+    ['an exponent', '5.5e1', lines(['1e1', '1E1']), '100', '55'],
+    ['minus zero', '-0', lines(['1', '1']), '1', '0'],
+    ['a value with many digits', '0.123456789012345', lines(['1', '1']), '1', '0.123456789012345'],
+    ['the greatest value', '1e9', lines(['1', '1']), '1', '1000000000'],
+  ])('%s is told in shortest decimal form', (_, value, items, total, told) => {
+    expect(checkOrder(order({ order_value: value, items }))).toEqual(mismatch(total, told))
+  })
+
+  test('beyond what a number holds is a mismatch, whatever the value', () => {
+    const items = lines(['1e308', '1e308'])
+    expect(codeOf(checkOrder(order({ items, order_value: '1000000000' })))).toBe('total-mismatch')
+    expect(codeOf(checkOrder(order({ items, order_value: '0' })))).toBe('total-mismatch')
+  })
+
+  test.each([
+    ['100', '99'],
+    ['99', '100'],
+    ['10.1', '9.999'],
+    ['9.999', '10.1'],
+    ['0.1', '0.099'],
+    ['0.7', '0.693'],
+    ['1.1', '1.089'],
+    ['33.3', '32.967'],
+    ['4.35', '4.3065'],
+    ['1000000000', '990000000'],
+    ['0', '0'],
+  ])('order_value %s is within 1 %% of %s', (value, total) => {
+    expect(codeOf(checkOrder(priced(value, total)))).toBe('valid')
+  })
+
+  test.each([
+    ['100', '98.9999999'],
+    ['98.9999999', '100'],
+    ['10.1', '9.998999999'],
+    ['9.998999999', '10.1'],
+    ['0.1', '0.098999999'],
+    ['1000000000', '989999999'],
+    ['0.01', '0'],
+    ['0', '0.01'],
+    ['1e-7', '0'],
+  ])('order_value %s is more than 1 %% off %s', (value, total) => {
+    expect(codeOf(checkOrder(priced(value, total)))).toBe('total-mismatch')
+  })
+
+  test('is allowed exactly 1 % of the larger, and not a ten-thousandth of a unit more', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 99_999_999 }), fc.boolean(), (cents, totalIsLarger) => {
+        const codeFor = (smaller: bigint): string => {
+          const texts = [decimal(BigInt(cents) * 100n), decimal(smaller)] as const
+          return codeOf(checkOrder(totalIsLarger ? priced(texts[1], texts[0]) : priced(...texts)))
+        }
+        const onePercentBelow = BigInt(cents) * 99n // in ten-thousandths
+        expect([codeFor(onePercentBelow), codeFor(onePercentBelow - 1n)]).toEqual(['valid', 'total-mismatch'])
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+describe('an order that breaks two rules', () => {
+  /** In the order of the contract. */
+  const breaks: readonly (readonly [name: string, fields: Fields, verdict: Rejection | object])[] = [
+    ['no user_id', { user_id: undefined }, missing('user_id')],
+    ['no order_id', { order_id: undefined }, missing('order_id')],
+    ['no order_value', { order_value: undefined }, missing('order_value')],
+    ['a bad user_id', { user_id: '""' }, badIdentity('user_id')],
+    ['a bad order_id', { order_id: '[]' }, badIdentity('order_id')],
+    ['no number', { order_value: '"50"' }, notANumber],
+    ['out of range', { order_value: '-1' }, outOfRange],
+    ['bad items', { items: '[1]' }, badItems],
+    ['another total', { items: '[]' }, mismatch('0', '50')],
+  ]
+  const pairs = breaks.flatMap(([first, fields, verdict], at) =>
+    breaks
+      .slice(at + 1)
+      .filter(([, others]) => Object.keys(others).every((field) => !(field in fields)))
+      .map(([second, others]) => [first, second, { ...fields, ...others }, verdict] as const),
+  )
+
+  test.each(pairs)('%s and %s: the first is the reason', (_first, _second, fields, verdict) => {
+    expect(checkOrder(order(fields))).toEqual(verdict)
+  })
+
+  test('a list of two broken orders is no object before all', () => {
+    expect(checkOrder(`[${order({ user_id: undefined })},{}]`)).toEqual(notAnObject)
+  })
+
+  test('a bad item after ones that do not add up is a bad structure', () => {
+    expect(checkOrder(order({ items: '[{"quantity":9,"price_per_unit":9},{"quantity":-1}]' }))).toEqual(badItems)
+  })
+})
+
+describe('a repeated identity', () => {
+  const place = { keys: makeKeys(), buckets: 16, generation: 7 }
+  const line = (body: string) => admittedRecord(identityOf(accepted(body)), place)
+  const item = (price: string): string => `[{"product_id":"P1","quantity":1,"price_per_unit":${price}}]`
+
+  test('with the same payload has the same line in the ledger, whatever the order of fields, spelling and extras', () => {
+    const again = '{"note":1,"order_value":5e1,"items":null,"order_id":"o-1","user_id":"user_7"}'
+    expect(line(again)).toEqual(line(order()))
+    expect(line(order({ items: item('50.0') }))).toEqual(line(order({ items: item('50') })))
+  })
+
+  test('as an integer is the same as its text', () => {
+    expect(line(order({ user_id: '12' }))).toEqual(line(order({ user_id: '"12"' })))
+    expect(line(order({ user_id: '9007199254740993' }))).toEqual(line(order({ user_id: '"9007199254740993"' })))
+  })
+
+  test('as an integer beyond 2^53 is another than its neighbors, which are the same double', () => {
+    const ids = ['9007199254740992', '9007199254740993', '9007199254740994']
+    expect(new Set(ids.map((id) => line(order({ order_id: id })).field)).size).toBe(3)
+  })
+
+  const two = (quantity: string, price: string): string =>
+    `[{"product_id":"P1","quantity":${quantity},"price_per_unit":${price}}]`
+
+  test.each([
+    ['a value a hair below', { order_value: '0.7999999999999999' }, { order_value: '0.8' }],
+    ['a tenth of a cent', { order_value: '5.001', items: item('5') }, { order_value: '5', items: item('5') }],
+    ['a sum of doubles', { order_value: '0.30000000000000004' }, { order_value: '0.3' }],
+    ['half a cent, which is rounded up', { order_value: '1.005' }, { order_value: '1.01' }],
+    ['a price a hair above', { items: two('10', '5.000000000000001') }, { items: two('10', '5') }],
+    ['a price and a value', { order_value: '49.996', items: two('10', '4.9996') }, { items: two('10', '5') }],
+    ['a large price', { items: two('0.001', '50000.001') }, { items: two('0.001', '50000') }],
+  ])('of the same money in other digits has the same line: %s', (_, fields, others) => {
+    expect(line(order(fields))).toEqual(line(order(others)))
+  })
+
+  test.each([
+    ['a cent', { order_value: '50.01' }, { order_value: '50' }],
+    ['a cent of a price', { items: two('10', '5.01') }, { items: two('10', '5') }],
+    ['a quantity', { items: two('10.001', '5') }, { items: two('10', '5') }],
+    [
+      'a product beyond 2^53',
+      { items: two('10', '5').replace('"P1"', '9007199254740993') },
+      { items: two('10', '5').replace('"P1"', '9007199254740992') },
+    ],
+  ])('that differs in %s has another value in its line', (_, fields, others) => {
+    const [one, other] = [line(order(fields)), line(order(others))]
+    expect(one.field).toBe(other.field)
+    expect(one.value).not.toBe(other.value)
+  })
+
+  /** As an earlier release wrote them: orders admitted before an upgrade are known after it. */
+  test.each([
+    ['Z9r-7V', '50', undefined],
+    ['66ATnX', '-0', undefined],
+    ['6oAHVS', '150.75', undefined],
+    ['wfwndN', '0.1', undefined],
+    ['nEYOHa', '999999999.99', undefined],
+    ['rJk_rT', '1000000000', undefined],
+    ['-2aw_G', '0', '[]'],
+    ['zK6YiX', '150.75', '[{"product_id":"P001","quantity":3,"price_per_unit":50.25}]'],
+    ['G5eGss', '0.3', '[{"product_id":7,"quantity":1,"price_per_unit":0.1},{"quantity":0.5,"price_per_unit":0.4}]'],
+    [
+      'UQnyy4',
+      '0',
+      '[{"product_id":null,"price_per_unit":1e300},{"product_id":"P","quantity":-0,"price_per_unit":70368744177663.99},{}]',
+    ],
+  ])('of whole cents has the fingerprint %s that it always had', (fingerprint, order_value, items) => {
+    expect(identityOf(accepted(order({ order_value, items }))).fingerprint).toBe(fingerprint)
+  })
+
+  test('with another value or other items has the same field and another value', () => {
+    const [first, ...others] = [
+      order(),
+      order({ order_value: '50.01' }),
+      order({ items: item('50') }),
+      order({ items: item('49.99') }),
+      order({ items: item('50').replace('P1', 'P2') }),
+    ].map(line)
+    for (const other of others) expect(other).toMatchObject({ field: first?.field, current: first?.current })
+    expect(new Set([first, ...others].map((each) => each?.value)).size).toBe(5)
+  })
+
+  test('with another payload is told which order was there first', () => {
+    const { value } = line(order({ order_value: '150.755' }))
+    expect(conflictWith(identityOf(accepted(order())), value)).toEqual({
+      code: 'conflict',
+      reason: 'Order o-1 of user user_7 was already accepted with order_value 150.76',
+    })
+  })
+
+  test('is not taken for one that only reads the same when joined', () => {
+    const ids = [
+      ['a', 'bc'],
+      ['ab', 'c'],
+      ['1 a', 'bc'],
+      ['1', ' abc'],
+      ['__proto__', 'a'],
+      ['__proto_', '_a'],
+    ]
+    const fields = ids.map(
+      ([user, id]) => line(order({ user_id: JSON.stringify(user), order_id: JSON.stringify(id) })).field,
+    )
+    expect(new Set(fields).size).toBe(ids.length)
+  })
+})
+
+describe('a hostile body', () => {
+  const deep = (depth: number): string => `${'[{"a":'.repeat(depth / 2)}1${'}]'.repeat(depth / 2)}`
+
+  test('with __proto__ and constructor as fields is valid and changes nothing else', () => {
+    const body = order({ ['__proto__']: '{"polluted":1,"items":[1]}', constructor: '{"prototype":{"polluted":1}}' })
+    expect(body).toContain('"__proto__"')
+    expect(codeOf(checkOrder(body))).toBe('valid')
+    expect({}).not.toHaveProperty('polluted')
+  })
+
+  test('with a key twice has its last value', () => {
+    const twice = '{"user_id":"first","user_id":"last","order_id":"","order_id":"o","order_value":"x","order_value":2}'
+    expect(checkOrder(twice)).toEqual({ userId: 'last', orderId: 'o', minor: 200, value: 2 })
+    expect(checkOrder(order().replace('}', ',"order_value":-1}'))).toEqual(outOfRange)
+  })
+
+  test('with a 200 KB field is valid', () => {
+    expect(codeOf(checkOrder(order({ note: JSON.stringify('é'.repeat(200_000)) })))).toBe('valid')
+  })
+
+  test('with 10,000 items is judged by all of them', () => {
+    const items = Array.from({ length: 10_000 }, () => '{"product_id":"P1","quantity":3,"price_per_unit":0.1}')
+    expect(accepted(order({ order_value: '3000', items: `[${items}]` })).items).toHaveLength(10_000)
+    expect(checkOrder(order({ order_value: '3000', items: `[${items},{"quantity":-1}]` }))).toEqual(badItems)
+  })
+
+  test.each([1_000, 500_000])('nested %d deep is judged like any other', (depth) => {
+    expect(checkOrder(deep(depth))).toEqual(notAnObject)
+    expect(codeOf(checkOrder(order({ note: deep(depth) })))).toBe('valid')
+    expect(codeOf(checkOrder(order({ items: `[{"quantity":1,"price_per_unit":50,"x":${deep(depth)}}]` })))).toBe(
+      'valid',
+    )
+    expect(checkOrder(order({ items: `[${deep(depth)}]` }))).toEqual(badItems)
+    expect(checkOrder(order({ user_id: deep(depth) }))).toEqual(badIdentity('user_id'))
+    expect(checkOrder(order({ order_value: deep(depth) }))).toEqual(notANumber)
+    expect(checkOrder(deep(depth).slice(0, -1))).toEqual(malformed)
+  })
+
+  const megabyte = 1_000_000
+  test.each(['"', '\\', '[', '{', ']', '}', '-', '"\\', '\\"', '[{', '{"a":', '[]', '\0', 'e', '\ud800', '\ufeff'])(
+    'of 1 MB of %j is malformed, also with NaN before or behind',
+    (unit) => {
+      const garbage = unit.repeat(megabyte / unit.length)
+      const bodies = [
+        garbage,
+        `${garbage}NaN`,
+        `NaN${garbage}`,
+        `{"order_value":NaN,"x":"${garbage}`,
+        `"${garbage}Infinity`,
+      ]
+      for (const body of bodies) expect(checkOrder(body)).toEqual(malformed)
+    },
+  )
+
+  test.each(['"', '\\', '[', '{"a":', '-', 'NaN', 'Infinity,', '-Infinity "', '\\"NaN'])(
+    'with 1 MB of %j in a string is valid, and with NaN as value is refused by name',
+    (unit) => {
+      const note = JSON.stringify(unit.repeat(megabyte / unit.length))
+      expect(codeOf(checkOrder(order({ note })))).toBe('valid')
+      expect(checkOrder(order({ note, order_value: 'NaN' }))).toEqual(notANumber)
+    },
+  )
+
+  test('with 1 MB of digits is judged like any other, next to a large id too', () => {
+    const digits = '1'.repeat(megabyte)
+    const large = { user_id: '9007199254740993', order_id: '9007199254740994' }
+    expect(checkOrder(order({ ...large, user_id: digits }))).toEqual(badIdentity('user_id'))
+    expect(checkOrder(digits)).toEqual(notAnObject)
+    for (const note of [
+      digits,
+      `-${digits}.${digits}e1`,
+      JSON.stringify(digits),
+      `[${'1'.repeat(16)},`.repeat(9) + ']'.repeat(9),
+    ]) {
+      const body = order({ ...large, note })
+      expect(codeOf(checkOrder(body))).toBe(isJson(body) ? 'valid' : 'malformed-json')
+    }
+    expect(accepted(order({ ...large, note: `[${'9007199254740993,'.repeat(60_000)}1]` })).userId).toBe(large.user_id)
+    const items = `[${'{"product_id":9007199254740993},'.repeat(30_000)}{}]`
+    expect(accepted(order({ ...large, order_value: '0', items })).items).toHaveLength(30_001)
+  })
+
+  test('nested half a million deep next to a large id is judged by its digits', () => {
+    const large = order({ user_id: '9007199254740993', note: deep(500_000) })
+    expect(accepted(large).userId).toBe('9007199254740993')
+  })
+
+  test('with 1 MB of NaN in a list is told by its own rule', () => {
+    const list = `[${'NaN,'.repeat(megabyte / 4)}NaN]`
+    expect(checkOrder(order({ items: list }))).toEqual(badItems)
+    expect(checkOrder(list)).toEqual(notAnObject)
+  })
+})
+
+describe('whatever the body, checkOrder', () => {
+  const anyUnit = fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)) })
+  const jsonText = fc.oneof(
+    fc.json(),
+    fc.jsonValue().map((value) => JSON.stringify(value)),
+  )
+  const fragments = [
+    '"',
+    '\\',
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '-',
+    '1e999',
+    'NaN',
+    '-Infinity',
+    '\\u0000',
+    '\0',
+    '\ud800',
+    '"__proto__":',
+  ]
+  const edit = fc.record({
+    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    remove: fc.integer({ min: 0, max: 12 }),
+    insert: fc.oneof(fc.constantFrom('', ...fragments), anyUnit),
+  })
+  const wellFormed = order({ items: '[{"product_id":"P1","quantity":2,"price_per_unit":25}]', note: '"a \\"NaN\\" b"' })
+  const mutated = fc.array(edit, { minLength: 1, maxLength: 6 }).map((edits) =>
+    edits.reduce((body, { at, remove, insert }) => {
+      const from = Math.floor(at * body.length)
+      return body.slice(0, from) + insert + body.slice(from + remove)
+    }, wellFormed),
+  )
+  const fieldValue = fc.oneof(jsonText, fc.constantFrom('NaN', '1e999', '-0', '""', '[]', '[{}]'))
+  const filled = fc
+    .dictionary(fc.constantFrom('user_id', 'order_id', 'order_value', 'items', 'order_timestamp', 'note'), fieldValue)
+    .map(order)
+
+  test.each([
+    ['text', fc.oneof(anyUnit, fc.string({ unit: 'binary' }))],
+    ['JSON', jsonText],
+    ['a mutated order', mutated],
+    ['an order with arbitrary values', filled],
+  ])('does not throw and gives a sound verdict on %s', (_, bodies) => {
+    fc.assert(
+      fc.property(bodies, (body) => {
+        const verdict = checkOrder(body)
+        if ('code' in verdict) {
+          expect(rejectCodes).toContain(verdict.code)
+          expect(['conflict', 'internal-error']).not.toContain(verdict.code)
+          expect(verdict.reason).toMatch(/^[\x20-\x7e]+$/)
+        } else {
+          expect([...verdict.userId].length).toSatisfy((length: number) => length >= 1 && length <= 256)
+          expect([...verdict.orderId].length).toSatisfy((length: number) => length >= 1 && length <= 256)
+          expect(verdict.minor).toSatisfy((minor: number) => Number.isInteger(minor) && minor >= 0 && minor <= 1e11)
+        }
+        if (!/NaN|Infinity/.test(body)) expect(codeOf(verdict) === 'malformed-json').toBe(!isJson(body))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+describe('the verdict on a generated order', () => {
+  test("has the oracle's code, identity and cents", () => {
+    const seen = new Set<string>()
+    fc.assert(
+      fc.property(sentOrder, ({ fields, wrapping }) => {
+        const expected = oracle(fields, wrapping)
+        seen.add(expected.code)
+        const verdict = checkOrder(wrappings[wrapping](bodyOf(fields)))
+        const got = 'code' in verdict ? { code: verdict.code } : { code: 'valid', ...verdict }
+        expect(got).toMatchObject(expected)
+      }),
+      { numRuns: 6_000 },
+    )
+    // Every verdict came up, or the property has proved less than it says.
+    const codes = rejectCodes.filter((code) => code !== 'conflict' && code !== 'internal-error')
+    expect([...seen].sort()).toEqual(['valid', ...codes].sort())
+  })
+})
+
+// The oracle: written from the contract alone, on exact decimals (integers of ten-thousandths), not on doubles.
+
+type Value =
+  | { readonly kind: 'number'; readonly units: bigint }
+  | { readonly kind: 'text'; readonly text: string }
+  /** An integer, written without fraction and exponent. */
+  | { readonly kind: 'digits'; readonly text: string }
+  | { readonly kind: 'null' }
+  | { readonly kind: 'odd'; readonly json: string }
+  | { readonly kind: 'list'; readonly items: readonly (Item | 'not an object')[] }
+interface Item {
+  readonly quantity?: Value
+  readonly price_per_unit?: Value
+}
+interface Sent {
+  readonly user_id?: Value
+  readonly order_id?: Value
+  readonly order_value?: Value
+  readonly items?: Value
+}
+type Wrapping = keyof typeof wrappings
+interface Expected {
+  readonly code: string
+  readonly userId?: string
+  readonly orderId?: string
+  readonly minor?: number
+}
+
+function oracle(sent: Sent, wrapping: Wrapping): Expected {
+  if (wrapping === 'cut') return { code: 'malformed-json' }
+  if (wrapping === 'list') return { code: 'not-an-object' }
+  const { user_id, order_id, order_value, items } = sent
+  if (user_id === undefined || order_id === undefined || order_value === undefined) return { code: 'missing-field' }
+  const userId = oracleIdentity(user_id)
+  const orderId = oracleIdentity(order_id)
+  if (userId === undefined || orderId === undefined) return { code: 'bad-identity' }
+  if (order_value.kind !== 'number') return { code: 'bad-value' }
+  const value = order_value.units
+  if (value < 0n || value > 1_000_000_000n * one) return { code: 'bad-value' }
+  const valid = { code: 'valid', userId, orderId, minor: Number((value + 50n) / 100n) }
+  if (items === undefined || items.kind === 'null') return valid
+  if (items.kind !== 'list') return { code: 'bad-items' }
+  let total = 0n // of squared units
+  for (const item of items.items) {
+    if (item === 'not an object') return { code: 'bad-items' }
+    const { quantity = zero, price_per_unit = zero } = item
+    if (quantity.kind !== 'number' || price_per_unit.kind !== 'number') return { code: 'bad-items' }
+    if (quantity.units < 0n || price_per_unit.units < 0n) return { code: 'bad-items' }
+    total += quantity.units * price_per_unit.units
+  }
+  const difference = absolute(total - value * one)
+  const larger = total > value * one ? total : value * one
+  return difference * 100n > larger ? { code: 'total-mismatch' } : valid
+}
+
+function oracleIdentity(value: Value): string | undefined {
+  if (value.kind === 'digits') return value.text.replace('-', '').length <= 256 ? value.text : undefined
+  if (value.kind === 'number') {
+    const whole =
+      value.units % one === 0n && value.units / one <= 9007199254740991n && value.units / one >= -9007199254740991n
+    return whole ? String(value.units / one) : undefined
+  }
+  if (value.kind !== 'text') return undefined
+  const characters = Array.from(value.text)
+  const broken = characters.some(
+    (character) => character.length === 1 && character >= '\ud800' && character <= '\udfff',
+  )
+  return characters.length === 0 || characters.length > 256 || broken ? undefined : value.text
+}
+
+const one = 10_000n
+const absolute = (n: bigint): bigint => (n < 0n ? -n : n)
+const zero: Value = { kind: 'number', units: 0n }
+
+/** Ten-thousandths as decimal text. */
+function decimal(units: bigint): string {
+  const digits = String(absolute(units)).padStart(5, '0')
+  return `${units < 0n ? '-' : ''}${digits.slice(0, -4)}.${digits.slice(-4)}`
+}
+
+function jsonOf(value: Value): string {
+  if (value.kind === 'number') return decimal(value.units)
+  if (value.kind === 'text') return JSON.stringify(value.text)
+  if (value.kind === 'digits') return value.text
+  if (value.kind === 'null') return 'null'
+  if (value.kind === 'odd') return value.json
+  return `[${value.items.map((item) => (item === 'not an object' ? '7' : bodyOf({ ...item })))}]`
+}
+
+function bodyOf(fields: Sent | Item): string {
+  return `{${Object.entries(fields).map(([name, value]) => `"${name}":${jsonOf(value)}`)}}`
+}
+
+const wrappings = {
+  none: (body: string) => body,
+  cut: (body: string) => body.slice(0, -1),
+  list: (body: string) => `[${body}]`,
+} as const
+
+const mostly = <T>(usual: fc.Arbitrary<T>, other: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 30, arbitrary: usual }, { weight: 1, arbitrary: other })
+const numberOf = (units: fc.Arbitrary<bigint>): fc.Arbitrary<Value> => units.map((n) => ({ kind: 'number', units: n }))
+const digitsOf = (integers: fc.Arbitrary<bigint>): fc.Arbitrary<Value> =>
+  integers.map((n) => ({ kind: 'digits', text: String(n) }))
+const textOf = (texts: fc.Arbitrary<string>): fc.Arbitrary<Value> => texts.map((text) => ({ kind: 'text', text }))
+const odd: fc.Arbitrary<Value> = fc.oneof(
+  fc
+    .constantFrom('true', 'false', '{}', '1e999', '-1e999', 'NaN', '-Infinity', '{"a":[1]}')
+    .map((json) => ({ kind: 'odd' as const, json })),
+  fc.constant({ kind: 'null' as const }),
+)
+const loneSurrogate = fc.constantFrom('\ud800', 'a\udfffb', '\ude00\ud83d')
+const identity = mostly(
+  fc.oneof(
+    textOf(fc.string({ unit: 'binary', minLength: 1 })),
+    numberOf(fc.bigInt(-9007199254740991n, 9007199254740991n).map((n) => n * one)),
+    digitsOf(fc.bigInt(-(2n ** 70n), 2n ** 70n)),
+  ),
+  fc.oneof(
+    odd,
+    digitsOf(fc.constantFrom(10n ** 255n, 1n - 10n ** 256n, 10n ** 256n, 10n ** 400n)),
+    textOf(fc.constantFrom('', ...[256, 257].flatMap((length) => ['x'.repeat(length), '😀'.repeat(length)]))),
+    textOf(loneSurrogate),
+    numberOf(fc.constantFrom(9007199254740992n * one, -9007199254740992n * one, 15_000n, 1n)),
+  ),
+)
+const part = (usual: fc.Arbitrary<bigint>): fc.Arbitrary<Value> =>
+  mostly(numberOf(usual), fc.oneof(odd, textOf(fc.constantFrom('1', '')), numberOf(fc.bigInt(-20_000n, -1n))))
+const item: fc.Arbitrary<Item> = fc.record(
+  {
+    quantity: part(fc.bigInt(0n, 40n).map((n) => (n * one) / 2n)),
+    price_per_unit: part(fc.bigInt(0n, 99_999n).map((n) => n * 100n)),
+  },
+  { requiredKeys: [] },
+)
+const items: fc.Arbitrary<Value> = mostly(
+  fc
+    .array(mostly<Item | 'not an object'>(item, fc.constant('not an object')), { maxLength: 6 })
+    .map((list) => ({ kind: 'list', items: list })),
+  fc.oneof(odd, textOf(fc.constantFrom('', 'P1'))),
+)
+
+/** In units; of its numbers, whatever their sign, where it is no proper list. */
+function totalOf(list: Value | undefined): bigint {
+  if (list?.kind !== 'list') return 0n
+  return list.items.reduce((sum, each) => {
+    if (each === 'not an object') return sum
+    const { quantity = zero, price_per_unit = zero } = each
+    return quantity.kind === 'number' && price_per_unit.kind === 'number'
+      ? sum + absolute(quantity.units * price_per_unit.units) / one
+      : sum
+  }, 0n)
+}
+
+/** Values around the total and around both ends of what is allowed, to the ten-thousandth. */
+const valueFor = (total: bigint): fc.Arbitrary<Value> =>
+  mostly(
+    fc.oneof(
+      fc
+        .tuple(fc.constantFrom(total, (total * 99n) / 100n, (total * 100n) / 99n), fc.bigInt(-2n, 2n))
+        .map(([near, by]): Value => ({ kind: 'number', units: near + by })),
+      numberOf(fc.bigInt(0n, total * 2n + 1n)),
+    ),
+    fc.oneof(
+      odd,
+      textOf(fc.constant('10')),
+      numberOf(fc.constantFrom(-1n, 1_000_000_000n * one, 1_000_000_000n * one + 1n)),
+    ),
+  )
+
+const sentOrder = fc.option(items, { nil: undefined, freq: 4 }).chain((list) => {
+  const fields = fc
+    .tuple(identity, identity, valueFor(totalOf(list)), fc.integer({ min: 0, max: 80 }), fc.nat(3))
+    .map(([user_id, order_id, order_value, drop, turn]) => {
+      const all: [string, Value][] = [
+        ['user_id', user_id],
+        ['order_id', order_id],
+        ['order_value', order_value],
+        ...(list ? [['items', list] as [string, Value]] : []),
+      ]
+      const turned = [...all.slice(turn), ...all.slice(0, turn)]
+      return Object.fromEntries(turned.filter((_, at) => at !== drop)) as Sent
+    })
+  return fc.record({ fields, wrapping: mostly<Wrapping>(fc.constant('none'), fc.constantFrom('cut', 'list')) })
+})
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
