@@ -1,16 +1,37 @@
-import { defineConfig } from 'vitest/config'
+import { readFileSync } from 'node:fs'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 import { LongestFirst } from './test/support/longest-first.ts'
+import { filesOf, tiers } from './test/support/tiers.ts'
 
-const withoutRedis = process.env['SKIP_REDIS_TESTS'] === '1'
+const withRedis = process.env['SKIP_REDIS_TESTS'] !== '1'
+
+/** True in a clone with stages of its own. Our tests name the stages that we ship, so they run with those. */
+const hasOwnStages = !readFileSync('src/stages/pipeline.ts', 'utf8').includes('[validate, aggregate, leaderboard]')
+
+const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
+  const include = filesOf(name, { withRedis })
+  if (include.length === 0) return []
+  return [
+    {
+      test: {
+        name,
+        include,
+        ...(hasOwnStages && { setupFiles: 'test/support/shipped-list.ts', env: { OWN_STAGES: '1' } }),
+        // Unit tests have no server, file or process to leave behind: they share workers, which saves half of their time.
+        isolate: name !== 'unit',
+        // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
+        testTimeout: 120_000,
+        hookTimeout: 60_000,
+      },
+    },
+  ]
+})
 
 export default defineConfig({
   test: {
-    include: withoutRedis ? ['test/unit/**/*.test.ts'] : ['test/**/*.test.ts'],
-    ...(!withoutRedis && { globalSetup: 'test/support/global-setup.ts' }),
+    projects,
+    ...(withRedis && { globalSetup: 'test/support/global-setup.ts' }),
     reporters: ['default', './test/support/closing-line.ts'],
-    // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
     // Each worker has a Redis database of its own, and a Redis has 16.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },

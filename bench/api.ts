@@ -20,7 +20,7 @@ const autocannon = createRequire(import.meta.url)('autocannon') as (options: obj
 const connections = 64
 const seconds = 3
 const warmUpSeconds = 1
-/** Orders a second that the line works off at most, while it shares two cores with the API and autocannon. */
+/** Most orders a second that the pipeline processes while it shares two cores with the API and autocannon. */
 const sharedRate = 30_000
 const users = 30_000
 const routes = {
@@ -42,7 +42,10 @@ interface Answer {
   readonly refused: number
 }
 
-/** Requests a second and latency of the API in a process of its own, idle and while the line works a backlog off. */
+/**
+ * Measures requests a second and latency of the API in its own process, idle and while the pipeline processes a
+ * backlog.
+ */
 export async function api({ orders = 60_000, rounds, profile, print }: Options): Promise<Record<string, unknown>> {
   await using server = await openRedisServer()
   const redis = new Redis(server.url)
@@ -58,7 +61,7 @@ export async function api({ orders = 60_000, rounds, profile, print }: Options):
   await send(redis, { valid: sharedRate * measuredSeconds, invalid: 0, users, seed: 3 })
   process.kill(line.pid, 'SIGCONT')
   const busy = await measureAll(url, web, rounds)
-  const left = await redis.xlen(makeKeys().stream.raw)
+  const left = await redis.xlen(makeKeys().stream('raw'))
   redis.disconnect()
   print(
     `${connections} connections, ${seconds} s a route and round; ${users.toLocaleString('en-US')} users, ${orders.toLocaleString('en-US')} orders, 2,000 invalid; autocannon, API, line and Redis share the machine`,

@@ -1,6 +1,6 @@
-/** Drains a queue, as our bridge or as the barest loop of the SDK, and tells what it took. */
+/* Drains a queue, with our bridge or with a bare loop of the SDK, and reports time and CPU. */
 import { DeleteMessageBatchCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { openApp } from '../src/ops/open/open-app.ts'
 import { runRoles } from '../src/ops/process/roles.ts'
 import { cpuMeter, type Round } from './harness.ts'
@@ -9,7 +9,7 @@ import { openBenchQueue } from './queue.ts'
 import { serve } from './worker.ts'
 
 export interface DrainTask {
-  /** `bare`, or one of our transports. */
+  /** `bare`, or one of the values of SQS_TRANSPORT. */
   readonly transport: string
   readonly pollers: number
   readonly count: number
@@ -50,7 +50,7 @@ async function bridge(task: DrainTask): Promise<Round> {
   return round
 }
 
-/** Receives and deletes, and does nothing with what it has. */
+/** Receives and deletes, and does nothing with the messages. */
 async function bare(task: DrainTask): Promise<Round> {
   using queue = await openBenchQueue(task.sqsUrl, task.queueName)
   const clock = stopwatch(task)
@@ -77,7 +77,7 @@ async function bare(task: DrainTask): Promise<Round> {
   return clock.stop()
 }
 
-/** `lap` is the end where more is to be waited for than is measured. */
+/** Measures until `lap`, if the caller waits for more than is measured. */
 function stopwatch({ count, pids }: DrainTask) {
   let started = 0
   let meter = (): Record<string, number> => ({})

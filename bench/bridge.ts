@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import type { RedisServer } from '../test/support/redis-server.ts'
 import type { DrainTask } from './bridge-worker.ts'
 import {
@@ -18,7 +18,7 @@ import {
 import { openSqs, type Sqs } from './queue.ts'
 import { startWorker, type Worker } from './worker.ts'
 
-/** Pollers of a process, and processes with a queue each. */
+/** Numbers of pollers in a process, and of processes with a queue each. */
 const settings = [
   { pollers: 1, processes: 1 },
   { pollers: 2, processes: 1 },
@@ -27,7 +27,7 @@ const settings = [
   { pollers: 4, processes: 2 },
 ] as const
 
-/** Our transports that this version has. */
+/** The transports that this version has. */
 export function transports(): string[] {
   return ['sdk', 'thin'].filter((name) => {
     try {
@@ -45,7 +45,7 @@ interface Drainer {
   readonly workers: readonly Worker<DrainTask, Round>[]
 }
 
-/** Messages received, written to orders:raw and deleted, against a loop that only receives and deletes. */
+/** Measures messages received, written to orders:raw and deleted, against a loop that only receives and deletes. */
 export async function bridge({
   orders: count = 16_000,
   rounds,
@@ -86,7 +86,7 @@ export async function bridge({
   return Object.fromEntries(figures)
 }
 
-/** `thin4`; with two processes `thin4x2`. */
+/** Returns `thin4`, or `thin4x2` with two processes. */
 function keyOf({ transport, pollers, workers }: Drainer): string {
   return `${transport}${pollers}${workers.length > 1 ? `x${workers.length}` : ''}`
 }
@@ -105,7 +105,7 @@ function row(drainer: Drainer, figures: ReadonlyMap<string, Figure>): (string | 
   ]
 }
 
-/** Processes that are no client. */
+/** Processes that are not under test. */
 const others = ['sqs', 'redis']
 
 let queues = 0
@@ -131,7 +131,10 @@ async function drain(
   return together(rounds, on.count)
 }
 
-/** Processes that worked side by side: as long as the slowest took. Each measured the servers, which are shared, and its peer as one of others. */
+/**
+ * Adds up processes that ran at the same time: the time is that of the slowest. Each of them measured the shared servers,
+ * and its peer as other work.
+ */
 function together(rounds: readonly Round[], count: number): Round {
   const most = (of: (round: Round) => number): number => Math.max(...rounds.map(of))
   const used = (name: string) => most(({ cpuMs }) => cpuMs[name] ?? 0)

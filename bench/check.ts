@@ -2,7 +2,9 @@ import type { Redis } from 'ioredis'
 import { makeKeys } from '../src/keys.ts'
 import type { BenchOrder } from './orders.ts'
 
-/** Every user's totals and scores, the global stats and the number of remembered orders against the orders' own sums. */
+/**
+ * Compares every user's totals and scores, the global stats and the number of remembered orders with the orders' sums.
+ */
 export async function checkTotals(redis: Redis, orders: readonly BenchOrder[], who: string): Promise<void> {
   const keys = makeKeys()
   const expected = new Map<string, { orders: number; minor: number }>()

@@ -6,7 +6,7 @@ import { printProfiles, profileFolder } from './profile.ts'
 
 type Section = (options: Options) => Promise<Record<string, unknown>>
 
-/** A section is loaded when it is asked for. */
+/** Loads a section when it is asked for. */
 const sections: Readonly<Record<string, () => Promise<Section>>> = {
   line: async () => (await import('./line.ts')).line,
   latency: async () => (await import('./latency.ts')).latency,

@@ -1,6 +1,6 @@
-/** Works orders off on a Redis Cluster, or on one Redis without partitions, and tells what it took. */
+/* Processes orders on a Redis Cluster, or on one Redis without partitions, and reports time and CPU. */
 import { randomUUID } from 'node:crypto'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { identityIn } from '../src/identity.ts'
 import { enqueue } from '../src/ingest/enqueue.ts'
 import { openApp } from '../src/ops/open/open-app.ts'
@@ -13,9 +13,9 @@ import { benchOrders } from './orders.ts'
 import { serve } from './worker.ts'
 
 export interface ClusterTask {
-  /** The nodes, separated by commas. */
+  /** Nodes of the cluster, separated by commas. */
   readonly url: string
-  /** 0 is one Redis, with bare keys. */
+  /** 0 means one Redis, with bare keys. */
   readonly partitions: number
   readonly orders: number
   readonly pids: Readonly<Record<string, number>>

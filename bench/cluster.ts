@@ -16,19 +16,19 @@ import {
 } from './harness.ts'
 import { startWorker } from './worker.ts'
 
-/** With slots shared out evenly, as is usual, so many are spread evenly over two and three masters: see docs/scaling.md. */
+/** With evenly distributed slots, so many partitions spread evenly over two and three masters: see docs/scaling.md. */
 const partitions = 22
 const masterCounts = [0, 1, 2, 3]
 
 interface Setup {
-  /** 0 is one Redis without partitions. */
+  /** 0 means one Redis without partitions. */
   readonly masters: number
   readonly servers: readonly RedisServer[]
 }
 
 /**
- * The line on one Redis, and with partitions on clusters of 1, 2 and 3 masters, all on this machine: what partitions and a
- * cluster cost Redis, and how evenly the masters work.
+ * Measures the pipeline on one Redis, and with partitions on clusters of 1, 2 and 3 masters, all on this machine: what
+ * partitions and a cluster cost Redis, and how evenly the masters are loaded.
  */
 export async function cluster({
   orders: count = 100_000,

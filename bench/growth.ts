@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { makeKeys } from '../src/keys.ts'
 import { generationSeconds } from '../src/stages/runner/ledger.ts'
 import type { RedisServer } from '../test/support/redis-server.ts'
@@ -18,7 +18,7 @@ import {
 import type { Task } from './line/worker.ts'
 import { startWorker, type Worker } from './worker.ts'
 
-/** Something that grows: how to put so much of it into Redis, as the pipeline would have. */
+/** A kind of data that grows, and how to fill Redis with it as the pipeline would. */
 interface Growth {
   readonly key: string
   readonly about: string
@@ -31,7 +31,7 @@ interface Growth {
 const keys = makeKeys()
 const config = readConfig({})
 
-/** Each puts ARGV[1] up to ARGV[2] of a kind into Redis. */
+/** Scripts that put the items ARGV[1] up to ARGV[2] of a kind into Redis. */
 const scripts = {
   users: `for i = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do
     local user, orders, spent = 'user_x' .. i, 1 + i % 50, 10000 + (i * 7919) % 1000000
@@ -60,7 +60,7 @@ function scripted(name: keyof typeof scripts, ...more: (string | number)[]): Gro
     for (let at = from; at < to; at += step) await redis.eval(scripts[name], 0, at, Math.min(to, at + step), ...more)
   }
 }
-/** A script that fills for longer would hold Redis up for too long. */
+/** Items per script call: more would block Redis for too long. */
 const step = 5_000
 
 const generation = Math.floor(Date.now() / 1_000 / generationSeconds(config))
@@ -79,7 +79,9 @@ const growths: readonly Growth[] = [
 
 type LineWorker = Worker<Task, Round>
 
-/** The line's throughput with little and with much in Redis, in turns: a server with each. One order in 50 is invalid. */
+/**
+ * Measures throughput with little and with much in Redis, alternating between two servers. One order in 50 is invalid.
+ */
 export async function growth({
   orders = 20_000,
   rounds,
@@ -153,7 +155,7 @@ async function memory(redis: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
 }
 
-/** A line with `orders` waiting, against one with a backlog, both from full to empty. */
+/** Compares a pipeline with `orders` waiting with one that has a backlog, both from full to empty. */
 async function workOffBacklog(waiting: number, orders: number, worker: LineWorker) {
   await using small = await openRedisServer()
   await using large = await openRedisServer()

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../test/support/redis-server.ts'
 import { spawnRedisServer } from '../test/support/redis-server.ts'
 
-/** What one round of one contender came to. CPU in ms, by the kernel's accounts (10 ms steps). */
+/** The result of one round of one contender. CPU is in ms, as the kernel counts it, in steps of 10 ms. */
 export interface Round {
   readonly count: number
   readonly ms: number
   readonly cpuMs: Readonly<Record<string, number>>
-  /** By how much Redis' memory grew with the orders that wait. */
+  /** Growth of Redis' memory by the waiting orders. */
   readonly filledBytes?: number
 }
 
@@ -20,7 +20,7 @@ export interface Figure {
   readonly max: number
   readonly rounds: number
   readonly count: number
-  /** Per process: share of one core while it ran, and µs of it per order. */
+  /** For each process: its share of one core while it ran, and its µs per order. */
   readonly cpu: Readonly<Record<string, { readonly percent: number; readonly usPer: number }>>
 }
 
@@ -28,13 +28,13 @@ export interface Options {
   readonly orders: number | undefined
   readonly rounds: number
   readonly scale: number
-  /** Keys of contenders; none are all. */
+  /** Keys of contenders; an empty list means all. */
   readonly only: readonly string[]
   readonly profile: boolean
   readonly print: (line: string) => void
 }
 
-/** Every contender once, then again: what else the machine does meets all of them alike. */
+/** Runs every contender once, then again, so that other work on the machine affects all of them alike. */
 export async function alternate<C>(
   contenders: readonly C[],
   rounds: number,
@@ -80,7 +80,7 @@ export function median(values: readonly number[]): number {
 
 export const fixed = (value: number, digits: number): number => Number(value.toFixed(digits))
 
-/** CPU that a process has used, in ms: fields 14 and 15 of /proc/<pid>/stat, in hundredths of a second. */
+/** Returns the CPU that a process has used, in ms: fields 14 and 15 of /proc/<pid>/stat, in hundredths of a second. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const [user, system] = stat
@@ -90,7 +90,7 @@ export function cpuMs(pid: number): number {
   return 10 * (Number(user) + Number(system))
 }
 
-/** The CPU that processes use from now until the reply is called; `others` is what else the machine did meanwhile. */
+/** Measures the CPU of processes until the returned function is called; `others` is that of all other processes. */
 export function cpuMeter(pids: Readonly<Record<string, number>>): () => Record<string, number> {
   const before = Object.entries(pids).map(([name, pid]) => [name, pid, cpuMs(pid)] as const)
   const busyBefore = machineBusyMs()
@@ -101,7 +101,7 @@ export function cpuMeter(pids: Readonly<Record<string, number>>): () => Record<s
   }
 }
 
-/** CPU that all processes have used, and what other machines on the same host took, in ms: the first line of /proc/stat. */
+/** Returns the CPU of all processes and what other machines on this host took, in ms: the first line of /proc/stat. */
 function machineBusyMs(): number {
   const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8').split(/\s+/).map(Number)
   return 10 * [user, nice, system, irq, softirq, steal].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0)
@@ -110,7 +110,7 @@ function machineBusyMs(): number {
 const quietPercent = 15
 const lookMs = 250
 
-/** Waits for the machine to have little else to do, but not for ever: what others used is shown beside each figure. */
+/** Waits until the machine is quiet, up to a limit. The CPU of other processes is shown next to each figure. */
 async function quiet(patienceMs: number): Promise<void> {
   const until = performance.now() + patienceMs
   while (performance.now() < until) {
@@ -120,7 +120,7 @@ async function quiet(patienceMs: number): Promise<void> {
   }
 }
 
-/** A real redis-server on a free loopback port, without an append-only file: what is compared is the work. */
+/** Starts a redis-server on a free loopback port, without an append-only file: CPU is compared, not disks. */
 export async function openRedisServer(...options: string[]): Promise<RedisServer> {
   const server = await spawnRedisServer('--appendonly', 'no', ...options)
   if (!server) throw new Error('bench: there is no redis-server on the PATH')
@@ -143,13 +143,13 @@ interface Used {
   readonly usPer: number
 }
 
-/** CPU that an order costs, in µs, of the processes under test: it hardly depends on what else the machine does. */
+/** Returns the CPU per order of the processes under test, in µs. It hardly depends on other work on the machine. */
 export function costOf({ cpu }: Figure, without: readonly string[] = []): number {
   const own = Object.entries(cpu).filter(([name]) => name !== 'others' && !without.includes(name))
   return own.reduce((sum, [, { usPer }]) => sum + usPer, 0)
 }
 
-/** The columns that every throughput table has. */
+/** Columns of every throughput table. */
 export const rateHead = ['per second', 'min–max', 'CPU (of one core)', 'µs per order', 'orders']
 export function rateCells({ perSecond, min, max, cpu, count }: Figure): (string | number)[] {
   const { others: _, ...own } = cpu
@@ -174,7 +174,7 @@ export function machine(redisVersion: string): Record<string, string> {
   }
 }
 
-/** Some packages do not export their package.json. */
+/** Reads the version from the file, because some packages do not export their package.json. */
 function versionOr(read: () => string): string {
   try {
     return read()

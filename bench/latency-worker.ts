@@ -1,10 +1,10 @@
-/** The line's three stages, and when each commit of leaderboard was answered. */
-import { readConfig } from '../src/config.ts'
+/* Runs the three stages, and reports when each commit of leaderboard was answered. */
+import { readConfig } from '../src/config/config.ts'
 import { openApp } from '../src/ops/open/open-app.ts'
 import { runRoles } from '../src/ops/process/roles.ts'
 import { serve } from './worker.ts'
 
-/** At this time (µs of the machine's monotonic clock) the user's first `count` orders were ranked. */
+/** The time (µs of the machine's monotonic clock) at which the user's first `count` orders were ranked. */
 export type Ranked = readonly [user: string, count: number, atUs: number]
 export type LatencyTask = { readonly do: 'start'; readonly url: string } | { readonly do: 'report' }
 
@@ -32,7 +32,7 @@ async function start(url: string): Promise<void> {
   await up.promise
 }
 
-/** The second board is the one of orders: key number, then score and member in turn. */
+/** Reads the second board, that of orders: key number, then score and member, alternating. */
 function report(): Ranked[] {
   return commits.flatMap(({ plan, atUs }) => {
     const [, , ...pairs] = ['', ...((JSON.parse(plan) as Plan).boards[1] ?? [])]

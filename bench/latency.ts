@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { enqueue } from '../src/ingest/enqueue.ts'
 import type { Keys } from '../src/keys.ts'
 import { openApp } from '../src/ops/open/open-app.ts'
@@ -13,7 +13,7 @@ import { startWorker } from './worker.ts'
 const rates = [500, 2_000]
 const warmUpSeconds = 2
 const seconds = 8
-/** An order's user comes round again after 5 s at the least: no two of one user are under way at once. */
+/** A user repeats after 5 s at the earliest, so that no two orders of one user are in flight at once. */
 const users = 10_000
 
 interface Percentiles {
@@ -23,7 +23,10 @@ interface Percentiles {
   readonly cpu: Readonly<Record<string, number>>
 }
 
-/** From just before enqueue() is called (one order an entry) to the reply of the commit that ranked it; another process sends. */
+/**
+ * Measures from the call of enqueue() (one order an entry) to the reply of the commit that ranked it. Another process
+ * sends.
+ */
 export async function latency({ rounds, profile, print }: Options): Promise<Record<string, unknown>> {
   const results = new Map(rates.map((rate): [number, Percentiles[]] => [rate, []]))
   for (let round = 0; round < rounds; round++) {
@@ -70,7 +73,7 @@ async function measure(rate: number, profile: boolean): Promise<Percentiles> {
   return { p50: at(50), p99: at(99), max: ms(histogram.max), cpu }
 }
 
-/** At its own pace, whether the line keeps up or not. */
+/** Sends at a fixed rate, whether the pipeline keeps up or not. */
 async function send(url: string, rate: number): Promise<number[]> {
   await using app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent' }))
   const total = rate * (warmUpSeconds + seconds)
@@ -93,7 +96,7 @@ async function send(url: string, rate: number): Promise<number[]> {
 
 const nowUs = (): number => Number(process.hrtime.bigint() / 1_000n)
 
-/** A user's n-th order was ranked by the first commit that set their count to n or more. */
+/** Finds when a user's n-th order was ranked: in the first commit that set their count to n or more. */
 function histogramOf(sentUs: readonly number[], ranked: readonly Ranked[], from: number): RecordableHistogram {
   const histogram = createHistogram({ figures: 3 }) // an HDR histogram
   const rankedUs = new Map<string, number>()

@@ -22,10 +22,10 @@ interface Entrant {
   readonly key: string
   readonly about: string
   readonly contender: string
-  /** Tried in a short round each; the fastest goes on. */
+  /** Levels to try in a short round each. The fastest one is measured. */
   readonly levels: readonly number[]
   readonly what: string
-  /** Share of the orders: slow ones get fewer, their orders/s do not depend on it. */
+  /** Share of the orders. Slow contenders get fewer; their rate does not depend on it. */
   readonly share: number
 }
 
@@ -81,7 +81,7 @@ const entrants: readonly Entrant[] = [
   },
 ]
 
-/** Orders that lie on orders:raw, to all of them ranked. */
+/** Measures from orders on orders:raw until all of them are ranked. */
 export async function line({
   orders = 100_000,
   rounds,
@@ -143,7 +143,7 @@ async function prepare(entrant: Entrant, server: RedisServer, orders: number, pr
   return { entrant, level, count, run: (orders: number) => run(orders, level), end: worker.end }
 }
 
-/** The short rounds warm the process up too. */
+/** Finds the best level in short rounds, which also warm up the process. */
 async function bestLevel(levels: readonly number[], run: (level: number) => Promise<Round>): Promise<number> {
   if (levels.length === 1) await run(levels[0] ?? 0)
   let best = { level: levels[0] ?? 0, rate: 0 }

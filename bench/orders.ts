@@ -7,7 +7,10 @@ export interface BenchOrder {
   readonly minor: number
 }
 
-/** Orders with 1 to 5 items whose users follow Zipf's law (exponent 1): of 10,000 users the first has 7 % of the orders. */
+/**
+ * Makes orders with 1 to 5 items. Users follow Zipf's law (exponent 1): of 10,000 users the first has 7 % of the
+ * orders.
+ */
 export function benchOrders(count: number, { users = 10_000, seed = 7, spoilEvery = 0 } = {}): BenchOrder[] {
   const pick = zipf(users)
   return Array.from(sampleOrders({ valid: count, invalid: 0, users, seed }), ({ body }, at) => {
@@ -27,7 +30,9 @@ export function meanBytes(orders: readonly BenchOrder[]): number {
 
 const orderValue = (body: string): number => Number(/"order_value":([\d.]+)/.exec(body)?.[1])
 
-/** users^random falls on user k about 1/k as often as on user 1. The golden ratio's multiples are spread evenly. */
+/**
+ * Picks a user: users^random gives user k about 1/k as often as user 1. Multiples of the golden ratio spread evenly.
+ */
 function zipf(users: number): (at: number) => number {
   const golden = 0.618033988749895
   return (at) => Math.floor(users ** ((at * golden) % 1))

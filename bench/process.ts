@@ -11,13 +11,13 @@ export const pythonLikeProgram = program('./python-like.ts')
 
 export interface Process extends AsyncDisposable {
   readonly pid: number
-  /** Resolves with the rest of the line when it has written one that begins so. */
+  /** Resolves with the rest of the first line of its output that begins with this word. */
   says(word: string): Promise<string>
 }
 
 type Env = Readonly<Record<string, string>>
 
-/** A node process of the bench's own; `role` names its profile. Disposed with SIGTERM, so that a profile is written. */
+/** Starts a node process of the bench; `role` names its profile. SIGTERM disposes it, so that it writes a profile. */
 export function start(role: string, args: readonly string[], env: Env, profile = false): Process {
   const child = spawn(process.execPath, [...profileArgs(role, profile), ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -55,7 +55,7 @@ export function start(role: string, args: readonly string[], env: Env, profile =
   return { pid: child.pid ?? 0, says, [Symbol.asyncDispose]: close }
 }
 
-/** An `orders run` process with all of these roles up. */
+/** Starts `orders run` and waits until all of these roles run. */
 export async function startOrders(roles: readonly string[], env: Env, profile = false): Promise<Process> {
   const quiet = { LOG_LEVEL: 'info', API_PORT: '0' }
   const started = start(`orders-${roles.join('-')}`, [orders, 'run', ...roles], { ...quiet, ...env }, profile)

@@ -5,14 +5,14 @@ import { fixed, table } from './harness.ts'
 
 export const profileFolder = fileURLToPath(new URL('./.profiles', import.meta.url))
 
-/** What makes a node process write a CPU profile of its role. */
+/** Returns the arguments that make a node process write a CPU profile of its role. */
 export function profileArgs(role: string, profile: boolean): string[] {
   if (!profile) return []
   mkdirSync(profileFolder, { recursive: true })
   return ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${role}.cpuprofile`]
 }
 
-/** The same for a part of a process' life; without a role nothing. The reply ends and writes it. */
+/** Starts a CPU profile within this process, if a role is given. The returned function ends and writes it. */
 export async function startProfile(role: string | undefined): Promise<() => Promise<void>> {
   if (role === undefined) return async () => {}
   mkdirSync(profileFolder, { recursive: true })
@@ -33,7 +33,7 @@ interface CpuProfile {
   readonly timeDeltas: readonly number[]
 }
 
-/** The frames that most time was spent in themselves, of what the process was busy. */
+/** Returns the frames with the most self time, as shares of the busy time. */
 export function hottest(role: string, count = 10): { frame: string; percent: number }[] {
   const profile: CpuProfile = JSON.parse(readFileSync(`${profileFolder}/${role}.cpuprofile`, 'utf8'))
   const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]))

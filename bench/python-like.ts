@@ -1,6 +1,6 @@
 /**
- * The algorithm of the Python system: receive ten, then one message after the other, six round trips to Redis and one
- * deletion for each. `node python-like.ts <redis url> <sqs url> <queue>`.
+ * Runs the algorithm of the Python system: receives ten messages, then handles one after the other with six round trips
+ * to Redis and one deletion each. `node python-like.ts <redis url> <sqs url> <queue>`.
  */
 import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'

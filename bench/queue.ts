@@ -1,15 +1,15 @@
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { openQueue, type Queue } from '../src/ingest/sqs/queue.ts'
-import { populate } from '../src/ops/local/send-orders.ts'
+import { sendOrders } from '../src/ops/local/send-orders.ts'
 import type { progressOn } from '../src/ops/terminal/progress.ts'
 import { benchOrders } from './orders.ts'
 import { sqsProgram, start } from './process.ts'
 
-/** An SQS emulator in a process of its own. */
+/** An SQS emulator in its own process. */
 export interface Sqs extends AsyncDisposable {
   readonly pid: number
   readonly url: string
-  /** Puts so many orders in a queue. */
+  /** Sends so many orders to a queue. */
   fill(queueName: string, count: number, seed?: number): Promise<void>
 }
 
@@ -22,7 +22,7 @@ export async function openSqs(): Promise<Sqs> {
     fill: async (queueName, count, seed = 7) => {
       using queue = await openBenchQueue(url, queueName)
       const bodies = benchOrders(count, { seed }).map(({ body }) => body)
-      await populate(queue, bodies, { progress: silent }, new AbortController().signal)
+      await sendOrders(queue, bodies, { progress: silent }, new AbortController().signal)
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }

@@ -1,9 +1,9 @@
 /**
- * CPU of this process per receive of ten messages and their deletion, with either SQS_TRANSPORT, against the SQS emulator in
- * a process of its own: `npx node bench/sqs-client.ts [rounds]`.
+ * Measures the CPU of this process per receive and deletion of ten messages, with either SQS_TRANSPORT, against the SQS
+ * emulator in its own process: `npx node bench/sqs-client.ts [rounds]`.
  */
 import { DeleteMessageBatchCommand, ReceiveMessageCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { openQueue, type Queue } from '../src/ingest/sqs/queue.ts'
 import { spawnSqsServer } from '../test/support/sqs-server.ts'
 
@@ -26,13 +26,13 @@ using thin = await open('thin')
 for (let round = 1; round <= Number(process.argv[2] ?? 5); round++) {
   const costs = [await cost(sdk), await cost(thin)] as const
   const [ofSdk, ofThin] = costs.map(({ cpu }) => cpu)
-  const told = costs.map(
+  const texts = costs.map(
     ({ cpu, rate }) => `${cpu.toFixed(0).padStart(5)} µs ${rate.toFixed(0).padStart(6)} messages/s`,
   )
-  process.stdout.write(`sdk ${told[0]}   thin ${told[1]}   ${(Number(ofSdk) / Number(ofThin)).toFixed(2)}×\n`)
+  process.stdout.write(`sdk ${texts[0]}   thin ${texts[1]}   ${(Number(ofSdk) / Number(ofThin)).toFixed(2)}×\n`)
 }
 
-/** µs of CPU per pair of calls, and messages a second; the first round pays for the compiler. */
+/** Measures µs of CPU per pair of calls, and messages a second. The first round includes compilation. */
 async function cost(queue: Queue): Promise<{ cpu: number; rate: number }> {
   await inParallel(pairs, () => fill(thin))
   const [cpu, began] = [process.cpuUsage(), performance.now()]

@@ -1,6 +1,6 @@
-/** The SQS emulator as a process of its own, in memory: `node sqs.ts` says its port. */
+/* Runs the SQS emulator in its own process, in memory: `node sqs.ts` prints its port. */
 import { startFauxqs } from 'fauxqs'
-import { onLoopback } from '../src/ops/local/redis-server.ts'
+import { onLoopback } from '../src/ops/local/emulators.ts'
 
 using _ = onLoopback()
 const server = await startFauxqs({ port: 0, logger: false })

@@ -22,7 +22,7 @@ interface Way {
   readonly about: string
   readonly share: number
   open(redisUrl: string, sqsUrl: string, queueName: string, profile: boolean): Promise<Record<string, Process>>
-  /** Key and field that count the orders that are through. */
+  /** Key and field of the counter of finished orders. */
   readonly counter: readonly [string, string]
 }
 
@@ -57,7 +57,7 @@ const pythonLike: Way = {
   },
 }
 
-/** From SQS to ranked. */
+/** Measures from SQS to ranked. */
 export async function whole({ orders = 20_000, rounds, profile, print }: Options): Promise<Record<string, unknown>> {
   const ways = [
     ...transports().flatMap((name) => [

@@ -1,4 +1,4 @@
-/** What is measured runs in a process of its own, kept warm over all rounds: it is told each round by a message. */
+/* Runs what is measured in its own process, kept warm over all rounds. A message starts each round. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -38,7 +38,7 @@ export function startWorker<Task extends object, Result>(
   }
 }
 
-/** In the worker: replies to each task with what `round` makes of it. */
+/** Runs in the worker: replies to each task with the result of `round`. */
 export function serve<Task, Result>(round: (task: Task) => Promise<Result>): void {
   process.on('message', (task: Task | 'end') => {
     if (task === 'end') process.exit(0) // a profile is written on the way out

@@ -1,36 +1,44 @@
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import type { ControlKeys, Keys } from './keys.ts'
 import type { Tracing } from './opentelemetry.ts'
 import type { RedisClient } from './redis/client.ts'
+import type { Pipeline } from './stages/stage.ts'
 import type { Telemetry } from './telemetry.ts'
 
-/** What the parts of a process share. Whoever opens it closes it; the parts only use it. */
+/** Holds what the components of a process share. The code that opens it closes it; components only use it. */
 export interface App {
   readonly config: Config
   readonly redis: RedisClient
+  readonly pipeline: Pipeline
   /** By number; one without partitions. */
   readonly partitions: readonly Keys[]
   readonly control: ControlKeys
   readonly telemetry: Telemetry
-  /** Undefined where nobody collects traces. */
+  /** Undefined unless a collector of traces is configured. */
   readonly tracing?: Tracing | undefined
   /** Names this process among its peers: the stem of its consumers' names. */
   readonly instance: string
   /** Aborts when the process is asked to stop; undefined in a command. */
   readonly stopping?: AbortSignal | undefined
-  /** Requests of this machine may write without a token: `orders start`, for a look around on one's own machine. */
+  /** True for `orders start`: requests from this machine may write without a token. */
   readonly trustsThisMachine?: boolean
   readonly now: () => Date
   readonly pulse: Pulse
 }
 
-/** The same for what works on one partition. */
-export interface Partition extends App {
+/** An app at one of its partitions. */
+export interface PartitionScope extends App {
   readonly keys: Keys
 }
 
-/** Called by a loop each time it has gone round. */
+/** A long-running loop. It calls `tick` after each iteration, and resolves when the signal has aborted and it has ended. */
+export interface Loop {
+  readonly name: string
+  run(tick: Tick, signal: AbortSignal): Promise<void>
+}
+
+/** Called by a loop after each iteration. */
 export type Tick = () => void
 
-/** When each loop of this process last went round, by performance.now(): the wall clock may be set. */
+/** When each loop of this process last made progress, by performance.now(): the wall clock may be set. */
 export type Pulse = Map<string, number>

@@ -1,27 +1,84 @@
 import { redactUrls } from './redact.ts'
 
+/** Explains what an error code means and how to fix it, for docs/reference/errors.md. */
+export interface ErrorEntry {
+  readonly cause: string
+  readonly fix: string
+}
+
+const entry = (cause: string, fix: string): ErrorEntry => ({ cause, fix })
+
 /** Every code an OrdersError can carry. Test by code, never by message. */
 export const errorCodes = {
-  ORD_CONFIG: 'A variable has a value that cannot be used.',
-  ORD_USAGE: 'A command was called with words it does not know.',
-  ORD_LOCAL: 'A local stand-in could not be started or found.',
-  ORD_MANIFEST: 'Redis was set up with other settings than this process has.',
-  ORD_CHECK: 'Redis or SQS is not fit for orders: they would be lost or stand still.',
-  ORD_PORT_TAKEN: 'The port is in use.',
-  ORD_REDIS_UNREACHABLE: 'Redis does not answer.',
-  ORD_REDIS_REFUSED: 'Redis does not take a connection as it is configured.',
-  ORD_REDIS_REPLY: 'Redis replied with something unexpected.',
-  ORD_NOT_DURABLE: 'Redis may still lose its last writes.',
-  ORD_SQS: 'SQS does not answer or refuses.',
-  ORD_BOOKS: 'A repair of the books would make them worse.',
-  ORD_JOB: 'A job failed for good.',
-  ORD_OUTPUT: 'Standard output cannot be written.',
-  ORD_STUCK: 'A loop could not come up again.',
+  ORD_CONFIG: entry(
+    'A variable has a value that cannot be used.',
+    'Correct the variables that the message names, in the environment or in `.env`.',
+  ),
+  ORD_USAGE: entry(
+    'A command was called with words it does not know, or when it cannot run.',
+    'Follow the message. `orders <command> --help` lists the words and options.',
+  ),
+  ORD_LOCAL: entry(
+    'A local emulator could not be started or found.',
+    'Run `npm start`, stop the system that already runs, or set `DATA_DIR` to a writable folder.',
+  ),
+  ORD_MANIFEST: entry(
+    'Redis was set up with other settings than this process has, or its data is being moved.',
+    'Start the process with the settings that the message names, or let the repartition or adoption end first.',
+  ),
+  ORD_CHECK: entry(
+    'Redis or SQS is configured so that orders would be lost or stall.',
+    'Change what each line of the message names. `orders doctor` runs the same checks again.',
+  ),
+  ORD_PORT_TAKEN: entry(
+    'The port is in use.',
+    'Stop the program that listens there, or set `API_PORT` or `METRICS_PORT` to a free port.',
+  ),
+  ORD_REDIS_UNREACHABLE: entry(
+    'Redis does not answer.',
+    'Make sure that Redis runs and that `REDIS_URL`, or `REDIS_HOST` and `REDIS_PORT`, lead to it.',
+  ),
+  ORD_REDIS_REFUSED: entry(
+    'Redis refuses the connection as it is configured.',
+    'Check the user, password, database, TLS and `REDIS_CLUSTER` of the connection. The message says which of them.',
+  ),
+  ORD_REDIS_REPLY: entry(
+    'Redis sent an unexpected reply.',
+    'Run the command again. If it happens again, check the version of Redis and the proxies in front of it.',
+  ),
+  ORD_LAYOUT: entry(
+    'Redis has another number of partitions than this process.',
+    'Start the process with the `PARTITIONS` that the message names.',
+  ),
+  ORD_NOT_DURABLE: entry(
+    'Redis was restarted or failed over, and may have lost its last writes.',
+    'Run the command again: it continues where it stopped.',
+  ),
+  ORD_SQS: entry(
+    'SQS does not answer or refuses.',
+    'Check `AWS_ENDPOINT_URL`, the credentials, the region and the rights on the queue.',
+  ),
+  ORD_BOOKS: entry(
+    'The counters and the data in Redis contradict each other, orders still wait, or another program writes our keys. So a repair, a repartition or an adoption stops.',
+    'Do what the message says. `orders verify --deep` lists each difference, `--repair` rebuilds leaderboards and global stats, and `--write-off` books lost orders.',
+  ),
+  ORD_JOB: entry(
+    'A job failed for good, or still runs.',
+    'Retry a failed job in Bull Board at `/admin/queues`. Wait for one that runs.',
+  ),
+  ORD_OUTPUT: entry(
+    'Standard output cannot be written.',
+    'Free space where the output is written, and run the command again.',
+  ),
+  ORD_STUCK: entry(
+    'A loop could not be restarted, so the process ends with exit code 1.',
+    'Let the orchestrator restart the process. The log lines before it name the cause.',
+  ),
 } as const
 
 export type ErrorCode = keyof typeof errorCodes
 
-/** A broken world, said in one plain sentence: what happened, what to do. Bad orders are values, not errors. */
+/** An error whose message is one plain sentence: what happened, what to do. Bad orders are values, not errors. */
 export class OrdersError extends Error {
   override readonly name = 'OrdersError'
   readonly code: ErrorCode
@@ -33,8 +90,8 @@ export class OrdersError extends Error {
 }
 
 /**
- * Returns the text of anything thrown. AggregateErrors (a refused connection to both localhost addresses) speak by their
- * first. An error of others is one line, without the passwords of URLs in it.
+ * Returns the message of anything thrown. An AggregateError (a refused connection to both localhost addresses) is reported by
+ * its first error. A foreign error becomes one line, without passwords in URLs.
  */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
@@ -45,7 +102,7 @@ export function messageOf(error: unknown): string {
   return key === undefined ? message || error.name : `${key} cannot be used: ${message}`
 }
 
-/** The key of a command that Redis refused: its message does not say it, ioredis keeps it beside. */
+/** Returns the key of a command that Redis refused. Its message does not name it, but ioredis keeps the command. */
 export function keyOf(error: Error): string | undefined {
   const { name = '', args = [] } = (error as { command?: { name?: string; args?: unknown[] } }).command ?? {}
   const words = args.map(String)

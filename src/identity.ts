@@ -1,15 +1,15 @@
 import { isRawJson, rawJson } from './raw-json.ts'
 
-/** Whose order a message is and which, as far as it says so. */
+/** The user and the order that a message names; undefined where it names none. */
 export interface Identified {
   readonly userId: string | undefined
   readonly orderId: string | undefined
 }
 
-/** What a body says, whether or not it keeps the rules. Never throws. */
+/** Reads the identity in a body, whether or not the body keeps the rules. Never throws. */
 export const identityIn = (body: string): Identified => identityIs(parseJson(body))
 
-/** The same of the order in a rejected record, as the invalid channel keeps it. @throws where it is no such record */
+/** Reads the identity in a rejected record of the invalid channel. @throws if it is not such a record */
 export function identityInRecord(json: string): Identified {
   const { order, raw } = JSON.parse(json)
   if (typeof raw === 'string') return identityIn(raw)
@@ -21,12 +21,12 @@ function identityIs(sent: unknown): Identified {
   return { userId: identityText(sent['user_id']), orderId: identityText(sent['order_id']) }
 }
 
-/** Longest identity that is a string, in characters (code points). */
+/** In characters (code points). */
 const maxIdentityLength = 256
 
 /**
- * Returns a string of 1 to 256 characters as it is, and an integer of at most 256 digits as its digits. Half a surrogate
- * pair is no character: UTF-8 could not tell it from another.
+ * Returns a string of 1 to 256 characters as it is, and an integer of at most 256 digits as its digits. A lone surrogate
+ * is refused: they have the same form in UTF-8.
  */
 export function identityText(value: unknown): string | undefined {
   if (typeof value !== 'string') return integerText(value)
@@ -45,12 +45,12 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Reads an order as JSON.parse does, but for two things. Returns undefined where it is no JSON.
+ * Parses an order as JSON.parse does, with two exceptions. Returns undefined if it is not JSON.
  *
- * Python's json module writes NaN, Infinity and -Infinity, which JSON does not have. They are read as infinity: a rule that
- * looks at the field finds no number, and JSON.stringify writes null.
+ * Python's json module writes NaN, Infinity and -Infinity, which JSON does not have. They are parsed as infinity: a rule that
+ * reads the field finds no finite number, and JSON.stringify writes null.
  *
- * An integer beyond 2^53 in `user_id`, `order_id` or an item's `product_id` is read as RawJson: a double would round it.
+ * An integer beyond 2^53 in `user_id`, `order_id` or an item's `product_id` is parsed as RawJson: a double would round it.
  */
 export function parseJson(text: string): unknown {
   const sent = parseStandardJson(text)
@@ -60,7 +60,7 @@ export function parseJson(text: string): unknown {
   return withExactIds(parse(json), json)
 }
 
-/** The same, but NaN and Infinity are no JSON. */
+/** The same, without NaN and Infinity. */
 export const parseStandardJson = (text: string): unknown => withExactIds(parse(text), text)
 
 function parse(json: string): unknown {
@@ -71,13 +71,13 @@ function parse(json: string): unknown {
   }
 }
 
-/** Strings are matched to be left alone; an unterminated one to the end, so that no text is scanned twice. */
+/** Strings are matched to be skipped. An unterminated one matches to the end, so that no text is scanned twice. */
 const stringOrNotFinite = /"[^"\\]*(?:\\[\s\S]?[^"\\]*)*"?|(?<![\w.+-])(?:NaN|-?Infinity)\b/g
 
 /**
- * Puts exact integers in the place of rounded ids. JSON.parse with a reviver would have them too, but it overflows the
- * stack on deep nesting; the text is parsed again instead, with its long integers as strings.
- * @param orderIn where the order is in the parsed text
+ * Replaces rounded ids by their exact integers. JSON.parse with a reviver could do it too, but overflows the stack on deep
+ * nesting. Instead the text is parsed again with its long integers as strings.
+ * @param orderIn finds the order in the parsed text
  */
 function withExactIds(order: unknown, json: string, orderIn = (parsed: Fields): unknown => parsed): unknown {
   if (!isObject(order) || !hasRoundedIds(order)) return order
@@ -107,5 +107,5 @@ function restore(rounded: Fields, exact: Fields, name: string): void {
   if (isRounded(rounded[name]) && typeof digits === 'string') rounded[name] = rawJson(digits)
 }
 
-/** Integers without fraction and exponent, of as many digits as 2^53 has or more. */
+/** Integers without fraction or exponent, with at least as many digits as 2^53. */
 const stringOrLongInteger = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g

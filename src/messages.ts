@@ -1,57 +1,41 @@
 import { z } from 'zod'
+import { rejectCodes } from './reject-codes.ts'
 
-/*
- * Glossary
- *   order     what a producer sent, as JSON text in the body of an SQS message
- *   record    one order (or one user's new totals) on a stream
- *   entry     one entry of a stream: a batch of records (field r, a JSON array) and the number of orders in it (field n);
- *             where they were counted as received already field c, where it is for one group alone field g, and field t
- *             says when its orders were sent to SQS (ms and number of orders in turn, a JSON array), field p whose span
- *             wrote it (a traceparent), where traces are collected
- *   stage     a consumer group that decides each record of one stream and emits to the next
- *   pending   an entry delivered to a consumer and not yet acknowledged
- *   commit    the script that acknowledges entries and applies, emits, rejects and counts their records, all or nothing
- *   identity  (user_id, order_id): what makes two messages the same order
- *   ledger    the memory of admitted identities, so that none is admitted twice
- *   invalid   the channel of rejected records: a stream and a list
- *   ticket    what a job's orders carry on their way, so that the job learns what became of them: its outcome
- *   minor     minor units of money (cents); an integer everywhere but at the edges
- */
-
-/** What an order that was rejected before brings with it when it goes round again. */
+/** Past rejections of an order that was requeued. */
 export const history = z.object({
-  /** How often it was rejected. */
+  /** Number of rejections. */
   attempts: z.int(),
   first_reason: z.string(),
   first_ts: z.string(),
-  /** Who put another body in its place and when, oldest first, each with the body it had before. */
+  /** Corrections, oldest first: by whom, when, and the body before. */
   edits: z.array(z.object({ by: z.string(), ts: z.string(), before: z.string() })).optional(),
 })
 export type History = z.output<typeof history>
 
 /**
- * A message as it came: its body is not looked at before validate. `id` is the SQS MessageId, or names what sent it
- * round again. The verdict on a record with a `ticket` is written to that ticket's outcome.
+ * Holds a message as received. With partitions the bridge has looked for the user in its body; validate is the first to judge
+ * it. `id` is the SQS MessageId, or names what requeued the order. The verdict on a record with a `jobId` goes to that job's
+ * outcome. The glossary in docs/architecture.md explains the words.
  */
 export const rawRecord = z.object({
   id: z.string().min(1),
   body: z.string(),
-  ticket: z.string().optional(),
+  jobId: z.string().optional(),
   history: history.optional(),
 })
 export type RawRecord = z.output<typeof rawRecord>
 
-/** What became of a job's orders can be read for so long. */
+/** How long the outcome of a job can be read. */
 export const outcomeSeconds = 7 * 86_400
 
-/** An order_value is 1e9 at most. */
-const mostMinor = 100_000_000_000
+/** The maximum order_value is 1e9. */
+const maxMinor = 100_000_000_000
 
 /** An admitted order, reduced to what later stages need. `order_timestamp` as the producer wrote it, if it is text. */
 export const validRecord = z.object({
   user_id: z.string(),
   order_id: z.string(),
-  minor: z.int().min(0).max(mostMinor),
+  minor: z.int().min(0).max(maxMinor),
   order_timestamp: z.string().optional(),
 })
 export type ValidRecord = z.output<typeof validRecord>
@@ -60,121 +44,99 @@ export type ValidRecord = z.output<typeof validRecord>
 export const countedRecord = z.object({
   user_id: z.string(),
   orders: z.int().positive(),
-  // Sums may pass 2^53; they are then rounded, not refused.
+  // Sums may exceed 2^53; then they are rounded, not refused.
   order_count: z.number().min(0),
   total_spend_minor: z.number().min(0),
 })
 export type CountedRecord = z.output<typeof countedRecord>
 
-/** What travels on each work stream. */
-export const channels = {
-  raw: {
-    record: rawRecord,
-    isPlain: ({ id, body, ticket, history }) =>
-      isText(id) && id !== '' && isText(body) && ticket === undefined && history === undefined,
-    orders: () => 1,
-    text: ({ body }) => body,
-  },
-  valid: {
-    record: validRecord,
-    isPlain: ({ user_id, order_id, minor, order_timestamp }) =>
-      isText(user_id) &&
-      isText(order_id) &&
-      isAmount(minor) &&
-      Number.isInteger(minor) &&
-      minor <= mostMinor &&
-      (order_timestamp === undefined || isText(order_timestamp)),
-    orders: () => 1,
-    text: (record) => JSON.stringify(record),
-  },
-  counted: {
-    record: countedRecord,
-    isPlain: ({ user_id, orders, order_count, total_spend_minor }) =>
-      isText(user_id) &&
-      isAmount(orders) &&
-      Number.isSafeInteger(orders) &&
-      orders > 0 &&
-      isAmount(order_count) &&
-      isAmount(total_spend_minor),
-    orders: ({ orders }) => orders,
-    text: (record) => JSON.stringify(record),
-  },
-} as const satisfies { [C in ChannelName]: Channel<RecordOf[C]> }
+/** A kind of record that travels on a channel. A stage says which kind it takes, and which it passes on. */
+export interface RecordKind<R extends object = object> {
+  readonly schema: z.ZodObject<z.ZodRawShape, z.core.$strip | z.core.$loose>
+  /** Recognizes most records without the schema, which takes longer than everything else done with them. */
+  isPlain?(value: Readonly<Record<string, unknown>>): boolean
+  /** How many orders a record stands for: 1, unless it says so. */
+  orders?(record: R): number
+  /** Returns the text to keep of it if it is rejected. Without it, everything is kept. */
+  text?(record: R): string
+  /** Types only: never set. */
+  readonly record?: R
+}
+
+/** Declares a kind of record by its schema, for stages that pass on a kind of their own. */
+export function recordKind<S extends z.ZodObject<z.ZodRawShape, z.core.$strip | z.core.$loose>>(
+  schema: S,
+  more: Pick<RecordKind<z.output<S>>, 'isPlain' | 'orders' | 'text'> = {},
+): RecordKind<z.output<S>> {
+  return { schema, ...more }
+}
+
+/** An order as it came in: written by the bridge, taken by the first stage. */
+export const rawOrder: RecordKind<RawRecord> = {
+  schema: rawRecord,
+  isPlain: ({ id, body, jobId, history }) =>
+    isText(id) && id !== '' && isText(body) && jobId === undefined && history === undefined,
+  text: ({ body }) => body,
+}
+
+/** An order that was admitted. */
+export const admittedOrder: RecordKind<ValidRecord> = {
+  schema: validRecord,
+  isPlain: ({ user_id, order_id, minor, order_timestamp }) =>
+    isText(user_id) &&
+    isText(order_id) &&
+    isAmount(minor) &&
+    Number.isInteger(minor) &&
+    minor <= maxMinor &&
+    (order_timestamp === undefined || isText(order_timestamp)),
+}
+
+/** A user's totals after some orders of theirs were counted. */
+export const userTotals: RecordKind<CountedRecord> = {
+  schema: countedRecord,
+  isPlain: ({ user_id, orders, order_count, total_spend_minor }) =>
+    isText(user_id) &&
+    isAmount(orders) &&
+    Number.isSafeInteger(orders) &&
+    orders > 0 &&
+    isAmount(order_count) &&
+    isAmount(total_spend_minor),
+  orders: ({ orders }) => orders,
+}
 
 const isText = (value: unknown): value is string => typeof value === 'string'
 const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
-export interface RecordOf {
-  raw: RawRecord
-  valid: ValidRecord
-  counted: CountedRecord
+const carriedItem = z.looseObject({
+  product_id: z.unknown(),
+  quantity: z.number().optional(),
+  price_per_unit: z.number().optional(),
+})
+
+/** Fields of an order that a stage may ask for by `needs`: validate carries along those that some stage needs. */
+export const carriedFields = {
+  items: z.array(carriedItem).optional(),
+  shipping_address: z.string().optional(),
+  payment_method: z.string().optional(),
 }
-export type ChannelName = keyof RecordOf
-
-export interface Channel<R> {
-  readonly record: z.ZodType<R>
-  /** Whether this is a record as nearly all are, told without the schema, which takes longer than all else about it. */
-  isPlain(value: Readonly<Record<string, unknown>>): boolean
-  /** How many orders a record stands for. */
-  orders(record: R): number
-  /** What to keep of it should it be rejected. */
-  text(record: R): string
-}
-
-export const rejectCodes = [
-  'malformed-json',
-  'not-an-object',
-  'missing-field',
-  'bad-identity',
-  'bad-value',
-  'bad-items',
-  'total-mismatch',
-  'conflict',
-  'internal-error',
-] as const
-export type RejectCode = (typeof rejectCodes)[number]
-
-/** Why a record was not accepted: a code for machines, a sentence for people. */
-export interface Rejection {
-  readonly code: RejectCode
-  readonly reason: string
+export type CarriedName = keyof typeof carriedFields
+export type Carried<Name extends CarriedName = CarriedName> = {
+  readonly [N in Name]?: z.output<(typeof carriedFields)[N]>
 }
 
-/** What rejections are grouped by: every reason there is; of those that name the order itself, their pattern. */
-export const rejectGroups = {
-  'malformed-json': 'Malformed JSON',
-  'not-an-object': 'Order must be a JSON object',
-  'missing-field:user_id': 'Missing required field: user_id',
-  'missing-field:order_id': 'Missing required field: order_id',
-  'missing-field:order_value': 'Missing required field: order_value',
-  'bad-identity:user_id': 'user_id must be a non-empty string',
-  'bad-identity:order_id': 'order_id must be a non-empty string',
-  'bad-value:number': 'order_value must be a number',
-  'bad-value:range': 'order_value must be between 0 and 1000000000',
-  'bad-items': "Invalid structure in 'items' list",
-  'total-mismatch': 'Calculated total (…) does not match order_value (…)',
-  conflict: 'Order … of user … was already accepted with order_value …',
-  'internal-error': 'Stage … failed on this order',
-} as const
-export type RejectGroup = keyof typeof rejectGroups
-export const rejectGroupNames = Object.keys(rejectGroups) as readonly RejectGroup[]
-
-export function groupOf({ code, reason }: Rejection): RejectGroup {
-  const ofCode = rejectGroupNames.filter((group) => codeOf(group) === code)
-  const exact = ofCode.find((group) => rejectGroups[group] === reason)
-  // A reason in other words, of another system: by the field that it names.
-  const named = ofCode.find((group) => reason.includes(group.split(':')[1] ?? reason))
-  return exact ?? named ?? ofCode[0] ?? 'internal-error'
-}
-
-export function codeOf(group: RejectGroup): RejectCode {
-  return group.split(':')[0] as RejectCode
+/** Returns those of the fields that have the type that stages expect. */
+export function carriedFrom(sent: Readonly<Record<string, unknown>>, names: readonly CarriedName[]): Carried {
+  const found = names.flatMap((name) => {
+    const value = Object.hasOwn(sent, name) ? sent[name] : undefined
+    return value !== undefined && carriedFields[name].safeParse(value).success ? [[name, value] as const] : []
+  })
+  return Object.fromEntries(found)
 }
 
 /** Made when the order is read, and not kept: see src/stages/hints. */
 export const hint = z.string().meta({
   description:
-    'One sentence beside the reason: what was found, where, and what to send. Absent where unsure, and beyond the first 2 MB of a page.',
+    'One sentence next to the reason: what was found, where, and what to send. Absent where unsure, and beyond the first 2 MB of a page.',
 })
 
 /** An element of the invalid channel as the API shows it. */
@@ -186,10 +148,9 @@ export const invalidOrder = z
       .nullable()
       .meta({ description: 'The order as it was sent; null if it is not a JSON object.' }),
     raw: z.string().optional().meta({ description: 'The exact text received, where `order` is null.' }),
-    raw_base64: z
-      .string()
-      .optional()
-      .meta({ description: 'The fields of a stream entry that is no text, names and values in turn, each in base64.' }),
+    raw_base64: z.string().optional().meta({
+      description: 'The fields of a stream entry that is no text, names and values alternating, each in base64.',
+    }),
     code: z.enum(rejectCodes),
     reason: z.string(),
     hint: hint.optional(),

@@ -26,9 +26,9 @@ export function roundToCents(value: number): number {
  */
 export function minorIn(text: string): bigint | undefined {
   if (!decimal.test(text)) return undefined
-  // HINCRBYFLOAT leaves noise in the 17 digits behind the point. Where a double cannot tell cents, the text is all there is.
+  // HINCRBYFLOAT leaves noise in the 17 digits behind the point. Where a double cannot hold cents, only the text is exact.
   const value = Math.abs(Number(text))
-  const shortest = value < 1e-6 ? '0' : value < leastWithoutCents ? String(value) : text
+  const shortest = value < 1e-6 ? '0' : value < minWithoutCents ? String(value) : text
   const [, whole = '', fraction = ''] = decimal.exec(shortest) ?? []
   const cents = BigInt(whole + fraction.slice(0, 2).padEnd(2, '0')) + (fraction.charAt(2) >= '5' ? 1n : 0n)
   return text.startsWith('-') ? -cents : cents
@@ -36,7 +36,7 @@ export function minorIn(text: string): bigint | undefined {
 
 const decimal = /^[+-]?(\d+)(?:\.(\d+))?$/
 /** From here on neighboring doubles are more than a cent apart. */
-const leastWithoutCents = 2 ** 46
+const minWithoutCents = 2 ** 46
 
 /** Minor units as decimal text in currency units, shortest form: 15075 is `150.75`, 15000 is `150`. */
 export function minorText(minor: number): string {
@@ -47,12 +47,28 @@ export function minorText(minor: number): string {
 
 /**
  * Minor units as a JSON number in currency units, exact to the cent up to 2^53 minor units. Above 2^46 units a double
- * cannot tell one cent from the next, so such a number goes out as its decimal text (JSON.rawJSON).
+ * cannot distinguish one cent from the next, so such a number goes out as its decimal text (JSON.rawJSON).
  */
 export function toAmount(minor: number): number {
   const amount = minor / 100
   const text = minorText(minor)
   return String(amount) === text ? amount : (rawJson(text) as unknown as number)
+}
+
+/** Orders and minor units; exact, however large. */
+export interface Sum {
+  readonly orders: bigint
+  readonly minor: bigint
+}
+
+export const addSums = (one: Sum, other: Sum): Sum => ({
+  orders: one.orders + other.orders,
+  minor: one.minor + other.minor,
+})
+
+/** Reads a hash field as an integer; undefined if it is not one. */
+export function exactInteger(field: unknown): bigint | undefined {
+  return typeof field === 'string' && /^-?\d+$/.test(field) ? BigInt(field) : undefined
 }
 
 /**

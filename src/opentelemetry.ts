@@ -1,27 +1,27 @@
 import type { Attributes, SpanContext } from '@opentelemetry/api'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import { messageOf } from './errors.ts'
 
-/** Spans for an OpenTelemetry collector. Only there where one is configured: who has no `tracing` has nothing to do. */
+/** Sends spans to an OpenTelemetry collector. Exists only if one is configured. */
 export interface Tracing extends AsyncDisposable {
   /**
    * Begins the span of a batch.
-   * @param sources traceparents (or X-Ray headers) of what the batch is made of: the first that is sampled is its parent, all of
-   * those are linked
+   * @param sources traceparents (or X-Ray headers) of the batch's messages. The first sampled one is its parent; all sampled
+   * ones are linked.
    */
   span(name: string, sources: readonly (string | undefined)[], attributes: Attributes): BatchSpan
 }
 
 export interface BatchSpan {
-  /** For what comes of the batch, to go on from: https://www.w3.org/TR/trace-context/#traceparent-header */
+  /** Passed on with the batch's results: https://www.w3.org/TR/trace-context/#traceparent-header */
   readonly traceparent: string
   end(attributes?: Attributes): void
   fail(error: unknown): void
 }
 
-/** As many as the SDK keeps. */
-const mostLinks = 128
-/** A collector that is away must not hold up a stop. */
+/** The SDK's limit. */
+const maxLinks = 128
+/** A collector that does not answer must not delay a stop. */
 const lastExportMs = 1_000
 
 /** The SDK is loaded only where a collector is configured. */
@@ -56,7 +56,7 @@ export async function openTracing({
       const sampled = contexts.filter(({ traceFlags }) => traceFlags === 1)
       const first = sampled[0] ?? contexts[0]
       const parent = first ? trace.setSpanContext(ROOT_CONTEXT, first) : ROOT_CONTEXT
-      const links = sampled.slice(0, mostLinks).map((context) => ({ context }))
+      const links = sampled.slice(0, maxLinks).map((context) => ({ context }))
       const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes, links }, parent)
       return {
         traceparent: traceparentOf(span.spanContext()),
@@ -76,7 +76,7 @@ export async function openTracing({
 }
 
 const w3c = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
-/** What AWS puts in the attribute AWSTraceHeader of a message. */
+/** Format of the message attribute AWSTraceHeader, which AWS sets. */
 const xRay = /^Root=1-([0-9a-f]{8})-([0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=([01])/
 
 function contextOf(source: string | undefined): SpanContext | undefined {

@@ -1,9 +1,9 @@
-/** A number as it stands in JSON text, digit by digit; JSON.stringify writes it so again. */
+/** A number as written in JSON text, digit by digit. JSON.stringify writes it unchanged. */
 export interface RawJson {
   readonly rawJSON: string
 }
 
-/** @throws SyntaxError where the text is no number, string or literal of JSON. */
+/** @throws SyntaxError if the text is no number, string or literal of JSON. */
 export const rawJson = (text: string): RawJson => json.rawJSON(text)
 
 export const isRawJson = (value: unknown): value is RawJson => json.isRawJSON(value)

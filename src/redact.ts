@@ -1,6 +1,6 @@
 /**
- * Returns a URL as it may be printed: without user, password, query and fragment. Where they stood is `***`. Of a text that
- * is no URL it keeps less rather than more: a password may stand anywhere before an @.
+ * Returns a URL that is safe to print: user, password, query and fragment become `***`. Of a text that is not a URL it keeps
+ * less rather than more: a password may be anywhere before an @.
  */
 export function redactUrl(given: string): string {
   const url = URL.canParse(given) ? new URL(given) : undefined
@@ -14,15 +14,15 @@ export function redactUrl(given: string): string {
 
 function redactText(given: string): string {
   return given
-    .replace(/^.*(@|%40)/is, '***@') // whatever stands before an @ may be a password
+    .replace(/^.*(@|%40)/is, '***@') // anything before an @ may be a password
     .replace(/(:\/\/[^?#]*[?#]).*$/s, '$1***') // and so may what follows
     .replace(/^(\w+:\/+)(?::.*|([^/:[\]]+:)(?!\d*(?:[/,]|$)).*)$/s, '$1$2***') // and what is no port
 }
 
-/** Does the same to each URL in a text of others, such as the message of a library. */
+/** Redacts each URL in a foreign text, such as an error message of a library. */
 export function redactUrls(text: string): string {
-  return text.replaceAll(/\b[a-z][\w+.-]*:\/\/[^\s"'`<>]+/gi, (url) => (mayTell.test(url) ? redactUrl(url) : url))
+  return text.replaceAll(/\b[a-z][\w+.-]*:\/\/[^\s"'`<>]+/gi, (url) => (mayHoldSecret.test(url) ? redactUrl(url) : url))
 }
 
 /** Most URLs have nothing to hide, and stay as they are. */
-const mayTell = /[@?#]|%40/i
+const mayHoldSecret = /[@?#]|%40/i

@@ -4,23 +4,22 @@ import type { Logger } from 'pino'
 import { messageOf } from './errors.ts'
 
 /**
- * Everything that happens, one line each: the event, what it carries, and the level it is logged at.
- * Logs, metrics and tests listen here. No event carries an order's content.
+ * Every event and its fields. Logs, metrics and tests listen to them. No event carries an order's content.
  */
 export interface Events {
   started: { roles: readonly string[] }
   stopped: { roles: readonly string[] }
   ready: { url: string }
-  /** `redelivered`: those that SQS had handed out before. */
+  /** `redelivered`: those that SQS had delivered before. */
   received: { messages: number; redelivered: number }
   enqueued: { messages: number; durationMs: number }
   durable: { messages: number }
   deleted: { messages: number }
   renewed: { messages: number }
   load: { waiting: number; memoryPercent: number }
-  heldBack: { waiting: number; memoryPercent: number; until: string }
-  flowing: { waiting: number; memoryPercent: number }
-  leased: { stage: string; partitions: readonly number[] }
+  backpressureOn: { waiting: number; memoryPercent: number; until: string }
+  backpressureOff: { waiting: number; memoryPercent: number }
+  partitionsAssigned: { stage: string; partitions: readonly number[] }
   claimed: { stage: string; entries: number }
   read: { stage: string; entries: number; durationMs: number }
   planned: { stage: string; entries: number; orders: number }
@@ -32,18 +31,18 @@ export interface Events {
     rejected: number
     durationMs: number
   }
-  /** Each list: ms and number of orders in turn. `waits`: since they came to this hop; by the clocks of Redis and SQS. */
+  /** Lists of alternating ms and number of orders, by the clocks of Redis and SQS. `waits`: since they came to this hop. */
   hop: { hop: string; atMs: number; waits: readonly number[]; sinceSent: readonly number[] }
   stale: { stage: string; planned: number; held: number }
-  /** Entries that a consumer group handed out though the stage had committed them: they were not committed again. */
-  committedAgainRefused: { stage: string; entries: number }
-  /** A consumer group had skipped entries that its stage has not committed: it was set back to them. */
-  groupSetBack: { stage: string }
+  /** Entries that a group delivered although the stage had committed them: they were not committed again. */
+  recommitRefused: { stage: string; entries: number }
+  /** A consumer group skipped entries that its stage has not committed: it was set back to them. */
+  groupRewound: { stage: string }
   /** Before each write of a repartition. */
-  moving: { phase: string }
+  repartitionStep: { phase: string }
   /** Before each write of an adoption. */
-  adopting: Record<never, never>
-  vanished: { stage: string; entryIds: readonly string[] }
+  adoptionStep: Record<never, never>
+  entriesLost: { stage: string; entryIds: readonly string[] }
   /** Once per amount: orders that were deleted from a stage's stream before it had committed them. */
   ordersLost: { stage: string; orders: number; note: string }
   decideFailed: { stage: string; entryId: string; error: string }
@@ -53,11 +52,11 @@ export interface Events {
   jobFailed: { job: string; queue: string; attempt: number; error: string }
   replayed: { job: string; orders: number }
   checkWarned: { check: string; found: string; advice: string }
-  unguarded: { note: string }
-  paused: { part: string; by: string }
-  resumed: { part: string }
-  steeringFailed: { error: string }
-  /** Begun, and how it ended: each entry of the audit is a log line, too. */
+  adminOpenOnLoopback: { note: string }
+  paused: { component: string; by: string }
+  resumed: { component: string }
+  pausesUnreadable: { error: string }
+  /** An action began or ended: each entry of the audit log is a log line, too. */
   audited: { action: string; by: string; what: string; outcome: string }
   auditFailed: { action: string; error: string }
   denied: { route: string; status: number; address: string }
@@ -65,93 +64,99 @@ export interface Events {
   requestFailed: { method: string; route: string; error: string }
   readingFailed: { reading: string; error: string }
   readingBack: { reading: string }
-  /** Once, when a start begins to wait for Redis or SQS, for so long at most; `url` answers meanwhile. */
-  waiting: { error: string; mostMs: number; url?: string }
+  /** Once, when a start begins to wait for Redis or SQS, at most `maxMs`; `url` answers meanwhile. */
+  waiting: { error: string; maxMs: number; url?: string }
   redisAway: { error: string }
   redisBack: Record<string, never>
-  /** What SQS says of the queue and its dead letters cannot be read. */
-  queueUnread: { error: string }
-  queueRead: Record<string, never>
+  /** The attributes of the queue or its dead letters cannot be read. */
+  queueUnreadable: { error: string }
+  queueReadable: Record<string, never>
   /** Something happened to Redis' data from outside (see incidents.ts). */
   incident: { kind: string; text: string }
-  looked: { partitions: number }
+  dataChecked: { partitions: number }
   incidentsFailed: { error: string }
-  /** The counters that only grow, once a minute: kept in the log, outside Redis. */
+  /** The counters that only grow, once a minute, so that the log keeps them outside Redis. */
   counts: Readonly<Record<string, number>>
   manifestRestored: { settings: string; advice: string }
   evicting: { policy: string; advice: string }
   evictionOff: Record<string, never>
-  bridgeFailed: { part: string; error: string }
-  bridgeBack: { part: string }
-  /** Metrics and other observers: what they do wrong is theirs. Said once per event. */
+  bridgeFailed: { component: string; error: string }
+  bridgeBack: { component: string }
+  /** A metric or another observer failed. Reported once per event. */
   listenerFailed: { listensTo: string; error: string }
   loopFailed: { loop: string; error: string }
   loopRecovered: { loop: string; failures: number }
-  /** Log lines are written again; so many before this one are missing. */
+  /** Log lines are written again; `lines` before this one are missing. */
   logBack: { lines: number }
 }
 
-const levels: { readonly [E in keyof Events]: 'trace' | 'debug' | 'info' | 'warn' | 'error' } = {
-  started: 'info',
-  stopped: 'info',
-  ready: 'info',
-  received: 'debug',
-  enqueued: 'debug',
-  durable: 'debug',
-  deleted: 'debug',
-  renewed: 'debug',
-  load: 'debug',
-  heldBack: 'warn',
-  flowing: 'info',
-  leased: 'debug',
-  claimed: 'info',
-  read: 'debug',
-  planned: 'debug',
-  committed: 'debug',
-  hop: 'trace',
-  stale: 'info',
-  committedAgainRefused: 'warn',
-  groupSetBack: 'warn',
-  moving: 'trace',
-  adopting: 'trace',
-  vanished: 'error',
-  ordersLost: 'error',
-  decideFailed: 'error',
-  trimmed: 'debug',
-  consumersRemoved: 'info',
-  jobDone: 'info',
-  jobFailed: 'warn',
-  replayed: 'info',
-  checkWarned: 'warn',
-  unguarded: 'info',
-  paused: 'info',
-  resumed: 'info',
-  steeringFailed: 'warn',
-  audited: 'info',
-  auditFailed: 'warn',
-  denied: 'warn',
-  request: 'debug',
-  requestFailed: 'error',
-  readingFailed: 'warn',
-  readingBack: 'info',
-  waiting: 'warn',
-  redisAway: 'warn',
-  redisBack: 'info',
-  queueUnread: 'warn',
-  queueRead: 'info',
-  incident: 'error',
-  looked: 'debug',
-  incidentsFailed: 'warn',
-  counts: 'info',
-  manifestRestored: 'warn',
-  evicting: 'error',
-  evictionOff: 'info',
-  bridgeFailed: 'warn',
-  bridgeBack: 'info',
-  listenerFailed: 'error',
-  loopFailed: 'warn',
-  loopRecovered: 'info',
-  logBack: 'warn',
+type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error'
+
+/** Log level and meaning of every event, for the log and for docs/reference/events.md. */
+export const eventTable: { readonly [E in keyof Events]: readonly [level: Level, about: string] } = {
+  started: ['info', 'Roles of this process have started.'],
+  stopped: ['info', 'Roles of this process have stopped.'],
+  ready: ['info', 'The API, or the port of METRICS_PORT, answers at this URL.'],
+  received: ['debug', 'A receive from SQS returned messages.'],
+  enqueued: ['debug', 'A write to `orders:raw` was acknowledged by Redis.'],
+  durable: ['debug', 'Redis has made written messages as safe as SQS_DELETE_AFTER asks.'],
+  deleted: ['debug', 'Messages were deleted from SQS.'],
+  renewed: ['debug', 'The visibility timeout of messages was extended.'],
+  load: ['debug', 'The bridge measured how much waits in Redis.'],
+  backpressureOn: ['warn', 'The bridge stopped receiving because too much waits in Redis.'],
+  backpressureOff: ['info', 'The bridge receives again.'],
+  partitionsAssigned: ['debug', 'This process got another set of partitions.'],
+  claimed: ['info', 'Entries delivered CLAIM_IDLE_MS ago or earlier, and still pending, were claimed.'],
+  read: ['debug', 'A stage read entries.'],
+  planned: ['debug', 'A stage planned a commit.'],
+  committed: ['debug', 'A stage committed a batch.'],
+  hop: ['trace', 'Orders passed a hop; for the histograms of waiting times.'],
+  stale: [
+    'info',
+    'A commit was refused because some of its entries were no longer pending. The others are planned again.',
+  ],
+  recommitRefused: ['warn', 'A group delivered committed entries again. They were acknowledged, not committed twice.'],
+  groupRewound: ['warn', 'A group had skipped entries. It was set back to them.'],
+  repartitionStep: ['trace', 'A repartition is about to write.'],
+  adoptionStep: ['trace', 'An adoption is about to write.'],
+  entriesLost: ['error', 'Entries were deleted from a stream before their stage had committed them.'],
+  ordersLost: ['error', 'Orders were deleted from a stream before their stage had committed them.'],
+  decideFailed: ['error', 'The code of a stage failed on a record, which was rejected with `internal-error`.'],
+  trimmed: ['debug', 'Entries were removed from a stream after every stage that reads it had committed them.'],
+  consumersRemoved: ['info', 'Dead consumers were removed from a group.'],
+  jobDone: ['info', 'A job is done.'],
+  jobFailed: ['warn', 'An attempt of a job failed.'],
+  replayed: ['info', 'A job requeued invalid orders.'],
+  checkWarned: ['warn', 'A check at the start found something that should be changed.'],
+  adminOpenOnLoopback: ['info', 'ADMIN_TOKEN is not set; the note says who can write.'],
+  paused: ['info', 'A component of this process is paused.'],
+  resumed: ['info', 'A component of this process runs again.'],
+  pausesUnreadable: ['warn', 'The pauses cannot be read. The last known ones stay in force.'],
+  audited: ['info', 'An admin action began or ended.'],
+  auditFailed: ['warn', 'The outcome of an admin action could not be written to the audit log.'],
+  denied: ['warn', 'A request was refused for its token, its host or its origin.'],
+  request: ['debug', 'A request was answered.'],
+  requestFailed: ['error', 'A request failed with an unexpected error.'],
+  readingFailed: ['warn', 'The API cannot read a part of the pipeline.'],
+  readingBack: ['info', 'The API can read that part again.'],
+  waiting: ['warn', 'A start waits for Redis or SQS.'],
+  redisAway: ['warn', 'The connection to Redis is lost.'],
+  redisBack: ['info', 'The connection to Redis is back.'],
+  queueUnreadable: ['warn', 'The attributes of the queue cannot be read.'],
+  queueReadable: ['info', 'The attributes of the queue can be read again.'],
+  incident: ['error', "Something changed Redis' data from outside."],
+  dataChecked: ['debug', 'The data of some partitions was checked for incidents.'],
+  incidentsFailed: ['warn', 'The check for incidents failed.'],
+  counts: ['info', 'The counters of the books, one field each, once a minute.'],
+  manifestRestored: ['warn', 'Settings that were missing in Redis were written again.'],
+  evicting: ['error', 'Redis may evict keys when its memory is full.'],
+  evictionOff: ['info', 'Redis no longer evicts keys.'],
+  bridgeFailed: ['warn', 'A component of the bridge fails.'],
+  bridgeBack: ['info', 'A component of the bridge works again.'],
+  listenerFailed: ['error', 'A metric or another observer failed. Reported once per event.'],
+  loopFailed: ['warn', 'A loop failed and is restarted.'],
+  loopRecovered: ['info', 'A loop runs again after failures.'],
+  logBack: ['warn', 'Log lines are written again; `lines` are missing.'],
 }
 
 type Listener = <E extends keyof Events>(event: E, fields: Events[E]) => void
@@ -162,29 +167,30 @@ export interface Telemetry {
   on<E extends keyof Events>(event: E, listener: (fields: Events[E]) => void): void
   /** Listens to every event. */
   listen(listener: Listener): void
-  /** How many log lines could not be written so far. No event says so: its line could not be written, either. */
+  /** Returns the number of log lines that could not be written so far. There is no event for it: its line would be lost, too. */
   droppedLines(): number
 }
 
 const every = Symbol('every event')
 
-/** Every event of this process, as `{ event, fields }`, for observers from outside the code. */
+/** Publishes every event of this process as `{ event, fields }`, for observers from outside the code. */
 const channel = diagnostics.channel('order-pipeline:event')
 
-export function openTelemetry(log: Logger, droppedLines = () => 0): Telemetry {
+/** @param log receives the events; without it they are only emitted */
+export function openTelemetry(log?: Logger, droppedLines = () => 0): Telemetry {
   const emitter = new EventEmitter().setMaxListeners(0) // there is one for every metric
   const failed = new Set<string>()
   const emit: Listener = (event, fields) => {
-    const level = levels[event]
-    if (log.isLevelEnabled(level)) log[level](fields as object, event as string)
+    const [level] = eventTable[event]
+    if (log?.isLevelEnabled(level)) log[level](fields as object, event as string)
     emitter.emit(event, fields)
     emitter.emit(every, event, fields)
     if (channel.hasSubscribers) channel.publish({ event, fields })
   }
-  /** An observer that fails must not break the work that it observes. */
-  const safely = (event: keyof Events, hear: () => void): void => {
+  /** Runs a listener. One that fails must not break the work that it observes. */
+  const safely = (event: keyof Events, call: () => void): void => {
     try {
-      hear()
+      call()
     } catch (error) {
       if (failed.has(event)) return
       failed.add(event)

@@ -1,1 +1,4 @@
-export const version = '0.1.0'
+import manifest from '../package.json' with { type: 'json' }
+
+/** The release, as package.json has it. */
+export const { version } = manifest

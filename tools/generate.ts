@@ -1,27 +1,51 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { openApiDocument, sharedErrors } from '../src/api/http/openapi.ts'
 import { metricsTable } from '../src/api/metrics/metrics.ts'
-import { openApiDocument } from '../src/api/http/openapi.ts'
 import { routes } from '../src/api/server.ts'
-import { configTable, type Variable, variables } from '../src/config.ts'
+import { configTable } from '../src/config/table.ts'
+import type { Variable } from '../src/config/variable.ts'
+import { variables } from '../src/config/variables.ts'
 import { keyPatterns, keyTable } from '../src/keys.ts'
+import { loadCommands } from '../src/ops/cli.ts'
 import { aclLines, newerAclLines } from '../src/ops/rights/acl.ts'
+import { pipeline } from '../src/stages/pipeline.ts'
 import { matrixTable } from '../test/chaos/matrix.ts'
 import { dashboardJson } from './grafana.ts'
+import { callRows, commandsText, errorsText, eventRows, rejectionRows, routesText } from './reference.ts'
 
-/** Everything in the documents that code knows better: what each file has to be. `npm run docs` writes it, a test compares. */
+const metricsHead = ['metric', 'type', 'labels', 'served by', 'comes from', 'meaning']
+
+/** Returns the text of every file that has generated sections. `npm run docs` writes it, a test compares. */
 export function generated(): Map<string, string> {
-  let readme = read('README.md')
-  readme = section(readme, 'variables', configTable())
-  readme = section(readme, 'keys', table(['key', 'type', 'holds'], keyTable))
   return new Map([
-    ['README.md', readme],
     ['docs/guarantees.md', section(read('docs/guarantees.md'), 'matrix', matrixTable())],
-    ['docs/reference/metrics.md', section(read('docs/reference/metrics.md'), 'metrics', table(metricsHead, metricsTable()))],
+    ...Object.entries(reference).map(([name, sections]) => referencePage(name, sections)),
     ['docs/redis-rights.md', redisRights()],
     ['deploy/grafana/orders.json', dashboardJson()],
     ['.env.example', envExample()],
     ['docs/openapi.json', `${JSON.stringify(openApiDocument(routes), null, 2)}\n`],
   ])
+}
+
+/** The generated sections of each page in docs/reference, by the name of their markers. */
+const reference: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  commands: { commands: commandsText(await loadCommands()) },
+  configuration: { variables: configTable() },
+  errors: { errors: errorsText(), rejections: table(['code', 'reason'], rejectionRows()) },
+  events: { events: table(['event', 'level', 'meaning', 'fields'], eventRows(read('src/telemetry.ts'))) },
+  http: {
+    calls: table(['call', 'right', 'reply'], callRows(routes)),
+    'shared-errors': table(['status', 'cause'], sharedErrors),
+    routes: routesText(openApiDocument(routes)),
+  },
+  keys: { keys: table(['key', 'type', 'holds'], keyTable) },
+  metrics: { metrics: table(metricsHead, metricsTable(pipeline)) },
+}
+
+function referencePage(name: string, sections: Readonly<Record<string, string>>): [file: string, text: string] {
+  const file = `docs/reference/${name}.md`
+  const page = Object.entries(sections).reduce((text, [marker, content]) => section(text, marker, content), read(file))
+  return [file, page]
 }
 
 function redisRights(): string {
@@ -33,8 +57,6 @@ function redisRights(): string {
 }
 
 const fenced = (lines: readonly string[]): string => ['```', ...lines, '```'].join('\n')
-
-const metricsHead = ['metric', 'type', 'labels', 'served by', 'comes from', 'tells']
 
 export function read(file: string): string {
   return readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')

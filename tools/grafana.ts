@@ -1,10 +1,10 @@
 import { type Panel, rows } from './panels.ts'
 
 const [across, height] = [3, 8]
-/** What Grafana's grid is wide. */
+/** Width of Grafana's grid, in columns. */
 const gridWidth = 24
 
-/** The dashboard as Grafana imports it: of any Prometheus that is chosen above it. */
+/** Returns the dashboard as Grafana imports it, for the Prometheus that is chosen at its top. */
 export function dashboardJson(): string {
   const panels: object[] = []
   let y = 0

@@ -1,4 +1,4 @@
-/** A panel: what it shows, in which unit (a name of Grafana's), and its queries, each with the legend of its lines. */
+/** A panel of the dashboard. The unit is one of Grafana's names. Each query has the legend of its lines. */
 export interface Panel {
   readonly title: string
   readonly unit: string
@@ -15,7 +15,7 @@ const quantiles = (name: string, ...by: string[]): Panel['queries'] =>
   ])
 const mean = (name: string): string => `${per(`${name}_sum`, 'stage')} / ${per(`${name}_count`, 'stage')}`
 
-/** Rows in the order of the line; gauges of all by `max`, for two API or bridge processes tell the same. */
+/** Lists the rows in the order of the pipeline. Gauges use `max`, because all API or bridge processes report the same value. */
 export const rows: Readonly<Record<string, readonly Panel[]>> = {
   'At a glance': [
     {
@@ -41,36 +41,36 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
     {
       title: 'Books: differences',
       unit: 'short',
-      queries: [['max(orders_books_differences)', 'differences']],
-      about: 'Anything but 0 is an alarm: npm run verify says what does not balance.',
+      queries: [['max(orders_integrity_differences)', 'differences']],
+      about: 'Any value other than 0 needs action: npm run verify lists the differences.',
     },
     {
       title: 'Readings that fail',
       unit: 'short',
       queries: [['max by (reading) (orders_reading_failing) == 1', '{{reading}}']],
-      about: 'What the API cannot read of the pipeline: orders doctor says why.',
+      about: 'Readings of the pipeline that fail in the API: orders doctor says why.',
     },
     {
       title: 'Incidents not acknowledged',
       unit: 'short',
       queries: [
         ['max by (kind) (orders_incidents)', '{{kind}}'],
-        ['max(orders_redis_evicts)', 'Redis may throw orders away'],
+        ['max(orders_redis_evicting)', 'Redis may delete orders'],
       ],
-      about: 'Anything but 0 is an alarm: orders verify says what happened.',
+      about: 'Any value other than 0 needs action: orders verify says what happened.',
     },
     {
       title: 'Orders deleted unread',
       unit: 'short',
       queries: [['max by (stage) (orders_unaccounted)', '{{stage}}']],
-      about: 'Missing and not written off: npm run verify says more.',
+      about: 'Orders that are missing and not written off: npm run verify says more.',
     },
     {
-      title: 'Paused and held back',
+      title: 'Paused, and backpressure',
       unit: 'short',
       queries: [
-        ['max by (part) (orders_paused)', '{{part}} paused'],
-        ['max(orders_held_back)', 'bridge held back'],
+        ['max by (component) (orders_paused)', '{{component}} paused'],
+        ['max(orders_backpressure)', 'backpressure'],
       ],
     },
     {
@@ -101,9 +101,9 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
     { title: 'Oldest message moved', unit: 's', queries: [['max(orders_sqs_oldest_age_seconds)', 'age']] },
     { title: 'Write of a receive to Redis', unit: 's', queries: quantiles('orders_enqueue_duration_seconds') },
     {
-      title: 'Parts of the bridge that fail',
+      title: 'Components of the bridge that fail',
       unit: 'short',
-      queries: [['max by (part) (orders_bridge_failing)', '{{part}}']],
+      queries: [['max by (component) (orders_bridge_failing)', '{{component}}']],
     },
   ],
   Stages: [
@@ -149,10 +149,10 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       ],
     },
     {
-      title: 'Vanished entries and failures of our code',
+      title: 'Deleted entries and failures of our code',
       unit: 'short',
       queries: [
-        [per('orders_vanished_entries_total', 'stage'), '{{stage}} vanished'],
+        [per('orders_lost_entries_total', 'stage'), '{{stage}} vanished'],
         [per('orders_decide_failures_total', 'stage'), '{{stage}} failed'],
       ],
     },
@@ -185,7 +185,7 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       queries: quantiles('orders_http_request_duration_seconds', 'route').slice(1),
     },
     {
-      title: 'Requests the guard turned away, per second',
+      title: 'Requests that the guard refused, per second',
       unit: 'reqps',
       queries: [[per('orders_http_denied_total', 'status'), '{{status}}']],
     },
@@ -199,16 +199,16 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
     },
     { title: 'Ledger entries', unit: 'short', queries: [['max(orders_ledger_entries)', 'entries']] },
     {
-      title: 'Redis answers, and takes writes',
+      title: 'Redis answers, and accepts writes',
       unit: 'short',
       queries: [
         ['orders_redis_up', '{{instance}} answers'],
-        ['orders_redis_takes_writes', '{{instance}} takes writes'],
+        ['orders_redis_writable', '{{instance}} takes writes'],
       ],
     },
     { title: 'Event-loop lag, p99', unit: 's', queries: [['nodejs_eventloop_lag_p99_seconds', '{{instance}}']] },
     {
-      title: 'Processor',
+      title: 'CPU',
       unit: 'percentunit',
       queries: [['rate(process_cpu_seconds_total[$__rate_interval])', '{{instance}}']],
     },

@@ -1,13 +1,17 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '../src/ops/process/whole-system.ts'
 import { launch } from '../test/support/browser.ts'
 import { type OrdersProcess, spawnOrders } from '../test/support/process.ts'
 
-/** The pictures of the dashboard in the README: `npm run screenshots` runs the line for some minutes and takes them. */
+/*
+ * Takes the pictures of the dashboard for README and docs: `npm run screenshots` runs the pipeline for some minutes first.
+ */
+
 const minutes = 6
-const images = new URL('images/', import.meta.url).pathname
+const images = fileURLToPath(new URL('../docs/images/', import.meta.url))
 
 const pictures = [
   { name: 'dashboard-light', colorScheme: 'light', width: 1200, height: 1080 },
@@ -16,19 +20,20 @@ const pictures = [
   { name: 'phone-dark', colorScheme: 'dark', width: 375, height: 812 },
 ] as const
 
-/** Orders that come in waves, so that there is something to see. */
+/** Sends orders in waves, so that the plots have a shape. */
 function populate(second: number, seconds: number): OrdersProcess {
-  const rate = Math.round(120 + 80 * Math.sin(second / 25) + 30 * Math.sin(second / 7))
-  const counts = ['--valid', `${rate * seconds}`, '--invalid', `${Math.round(rate / 40)}`, '--rate', `${rate}`]
+  // A busy machine keeps up with this rate, so that the pictures show no backlog.
+  const rate = Math.round(45 + 30 * Math.sin(second / 25) + 10 * Math.sin(second / 7))
+  const counts = ['--valid', `${rate * seconds}`, '--invalid', `${Math.round(rate / 15)}`, '--rate', `${rate}`]
   return spawnOrders(['populate', '--seed', `${second}`, ...counts], env)
 }
 
 await using folder = await temporaryFolder()
 mkdirSync(images, { recursive: true })
 const env = { DATA_DIR: folder.path, API_PORT: '0' }
-await using line = spawnOrders(['start'], env)
-const url = await line.apiUrl()
-await line.started()
+await using system = spawnOrders(['start'], env)
+const url = await system.apiUrl()
+await system.started()
 await using sending = new AsyncDisposableStack()
 for (let second = 0; second < minutes * 60; second += 10) {
   sending.use(populate(second, 10))

@@ -4,8 +4,8 @@ import { chunks, countdown, type OpenContender } from './contender.ts'
 import { type Admitted, count, judge, rank } from './effects.ts'
 
 /**
- * A BullMQ queue per stage. `level`: each worker's concurrency. In its favour: addBulk for all that the jobs of one turn
- * emit, effects on one auto-pipelined connection, jobs removed when done, and no care for what a kill would leave half done.
+ * A BullMQ queue per stage. `level` is each worker's concurrency. In its favor: addBulk for all that the jobs of one tick
+ * emit, effects on one auto-pipelined connection, jobs removed when done, and no protection from a kill halfway.
  */
 export const open: OpenContender = async ({ url, orders, level }) => {
   const redis = new Redis(url, { enableAutoPipelining: true, maxRetriesPerRequest: null })
@@ -55,7 +55,7 @@ export const open: OpenContender = async ({ url, orders, level }) => {
   }
 }
 
-/** Adds what is emitted in one turn of the event loop with one addBulk. */
+/** Adds what is emitted in one tick of the event loop with one addBulk. */
 function collector(queue: Queue): (order: Admitted) => Promise<unknown> {
   let waiting: { name: string; data: Admitted }[] = []
   let flushed: Promise<unknown> | undefined

@@ -1,10 +1,10 @@
 import type { BenchOrder } from '../orders.ts'
 
-/** One way to work orders off. It runs in a process of its own. */
+/** One way to process orders, in its own process. */
 export interface Contender {
-  /** Puts the orders where its first stage takes them from. */
+  /** Puts the orders where its first stage reads them. */
   fill(): Promise<void>
-  /** Works them off; calls `begun` when it begins, resolves when all are ranked. */
+  /** Processes them: calls `begun` when it begins, and resolves when all are ranked. */
   work(begun: () => void): Promise<void>
   close(): Promise<void>
 }
@@ -12,7 +12,7 @@ export interface Contender {
 export interface Setting {
   readonly url: string
   readonly orders: readonly BenchOrder[]
-  /** What the contender varies: concurrency, loops. */
+  /** The setting that the contender varies, such as concurrency or loops. */
   readonly level: number
 }
 
@@ -29,7 +29,7 @@ export function countdown(count: number): { readonly done: Promise<void>; tick(b
   return { done: promise, tick }
 }
 
-/** Runs `each` on all items, so many at once. */
+/** Runs `each` on all items, up to so many at once. */
 export async function inParallel<T>(
   items: readonly T[],
   atOnce: number,

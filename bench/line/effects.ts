@@ -1,9 +1,9 @@
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { makeKeys } from '../../src/keys.ts'
 import { checkOrder } from '../../src/stages/rules.ts'
 import { admittedRecord, generationSeconds, identityOf, type LedgerRecord } from '../../src/stages/runner/ledger.ts'
 
-/** What every peer's stages do to one order: the same rules, the same ledger, the same keys as ours. */
+/** The effects of every peer's stages on one order: the same rules, the same ledger and the same keys as ours. */
 export const keys = makeKeys()
 
 const config = readConfig({})

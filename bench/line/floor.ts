@@ -4,7 +4,7 @@ import { runScript } from '../../src/redis/script.ts'
 import { chunks, inParallel, type OpenContender, type Setting } from './contender.ts'
 import { judge, keys } from './effects.ts'
 
-/** The effects of 500 orders, merged as ours are: known beforehand, scores included. */
+/** The effects of 500 orders, merged as ours are, and computed beforehand with their scores. */
 interface Effects {
   readonly ledger: readonly (readonly [bucket: string, field: string, value: string])[]
   readonly users: readonly (readonly [key: string, orders: number, minor: number])[]
@@ -14,7 +14,7 @@ interface Effects {
   readonly counts: readonly (string | number)[]
 }
 
-/** One pipeline per 500 orders, four of them under way. */
+/** Sends one pipeline per 500 orders, with four of them in flight. */
 export const openPipeline: OpenContender = async (setting) => {
   const redis = new Redis(setting.url)
   return contender(setting, redis, async ({ ledger, users, orders, minor, spend, counts }) => {
@@ -32,7 +32,7 @@ export const openPipeline: OpenContender = async (setting) => {
   })
 }
 
-/** One script per 500 orders, four of them under way. */
+/** Calls one script per 500 orders, with four calls in flight. */
 export const openScript: OpenContender = async (setting) => {
   const redis = new Redis(setting.url)
   const sha = createHash('sha1').update(source).digest('hex')

@@ -14,11 +14,13 @@ interface Broker {
 const { ServiceBroker } = require('moleculer') as { ServiceBroker: new (options: object) => Broker }
 const { Middleware } = require('@moleculer/channels') as { Middleware: (options: object) => object }
 
-/** @moleculer/channels on Redis Streams, a channel per stage. `level`: maxInFlight. Effects on one auto-pipelined connection. */
+/**
+ * Runs @moleculer/channels with a channel per stage. `level` is maxInFlight. Effects use one auto-pipelined connection.
+ */
 export const open: OpenContender = async ({ url, orders, level }) => {
   const redis = new Redis(url, { enableAutoPipelining: true, maxRetriesPerRequest: null })
   const ranked = countdown(orders.length)
-  // Reads block for a second at most, so that it can stop; by default for ever.
+  // Reads block for at most a second, so that it can stop. By default they block forever.
   const consumerOptions = { startID: '0', readTimeoutInterval: 1_000 }
   const adapter = { type: 'Redis', options: { redis: { url, consumerOptions }, maxInFlight: level } }
   const broker = new ServiceBroker({
@@ -51,7 +53,7 @@ export const open: OpenContender = async ({ url, orders, level }) => {
         await pipeline.exec()
       }
     },
-    // The clock starts at the first order: the broker takes its time to come up.
+    // The clock starts at the first order, because the broker is slow to start.
     work: async (begun) => {
       let started = false
       begin = () => {

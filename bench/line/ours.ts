@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import type { Keys } from '../../src/keys.ts'
 import { openApp } from '../../src/ops/open/open-app.ts'
 import { runRoles } from '../../src/ops/process/roles.ts'
 import { chunks, countdown, inParallel, type OpenContender } from './contender.ts'
 
-/** `orders run validate aggregate leaderboard`; the orders as the bridge writes them, ten an entry. `level`: STAGE_IN_FLIGHT. */
+/** Runs our stages on orders as the bridge writes them, ten an entry. `level` is STAGE_IN_FLIGHT. */
 export const open: OpenContender = async ({ url, orders, level }) => {
   const app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent', STAGE_IN_FLIGHT: `${level}` }))
   const stop = new AbortController()

@@ -3,39 +3,39 @@ import { chunks, countdown, type OpenContender } from './contender.ts'
 import { type Admitted, count, judge, keys, rank } from './effects.ts'
 
 /**
- * The loop of the tutorials: XREADGROUP, then per message its effects, the next XADD and its XACK in a MULTI. `level`:
- * loops per stage, each with a connection of its own.
+ * Runs the loop of the tutorials: XREADGROUP, then for each message its effects, the next XADD and its XACK in a MULTI.
+ * `level` is the number of loops per stage, each with its own connection.
  */
 export const open: OpenContender = async ({ url, orders, level }) => {
   const ranked = countdown(orders.length)
   const stages: readonly Stage[] = [
     {
       name: 'validate',
-      stream: keys.stream.raw,
+      stream: keys.stream('raw'),
       handle: async (redis, id, text) => {
         const { ledger, ...order } = judge(text)
         const fresh = await redis.hsetnx(ledger.current, ledger.field, ledger.value)
         const multi = redis.multi()
-        if (fresh === 1) multi.xadd(keys.stream.valid, '*', 'order', JSON.stringify(order))
-        await multi.xack(keys.stream.raw, 'validate', id).exec()
+        if (fresh === 1) multi.xadd(keys.stream('valid'), '*', 'order', JSON.stringify(order))
+        await multi.xack(keys.stream('raw'), 'validate', id).exec()
       },
     },
     {
       name: 'aggregate',
-      stream: keys.stream.valid,
+      stream: keys.stream('valid'),
       handle: async (redis, id, text) => {
         const multi = redis.multi()
         void count(multi, JSON.parse(text) as Admitted)
-        await multi.xadd(keys.stream.counted, '*', 'order', text).xack(keys.stream.valid, 'aggregate', id).exec()
+        await multi.xadd(keys.stream('counted'), '*', 'order', text).xack(keys.stream('valid'), 'aggregate', id).exec()
       },
     },
     {
       name: 'leaderboard',
-      stream: keys.stream.counted,
+      stream: keys.stream('counted'),
       handle: async (redis, id, text) => {
         const multi = redis.multi()
         void rank(multi, JSON.parse(text) as Admitted)
-        await multi.xack(keys.stream.counted, 'leaderboard', id).exec()
+        await multi.xack(keys.stream('counted'), 'leaderboard', id).exec()
         ranked.tick()
       },
     },
@@ -48,7 +48,7 @@ export const open: OpenContender = async ({ url, orders, level }) => {
     fill: async () => {
       for (const some of chunks(orders, 1_000)) {
         const pipeline = redis.pipeline()
-        for (const { body } of some) pipeline.xadd(keys.stream.raw, '*', 'order', body)
+        for (const { body } of some) pipeline.xadd(keys.stream('raw'), '*', 'order', body)
         await pipeline.exec()
       }
     },

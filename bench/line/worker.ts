@@ -1,4 +1,4 @@
-/** A contender in a process of its own: told what to run by messages, it replies what a round took. */
+/* Runs a contender in its own process. Messages say what to run, and it replies with the result of a round. */
 import { Redis } from 'ioredis'
 import { cpuMeter, type Round } from '../harness.ts'
 import { benchOrders } from '../orders.ts'
@@ -17,11 +17,11 @@ export interface Task {
   readonly url: string
   readonly redisPid: number
   readonly orders: number
-  /** Other seeds are other orders. */
+  /** Another seed gives other orders. */
   readonly seed?: number
-  /** Writes a CPU profile of this name, of the work alone. */
+  /** Writes a CPU profile of this name, of the measured work only. */
   readonly profile?: string
-  /** Every so many-th order is made invalid; by default none. */
+  /** Makes every n-th order invalid; by default none. */
   readonly spoilEvery?: number
 }
 

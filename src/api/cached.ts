@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What was read, for so long; read by one at a time. Undefined where it could not be read. */
-export function remember<T>(forMs: number, read: () => Promise<T>): () => Promise<T | undefined> {
+/** Returns a reader that reads again at most every `forMs`, one reading at a time. It returns undefined after a failure. */
+export function cached<T>(forMs: number, read: () => Promise<T>): () => Promise<T | undefined> {
   let until = Number.NEGATIVE_INFINITY
   let value: Promise<T | undefined> = Promise.resolve(undefined)
   return () => {
@@ -16,27 +16,29 @@ export function remember<T>(forMs: number, read: () => Promise<T>): () => Promis
   }
 }
 
+/** Runs a read once for all who call while it waits to begin; `read` must be the same function at each call. */
+export type Share<C> = <T>(read: (context: C) => Promise<T>) => Promise<T>
+
 /**
- * Reads for all who ask at once: whoever asks while one is being read gets the next one, which begins after that. So a
- * reading is never older than the request, and one is read at a time however many ask.
- * @param read of whatever it is asked of
+ * Opens a sharer of reads of one context. A call during a reading gets the next one, which begins when that one ends.
+ * So a result is never older than the call, and each read runs once at a time, however many clients ask.
  */
-export function shared<A extends object, T>(read: (of: A) => Promise<T>): (of: A) => Promise<T> {
-  const all = new WeakMap<A, { last: Promise<unknown>; next: Promise<T> | undefined }>()
-  return (of) => {
-    const state = all.get(of) ?? { last: Promise.resolve(), next: undefined }
-    all.set(of, state)
-    state.next ??= state.last.then(() => {
-      state.last = Promise.allSettled([state.next])
-      state.next = undefined
-      return read(of)
+export function openShare<C>(contextOf: () => C): Share<C> {
+  const queues = new Map<object, { last: Promise<unknown>; next: Promise<unknown> | undefined }>()
+  return <T>(read: (context: C) => Promise<T>) => {
+    const queue = queues.get(read) ?? { last: Promise.resolve(), next: undefined }
+    queues.set(read, queue)
+    queue.next ??= queue.last.then(() => {
+      queue.last = Promise.allSettled([queue.next])
+      queue.next = undefined
+      return read(contextOf())
     })
-    return state.next
+    return queue.next as Promise<T>
   }
 }
 
-/** Undefined where it takes longer. */
-export async function within<T>(ms: number, reading: Promise<T>): Promise<T | undefined> {
+/** Returns undefined if the reading takes longer. */
+export async function withTimeout<T>(ms: number, reading: Promise<T>): Promise<T | undefined> {
   const late = new AbortController()
   try {
     return await Promise.race([reading, sleep(ms, undefined, { signal: late.signal })])

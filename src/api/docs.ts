@@ -4,7 +4,7 @@ import express, { Router } from 'express'
 
 const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 
-/** Its links are relative, to work behind a proxy at any path. */
+/** Its links are relative, so that it works behind a proxy at any path. */
 const page = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Order pipeline API</title><link rel="stylesheet" href="docs/assets/swagger-ui.css"></head>
@@ -12,14 +12,14 @@ const page = `<!doctype html>
 </html>`
 const init = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui', validatorUrl: null })`
 
-/** Interactive documentation, all of it served from here. */
+/** Serves the interactive documentation. Nothing of it comes from elsewhere. */
 export function docs(): Router {
   const router = Router()
   router.get('/docs', (request, response) => {
     if (request.path.endsWith('/')) return response.redirect('../docs')
     response.type('html').send(page)
   })
-  // Where FastAPI has its other documentation.
+  // FastAPI has its other documentation here.
   router.get('/redoc', (request, response) => response.redirect(request.path.endsWith('/') ? '../docs' : 'docs'))
   router.get('/docs/init.js', (_request, response) => {
     response.type('js').send(init)

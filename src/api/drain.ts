@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RequestHandler } from 'express'
 import type { App } from '../app.ts'
 
-/** While a process stops, load balancers learn from `/readyz` that it takes no more requests. Until then it answers them. */
+/** A stopping process keeps answering until load balancers have learned from `/readyz` that it takes no more requests. */
 type Stopping = Pick<App, 'config' | 'stopping'>
 
-/** Returns what resolves DRAIN_MS after the process was asked to stop, or at once where it was not: then it has failed. */
+/** Returns a function that waits until DRAIN_MS after the stop request. It does not wait if there was none: the process failed. */
 export function drained({ config, stopping }: Stopping): () => Promise<void> {
   let draining: Promise<void> | undefined
   const begin = (): void => {
@@ -19,7 +19,7 @@ export function drained({ config, stopping }: Stopping): () => Promise<void> {
   }
 }
 
-/** Has clients with an open connection come again on another, which leads to another process by then. */
+/** Makes clients with an open connection reconnect, which then leads to another process. */
 export function closeConnections({ stopping }: Stopping): RequestHandler {
   return (_request, response, next) => {
     if (stopping?.aborted) response.set('connection', 'close')

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 
-/** Which variable chose the port. */
+/** A port and the variable that chose it. */
 export interface Port {
   readonly variable: 'API_PORT' | 'METRICS_PORT'
   readonly port: number
@@ -18,8 +18,8 @@ export async function listening(server: Server, { apiHost }: Config, { variable,
     const where = `${apiHost}:${port}`
     const taken = messageOf(error).includes('EADDRINUSE')
     const advice = taken ? `stop what uses it or set ${variable}` : 'set API_HOST to an address of this machine'
-    const told = `Cannot listen on ${where} (${messageOf(error)}): ${advice}.`
-    throw new OrdersError('ORD_PORT_TAKEN', told, { cause: error })
+    const message = `Cannot listen on ${where} (${messageOf(error)}): ${advice}.`
+    throw new OrdersError('ORD_PORT_TAKEN', message, { cause: error })
   }
   return urlOf(apiHost, (server.address() as AddressInfo).port)
 }

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { problemOf, problemType } from './http/problem.ts'
 import { listening, type Port } from './listen.ts'
 
 /**
- * Answers in place of the server that opens once this process has what it waits for: alive, and not ready. Dispose it
- * before the other opens, which takes the same port.
- * @param detail what every path but /livez says
+ * Opens a server that says "alive, not ready" while this process waits for what it needs. Dispose it before the real
+ * server opens on the same port.
+ * @param detail the reply of every path except /livez
  * @throws OrdersError ORD_PORT_TAKEN
  */
 export async function openWaiting(

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 /** A host and port, or the path of a socket. */
 export type RedisAddress = { readonly host: string; readonly port: number } | { readonly path: string }
 
-/** What a URL says of a Redis: where it is, how it is spoken to, and as whom. */
+/** A parsed URL of Redis: its address, whether it uses TLS, the credentials and the database. */
 export interface RedisPlace {
   readonly address: RedisAddress
   readonly tls: boolean
@@ -12,16 +12,16 @@ export interface RedisPlace {
   readonly database: number
 }
 
-/** What is expected of a REDIS_URL, where there is nothing more precise to say. */
+/** The expected form of REDIS_URL, used when no more precise text applies. */
 export const expectedRedisUrl = 'a redis:// or rediss:// URL, or the path of a socket'
 const expectedDatabase = 'a database number after the host, such as redis://host:6379/2'
 const expectedEscapes =
   '% in its user and password as %25, @ as %40, : as %3A, / as %2F, ? as %3F and # as %23, and nothing after the database'
 
-/** Splits a list of URLs. A comma inside of a password is left alone. */
+/** Splits a list of URLs. A comma in a password does not split. */
 export const splitUrls = (urls: string): string[] => urls.split(/,(?=rediss?:\/\/)/i)
 
-/** Reads one URL; a string says what was expected instead. */
+/** Parses one URL. Returns a text of what was expected if it is invalid. */
 export function readRedisUrl(url: string): RedisPlace | string {
   const socket = /^(?:unix:\/\/(?:(?<user>[^/?#]*)@)?)?(?<path>\/[^?#]+)(?:\?db=(?<database>\d{1,9}))?$/.exec(url)
   if (socket?.groups) return placeOf(socket.groups, { path: socket.groups['path'] ?? '' }, false)
@@ -35,22 +35,22 @@ export function readRedisUrl(url: string): RedisPlace | string {
   return database === undefined ? expectedDatabase : placeOf({ ...parts, database }, address, parts['s'] !== '')
 }
 
-/** Reads `host`, `host:port` or `[address]:port`. Undefined where it is none of them. */
-export function readAddress(text: string, usualPort: number): { host: string; port: number } | undefined {
+/** Parses `host`, `host:port` or `[address]:port`. Returns undefined for anything else. */
+export function readAddress(text: string, defaultPort: number): { host: string; port: number } | undefined {
   const parts = /^(?:\[(?<six>[^\]]+)\]|(?<name>[^\s:,[\]%\\@/?#<>^|"]+))(?::(?<port>\d{0,5}))?$/.exec(text)?.groups
   const host = parts?.['six'] ?? parts?.['name']
-  const port = Number(parts?.['port'] || usualPort)
+  const port = Number(parts?.['port'] || defaultPort)
   if (host === undefined || port < 1 || port > 65_535) return undefined
   return parts?.['six'] === undefined || isIPv6(host) ? { host, port } : undefined
 }
 
-/** What is expected of the URLs that cannot be read, each. */
+/** Returns what was expected, for each URL that is invalid. */
 export const unreadable = (urls: string): string[] =>
   splitUrls(urls)
     .map(readRedisUrl)
     .filter((read) => typeof read === 'string')
 
-/** Says where a REDIS_HOST that is more than a host belongs. */
+/** Returns the variable to use when REDIS_HOST holds more than a host. */
 export function expectedHost(given: string): string | undefined {
   if (given.startsWith('/')) return 'a host name or address: the path of a socket goes into REDIS_URL'
   if (given.includes('://')) return undefined
@@ -58,7 +58,7 @@ export function expectedHost(given: string): string | undefined {
   return /:\d*$/.test(given) ? 'a host name or address alone: its port goes into REDIS_PORT' : undefined
 }
 
-/** Whether it is a name or an address alone. */
+/** Checks for a host name or address without a port. */
 export const isHost = (text: string): boolean => isIPv6(text) || readAddress(`${text}:1`, 0) !== undefined
 
 function placeOf(parts: Record<string, string>, address: RedisAddress, tls: boolean): RedisPlace | string {

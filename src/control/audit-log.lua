@@ -1,16 +1,16 @@
--- Writes an entry into the audit, in the place of the one that said that the action had begun, and keeps to the bounds: an entry
--- is kept for so many days, among so many of all, and among so many of one name. So a name that does much pushes out its own
--- entries only. A name is as an operator gives it: who holds the token and changes names can fill the audit, but not the log.
+-- Writes an entry to the audit log, in place of the one that said that the action had begun, and enforces its limits: days, total
+-- entries and entries of one name. So a busy name pushes out only its own entries. Operators give their names themselves: with the
+-- token and changing names an operator can fill the audit log, but not the process log.
 -- KEYS[1] pipeline:audit   [2] pipeline:audit:actors: a member for each entry, `<hash of the name> <id>`, all with score 0
--- ARGV[1] entries of all   [2] entries of one actor   [3] days   [4] by whom   [5] id of the entry to replace, or ''
--- ARGV[6] id of an entry that is written already, or ''   [7..] names and values of the entry; none to remove the other only
+-- ARGV[1] maximum entries   [2] maximum entries of one actor   [3] days   [4] by whom   [5] id of the entry to replace, or ''
+-- ARGV[6] id of an entry that was already written, or ''   [7..] fields of the entry; none only removes the replaced one
 -- Replies the id of the entry, or ''.
 
 local stream, actors = KEYS[1], KEYS[2]
-local most, most_own, days, by = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local max, max_own, days, by = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 
 local function remove(name, id)
-  redis.call('ZREM', actors, redis.sha1hex(name) .. ' ' .. id) -- first: where the set has another type, the entry stays
+  redis.call('ZREM', actors, redis.sha1hex(name) .. ' ' .. id) -- first: if the set has another type, the entry stays
   redis.call('XDEL', stream, id)
 end
 
@@ -32,18 +32,18 @@ end
 
 local actor = redis.sha1hex(by)
 redis.call('ZADD', actors, 0, actor .. ' ' .. id)
-local from, to = '[' .. actor .. ' ', '(' .. actor .. '!' -- '!' is what follows ' '
-local over = redis.call('ZLEXCOUNT', actors, from, to) - most_own
+local from, to = '[' .. actor .. ' ', '(' .. actor .. '!' -- '!' follows ' '
+local over = redis.call('ZLEXCOUNT', actors, from, to) - max_own
 if over > 0 then
   for _, member in ipairs(redis.call('ZRANGEBYLEX', actors, from, to, 'LIMIT', 0, over)) do
     remove(by, string.sub(member, #actor + 2))
   end
 end
 
--- Ten at a time: one that comes makes room for itself, and what a lower limit leaves over goes soon.
+-- Ten at a time: each new entry makes room for itself, and after a lower limit the rest follows soon.
 for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', 10)) do
   local old = ms_of(entry[1]) < ms_of(id) - days * 86400000
-  if not old and redis.call('XLEN', stream) <= most then break end
+  if not old and redis.call('XLEN', stream) <= max then break end
   remove(name_in(entry[2]), entry[1])
 end
 return id

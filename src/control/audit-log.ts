@@ -1,28 +1,28 @@
 import { z } from 'zod'
 import type { App } from '../app.ts'
-import { messageOf, OrdersError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import type { ControlKeys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { loadScript, runScript } from '../redis/script.ts'
+import { defineScript } from '../redis/script.ts'
+import { idMs, isoOf, olderThan } from '../stream-id.ts'
 import type { Telemetry } from '../telemetry.ts'
-import { idMs, isoOf, olderThan } from '../time.ts'
 
-const script = loadScript(import.meta.url)
+const addEntry = defineScript(import.meta.url, z.string())
 
-/** What an operator did or is about to do: `what` is JSON. */
+/** An action of an operator, done or about to be done. `what` is JSON. */
 export interface Action {
   readonly action: string
   readonly by: string
   readonly what: string
-  /** The same as may stand in a log, where whole orders have no place; `what` where it is not given. */
+  /** `what` for the log, without whole orders; defaults to `what`. */
   readonly logged?: string
 }
 
 type Scope = Pick<App, 'redis' | 'control' | 'telemetry'>
 
 /**
- * Days: longer than a year, for an audit of the year before. Entries: some MB at most (an entry has 4 KB at most, most 200
- * bytes). A quarter of them is one actor's share.
+ * 400 days: longer than a year, for an audit of the year before. 20,000 entries are a few MB (most have 200 bytes, none more
+ * than 4 KB). One actor may have a quarter of them.
  */
 const [maxEntries, maxEntriesOfActor, days] = [20_000, 5_000, 400]
 const maxNameLength = 200
@@ -37,17 +37,17 @@ export const fieldsOf = ({ action, by, what }: Action, outcome: string): string[
   ...['outcome', outcome],
 ]
 
-/** An action on record that has not ended yet. Should this process die, its entry says `begun` for good. */
+/** A recorded action that has not ended. If this process dies, its entry keeps saying `begun`. */
 export interface Begun {
-  /** Records how it ended. @param what in the place of what was said at the beginning */
+  /** Records how it ended. @param what replaces what was recorded at the beginning */
   end(outcome: string, what?: string): Promise<void>
-  /** Takes it back: nothing was done. */
+  /** Removes the entry: nothing was done. */
   cancel(): Promise<void>
 }
 
 /**
- * Records an action before it is carried out. It never throws: operators must be able to act on a Redis that takes no more
- * data. Every entry is a log line, too, so that there is a record in any case.
+ * Records an action before it is carried out. Never throws: operators must be able to act on a full Redis. Every entry is also
+ * a log line, so that there is a record in any case.
  */
 export async function beginAction(app: Scope, action: Action): Promise<Begun> {
   const id = await write(app, action, 'begun')
@@ -62,7 +62,7 @@ export async function beginAction(app: Scope, action: Action): Promise<Begun> {
 
 /**
  * Records an action, carries it out, and records how it ended.
- * @param whatOf what was done, where the result says more of it than was known before
+ * @param whatOf describes what was done by its result
  */
 export async function audited<T>(
   app: Scope,
@@ -95,7 +95,7 @@ function logAction(telemetry: Telemetry, { action, by, what, logged = what }: Ac
   telemetry.emit('audited', { action, by, what: logged.slice(0, maxWhatLength), outcome })
 }
 
-/** Has an entry count that another script wrote together with what it did. It never throws: the entry is there. */
+/** Counts an entry that another script wrote together with its action. Never throws: the entry exists. */
 export async function countEntry(app: Scope, id: string, action: Action): Promise<void> {
   logAction(app.telemetry, action, 'done')
   await run(app, { fields: [], written: id }, action).catch(() => '')
@@ -113,9 +113,7 @@ async function run(
   { by }: Action,
 ): Promise<string> {
   const args = [maxEntries, maxEntriesOfActor, days, nameOf(by), replaced, written, ...fields]
-  const id = z.string().safeParse(await runScript(redis, script, [control.audit, control.auditActors], args))
-  if (!id.success) throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to audit-log.lua in an unknown shape.')
-  return id.data
+  return addEntry(redis, [control.audit, control.auditActors], args)
 }
 
 export interface AuditEntry {
@@ -124,11 +122,11 @@ export interface AuditEntry {
   readonly action: string
   readonly by: string
   readonly what: string
-  /** `begun`, `done`, a status of HTTP, or why it failed; '' in entries of earlier versions. */
+  /** `begun`, `done`, an HTTP status, or why it failed; '' in entries of earlier versions. */
   readonly outcome: string
 }
 
-/** Reads the audit, newest first. @param before the id that they are older than */
+/** Reads the audit log, newest first. @param before returns only entries older than this id */
 export async function readAudit(
   redis: RedisClient,
   control: ControlKeys,
@@ -144,7 +142,7 @@ export async function readAudit(
   })
 }
 
-/** Returns what an entry holds as JSON; one of an earlier version may hold a text that was cut. */
+/** Parses the JSON of an entry; an entry of an earlier version may hold a truncated text. */
 export function parseWhat(what: string): unknown {
   try {
     return JSON.parse(what)

@@ -1,8 +1,7 @@
--- Notes an incident, once however many processes notice it.
+-- Records an incident once, however many processes notice it.
 -- KEYS[1] pipeline:incidents
--- ARGV[1] its id   [2] the incident (JSON)   [3] most incidents to keep   [4..] ids of those that the caller knew before it
--- Replies 'noted'; 'known' where another process has noted it since (the one that names more orders stays); 'full' where
--- there are too many already.
+-- ARGV[1] its id   [2] the incident (JSON)   [3] maximum number of incidents   [4..] ids that the caller knew before
+-- Replies 'noted'; 'known' if another process has recorded it (the one that names more orders stays); 'full' if there are too many.
 
 local incident, before = cjson.decode(ARGV[2]), {}
 for i = 4, #ARGV do before[ARGV[i]] = true end

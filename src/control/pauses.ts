@@ -1,88 +1,95 @@
 import { z } from 'zod'
 import type { App } from '../app.ts'
-import { OrdersError } from '../errors.ts'
 import type { ControlKeys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { loadScript, runScript } from '../redis/script.ts'
+import { defineScript } from '../redis/script.ts'
 import { countEntry, fieldsOf, nameOf } from './audit-log.ts'
 
-const script = loadScript(import.meta.url)
+const writePause = defineScript(import.meta.url, z.tuple([z.int(), z.string(), z.string(), z.string()]))
 
-/** By whom a part is paused, since when and why. What somebody wrote there by hand pauses too, and tells nothing. */
-export const pause = z.object({
+/** A pause of a component: by whom, since when and why. Any other value, written by hand, pauses too, and is shown as by `unknown`. */
+export const pauseSchema = z.object({
   by: z.string(),
   ts: z.iso.datetime().optional().meta({ description: 'Since when.' }),
   reason: z.string().optional(),
 })
-export type Pause = z.output<typeof pause>
+export type Pause = z.output<typeof pauseSchema>
 
-/** The paused parts; a part that is not there runs. */
-export type Steering = Readonly<Record<string, Pause>>
+/** The paused components; every other one runs. */
+export type Pauses = Readonly<Record<string, Pause>>
 
-export async function readSteering(redis: RedisClient, control: ControlKeys): Promise<Steering> {
-  const fields = await redis.hgetall(control.steering)
-  return Object.fromEntries(Object.entries(fields).map(([part, text]) => [part, pauseOf(text)]))
+export async function readPauses(redis: RedisClient, control: ControlKeys): Promise<Pauses> {
+  const fields = await redis.hgetall(control.pauses)
+  return Object.fromEntries(Object.entries(fields).map(([component, text]) => [component, pauseOf(text)]))
 }
 
 function pauseOf(text: string): Pause {
   try {
-    return pause.parse(JSON.parse(text))
+    return pauseSchema.parse(JSON.parse(text))
   } catch {
     return { by: 'unknown' }
   }
 }
 
-/** Who wants it and why. */
+/** The operator who pauses or resumes, and the reason. */
 export interface Operator {
   readonly by: string
   readonly reason?: string | undefined
 }
 
-/** What came of it; `changed` is false where it was so already. */
-export interface Steered {
-  readonly part: string
+/** Result of a pause or resume; `changed` is false if the component was already in that state. */
+export interface PauseResult {
+  readonly component: string
   readonly changed: boolean
   readonly before: Pause | undefined
-  /** Undefined where it runs. */
+  /** Undefined if it runs. */
   readonly pause: Pause | undefined
 }
 
 type Place = Pick<App, 'redis' | 'control' | 'telemetry' | 'now'>
 
-/** Pauses a part for every process, until it is resumed. Who pauses what another has paused takes the pause over. */
-export async function pausePart(
+/** Pauses a component in every process until it is resumed. An operator who pauses a paused component takes the pause over. */
+export async function pauseComponent(
   app: Place,
-  part: string,
+  component: string,
   { by, reason }: Operator,
   action = 'pause',
-): Promise<Steered> {
+): Promise<PauseResult> {
   const wanted = { by: nameOf(by), ts: app.now().toISOString(), ...(reason && { reason }) }
-  return steer(app, { part, wanted, action, operator: { by: wanted.by, reason } })
+  return changePause(app, { component, wanted, action, operator: { by: wanted.by, reason } })
 }
 
-export async function resumePart(app: Place, part: string, operator: Operator): Promise<Steered> {
-  return steer(app, { part, wanted: undefined, action: 'resume', operator })
+export async function resumeComponent(app: Place, component: string, operator: Operator): Promise<PauseResult> {
+  return changePause(app, { component, wanted: undefined, action: 'resume', operator })
 }
 
 interface Change {
-  readonly part: string
+  readonly component: string
   readonly wanted: Pause | undefined
   readonly action: string
   readonly operator: Operator
 }
 
-const reply = z.tuple([z.int(), z.string(), z.string(), z.string()])
-
-async function steer(app: Place, { part, wanted, action, operator }: Change): Promise<Steered> {
+async function changePause(app: Place, { component, wanted, action, operator }: Change): Promise<PauseResult> {
   const { redis, control, telemetry } = app
   const { by, reason } = operator
-  const asked = { action, by, what: JSON.stringify({ part, reason }) }
-  const args = [part, wanted ? JSON.stringify(wanted) : '', by, ...fieldsOf(asked, 'done')]
-  const parsed = reply.safeParse(await runScript(redis, script, [control.steering, control.audit], args))
-  if (!parsed.success) throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to steering.lua in an unknown shape.')
-  const [changed, text, entry, refused] = parsed.data
+  const asked = { action, by, what: JSON.stringify({ component, reason }) }
+  const args = [component, wanted ? JSON.stringify(wanted) : '', by, ...fieldsOf(asked, 'done')]
+  const [changed, text, entry, refused] = await writePause(redis, [control.pauses, control.audit], args)
   if (refused !== '') telemetry.emit('auditFailed', { action, error: `${control.audit} cannot be written: ${refused}` })
   if (changed === 1) await countEntry(app, entry, asked)
   const before = text === '' ? undefined : pauseOf(text)
-  return { part, changed: changed === 1, before, pause: changed === 1 ? wanted : before }
+  return { component, changed: changed === 1, before, pause: changed === 1 ? wanted : before }
 }
+
+/** Says in a sentence what a pause or a resume did. */
+export function pauseText({ component, changed, before, pause }: PauseResult): string {
+  const whose = ({ by, ts }: Pause): string => (ts ? `${by} since ${ts}` : by)
+  if (!changed) return pause ? `${component} was already paused by ${whose(pause)}.` : `${component} was not paused.`
+  const was = before ? ` Before that it was paused by ${whose(before)}.` : ''
+  return pause ? `${component} is paused by ${pause.by}.${was}` : `${component} runs again.${was}`
+}
+
+/** Says that there is no such component, and names those that there are. */
+export const unknownComponent = (component: string, components: readonly string[]): string =>
+  `There is no component "${component}" to pause or resume: expected ${components.join(', ')}.`

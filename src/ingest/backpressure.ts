@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
-import { fullestOf } from '../redis/client.ts'
+import { fullestOf } from '../redis/info.ts'
 
 /** Where the bridge waits while Redis holds enough: SQS is the elastic buffer, Redis is not. */
 export interface Gate {
@@ -10,9 +10,9 @@ export interface Gate {
 
 /** Closed at the mark, the gate opens when a fifth of it is free again: without a gap it would flutter. */
 export const lowWater = 0.8
-/** Whoever looks at the log finds why nothing comes in. */
-const tellEveryMs = 60_000
-/** In a quarter of a second four pollers bring some thousand orders: little beside the mark. */
+/** Time between two log lines of a bridge that receives nothing. */
+const reportEveryMs = 60_000
+/** In a quarter of a second the pollers bring some thousand orders: little next to the mark. */
 const readEveryMs = 250
 
 /** @param readWaiting orders that wait in Redis for any stage */
@@ -21,7 +21,7 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
   let closed = false
   const [orders, percent] = [config.highWaterOrders, config.highWaterMemory].map((mark) => Math.round(mark * lowWater))
   const until = `below ${orders} orders and ${percent} % of memory`
-  let toldAt = Number.NEGATIVE_INFINITY
+  let reportedAt = Number.NEGATIVE_INFINITY
   let readAt = Number.NEGATIVE_INFINITY
   let reading = Promise.resolve()
 
@@ -31,13 +31,13 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
     telemetry.emit('load', load)
     const level = Math.max(waiting / config.highWaterOrders, (memory * 100) / config.highWaterMemory)
     const full = level >= (closed ? lowWater : 1)
-    if (full && performance.now() - toldAt > tellEveryMs) {
-      toldAt = performance.now()
-      telemetry.emit('heldBack', { ...load, until })
+    if (full && performance.now() - reportedAt > reportEveryMs) {
+      reportedAt = performance.now()
+      telemetry.emit('backpressureOn', { ...load, until })
     }
     if (closed && !full) {
-      toldAt = Number.NEGATIVE_INFINITY
-      telemetry.emit('flowing', load)
+      reportedAt = Number.NEGATIVE_INFINITY
+      telemetry.emit('backpressureOff', load)
     }
     closed = full
   }

@@ -1,35 +1,30 @@
 import type { App } from '../app.ts'
 import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
-import {
-  blockingConnection,
-  type Info,
-  infoAt,
-  infoOf,
-  mastersOf,
-  type RedisClient,
-  valuesOf,
-} from '../redis/client.ts'
-import { unlessForbidden } from '../redis/rights.ts'
+import { blockingConnection, type RedisClient, unwrapReplies } from '../redis/client.ts'
+import { mastersOf } from '../redis/cluster.ts'
+import { unlessForbidden } from '../redis/errors.ts'
+import { type Info, infoAt, infoOf } from '../redis/info.ts'
 import { barrierTtlMs, proveWrite } from './barrier.ts'
 
 /**
- * Names the history of Redis' data that a write went into: the process that took it and its replication id. Both are
- * new after a restart, the id after a failover: what was written in another history may be lost.
+ * Names the incarnation of Redis that took a write: its process and its replication id. Both are new after a restart, the
+ * id after a failover: what another incarnation took may be lost. The key `pipeline:incarnation` names another thing, the
+ * data: it is stored with them, so it outlasts a restart, and is new only where they were deleted or replaced.
  */
-export type History = string
+export type RedisIncarnation = string
 
 export interface Durability extends Disposable {
   /** How long a write must be old before it can be confirmed. */
   readonly settleMs: number
-  /** The history of a partition as last seen: what is written from now on goes into it, or cannot be confirmed. */
-  history(keys: Keys): History
+  /** Returns the incarnation of a partition as last seen. What another one takes from now on cannot be confirmed. */
+  incarnation(keys: Keys): RedisIncarnation
   /**
-   * The history in which every write to a partition that was replied to before the call, and is `settleMs` old, is durable
-   * now.
+   * Returns the incarnation in which every write to a partition that was replied to before the call, and is `settleMs` old,
+   * is durable now.
    * @throws when it is not durable yet: to be asked again
    */
-  confirm(keys: Keys): Promise<History>
+  confirm(keys: Keys): Promise<RedisIncarnation>
 }
 
 /** Makes sure of writes as SQS_DELETE_AFTER says; without it by Redis' append-only file, where there is one. */
@@ -42,7 +37,7 @@ export async function openDurability(app: App): Promise<Durability> {
   const wanted = config.sqsDeleteAfter ?? { kind: kept ? 'fsync' : 'write' }
   if (wanted.kind === 'write') return byReply
   if (wanted.kind === 'replicas') return byBarrier(app, { command: 'WAIT', wants: wanted.replicas })
-  // With always, fsync comes before the reply; but for the minutes of a rewrite, if it is told to.
+  // With always, Redis calls fsync before it replies, except during a rewrite if no-appendfsync-on-rewrite is on.
   const masters = mastersOf(redis)
   const settings = (name: string) => Promise.all(masters.map((master) => setting(master, name)))
   const rewriting = (await settings('no-appendfsync-on-rewrite')).includes('yes')
@@ -65,7 +60,7 @@ async function withoutInfo(app: App): Promise<Durability> {
   if (hasFile.every((has) => has)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
   if (wanted) {
     const why =
-      "orders may use neither INFO nor WAITAOF, or Redis keeps no append-only file: it cannot tell what is on Redis' disk"
+      "orders may use neither INFO nor WAITAOF, or Redis keeps no append-only file: it cannot find out what is on Redis' disk"
     throw new OrdersError('ORD_CHECK', `SQS_DELETE_AFTER=fsync: ${why}. Allow INFO, or set SQS_DELETE_AFTER=write.`)
   }
   const found = 'cannot be read: a message is deleted from SQS when Redis has replied to the write'
@@ -93,7 +88,7 @@ async function canWaitForFile(redis: RedisClient, files = 0): Promise<boolean> {
 
 const byReply: Durability = {
   settleMs: 0,
-  history: () => '',
+  incarnation: () => '',
   confirm: async () => '',
   [Symbol.dispose]: () => {},
 }
@@ -110,9 +105,9 @@ const barrierMs = 1_500
 async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durability> {
   const { redis } = app
   const waiting = blockingConnection(redis, barrierMs)
-  const histories = await openHistories(app, waiting)
-  const confirm = async (keys: Keys): Promise<History> => {
-    const history = await histories.read(keys)
+  const incarnations = await openIncarnations(app, waiting)
+  const confirm = async (keys: Keys): Promise<RedisIncarnation> => {
+    const incarnation = await incarnations.read(keys)
     // Renewed, not set: that is a write too, and one that a full Redis takes.
     const renewed = await waiting.pexpire(keys.barrier, barrierTtlMs)
     if (renewed === 0) await proveWrite(waiting, keys, app.instance)
@@ -121,15 +116,15 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
       .pipeline()
       .exists(keys.barrier)
       .call(command, ...args, barrierMs)
-    if (histories.byServer) asked.info('server').info('replication')
-    const [, reached, ...info] = valuesOf(await asked.exec())
+    if (incarnations.byServer) asked.info('server').info('replication')
+    const [, reached, ...info] = unwrapReplies(await asked.exec())
     const have = Number(Array.isArray(reached) ? reached[0] : reached)
     if (have < wants) throw notDurable(command === 'WAITAOF' ? 'not on its disk' : `on ${have} of ${wants} replicas`)
-    const now = histories.byServer ? nameOf(infoOf(info)) : histories.byConnection()
-    if (now !== history) throw notDurable('another server answers')
-    return history
+    const now = incarnations.byServer ? nameOf(infoOf(info)) : incarnations.byConnection()
+    if (now !== incarnation) throw notDurable('another server answers')
+    return incarnation
   }
-  return { settleMs: 0, history: histories.known, confirm, [Symbol.dispose]: () => waiting[Symbol.dispose]() }
+  return { settleMs: 0, incarnation: incarnations.known, confirm, [Symbol.dispose]: () => waiting[Symbol.dispose]() }
 }
 
 /**
@@ -142,44 +137,44 @@ const everysecMs = 2_000
 async function byAge(app: App, rewriting: boolean): Promise<Durability> {
   const { redis } = app
   const children = rewriting ? ['aof_rewrite_in_progress', 'rdb_bgsave_in_progress'] : []
-  const histories = await openHistories(app)
-  const confirm = async (keys: Keys): Promise<History> => {
-    const history = await histories.read(keys)
+  const incarnations = await openIncarnations(app)
+  const confirm = async (keys: Keys): Promise<RedisIncarnation> => {
+    const incarnation = await incarnations.read(keys)
     const info = await infoAt(redis, keys.barrier, 'persistence', 'server', 'replication')
     const idle = ['aof_pending_bio_fsync', ...children].every((name) => info(name) === '0')
     if (info('aof_enabled') !== '1') throw notDurable('its append-only file is off')
     if (info('aof_last_write_status') !== 'ok' || !idle) throw notDurable('not on its disk')
-    // Asked last: had it been started again before it told of its file, it would have another name.
-    if (nameOf(info) !== history) throw notDurable('another server answers')
-    return history
+    // Read last: if Redis was restarted before it named its file, it has another id now.
+    if (nameOf(info) !== incarnation) throw notDurable('another server answers')
+    return incarnation
   }
-  return { settleMs: everysecMs, history: histories.known, confirm, [Symbol.dispose]: () => {} }
+  return { settleMs: everysecMs, incarnation: incarnations.known, confirm, [Symbol.dispose]: () => {} }
 }
 
 function notDurable(why: string): OrdersError {
-  const told = `Redis' last writes are not safe yet (${why})`
-  return new OrdersError('ORD_NOT_DURABLE', `${told}: messages stay in SQS until they are.`)
+  const text = `Redis' last writes are not safe yet (${why})`
+  return new OrdersError('ORD_NOT_DURABLE', `${text}: messages stay in SQS until they are.`)
 }
 
-/** The histories of all partitions, as last seen. */
-async function openHistories({ redis, partitions }: App, waiting?: RedisClient) {
-  const seen = new Map<Keys, History>()
+/** The incarnations of all partitions, as last seen. */
+async function openIncarnations({ redis, partitions }: App, waiting?: RedisClient) {
+  const seen = new Map<Keys, RedisIncarnation>()
   let connections = 0
   for (const client of [redis, ...(waiting ? [waiting] : [])]) {
     for (const event of ['close', '-node']) client.on(event, () => connections++) // of a cluster each node
   }
-  const byConnection = (): History => `connection ${connections}`
-  const byServer = (await unlessForbidden(redis.pipeline().info('server').exec().then(valuesOf))) !== undefined
-  const read = async (keys: Keys): Promise<History> => {
-    const history = byServer ? nameOf(await infoAt(redis, keys.barrier, 'server', 'replication')) : byConnection()
-    seen.set(keys, history)
-    return history
+  const byConnection = (): RedisIncarnation => `connection ${connections}`
+  const byServer = (await unlessForbidden(redis.pipeline().info('server').exec().then(unwrapReplies))) !== undefined
+  const read = async (keys: Keys): Promise<RedisIncarnation> => {
+    const incarnation = byServer ? nameOf(await infoAt(redis, keys.barrier, 'server', 'replication')) : byConnection()
+    seen.set(keys, incarnation)
+    return incarnation
   }
   await Promise.all(partitions.map(read))
-  const known = (keys: Keys): History => (byServer ? (seen.get(keys) ?? '') : byConnection())
+  const known = (keys: Keys): RedisIncarnation => (byServer ? (seen.get(keys) ?? '') : byConnection())
   return { read, known, byServer, byConnection }
 }
 
-function nameOf(info: Info): History {
+function nameOf(info: Info): RedisIncarnation {
   return `${info('run_id')} ${info('master_replid')}`
 }

@@ -1,31 +1,57 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Outage, retryDelayMs } from './failure-log.ts'
 
-/** Slows one poller down whose receives come back empty at once, though each asks SQS to wait: each is paid for. */
-export interface Haste {
+/** Slows down a poller whose receives come back empty at once, though each asks SQS to wait: each is paid for. */
+export interface EmptyReceives {
   answered(messages: number, tookMs: number): void
   pause(signal: AbortSignal): Promise<void>
 }
 
-/** Several pollers wake for one message, and all but one get none: that may come a few times in a row. */
-const maxHasty = 10
+/** A few may come in a row: messages that other processes received, a queue whose servers do not all know of a message. */
+const maxInRow = 10
 
-/** @param waiting shared by all pollers of the queue; it is over when an empty receive has waited */
-export function openHaste(waiting: Outage, poller: object, waitSeconds: number): Haste {
+/** Counts the empty answers that a message explains: some servers wake every poller for it, and only one gets it. */
+export interface Wakeups {
+  received(): void
+  /** Reports whether messages explain one more empty answer. */
+  explain(): boolean
+}
+
+/** @param pollers the number of pollers at work in this process */
+export function openWakeups(pollers: () => number): Wakeups {
+  let explained = 0
+  return {
+    received: () => {
+      explained = pollers() - 1
+    },
+    explain: () => {
+      explained--
+      return explained >= 0
+    },
+  }
+}
+
+/** @param shared by all pollers of the queue; the outage ends when an empty receive has waited */
+export function openEmptyReceives(
+  { waiting, wakeups }: { waiting: Outage; wakeups: Wakeups },
+  poller: object,
+  waitSeconds: number,
+): EmptyReceives {
   const asks = `SQS answers receives empty at once, though each asks it to wait ${waitSeconds} s and is paid for`
   const error = new Error(`${asks}: see what stands between. Meanwhile each poller asks once a second.`)
-  let hasty = 0
+  let inRow = 0
   return {
     answered: (messages, tookMs) => {
       if (messages > 0) {
-        hasty = Math.min(hasty, maxHasty - 1) // what came may not be all
+        wakeups.received()
+        inRow = Math.min(inRow, maxInRow - 1) // what came may not be all
       } else if (tookMs >= waitSeconds * 500) {
-        hasty = 0
+        inRow = 0
         waiting.worked(poller)
-      } else if (++hasty >= maxHasty) waiting.failed(error, poller)
+      } else if (!wakeups.explain() && ++inRow >= maxInRow) waiting.failed(error, poller)
     },
     pause: async (signal) => {
-      if (hasty >= maxHasty) await sleep(retryDelayMs, undefined, { signal })
+      if (inRow >= maxInRow) await sleep(retryDelayMs, undefined, { signal })
     },
   }
 }

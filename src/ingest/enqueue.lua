@@ -1,21 +1,21 @@
 -- Puts record batches on the raw stream and counts their orders as received.
--- KEYS[1] orders:raw   [2] counters   [3] layout   [4] outcome of a ticket, if any
--- ARGV[1] the layout that the caller goes by   [2] seconds the outcome is kept   [3] when they were sent to SQS, in ms, and
+-- KEYS[1] orders:raw   [2] counters   [3] layout   [4] outcome of a job, if any
+-- ARGV[1] the caller's number of partitions   [2] seconds the outcome is kept   [3] when they were sent to SQS, in ms, and
 --   [4] the traceparent of the span that does it: empty where there is none
 -- ARGV[5..] per batch the number of its records and the records (a JSON array)
--- Replies the entries' ids; none where the ticket has sent before: a job that is tried again sends once. An error where
--- there are other partitions since: nobody would read here what is written.
+-- Replies the entries' ids; none where the job has sent before: a job that is tried again sends once. An error where
+-- there are other partitions now: no stage would read what is written here.
 -- XADD is the first write: it is what a full Redis refuses, and then nothing is counted.
 
 local layout = redis.call('GET', KEYS[3])
 if layout and layout ~= ARGV[1] then
-  return redis.error_reply('ORDERS there are ' .. layout .. ' partitions now, this process goes by ' .. ARGV[1])
+  return redis.error_reply('ORDLAYOUT ' .. layout .. ' ' .. ARGV[1])
 end
 if KEYS[4] and redis.call('HEXISTS', KEYS[4], 'sent') == 1 then return {} end
 redis.call('HLEN', KEYS[2])
 local ids, received = {}, 0
 for i = 5, #ARGV, 2 do
-  -- c: counted as received; entries of other processes are counted where they are judged
+  -- c: counted as received; entries of other clients are counted where they are judged
   local entry = { 'n', ARGV[i], 'c', '1', 'r', ARGV[i + 1] }
   local function add(field, value)
     entry[#entry + 1] = field

@@ -1,19 +1,20 @@
+import { z } from 'zod'
 import type { App } from '../app.ts'
 import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { outcomeSeconds, type RawRecord } from '../messages.ts'
 import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { loadScript, runScript } from '../redis/script.ts'
+import { defineScript } from '../redis/script.ts'
 
-const script = loadScript(import.meta.url)
+const addEntries = defineScript(import.meta.url, z.array(z.string()))
 
 /**
  * Puts raw records on `orders:raw` in one write, as one entry (or more, where bodies are large). Sent twice, its orders
  * are duplicates to the ledger.
  * @param from when the first of them was sent to SQS, and the span that writes them
  * @returns the ids of the entries
- * @throws what Redis says: `ORDERS …` where there are other partitions since
+ * @throws OrdersError ORD_LAYOUT where the partitions have changed since this process started
  */
 export async function enqueue(
   redis: RedisClient,
@@ -21,24 +22,24 @@ export async function enqueue(
   records: readonly RawRecord[],
   { sentMs, traceparent }: { sentMs?: number | undefined; traceparent?: string | undefined } = {},
 ): Promise<string[]> {
-  const names = [keys.stream.raw, keys.counters, keys.layoutKey]
+  const names = [keys.stream('raw'), keys.counters, keys.layoutKey]
   const args = [keys.layout, outcomeSeconds, sentMs ?? '', traceparent ?? '', ...batchesOf(records)]
-  return (await runScript(redis, script, names, args)) as string[]
+  return addEntries(redis, names, args)
 }
 
 /**
  * Puts a job's one order on `orders:raw` of its partition, once however often the job is tried. The verdict goes to the
- * ticket's outcome.
+ * job's outcome.
  */
 export async function enqueueOnce(
   { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
-  ticket: string,
+  jobId: string,
   record: RawRecord,
 ): Promise<void> {
   const keys = partitionFor(partitions, identityIn(record.body).userId)
-  const names = [keys.stream.raw, keys.counters, keys.layoutKey, keys.outcome(ticket)]
-  const args = [keys.layout, outcomeSeconds, '', '', ...batchesOf([{ ...record, ticket }])]
-  await runScript(redis, script, names, args)
+  const names = [keys.stream('raw'), keys.counters, keys.layoutKey, keys.outcome(jobId)]
+  const args = [keys.layout, outcomeSeconds, '', '', ...batchesOf([{ ...record, jobId }])]
+  await addEntries(redis, names, args)
 }
 
 /** Stages read many entries at once: with ten bodies of 1 MB in each they would read a gigabyte. */

@@ -7,7 +7,7 @@ export const retryDelayMs = 1_000
 /** An outage is over when all has worked for so long: one poller's success says nothing of the next try of another. */
 const calmMs = 3_000
 
-/** How a part of the bridge works, over all that share it: pollers, partitions, batches. `by` is one of them. */
+/** How a component of the bridge works, over all that share it: pollers, partitions, batches. `by` is one of them. */
 export interface Outage {
   failed(error: unknown, by: object): void
   worked(by: object): void
@@ -19,22 +19,22 @@ export interface Outage {
 
 export type BridgePart = 'receive' | 'wait' | 'write' | 'confirm' | 'delete' | 'renew'
 
-/** One line when a part of the bridge fails, one when it has worked again for some seconds, and a pause between tries. */
-export function reportOutage({ telemetry }: Pick<App, 'telemetry'>, part: BridgePart): Outage {
+/** One line when a component of the bridge fails, one when it has worked again for some seconds, and a pause between tries. */
+export function reportOutage({ telemetry }: Pick<App, 'telemetry'>, component: BridgePart): Outage {
   const failing = new Set<object>()
   let reported = false
   let calm: NodeJS.Timeout | undefined
   const end = (): void => {
     reported = false
     calm = undefined
-    telemetry.emit('bridgeBack', { part })
+    telemetry.emit('bridgeBack', { component })
   }
   return {
     failed: (error, by) => {
       failing.add(by)
       clearTimeout(calm)
       calm = undefined
-      if (!reported) telemetry.emit('bridgeFailed', { part, error: messageOf(error) })
+      if (!reported) telemetry.emit('bridgeFailed', { component, error: messageOf(error) })
       reported = true
     },
     worked: (by) => {

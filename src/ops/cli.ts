@@ -1,68 +1,60 @@
-import { setImmediate as turn } from 'node:timers/promises'
-import { failure } from '../api/failure.ts'
-import { processEnv, readConfig } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { redactUrls } from '../redact.ts'
-import { isForbidden } from '../redis/rights.ts'
+import { doesNotAnswer, isErrorReply, isForbidden, refusalOfWrites } from '../redis/errors.ts'
 import { version } from '../version.ts'
-import { refusalOfWrites } from '../write-refusals.ts'
-import { type Command, helpOf, parseCall } from './command.ts'
-import { flagsFromNpm } from './terminal/npm-flags.ts'
-import { openOutput, outputError, printError } from './terminal/output.ts'
+import type { Call, Command } from './command.ts'
 
-/** By name, as the help lists them. One is loaded when it is called: a stage's process needs little of what others need. */
-const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
-  ['start', async () => (await import('./process/whole-system.ts')).startCommand],
-  ['demo', async () => (await import('./commands/operate/demo.ts')).demoCommand],
-  ['run', async () => (await import('./process/roles.ts')).runCommand],
-  ['populate', async () => (await import('./local/send-orders.ts')).populateCommand],
-  ['replay', async () => (await import('./commands/operate/replay.ts')).replayCommand],
-  ['status', async () => (await import('./commands/inspect/status.ts')).statusCommand],
-  ['tail', async () => (await import('./commands/inspect/tail.ts')).tailCommand],
-  ['verify', async () => (await import('./terminal/verification-text.ts')).verifyCommand],
-  ['trace', async () => (await import('./commands/inspect/trace.ts')).traceCommand],
-  ['top', async () => (await import('./commands/inspect/top.ts')).topCommand],
-  ['pause', async () => (await import('./pause.ts')).pauseCommand],
-  ['resume', async () => (await import('./pause.ts')).resumeCommand],
-  ['drain', async () => (await import('./drain.ts')).drainCommand],
-  ['audit', async () => (await import('./commands/inspect/audit.ts')).auditCommand],
-  ['repartition', async () => (await import('./repartition.ts')).repartitionCommand],
-  ['adopt', async () => (await import('./adopt/adopt.ts')).adoptCommand],
-  ['doctor', async () => (await import('./commands/inspect/doctor.ts')).doctorCommand],
-])
+/** Every command, in the order of the help. A command is loaded when it is called, with only what it needs. */
+const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>> = new Map(
+  Object.entries({
+    start: () => import('./commands/operate/start.ts'),
+    demo: () => import('./commands/operate/demo.ts'),
+    run: () => import('./commands/operate/run.ts'),
+    populate: () => import('./commands/operate/populate.ts'),
+    replay: () => import('./commands/operate/replay.ts'),
+    status: () => import('./commands/inspect/status.ts'),
+    tail: () => import('./commands/inspect/tail.ts'),
+    verify: () => import('./commands/inspect/verify.ts'),
+    trace: () => import('./commands/inspect/trace.ts'),
+    top: () => import('./commands/inspect/top.ts'),
+    pause: () => import('./commands/operate/pause.ts'),
+    resume: () => import('./commands/operate/resume.ts'),
+    drain: () => import('./commands/operate/drain.ts'),
+    audit: () => import('./commands/inspect/audit.ts'),
+    repartition: () => import('./commands/operate/repartition.ts'),
+    adopt: () => import('./commands/operate/adopt.ts'),
+    doctor: () => import('./commands/inspect/doctor.ts'),
+  }),
+)
 
-export const loadCommands = (): Promise<Command[]> => Promise.all([...commands.values()].map((load) => load()))
+export const loadCommands = (): Promise<Command[]> =>
+  Promise.all([...commands.values()].map(async (load) => (await load()).command))
 
-/** Runs the command that the words name; ends the process with 1 and one plain line when it cannot. */
-export async function main(argv: readonly string[]): Promise<void> {
-  const stop = stopOnSignal()
-  const refused = stopWithOutput(stop)
-  process.stderr.on('error', () => {}) // There is nowhere left to say it.
-  try {
-    await run(argv, stop.signal)
-    await turn() // What was printed last has failed by then, if it has.
-    if (refused()) throw refused()
-    if (stop.signal.aborted) process.exit(0) // a connection that could not be closed would keep it from ending
-  } catch (thrown) {
-    if (stop.signal.aborted && !refused()) process.exit(0)
-    const error = refused() ?? thrown
-    printError((error instanceof OrdersError ? error.message : unexpected(error)).split('\n'))
-    process.exit(1)
-  }
+/** Connects a command with its process, or with a process that calls it as a function. */
+export interface Surroundings extends Pick<Call<unknown>, 'signal' | 'print' | 'stdout' | 'fail' | 'openLog'> {
+  readEnv(): NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>
 }
 
-async function run([name = '--help', ...args]: readonly string[], signal: AbortSignal): Promise<void> {
-  if (name === 'help' && args.length > 0) return run([...args, '--help'], signal)
-  const print = openOutput()
-  if (['--help', '-h', 'help'].includes(name)) return print(await overview())
-  if (name === '--version') return print(version)
-  const command = await commands.get(name)?.()
-  if (!command) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
-  if (args.includes('--help') || args.includes('-h')) return print(helpOf(command))
-  const env = processEnv()
+/** Runs the command that the arguments name. @throws what the command throws; `errorLines` is what to print then */
+export async function runCommand(argv: readonly string[], surroundings: Surroundings): Promise<void> {
+  const [name = '--help', ...args] = argv
+  const { readEnv, ...own } = surroundings
+  if (name === 'help' && args.length > 0) return runCommand([...args, '--help'], surroundings)
+  if (['--help', '-h', 'help'].includes(name)) return own.print(await overview())
+  if (name === '--version') return own.print(version)
+  const load = commands.get(name)
+  if (!load) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
+  const { command } = await load()
+  const { helpOf, parseCall } = await import('./command.ts')
+  if (args.includes('--help') || args.includes('-h')) return own.print(helpOf(command))
+  const [{ readConfig }, { flagsFromNpm }] = await Promise.all([
+    import('../config/config.ts'),
+    import('./terminal/npm-flags.ts'),
+  ])
+  const env = await readEnv()
   const call = parseCall(command, [...flagsFromNpm(command, env), ...args])
-  signal.throwIfAborted() // it came while the command was being loaded
-  await command.run({ ...call, config: readConfig(env), signal, print })
+  own.signal.throwIfAborted() // it may have come while the command was loaded
+  await command.run({ ...own, ...call, config: readConfig(env) })
 }
 
 async function overview(): Promise<string[]> {
@@ -74,53 +66,23 @@ async function overview(): Promise<string[]> {
     '',
     ...lines,
     '',
-    'orders <command> --help says more; README.md and .env.example list the variables.',
+    'orders <command> --help says more. docs/reference lists every command and every variable.',
   ]
 }
 
-/** A fault of ours is told with where it came from. */
+/** Returns what is printed for an error of a command. */
+export function errorLines(error: unknown): string[] {
+  return (error instanceof OrdersError ? error.message : unexpected(error)).split('\n')
+}
+
+/** Returns a message for an error that no command expects. A bug is shown with its stack. */
 function unexpected(error: unknown): string {
   const refused = refusalOfWrites(error)
   if (refused) return refused
   if (isForbidden(error)) return `${messageOf(error)}.`
-  if (failure(error).status === 503) return 'Redis does not answer, or a part of its cluster: see that all of it runs.'
-  if (error instanceof Error && error.name === 'ReplyError') {
-    return `Redis refuses a command (${messageOf(error)}): see with orders doctor whether it is fit, and that nobody else writes our keys.`
+  if (doesNotAnswer(error)) return 'Redis, or a part of its cluster, does not answer: make sure that all of it runs.'
+  if (isErrorReply(error)) {
+    return `Redis refuses a command (${messageOf(error)}): check it with orders doctor, and make sure that no other program writes our keys.`
   }
-  return `This is a fault of orders itself: ${error instanceof Error ? redactUrls(error.stack ?? '') : messageOf(error)}`
-}
-
-/**
- * Stops when standard output can be written no more. A reader that has gone, as in `orders tail --json | head`, has read
- * enough: that is no error.
- * @returns what says the error, once there is one
- */
-function stopWithOutput(stop: AbortController): () => OrdersError | undefined {
-  let refused: OrdersError | undefined
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (stop.signal.aborted) return
-    if (error.code !== 'EPIPE') refused = outputError(error)
-    stop.abort('output')
-  })
-  return () => refused
-}
-
-/** On a terminal Ctrl-C reaches us twice at once: by itself, and passed on by npm. */
-const sameSignalMs = 500
-
-/**
- * The first signal stops; a second one ends at once: what is in hand stays pending and is claimed by another. A terminal
- * that is closed (SIGHUP) stops, too. It may say so more than once: by the shell and by the kernel.
- */
-function stopOnSignal(): AbortController {
-  const stop = new AbortController()
-  let stoppedAt = 0
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!stop.signal.aborted) stoppedAt = performance.now()
-      else if (name !== 'SIGHUP' && performance.now() - stoppedAt > sameSignalMs) process.exit(130)
-      stop.abort(name)
-    })
-  }
-  return stop
+  return `This is a bug in orders: ${error instanceof Error ? redactUrls(error.stack ?? '') : messageOf(error)}`
 }

@@ -1,23 +1,25 @@
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { redactUrl } from '../redact.ts'
+import type { OpenLog } from './open/log.ts'
 import type { Output } from './terminal/output.ts'
+import type { Terminal } from './terminal/progress.ts'
 
-/** An option of a command: `--rate N`, or without a hint a flag. */
+/** An option of a command, such as `--rate N`; without a hint it is a flag. */
 export interface Option<T> {
   readonly hint?: string
   readonly about: string
-  /** What a refused value is told. */
+  /** Describes valid values in the message about an invalid one. */
   readonly expected?: string
   readonly schema: z.ZodType<T>
 }
 
-/** A command of the CLI, declared once: from it come its parsing, its refusals and its help. */
+/** A command of the CLI. Its parsing, its errors and its help come from this declaration. */
 export interface Command<O = Record<string, unknown>> {
   readonly name: string
-  /** Words it takes after its name, as its help shows them. */
+  /** Arguments after its name, as its help shows them. */
   readonly words?: string
   readonly about: string
   readonly options: { readonly [K in keyof O]: Option<O[K]> }
@@ -30,6 +32,12 @@ export interface Call<O> {
   readonly words: readonly string[]
   readonly signal: AbortSignal
   print(output: Output): void
+  /** For progress; everything else is printed. */
+  readonly stdout: Terminal
+  /** Makes the exit code 1, for a command that has run and found something wrong. */
+  fail(): void
+  /** Opens the log of a command that runs roles. */
+  readonly openLog: OpenLog
 }
 
 export function defineCommand<O>(command: Command<O>): Command {
@@ -43,7 +51,7 @@ export function wholeNumber(about: string, fallback: number, range: Range = {}):
   return { ...option, schema: option.schema.transform((given) => given ?? fallback) }
 }
 
-/** The same, undefined where it is not given. */
+/** Declares an option that takes a whole number, undefined if it is not given. */
 export function optionalNumber(about: string, { min = 0, max = 100_000_000 }: Range): Option<number | undefined> {
   const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).optional()
   return { hint: 'N', about, expected: `a whole number from ${min} to ${max}`, schema }
@@ -54,13 +62,21 @@ interface Range {
   readonly max?: number
 }
 
-/** @throws OrdersError ORD_USAGE for words or values the command does not take. */
+/** The reason for a change, kept in the audit log. */
+export const reasonOption: Option<string | undefined> = {
+  hint: 'TEXT',
+  about: 'the reason, shown to others and kept in the audit log',
+  expected: 'a text of 1 to 1000 characters',
+  schema: z.string().min(1).max(1_000).optional(),
+}
+
+/** Parses a command line. @throws OrdersError ORD_USAGE for arguments or values that the command does not accept. */
 export function parseCall(
   command: Command,
   args: readonly string[],
 ): Pick<Call<unknown>, 'words'> & { options: Record<string, unknown> } {
-  const refuse = (what: string): OrdersError =>
-    new OrdersError('ORD_USAGE', `orders ${command.name}: ${what}: see orders ${command.name} --help.`)
+  const refuse = (problem: string): OrdersError =>
+    new OrdersError('ORD_USAGE', `orders ${command.name}: ${problem}: see orders ${command.name} --help.`)
   const types = Object.entries(command.options).map(([name, { hint }]) => [
     name,
     { type: hint === undefined ? ('boolean' as const) : ('string' as const) },

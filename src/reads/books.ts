@@ -1,35 +1,36 @@
+import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { wholeNumberOf } from '../money.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { unlessRefused } from '../redis/rights.ts'
+import { unlessRefused } from '../redis/errors.ts'
 import { aggregate, type Totals } from '../stages/aggregate.ts'
 import { boardKey, boards, rankedUsers } from '../stages/leaderboard.ts'
-import { foreignBy, lostBy, missedBy, pipeline, rejectedBy } from '../stages/pipeline.ts'
-import type { Stage } from '../stages/stage.ts'
-import { type Counters, insOf, waitingFor } from './counters.ts'
+import type { Pipeline, Stage } from '../stages/stage.ts'
+import { sumBy } from '../sums.ts'
+import { type Counters, waitingFor } from './counters.ts'
 import { lossOf, notesOf, surplusOf } from './findings.ts'
-import { measure } from './measure.ts'
+import { type Measured, measure } from './measure.ts'
 
-/** Null is a count or a verdict that is not known, because a key of it has another type. */
+/** Null stands for a count or a verdict that is not known, because one of its keys has another type. */
 type Known<T> = T | null
 
 /** A stage's orders: in = passed + duplicates + rejected + missed + lost + waiting. */
 export interface StageBooks {
   readonly stage: string
-  /** With those that no stage of ours wrote. */
+  /** Includes those that no stage wrote. */
   readonly in: Known<number>
   readonly passed: Known<number>
   readonly duplicates: Known<number>
   readonly rejected: Known<number>
-  /** Had gone by before the stage was added to the line. */
+  /** Passed before the stage was added to the pipeline. */
   readonly missed: Known<number>
-  /** Were deleted before the stage had committed them, and are written off. */
+  /** Deleted before the stage committed them, and written off. */
   readonly lost: Known<number>
-  /** Of those that came in: no stage of ours wrote them. */
+  /** The part of `in` that no stage wrote. */
   readonly foreign: Known<number>
-  /** By the counters: what came in and did not go out. */
+  /** By the counters: came in and have not gone out. */
   readonly waiting: Known<number>
-  /** What its stream really holds for it; null also where that is too much to look at. */
+  /** Counted in its stream; null also where that is too long to be measured. */
   readonly measured: Known<number>
   readonly balanced: Known<boolean>
 }
@@ -44,8 +45,9 @@ export interface Books {
   readonly lost: Known<number>
   readonly waiting: Known<number>
   readonly stages: readonly StageBooks[]
-  /** What aggregate has counted by its counter, and what the global stats say. */
+  /** Orders that aggregate has counted, by its counter. */
   readonly applied: Known<number>
+  /** The global stats. */
   readonly totals: { readonly [K in keyof Totals]: Known<Totals[K]> }
   readonly invalid: {
     readonly stream: Known<number>
@@ -53,55 +55,67 @@ export interface Books {
     readonly groups: Known<number>
     readonly balanced: Known<boolean>
   }
-  /** Orders that are missing and not written off, a sentence each. */
+  /** Missing orders that are not written off, a sentence for each stage. */
   readonly losses: readonly string[]
-  /** What else does not balance, one plain sentence each; what cannot be read is among them. */
+  /** All other differences, a sentence each, including keys that cannot be read. */
   readonly differences: readonly string[]
-  /** What cannot be read, a sentence each. */
+  /** Keys that cannot be read, a sentence each. */
   readonly unread: readonly string[]
-  /** What to know besides. */
+  /** Facts that do not make the books wrong, a sentence each. */
   readonly notes: readonly string[]
 }
 
 /**
- * Reads all books of each partition at one moment and compares them: what waits by the counters with what the streams
- * hold, the global stats with the counter, and the three views of the invalid channel. Keys of another type are named, and
- * the rest is read.
+ * Reads all books, those of each partition at one moment, and compares them: the counters with the streams, the global stats
+ * with the counter, and the three views of the invalid channel with each other. Names keys of another type, and reads the
+ * rest.
  * @throws OrdersError ORD_REDIS_REPLY where the script cannot run: Redis is the emulator.
  */
-export async function readBooks(redis: RedisClient, partitions: readonly Keys[]): Promise<Books> {
-  const all = await Promise.all(partitions.map((keys) => readBooksOf(redis, keys)))
-  const books = all.reduce(added)
+export async function readBooks({
+  redis,
+  partitions,
+  pipeline,
+}: Pick<App, 'redis' | 'partitions' | 'pipeline'>): Promise<Books> {
+  const all = await Promise.all(partitions.map((keys) => readBooksOf({ redis, keys, pipeline })))
+  const books = all.reduce(addBooks)
   return { ...books, notes: notesOf(books.stages) }
 }
 
-/** A stage of which one partition holds too much to be measured is not measured. */
-function added(one: Books, other: Books): Books {
+/** Adds the books of two partitions. A stage that is not measured in one of them is not measured at all. */
+function addBooks(one: Books, other: Books): Books {
   const stages = one.stages.map((stage, at): StageBooks => {
     const more = other.stages[at] as StageBooks
     const measured = stage.measured === null || more.measured === null ? null : stage.measured + more.measured
-    return { ...sums(stage, more), stage: stage.stage, measured, balanced: both(stage.balanced, more.balanced) }
+    return {
+      ...addNumbers(stage, more),
+      stage: stage.stage,
+      measured,
+      balanced: bothBalanced(stage.balanced, more.balanced),
+    }
   })
   return {
-    ...sums(one, other),
-    balanced: both(one.balanced, other.balanced),
+    ...addNumbers(one, other),
+    balanced: bothBalanced(one.balanced, other.balanced),
     stages,
-    totals: sums(one.totals, other.totals),
-    invalid: { ...sums(one.invalid, other.invalid), balanced: both(one.invalid.balanced, other.invalid.balanced) },
+    totals: addNumbers(one.totals, other.totals),
+    invalid: {
+      ...addNumbers(one.invalid, other.invalid),
+      balanced: bothBalanced(one.invalid.balanced, other.invalid.balanced),
+    },
     losses: [...one.losses, ...other.losses],
     differences: [...one.differences, ...other.differences],
     unread: [...one.unread, ...other.unread],
   }
 }
 
-/** What is wrong in one is wrong in both; what is not known of one is not known of both. */
-function both(one: Known<boolean>, other: Known<boolean>): Known<boolean> {
+/** Combines two verdicts: false if one is false, else null if one is not known. */
+function bothBalanced(one: Known<boolean>, other: Known<boolean>): Known<boolean> {
   if (one === false || other === false) return false
   return one === null || other === null ? null : true
 }
 
-/** Each number of one with that of the other; null where either is not known. */
-function sums<T extends object>(one: T, other: T): { [K in keyof T]: T[K] } {
+/** Adds each number of one to that of the other; null where either is not known. */
+function addNumbers<T extends object>(one: T, other: T): { [K in keyof T]: T[K] } {
   const summed = Object.entries(one).map(([name, value]) => {
     const more: unknown = other[name as keyof T]
     return [name, typeof value === 'number' ? (typeof more === 'number' ? value + more : null) : value]
@@ -109,31 +123,20 @@ function sums<T extends object>(one: T, other: T): { [K in keyof T]: T[K] } {
   return Object.fromEntries(summed)
 }
 
-async function readBooksOf(redis: RedisClient, keys: Keys): Promise<Books> {
-  const [measured, odd] = await Promise.all([measure(redis, keys), oddScores(redis, keys)])
-  const { fields, counters, totals: stats, invalid: channel, held, unread } = measured
-  const views = Object.values(channel)
-  const invalid = { ...channel, balanced: views.includes(null) ? null : new Set(views).size === 1 }
+async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pipeline }): Promise<Books> {
+  const { redis, keys, pipeline } = scope
+  const [measured, odd] = await Promise.all([measure(scope), oddScores(redis, keys)])
+  const { counters, totals: stats, held, unread } = measured
+  const views = Object.values(measured.invalid)
+  const invalid = { ...measured.invalid, balanced: views.includes(null) ? null : new Set(views).size === 1 }
   const totals = { orders: stats && wholeNumberOf(stats[0]), minor: stats && wholeNumberOf(stats[1]) }
   const of = (name: string): number | null => counters && (counters[name] ?? 0)
-  const stages = pipeline.map((stage, at) => stageBooks(stage, counters, held[at]))
+  const stages = pipeline.stages.map((stage, at) =>
+    stageBooks(stage, measured.elsewhere.includes(stage.name) ? null : counters, held[at]),
+  )
   const applied = of(aggregate.counts)
-  const { stream, list, groups } = channel
-  const found = [
-    ...fields.flatMap((name) => (!counters || name in counters ? [] : [`The counter ${name} is no whole number.`])),
-    ...stages.flatMap(surplusOf),
-    ...((stats ?? []).every((total) => total === null || /^-?\d+$/.test(total))
-      ? []
-      : ['The global stats are no numbers.']),
-    ...(totals.orders === applied || !stats || !counters
-      ? []
-      : [`The global stats count ${totals.orders} orders, the stage has ${applied}.`]),
-    ...(invalid.balanced === false
-      ? [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]
-      : []),
-    ...odd,
-  ]
   const losses = stages.flatMap(lossOf)
+  const found = [...differencesOf(measured, { stages, applied, totals, invalid }), ...odd]
   const placed = (sentence: string): string =>
     keys.partition === undefined ? sentence : `Partition ${keys.partition}: ${sentence}`
   return {
@@ -155,23 +158,44 @@ async function readBooksOf(redis: RedisClient, keys: Keys): Promise<Books> {
   }
 }
 
-/** Those who lead are looked at, as many as GET /stats/top-users shows at most; all are by `orders verify --deep`. */
-const lookedAt = 100
+/** Describes all differences but missing orders and odd scores. */
+function differencesOf(
+  { fields, counters, totals: stats }: Measured,
+  { stages, applied, totals, invalid }: Pick<Books, 'stages' | 'applied' | 'totals' | 'invalid'>,
+): string[] {
+  const oddCounters = counters ? fields.filter((name) => !(name in counters)) : []
+  const isOdd = (total: string | null): boolean => total !== null && !/^-?\d+$/.test(total)
+  const { stream, list, groups } = invalid
+  return [
+    ...oddCounters.map((name) => `The counter ${name} is not a whole number.`),
+    ...stages.flatMap(surplusOf),
+    ...((stats ?? []).some(isOdd) ? ['The global stats are not numbers.'] : []),
+    ...(totals.orders === applied || !stats || !counters
+      ? []
+      : [`The global stats count ${totals.orders} orders, the stage has ${applied}.`]),
+    ...(invalid.balanced === false
+      ? [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]
+      : []),
+  ]
+}
 
-/** Scores that are no integers, a sentence for each board: another client wrote them. A board that cannot be read has none. */
+/** Users whose scores are checked: GET /stats/top-users shows at most 100. `orders verify --deep` checks all. */
+const checkedUsers = 100
+
+/** Describes the first score of each board that is not an integer. Returns nothing for a board that cannot be read. */
 async function oddScores(redis: RedisClient, keys: Keys): Promise<string[]> {
   const read = boards.map(async (board) => {
     const key = boardKey(keys, board)
-    const best = await unlessRefused(redis.zrevrange(key, 0, lookedAt - 1, 'WITHSCORES'))
+    const best = await unlessRefused(redis.zrevrange(key, 0, checkedUsers - 1, 'WITHSCORES'))
     const odd = rankedUsers(best ?? []).find(({ score }) => !Number.isInteger(score))
     if (!odd) return []
     const advice = 'another client wrote it; orders verify --repair rebuilds the board'
-    return [`The score ${odd.score} of ${odd.userId} on ${key} is no integer: ${advice}.`]
+    return [`The score ${odd.score} of ${odd.userId} on ${key} is not an integer: ${advice}.`]
   })
   return (await Promise.all(read)).flat()
 }
 
-/** @param held as `measure` has it */
+/** @param held orders in its stream, as `measure` returns them */
 function stageBooks(stage: Stage, counters: Counters | null, held: number | null | undefined): StageBooks {
   const of = (name: string): number | null => counters && (counters[name] ?? 0)
   const waiting = counters && waitingFor(stage, counters)
@@ -179,13 +203,13 @@ function stageBooks(stage: Stage, counters: Counters | null, held: number | null
   const isRight = (orders: number): boolean => (measured === null ? orders >= 0 : orders === measured)
   return {
     stage: stage.name,
-    in: counters && insOf(stage).reduce((sum, name) => sum + (counters[name] ?? 0), 0),
+    in: counters && sumBy(stage.counters.in, (name) => counters[name] ?? 0),
     passed: of(stage.counts),
-    duplicates: stage.from === 'raw' ? of('duplicates') : 0,
-    rejected: of(rejectedBy(stage)),
-    missed: of(missedBy(stage)),
-    lost: of(lostBy(stage)),
-    foreign: of(foreignBy(stage)),
+    duplicates: stage.isFirst ? of('duplicates') : 0,
+    rejected: of(stage.counters.rejected),
+    missed: of(stage.counters.missed),
+    lost: of(stage.counters.lost),
+    foreign: of(stage.counters.foreign),
     waiting,
     measured,
     balanced: waiting === null || held === undefined ? null : isRight(waiting),

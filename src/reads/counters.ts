@@ -1,11 +1,11 @@
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { foreignBy, inflowOf, lostBy, missedBy, outflowOf } from '../stages/pipeline.ts'
 import type { Stage } from '../stages/stage.ts'
+import { sumBy } from '../sums.ts'
 
 export type Counters = Readonly<Record<string, number>>
 
-/** Sums over all partitions. What is no whole number is left out: another process wrote it. */
+/** Sums the counters of all partitions, without values that are not whole numbers: another process wrote them. */
 export async function readCounters(redis: RedisClient, partitions: readonly Keys[]): Promise<Record<string, number>> {
   return sumOf(await Promise.all(partitions.map((keys) => readCountersOf(redis, keys))))
 }
@@ -21,22 +21,25 @@ export function sumOf(all: readonly Counters[]): Record<string, number> {
   return sums
 }
 
-/** What came in for a stage: from the stage before, and from other processes that wrote to its stream. */
-export const insOf = (stage: Stage): string[] => [
-  inflowOf(stage.from),
-  ...(stage.from === 'raw' ? [] : [foreignBy(stage)]),
-]
+/** Returns the counters of orders that a stage has finished, without lost ones. */
+export const outsOf = ({ counters: { outflow, missed } }: Stage): string[] => [...outflow, missed]
 
-/** What a stage is done with; orders that were lost aside. */
-export const outsOf = (stage: Stage): string[] => [...outflowOf(stage), missedBy(stage)]
-
-/** Orders that came in and did not go out, lost ones included: what waits, if nothing is missing. */
+/** Counts orders that came in and have not gone out, including lost ones: those that wait, if none is missing. */
 export function openOrders(stage: Stage, counters: Counters): number {
-  const total = (names: readonly string[]): number => names.reduce((sum, name) => sum + (counters[name] ?? 0), 0)
-  return total(insOf(stage)) - total(outsOf(stage))
+  const total = (names: readonly string[]): number => sumBy(names, (name) => counters[name] ?? 0)
+  return total(stage.counters.in) - total(outsOf(stage))
 }
 
-/** By the counters, which are read at one moment: orders that came in, did not go out and are not written off as lost. */
+/** Counts orders that came in, have not gone out and are not written off, by counters read at one moment. */
 export function waitingFor(stage: Stage, counters: Counters): number {
-  return openOrders(stage, counters) - (counters[lostBy(stage)] ?? 0)
+  return openOrders(stage, counters) - (counters[stage.counters.lost] ?? 0)
+}
+
+/** Returns how many orders each code rejected, most first. */
+export function rejectedByCode(counters: Readonly<Record<string, number>>): [code: string, orders: number][] {
+  const prefix = 'rejected:'
+  return Object.entries(counters)
+    .filter(([name]) => name.startsWith(prefix))
+    .map(([name, orders]): [string, number] => [name.slice(prefix.length), orders])
+    .sort(([code, a], [other, b]) => b - a || (code < other ? -1 : 1))
 }

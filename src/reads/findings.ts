@@ -1,4 +1,4 @@
-/* What the books of a stage say, in plain sentences. */
+/* Sentences about the books of a stage. */
 
 interface Found {
   readonly stage: string
@@ -14,29 +14,31 @@ const number = (value: number): string => value.toLocaleString('en')
 /** "1 order is", "2 orders are". */
 export const ordersAre = (orders: number): string => (orders === 1 ? '1 order is' : `${number(orders)} orders are`)
 
-/** Orders that wait by the counters and are not in the stream: they were deleted before the stage had committed them. */
+/** Describes orders that wait by the counters but are not in the stream: they were deleted before their commit. */
 export function lossOf({ stage, waiting, measured }: Found): string[] {
   if (measured === null || waiting === null || waiting <= measured) return []
   const missing = `${ordersAre(waiting - measured)} missing from its stream`
   return [`Stage ${stage}: ${missing}: ${number(waiting)} wait by the counters, it holds ${number(measured)}.`]
 }
 
-/** More orders than came in: another process has changed the counters, or copied an entry of ours. */
+/** Describes more orders than came in: another process changed the counters, or copied an entry. */
 export function surplusOf({ stage, waiting, measured }: Found): string[] {
   if (waiting === null) return []
   if (measured === null && waiting < 0) {
-    return [`Stage ${stage}: ${number(-waiting)} orders more have gone out than came in.`]
+    return [`Stage ${stage}: ${number(-waiting)} more orders have gone out than came in.`]
   }
   if (measured === null || waiting >= measured) return []
-  const more = `its stream holds ${number(measured - waiting)} orders more than came in`
+  const more = `its stream holds ${number(measured - waiting)} more orders than came in`
   return [`Stage ${stage}: ${more}: ${number(waiting)} wait by the counters, it holds ${number(measured)}.`]
 }
 
-/** What does not put the books off and is to be known. */
+/** Describes facts that do not make the books wrong. */
 export function notesOf(stages: readonly Found[]): string[] {
-  return stages.flatMap(({ stage, measured, foreign }) => [
-    ...(measured === null
-      ? [`Stage ${stage}: more waits than can be measured, or it has not started yet; missing orders are not known.`]
+  return stages.flatMap(({ stage, waiting, measured, foreign }) => [
+    ...(measured === null && waiting !== null // else another sentence says what cannot be read
+      ? [
+          `Stage ${stage}: too many orders wait to be measured, or it has not started yet; missing orders are not known.`,
+        ]
       : []),
     ...foreignNote(stage, foreign),
   ])
@@ -47,8 +49,8 @@ export function foreignNote(stage: string, foreign: number | null): string[] {
   return [`Stage ${stage}: ${number(foreign)} foreign order${foreign === 1 ? '' : 's'} that no stage of ours wrote.`]
 }
 
-/** What is missing and not written off. */
+/** Describes missing orders that are not written off. */
 export function missingNote({ stage, unaccounted }: { stage: string; unaccounted: number | null }): string[] {
   if (unaccounted === null || unaccounted <= 0) return []
-  return [`Stage ${stage}: ${ordersAre(unaccounted)} missing from its stream; orders verify says more.`]
+  return [`Stage ${stage}: ${ordersAre(unaccounted)} missing from its stream; run orders verify for details.`]
 }

@@ -1,7 +1,7 @@
 -- Finds a member and its neighbors on sorted sets, all at one moment; writes nothing.
--- KEYS sorted sets. ARGV[1] member   [2] how many neighbors on either side
--- Replies per set { members of the set, rank of the first neighbor from 0 on, { member, score, ... } best first }; of a
--- set without the member only how many it has.
+-- KEYS sorted sets. ARGV[1] member   [2] number of neighbors on either side
+-- Returns per set { its size, rank of the first neighbor from 0 on, { member, score, ... } best first }; for a set without
+-- the member only its size.
 
 local around, replies = tonumber(ARGV[2]), {}
 for i, board in ipairs(KEYS) do

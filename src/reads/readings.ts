@@ -1,21 +1,21 @@
-import { messageOf, OrdersError } from '../errors.ts'
-import { isForbidden } from '../redis/rights.ts'
+import { messageOf } from '../errors.ts'
+import { isRefused } from '../redis/errors.ts'
 
-/** What could not be read, and why. */
+/** A reading that failed, and why. */
 export interface Unread {
   readonly reading: string
   readonly why: string
 }
 
-/** One of several readings: its value, or why there is none. */
+/** One of several readings: its value, or the reason why it has none. */
 export interface Reading<T> {
   readonly value: T | undefined
   readonly unread: readonly Unread[]
 }
 
 /**
- * Waits for one of several readings, so that what Redis refuses of it (a key of another type, a right that is missing) is
- * named, and hides none of the others.
+ * Waits for one of several readings. A refusal by Redis (a key of another type, a missing right) becomes part of the result,
+ * so that it does not hide the others.
  * @throws every other error: Redis is away
  */
 export async function readApart<T>(reading: string, asked: Promise<T>): Promise<Reading<T>> {
@@ -27,11 +27,5 @@ export async function readApart<T>(reading: string, asked: Promise<T>): Promise<
   }
 }
 
-function isRefused(error: unknown): boolean {
-  if (error instanceof OrdersError) return error.code === 'ORD_REDIS_REPLY'
-  if (isForbidden(error)) return true
-  return /^(ERR|ORDERS|WRONGTYPE)/.test(error instanceof Error ? error.message : '')
-}
-
-/** One sentence for people. */
+/** Describes a failed reading in one sentence. */
 export const unreadText = ({ reading, why }: Unread): string => `Cannot read ${reading}: ${why.replace(/\.$/, '')}.`

@@ -1,76 +1,78 @@
-import { readSteering, type Steering } from '../control/pauses.ts'
+import { type Pauses, readPauses } from '../control/pauses.ts'
 import type { ControlKeys, Keys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
+import { isMissingStream } from '../redis/errors.ts'
 import { readGlobalStats, type Totals } from '../stages/aggregate.ts'
-import { pipeline } from '../stages/pipeline.ts'
 import { groupNamed } from '../stages/runner/groups.ts'
-import type { Stage } from '../stages/stage.ts'
-import { timeMs } from '../time.ts'
+import type { Pipeline, Stage } from '../stages/stage.ts'
+import { timeMs } from '../stream-id.ts'
+import { sum, sumBy } from '../sums.ts'
 import { openBacklog, type StageBacklog } from './backlog.ts'
 import { type Reading, readApart, type Unread } from './readings.ts'
 
 export interface StageStatus extends Omit<StageBacklog, 'waiting'> {
-  /** Orders that came in and did not go out; null where the counters cannot be read. */
+  /** Orders that came in and have not gone out; null where the counters cannot be read. */
   readonly waiting: number | null
   /** Entries delivered to a consumer and not acknowledged. */
   readonly pending: number | null
-  /** How long ago the oldest of them came to the stage; null where none is pending. */
+  /** Time since the oldest of them came to the stage; null where none is pending. */
   readonly oldestPendingMs: number | null
-  /** Entries not delivered to any consumer; null where Redis cannot tell. */
+  /** Entries not delivered to any consumer; null where Redis does not know. */
   readonly lag: number | null
-  /** Of a stage that works on several partitions, on each. */
+  /** Summed over all partitions. */
   readonly consumers: number | null
 }
 
-/** What could not be read is null, and named in `unread`. */
+/** A value that cannot be read is null and listed in `unread`. */
 export interface Status {
-  /** When it was read, by Redis' clock. */
+  /** Time of the reading by Redis' clock. */
   readonly atMs: number
   readonly counters: Readonly<Record<string, number>> | null
   readonly totals: Totals | null
   readonly invalid: number | null
   readonly stages: readonly StageStatus[]
-  /** The parts that are paused. */
-  readonly paused: Steering | null
+  /** The paused components. */
+  readonly paused: Pauses | null
   readonly unread: readonly Unread[]
 }
 
-/** What a status is read by, each apart. */
-export const statusReadings = ['counters', 'global stats', 'invalid channel', 'paused', ...pipeline.map(streamOf)]
+/** Names the readings that a status is made of. */
+export const statusReadings = ({ stages }: Pipeline): string[] => [
+  ...['counters', 'global stats', 'invalid channel', 'paused'],
+  ...stages.map(streamOf),
+]
 
 function streamOf({ name }: Stage): string {
   return `stream of ${name}`
 }
 
-/** What a status is read of. */
+/** The pipeline and all keys that a status covers. */
 export interface Whole {
+  readonly pipeline: Pipeline
   readonly partitions: readonly Keys[]
   readonly control: ControlKeys
 }
 
 /**
- * Of all partitions together.
- * @param readBacklog for who reads again and again; else what is missing is measured each time
+ * Reads the status of all partitions together.
+ * @param readBacklog a reader to share between repeated calls; without it, missing orders are measured in each call
  */
 export async function readStatus(
   redis: RedisClient,
-  { partitions, control }: Whole,
-  readBacklog = openBacklog({ redis, partitions }),
+  { partitions, control, pipeline }: Whole,
+  readBacklog = openBacklog({ redis, partitions, pipeline }),
 ): Promise<Status> {
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
   const [time, backlog, totals, invalid, paused, ...groups] = await Promise.all([
     redis.time(),
     readApart('counters', readBacklog()),
     readApart('global stats', readGlobalStats(redis, partitions)),
-    readApart(
-      'invalid channel',
-      Promise.all(invalids).then((lengths) => lengths.reduce((sum, length) => sum + length)),
-    ),
-    readApart('paused', readSteering(redis, control)),
-    ...pipeline.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
+    readApart('invalid channel', Promise.all(invalids).then(sum)),
+    readApart('paused', readPauses(redis, control)),
+    ...pipeline.stages.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
   ])
   const atMs = timeMs(time)
-  const stages = pipeline.map((stage, at): StageStatus => {
+  const stages = pipeline.stages.map((stage, at): StageStatus => {
     const { oldestMs, ...group } = groups[at]?.value ?? unknown
     const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
     const { waiting, unaccounted } = backlog.value?.stages[at] ?? { waiting: null, unaccounted: null }
@@ -90,7 +92,7 @@ interface Group {
   readonly pending: number
   readonly lag: number | null
   readonly consumers: number
-  /** When the oldest pending entry was written. */
+  /** Time at which the oldest pending entry was written. */
   readonly oldestMs: number | null
 }
 
@@ -100,15 +102,15 @@ async function readGroups(redis: RedisClient, partitions: readonly Keys[], stage
   const groups = await Promise.all(partitions.map((keys) => readGroup(redis, keys, stage)))
   const oldest = groups.flatMap(({ oldestMs }) => oldestMs ?? [])
   return {
-    pending: groups.reduce((sum, { pending }) => sum + pending, 0),
+    pending: sumBy(groups, ({ pending }) => pending),
     oldestMs: oldest.length > 0 ? Math.min(...oldest) : null,
     lag: groups.reduce<number | null>((sum, { lag }) => (sum === null || lag === null ? null : sum + lag), 0),
-    consumers: groups.reduce((sum, { consumers }) => sum + consumers, 0),
+    consumers: sumBy(groups, ({ consumers }) => consumers),
   }
 }
 
 async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage): Promise<Group> {
-  const stream = keys.stream[from]
+  const stream = keys.stream(from)
   try {
     const group = groupNamed(await redis.xinfo('GROUPS', stream), name)
     if (!group) return nothing
@@ -122,7 +124,7 @@ async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage):
       consumers: Number(group['consumers']),
     }
   } catch (error) {
-    if (error instanceof Error && error.message.includes('no such key')) return nothing
+    if (isMissingStream(error)) return nothing
     throw error
   }
 }

@@ -1,29 +1,30 @@
 import { setInterval as every } from 'node:timers/promises'
-import type { App, Tick } from '../app.ts'
+import type { App, Loop } from '../app.ts'
 import type { ControlKeys } from '../keys.ts'
-import { type RedisClient, valuesOf } from '../redis/client.ts'
+import { type RedisClient, unwrapReplies } from '../redis/client.ts'
 import { leaderboard } from '../stages/leaderboard.ts'
+import { sumBy } from '../sums.ts'
 
 /*
- * How orders flowed in the last quarter of an hour. Every process adds what its hops did to a hash per ten seconds:
- * `<series>:<bucket>` → orders. A series is a hop (how long orders lay before it), or `critical`: from when SQS took an
- * order to when it was ranked. It is for people to see: a process that is killed takes its last second of it along.
+ * The flow of orders in the last quarter of an hour. Every process adds its hops to one hash per ten seconds:
+ * `<series>:<bucket>` → orders. A series is a hop (the time that orders waited for it), or `critical`: the time from SQS
+ * to the leaderboard. The timeline is only shown to people: a process that is killed loses its last second of it.
  */
 
 export const critical = 'critical'
 export const slotMs = 10_000
 export const slotCount = 90
-/** Beyond the quarter of an hour for readers whose page was read a moment ago. */
+/** One minute more than the quarter of an hour, for pages that were loaded a moment ago. */
 const keepSeconds = (slotMs / 1_000) * slotCount + 60
 const flushEveryMs = 1_000
-/** Four to a doubling: a percentile is told 19 % too high at most. */
+/** With four buckets per doubling a percentile is at most 19 % too high. */
 const bucketsPerDoubling = 4
 
 const bucketOf = (ms: number): number => Math.ceil(bucketsPerDoubling * Math.log2(Math.max(1, ms)))
 const upperMs = (bucket: number): number => 2 ** (bucket / bucketsPerDoubling)
 
-/** A loop of each process that has hops: writes each second what was done. While Redis is away, the write waits for it. */
-export function timelineLoop(app: App): { name: string; run(tick: Tick, signal: AbortSignal): Promise<void> } {
+/** Returns the loop of a process that writes its hops every second. While Redis is away, the write waits. */
+export function timelineLoop(app: App): Loop {
   const slots = new Map<number, Map<string, number>>()
   const add = (slot: number, series: string, times: readonly number[]): void => {
     const counts = slots.get(slot) ?? new Map<string, number>()
@@ -49,7 +50,8 @@ export function timelineLoop(app: App): { name: string; run(tick: Tick, signal: 
     run: async (tick, signal) => {
       try {
         for await (const _ of every(flushEveryMs, undefined, { signal })) {
-          await flush().catch(() => {}) // a full Redis takes none of it: others say so, and it is for people to see only
+          // A full Redis refuses the write. Other loops report that.
+          await flush().catch(() => {})
           tick()
         }
       } finally {
@@ -63,27 +65,27 @@ async function write({ redis, control }: App, slot: number, counts: ReadonlyMap<
   const key = control.timeline(slot)
   const pipeline = redis.pipeline()
   for (const [field, by] of counts) pipeline.hincrby(key, field, by)
-  valuesOf(await pipeline.expire(key, keepSeconds).exec())
+  unwrapReplies(await pipeline.expire(key, keepSeconds).exec())
 }
 
 /** Ten seconds of one series. */
 export interface Span {
   readonly orders: number
-  /** Milliseconds, rounded up by 19 % at most; null where no order came by. */
+  /** Milliseconds, rounded up by at most 19 %; null where there was no order. */
   readonly p50: number | null
   readonly p99: number | null
 }
 
 export interface Slot {
-  /** When it began, in ms by Redis' clock. */
+  /** Its start in ms by Redis' clock. */
   readonly fromMs: number
   readonly series: Readonly<Record<string, Span>>
 }
 
-/** Slots that may still change: that of now, and those whose last second may not have been written yet. */
+/** Slots that may still change: the current one, and those whose last second may not be written yet. */
 const unsettledSlots = 3
 
-/** Reads the last quarter of an hour again and again, oldest slot first: each time only what may have changed. */
+/** Returns a reader of the last quarter of an hour, oldest slot first. Each call reads only slots that may have changed. */
 export function followTimeline(redis: RedisClient, control: ControlKeys): (atMs: number) => Promise<Slot[]> {
   let settled: ReadonlyMap<number, Slot> = new Map()
   return async (atMs) => {
@@ -97,7 +99,7 @@ export function followTimeline(redis: RedisClient, control: ControlKeys): (atMs:
   }
 }
 
-/** @param numbers when the slots began, divided by `slotMs` */
+/** @param numbers starts of the slots divided by `slotMs` */
 async function readSlots(
   redis: RedisClient,
   control: ControlKeys,
@@ -105,7 +107,7 @@ async function readSlots(
 ): Promise<[number, Slot][]> {
   const pipeline = redis.pipeline()
   for (const number of numbers) pipeline.hgetall(control.timeline(number))
-  const hashes = valuesOf(await pipeline.exec()) as Record<string, string>[]
+  const hashes = unwrapReplies(await pipeline.exec()) as Record<string, string>[]
   return numbers.map((number, at) => [number, { fromMs: number * slotMs, series: seriesOf(hashes[at] ?? {}) }])
 }
 
@@ -120,7 +122,7 @@ function seriesOf(hash: Readonly<Record<string, string>>): Record<string, Span> 
 
 function spanOf(counts: [bucket: number, orders: number][]): Span {
   counts.sort(([a], [b]) => a - b)
-  const orders = counts.reduce((sum, [, count]) => sum + count, 0)
+  const orders = sumBy(counts, ([, count]) => count)
   const percentile = (share: number): number | null => {
     let left = orders * share
     for (const [bucket, count] of counts) {

@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { loadScript, runScript } from '../redis/script.ts'
+import { defineScript } from '../redis/script.ts'
 import {
   type Board,
   boardKey,
@@ -12,30 +11,34 @@ import {
   type RankedUser,
   rankedUsers,
 } from '../stages/leaderboard.ts'
+import { sumBy } from '../sums.ts'
 
-const script = loadScript(import.meta.url)
+const readNeighbors = defineScript(
+  import.meta.url,
+  z.tuple([z.int(), z.array(z.string()), z.array(z.string()), z.int()]),
+)
 
-/** Some users of a board, best first. */
+/** A page of a board, best first. */
 export interface Page {
   readonly users: readonly RankedUser[]
-  /** How many users stand before the first of them. */
+  /** The number of users before the first of them. */
   readonly offset: number
-  /** Behind whom the next page begins; null where there is none. */
+  /** The last user of this page, after whom the next one begins; null where there is none. */
   readonly next: Cursor | null
 }
 
 /**
- * A place on a board: behind this user with this score, wherever the user may be by now. So what others do shifts no
- * page. Scores only grow: nobody is shown twice; who rises past the cursor meanwhile is not shown behind it.
+ * A position on a board: after this user with this score, even if the user has moved since. So other orders do not shift a
+ * page. Scores only grow, so no user is shown twice, and a user who rises past the cursor is not shown after it.
  */
 export type Cursor = RankedUser & { readonly board: Board }
 
 export type From = { readonly offset: number } | { readonly after: Cursor }
 
 /**
- * Best first; users with the same score in descending order of their id's bytes. Of one partition a page is read at one
- * moment. Of several each is asked for as much as the page may take of it; far down, some hundred single reads find first
- * where the page begins in each.
+ * Reads a page, best first; users with the same score are in descending order of their id's bytes. With one partition the
+ * page is read at one moment. With several, each returns as many users as the page may need; far down, a few hundred single
+ * reads first find where the page begins in each.
  * @throws the signal's reason
  */
 export async function readTop(
@@ -45,7 +48,7 @@ export async function readTop(
   { limit, signal, ...from }: { limit: number; signal?: AbortSignal } & From,
 ): Promise<Page> {
   const boards = partitions.map((keys) => boardKey(keys, board))
-  // One more than asked for tells whether there is a next page.
+  // One user more than asked for shows that there is a next page.
   const { offset, read } =
     'after' in from
       ? await readAfter(redis, boards, from.after, limit + 1)
@@ -55,8 +58,8 @@ export async function readTop(
   return { users, offset, next: last && read.length > limit ? { ...last, board } : null }
 }
 
-/** Less than this is read and left out rather than stepped over. */
-const leastSteppedOver = 1_000
+/** Fewer users than this are read and dropped rather than stepped over. */
+const minSteppedOver = 1_000
 
 async function readFrom(
   redis: RedisClient,
@@ -67,7 +70,7 @@ async function readFrom(
 ): Promise<RankedUser[]> {
   const alone = boards.length === 1
   const { starts, left } = alone ? { starts: [offset], left: 0 } : await stepOver(redis, boards, offset, signal)
-  if (left > leastSteppedOver) return [] // there are not so many users
+  if (left > minSteppedOver) return [] // there are fewer users
   const parts = await Promise.all(
     boards.map(async (key, at) => {
       const from = starts[at] ?? 0
@@ -78,8 +81,8 @@ async function readFrom(
 }
 
 /**
- * Where to begin on each board so that together nearly `offset` users stand before; `left` is what lacks. Of n boards the
- * best of their k-th users has at most n (k - 1) others before it, so with k = left / n its board is stepped over k users.
+ * Finds starts on each board with nearly `offset` users before them together; `left` is the rest. Of n boards, the best of
+ * their k-th users has at most n (k - 1) others before it. So with k = left / n, k users of its board are stepped over.
  */
 async function stepOver(
   redis: RedisClient,
@@ -89,7 +92,7 @@ async function stepOver(
 ): Promise<{ starts: number[]; left: number }> {
   const starts = boards.map(() => 0)
   let left = offset
-  while (left > leastSteppedOver) {
+  while (left > minSteppedOver) {
     signal?.throwIfAborted()
     const step = Math.floor(left / boards.length)
     const candidates = await Promise.all(
@@ -99,7 +102,7 @@ async function stepOver(
       }),
     )
     const [best] = candidates.flat().sort((one, other) => byRank(one.user, other.user))
-    if (!best) break // no board has as many as that left: all together have fewer than `left`
+    if (!best) break // no board has that many users left, so all together have fewer than `left`
     starts[best.at] = (starts[best.at] ?? 0) + step
     left -= step
   }
@@ -113,49 +116,45 @@ async function readAfter(
   count: number,
 ): Promise<{ offset: number; read: RankedUser[] }> {
   const parts = await Promise.all(boards.map((key) => readAround(redis, key, after, { on: count, back: 0 })))
-  const offset = parts.reduce((sum, { before }) => sum + before, 0)
+  const offset = sumBy(parts, ({ before }) => before)
   return { offset, read: mergeRanked(parts.map(({ on }) => on)).slice(0, count) }
 }
 
-/** What stands around a place on a board. */
+/** The users around a position on a board. */
 export interface Around {
-  /** How many users stand before `on`. */
+  /** The number of users before `on`. */
   readonly before: number
+  /** The users after the position. */
   readonly on: readonly RankedUser[]
+  /** The users before it. */
   readonly back: readonly RankedUser[]
-  /** How many users the board has. */
+  /** The number of users on the board. */
   readonly users: number
 }
 
-const reply = z.tuple([z.int(), z.array(z.string()), z.array(z.string()), z.int()])
-
-/** So many users who stand behind a place, and so many before it. */
+/** Reads the next `on` users after a position, and the last `back` users before it. */
 export async function readAround(
   redis: RedisClient,
   key: string,
   { userId, score }: RankedUser,
   { on, back }: { on: number; back: number },
 ): Promise<Around> {
-  const parsed = reply.safeParse(await runScript(redis, script, [key], [score, userId, on, back]))
-  if (!parsed.success) {
-    throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to top.lua in an unknown shape.', { cause: parsed.error })
-  }
-  const [before, behind, ahead, users] = parsed.data
+  const [before, behind, ahead, users] = await readNeighbors(redis, [key], [score, userId, on, back])
   return { before, on: rankedUsers(behind), back: rankedUsers(ahead), users }
 }
 
-/** JSON has no infinity, which another client may have written. */
+/** JSON has no infinity, but another client may have written it as a score. */
 const score = z.union([z.number(), z.literal(['Infinity', '-Infinity']).transform(Number)])
 const cursorParts = z.tuple([z.enum(boards), score, z.string()])
 
-/** A cursor as text for a URL. */
+/** Encodes a cursor for a URL. */
 export function cursorText({ board, score, userId }: Cursor): string {
   return Buffer.from(JSON.stringify([board, Number.isFinite(score) ? score : String(score), userId])).toString(
     'base64url',
   )
 }
 
-/** Undefined where the text is no cursor of ours. */
+/** Decodes a cursor; undefined where the text is not one. */
 export function readCursor(text: string): Cursor | undefined {
   try {
     const [board, score, userId] = cursorParts.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))

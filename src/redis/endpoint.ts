@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import type { RedisOptions } from 'ioredis'
+import type { Config } from '../config/config.ts'
 import { type RedisAddress, type RedisPlace, readRedisUrl, splitUrls } from '../config/redis-url.ts'
-import type { Config } from '../config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 
-/** Whether a Redis is configured; where none is, `orders start` brings its own. */
+/** Returns whether a Redis is configured. If none is, `orders start` starts its own. */
 export const namesRedis = ({ redisUrl, redisHost, redisPort, redisSentinels }: Config): boolean =>
   (redisUrl ?? redisHost ?? redisPort ?? redisSentinels) !== undefined
 
-/** Where Redis is, without user and password. */
+/** Returns the address of Redis without user and password. */
 export function safeUrl(config: Config): string {
   const sentinels = config.redisSentinels?.map(({ host, port }) => `${host}:${port}`)
   if (sentinels) return `${config.redisSentinelName} of the sentinels ${sentinels.join(',')}`
@@ -26,10 +26,10 @@ function safe({ address, tls, username, password, database }: RedisPlace): strin
 type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>
 type Whereabouts = Omit<RedisOptions, 'retryStrategy' | 'maxRetriesPerRequest' | 'replyMapping' | 'himportFieldsets'>
 
-/** The user whose rights count. */
+/** Returns the user of the connection to Redis. */
 export const userOf = (config: Config): string => firstPlace(config).username ?? 'default'
 
-/** Every connection to Redis is made with these, its duplicates too. */
+/** Returns the options of every connection to Redis and its duplicates. */
 export function redisOptions(config: Config): Whereabouts {
   const place = firstPlace(config)
   const tls = tlsOf(config, place)
@@ -48,12 +48,12 @@ export function redisOptions(config: Config): Whereabouts {
   }
 }
 
-/** A sentinel that does not answer in time is passed over. */
+/** A sentinel that does not answer in time is skipped. */
 const sentinelTimeoutMs = 1_000
-/** A sentinel that is away is asked for news of failovers again so much later. */
+/** Ms until the subscription to a sentinel's failovers is opened again after it is lost. */
 const sentinelRetryMs = 5_000
 
-/** The nodes of a cluster that are named, and what every node is spoken to with: user, password and TLS of the first. */
+/** Returns the configured nodes of a cluster, and the options for every node: user, password and TLS of the first. */
 export function clusterOptions(config: Config): { nodes: { host: string; port: number }[]; options: Access } {
   const nodes = placesOf(config).flatMap(({ address }) => ('host' in address ? [address] : []))
   const place = firstPlace(config)
@@ -61,7 +61,7 @@ export function clusterOptions(config: Config): { nodes: { host: string; port: n
   return { nodes, options: { ...accessOf(place), ...(tls && { tls }) } }
 }
 
-/** The first address that is connected to: of Redis, or of a sentinel. */
+/** Returns the address that is connected first: of Redis, or of a sentinel. */
 export function firstAddress(config: Config): { address: RedisAddress; tls: ConnectionOptions | undefined } {
   const place = firstPlace(config)
   return { address: config.redisSentinels?.[0] ?? place.address, tls: tlsOf(config, place) }
@@ -83,10 +83,10 @@ function placesOf({ redisUrl, redisHost = 'localhost', redisPort = 6379 }: Confi
 function firstPlace(config: Config): RedisPlace {
   const [place] = placesOf(config)
   if (place) return place
-  throw new OrdersError('ORD_CONFIG', 'REDIS_URL cannot be read: see orders doctor.') // readConfig has refused it before
+  throw new OrdersError('ORD_CONFIG', 'REDIS_URL cannot be read: see orders doctor.') // readConfig rejects it earlier
 }
 
-/** @throws OrdersError ORD_CONFIG where REDIS_CA_FILE holds no certificate. */
+/** @throws OrdersError ORD_CONFIG if REDIS_CA_FILE holds no certificate */
 function tlsOf({ redisCaFile }: Config, { tls }: RedisPlace): ConnectionOptions | undefined {
   if (!tls) return undefined
   if (redisCaFile === undefined) return {}
@@ -95,8 +95,8 @@ function tlsOf({ redisCaFile }: Config, { tls }: RedisPlace): ConnectionOptions 
   try {
     ca = readFileSync(redisCaFile, 'utf8')
   } catch (error) {
-    const told = `${given} and cannot be read (${messageOf(error)}): name the PEM file of the CA.`
-    throw new OrdersError('ORD_CONFIG', told, { cause: error })
+    const message = `${given} and cannot be read (${messageOf(error)}): name the PEM file of the CA.`
+    throw new OrdersError('ORD_CONFIG', message, { cause: error })
   }
   if (ca.includes('-----BEGIN CERTIFICATE-----')) return { ca }
   throw new OrdersError('ORD_CONFIG', `${given} and holds no certificate: name the PEM file of the CA.`)

@@ -1,17 +1,19 @@
-import { infoOf, mastersOf, type RedisClient } from './client.ts'
+import type { RedisClient } from './client.ts'
+import { mastersOf } from './cluster.ts'
+import { infoOf } from './info.ts'
 
-/** Whether a server throws keys away when it is full, and how many it has thrown away since it started. */
+/** The eviction policy of a server, and the number of keys that it has evicted since it started. */
 export interface Eviction {
   readonly server: string
   readonly policy: string
-  /** Undefined where INFO is not allowed. */
+  /** Undefined if INFO is not allowed. */
   readonly evicted: number | undefined
 }
 
-/** What throws nothing away. */
+/** The policy that evicts nothing. */
 export const noEviction = 'noeviction'
 
-/** Of the server, or of a cluster every master; one that says nothing of it (INFO and CONFIG are not allowed) is left out. */
+/** Reads it from the server, or from every master of a cluster. Skips a server that allows neither INFO nor CONFIG. */
 export async function readEviction(redis: RedisClient): Promise<Eviction[]> {
   const read = mastersOf(redis).map(async (master): Promise<Eviction[]> => {
     const info = infoOf([await master.info('memory').catch(() => ''), await master.info('stats').catch(() => '')])

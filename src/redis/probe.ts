@@ -3,14 +3,14 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { RedisAddress } from '../config/redis-url.ts'
 import { messageOf } from '../errors.ts'
 
-/** The first line that a port says to a PING, in the clear, and over TLS if it speaks it. */
+/** The first line that a port replies to a PING: in plain text, and over TLS if it accepts that. */
 export interface Heard {
   readonly plain: string
-  /** Undefined where there is no TLS. */
+  /** Undefined without TLS. */
   readonly tls: string | undefined
 }
 
-/** A client library shows an early goodbye as a reset connection; this reads it. */
+/** Reads the line that a server sends before it closes; a client library reports only a reset connection. */
 export async function listenTo(address: RedisAddress, tls: ConnectionOptions | undefined): Promise<Heard> {
   const secured = connectTls({ ...address, ...tls, rejectUnauthorized: false })
   let isSecure = false
@@ -21,10 +21,10 @@ export async function listenTo(address: RedisAddress, tls: ConnectionOptions | u
   return { plain, tls: isSecure ? overTls : undefined }
 }
 
-/** Stands for the alert of a server that wants to see our certificate: it sends it after its own has been accepted. */
+/** Stands for the TLS alert of a server that requires a client certificate. It arrives after the handshake. */
 export const certificateWanted = 'certificate wanted'
 
-/** Beside the time that a first connection takes, still within two seconds. */
+/** Together with a first connection still within two seconds. */
 const listenMs = 300
 
 function firstLine(socket: Socket): Promise<string> {
@@ -48,5 +48,5 @@ function firstLine(socket: Socket): Promise<string> {
   })
 }
 
-/** What answers there may be binary. */
+/** The reply may be binary. */
 const plain = (line: string): string => line.replace(/[^ -~]/g, '').slice(0, 80)

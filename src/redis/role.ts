@@ -1,27 +1,27 @@
 import { messageOf } from '../errors.ts'
-import { isNotMaster, refusalOfWrites } from '../write-refusals.ts'
+import { isNotMaster, refusalOfWrites } from './errors.ts'
 
-/** At most half a second between tries: a restarted Redis is found again at once, an absent one is not flooded. */
+/** At most half a second between tries: a restarted Redis is found quickly, an absent one is not flooded. */
 export const retryDelayMs = (times: number): number => Math.min(2 ** times * 10, 500)
 
 /**
- * Sent again on the next connection: a server that is not the master has not carried them out. Others fail, and whoever
- * sent them tries again: within a transaction they must not be sent alone.
+ * Commands that are sent again on the next connection: a server that is not the master has not executed them. Other commands
+ * fail and their callers retry: a command of a transaction must not be sent alone.
  */
 const sentAgain = new Set(['eval', 'evalsha', 'xreadgroup', 'xautoclaim', 'bzpopmin'])
 
-/** A server that was not the master this long ago is not known to be one now. */
+/** Ms after a refusal during which a server may still not be the master. */
 export const doubtMs = 1_000
 
-/** Whether the server at the other end is the master, as far as its replies say. */
+/** Tracks by its replies whether the server at the other end is the master. */
 export interface Role {
-  /** For ioredis: whether to replace the connection, and (2) to send the command again on the next one. */
+  /** For ioredis: true replaces the connection, 2 also sends the command again on the next one. */
   reconnects(error: Error, resends: boolean): boolean | 2
-  /** How long to wait before the next connection: a replica takes connections at once, and says the same again. */
+  /** Returns the delay before the next connection: a replica accepts it at once and refuses again. */
   delayMs(): number
-  /** Ms since a reply said that it is not the master. */
+  /** Returns the ms since a reply said that it is not the master. */
   sinceDoubtMs(): number
-  /** Called with what the server said. */
+  /** Calls the listener with the message of each such reply. */
   onDoubt(listener: (message: string) => void): void
 }
 

@@ -1,4 +1,5 @@
 import type { Keys } from '../keys.ts'
+import { admittedOrder, userTotals } from '../messages.ts'
 import { wholeNumberOf } from '../money.ts'
 import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis/client.ts'
@@ -7,8 +8,8 @@ import { defineStage, hincrby, pass } from './stage.ts'
 /** Counts an admitted order for its user and for all; emits the user's new totals. */
 export const aggregate = defineStage({
   name: 'aggregate',
-  from: 'valid',
-  to: 'counted',
+  takes: admittedOrder,
+  passes: { channel: 'counted', record: userTotals },
   counts: 'applied',
   decide: ({ user_id, minor }, keys) => {
     const user = keys.userStats(user_id)
@@ -34,14 +35,14 @@ export async function readUserStats(redis: RedisClient, partitions: readonly Key
   return totals(await redis.hmget(user, 'order_count', 'total_spend_minor'))
 }
 
-/** Of all partitions. */
+/** Sums the global stats of all partitions. */
 export async function readGlobalStats(redis: RedisClient, partitions: readonly Keys[]): Promise<Totals> {
   const read = partitions.map(({ globalStats }) => redis.hmget(globalStats, 'total_orders', 'total_revenue_minor'))
   const all = (await Promise.all(read)).map(totals)
   return all.reduce((sum, { orders, minor }) => ({ orders: sum.orders + orders, minor: sum.minor + minor }))
 }
 
-/** What another client wrote there is shown as an integer; the books say that it is none. */
+/** Returns integers, even if another client wrote something else there; the books report that. */
 function totals([orders, minor]: readonly (string | null)[]): Totals {
   return { orders: wholeNumberOf(orders), minor: wholeNumberOf(minor) }
 }

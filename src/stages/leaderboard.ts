@@ -1,10 +1,11 @@
 import type { Keys } from '../keys.ts'
+import { userTotals } from '../messages.ts'
 import { defineStage, pass, zaddGt } from './stage.ts'
 
 /** Ranks a user by the totals that aggregate emitted. Totals only grow, so the greatest is the newest. */
 export const leaderboard = defineStage({
   name: 'leaderboard',
-  from: 'counted',
+  takes: userTotals,
   counts: 'ranked',
   decide: ({ user_id, order_count, total_spend_minor }, keys) =>
     pass({
@@ -28,7 +29,7 @@ export function boardKey(keys: Keys, board: Board): string {
   return board === 'spend' ? keys.leaderboardSpend : keys.leaderboardOrders
 }
 
-/** @param flat members and scores in turn, as Redis replies */
+/** @param flat alternating members and scores, as Redis replies */
 export function rankedUsers(flat: readonly string[]): RankedUser[] {
   const users: RankedUser[] = []
   for (let i = 0; i + 1 < flat.length; i += 2) users.push({ userId: flat[i] ?? '', score: scoreIn(flat[i + 1]) })
@@ -38,7 +39,7 @@ export function rankedUsers(flat: readonly string[]): RankedUser[] {
 /** Redis writes infinity as `inf`. */
 export const scoreIn = (text = ''): number => Number(text.replace(/^(-?)inf$/, '$1Infinity'))
 
-/** Ranked users of several partitions as one board would have them: by score, equals by the bytes of their ids, best first. */
+/** Merges the ranked users of partitions, best first: by score, then by the bytes of their ids, as one board orders them. */
 export function mergeRanked(boards: readonly (readonly RankedUser[])[]): RankedUser[] {
   const [first = []] = boards
   return boards.length === 1 ? [...first] : boards.flat().sort(byRank)

@@ -1,9 +1,9 @@
 import { identityText, isObject, parseJson } from '../identity.ts'
-import type { Rejection } from '../messages.ts'
 import { toMinor } from '../money.ts'
 import { isRawJson, type RawJson } from '../raw-json.ts'
+import type { Rejection } from '../reject-codes.ts'
 
-/** An order that keeps every rule. Strings as sent; an integer id is taken as its digits. */
+/** An order that passes every rule. Strings as sent; an integer id is taken as its digits. */
 export interface Order {
   readonly userId: string
   readonly orderId: string
@@ -11,7 +11,7 @@ export interface Order {
   /** order_value as it was sent. */
   readonly value: number
   readonly orderTimestamp?: string
-  /** (product_id, quantity, price_per_unit) of each item; undefined where the order has no list. */
+  /** (product_id, quantity, price_per_unit) of each item; undefined if the order has no list. */
   readonly items?: readonly Item[]
 }
 type Item = readonly [productId: string | number | RawJson | null, quantity: number, price: number]
@@ -21,7 +21,7 @@ const maxOrderValue = 1_000_000_000
 /** An order_timestamp is passed on as it is, unless it is longer than any date. */
 const maxTimestampLength = 64
 
-/** The rules of an order, in order; the first that fails is the reason. Never throws. */
+/** Applies the rules in order; the first that fails is the reason. Never throws. */
 export function checkOrder(body: string): Order | Rejection {
   const sent = parseJson(body)
   if (sent === undefined) return malformed
@@ -82,7 +82,7 @@ function productId(value: unknown): Item[0] {
   return typeof value === 'string' || Number.isFinite(value) || isRawJson(value) ? (value as Item[0]) : null
 }
 
-/** Whether the two differ by at most 1 % of the larger, on decimals: 9.999 is 1 % below 10.1, whatever its double says. */
+/** Returns whether the two differ by at most 1 % of the larger, as decimals: 9.999 is 1 % below 10.1, its double is not. */
 function matches(total: number, value: number): boolean {
   if (!Number.isFinite(total)) return false
   if (Math.abs(total - value) < value / 1_000) return true // the usual order is far from the border
@@ -90,10 +90,10 @@ function matches(total: number, value: number): boolean {
   return rounded(difference, exactDigits) <= rounded(Math.max(total, value) / 100, exactDigits)
 }
 
-/** The largest order_value to the cent; a sum of 10,000 products is right to more. */
+/** The digits of the largest order_value in cents; a sum of 10,000 products is exact to more. */
 const exactDigits = 12
 
-/** To so many significant digits. */
+/** Rounds to significant digits. */
 function rounded(value: number, digits: number): number {
   return Number(value.toPrecision(digits))
 }

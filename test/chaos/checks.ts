@@ -9,9 +9,9 @@ export const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 export function expectExact(name: string, { lost, doubled, complaints, differences, ...rest }: Result): void {
   const { sent, again, kills, ends } = rest
   const endings = ends.map(({ roles, code, signal, lastLine }) => `\n  ${roles} ended ${code ?? signal}: ${lastLine}`)
-  const told = `SEED=${seed} ${name}: ${sent} sent, ${again} delivered again, ${kills} kills, ${lost} lost, ${doubled} doubled`
-  process.stdout.write(`${told}${endings.join('')}\n`)
-  expect({ lost, doubled, complaints, differences }, told).toEqual({
+  const reported = `SEED=${seed} ${name}: ${sent} sent, ${again} delivered again, ${kills} kills, ${lost} lost, ${doubled} doubled`
+  process.stdout.write(`${reported}${endings.join('')}\n`)
+  expect({ lost, doubled, complaints, differences }, reported).toEqual({
     lost: 0,
     doubled: 0,
     complaints: [],

@@ -22,14 +22,14 @@ import {
 } from './strikes.ts'
 import type { Post } from './world.ts'
 
-/** One way in which the world is bad, alone. */
+/** Describes one kind of fault, which strikes alone. */
 export interface Fault {
   readonly name: string
   /** One after the other, each when another share of the orders has been sent. */
   readonly strikes: readonly Strike[]
-  /** How often each body is sent. */
+  /** Number of times that each body is sent. */
   readonly copies?: number
-  /** Whether SQS must have delivered something again. */
+  /** True if SQS must have delivered something again. */
   readonly redelivers?: boolean
 }
 
@@ -56,7 +56,7 @@ const pastVisibilityMs = 6_000
 export const faultsOfProcesses: readonly Fault[] = [
   ...line.map((role) => ({ name: `kill -9 of a ${role} again and again`, strikes: times(6, killOne(role)) })),
   {
-    name: 'a stage that stands still for longer than the claim idle time, goes on, and is told that it is stale',
+    name: 'a stage that stands still for longer than the claim idle time, goes on, and finds that it is stale',
     strikes: [
       zombie('validate', 'orders:raw'),
       zombie('aggregate', 'orders:valid'),
@@ -82,7 +82,7 @@ export const faultsOfConnections: readonly Fault[] = [
     strikes: [freeze(redisLine, pastIdleMs), freeze(sqsLine, pastIdleMs)],
   },
   {
-    name: 'visibility timeouts that end while a batch is in hand',
+    name: 'visibility timeouts that end while a batch is in flight',
     strikes: [freeze(redisLine, pastVisibilityMs), expire(pastVisibilityMs)],
     redelivers: true,
   },
@@ -100,7 +100,7 @@ export const faultsOfServers: readonly Fault[] = [
   { name: 'processes that start while Redis has no memory', strikes: [restartOnFull] },
   { name: 'SCRIPT FLUSH', strikes: times(20, flushScripts) },
   {
-    name: 'every message twice, and some received by somebody who does not delete them',
+    name: 'every message twice, and some received by a consumer that does not delete them',
     strikes: times(4, receiveAndForget),
     copies: 2,
   },
@@ -131,7 +131,7 @@ export const everyRoleTwice: readonly Post[] = [
   { roles: ['api'] },
 ]
 
-/** So many kills, and everything else in between. */
+/** Returns this many kills, with every other fault in between. */
 export function everything(kills: number): Strike[] {
   const of = (share: number, strike: Strike): Strike[] => times(Math.ceil(kills * share), strike)
   const servers = [...of(0.24, killServer('redis')), ...of(0.06, killServer('sqs'))]

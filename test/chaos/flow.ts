@@ -2,21 +2,21 @@ import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { Oracle } from '../support/oracle.ts'
 import type { Random } from './random.ts'
 
-/** Orders that are sent, and those among them that break a rule. */
+/** Holds the bodies to send, and those among them that break a rule. */
 export interface Flow {
   readonly bodies: readonly string[]
   readonly invalid: readonly string[]
 }
 
-/** What all that was sent to a world must come to. */
+/** Holds the result that everything sent to a world must have. */
 export interface Expected {
   readonly oracle: Oracle
   readonly invalid: string[]
 }
 
 /**
- * Orders of which 30 % are sent again as they were and 5 % are invalid, in any order, and all of it `copies` times. No
- * conflicts: there the order decides.
+ * Makes orders of which 30 % are sent twice and 5 % are invalid, shuffled, and all of it `copies` times. There are no
+ * conflicts: their verdict depends on which order comes first.
  */
 export function flowOf(count: number, random: Random, copies = 1): Flow {
   const invalid = Math.round(count * 0.05)
@@ -41,7 +41,7 @@ export function expectFlow({ oracle, invalid }: Expected, flow: Flow): void {
   invalid.push(...flow.invalid)
 }
 
-/** Cuts a list into so many parts of about one length. */
+/** Cuts a list into `parts` parts of about the same length. */
 export function shares<T>(list: readonly T[], parts: number): T[][] {
   const at = (part: number): number => Math.round((list.length * part) / parts)
   return Array.from({ length: parts }, (_, part) => list.slice(at(part), at(part + 1)))

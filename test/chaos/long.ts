@@ -19,7 +19,7 @@ const untilMs = performance.now() + minutes * 60_000
 for (let seed = Number(values.seed); performance.now() < untilMs; seed++) {
   try {
     const result = await runEverything(orders, kills, seed)
-    print(`${new Date().toISOString()} seed ${seed}: ${told(result)}`)
+    print(`${new Date().toISOString()} seed ${seed}: ${reportOf(result)}`)
     const wrong = wrongIn(result)
     if (wrong.length > 0) fail(seed, wrong.join('\n'))
   } catch (error) {
@@ -28,7 +28,7 @@ for (let seed = Number(values.seed); performance.now() < untilMs; seed++) {
 }
 process.exit(0)
 
-function told({ kills, sent, again, duplicates, lost, doubled, ends }: Result): string {
+function reportOf({ kills, sent, again, duplicates, lost, doubled, ends }: Result): string {
   const delivered = `${duplicates} duplicates, ${again} delivered again`
   return `${kills} kills, ${sent} orders, ${delivered}, ${lost} lost, ${doubled} doubled, ${ends.length} other ends`
 }

@@ -15,11 +15,11 @@ import { openWorld, type World } from './world.ts'
 
 const preload = fileURLToPath(new URL('../support/crash.ts', import.meta.url))
 const roles = ['bridge', 'validate', 'aggregate', 'leaderboard']
-/** One of everything, so that it is known who has what in hand; the log says what happened. */
+/** One of everything, so that it is known who has what in flight; the log says what happened. */
 const single: Env = { STAGE_IN_FLIGHT: '1', BRIDGE_POLLERS: '1', LOG_LEVEL: 'debug' }
-/** So that what the bridge has in hand does not come again while SQS starts on a busy machine. */
+/** Keeps messages in flight hidden while SQS starts on a busy machine. */
 const patient: Env = { SQS_VISIBILITY_TIMEOUT_SECONDS: '30' }
-/** One receive: then there is nothing in hand but what the step is about. */
+/** One receive: then there is nothing in flight but what the step is about. */
 const ordersPerStep = 10
 
 const names = Object.keys(faults) as Fault[]
@@ -40,7 +40,7 @@ test.concurrent.for(names)(
         const name = step.then[fault]
         if (name === undefined) continue
         const wanted: Consequence = consequences[name]
-        const { told: _, ...asserted } = wanted
+        const { text: _, ...asserted } = wanted
         found[step.name] = await strike(lane, step, fault, wanted)
         expected[step.name] = expect.objectContaining({ ...exact, ...asserted })
       }
@@ -92,9 +92,9 @@ async function strike(lane: Lane, step: Step, fault: Fault, wanted: Consequence)
     // The late one would delete what its successor, slow to start, has not received again yet.
     const took = (): boolean => (successor?.events('enqueued').length ?? 0) > 0
     if (step.role === 'bridge' && wanted.repeats) await until('the successor to have written', took)
-    await workedOff(lane)
+    await allProcessed(lane)
     victim.child.kill('SIGCONT')
-    if (wanted.stale) await until('the late one to be told stale', () => saw('stale'))
+    if (wanted.stale) await until('the late one to find its plan stale', () => saw('stale'))
     if (wanted.repeats)
       await until(
         `the late one to write: ${step.name} ${victim.stderr().slice(-3000)}`,
@@ -117,9 +117,9 @@ async function felt({ name }: Step, pid: number): Promise<void> {
   })
 }
 
-async function workedOff({ world: { redis }, expected: { oracle } }: Lane): Promise<void> {
+async function allProcessed({ world: { redis }, expected: { oracle } }: Lane): Promise<void> {
   await until(
-    'the successor to have worked off everything',
+    'the successor to have processed everything',
     () => redis.hgetall('pipeline:counters'),
     ({ ranked, rejected }) => Number(ranked) === oracle.admitted && Number(rejected) === oracle.rejected,
   )

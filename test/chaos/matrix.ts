@@ -1,34 +1,35 @@
 import type { Trigger } from '../support/crash.ts'
 
-/** What can happen at a step. */
+/** Faults that can strike at a step. */
 export const faults = {
   killed: 'the process is killed (`kill -9`)',
-  redis: 'Redis is killed and comes back on its append-only file',
-  sqs: 'SQS is gone for a moment',
-  stopped: 'the process stands still for longer than all its deadlines, then goes on',
+  redis: 'Redis is killed and restarts on its append-only file',
+  sqs: 'SQS is unreachable for a moment',
+  stopped: 'the process is suspended past all its deadlines, then resumes',
 } as const
 export type Fault = keyof typeof faults
 
 /**
- * What comes of it. Whatever it is, each order is counted once. `repeats` says whether messages were written to Redis twice
- * and recognised as duplicates by the ledger; `claims` and `stale` what the stages did. Undefined is either.
+ * Names the consequence of a fault. Each order is counted once in every case. `repeats`: messages were written to Redis twice,
+ * and the ledger recognized the duplicates. `claims` and `stale`: events of the stages. Undefined allows either.
  */
 export interface Consequence {
-  readonly told: string
+  /** In the table of docs/guarantees.md. */
+  readonly text: string
   readonly repeats?: boolean
   readonly claims?: boolean
   readonly stale?: boolean
 }
 
 export const consequences = {
-  nothing: { told: 'nothing is repeated', repeats: false, claims: false, stale: false },
-  again: { told: 'SQS delivers again, counted then', repeats: false },
-  known: { told: 'SQS delivers again, known as duplicates', repeats: true },
-  anew: { told: 'written when it is back; comes again, known as duplicates', repeats: true },
-  resumed: { told: 'goes on when it is back', repeats: false },
-  claimed: { told: 'another consumer claims and counts it', repeats: false, claims: true, stale: false },
+  nothing: { text: 'nothing is repeated', repeats: false, claims: false, stale: false },
+  again: { text: 'SQS delivers it again, and it is counted then', repeats: false },
+  known: { text: 'SQS delivers it again; the repeat is a duplicate', repeats: true },
+  rewritten: { text: 'written once Redis is back; the repeat is a duplicate', repeats: true },
+  resumed: { text: 'continues once it is back', repeats: false },
+  claimed: { text: 'another consumer claims and commits it', repeats: false, claims: true, stale: false },
   stale: {
-    told: 'another one claims and counts it; the late commit is told stale',
+    text: 'another consumer claims and commits it; the late commit changes nothing',
     repeats: false,
     claims: true,
     stale: true,
@@ -37,7 +38,7 @@ export const consequences = {
 export type ConsequenceName = keyof typeof consequences
 
 export interface Step {
-  /** Where the process is: between which two awaits. */
+  /** Names the place of the process in its code: between two awaits. */
   readonly name: string
   readonly role: string
   readonly trigger: Trigger
@@ -53,7 +54,7 @@ const ofBridge: readonly Step[] = [
     { call: 'ReceiveMessage' },
     {
       killed: 'again',
-      redis: 'anew',
+      redis: 'rewritten',
       sqs: 'resumed',
       stopped: 'known',
     },
@@ -63,7 +64,7 @@ const ofBridge: readonly Step[] = [
     { event: 'received' },
     {
       killed: 'again',
-      redis: 'anew',
+      redis: 'rewritten',
       sqs: 'resumed',
       stopped: 'known',
     },
@@ -73,7 +74,7 @@ const ofBridge: readonly Step[] = [
     { event: 'received', after: true },
     {
       killed: 'known',
-      redis: 'anew',
+      redis: 'rewritten',
       sqs: 'resumed',
       stopped: 'known',
     },
@@ -83,7 +84,7 @@ const ofBridge: readonly Step[] = [
     { event: 'enqueued' },
     {
       killed: 'known',
-      redis: 'anew',
+      redis: 'rewritten',
       sqs: 'resumed',
       stopped: 'known',
     },
@@ -157,7 +158,7 @@ export function matrixTable(): string {
     name,
     ...names.map((fault) => {
       const consequence = then[fault]
-      return consequence ? consequences[consequence].told : '–'
+      return consequence ? consequences[consequence].text : '–'
     }),
   ])
   const head = ['step', ...names.map((fault) => faults[fault])]

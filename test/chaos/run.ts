@@ -8,7 +8,7 @@ import { openWorld, type Post, type World } from './world.ts'
 
 export interface Result extends Outcome {
   readonly sent: number
-  /** How often SQS delivered something again. */
+  /** Number of times that SQS delivered a message again. */
   readonly again: number
   readonly kills: number
   /** Processes that ended otherwise than by kill -9 while orders flowed. */
@@ -67,7 +67,7 @@ async function strikeAll(
   return conclude(world, expected, flow.bodies.length)
 }
 
-/** Strikes at some moment while orders are sent, so that those who are struck have work in hand. */
+/** Strikes at some moment while orders are sent, so that those who are struck have work in flight. */
 async function underLoad(
   world: World,
   bodies: readonly string[],
@@ -79,10 +79,10 @@ async function underLoad(
   await Promise.all([sent, strike()])
 }
 
-/** Some hundred orders take about so long. */
+/** Sending a few hundred orders takes about this long. */
 const sendingMs = 150
 
-/** So often something new goes wrong: a process takes half a second to start, and two cores start some four a second. */
+/** Paces the faults: a process takes half a second to start, and two cores start about four a second. */
 const paceMs = 300
 
 /**
@@ -91,7 +91,7 @@ const paceMs = 300
  */
 const sqsMaxReceiveCount = 1_000
 
-/** Everything together, in an order that the seed decides; what lasts a while goes on beside what comes next. */
+/** Everything together, in an order that the seed decides; what lasts a while goes on next to what comes next. */
 export async function runEverything(orders: number, kills: number, seed: number): Promise<Result & { stopped: End[] }> {
   const random = randomOf(seed)
   const flow = flowOf(orders, random)
@@ -116,10 +116,10 @@ export async function runEverything(orders: number, kills: number, seed: number)
 async function conclude(world: World, expected: Expected, sent: number): Promise<Result> {
   const outcome = await settle(world, expected)
   const api = world.workers.find(({ roles }) => roles.includes('api'))
-  const told = api ? await apiDifferences(await api.apiUrl(), expected.oracle) : []
+  const reported = api ? await apiDifferences(await api.apiUrl(), expected.oracle) : []
   return {
     ...outcome,
-    differences: [...outcome.differences, ...told],
+    differences: [...outcome.differences, ...reported],
     sent,
     again: outcome.received - expected.oracle.received,
     kills: world.kills(),

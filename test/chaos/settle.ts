@@ -5,7 +5,7 @@ import { until } from '../support/until.ts'
 import type { Expected } from './flow.ts'
 import type { World } from './world.ts'
 
-/** What came of all that was sent, beside what should have. */
+/** Compares what became of everything that was sent with what should have. */
 export interface Outcome {
   readonly received: number
   readonly duplicates: number
@@ -41,12 +41,12 @@ export async function settle(world: World, expected: Expected): Promise<Outcome>
   }
 }
 
-/** What is right whatever came of it: this much of an outcome is the same for every flow. */
+/** Holds for every flow: nothing lost, nothing counted twice, no difference. */
 export const exact = { lost: 0, doubled: 0, complaints: [], differences: [] }
 
 function complaintsOf({ workers }: World): string[] {
   const lines = workers.flatMap((worker) => worker.log().split('\n'))
-  return lines.filter((line) => /fault of orders itself|"(vanished|decideFailed)"|has not gone round/.test(line))
+  return lines.filter((line) => /bug in orders|"(vanished|decideFailed)"|has made no progress/.test(line))
 }
 
 /** Long enough for what a poller or stage holds without the queue or a group knowing, which is nothing. */

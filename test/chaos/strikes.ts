@@ -46,25 +46,25 @@ export const freeze =
     line(world).thaw()
   }
 
-/** SQS cannot be reached until it takes messages that are in somebody's hand for lost, and gives them out again. */
+/** SQS cannot be reached until it takes messages that are in flight for lost, and gives them out again. */
 export const expire =
   (forMs: number): Strike =>
   async ({ toSqs, inFlight, receive }) => {
     await until('messages to be held that cannot be deleted or kept', async () => {
       await until('messages to be received', inFlight, (messages) => messages > 0)
       toSqs.freeze()
-      await inFlight() // what passed just before is worked off when this is answered
+      await inFlight() // what passed just before is processed when this is answered
       const held = (await inFlight()) > 0
       if (!held) toSqs.thaw()
       return held
     })
     await sleep(forMs)
-    // The emulator takes them for lost when somebody receives. Were that after the thaw, deletions that waited could come first.
+    // The emulator takes them for lost when a consumer receives. Were that after the thaw, deletions that waited could come first.
     await receive(10)
     toSqs.thaw()
   }
 
-/** Connections hang for good: nobody closes them, and no byte passes. New ones work. */
+/** Connections hang for good: they are not closed, and no byte passes. New ones work. */
 export const abandon =
   (line: Line): Strike =>
   async (world) =>
@@ -74,7 +74,7 @@ export const flushScripts: Strike = async ({ redis }) => void (await redis.scrip
 
 const streams = { validate: 'orders:raw', aggregate: 'orders:valid', leaderboard: 'orders:counted' } as const
 
-/** What an operator can do to a consumer group; `$` makes it skip what waits. */
+/** Does to a consumer group as an operator can; `$` makes it skip waiting entries. */
 export const touchGroup =
   (stage: keyof typeof streams, how: 'destroy' | '0' | '$'): Strike =>
   async ({ redis }) => {
@@ -121,7 +121,7 @@ async function whileFull(redis: Redis, run: () => Promise<void>): Promise<void> 
   }
 }
 
-/** Somebody else receives messages and does not delete them: they come again when their visibility timeout is over. */
+/** Another consumer receives messages and does not delete them: they come again when their visibility timeout is over. */
 /** Redis answers and refuses every write; meanwhile processes are killed, and start again. */
 export const refuseWrites =
   (forMs: number): Strike =>
@@ -139,21 +139,21 @@ export const receiveAndForget: Strike = ({ receive }) => receive(50)
 
 /**
  * A stage stands still while it holds entries, until others have claimed and committed them; then it goes on with what it
- * holds, and must be told that it is stale.
+ * holds, and must find that it is stale.
  */
 export const zombie =
   (stage: 'validate' | 'aggregate' | 'leaderboard', stream: string): Strike =>
   async (world, random) => {
     const victim = oneOf(world, stage, random).process
-    const told = (): number => victim.events('stale').filter((event) => event['stage'] === stage).length
-    const before = told()
+    const reported = (): number => victim.events('stale').filter((event) => event['stage'] === stage).length
+    const before = reported()
     const holders = async (): Promise<string[]> => {
       const [, , , consumers] = await world.redis.xpending(stream, stage)
       return ((consumers ?? []) as [string, string][]).map(([name]) => name)
     }
     const holds = (names: string[]): boolean => names.some((name) => name.includes(`-${victim.child.pid}-`))
     world.toRedis.delay(replyMs)
-    await until(`${stage} to stand still with entries in hand`, async () => {
+    await until(`${stage} to stand still with entries in flight`, async () => {
       await until(`${stage} to read`, holders, holds)
       victim.child.kill('SIGSTOP')
       await sleep(3 * replyMs) // what it has sent arrives
@@ -164,10 +164,10 @@ export const zombie =
     world.toRedis.delay(0)
     await until('others to have committed what it holds', holders, (names) => names.length === 0)
     victim.child.kill('SIGCONT')
-    await until(`the ${stage} that stood still to be told`, told, (count) => count > before)
+    await until(`the ${stage} that was stopped to report it`, reported, (count) => count > before)
   }
 
-/** So long a reply with entries is on its way: time to stop its reader before it commits. */
+/** Delays a reply with entries this long: time to stop its reader before it commits. */
 const replyMs = 50
 
 function oneOf({ workers }: World, role: string, random: Random): Worker {

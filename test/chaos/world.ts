@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   GetQueueAttributesCommand,
   type QueueAttributeName,
@@ -8,11 +5,9 @@ import {
   SetQueueAttributesCommand,
 } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openQueue, type Queue } from '../../src/ingest/sqs/queue.ts'
-import { populate } from '../../src/ops/local/send-orders.ts'
-import { removeOnExit } from '../support/on-exit.ts'
-import { spawnOrders } from '../support/process.ts'
+import { sendOrders } from '../../src/ops/local/send-orders.ts'
 import { openProxy, type TcpProxy } from '../support/proxy.ts'
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { type SqsServer, spawnSqsServer } from '../support/sqs-server.ts'
@@ -38,7 +33,7 @@ export interface World extends AsyncDisposable {
   receive(messages: number): Promise<void>
   /** Messages in the queue, received ones too. */
   depth(): Promise<number>
-  /** Messages that somebody received and that are hidden from others. */
+  /** Messages that a consumer received and that are hidden from others. */
   inFlight(): Promise<number>
   /** Messages that were received too often. */
   deadLetters(): Promise<number>
@@ -57,11 +52,10 @@ const queueName = 'orders'
 
 export async function openWorld(posts: readonly Post[], maxReceiveCount = 5): Promise<World> {
   await using stack = new AsyncDisposableStack()
-  const cache = await compileCache()
   const server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
   stack.use(server)
-  const sqs = stack.use(await spawnSqsServer(cache))
+  const sqs = stack.use(await spawnSqsServer())
   const toRedis = stack.use(await openProxy(server.port))
   const toSqs = stack.use(await openProxy(sqs.port))
   const redis = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
@@ -70,7 +64,7 @@ export async function openWorld(posts: readonly Post[], maxReceiveCount = 5): Pr
   const queue = stack.use(await openQueue(readConfig({ AWS_ENDPOINT_URL: sqs.url, SQS_QUEUE_NAME: queueName })))
   await setMaxReceiveCount(queue, maxReceiveCount)
   const redisUrl = `redis://127.0.0.1:${toRedis.port}`
-  const roleEnv = envOf(redisUrl, { url: `http://127.0.0.1:${toSqs.port}`, queueName }, { ...chaosEnv, ...cache })
+  const roleEnv = envOf(redisUrl, { url: `http://127.0.0.1:${toSqs.port}`, queueName }, chaosEnv)
   const workers = posts.map(({ roles, env }) => stack.use(employ(roles, { ...roleEnv, ...env })))
   await Promise.all(workers.map((worker) => worker.started()))
   let kills = 0
@@ -91,7 +85,7 @@ export async function openWorld(posts: readonly Post[], maxReceiveCount = 5): Pr
     await victim.kill()
   }
   const send = async (bodies: readonly string[]): Promise<void> => {
-    await populate(queue, bodies, { progress: silent }, new AbortController().signal)
+    await sendOrders(queue, bodies, { progress: silent }, new AbortController().signal)
   }
   const opened = stack.move()
   return {
@@ -115,23 +109,6 @@ const chaosEnv: Env = {
 }
 
 const silent = { show: () => {}, end: () => {} }
-
-let compiled: Promise<Env> | undefined
-
-/** Saves a third of the processor time of a start. The first process fills it: one that is killed does not. */
-function compileCache(): Promise<Env> {
-  compiled ??= fillCache()
-  return compiled
-}
-
-async function fillCache(): Promise<Env> {
-  const dir = mkdtempSync(join(tmpdir(), 'orders-test-cache-'))
-  removeOnExit(dir)
-  const env = { NODE_COMPILE_CACHE: dir }
-  await using first = spawnOrders(['--version'], env)
-  await first.exit()
-  return env
-}
 
 /** A message that was received so often is moved to the dead-letter queue. */
 async function setMaxReceiveCount({ sqs, url }: Queue, maxReceiveCount: number): Promise<void> {

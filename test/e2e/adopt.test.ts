@@ -10,6 +10,7 @@ import { spawnOrders } from '../support/process.ts'
 import { dumps, fillAsPython, rejectAsPython } from '../support/python-system.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { until } from '../support/until.ts'
 import { emptySqs, envOf } from '../support/world.ts'
 
@@ -34,13 +35,13 @@ test('a Redis of the Python system: a start refuses, an adoption is killed again
   await rejectAsPython(server.url, [dumps({ order: good, reason: 'Redis timed out', ts: '2025-03-01T10:00:00' })])
 
   for (const words of [['run', 'validate'], ['run', 'api'], ['start'], ['status'], ['verify', '--repair']]) {
-    await using refused = spawnOrders(words, env)
+    await using refused = runOrders(words, env)
     expect([words, (await refused.exit()).code]).toEqual([words, 1])
     expect(refused.stderr()).toMatch(
       /^Redis at \S+ was filled by the Python system .*: stop that system and run orders adopt first\.$/m,
     )
   }
-  await using doctor = spawnOrders(['doctor'], env)
+  await using doctor = runOrders(['doctor'], env)
   expect((await doctor.exit()).code).toBe(1)
   expect(doctor.stdout()).toMatch(
     /^error +python system +it has filled this Redis .*\n +→ Stop it and run orders adopt/m,
@@ -49,7 +50,7 @@ test('a Redis of the Python system: a start refuses, an adoption is killed again
   const redis = new Redis(server.url)
   const random = randomOf(seed)
   for (let kill = 0; kill < 3; kill++) {
-    const trigger = { event: 'adopting', nth: 5 + random.below(25), after: random.below(2) === 1 }
+    const trigger = { event: 'adoptionStep', nth: 5 + random.below(25), after: random.below(2) === 1 }
     const strike: Strike = { trigger, pid: 0, signal: 'SIGKILL' }
     const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
     await using run = spawnOrders(['adopt', '--yes'], { ...env, ...striking })
@@ -58,10 +59,10 @@ test('a Redis of the Python system: a start refuses, an adoption is killed again
     await redis.del('pipeline:repartition') // else the next one waits until it runs out
   }
   redis.disconnect()
-  await using last = spawnOrders(['adopt', '--yes'], env)
+  await using last = runOrders(['adopt', '--yes'], env)
   expect([seed, (await last.exit()).code, last.stderr()]).toEqual([seed, 0, ''])
 
-  await using all = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api'], env)
+  await using all = runOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api'], env)
   const url = await all.apiUrl()
   await expectStats(getFrom(url), oracle)
   await send(`${url}/orders/replay`, 'POST', {})
@@ -71,7 +72,7 @@ test('a Redis of the Python system: a start refuses, an adoption is killed again
     async () => getFrom(url)('/stats/global'),
     ({ total_orders }) => total_orders === oracle.admitted,
   )
-  await using verify = spawnOrders(['verify', '--deep'], env)
+  await using verify = runOrders(['verify', '--deep'], env)
   await verify.exit()
-  expect([seed, verify.stdout()]).toEqual([seed, expect.stringMatching(/All is right\.\n$/)])
+  expect([seed, verify.stdout()]).toEqual([seed, expect.stringMatching(/Everything balances\.\n$/)])
 })

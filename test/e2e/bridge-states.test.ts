@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
 import { expect, type TestContext, test } from 'vitest'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { type Answer, openSqsProxy, type SqsProxy } from '../support/sqs-proxy.ts'
 import { until } from '../support/until.ts'
@@ -17,7 +17,7 @@ interface Fault {
 }
 
 interface Running {
-  readonly bridge: OrdersProcess
+  readonly bridge: OrdersRun
   readonly proxy: SqsProxy
   readonly redis: Redis
   send(bodies: readonly string[]): Promise<void>
@@ -35,7 +35,7 @@ function overBoth(name: string, open: () => Fault): void {
       await using proxy = await openSqsProxy(sqs.url, fault.answer)
       const more: Env = { SQS_TRANSPORT, BRIDGE_POLLERS: '4' }
       const env = envOf(server.url, sqs, more)
-      await using bridge = spawnOrders(['run', 'bridge'], { ...env, AWS_ENDPOINT_URL: proxy.url })
+      await using bridge = runOrders(['run', 'bridge'], { ...env, AWS_ENDPOINT_URL: proxy.url })
       await bridge.started()
       using redis = connect(server.url)
       await fault.run({ bridge, proxy, redis, send: (bodies) => sendBodies(env, bodies) })
@@ -74,9 +74,9 @@ overBoth('while some receives fail and others work, the bridge is failing once, 
       await receivedBy(redis, 600)
       await until('the bridge to be back', () => bridge.events('bridgeBack').length > 0)
       expect(bridge.events('bridgeFailed')).toMatchObject([
-        { part: 'receive', error: expect.stringContaining('Invalid MD5 checksum on messages: m') },
+        { component: 'receive', error: expect.stringContaining('Invalid MD5 checksum on messages: m') },
       ])
-      expect(bridge.events('bridgeBack')).toMatchObject([{ part: 'receive' }])
+      expect(bridge.events('bridgeBack')).toMatchObject([{ component: 'receive' }])
     },
   }
 })
@@ -89,7 +89,7 @@ overBoth('receives that come back empty at once are said, and a second apart', (
       await until('it to be said', () => bridge.events('bridgeFailed').length > 0)
       expect(bridge.events('bridgeFailed')).toMatchObject([
         {
-          part: 'wait',
+          component: 'wait',
           error:
             'SQS answers receives empty at once, though each asks it to wait 1 s and is paid for: see what stands between. Meanwhile each poller asks once a second.',
         },

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, type TestContext, test } from 'vitest'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { openProxy } from '../support/proxy.ts'
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { type Answer, openSqsProxy } from '../support/sqs-proxy.ts'
 import { until } from '../support/until.ts'
@@ -34,8 +34,8 @@ async function counted(redis: Redis): Promise<Record<string, string>> {
   return redis.hgetall('pipeline:counters')
 }
 
-/** How many messages the events of a kind stand for. */
-function messages(process: OrdersProcess, event: string): number {
+/** Returns the number of messages in all events of a kind. */
+function messages(process: OrdersRun, event: string): number {
   return process.events(event).reduce((sum, { messages }) => sum + Number(messages), 0)
 }
 
@@ -52,7 +52,7 @@ test('fsync without WAITAOF: a message is deleted two seconds after its write, a
   await using sqs = await emptySqs()
   const env = envOf(server.url, sqs, { ...debug, BRIDGE_POLLERS: '1' })
   await sendBodies(env, bodies(300))
-  await using all = spawnOrders(line, env)
+  await using all = runOrders(line, env)
   await until(
     'all to be deleted',
     () => messages(all, 'deleted'),
@@ -76,7 +76,7 @@ test('write, or an append-only file with fsync always: a message is deleted at o
     await using sqs = await emptySqs()
     const env = envOf(server.url, sqs, { ...debug, ...more })
     await sendBodies(env, bodies(20))
-    await using all = spawnOrders(line, env)
+    await using all = runOrders(line, env)
     await until(
       'all to be deleted',
       () => messages(all, 'deleted'),
@@ -93,7 +93,7 @@ test('what Redis loses before it was on disk comes again from SQS, and is counte
   const env = envOf(server.url, sqs, { ...debug, SQS_VISIBILITY_TIMEOUT_SECONDS: '5' })
   const redis = new Redis(server.url, { maxRetriesPerRequest: null })
   redis.on('error', () => {})
-  await using all = spawnOrders(line, env)
+  await using all = runOrders(line, env)
   await all.started()
   await sendBodies(env, bodies(40))
   await until(
@@ -126,7 +126,7 @@ test('replicas:1: a message is deleted when a replica has it, and not before', a
     () => redis.info('replication'),
     (info) => /slave0:.*state=online/.test(info),
   )
-  await using all = spawnOrders(line, env)
+  await using all = runOrders(line, env)
   await all.started()
   await second.replicaof('NO', 'ONE')
   await until(
@@ -136,9 +136,9 @@ test('replicas:1: a message is deleted when a replica has it, and not before', a
   )
   await sendBodies(env, bodies(30))
   await ranked(redis, 30)
-  await until('the outage to be told', () => all.events('bridgeFailed')[0])
+  await until('the outage to be reported', () => all.events('bridgeFailed')[0])
   expect(all.events('bridgeFailed')).toMatchObject([
-    { part: 'confirm', error: expect.stringContaining('0 of 1 replicas') },
+    { component: 'confirm', error: expect.stringContaining('0 of 1 replicas') },
   ])
   expect(sqs.depth()).toBe(30)
   await second.replicaof('127.0.0.1', server.port)
@@ -157,7 +157,7 @@ test('while it waits, SQS is kept from handing a message out again', async (cont
   await using proxy = await openSqsProxy(sqs.url)
   const env = envOf(server.url, sqs, { ...debug, SQS_VISIBILITY_TIMEOUT_SECONDS: '5' })
   const redis = new Redis(server.url)
-  await using all = spawnOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
+  await using all = runOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
   await all.started()
   await until('the bridge to have proved a write, and to receive', () => redis.exists('pipeline:barrier'))
   await redis.config('SET', 'min-replicas-to-write', '1') // it refuses every write
@@ -199,7 +199,7 @@ overBoth(
     await using proxy = await openSqsProxy(sqs.url, failFirst)
     const env = envOf(server.url, sqs, { ...debug, ...transport })
     await sendBodies(env, bodies(10))
-    await using _ = spawnOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
+    await using _ = runOrders(line, { ...env, AWS_ENDPOINT_URL: proxy.url })
     await until('a second try', () => proxy.calls.filter(({ name }) => name === 'DeleteMessageBatch')[1])
     await until(
       'all but one to be deleted',
@@ -213,7 +213,7 @@ overBoth('a stop deletes first what has been written, in under five seconds', as
   await using server = await serverOf(context)
   await using sqs = await emptySqs()
   const env = envOf(server.url, sqs, { ...debug, ...transport })
-  await using all = spawnOrders(line, env)
+  await using all = runOrders(line, env)
   await all.started()
   await sendBodies(env, bodies(200))
   await until(
@@ -223,7 +223,7 @@ overBoth('a stop deletes first what has been written, in under five seconds', as
   )
   expect(messages(all, 'deleted')).toBe(0)
   const asked = performance.now()
-  expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await all.stop()).toEqual({ code: 0, signal: null })
   expect(performance.now() - asked).toBeLessThan(5_000)
   expect(sqs.depth()).toBe(0)
 })
@@ -234,8 +234,8 @@ test('above the high-water mark of waiting orders the bridge receives no more, a
   const env = envOf(server.url, sqs, { ...debug, HIGH_WATER_ORDERS: '500' })
   const redis = new Redis(server.url)
   await sendBodies(env, bodies(4_000))
-  await using bridge = spawnOrders(['run', 'bridge'], env)
-  await until('it to be held back', () => bridge.events('heldBack').length)
+  await using bridge = runOrders(['run', 'bridge'], env)
+  await until('it to be under backpressure', () => bridge.events('backpressureOn').length)
   const received = await until(
     'its pollers to stop',
     async () => {
@@ -246,10 +246,10 @@ test('above the high-water mark of waiting orders the bridge receives no more, a
   )
   expect(Number(received.after)).toBeGreaterThanOrEqual(500)
   expect(Number(received.after)).toBeLessThan(4_000)
-  await using stages = spawnOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
+  await using stages = runOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
   await ranked(redis, 4_000)
   expect(stages.events('loopFailed')).toEqual([])
-  expect(bridge.events('flowing').length).toBeGreaterThan(0)
+  expect(bridge.events('backpressureOff').length).toBeGreaterThan(0)
   expect(bridge.events('load').length).toBeGreaterThan(2)
   redis.disconnect()
 })
@@ -262,8 +262,8 @@ test('above the high-water mark of memory the bridge receives no more, and goes 
   await redis.config('SET', 'maxmemory', String(Math.round(used / 0.5)))
   const env = envOf(server.url, sqs, { ...debug, HIGH_WATER_MEMORY: '20' })
   await sendBodies(env, bodies(100))
-  await using all = spawnOrders(line, env)
-  await until('it to be held back', () => all.events('heldBack').length)
+  await using all = runOrders(line, env)
+  await until('it to be under backpressure', () => all.events('backpressureOn').length)
   await all.started()
   await until(
     'some looks at the load',
@@ -273,7 +273,7 @@ test('above the high-water mark of memory the bridge receives no more, and goes 
   expect(messages(all, 'received')).toBe(0)
   await redis.config('SET', 'maxmemory', '0')
   await ranked(redis, 100)
-  expect(all.events('flowing')).toHaveLength(1)
+  expect(all.events('backpressureOff')).toHaveLength(1)
   redis.disconnect()
 })
 
@@ -283,7 +283,7 @@ test('connections that are open but dead are replaced: reads, commits and the br
   await using proxy = await openProxy(server.port)
   const redis = new Redis(server.url)
   const env = envOf(`redis://127.0.0.1:${proxy.port}`, sqs, debug)
-  await using all = spawnOrders(line, env)
+  await using all = runOrders(line, env)
   await all.started()
   await sendBodies(env, bodies(20))
   await ranked(redis, 20)
@@ -291,6 +291,6 @@ test('connections that are open but dead are replaced: reads, commits and the br
   await sendBodies(env, bodies(40))
   await ranked(redis, 40)
   expect(all.events('redisAway').length + all.events('loopFailed').length).toBeGreaterThan(0)
-  expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await all.stop()).toEqual({ code: 0, signal: null })
   redis.disconnect()
 })

@@ -3,8 +3,8 @@ import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
 import { ended, type JobView, send } from '../support/jobs.ts'
-import { spawnOrders } from '../support/process.ts'
 import { requireChromium, requireRealRedis } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, envOf } from '../support/world.ts'
 
@@ -15,7 +15,7 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
   const env = envOf(world.url, undefined, { ADMIN_TOKEN: 'secret-secret-16', JOB_VERDICT_MS: '200' })
   const orders = [...sampleOrders({ valid: 10, invalid: 0, users: 5, seed: 8 })].map(({ body }) => body)
   await rejectByBug(world.redis, orders)
-  await using api = spawnOrders(['run', 'api', 'jobs'], env)
+  await using api = runOrders(['run', 'api', 'jobs'], env)
   await api.started()
   const url = await api.apiUrl()
   const bearer = { authorization: 'Bearer secret-secret-16' }
@@ -32,7 +32,7 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
   await page.getByRole('link', { name: 'reprocess' }).first().waitFor()
   await page.getByRole('link', { name: 'replay' }).first().waitFor()
 
-  await using stages = spawnOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
+  await using stages = runOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
   await stages.started()
   await page.goto(`${url}/admin/queues/queue/replay?status=failed`)
   await page.getByText('have no verdict yet').first().waitFor()
@@ -58,7 +58,7 @@ async function untilCompleted(url: string, id: unknown): Promise<JobView> {
 test('the API documentation draws every route without console errors', async (context) => {
   requireChromium(context)
   await using world = await emptyRedis()
-  await using api = spawnOrders(['run', 'api'], envOf(world.url))
+  await using api = runOrders(['run', 'api'], envOf(world.url))
   const url = await api.apiUrl()
   await using browser = await launch()
   const page = await browser.newPage()

@@ -15,15 +15,15 @@ const env = { API_PORT: '0', BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1' }
 
 interface Started extends AsyncDisposable {
   readonly orders: OrdersProcess
-  /** Where it keeps its data. */
+  /** The folder of its data. */
   readonly data: string
   readonly redisPid: number
 }
 
-/** A `start` or `demo` in a folder of its own that has counted some orders. */
+/** Starts a `start` or `demo` in a folder of its own, and waits until its redis-server answers and its roles run. */
 async function started(command: string, folder: string): Promise<Started> {
   const orders = spawnOrders([command], env, { cwd: folder })
-  const up = command === 'demo' ? 'Ctrl-C stops.' : 'Live '
+  const up = command === 'demo' ? 'sent to SQS' : 'Live '
   await until(`${command} to be up: ${orders.stderr()}`, () => orders.stdout().includes(up))
   const { redisUrl = '', folder: data = '' } = readRunning(join(folder, '.data')) ?? {}
   const redis = new Redis(redisUrl)
@@ -42,7 +42,7 @@ async function pidOf(redis: Redis): Promise<number> {
   return pid
 }
 
-/** Whether a process runs; one that has ended and was not waited for by its parent does not. */
+/** Returns whether a process runs. One that has ended does not, even if its parent has not waited for it. */
 function runs(pid: number): boolean {
   if (!existsSync(`/proc/${pid}`)) return false
   return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
@@ -128,7 +128,7 @@ test('a redis-server that died and was started again ends with its start, too', 
   await isGone(again)
 })
 
-/** What ends a redis-server with its parent: its only child. */
+/** Returns the process that ends a redis-server with its parent: its only child. */
 function watcherOf(redisPid: number): number {
   const pid = Number(readFileSync(`/proc/${redisPid}/task/${redisPid}/children`, 'utf8').trim())
   if (!(pid > 1)) throw new Error('nothing watches the parent of this redis-server') // 0 would be our own group

@@ -1,24 +1,24 @@
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
-import { spawnOrders } from '../support/process.ts'
 import { spawnClusterServer, spawnRedisCluster } from '../support/redis-cluster.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { emptySqs, envOf } from '../support/world.ts'
 
-test('the same processes run on a Redis Cluster, and no log line at any level tells of an order', async (context) => {
+test('the same processes run on a Redis Cluster, and no log line at any level shows an order', async (context) => {
   requireRedisServer(context)
   await using server = await spawnRedisCluster()
   const { node: redis } = server
   await using sqs = await emptySqs()
   const env = envOf(server.url, sqs, { REDIS_CLUSTER: 'true', LOG_LEVEL: 'debug' })
-  await using all = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api'], env)
+  await using all = runOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api'], env)
   await all.started()
   const bodies = [...sampleOrders({ valid: 500, invalid: 50, users: 20, seed: 6 })].map(({ body }) => body)
   await sendBodies(env, [...bodies, ...bodies.slice(0, 100)])
   const counters = await until(
-    'all to be worked off',
+    'all to be processed',
     () => redis.hgetall('{p0}:pipeline:counters'),
     ({ received, ranked, duplicates = '0', rejected = '0' }) =>
       Number(received) === 650 && Number(ranked) + Number(duplicates) + Number(rejected) === 650,
@@ -28,7 +28,7 @@ test('the same processes run on a Redis Cluster, and no log line at any level te
   expect(await response.json()).toMatchObject({ total_orders: 500 })
   const seen = await fetch(`${await all.apiUrl()}/live/snapshot`)
   expect(await seen.json()).toMatchObject({ totals: { counted: 500 }, books: { balanced: true } })
-  expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await all.stop()).toEqual({ code: 0, signal: null })
   expect(all.events('committed').length).toBeGreaterThan(0) // the log was on
   expect(all.stderr()).not.toMatch(/Main St|Oak Avenue|Harbour Road|PayPal|Credit Card|user_\d/)
 })
@@ -36,7 +36,7 @@ test('the same processes run on a Redis Cluster, and no log line at any level te
 test('a Redis Cluster that is not up at start is one line and exit code 1', async (context) => {
   requireRedisServer(context)
   await using server = await spawnClusterServer()
-  await using refused = spawnOrders(['run', 'validate'], envOf(server.url, undefined, { REDIS_CLUSTER: 'true' }))
+  await using refused = runOrders(['run', 'validate'], envOf(server.url, undefined, { REDIS_CLUSTER: 'true' }))
   expect(await refused.exit()).toEqual({ code: 1, signal: null })
   expect(refused.stderr()).toMatch(
     /^Redis does not answer at redis:\/\/127\.0\.0\.1:\d+ \(.+\): start it or set REDIS_URL\.\n$/,
@@ -51,8 +51,8 @@ test('while masters are dead or frozen the API says so soon, a stop takes no lon
   await using cluster = await spawnRedisCluster({ masters: 3 })
   await using sqs = await emptySqs()
   const env = envOf(cluster.url, sqs, { REDIS_CLUSTER: 'true', PARTITIONS: '8', STOP_GRACE_MS: '2000' })
-  await using api = spawnOrders(['run', 'api'], env)
-  await using line = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs'], env)
+  await using api = runOrders(['run', 'api'], env)
+  await using line = runOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs'], env)
   await Promise.all([api, line].map((process) => process.started()))
   const url = await api.apiUrl()
   const order = (n: number): string => JSON.stringify({ user_id: `user_${n % 50}`, order_id: n, order_value: 1 })
@@ -94,7 +94,7 @@ test('while masters are dead or frozen the API says so soon, a stop takes no lon
   ]
   let sent = 100
   for (const [what, strike, heal] of outages) {
-    await using stopped = spawnOrders(['run', 'validate', 'leaderboard', 'jobs'], env)
+    await using stopped = runOrders(['run', 'validate', 'leaderboard', 'jobs'], env)
     await stopped.started()
     await strike()
     await sendBodies(
@@ -109,10 +109,10 @@ test('while masters are dead or frozen the API says so soon, a stop takes no lon
         [],
       ])
     }
-    expect([what, await stopped.kill('SIGTERM')]).toEqual([what, { code: 0, signal: null }])
+    expect([what, await stopped.stop()]).toEqual([what, { code: 0, signal: null }])
     await heal()
     await until(`${what}: ${sent} to be counted`, counted, (orders) => orders === sent)
   }
-  expect(await line.kill('SIGTERM')).toEqual({ code: 0, signal: null })
-  expect(await api.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await line.stop()).toEqual({ code: 0, signal: null })
+  expect(await api.stop()).toEqual({ code: 0, signal: null })
 })

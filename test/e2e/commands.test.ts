@@ -13,6 +13,7 @@ import { listeningAddresses } from '../support/listening.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -21,7 +22,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'orders-commands-'))
 })
 afterEach(async () => {
-  // What a killed `orders start` left behind, should its test have failed.
+  // A killed `orders start` may have left a Redis behind if its test failed.
   const left = readRunning(join(folder, '.data'))
   if (left?.redisUrl) await shutDownOrphan(left.redisUrl, left.folder ?? join(folder, '.data'))
   rmSync(folder, { recursive: true, force: true })
@@ -29,7 +30,7 @@ afterEach(async () => {
 
 const demoEnv = { API_PORT: '0' }
 
-async function finished(command: OrdersProcess): Promise<string> {
+async function finished(command: OrdersRun): Promise<string> {
   expect([await command.exit(), command.stderr()]).toEqual([{ code: 0, signal: null }, ''])
   return command.stdout()
 }
@@ -43,7 +44,7 @@ async function demonstrate(env: Record<string, string>): Promise<string> {
   )
   const text = demo.stdout()
   expect(text).toMatch(/^sent to SQS: 1,050 of 1,050$/m)
-  expect(text).toMatch(/^worked off: {2}1,050 of 1,050$/m)
+  expect(text).toMatch(/^processed: {3}1,050 of 1,050$/m)
   expect(text).toMatch(/^Global stats: 1,000 orders, [\d,]+\.\d\d revenue$/m)
   expect(text).toMatch(/^Invalid orders: 50$/m)
   expect(text.match(/^ {2}\d\. user_\d+ +[\d,]+\.\d\d$/gm)).toHaveLength(5)
@@ -65,21 +66,21 @@ test('demo with redis-server: exact numbers, top users, reasons, working URLs, l
 })
 
 test('demo with nothing but Node: the emulator says what it is, and the numbers are the same', async () => {
-  expect(await demonstrate({ PATH: folder })).toMatch('in-process emulator: for a look around; it forgets everything')
+  expect(await demonstrate({ PATH: folder })).toMatch('in-process emulator, for a first try only: it keeps no data')
 })
 
-test('start, populate and status find each other; Redis keeps its data; a second start is refused', async (context) => {
+test('start, run, populate and status find each other; Redis keeps its data; a second start is refused', async (context) => {
   requireRedisServer(context)
   const env = { ...demoEnv, BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1' }
+  const data = join(folder, '.data')
   const settled = async (orders: number): Promise<string> => {
     const asked = async (): Promise<string> => {
-      await using status = spawnOrders(['status'], env, { cwd: folder })
+      await using status = runOrders(['status'], { ...env, DATA_DIR: data })
       return await finished(status)
     }
     return until(`${orders} ranked`, asked, (text) => text.includes(`; ${orders} ranked;`))
   }
   // As after a kill -9 and a reboot: the id is that of another process now, and the Redis was a cluster.
-  const data = join(folder, '.data')
   mkdirSync(data, { mode: 0o755 })
   const nodes = 'redis://127.0.0.1:1,redis://127.0.0.1:2'
   writeFileSync(join(data, 'running.json'), JSON.stringify({ pid: process.pid, redisUrl: nodes }), { mode: 0o644 })
@@ -98,6 +99,9 @@ test('start, populate and status find each other; Redis keeps its data; a second
     expect(second.stderr()).toBe(
       `A system already runs here (process ${system.child.pid}): stop it, or set DATA_DIR to another folder.\n`,
     )
+    await using worker = spawnOrders(['run', 'bridge', 'validate'], env, { cwd: folder })
+    await worker.started()
+    expect(await worker.kill('SIGTERM')).toEqual({ code: 0, signal: null })
 
     await using populate = spawnOrders(
       ['populate', '--valid', '30', '--invalid', '7', '--seed', '5', '--rate', '200'],
@@ -108,8 +112,9 @@ test('start, populate and status find each other; Redis keeps its data; a second
       /Sent 30 valid and 7 invalid orders to orders at http:\/\/127\.0\.0\.1:\d+, seed 5\.\n$/,
     )
     expect(await settled(30)).toMatch('received 37 = admitted 30 + duplicates 0 + rejected 7 + lost 0 + waiting 0')
-    await using again = spawnOrders(['populate', '--valid', '30', '--invalid', '0', '--seed', '5'], env, {
-      cwd: folder,
+    await using again = runOrders(['populate', '--valid', '30', '--invalid', '0', '--seed', '5'], {
+      ...env,
+      DATA_DIR: data,
     })
     await finished(again)
     await until(
@@ -156,48 +161,50 @@ test('status --watch shows the status again and again until it is stopped', asyn
 test('populate sends what it says, and a queue that is gone is one plain line', async () => {
   await using sqs = await emptySqs()
   const env = envOf('redis://127.0.0.1:1', sqs)
-  await using populate = spawnOrders(['populate', '--valid', '123', '--invalid', '4'], env)
+  await using populate = runOrders(['populate', '--valid', '123', '--invalid', '4'], env)
   expect(await finished(populate)).toMatch('Sent 123 valid and 4 invalid orders')
   expect(sqs.depth()).toBe(127)
-  await using one = spawnOrders(['populate', '--body', 'no order at all'], env)
+  await using one = runOrders(['populate', '--body', 'no order at all'], env)
   expect(await finished(one)).toMatch('Sent one message to ')
   expect(sqs.depth()).toBe(128)
 })
 
 test('each command explains itself', async () => {
-  await using overview = spawnOrders(['--help'], {})
+  await using overview = runOrders(['--help'], {})
   const text = await finished(overview)
   for (const { name, options } of await loadCommands()) {
     expect(text).toMatch(new RegExp(`^  ${name} `, 'm'))
-    await using help = spawnOrders([name, '--help'], {})
-    const told = await finished(help)
-    expect(told).toMatch(new RegExp(`orders ${name}\\b`)) // the name that calls it is its own
-    for (const option of Object.keys(options)) expect(told).toMatch(`--${option}`)
+    await using help = runOrders([name, '--help'], {})
+    const reported = await finished(help)
+    expect(reported).toMatch(new RegExp(`orders ${name}\\b`)) // the name that calls it is its own
+    for (const option of Object.keys(options)) expect(reported).toMatch(`--${option}`)
   }
-  await using asked = spawnOrders(['help', 'trace'], {})
+  await using asked = runOrders(['help', 'trace'], {})
   expect(await finished(asked)).toMatch('orders trace')
 })
 
 test('every npm script of the contract exists and runs orders', () => {
   const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   for (const name of ['start', 'demo', 'populate', 'replay', 'status']) {
-    expect(scripts[name]).toBe(`exec node src/ops/orders.js ${name}`)
+    expect(scripts[name]).toBe(`node src/ops/orders.js ${name}`)
   }
+  const onlyPosix = /^exec\b|[$`;|<>']|\w=/ // cmd.exe and PowerShell know none of them
+  expect(Object.values<string>(scripts).filter((script) => onlyPosix.test(script))).toEqual([])
 })
 
-test('populate without a seed sends new orders each time, and none to AWS unless told to', async () => {
+test('populate without a seed sends new orders each time, and none to AWS unless asked to', async () => {
   await using sqs = await emptySqs()
   const env = envOf('redis://127.0.0.1:1', sqs)
   const seeds: string[] = []
   for (let run = 0; run < 2; run++) {
-    await using populate = spawnOrders(['populate', '--valid', '1', '--invalid', '0'], env)
+    await using populate = runOrders(['populate', '--valid', '1', '--invalid', '0'], env)
     seeds.push(/seed (\d+)\./.exec(await finished(populate))?.[1] ?? '')
   }
   expect(seeds[0]).not.toBe(seeds[1])
   await using nowhere = spawnOrders(['populate'], {}, { cwd: folder })
   expect(await nowhere.exit()).toEqual({ code: 1, signal: null })
   expect(nowhere.stderr()).toBe(
-    'No system runs in this folder and AWS_ENDPOINT_URL is not set: run npm start first, or say --aws to send sample orders to AWS itself.\n',
+    'No system runs in this folder and AWS_ENDPOINT_URL is not set: run npm start first, or use --aws to send sample orders to AWS itself.\n',
   )
 })
 
@@ -207,7 +214,7 @@ test('a DATA_DIR that is no folder is one plain line', async () => {
   await using start = spawnOrders(['start'], { DATA_DIR: file }, { cwd: folder })
   expect(await start.exit()).toEqual({ code: 1, signal: null })
   expect(start.stderr()).toMatch(
-    /^DATA_DIR is ".*" and cannot be used \(EEXIST.*\): name a folder that can be written to\.\n$/,
+    /^DATA_DIR is ".*" and cannot be used \(EEXIST.*\): set it to a folder that can be written to\.\n$/,
   )
 })
 
@@ -218,7 +225,7 @@ test('status --watch says that Redis is away, goes on when it is back, and ends 
   await using status = spawnOrders(['status', '--watch', '--json'], envOf(server.url))
   await until('a status', () => status.stdout().includes('counters'))
   await server.stop()
-  await until('a word of it', () => status.stderr().includes('Redis does not answer: see that it runs.'))
+  await until('a word of it', () => status.stderr().includes('Redis does not answer: make sure that it runs.'))
   const before = status.stdout().length
   await server.start()
   await until('a status again', () => status.stdout().length > before)
@@ -258,7 +265,7 @@ test('a Ctrl-C that npm passes on, so that it comes twice, is one: the stop is o
 test('neither a second Ctrl-C nor a kill -9 of the demo leaves a redis-server behind', async (context) => {
   requireRedisServer(context)
   const up = async (demo: OrdersProcess): Promise<string> => {
-    await until('the demo to be done', () => demo.stdout().includes('Ctrl-C stops.'))
+    await until('the demo to send', () => demo.stdout().includes('sent to SQS'))
     return readRunning(join(folder, '.data'))?.redisUrl ?? ''
   }
   const isGone = (url: string): Promise<boolean> => {

@@ -5,9 +5,10 @@ import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { spawnOrders } from '../support/process.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireChromium, requireRealRedis, requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { adminToken, type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
@@ -21,8 +22,8 @@ interface Opened extends AsyncDisposable {
   readonly browser: Browser
   readonly url: string
   readonly env: Env
-  readonly line: OrdersProcess
-  /** What the page may not do: complain, or ask anybody else. */
+  readonly line: OrdersRun
+  /** Returns the faults of the page: its errors, and requests to another server. */
   readonly wrong: () => string[]
 }
 
@@ -31,14 +32,14 @@ async function open(redisUrl: string, more: Env = {}): Promise<Opened> {
   await using stack = new AsyncDisposableStack()
   const sqs = stack.use(await emptySqs())
   const env = envOf(redisUrl, sqs, more)
-  const line = stack.use(spawnOrders(everything, env))
+  const line = stack.use(runOrders(everything, env))
   await line.started()
   const url = await line.apiUrl()
   const browser = stack.use(await launch())
   const page = await browser.newPage()
   if (more['ADMIN_TOKEN'] === undefined)
     await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
-  const [told, asked] = [complaints(page), requestsElsewhere(page, loopback)]
+  const [reported, asked] = [complaints(page), requestsElsewhere(page, loopback)]
   const opened = stack.move()
   return {
     page,
@@ -46,7 +47,7 @@ async function open(redisUrl: string, more: Env = {}): Promise<Opened> {
     url,
     env,
     line,
-    wrong: () => [...told, ...asked],
+    wrong: () => [...reported, ...asked],
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
@@ -63,10 +64,10 @@ const notice = (page: Page): Locator => page.locator('#notice')
 /** Gives the name that is asked for at the first action. */
 async function sayName(page: Page, name = 'ann'): Promise<void> {
   await page.getByLabel('Name').fill(name)
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
 }
 
-/** When the first snapshot was drawn, in ms since the page was asked for. */
+/** Returns when the first snapshot was drawn, in ms after the page was requested. */
 async function firstPaintMs(page: Page, url: string): Promise<number> {
   await page.goto(url)
   return until('the first snapshot to be drawn', () => page.evaluate<number>('window.drawnAt'))
@@ -87,7 +88,7 @@ test('data is there within a second, numbers and ranks move, the plots have poin
   await until(
     'all counted',
     () => totalOf(page, 'Orders counted'),
-    (told) => told === '300 orders counted',
+    (reported) => reported === '300 orders counted',
   )
   expect(await page.locator('.badges').innerText()).toContain('Books balance')
 
@@ -99,7 +100,7 @@ test('data is there within a second, numbers and ranks move, the plots have poin
   await until(
     'more counted',
     () => totalOf(page, 'Orders counted'),
-    (told) => told === '2,300 orders counted',
+    (reported) => reported === '2,300 orders counted',
   )
   await sent
   expect(await ranks()).not.toEqual(before)
@@ -119,7 +120,7 @@ test('data is there within a second, numbers and ranks move, the plots have poin
   expect(opened.wrong()).toEqual([])
 })
 
-/** Whether something is drawn on every canvas; runs in the page. */
+/** Returns whether something is drawn on every canvas; runs in the page. */
 const drawn = `[...document.querySelectorAll('canvas')].every((canvas) =>
   canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0))`
 
@@ -135,11 +136,11 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   await group(page, 'internal-error').getByRole('button', { name: 'Replay all' }).click()
   await sayName(page)
   await page.getByRole('textbox', { name: 'Token' }).fill('wrong')
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
   await page.getByText('That token was not accepted').waitFor()
   await page.getByRole('textbox', { name: 'Token' }).fill('secret-secret-16')
-  await page.getByRole('button', { name: 'Go on' }).click()
-  await page.getByText('10 would keep the rules, 0 would not. Nothing was sent.').waitFor()
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await page.getByText('10 would pass the rules, 0 would not. Nothing was sent.').waitFor()
   expect(await world.redis.llen('invalid_orders')).toBe(10)
   await page.getByRole('button', { name: 'Replay 10 orders' }).click()
   await page.getByText('10 sent: 10 admitted, 0 failed again.').waitFor()
@@ -148,13 +149,13 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   await until(
     'all counted',
     () => totalOf(page, 'Orders counted'),
-    (told) => told === '10 orders counted',
+    (reported) => reported === '10 orders counted',
   )
   await page.reload()
   await page.getByRole('button', { name: 'Pause bridge' }).click()
   await page.getByRole('button', { name: 'Pause', exact: true }).click() // neither name nor token is asked again
   await card(page, 'bridge').getByText('Paused by ann').waitFor()
-  expect(opened.wrong().filter((told) => !told.includes('401'))).toEqual([])
+  expect(opened.wrong().filter((reported) => !reported.includes('401'))).toEqual([])
 })
 
 test('an order is edited and retried, another discarded; hostile ones are shown as text', async (context) => {
@@ -185,14 +186,14 @@ test('an order is edited and retried, another discarded; hostile ones are shown 
   const given = await text.inputValue()
   expect(given).toContain('"order_value": 10.00') // as it was written
   await text.fill(given.replace('10.00', '8'))
-  await page.getByRole('button', { name: 'Send it round' }).click()
+  await page.getByRole('button', { name: 'Requeue' }).click()
   await sayName(page)
   await notice(page).getByText('Rejected again: Calculated total (9) does not match order_value (8).').waitFor()
   await wrongTotal.locator('.about').getByText('Rejected 2 times').waitFor()
   expect(await wrongTotal.locator('.about').innerText()).toContain('Edited by ann.')
   await wrongTotal.getByRole('button', { name: 'Edit and retry' }).click()
   await text.fill(given.replace('10.00', '9'))
-  await page.getByRole('button', { name: 'Send it round' }).click()
+  await page.getByRole('button', { name: 'Requeue' }).click()
   await notice(page).getByText('Admitted.').waitFor()
   await wrongTotal.waitFor({ state: 'detached' })
 
@@ -213,7 +214,7 @@ test('a stage is paused and resumed, and everybody sees by whom and why', async 
   const { page, url, env, browser } = opened
   await page.goto(url)
   await page.getByRole('button', { name: 'Pause validate' }).click()
-  await page.getByLabel('Why').fill('a new rule comes')
+  await page.getByLabel('Reason').fill('a new rule comes')
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
   await sayName(page)
   const paused = 'Paused by ann'
@@ -225,13 +226,13 @@ test('a stage is paused and resumed, and everybody sees by whom and why', async 
   await until(
     '50 to wait',
     () => totalOf(other, 'Waiting'),
-    (told) => told === '50 orders wait for a stage',
+    (reported) => reported === '50 orders wait for a stage',
   )
   await page.getByRole('button', { name: 'Resume validate' }).click()
   await until(
     'all counted',
     () => totalOf(other, 'Orders counted'),
-    (told) => told === '50 orders counted',
+    (reported) => reported === '50 orders counted',
   )
   await card(page, 'validate').getByText(paused).waitFor({ state: 'hidden' })
   expect(opened.wrong()).toEqual([])
@@ -252,7 +253,7 @@ test('it says since when it is stale, with the API or Redis away, and goes on by
   await state.getByText('Live').waitFor()
   await first.kill('SIGKILL')
   await state.getByText(/Stale since \d\d:\d\d:\d\d\. The API does not answer; trying again\./).waitFor()
-  await using second = spawnOrders(['run', 'api'], env)
+  await using second = runOrders(['run', 'api'], env)
   await second.started()
   await state.getByText('Live').waitFor()
   await redis.stop()
@@ -269,7 +270,7 @@ interface Finding {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe finds serious or critical. */
+/** Returns what axe finds serious or critical. */
 async function barriers(page: Page): Promise<string[]> {
   await page.evaluate(axe)
   const { violations } = await page.evaluate<{ violations: Finding[] }>('axe.run()')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
 import { describe, expect, type TestContext, test } from 'vitest'
-import { type Config, readConfig } from '../../src/config.ts'
+import { type Config, readConfig } from '../../src/config/config.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
 import { makeKeys } from '../../src/keys.ts'
 import { examineQueue, examineRedis } from '../../src/ops/checks/checks.ts'
@@ -20,6 +20,7 @@ import { localEmulator } from '../support/emulator.ts'
 import { spawnOrders } from '../support/process.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { until } from '../support/until.ts'
 import { appOn, type Env, emptySqs, envOf } from '../support/world.ts'
 
@@ -69,11 +70,11 @@ test('on a sound system all is well, and nothing is written or created', async (
       check: 'queue',
       level: 'warning',
       found: `${sqs.queueName} at ${sqs.url} is missing`,
-      advice: 'Nothing to do: the first bridge that starts creates it.',
+      advice: 'No action needed: the first bridge that starts creates it.',
     },
   ])
   expect(await redis.redis.dbsize()).toBe(0)
-  await using again = spawnOrders(['doctor'], env)
+  await using again = runOrders(['doctor'], env)
   expect(await again.exit()).toEqual({ code: 0, signal: null })
   const lines = again.stdout().split('\n')
   expect(lines[0]).toMatch(/^ok {7}redis version {7}\d+\.\d+\.\d+ at redis:\/\/127\.0\.0\.1:\d+$/)
@@ -81,7 +82,7 @@ test('on a sound system all is well, and nothing is written or created', async (
   expect(lines.slice(-2)).toEqual(['1 warning, no errors.', ''])
 })
 
-test('it finds the stand-ins of an orders start in the same folder, which started without a warning', async (context) => {
+test('it finds the local emulators of an orders start in the same folder, which started without a warning', async (context) => {
   requireRedisServer(context)
   const folder = await mkdtemp(join(tmpdir(), 'orders-doctor-'))
   try {
@@ -91,7 +92,7 @@ test('it finds the stand-ins of an orders start in the same folder, which starte
     expect(report.checks.filter(({ level }) => level !== 'ok')).toEqual([])
     expect(report).toMatchObject({ ok: true, code: 0 })
     expect(system.events('checkWarned')).toEqual([])
-    await system.kill('SIGTERM')
+    await system.stop()
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -108,7 +109,7 @@ test('what cannot be reached is one line each, and exit code 1', async () => {
   ])
 })
 
-test('findings are told in columns, with what to do below', () => {
+test('findings are shown in columns, with what to do below', () => {
   const findings: Finding[] = [
     { check: 'eviction', level: 'ok', found: 'noeviction' },
     { check: 'append-only file', level: 'warning', found: 'off', advice: 'Switch it on.' },
@@ -132,13 +133,13 @@ describe('a start', () => {
     await using redis = await ownRedis(context, '--maxmemory-policy', 'allkeys-lru', '--appendonly', 'no')
     await using sqs = await emptySqs()
     const env = envOf(redis.url, sqs, { SQS_DELETE_AFTER: 'fsync' })
-    await using orders = spawnOrders(['run', 'bridge', 'validate'], env)
+    await using orders = runOrders(['run', 'bridge', 'validate'], env)
     expect(await orders.exit()).toEqual({ code: 1, signal: null })
     expect(orders.stderr().trimEnd().split('\n')).toEqual([
-      'Eviction: maxmemory-policy allkeys-lru. Set maxmemory-policy noeviction, or Redis throws orders away when it is full.',
-      'Append-only file: off. Switch appendonly on or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
+      'Eviction: maxmemory-policy allkeys-lru. Set maxmemory-policy noeviction, or Redis deletes orders when it is full.',
+      'Append-only file: off. Turn on appendonly or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
     ])
-    expect(await redis.redis.exists(makeKeys().stream.raw)).toBe(0)
+    expect(await redis.redis.exists(makeKeys().stream('raw'))).toBe(0)
     expect(await examineQueue(configOf(env))).toMatchObject([{ check: 'queue', level: 'warning' }])
   })
 
@@ -146,11 +147,11 @@ describe('a start', () => {
     await using redis = await ownRedis(context, '--appendonly', 'no')
     await using sqs = await emptySqs()
     const env = envOf(redis.url, sqs)
-    await using bridge = spawnOrders(['run', 'bridge'], env)
-    await using others = spawnOrders(['run', 'validate', 'api'], env)
+    await using bridge = runOrders(['run', 'bridge'], env)
+    await using others = runOrders(['run', 'validate', 'api'], env)
     await Promise.all([bridge.started(), others.started()])
     expect(bridge.events('checkWarned')).toMatchObject([
-      { level: 40, check: 'append-only file', found: 'off', advice: expect.stringMatching(/^Switch appendonly on/) },
+      { level: 40, check: 'append-only file', found: 'off', advice: expect.stringMatching(/^Turn on appendonly/) },
     ])
     expect(others.events('checkWarned')).toEqual([])
   })
@@ -158,7 +159,7 @@ describe('a start', () => {
   test('on the emulator says nothing, and the doctor one word', async () => {
     const { url, stop } = await localEmulator()
     try {
-      await using validate = spawnOrders(['run', 'validate'], envOf(url))
+      await using validate = runOrders(['run', 'validate'], envOf(url))
       await validate.started()
       expect(validate.events('checkWarned')).toEqual([])
       const { checks } = await doctor(envOf(url))
@@ -199,7 +200,7 @@ describe('the rights of the user', () => {
       { check: 'commands', found: 'cannot be read' },
       { check: 'append-only file', found: 'on, appendfsync cannot be read' },
     ])
-    await using validate = spawnOrders(['run', 'validate'], envOf(url))
+    await using validate = runOrders(['run', 'validate'], envOf(url))
     await validate.started()
     expect(validate.events('checkWarned').map(({ check }) => check)).toEqual(['commands'])
   })
@@ -248,12 +249,12 @@ test('memory beyond the high-water mark', async (context) => {
   })
   expect(await finding(redis.redis, 'memory', { HIGH_WATER_MEMORY: '1' })).toMatchObject({
     level: 'warning',
-    advice: expect.stringMatching(/^Raise maxmemory: from 1 % /),
+    advice: expect.stringMatching(/^Raise maxmemory: at 1 % /),
   })
   await redis.redis.config('SET', 'maxmemory', '0')
   expect(await finding(redis.redis, 'memory')).toMatchObject({
     level: 'ok',
-    found: expect.stringMatching(/no maxmemory: only HIGH_WATER_ORDERS holds the bridge back$/),
+    found: expect.stringMatching(/no maxmemory: only HIGH_WATER_ORDERS limits the bridge$/),
   })
 })
 
@@ -270,7 +271,7 @@ test('the append-only file against SQS_DELETE_AFTER', async (context) => {
   expect(await judge('yes', 'no', '')).toBe('warning: on, appendfsync no')
   expect(await judge('yes', 'everysec', 'write')).toMatch(/^ok: .* up to a second of orders can be lost$/)
   expect(await judge('yes', 'always', 'write')).toMatch(/^ok: .* nothing is lost/)
-  expect(await judge('yes', 'no', 'write')).toMatch(/^ok: .* the system has not written yet can be lost$/)
+  expect(await judge('yes', 'no', 'write')).toMatch(/^ok: .* the system has not written to disk yet can be lost$/)
   expect(await judge('yes', 'no', 'replicas:1')).toBe('ok: on, appendfsync no')
   expect(await judge('no', 'everysec', '')).toBe('warning: off')
   expect(await judge('no', 'everysec', 'fsync')).toBe('error: off')
@@ -311,7 +312,7 @@ test('a visibility timeout that a message may outlive', async (context) => {
     check: 'visibility timeout',
     level: 'warning',
     found: '7 s; a message may take 4 s until it is deleted',
-    advice: 'Set SQS_VISIBILITY_TIMEOUT_SECONDS to 8 or more, or messages come again.',
+    advice: 'Set SQS_VISIBILITY_TIMEOUT_SECONDS to 8 or more, or SQS delivers messages again.',
   })
 })
 
@@ -330,7 +331,7 @@ test('a clock that differs from that of Redis, by more than the way there and ba
 describe('the ledger', () => {
   test('settings other than those of Redis are an error, not a refusal', async (context) => {
     await using redis = await ownRedis(context)
-    await using set = spawnOrders(['run', 'validate'], envOf(redis.url))
+    await using set = runOrders(['run', 'validate'], envOf(redis.url))
     await set.started()
     const { code, checks } = await doctor(envOf(redis.url, await queueOf(context), { LEDGER_DAYS: '7' }))
     expect(code).toBe(1)

@@ -5,15 +5,15 @@ import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { ended, send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { openProxy, type TcpProxy } from '../support/proxy.ts'
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
 
-/** Orders that are invalid, and are sent round again while the master changes. */
+/** Orders that are invalid, and are requeued while the master changes. */
 const broken = 100
 
 const roles = ['bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api']
@@ -112,12 +112,7 @@ async function resumed(redis: Redis, url: string, from: number): Promise<Record<
   return at
 }
 
-async function expectExact(
-  orders: OrdersProcess,
-  redis: Redis,
-  oracle: Oracle,
-  sqs: { depth(): number },
-): Promise<void> {
+async function expectExact(orders: OrdersRun, redis: Redis, oracle: Oracle, sqs: { depth(): number }): Promise<void> {
   await until('the queue to be empty', () => sqs.depth() === 0)
   await until(
     'all to be ranked',
@@ -177,7 +172,7 @@ for (const [name, deleteAfter, switchOver] of switches) {
       LEDGER_DAYS: '1',
     })
     const oracle = new Oracle()
-    await using orders = spawnOrders(['run', ...roles], env)
+    await using orders = runOrders(['run', ...roles], env)
     await orders.started()
     const url = await orders.apiUrl()
     await sendBodies(
@@ -205,7 +200,7 @@ for (const [name, deleteAfter, switchOver] of switches) {
     await expectExact(orders, pair.toReplica, oracle, sqs)
     await until('Redis to be said to be back', () => orders.events('redisBack').length > 0)
     expect(orders.events('redisAway').length).toBe(orders.events('redisBack').length)
-    expect(await orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(await orders.stop()).toEqual({ code: 0, signal: null })
   })
 }
 
@@ -213,7 +208,7 @@ test('a replica and no master: writing routes and /readyz are 503 with a sentenc
   requireRedisServer(context)
   await using pair = await openPair()
   await using sqs = await emptySqs()
-  await using orders = spawnOrders(['run', ...roles], envOf(`redis://127.0.0.1:${pair.proxy.port}`, sqs))
+  await using orders = runOrders(['run', ...roles], envOf(`redis://127.0.0.1:${pair.proxy.port}`, sqs))
   await orders.started()
   const url = await orders.apiUrl()
   await pair.toMaster.replicaof('127.0.0.1', pair.replica.port)
@@ -222,14 +217,14 @@ test('a replica and no master: writing routes and /readyz are 503 with a sentenc
     () => fetch(`${url}/readyz`),
     ({ status }) => status === 503,
   )
-  const told = expect.stringMatching(/^Redis (is a replica just now and takes no writes|does not answer)/)
-  expect(await unready.json()).toMatchObject({ detail: told })
+  const reported = expect.stringMatching(/^Redis (is currently a replica and takes no writes|does not answer)/)
+  expect(await unready.json()).toMatchObject({ detail: reported })
   for (const [path, body] of [
     ['/orders/replay', {}],
     ['/admin/pause/validate', {}],
   ] as const) {
     const { status, body: problem } = await send(`${url}${path}`, 'POST', body)
-    expect([path, status, problem['detail']]).toEqual([path, 503, told])
+    expect([path, status, problem['detail']]).toEqual([path, 503, reported])
   }
   expect((await fetch(`${url}/stats/global`)).status).toBe(200)
   expect(orders.events('redisAway')).toHaveLength(2) // of what the roles share, and of the API
@@ -239,5 +234,5 @@ test('a replica and no master: writing routes and /readyz are 503 with a sentenc
     async () => (await fetch(`${url}/readyz`)).status,
     (status) => status === 200,
   )
-  expect(await orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await orders.stop()).toEqual({ code: 0, signal: null })
 })

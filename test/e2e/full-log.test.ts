@@ -54,7 +54,7 @@ test('with the disk of the log full, work, /livez and SIGTERM go on, and dropped
   await expectWorkGoesOn(log)
 })
 
-test('with a log pipe that nobody reads, work, /livez and SIGTERM go on, and dropped lines are counted', async () => {
+test('with a log pipe that no process reads, work, /livez and SIGTERM go on, and dropped lines are counted', async () => {
   using log = unreadPipe()
   await expectWorkGoesOn(log)
 })

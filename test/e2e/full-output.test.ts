@@ -12,7 +12,7 @@ import { until } from '../support/until.ts'
 import { emptyRedis, envOf } from '../support/world.ts'
 
 const sentence =
-  'Standard output cannot be written (ENOSPC: no space left on device): make room there, or send it elsewhere.\n'
+  'Standard output cannot be written (ENOSPC: no space left on device): make room there, or redirect it elsewhere.\n'
 
 test.each([['status'], ['status', '--json'], ['status', '--watch'], ['--help'], ['--version'], ['top', '--help']])(
   'orders %s > a full disk is one sentence and exit code 1',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { escaped } from '../support/generated.ts'
-import { spawnOrders } from '../support/process.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
@@ -96,7 +96,7 @@ test('hostile bodies: the pipeline goes on, each is where it belongs with its te
   await using redis = await emptyRedis()
   await using sqs = await emptySqs()
   const env = envOf(redis.url, sqs)
-  await using all = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api'], env)
+  await using all = runOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api'], env)
   await all.started()
   const url = await all.apiUrl()
 
@@ -107,7 +107,7 @@ test('hostile bodies: the pipeline goes on, each is where it belongs with its te
   for (const [, body] of [...refused, ...accepted]) await sendBodies(env, [body])
   const last = accepted.length
   await until(
-    'all to be worked off',
+    'all to be processed',
     () => redis.redis.hgetall('pipeline:counters'),
     ({ ranked, rejected }) => Number(ranked) === last && Number(rejected) === refused.length + 3,
   )

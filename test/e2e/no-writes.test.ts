@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { GetQueueAttributesCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openQueue, type Queue } from '../../src/ingest/sqs/queue.ts'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
@@ -12,6 +12,7 @@ import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { emptySqs, envOf } from '../support/world.ts'
@@ -33,7 +34,7 @@ async function messagesIn({ sqs }: Queue, url: string): Promise<{ ready: number;
   return { ready: Number(Attributes?.[names[0]]), received: Number(Attributes?.[names[1]]) }
 }
 
-/** What makes a Redis answer and refuse each write, and what ends that. */
+/** Make a Redis answer and refuse each write, and end that. */
 const outages: Readonly<
   Record<string, { begin(redis: Redis): Promise<unknown>; end(redis: Redis): Promise<unknown> }>
 > = {
@@ -72,9 +73,9 @@ for (const [code, { begin, end }] of Object.entries(outages)) {
     await setMaxReceiveCount(queue, 2)
     using redis = Object.assign(new Redis(server.url), { [Symbol.dispose]: () => redis.disconnect() })
     {
-      await using first = spawnOrders(['run', 'validate'], env) // sets Redis up
+      await using first = runOrders(['run', 'validate'], env) // sets Redis up
       await first.started()
-      await first.kill('SIGTERM')
+      await first.stop()
     }
     await begin(redis)
     const oracle = new Oracle()
@@ -88,14 +89,14 @@ for (const [code, { begin, end }] of Object.entries(outages)) {
         () => bridge.events('bridgeFailed'),
         (events) => events.length > 0,
       )
-      expect(failed).toEqual([expect.objectContaining({ part: 'write', error: expect.stringContaining(code) })])
+      expect(failed).toEqual([expect.objectContaining({ component: 'write', error: expect.stringContaining(code) })])
       await bridge.kill('SIGKILL')
     }
     expect(await messagesIn(queue, queue.url)).toEqual({ ready: bodies.length, received: 0 })
     await using bridge = spawnOrders(['run', 'bridge'], env)
     await until('the refusal to be said', () => bridge.events('bridgeFailed').length > 0)
     await end(redis)
-    await using all = spawnOrders(['run', ...roles.slice(1), 'api'], env)
+    await using all = runOrders(['run', ...roles.slice(1), 'api'], env)
     await until(
       'all to be ranked',
       () => redis.hgetall('pipeline:counters'),

@@ -8,9 +8,10 @@ import { rejectByBug } from '../support/broken-release.ts'
 import { expectStats, type Get, getFrom, rankingOf, waves } from '../support/expected.ts'
 import { ended, send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { spawnOrders } from '../support/process.ts'
 import { type RedisCluster, spawnRedisCluster } from '../support/redis-cluster.ts'
 import { hasRedisServer, requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
@@ -59,7 +60,7 @@ async function settledBooks(get: Get, oracle: Oracle): Promise<Books> {
   )
 }
 
-/** Every number that the API and `orders verify --deep` tell is the oracle's. */
+/** Every number that the API and `orders verify --deep` report is the oracle's. */
 async function expectExact(env: Env, get: Get, oracle: Oracle, invalid = oracle.rejected): Promise<void> {
   expect(await settledBooks(get, oracle)).toMatchObject({
     balanced: true,
@@ -69,9 +70,9 @@ async function expectExact(env: Env, get: Get, oracle: Oracle, invalid = oracle.
     invalid: { stream: invalid, list: invalid, groups: invalid },
   })
   await expectStats(get, oracle)
-  await using verified = spawnOrders(['verify', '--deep'], env)
+  await using verified = runOrders(['verify', '--deep'], env)
   expect([await verified.exit(), verified.stderr()]).toEqual([{ code: 0, signal: null }, ''])
-  expect(verified.stdout()).toMatch(/All is right\.\n$/)
+  expect(verified.stdout()).toMatch(/Everything balances\.\n$/)
 }
 
 async function everyPage<T>(read: (last: T | undefined) => Promise<T[]>): Promise<T[]> {
@@ -142,9 +143,9 @@ test('generated orders on three masters come to what an independent oracle says,
   const env = envOn(sqs)
   await using stack = new AsyncDisposableStack()
   const roles = [['bridge', 'api'], ['bridge'], stages, stages]
-  const processes = roles.map((together) => stack.use(spawnOrders(['run', ...together], env)))
+  const processes = roles.map((together) => stack.use(runOrders(['run', ...together], env)))
   await Promise.all(processes.map((process) => process.started()))
-  const [first] = processes as [OrdersProcess]
+  const [first] = processes as [OrdersRun]
   const get = getFrom(await first.apiUrl())
 
   const oracle = new Oracle()
@@ -175,7 +176,7 @@ test('generated orders on three masters come to what an independent oracle says,
   const summary = await get('/orders/invalid/summary')
   expect(summary).toMatchObject({ total: rejected, codes: Object.fromEntries(oracle.codes) })
   await until('the queue to be empty', () => sqs.depth() === 0)
-  for (const process of processes) expect(await process.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  for (const process of processes) expect(await process.stop()).toEqual({ code: 0, signal: null })
 })
 
 const valid = (count: number, seed: number): string[] =>
@@ -199,7 +200,7 @@ test('jobs: replays, corrections that move an order to another partition, new or
   expect(parts.size).toBeGreaterThan(4)
   for (const [keys, bodies] of parts) await rejectByBug(redis, bodies, keys)
 
-  await using all = spawnOrders(['run', 'bridge', ...stages, 'api', 'jobs'], env)
+  await using all = runOrders(['run', 'bridge', ...stages, 'api', 'jobs'], env)
   await all.started()
   const url = await all.apiUrl()
   const get = getFrom(url)
@@ -208,7 +209,7 @@ test('jobs: replays, corrections that move an order to another partition, new or
     state: 'completed',
     result: { sent: 70, admitted: 70 },
   })
-  await using script = spawnOrders(['replay', '1000', '--wait'], env)
+  await using script = runOrders(['replay', '1000', '--wait'], env)
   expect([await script.exit(), script.stderr()]).toEqual([{ code: 0, signal: null }, ''])
   expect(script.stdout()).toMatch(/^admitted +130$/m)
 
@@ -253,13 +254,13 @@ test('jobs: replays, corrections that move an order to another partition, new or
     ['replay', expect.objectContaining({ completed: 2, failed: 0 })],
   ])
   await expectExact(env, get, oracle, 1)
-  expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await all.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('several corrections of one order at once, each to another user: one of them counts', async () => {
   await using sqs = await emptySqs()
   const env = envOn(sqs)
-  await using all = spawnOrders(['run', 'bridge', ...stages, 'api', 'jobs'], env)
+  await using all = runOrders(['run', 'bridge', ...stages, 'api', 'jobs'], env)
   await all.started()
   const url = await all.apiUrl()
   const get = getFrom(url)
@@ -289,13 +290,13 @@ test('several corrections of one order at once, each to another user: one of the
 })
 
 /** Partitions of a stage that a process says it has. */
-function leased(process: OrdersProcess, stage: string): number[] {
-  const said = process.events('leased').filter((event) => event['stage'] === stage)
+function leased(process: OrdersRun, stage: string): number[] {
+  const said = process.events('partitionsAssigned').filter((event) => event['stage'] === stage)
   return (said.at(-1)?.['partitions'] ?? []) as number[]
 }
 
 /** Each of these processes has a part, as even as can be, and together they have every partition of every stage once. */
-function sharedOut(processes: readonly OrdersProcess[]): boolean {
+function sharedOut(processes: readonly OrdersRun[]): boolean {
   return stages.every((stage) => {
     const parts = processes.map((process) => leased(process, stage))
     const whole =
@@ -315,9 +316,9 @@ const slackMs = 10_000
 test('processes share the partitions of each stage out, one joins and one is killed -9: no order is lost or doubled', async () => {
   await using sqs = await emptySqs()
   const env = envOn(sqs, { LOG_LEVEL: 'debug' })
-  await using front = spawnOrders(['run', 'bridge', 'api'], envOn(sqs))
+  await using front = runOrders(['run', 'bridge', 'api'], envOn(sqs))
   await using one = spawnOrders(['run', ...stages], env)
-  await using two = spawnOrders(['run', ...stages], env)
+  await using two = runOrders(['run', ...stages], env)
   await Promise.all([front, one, two].map((process) => process.started()))
   const get = getFrom(await front.apiUrl())
   const oracle = new Oracle()
@@ -333,7 +334,7 @@ test('processes share the partitions of each stage out, one joins and one is kil
       return reached()
     })
   await feedUntil('two to share them', () => sharedOut([one, two]))
-  await using three = spawnOrders(['run', ...stages], env)
+  await using three = runOrders(['run', ...stages], env)
   await three.started()
   await feedUntil('three to share them', () => sharedOut([one, two, three]))
 
@@ -343,27 +344,29 @@ test('processes share the partitions of each stage out, one joins and one is kil
   await one.kill('SIGKILL')
   await feedUntil('the others to have what it had', () => sharedOut([two, three]))
   expect(performance.now() - killedAt).toBeLessThan(takenOverMs + slackMs)
-  expect(await two.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await two.stop()).toEqual({ code: 0, signal: null })
   const leftAt = performance.now()
   await feedUntil('the last to have all', () => sharedOut([three]))
   expect(performance.now() - leftAt).toBeLessThan(1_000 + slackMs) // it gave its leases back
   await expectExact(env, get, oracle)
 })
 
-test('a stage works the partitions it is told to and no other', async () => {
+test('a stage works the partitions that it is given and no other', async () => {
   const env = envOn(undefined)
-  await using some = spawnOrders(['run', 'validate', '--partitions', '0-3'], env)
+  await using some = runOrders(['run', 'validate', '--partitions', '0-3'], env)
   await some.started()
   using redis = client()
   const record = { id: 'm', body: '{}' }
-  await Promise.all(partitions.map((keys) => redis.xadd(keys.stream.raw, '*', 'n', '1', 'r', JSON.stringify([record]))))
+  await Promise.all(
+    partitions.map((keys) => redis.xadd(keys.stream('raw'), '*', 'n', '1', 'r', JSON.stringify([record]))),
+  )
   const judged = (): Promise<(string | null)[]> =>
     Promise.all(partitions.map(({ counters }) => redis.hget(counters, 'rejected')))
   await until('its own to be worked', judged, (counts) => counts.slice(0, 4).every((rejected) => rejected === '1'))
-  await using others = spawnOrders(['run', 'validate', '--partitions', '4,5-7'], env)
+  await using others = runOrders(['run', 'validate', '--partitions', '4,5-7'], env)
   await others.started()
   await until('the others to be worked', judged, (counts) => counts.every((rejected) => rejected === '1'))
-  expect(await some.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await some.stop()).toEqual({ code: 0, signal: null })
 })
 
 test.each([
@@ -376,8 +379,8 @@ test.each([
     'x',
     'orders run: --partitions is "x", expected numbers and ranges separated by commas, such as 0-3,7: see orders run --help.',
   ],
-])('--partitions %s is refused in one line', async (list, told) => {
-  await using refused = spawnOrders(['run', 'validate', '--partitions', list], envOn(undefined))
+])('--partitions %s is refused in one line', async (list, reported) => {
+  await using refused = runOrders(['run', 'validate', '--partitions', list], envOn(undefined))
   expect(await refused.exit()).toEqual({ code: 1, signal: null })
-  expect(refused.stderr()).toBe(`${told}\n`)
+  expect(refused.stderr()).toBe(`${reported}\n`)
 })

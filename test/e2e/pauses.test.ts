@@ -3,10 +3,12 @@ import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { spawnOrders } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
 import { requireRealRedis } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
+import { expectExact } from '../support/state.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -21,7 +23,7 @@ const orders = (count: number, seed: number): string[] =>
   [...sampleOrders({ valid: count - 10, invalid: 10, users: 20, seed })].map(({ body }) => body)
 
 async function run(env: Env, ...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  await using command = spawnOrders(args, env)
+  await using command = runOrders(args, env)
   const { code } = await command.exit()
   return { code, out: command.stdout(), err: command.stderr() }
 }
@@ -32,18 +34,18 @@ async function ok(env: Env, ...args: string[]): Promise<string> {
   return out
 }
 
-/** Resolves when the process has obeyed so many pauses of the part. */
-async function obeyed(process: OrdersProcess, part: string, times = 1): Promise<Record<string, unknown>> {
+/** Resolves when the process has obeyed so many pauses of the component. */
+async function obeyed(process: OrdersRun, component: string, times = 1): Promise<Record<string, unknown>> {
   const found = await until(
-    `pause ${times} of ${part}`,
-    () => process.events('paused').filter((event) => event['part'] === part),
+    `pause ${times} of ${component}`,
+    () => process.events('paused').filter((event) => event['component'] === component),
     ({ length }) => length >= times,
   )
   return found.at(-1) ?? {}
 }
 
-/** What it has read since it told that it is paused. */
-function readSincePause(process: OrdersProcess): string[] {
+/** Returns what it has read since it reported its pause. */
+function readSincePause(process: OrdersRun): string[] {
   const lines = process.stderr().split('\n')
   const pausedAt = lines.findLastIndex((line) => line.includes('"msg":"paused"'))
   expect(pausedAt).toBeGreaterThan(-1)
@@ -57,28 +59,6 @@ async function counted(redis: Redis): Promise<Record<string, string>> {
 async function received(redis: Redis, count: number): Promise<void> {
   const ask = () => redis.hget('pipeline:counters', 'received')
   await until(`${count} to be received`, ask, (found) => found === String(count))
-}
-
-/** All that the oracle took is worked off, and every number is its own. */
-async function expectExact(redis: Redis, oracle: Oracle): Promise<void> {
-  const counters = await until(
-    'all to be worked off',
-    () => counted(redis),
-    ({ ranked = '0', rejected = '0' }) => Number(ranked) + Number(rejected) === oracle.received,
-  )
-  expect(counters).toMatchObject({
-    received: String(oracle.received),
-    admitted: String(oracle.admitted),
-    rejected: String(oracle.rejected),
-  })
-  expect(await redis.hgetall('global:stats')).toEqual({
-    total_orders: String(oracle.admitted),
-    total_revenue_minor: String(oracle.cents),
-  })
-  for (const [user, { orders, cents }] of oracle.users) {
-    expect(await redis.hgetall(`user:${user}`)).toEqual({ order_count: `${orders}`, total_spend_minor: `${cents}` })
-    expect(await redis.zscore('leaderboard:spend', user)).toBe(String(cents))
-  }
 }
 
 async function audited(env: Env): Promise<string[]> {
@@ -99,13 +79,13 @@ test('a paused stage reads nothing in any process, also after kill -9 and a rest
     for (const body of bodies) oracle.take(body)
     await sendBodies(env, bodies)
   }
-  await using line = spawnOrders(rest, env)
+  await using line = runOrders(rest, env)
   await using one = spawnOrders(['run', 'validate'], { ...env, METRICS_PORT: String(port) })
-  await using two = spawnOrders(['run', 'validate'], env)
+  await using two = runOrders(['run', 'validate'], env)
   await Promise.all([line.started(), one.started(), two.started()])
   const url = await line.apiUrl()
   await sendAll(orders(300, 1))
-  await received(redis, 300) // what is in hand is done first
+  await received(redis, 300) // what is in flight is done first
 
   expect(await ok(env, 'pause', 'validate', '--reason', 'a bad release')).toMatch(/^validate is paused by .+\.\n$/)
   await Promise.all([obeyed(one, 'validate'), obeyed(two, 'validate')])
@@ -113,12 +93,17 @@ test('a paused stage reads nothing in any process, also after kill -9 and a rest
   await sendAll(orders(400, 2))
   await received(redis, 700)
   expect(await ok(env, 'status')).toMatch(/^validate is paused by .+ since \d{4}-.*Z \(a bad release\)\.$/m)
-  expect(await (await fetch(`${url}/admin/steering`)).json()).toMatchObject({
-    parts: [{ part: 'bridge', paused: false }, { part: 'validate', paused: true, reason: 'a bad release' }, {}, {}],
+  expect(await (await fetch(`${url}/admin/pauses`)).json()).toMatchObject({
+    components: [
+      { component: 'bridge', paused: false },
+      { component: 'validate', paused: true, reason: 'a bad release' },
+      {},
+      {},
+    ],
   })
 
   await one.kill('SIGKILL')
-  await using three = spawnOrders(['run', 'validate'], { ...env, METRICS_PORT: String(later) })
+  await using three = runOrders(['run', 'validate'], { ...env, METRICS_PORT: String(later) })
   await three.started()
   await obeyed(three, 'validate')
   const alive = async (): Promise<number> => {
@@ -137,10 +122,10 @@ test('a paused stage reads nothing in any process, also after kill -9 and a rest
   await expectExact(redis, oracle)
   expect(await ok(env, 'verify')).toMatch('The books balance.')
   expect(await audited(env)).toEqual([
-    'pause {"part":"validate","reason":"a bad release"}',
-    'resume {"part":"validate"}',
+    'pause {"component":"validate","reason":"a bad release"}',
+    'resume {"component":"validate"}',
   ])
-  for (const process of [line, two, three]) expect(await process.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  for (const process of [line, two, three]) expect(await process.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('a paused bridge receives nothing and goes on deleting what it has written; then all is exact', async (context) => {
@@ -153,7 +138,7 @@ test('a paused bridge receives nothing and goes on deleting what it has written;
   const bodies = [orders(200, 3), orders(300, 4)]
   for (const body of bodies.flat()) oracle.take(body)
   await using one = spawnOrders(['run', 'bridge'], env)
-  await using two = spawnOrders(['run', 'bridge', ...stages], env)
+  await using two = runOrders(['run', 'bridge', ...stages], env)
   await Promise.all([one.started(), two.started()])
   await sendBodies(env, bodies[0] ?? [])
   await received(redis, 200)
@@ -162,20 +147,20 @@ test('a paused bridge receives nothing and goes on deleting what it has written;
   await until('all that was written to be deleted', () => sqs.depth() === 0)
   await sendBodies(env, bodies[1] ?? [])
   await one.kill('SIGKILL')
-  await using three = spawnOrders(['run', 'bridge'], env)
+  await using three = runOrders(['run', 'bridge'], env)
   await three.started()
   await obeyed(three, 'bridge')
-  expect(JSON.parse(await ok(env, 'pause', 'bridge', '--json'))).toMatchObject({ part: 'bridge', changed: false })
+  expect(JSON.parse(await ok(env, 'pause', 'bridge', '--json'))).toMatchObject({ component: 'bridge', changed: false })
   expect(readSincePause(two).filter((line) => line.includes('"received"'))).toEqual([])
   expect(three.events('received')).toEqual([])
   expect(sqs.depth()).toBe(300)
   expect(await counted(redis)).toMatchObject({ received: '200' })
   await ok(env, 'resume', 'bridge')
   await expectExact(redis, oracle)
-  expect(await audited(env)).toEqual(['pause {"part":"bridge"}', 'resume {"part":"bridge"}'])
+  expect(await audited(env)).toEqual(['pause {"component":"bridge"}', 'resume {"component":"bridge"}'])
 })
 
-test('parts paused and resumed one after the other while orders flow, by two processes of each: all is exact', async (context) => {
+test('components paused and resumed one after the other while orders flow, by two processes of each: all is exact', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
   await using sqs = await emptySqs()
@@ -184,22 +169,22 @@ test('parts paused and resumed one after the other while orders flow, by two pro
   const bodies = orders(4_000, 8)
   for (const body of bodies) oracle.take(body)
   await using one = spawnOrders(['run', 'api', 'bridge', ...stages], env)
-  await using two = spawnOrders(['run', 'bridge', ...stages], env)
+  await using two = runOrders(['run', 'bridge', ...stages], env)
   await Promise.all([one.started(), two.started()])
   const url = await one.apiUrl()
   const flowing = sendBodies(env, bodies)
-  for (const [round, part] of ['leaderboard', 'bridge', 'aggregate', 'validate', 'bridge', 'validate'].entries()) {
+  for (const [round, component] of ['leaderboard', 'bridge', 'aggregate', 'validate', 'bridge', 'validate'].entries()) {
     await until('orders to flow', () => world.redis.hget('pipeline:counters', 'ranked'))
-    await send(`${url}/admin/pause/${part}`, 'POST', {})
+    await send(`${url}/admin/pause/${component}`, 'POST', {})
     const times = round < 4 ? 1 : 2
-    await Promise.all([obeyed(one, part, times), obeyed(two, part, times)])
-    await send(`${url}/admin/resume/${part}`, 'POST', {})
+    await Promise.all([obeyed(one, component, times), obeyed(two, component, times)])
+    await send(`${url}/admin/resume/${component}`, 'POST', {})
   }
   await flowing
   await expectExact(world.redis, oracle)
-  expect(await ok(env, 'verify', '--deep')).toMatch('All is right.')
+  expect(await ok(env, 'verify', '--deep')).toMatch('Everything balances.')
   expect([...one.events('loopFailed'), ...two.events('loopFailed')]).toEqual([])
-  for (const process of [one, two]) expect(await process.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  for (const process of [one, two]) expect(await process.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('every process obeys within a second', async (context) => {
@@ -208,20 +193,20 @@ test('every process obeys within a second', async (context) => {
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs, debug)
   await using one = spawnOrders(['run', 'api', 'bridge', 'validate'], env)
-  await using two = spawnOrders(['run', 'bridge', 'validate'], env)
+  await using two = runOrders(['run', 'bridge', 'validate'], env)
   await Promise.all([one.started(), two.started()])
   const url = await one.apiUrl()
-  for (const part of ['bridge', 'validate']) {
+  for (const component of ['bridge', 'validate']) {
     const times: number[] = []
     for (let round = 1; round <= 5; round++) {
-      const paused = await send(`${url}/admin/pause/${part}`, 'POST', {})
+      const paused = await send(`${url}/admin/pause/${component}`, 'POST', {})
       for (const process of [one, two]) {
-        const { time } = await obeyed(process, part, round)
+        const { time } = await obeyed(process, component, round)
         times.push(Number(time) - Date.parse(String(paused.body['ts'])))
       }
-      await send(`${url}/admin/resume/${part}`, 'POST', {})
+      await send(`${url}/admin/resume/${component}`, 'POST', {})
       for (const process of [one, two]) {
-        const resumed = () => process.events('resumed').filter((event) => event['part'] === part)
+        const resumed = () => process.events('resumed').filter((event) => event['component'] === component)
         await until('it to run again', resumed, ({ length }) => length === round)
       }
     }
@@ -237,8 +222,8 @@ test('drain pauses the bridge and ends when nothing waits; what is not drained i
   const { redis } = world
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs, debug)
-  await using bridge = spawnOrders(['run', 'bridge'], env)
-  await using line = spawnOrders(['run', ...stages], env)
+  await using bridge = runOrders(['run', 'bridge'], env)
+  await using line = runOrders(['run', ...stages], env)
   await Promise.all([bridge.started(), line.started()])
   await ok(env, 'pause', 'aggregate', 'leaderboard', '--reason', 'to look')
   await Promise.all([obeyed(line, 'aggregate'), obeyed(line, 'leaderboard')])
@@ -253,13 +238,13 @@ test('drain pauses the bridge and ends when nothing waits; what is not drained i
   expect(late.out).toMatch(/^Not drained in 3 s:$/m)
   expect(late.out).toMatch(/^aggregate +190$/m)
   expect(late.out).toMatch(/^aggregate is paused by .+ \(to look\)\.$/m)
-  expect(late.out).toMatch(/The bridge stays paused: orders resume bridge lets it run again\.\n$/)
-  expect(await obeyed(bridge, 'bridge')).toMatchObject({ part: 'bridge' })
+  expect(late.out).toMatch(/The bridge stays paused: run orders resume bridge to start it again\.\n$/)
+  expect(await obeyed(bridge, 'bridge')).toMatchObject({ component: 'bridge' })
   await sendBodies(env, orders(100, 6))
 
   await ok(env, 'resume', 'leaderboard', 'aggregate')
   const out = await ok(env, 'drain')
-  expect(out).toMatch(/^bridge was paused already, by /)
+  expect(out).toMatch(/^bridge was already paused by /)
   expect(out).toMatch(/^Drained: no order waits in any stage\.$/m)
   expect(await counted(redis)).toMatchObject({ received: '200', admitted: '190', ranked: '190' })
   expect(sqs.depth()).toBe(100)
@@ -269,21 +254,21 @@ test('drain pauses the bridge and ends when nothing waits; what is not drained i
     bridge: { by: expect.any(String) },
   })
   expect(await audited(env)).toEqual([
-    'pause {"part":"aggregate","reason":"to look"}',
-    'pause {"part":"leaderboard","reason":"to look"}',
-    'drain {"part":"bridge"}',
-    'resume {"part":"leaderboard"}',
-    'resume {"part":"aggregate"}',
+    'pause {"component":"aggregate","reason":"to look"}',
+    'pause {"component":"leaderboard","reason":"to look"}',
+    'drain {"component":"bridge"}',
+    'resume {"component":"leaderboard"}',
+    'resume {"component":"aggregate"}',
   ])
 })
 
-test('a drain under way takes along what a bridge had in hand', async (context) => {
+test('a drain under way takes along what a bridge had in flight', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs)
-  await using line = spawnOrders(['run', 'bridge', ...stages], env)
+  await using line = runOrders(['run', 'bridge', ...stages], env)
   await line.started()
   const sending = sendBodies(env, orders(3_000, 7))
   await until('some to be received', () => redis.hget('pipeline:counters', 'received'))
@@ -298,19 +283,19 @@ test('commands of an operator are in the audit by the name of the user, a repair
   requireRealRedis(context)
   await using world = await emptyRedis()
   const env = envOf(world.url)
-  expect(await ok(env, 'audit')).toBe('Nothing was done as an admin yet.\n')
+  expect(await ok(env, 'audit')).toBe('There is no action of an admin yet.\n')
   await ok(env, 'replay', '--limit', '5')
   await ok(env, 'verify', '--repair')
   expect(await audited(env)).toEqual([expect.stringMatching(/^orders replay \{"limit":5,.*"job":"replay-/)])
-  await world.redis.hset('global:stats', { total_orders: 3 }) // nobody has ordered
+  await world.redis.hset('global:stats', { total_orders: 3 }) // no user has ordered
   expect((await run(env, 'verify', '--repair')).code).toBe(0)
   expect((await audited(env)).slice(1)).toEqual([expect.stringMatching(/^orders verify --repair \{"users":0,/)])
   expect(await ok(env, 'audit', '--limit', '1')).toMatch(/^\d{4}-.*Z {2}\S.* {2}orders verify --repair {2}\{.*\}\n$/)
   for (const [args, line] of [
-    [['pause'], 'orders pause: no part: expected bridge, validate, aggregate, leaderboard.'],
+    [['pause'], 'orders pause: no component: expected bridge, validate, aggregate, leaderboard.'],
     [
       ['resume', 'bridge', 'api'],
-      'There is no part "api" to pause or resume: expected bridge, validate, aggregate, leaderboard.',
+      'There is no component "api" to pause or resume: expected bridge, validate, aggregate, leaderboard.',
     ],
   ] as const) {
     expect(await run(env, ...args)).toEqual({ code: 1, out: '', err: `${line}\n` })

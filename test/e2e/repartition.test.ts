@@ -11,10 +11,11 @@ import { expectStats, getFrom } from '../support/expected.ts'
 import { writing } from '../support/jobs.ts'
 import { removeOnExit } from '../support/on-exit.ts'
 import { Oracle } from '../support/oracle.ts'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { spawnOrders } from '../support/process.ts'
 import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
@@ -36,7 +37,7 @@ async function feed(env: Env, url: string, oracle: Oracle, bodies: readonly stri
   for (const body of bodies) oracle.take(body)
   await sendBodies(env, bodies)
   await until(
-    `seed ${seed}: ${oracle.received} to be worked off`,
+    `seed ${seed}: ${oracle.received} to be processed`,
     async () => (await fetch(`${url}/integrity`)).json() as Promise<Integrity>,
     ({ received, admitted, duplicates, rejected, stages }) =>
       received === oracle.received &&
@@ -47,9 +48,9 @@ async function feed(env: Env, url: string, oracle: Oracle, bodies: readonly stri
 
 async function expectAll(env: Env, url: string, oracle: Oracle): Promise<void> {
   await expectStats(getFrom(url), oracle)
-  await using verify = spawnOrders(['verify', '--deep'], env)
+  await using verify = runOrders(['verify', '--deep'], env)
   await verify.exit()
-  expect(verify.stdout()).toMatch(/All is right\.\n$/)
+  expect(verify.stdout()).toMatch(/Everything balances\.\n$/)
   const { codes } = (await (await fetch(`${url}/orders/invalid/summary`)).json()) as { codes: Record<string, number> }
   expect(codes).toEqual(Object.fromEntries(oracle.codes))
 }
@@ -60,7 +61,7 @@ const random = randomOf(seed)
 /** Killed before or within any of its writes, again and again, and then let through. */
 async function repartition(env: Env, redis: Redis, to: number): Promise<void> {
   for (let kill = 0; kill < 5; kill++) {
-    const trigger = { event: 'moving', nth: 1 + random.below(60), after: random.below(2) === 1 }
+    const trigger = { event: 'repartitionStep', nth: 1 + random.below(60), after: random.below(2) === 1 }
     const strike: Strike = { trigger, pid: 0, signal: 'SIGKILL' }
     const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
     await using run = spawnOrders(['repartition', '--to', String(to)], { ...env, ...striking })
@@ -69,13 +70,13 @@ async function repartition(env: Env, redis: Redis, to: number): Promise<void> {
     if (signal === null) return
     await redis.del('pipeline:repartition') // else the next one waits until it runs out
   }
-  await using run = spawnOrders(['repartition', '--to', String(to)], env)
+  await using run = runOrders(['repartition', '--to', String(to)], env)
   const { code } = await run.exit()
   expect([code, run.stderr()]).toEqual([0, ''])
 }
 
-async function start(env: Env): Promise<OrdersProcess> {
-  const all = spawnOrders(line, env)
+async function start(env: Env): Promise<OrdersRun> {
+  const all = runOrders(line, env)
   await all.started()
   return all
 }
@@ -158,7 +159,7 @@ test.for([
       await repartition(env, place.redis, partitions)
       expect(await all.exit()).toEqual({ code: 1, signal: null })
       expect(all.stderr()).toMatch(`set PARTITIONS=${partitions}.`)
-      await using refused = spawnOrders(line, env)
+      await using refused = runOrders(line, env)
       expect(await refused.exit()).toEqual({ code: 1, signal: null })
       expect(refused.stderr()).toMatch(`set PARTITIONS=${partitions}.`)
       env = { ...base, PARTITIONS: String(partitions) }
@@ -170,11 +171,11 @@ test.for([
         expect(await read(moved, trace)).toMatchObject({ discarded: [{ why: 'a test order' }] })
       await feed(env, moved, oracle, bodies)
       await expectAll(env, moved, oracle)
-      expect(await after.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+      expect(await after.stop()).toEqual({ code: 0, signal: null })
     }
     const now = new RegExp(`^(\\{p[0-${(layouts.at(-1) ?? 0) - 1}]\\}:|\\{jobs\\}:|pipeline:manifest$)`)
     const left = (await place.keys()).filter((key) => !now.test(key))
-    expect(left.filter((key) => !/pipeline:(layout|steering|timeline|losses)/.test(key))).toEqual([])
+    expect(left.filter((key) => !/pipeline:(layout|pauses|timeline|losses)/.test(key))).toEqual([])
   },
 )
 
@@ -189,7 +190,7 @@ test('one Redis with partitions becomes a Redis Cluster with all that it holds',
   {
     await using all = await start(env)
     await feed(env, await all.apiUrl(), oracle, bodies)
-    expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(await all.stop()).toEqual({ code: 0, signal: null })
   }
   await server.stop()
   const busPort = String(await freePort())
@@ -229,38 +230,40 @@ test('what others have paused stays paused; what was killed before it moved anyt
   await feed(env, url, oracle, more(50, 30))
   const headers = { ...writing, 'x-operator': 'ann' }
   await fetch(`${url}/admin/pause/leaderboard`, { method: 'POST', headers, body: '{}' })
-  const steered = async (at: string) => {
-    const { parts } = (await read(at, '/admin/steering')) as { parts: { part: string; paused: boolean; by?: string }[] }
-    return parts.filter(({ paused }) => paused).map(({ part, by }) => `${part} by ${by}`)
+  const paused = async (at: string) => {
+    const { components } = (await read(at, '/admin/pauses')) as {
+      components: { component: string; paused: boolean; by?: string }[]
+    }
+    return components.filter(({ paused }) => paused).map(({ component, by }) => `${component} by ${by}`)
   }
-  const strike: Strike = { trigger: { event: 'moving', nth: 6 }, pid: 0, signal: 'SIGKILL' }
+  const strike: Strike = { trigger: { event: 'repartitionStep', nth: 6 }, pid: 0, signal: 'SIGKILL' }
   const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
   {
     await using killed = spawnOrders(['repartition', '--to', '4'], { ...env, ...striking })
     expect(await killed.exit()).toMatchObject({ signal: 'SIGKILL' })
     await place.redis.del('pipeline:repartition')
-    expect(await steered(url)).toEqual(['bridge by orders repartition', 'leaderboard by ann'])
-    await using other = spawnOrders(['repartition', '--to', '5'], env)
+    expect(await paused(url)).toEqual(['bridge by orders repartition', 'leaderboard by ann'])
+    await using other = runOrders(['repartition', '--to', '5'], env)
     await other.exit()
     expect(other.stderr()).toBe('A repartition to 4 is under way: let it end first, by orders repartition --to 4.\n')
-    await using undone = spawnOrders(['repartition', '--undo'], env)
+    await using undone = runOrders(['repartition', '--undo'], env)
     expect([(await undone.exit()).code, undone.stderr(), undone.stdout()]).toEqual([
       0,
       '',
-      'Called off: everything is as it was.\n',
+      'Undone: everything is as it was.\n',
     ])
   }
-  expect(await steered(url)).toEqual(['leaderboard by ann'])
-  await using moved = spawnOrders(['repartition', '--to', '4'], env)
+  expect(await paused(url)).toEqual(['leaderboard by ann'])
+  await using moved = runOrders(['repartition', '--to', '4'], env)
   expect([(await moved.exit()).code, moved.stderr()]).toEqual([0, ''])
   expect(await all.exit()).toEqual({ code: 1, signal: null })
   const after = { ...env, PARTITIONS: '4' }
-  await using anew = await start(after)
-  expect(await steered(await anew.apiUrl())).toEqual(['leaderboard by ann'])
-  await fetch(`${await anew.apiUrl()}/admin/resume/leaderboard`, { method: 'POST', headers, body: '{}' })
-  const audit = (await read(await anew.apiUrl(), '/admin/audit')) as { action: string; by: string }[]
+  await using restarted = await start(after)
+  expect(await paused(await restarted.apiUrl())).toEqual(['leaderboard by ann'])
+  await fetch(`${await restarted.apiUrl()}/admin/resume/leaderboard`, { method: 'POST', headers, body: '{}' })
+  const audit = (await read(await restarted.apiUrl(), '/admin/audit')) as { action: string; by: string }[]
   expect(audit.map(({ action }) => action)).toEqual(expect.arrayContaining(['pause', 'orders repartition', 'resume']))
-  await feed(after, await anew.apiUrl(), oracle, more(50, 31))
+  await feed(after, await restarted.apiUrl(), oracle, more(50, 31))
 })
 
 test('the system of a folder ends when its partitions change, and is started again with the new number', async (context) => {
@@ -278,21 +281,21 @@ test('the system of a folder ends when its partitions change, and is started aga
   expect(await run('populate', '--valid', '30', '--invalid', '3')).toEqual([0, ''])
   const url = await before.apiUrl()
   await until(
-    'all to be worked off',
+    'all to be processed',
     () => read(url, '/integrity'),
     (books) => (books as { received: number }).received === 33,
   )
   expect(await run('repartition')).toEqual([
     1,
-    'orders repartition: say how many partitions there are to be: --to 8.\n',
+    'orders repartition: give the new number of partitions, as in --to 8.\n',
   ])
   expect(await run('repartition', '--to', '4')).toEqual([0, ''])
   expect((await before.exit()).code).toBe(1)
   await using after = spawnOrders(['start'], { ...env, PARTITIONS: '4' }, { cwd })
   await after.started()
-  const anew = await after.apiUrl()
-  expect(await read(anew, '/stats/global')).toMatchObject({ total_orders: 30 })
-  const { parts } = (await read(anew, '/admin/steering')) as { parts: { paused: boolean }[] }
-  expect(parts.filter(({ paused }) => paused)).toEqual([])
-  expect(await after.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  const newUrl = await after.apiUrl()
+  expect(await read(newUrl, '/stats/global')).toMatchObject({ total_orders: 30 })
+  const { components } = (await read(newUrl, '/admin/pauses')) as { components: { paused: boolean }[] }
+  expect(components.filter(({ paused }) => paused)).toEqual([])
+  expect(await after.stop()).toEqual({ code: 0, signal: null })
 })

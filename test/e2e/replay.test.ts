@@ -1,18 +1,18 @@
-import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
-import { aggregate } from '../../src/stages/aggregate.ts'
-import { runStage } from '../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../src/stages/runner/groups.ts'
+import { runStage } from '../../src/stages/runner/run.ts'
 import type { Stage } from '../../src/stages/stage.ts'
-import { validate } from '../../src/stages/validate.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { ended, send, writing } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
 import { requireRealRedis } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
+import { aggregate, validate } from '../support/stages.ts'
+import { expectExact } from '../support/state.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -21,29 +21,6 @@ const valid = (count: number, seed: number): string[] =>
   [...sampleOrders({ valid: count, invalid: 0, users: 20, seed })].map(({ body }) => body)
 const broken = (count: number, seed: number): string[] =>
   [...sampleOrders({ valid: 0, invalid: count, users: 20, seed })].map(({ body }) => body)
-
-/** Every entry is in exactly one place, and each number is the oracle's. */
-async function expectExact(redis: Redis, oracle: Oracle, invalid: number): Promise<void> {
-  const settled = await until(
-    'all that was admitted to be ranked',
-    () => redis.hgetall('pipeline:counters'),
-    ({ admitted, ranked }) => admitted === ranked,
-  )
-  const count = (name: string): number => Number(settled[name] ?? 0)
-  expect(count('received')).toBe(count('admitted') + count('duplicates') + count('rejected'))
-  expect(count('rejected') - count('replayed') - count('discarded')).toBe(invalid)
-  expect(await redis.xlen('orders:invalid')).toBe(invalid)
-  expect(await redis.llen('invalid_orders')).toBe(invalid)
-  const groups = await Promise.all((await redis.keys('invalid:*')).map((key) => redis.zcard(key)))
-  expect(groups.reduce((sum, size) => sum + size, 0)).toBe(invalid)
-  const listed = (await redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line).id)
-  expect(listed).toEqual((await redis.xrevrange('orders:invalid', '+', '-')).map(([id]) => id))
-  const { total_orders = '0', total_revenue_minor = '0' } = await redis.hgetall('global:stats')
-  expect([total_orders, total_revenue_minor]).toEqual([String(oracle.admitted), String(oracle.cents)])
-  for (const [user, { orders, cents }] of oracle.users) {
-    expect(await redis.hgetall(`user:${user}`)).toEqual({ order_count: `${orders}`, total_spend_minor: `${cents}` })
-  }
-}
 
 test('200 invalid orders of every code: replayed by POST, by script and by retry in Bull Board, corrected one by one', async (context) => {
   requireRealRedis(context)
@@ -58,8 +35,8 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   const byBug = valid(60, 1)
   await rejectByBug(redis, byBug)
 
-  await using api = spawnOrders(['run', 'api', 'jobs', 'bridge', 'aggregate', 'leaderboard'], env)
-  await using first = spawnOrders(['run', 'validate'], env)
+  await using api = runOrders(['run', 'api', 'jobs', 'bridge', 'aggregate', 'leaderboard'], env)
+  await using first = runOrders(['run', 'validate'], env)
   await Promise.all([api.started(), first.started()])
   const url = await api.apiUrl()
   // 120 of seven codes, 20 conflicts with 20 orders that are admitted before.
@@ -97,14 +74,14 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   take(byBug.slice(0, 20))
 
   // A third by script; then of the rest a dry run, which changes nothing, and one whose orders fail again.
-  await using script = spawnOrders(['replay', '20', '--code', 'internal-error', '--wait'], env)
+  await using script = runOrders(['replay', '20', '--code', 'internal-error', '--wait'], env)
   expect([await script.exit(), script.stderr()]).toEqual([{ code: 0, signal: null }, ''])
   expect(script.stdout()).toMatch(/^admitted +20$/m)
   take(byBug.slice(20, 40))
-  await using dry = spawnOrders(['replay', '500', '--dry-run', '--wait'], env)
+  await using dry = runOrders(['replay', '500', '--dry-run', '--wait'], env)
   expect(await dry.exit()).toEqual({ code: 0, signal: null })
   expect(dry.stdout()).toMatch(/^would keep the rules +40$/m) // 20 of the bug, and the conflicts
-  await using again = spawnOrders(['replay', '--limit', '12', '--code', 'malformed-json', '--wait'], env)
+  await using again = runOrders(['replay', '--limit', '12', '--code', 'malformed-json', '--wait'], env)
   expect(await again.exit()).toEqual({ code: 1, signal: null })
   expect(again.stdout()).toMatch(/^ {2}malformed-json +12$/m)
   const [twice] = (await (await fetch(`${url}/orders/invalid?code=malformed-json&limit=1`)).json()) as Record<
@@ -114,13 +91,13 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   expect(twice).toMatchObject({ attempts: 2, first_reason: 'Malformed JSON', reason: 'Malformed JSON' })
 
   // A third by a job that fails while no validate runs, and is retried in Bull Board when one does.
-  await first.kill('SIGTERM')
+  await first.stop()
   const stuck = await send(`${url}/orders/replay`, 'POST', { code: 'internal-error' })
   expect(await ended(url, stuck.body['job_id'])).toMatchObject({
     state: 'failed',
-    failure: '20 of 20 orders have no verdict yet: see that a validate process runs, then retry.',
+    failure: '20 of 20 orders have no verdict yet: make sure that a validate process runs, then retry.',
   })
-  await using second = spawnOrders(['run', 'validate'], env)
+  await using second = runOrders(['run', 'validate'], env)
   await second.started()
   const retried = await fetch(`${url}/admin/queues/api/queues/replay/${stuck.body['job_id']}/retry`, {
     method: 'PUT',
@@ -143,8 +120,8 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   }
   take(fixes)
   await expectExact(redis, oracle, 100)
-  expect(await second.kill('SIGTERM')).toEqual({ code: 0, signal: null })
-  expect(await api.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await second.stop()).toEqual({ code: 0, signal: null })
+  expect(await api.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('the replay worker killed with -9 twenty times during 5,000 entries: every entry is in one place, totals exact', async (context) => {
@@ -156,7 +133,7 @@ test('the replay worker killed with -9 twenty times during 5,000 entries: every 
   await rejectByBug(redis, bodies)
   const oracle = new Oracle()
   for (const body of bodies) oracle.take(body)
-  await using line = spawnOrders(['run', ...stages, 'api'], env)
+  await using line = runOrders(['run', ...stages, 'api'], env)
   await line.started()
   const url = await line.apiUrl()
   const { body } = await send(`${url}/orders/replay`, 'POST', {})
@@ -173,16 +150,16 @@ test('the replay worker killed with -9 twenty times during 5,000 entries: every 
     await worker.kill('SIGKILL')
   }
   expect(kills).toBe(20)
-  await using last = spawnOrders(['run', 'jobs'], env)
+  await using last = runOrders(['run', 'jobs'], env)
   expect(await ended(url, body['job_id'])).toMatchObject({
     state: 'completed',
     result: { sent: 5_000, admitted: 5_000, duplicate: 0, conflict: 0, rejected: {} },
   })
   await expectExact(redis, oracle, 0)
-  expect(await last.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await last.stop()).toEqual({ code: 0, signal: null })
 })
 
-test('two replay jobs at once over the same entries: each goes round once', async (context) => {
+test('two replay jobs at once over the same entries: each is requeued once', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
@@ -191,8 +168,8 @@ test('two replay jobs at once over the same entries: each goes round once', asyn
   await rejectByBug(redis, bodies)
   const oracle = new Oracle()
   for (const body of bodies) oracle.take(body)
-  await using one = spawnOrders(['run', ...stages, 'api', 'jobs'], env)
-  await using two = spawnOrders(['run', 'jobs'], env)
+  await using one = runOrders(['run', ...stages, 'api', 'jobs'], env)
+  await using two = runOrders(['run', 'jobs'], env)
   await Promise.all([one.started(), two.started()])
   const url = await one.apiUrl()
   const started = await Promise.all(
@@ -215,7 +192,7 @@ test('a corrected order whose original was meanwhile admitted is a conflict or a
   await using world = await emptyRedis()
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs)
-  await using all = spawnOrders(['run', 'bridge', ...stages, 'api', 'jobs'], env)
+  await using all = runOrders(['run', 'bridge', ...stages, 'api', 'jobs'], env)
   await all.started()
   const url = await all.apiUrl()
   const good = JSON.parse(valid(1, 7)[0] ?? '')
@@ -263,10 +240,7 @@ test('single entries: found by code, user and page, discarded with a reason, rep
   requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
-  await using all = spawnOrders(
-    ['run', ...stages, 'api', 'jobs'],
-    envOf(world.url, undefined, { STAGE_IN_FLIGHT: '1' }),
-  )
+  await using all = runOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url, undefined, { STAGE_IN_FLIGHT: '1' }))
   await all.started()
   const url = await all.apiUrl()
   const app = appOn(redis)
@@ -331,13 +305,13 @@ test('single entries: found by code, user and page, discarded with a reason, rep
   expect(await ended(url, rest['job_id'])).toMatchObject({
     result: { dry_run: true, sent: 0, rejected: { 'bad-value': 59, 'malformed-json': 1 } },
   })
-  // What is no text stays where it is; it can be put right or discarded.
+  // A body that is not text stays where it is; it can be corrected or discarded.
   const { body: last } = await send(`${url}/orders/replay`, 'POST', { code: 'malformed-json' })
   expect(await ended(url, last['job_id'])).toMatchObject({ result: { sent: 1, rejected: { 'malformed-json': 1 } } })
   await expectExact(redis, new Oracle(), 61)
 })
 
-test('what a later stage rejected by a bug goes back to that stage, and a job that nobody made is refused', async (context) => {
+test('what a later stage rejected by a bug goes back to that stage, and a job that does not exist is refused', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
@@ -345,7 +319,7 @@ test('what a later stage rejected by a bug goes back to that stage, and a job th
   const oracle = new Oracle()
   for (const body of bodies) oracle.take(body)
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   await enqueue(
     redis,
     app.keys,
@@ -358,7 +332,7 @@ test('what a later stage rejected by a bug goes back to that stage, and a job th
     },
   } as unknown as Stage
   const stop = new AbortController()
-  const running = [validate as Stage, buggy].map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const running = [validate, buggy].map((stage) => runStage(app, stage, () => {}, stop.signal))
   await until(
     'aggregate to have rejected all',
     () => redis.llen('invalid_orders'),
@@ -367,7 +341,7 @@ test('what a later stage rejected by a bug goes back to that stage, and a job th
   stop.abort()
   await Promise.all(running)
 
-  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
+  await using all = runOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
   await all.started()
   const url = await all.apiUrl()
   const [kept] = (await (await fetch(`${url}/orders/invalid`)).json()) as { id: string; stage: string }[]
@@ -385,7 +359,7 @@ test('what a later stage rejected by a bug goes back to that stage, and a job th
     (ranked) => ranked === '30',
   )
   await expectExact(redis, oracle, 0)
-  await using status = spawnOrders(['status', '--json'], envOf(world.url))
+  await using status = runOrders(['status', '--json'], envOf(world.url))
   await status.exit()
   expect(JSON.parse(status.stdout()).stages.map(({ waiting }: { waiting: number }) => waiting)).toEqual([0, 0, 0])
 
@@ -410,7 +384,7 @@ test('bodies of a megabyte are replayed, a few at a time', async (context) => {
     JSON.stringify({ user_id: 'u', order_id: i, order_value: 1, note: '\u0001'.repeat(150_000) }),
   )
   await rejectByBug(redis, bodies)
-  await using all = spawnOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
+  await using all = runOrders(['run', ...stages, 'api', 'jobs'], envOf(world.url))
   await all.started()
   const url = await all.apiUrl()
   const { body } = await send(`${url}/orders/replay`, 'POST', {})

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { describe, expect, type TestContext, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { keyPatterns } from '../../src/keys.ts'
 import { examineRedis } from '../../src/ops/checks/checks.ts'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
@@ -8,10 +8,10 @@ import { allow, rulesFor } from '../../src/ops/rights/acl.ts'
 import { type Actor, actors, extrasOf, nameIn, neededBy } from '../../src/ops/rights/commands.ts'
 import { type EnvFor, runErrands } from '../support/errands.ts'
 import { send } from '../support/jobs.ts'
-import { spawnOrders } from '../support/process.ts'
 import { openRecorder } from '../support/redis-recorder.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptySqs, envOf } from '../support/world.ts'
@@ -94,7 +94,7 @@ test('a user without one command that a role needs: doctor names it', async (con
 test('doctor --acl prints lines that Redis takes', async (context) => {
   await using redis = await ownRedis(context)
   for (const more of [{}, { PARTITIONS: '4' }]) {
-    await using doctor = spawnOrders(['doctor', '--acl'], envOf(redis.urlOf('nobody'), undefined, more))
+    await using doctor = runOrders(['doctor', '--acl'], envOf(redis.urlOf('stranger'), undefined, more))
     expect((await doctor.exit()).code).toBe(0)
     const [lines = []] = doctor
       .stdout()
@@ -122,20 +122,20 @@ describe('a user who may do only what is needed', () => {
       env,
       [...sampleOrders({ valid: 20, invalid: 5, users: 5, seed: 1 })].map(({ body }) => body),
     )
-    await using running = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api'], env)
+    await using running = runOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api'], env)
     const url = await running.apiUrl()
     await until(
       'all to be judged',
       async () => (await fetch(`${url}/integrity`)).json() as Promise<{ received: number; waiting: number }>,
       ({ received, waiting }) => received === 25 && waiting === 0,
     )
-    await using replay = spawnOrders(['replay', '--wait'], env)
+    await using replay = runOrders(['replay', '--wait'], env)
     expect([(await replay.exit()).code, replay.stderr()]).toEqual([1, '']) // they fail again
     expect(replay.stdout()).toMatch(/^sent +5$/m)
     await until('the messages to be deleted', () => sqs.depth() === 0)
     expect(running.stderr()).not.toMatch(/NOPERM|INFO command fails|does not let/)
     expect(running.events('checkWarned').map(({ check }) => check)).toContain('durability')
-    await using doctor = spawnOrders(['doctor', '--json'], env)
+    await using doctor = runOrders(['doctor', '--json'], env)
     expect([(await doctor.exit()).code, doctor.stderr()]).toEqual([0, ''])
     const { checks } = JSON.parse(doctor.stdout()) as { checks: { level: string; check: string; found: string }[] }
     const unread = checks.filter(({ found }) => found === 'cannot be read').map(({ check }) => check)
@@ -143,10 +143,10 @@ describe('a user who may do only what is needed', () => {
       expect.arrayContaining(['redis version', 'commands', 'eviction', 'memory', 'append-only file', 'replication']),
     )
     expect(checks.filter(({ level }) => level === 'error')).toEqual([])
-    await running.kill('SIGTERM')
+    await running.stop()
   })
 
-  test('is not asked for a key that nobody uses', async (context) => {
+  test('is not asked for a key that is not used', async (context) => {
     await using redis = await ownRedis(context)
     await redis.addUser('orders', rulesFor(actors, bare))
     expect(rulesFor(actors, bare)).toContain('~{jobs}:*')
@@ -173,14 +173,14 @@ describe('a refusal of Redis names user, command and key', () => {
       'Redis does not let the user orders use XREVRANGE on orders:invalid: give it the rights of docs/redis-rights.md'
     await redis.addUser('orders', without('+xrevrange', '+xadd'))
     const env = envOf(redis.urlOf('orders'))
-    await using api = spawnOrders(['run', 'api'], env)
+    await using api = runOrders(['run', 'api'], env)
     const url = await api.apiUrl()
     const reply = await (await fetch(`${url}/orders/invalid`)).json()
     expect(reply).toMatchObject({ status: 500, detail: `${sentence}.` })
     expect(api.events('requestFailed')).toMatchObject([{ route: '/orders/invalid', error: sentence }])
     const paused = await send(`${url}/orders/replay`, 'POST', {})
     expect(paused.body).toMatchObject({ status: 500, detail: `${sentence}.` })
-    await using audit = spawnOrders(['audit'], env)
+    await using audit = runOrders(['audit'], env)
     expect((await audit.exit()).code).toBe(1)
     expect(audit.stderr()).toBe(`${sentence.replace('orders:invalid', 'pipeline:audit')}.\n`)
   })
@@ -191,7 +191,7 @@ describe('a refusal of Redis names user, command and key', () => {
     await redis.addUser('orders', without('+xdel'))
     const env = envOf(redis.urlOf('orders'), sqs)
     await sendBodies(env, ['{'])
-    await using running = spawnOrders(['run', 'bridge', 'validate', 'jobs', 'api'], env)
+    await using running = runOrders(['run', 'bridge', 'validate', 'jobs', 'api'], env)
     const url = await running.apiUrl()
     const [invalid] = await until(
       'the order to be rejected',

@@ -3,7 +3,7 @@ import { spawnOrders } from '../support/process.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, envOf } from '../support/world.ts'
 
-/** So long that a slow machine has asked all it wants to ask by then. */
+/** Gives a slow machine the time to ask everything. */
 const drainMs = '60000'
 
 test.each([
@@ -21,7 +21,10 @@ test.each([
     () => fetch(`${url}/readyz`),
     ({ status }) => status === 503,
   )
-  expect(await refused.json()).toMatchObject({ status: 503, detail: 'This process stops: send requests to another.' })
+  expect(await refused.json()).toMatchObject({
+    status: 503,
+    detail: 'This process is stopping: send requests to another.',
+  })
   await until('its work to have ended', () => orders.events('stopped').length)
   const paths = ['/livez', '/metrics', ...(role === 'api' ? ['/stats/global', '/', '/live/snapshot'] : [])]
   for (const path of paths) {

@@ -1,11 +1,11 @@
 import { expect, type TestContext, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openApp } from '../../src/ops/open/open-app.ts'
 import { writing } from '../support/jobs.ts'
-import { spawnOrders } from '../support/process.ts'
 import { type Sentinels, spawnSentinels } from '../support/redis-sentinels.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
@@ -43,7 +43,7 @@ test('through a planned failover and the death of a master work goes on by itsel
     SQS_VISIBILITY_TIMEOUT_SECONDS: '5',
     CLAIM_IDLE_MS: '1000',
   })
-  await using all = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api'], env)
+  await using all = runOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api'], env)
   await all.started()
   const url = await all.apiUrl()
   const read = async (path: string): Promise<Record<string, unknown>> => {
@@ -111,7 +111,7 @@ test('through a planned failover and the death of a master work goes on by itsel
     () => read(`/jobs/${job_id}`),
     ({ state }) => state === 'completed',
   )
-  expect(await all.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await all.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('sentinels that cannot be used are said in a sentence', async (context) => {
@@ -119,18 +119,18 @@ test('sentinels that cannot be used are said in a sentence', async (context) => 
   const env = envAt(sentinels)
   const { addresses } = sentinels
   expect(await refusal(env)).toBe('it was taken')
-  expect(await refusal({ ...env, REDIS_SENTINEL_NAME: 'nobody' })).toBe(
-    `The sentinels ${addresses} know no master named nobody (ERR No such master with that name): set REDIS_SENTINEL_NAME.`,
+  expect(await refusal({ ...env, REDIS_SENTINEL_NAME: 'stranger' })).toBe(
+    `The sentinels ${addresses} know no master named stranger (ERR No such master with that name): set REDIS_SENTINEL_NAME.`,
   )
   expect(await refusal({ ...env, REDIS_SENTINEL_PASSWORD: 'wrong-word' })).toMatch(
-    /^The sentinels \S+ refuse the user or password \(WRONGPASS.*\): mend REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD\.$/,
+    /^The sentinels \S+ refuse the user or password \(WRONGPASS.*\): fix REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD\.$/,
   )
   expect(await refusal({ ...env, REDIS_URL: 'redis://nowhere.invalid/99' })).toBe(
     `Redis at orders of the sentinels ${addresses} has no such database (ERR DB index is out of range): put another number at the end of REDIS_URL, or raise databases in the configuration of Redis.`,
   )
   const port = await freePort()
   expect(await refusal({ ...env, REDIS_SENTINELS: `127.0.0.1:${port}` })).toBe(
-    `The sentinels 127.0.0.1:${port} do not answer (Connection is closed): start them or mend REDIS_SENTINELS.`,
+    `The sentinels 127.0.0.1:${port} do not answer (Connection is closed): start them or fix REDIS_SENTINELS.`,
   )
   await using redis = await spawnRedisServer()
   expect(await refusal({ REDIS_SENTINELS: `127.0.0.1:${redis?.port}` })).toMatch(

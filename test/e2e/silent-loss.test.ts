@@ -5,10 +5,10 @@ import { expect, type TestContext, test } from 'vitest'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeKeys, makePartitions } from '../../src/keys.ts'
 import { partitionFor } from '../../src/partitions.ts'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { openShiftedTime } from '../support/shifted-time.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
@@ -46,18 +46,18 @@ async function work(redis: Redis, orders: number, keys: Keys = makeKeys()): Prom
 }
 
 /** Resolves when each process has looked again, and knows what is there now. */
-async function looked(...processes: readonly OrdersProcess[]): Promise<void> {
+async function looked(...processes: readonly OrdersRun[]): Promise<void> {
   for (const process of processes) {
-    const before = process.events('looked').length
-    await until('two looks', () => process.events('looked').length >= before + 2)
+    const before = process.events('dataChecked').length
+    await until('two looks', () => process.events('dataChecked').length >= before + 2)
   }
 }
 
-const incidentsIn = (...processes: readonly OrdersProcess[]): string[] =>
+const incidentsIn = (...processes: readonly OrdersRun[]): string[] =>
   processes.flatMap((process) => process.events('incident').map(({ text }) => String(text)))
 
 async function command(env: Env, ...args: string[]): Promise<{ code: number | null; lines: string[] }> {
-  await using orders = spawnOrders(args, { ...env, LOG_LEVEL: 'info' })
+  await using orders = runOrders(args, { ...env, LOG_LEVEL: 'info' })
   const { code } = await orders.exit()
   return { code, lines: `${orders.stdout()}${orders.stderr()}`.trimEnd().split('\n') }
 }
@@ -66,7 +66,7 @@ const fetched = async (url: string): Promise<string> => (await fetch(url)).text(
 
 const time = '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z'
 const gone = (orders: string): string =>
-  `At most ${orders} gone, beside what came in between the two. What SQS still holds comes again by itself; the rest must be sent again or restored.`
+  `At most ${orders} gone, plus those that arrived in between. SQS redelivers the messages that it still holds; the rest must be sent again or restored.`
 const text = (before: string, counts: string, orders: string): RegExp =>
   new RegExp(`^${before} between ${time} and ${time}: ${counts}. ${gone(orders)}$`)
 
@@ -75,8 +75,8 @@ test('FLUSHALL is said once, in the log, by verify, doctor, the API and a metric
   const { redis } = server
   await using sqs = await emptySqs()
   const env = { ...envFor(server.url), ...envOf(server.url, sqs) }
-  await using one = spawnOrders(['run', ...stages, 'api'], { ...env, LOG_LEVEL: 'debug', LEDGER_DAYS: '7' })
-  await using two = spawnOrders(['run', 'bridge'], { ...env, LOG_LEVEL: 'debug', LEDGER_DAYS: '7' })
+  await using one = runOrders(['run', ...stages, 'api'], { ...env, LOG_LEVEL: 'debug', LEDGER_DAYS: '7' })
+  await using two = runOrders(['run', 'bridge'], { ...env, LOG_LEVEL: 'debug', LEDGER_DAYS: '7' })
   await Promise.all([one.started(), two.started()])
   await work(redis, 489)
   await looked(one, two)
@@ -126,14 +126,18 @@ test('FLUSHALL is said once, in the log, by verify, doctor, the API and a metric
   expect((await command(seven, 'audit')).lines.join()).toContain('orders verify --acknowledge')
   expect((await command(seven, 'verify')).code).toBe(0)
   expect((await command(seven, 'doctor')).lines).toContainEqual(expect.stringMatching(/^ok +incidents +none$/))
-  expect(await fetched(`${url}/metrics`)).toContain('\norders_incidents{kind="data"} 0\n')
+  await until(
+    'the metric to know it', // a scrape may be up to a second old
+    () => fetched(`${url}/metrics`),
+    (text) => text.includes('\norders_incidents{kind="data"} 0\n'),
+  )
 })
 
 test('SWAPDB to and fro is two incidents, and what was counted in the other database is named', async (context) => {
   await using server = await ownRedis(context)
   const { redis } = server
   const env = envFor(server.url)
-  await using line = spawnOrders(['run', ...stages], env)
+  await using line = runOrders(['run', ...stages], env)
   await line.started()
   await work(redis, 50)
   await looked(line)
@@ -157,7 +161,7 @@ test('SWAPDB to and fro is two incidents, and what was counted in the other data
   const { code, lines } = await command(env, 'verify', '--deep')
   expect(code).toBe(1)
   expect(lines.slice(-5)).toEqual([
-    'All is right.',
+    'Everything balances.',
     '',
     '2 incidents are not acknowledged. Once all is dealt with: orders verify --acknowledge.',
     ...incidentsIn(line).map((said) => expect.stringContaining(said)),
@@ -168,7 +172,7 @@ test('an older append-only file put back is said, with how many orders are gone'
   await using server = await ownRedis(context)
   const { redis } = server
   const env = envFor(server.url)
-  await using line = spawnOrders(['run', ...stages], env)
+  await using line = runOrders(['run', ...stages], env)
   await line.started()
   await work(redis, 40)
   const [, folder = ''] = (await redis.config('GET', 'dir')) as string[]
@@ -195,12 +199,12 @@ test('what had been counted is in the log at the start of a process, so that a r
   await using server = await ownRedis(context)
   const env = envFor(server.url)
   {
-    await using line = spawnOrders(['run', ...stages], env)
+    await using line = runOrders(['run', ...stages], env)
     await line.started()
     await work(server.redis, 30)
-    await line.kill('SIGTERM')
+    await line.stop()
   }
-  await using again = spawnOrders(['run', 'aggregate'], env)
+  await using again = runOrders(['run', 'aggregate'], env)
   const [counts] = await until(
     'the counts',
     () => again.events('counts'),
@@ -213,7 +217,7 @@ test("Redis' clock that jumps 40 days ahead and back is two incidents, whatever 
   await using server = await ownRedis(context)
   await using shifted = await openShiftedTime(server.port)
   const env = envFor(`redis://127.0.0.1:${shifted.port}`)
-  await using line = spawnOrders(['run', 'aggregate'], env)
+  await using line = runOrders(['run', 'aggregate'], env)
   await line.started()
   await looked(line)
   expect(incidentsIn(line)).toEqual([])
@@ -229,7 +233,7 @@ test("Redis' clock that jumps 40 days ahead and back is two incidents, whatever 
     ),
     expect.stringMatching(
       new RegExp(
-        `^Redis' clock jumped 40 days back, from ${time} to ${time}\\. The ledger finds orders from before the jump only when that time comes again: one that SQS delivers again may be counted twice\\.$`,
+        `^Redis' clock jumped 40 days back, from ${time} to ${time}\\. The ledger finds orders from before the jump only once that time comes again: one that SQS delivers again may be counted twice\\.$`,
       ),
     ),
   ])
@@ -241,7 +245,7 @@ test('FLUSHALL of one master of a cluster names its partitions and no other', as
   await using cluster = await spawnRedisCluster({ masters: 2 })
   const partitions = [0, 1, 2, 3].map((partition) => makeKeys(partition, 4))
   const env = envFor(cluster.url, { REDIS_CLUSTER: 'true', PARTITIONS: '4' })
-  await using line = spawnOrders(['run', ...stages], env)
+  await using line = runOrders(['run', ...stages], env)
   await line.started()
   const masters = await Promise.all(partitions.map(({ counters }) => cluster.masterOf(counters)))
   for (const [at, keys] of partitions.entries()) await work((masters[at] as (typeof masters)[0]).redis, 10, keys)
@@ -270,7 +274,7 @@ test('a repartition is no incident, and takes along how many orders each ledger 
   const { redis } = server
   const env = envFor(server.url, { PARTITIONS: '2' })
   {
-    await using line = spawnOrders(['run', ...stages], env)
+    await using line = runOrders(['run', ...stages], env)
     await line.started()
     const partitions = makePartitions(2)
     for (const keys of partitions) {
@@ -289,13 +293,13 @@ test('a repartition is no incident, and takes along how many orders each ledger 
     })
     const moved = await command(env, 'repartition', '--to', '3')
     expect(moved.lines).toContain(
-      'Done: start every process with PARTITIONS=3; those with another one have ended by themselves.',
+      'Done: start every process with PARTITIONS=3; those with another number have ended by themselves.',
     )
     await line.exit()
     expect(incidentsIn(line)).toEqual([])
   }
   const three = { ...env, PARTITIONS: '3' }
-  await using line = spawnOrders(['run', ...stages], three)
+  await using line = runOrders(['run', ...stages], three)
   await line.started()
   await looked(line)
   expect(await command(three, 'verify', '--deep')).toMatchObject({ code: 0 })

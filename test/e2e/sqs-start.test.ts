@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { openHttpScript, type Reply } from '../support/http-script.ts'
-import { type OrdersProcess, spawnOrders } from '../support/process.ts'
+import { spawnOrders } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
+import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { spawnSqsServer } from '../support/sqs-server.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, envOf } from '../support/world.ts'
@@ -13,12 +14,13 @@ const mute: Reply = () => {}
 const page: Reply = (response) =>
   void response.writeHead(503, { 'content-type': 'text/html' }).end('<html>Sorry</html>')
 
-async function waiting(process: OrdersProcess): Promise<Record<string, unknown> | undefined> {
+async function waiting(process: OrdersRun): Promise<Record<string, unknown> | undefined> {
   const [event] = await until(
     'the process to say that it waits',
     () => {
-      if (process.child.exitCode !== null) throw new Error(`it ended: ${process.stderr()}`)
-      return process.events('waiting')
+      const events = process.events('waiting')
+      if (events.length === 0 && !process.isRunning()) throw new Error(`it ended: ${process.stderr()}`)
+      return events
     },
     (events) => events.length > 0,
   )
@@ -36,12 +38,12 @@ test('an SQS endpoint that never answers: the process says so after one try, is 
     const port = await freePort()
     const env = envOf(redis.url, { url: server.url, queueName: 'orders' })
     const more: Env = { ...patient, METRICS_PORT: String(port), SQS_TRANSPORT: transport }
-    await using orders = spawnOrders(['run', 'bridge'], { ...env, ...more })
+    await using orders = runOrders(['run', 'bridge'], { ...env, ...more })
     expect(await waiting(orders)).toMatchObject({
       error: `SQS cannot open the queue orders: ${server.url} has not answered for 5 s: check AWS_ENDPOINT_URL and the network.`,
     })
     expect(await health(port)).toEqual([200, 503])
-    expect(await orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(await orders.stop()).toEqual({ code: 0, signal: null })
     expect(orders.events('waiting')).toHaveLength(1)
   }
   const before = server.requests.length
@@ -58,13 +60,13 @@ test('credentials that never come are waited for as long as an SQS that never an
     AWS_ROLE_ARN: 'arn:aws:iam::000000000000:role/bridge',
     AWS_WEB_IDENTITY_TOKEN_FILE: fileURLToPath(import.meta.url),
   }
-  await using orders = spawnOrders(['run', 'bridge'], envOf(redis.url, undefined, role))
+  await using orders = spawnOrders(['run', 'bridge'], envOf(redis.url, undefined, role)) // the SDK reads its own variables
   expect(await waiting(orders)).toMatchObject({
     error:
       'SQS cannot open the queue orders: AWS, region us-east-1 has not answered for 5 s: check AWS_REGION, the source of the credentials and the network.',
   })
   expect(server.requests.length).toBeGreaterThan(0)
-  expect(await orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(await orders.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('SQS away at start: the process waits, alive and not ready, and starts by itself when SQS is there', async () => {
@@ -73,7 +75,7 @@ test('SQS away at start: the process waits, alive and not ready, and starts by i
   await sqs.kill()
   const port = await freePort()
   const env = envOf(redis.url, { url: sqs.url, queueName: 'orders' }, { ...patient, API_PORT: String(port) })
-  await using orders = spawnOrders(['run', 'bridge', 'api'], env)
+  await using orders = runOrders(['run', 'bridge', 'api'], env)
   await waiting(orders)
   expect(await health(port)).toEqual([200, 503])
   await sqs.start()
@@ -85,7 +87,7 @@ test('SQS away for longer than START_WAIT_MS: the process ends with the sentence
   await using redis = await emptyRedis()
   await using server = await openHttpScript(page)
   const env = envOf(redis.url, { url: server.url, queueName: 'orders' }, { START_WAIT_MS: '1500' })
-  await using orders = spawnOrders(['run', 'bridge'], env)
+  await using orders = runOrders(['run', 'bridge'], env)
   expect(await orders.exit()).toEqual({ code: 1, signal: null })
   expect(orders.events('waiting')).toHaveLength(1)
   expect(orders.stderr().trimEnd().split('\n').at(-1)).toBe(
@@ -97,7 +99,7 @@ test('an endpoint that is not SQS is refused without a wait', async () => {
   await using redis = await emptyRedis()
   await using server = await openHttpScript((response) => void response.writeHead(404).end())
   const env = envOf(redis.url, { url: server.url, queueName: 'orders' }, patient)
-  await using orders = spawnOrders(['run', 'bridge'], env)
+  await using orders = runOrders(['run', 'bridge'], env)
   expect(await orders.exit()).toEqual({ code: 1, signal: null })
   expect(orders.events('waiting')).toEqual([])
   expect(orders.stderr()).toBe(

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
 import { spawnOrders } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
@@ -69,7 +69,7 @@ test.each([
     'orders populate: --valid is "many", expected a whole number from 0 to 100000000: see orders populate --help.',
   ],
   [['status', '--loud'], "orders status: Unknown option '--loud': see orders status --help."],
-])('orders %s is told what is wrong', async (args, line) => {
+])('orders %s says what is wrong', async (args, line) => {
   expect(await refusal(args, {})).toEqual([line])
 })
 

@@ -45,7 +45,7 @@ test('a process that is started before Redis says once that it waits, is alive a
     expect(event).toMatchObject({
       level: 40,
       error: `Redis does not answer at ${redis.url} (connect ECONNREFUSED 127.0.0.1:${redis.port}): start it or set REDIS_URL.`,
-      mostMs: 60_000,
+      maxMs: 60_000,
       url,
     })
     expect(await (await fetch(`${url}/livez`)).json()).toEqual({ status: 'ok', loops: {} })

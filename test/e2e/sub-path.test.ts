@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
 import { openPrefixProxy } from '../support/prefix-proxy.ts'
-import { spawnOrders } from '../support/process.ts'
 import { requireChromium, requireRealRedis } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { type Env, emptyRedis, envOf } from '../support/world.ts'
 
 const login = { httpCredentials: { username: 'ann', password: 'secret-secret-16' } }
@@ -13,7 +13,7 @@ const login = { httpCredentials: { username: 'ann', password: 'secret-secret-16'
 async function behindProxy(redisUrl: string, more: Env = {}) {
   await using stack = new AsyncDisposableStack()
   const api = stack.use(
-    spawnOrders(['run', 'api'], envOf(redisUrl, undefined, { ADMIN_TOKEN: 'secret-secret-16', ...more })),
+    runOrders(['run', 'api'], envOf(redisUrl, undefined, { ADMIN_TOKEN: 'secret-secret-16', ...more })),
   )
   const direct = await api.apiUrl()
   const { url } = stack.use(await openPrefixProxy(direct, '/orders-app'))
@@ -22,10 +22,10 @@ async function behindProxy(redisUrl: string, more: Env = {}) {
   return { url, direct, browser, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
-/** What a page may not do: complain, or ask for anything that is not under `url`. */
+/** Collects the faults of a page: its errors, and requests for anything that is not under `url`. */
 function faults(page: Page, url: string): () => string[] {
-  const [told, asked] = [complaints(page), requestsElsewhere(page, `${url}/`)]
-  return () => [...told, ...asked.filter((one) => !one.includes('fonts.googleapis.com'))]
+  const [reported, asked] = [complaints(page), requestsElsewhere(page, `${url}/`)]
+  return () => [...reported, ...asked.filter((one) => !one.includes('fonts.googleapis.com'))]
 }
 
 test('the dashboard lives at a sub-path, is written from there, and shows a name of any script', async (context) => {
@@ -43,14 +43,14 @@ test('the dashboard lives at a sub-path, is written from there, and shows a name
   await page.getByRole('button', { name: 'Pause validate' }).click()
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
   await page.getByLabel('Name').fill('jürgen 李')
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
   await page.getByRole('textbox', { name: 'Token' }).fill('secret-secret-16')
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
   await page.locator('.hop[data-key="validate"]').getByText('Paused by jürgen 李').waitFor()
   await page.getByRole('link', { name: 'API' }).click()
   await page.getByText('/orders/reprocess').first().waitFor()
   expect(page.url()).toBe(`${proxied.url}/docs`)
-  expect(wrong().filter((told) => !told.includes('401'))).toEqual([])
+  expect(wrong().filter((reported) => !reported.includes('401'))).toEqual([])
 })
 
 test.for(['/docs', '/docs/'])('the documentation at %s of a sub-path asks the API there', async (path, context) => {
@@ -85,6 +85,6 @@ test('Bull Board works at the sub-path that API_BASE_PATH names, deep in it too,
     await page.getByText('Completed').first().waitFor()
     await page.goto(`${url}/`)
     await page.locator('#state').getByText('Live').waitFor()
-    expect([url, wrong().filter((told) => told !== url)]).toEqual([url, []])
+    expect([url, wrong().filter((reported) => reported !== url)]).toEqual([url, []])
   }
 })

@@ -1,12 +1,12 @@
 import { createServer } from 'node:http'
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
 import { openTracing } from '../../src/opentelemetry.ts'
-import { pipeline } from '../../src/stages/pipeline.ts'
 import { listen } from '../support/listen.ts'
-import { spawnOrders } from '../support/process.ts'
+import { runOrders } from '../support/run-orders.ts'
+import { shipped as pipeline } from '../support/stages.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -18,7 +18,7 @@ interface Span {
   readonly links?: readonly { traceId: string; spanId: string }[]
 }
 
-/** What a collector is to an exporter: OTLP over HTTP, as JSON. */
+/** Opens what an exporter needs of a collector: OTLP over HTTP, as JSON. */
 async function openCollector() {
   const spans: Span[] = []
   const server = createServer(async (request, reply) => {
@@ -51,15 +51,15 @@ test('spans lead from the message through the bridge and each stage, across proc
   await using collector = await openCollector()
   const env = envOf(world.url, sqs, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
   await send(env)
-  const roles = ['bridge', ...pipeline.map(({ name }) => name)]
-  const processes = roles.map((role) => spawnOrders(['run', role], env))
+  const roles = ['bridge', ...pipeline.stages.map(({ name }) => name)]
+  const processes = roles.map((role) => runOrders(['run', role], env))
   await until(
     'all to be ranked',
     () => world.redis.hget('pipeline:counters', 'ranked'),
     (ranked) => ranked === '2',
   )
   for (const process of processes) {
-    await process.kill('SIGTERM') // exports what it has
+    await process.stop() // exports what it has
     await process[Symbol.asyncDispose]()
   }
   const spanOf = (name: string, { spanId }: { spanId: string }): Span => {
@@ -68,7 +68,7 @@ test('spans lead from the message through the bridge and each stage, across proc
     return found
   }
   let above: Span = spanOf('bridge', { spanId: 'b7ad6b7169203331' })
-  for (const { name } of pipeline) {
+  for (const { name } of pipeline.stages) {
     const span = spanOf(name, above)
     expect(span).toMatchObject({ traceId, links: [{ traceId, spanId: above.spanId }] })
     above = span
@@ -98,9 +98,9 @@ test('without a collector entries carry no trace', async () => {
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs)
   await send(env)
-  await using bridge = spawnOrders(['run', 'bridge'], env)
+  await using bridge = runOrders(['run', 'bridge'], env)
   await until('the orders to be there', () => world.redis.xlen('orders:raw'))
   const [[, fields = []] = ['', []]] = await world.redis.xrange('orders:raw', '-', '+')
   expect(fields.filter((_, at) => at % 2 === 0)).toEqual(['n', 'c', 'r', 't'])
-  await bridge.kill('SIGTERM')
+  await bridge.stop()
 })

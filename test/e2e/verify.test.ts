@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
 import { openApi } from '../../src/api/server.ts'
-import type { Partition } from '../../src/app.ts'
-import { readConfig } from '../../src/config.ts'
+import type { PartitionScope } from '../../src/app.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
-import { spawnOrders } from '../support/process.ts'
 import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { freePort } from '../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
 import { until } from '../support/until.ts'
 import { appOn, type Env, emptyRedis, envOf } from '../support/world.ts'
 
-async function send({ redis, keys }: Partition, from: number, to: number, users = 100): Promise<void> {
+async function send({ redis, keys }: PartitionScope, from: number, to: number, users = 100): Promise<void> {
   for (let first = from; first < to; first += 10) {
     const records = Array.from({ length: 10 }, (_, at) => ({
       id: `m${first + at}`,
@@ -21,23 +21,23 @@ async function send({ redis, keys }: Partition, from: number, to: number, users 
   }
 }
 
-async function ranked({ redis, keys }: Partition, orders: number): Promise<void> {
+async function ranked({ redis, keys }: PartitionScope, orders: number): Promise<void> {
   const count = () => redis.hget(keys.counters, 'ranked')
   await until(`${orders} to be ranked`, count, (found) => Number(found) === orders)
 }
 
-async function workOff(app: Partition, env: Env, orders: number): Promise<void> {
-  await using _ = spawnOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
-  await ranked(app, orders)
+async function processAll(scope: PartitionScope, env: Env, orders: number): Promise<void> {
+  await using _ = runOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
+  await ranked(scope, orders)
 }
 
 async function verify(env: Env, ...options: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  await using command = spawnOrders(['verify', ...options], env)
+  await using command = runOrders(['verify', ...options], env)
   const { code } = await command.exit()
   return { code, out: command.stdout(), err: command.stderr() }
 }
 
-test('verify says what it looked at and that all is right, with exit code 0', async (context) => {
+test('verify says what it looked at and that everything balances, with exit code 0', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
   const [app, env] = [appOn(world.redis), envOf(world.url)]
@@ -47,7 +47,7 @@ test('verify says what it looked at and that all is right, with exit code 0', as
     err: '',
   })
   await send(app, 0, 500)
-  await workOff(app, env, 500)
+  await processAll(app, env, 500)
   const { code, out } = await verify(env, '--deep')
   expect([code, out]).toEqual([
     0,
@@ -66,19 +66,19 @@ test('verify says what it looked at and that all is right, with exit code 0', as
       'global stats      500   625.00',
       'leaderboards      500   625.00',
       '',
-      'All is right.',
+      'Everything balances.',
       '',
     ].join('\n'),
   ])
 })
 
-test('what is wrong is shown, 20 users of it on the terminal, with exit code 1; a repair mends it', async (context) => {
+test('what is wrong is shown, 20 users of it on the terminal, with exit code 1; a repair fixes it', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
   const { redis } = world
   const [app, env] = [appOn(redis), envOf(world.url)]
   await send(app, 0, 500)
-  await workOff(app, env, 500)
+  await processAll(app, env, 500)
   for (let user = 0; user < 25; user++) await redis.zincrby('leaderboard:spend', 100, `user_${user}`)
   await redis.hincrby('global:stats', 'total_orders', 5)
 
@@ -96,11 +96,11 @@ test('what is wrong is shown, 20 users of it on the terminal, with exit code 1; 
 
   const repaired = await verify(env, '--repair')
   expect(repaired.code).toBe(0)
-  expect(repaired.out).toMatch("Repaired: both leaderboards rebuilt of 100 users' hashes.")
+  expect(repaired.out).toMatch("Repaired: both leaderboards rebuilt from 100 users' hashes.")
   expect(repaired.out).toMatch(
     /^global stats +505 orders, 625\.00 +500 orders, 625\.00\nleaderboards +500 orders, 650\.00 +500/m,
   )
-  expect(repaired.out).toMatch(/\nAll is right\.\n$/)
+  expect(repaired.out).toMatch(/\nEverything balances\.\n$/)
   const again = await verify(env, '--repair', '--json')
   expect(again.code).toBe(0)
   expect(JSON.parse(again.out)).not.toHaveProperty('repaired')
@@ -112,7 +112,7 @@ test('where it looks as if users were wrong, a repair refuses to spread that, an
   const { redis } = world
   const [app, env] = [appOn(redis), envOf(world.url)]
   await send(app, 0, 100)
-  await workOff(app, env, 100)
+  await processAll(app, env, 100)
   for (const field of ['order_count', 'total_spend_minor']) {
     const before = await redis.hget('user:user_7', field)
     await redis.hset('user:user_7', field, '1000')
@@ -131,7 +131,7 @@ test('verify --deep of a process of its own is right while others work', async (
   requireRealRedis(context)
   await using world = await emptyRedis()
   const [app, env] = [appOn(world.redis), envOf(world.url)]
-  await using line = spawnOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
+  await using line = runOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
   await line.started()
   let sent = 0
   let sending = true
@@ -142,7 +142,9 @@ test('verify --deep of a process of its own is right while others work', async (
   for (let run = 0; run < 3; run++) during.push(await verify(env, '--deep'))
   sending = false
   await sender
-  expect(during.map(({ code, out }) => [code, /.*\n$/.exec(out)?.[0]])).toEqual(Array(3).fill([0, 'All is right.\n']))
+  expect(during.map(({ code, out }) => [code, /.*\n$/.exec(out)?.[0]])).toEqual(
+    Array(3).fill([0, 'Everything balances.\n']),
+  )
   await ranked(app, sent)
   expect(await verify(env, '--deep')).toMatchObject({ code: 0 })
 })
@@ -154,7 +156,7 @@ test('verify reads and repairs a Redis Cluster', async (context) => {
   const app = appOn(redis, undefined, { keys: makeKeys(0) })
   const env = envOf(server.url, undefined, { REDIS_CLUSTER: 'true' })
   await send(app, 0, 500)
-  await workOff(app, env, 500)
+  await processAll(app, env, 500)
   await redis.zincrby('{p0}:leaderboard:spend', 1, 'user_7')
   expect(await verify(env, '--deep')).toMatchObject({
     code: 1,
@@ -180,7 +182,7 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
     return { status: response.status, body: await response.json() }
   }
   await send(app, 0, 20)
-  await workOff(app, envOf(url), 20)
+  await processAll(app, envOf(url), 20)
   const none = { duplicates: 0, rejected: 0, missed: 0, lost: 0, foreign: 0, waiting: 0, measured: 0 }
   const stage = { in: 20, passed: 20, ...none, balanced: true }
   const stages = ['validate', 'aggregate', 'leaderboard'].map((name) => ({ stage: name, ...stage }))
@@ -207,6 +209,6 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
     },
   })
   await redis.lpush('invalid_orders', '{}')
-  const told = 'The invalid channel holds 0 in its stream, 1 in its list, 0 in its groups.'
-  expect(await get()).toMatchObject({ status: 200, body: { balanced: false, differences: [told] } })
+  const reported = 'The invalid channel holds 0 in its stream, 1 in its list, 0 in its groups.'
+  expect(await get()).toMatchObject({ status: 200, body: { balanced: false, differences: [reported] } })
 })

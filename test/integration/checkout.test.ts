@@ -9,7 +9,7 @@ import { removeOnExit } from '../support/on-exit.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8' })
 
-/** What is unpacked from an archive has no index to look at. */
+/** Skips a test in a folder that was unpacked from an archive: it has no index of git. */
 function requireIndex(context: TestContext): void {
   if (!existsSync(join(root, '.git'))) context.skip('needs a git checkout')
 }

@@ -1,4 +1,4 @@
-import type { Start } from './errands.ts'
+import type { Starter } from './errands.ts'
 import { ended, send, writing } from './jobs.ts'
 import { until } from './until.ts'
 
@@ -13,7 +13,7 @@ const order = {
 }
 
 /** Jobs of each kind, with a worker that is killed at work. */
-export async function jobErrands(url: string, start: Start): Promise<string[]> {
+export async function jobErrands(url: string, starter: Starter): Promise<string[]> {
   const [first, second, third] = (await (await fetch(`${url}/orders/invalid?limit=3`)).json()) as { id: string }[]
   const key = { 'idempotency-key': 'errand' }
   const written = [
@@ -27,11 +27,11 @@ export async function jobErrands(url: string, start: Start): Promise<string[]> {
   const jobs = written.flatMap(({ body }) => (body['job_id'] === undefined ? [] : [String(body['job_id'])]))
   await send(`${url}/admin/pause/validate`, 'POST', {})
   await (async () => {
-    await using dead = await start('jobs', ['jobs'])
+    await using dead = await starter.spawn('jobs', ['jobs'])
     await until('a job to be worked', async () => (await states(url, jobs)).includes('active'))
     await dead.kill('SIGKILL')
   })()
-  const worker = await start('jobs', ['jobs'])
+  const worker = await starter.run('jobs', ['jobs'])
   await until('a job to fail', async () => worker.events('jobFailed').length > 0)
   await send(`${url}/admin/resume/validate`, 'POST', {})
   await Promise.all(jobs.map((id) => ended(url, id)))
@@ -64,7 +64,7 @@ export async function readingErrands(url: string): Promise<string[]> {
     '/orders/invalid?code=malformed-json&user_id=user_1',
     '/orders/invalid?code=malformed-json',
     '/orders/invalid/summary',
-    '/admin/steering',
+    '/admin/pauses',
     '/admin/audit',
     '/',
   ]
@@ -86,7 +86,7 @@ async function getAll(url: string, paths: readonly string[]): Promise<string[]> 
   return answers.filter((answer) => answer !== '')
 }
 
-/** What Bull Board shows and can do with our queues. */
+/** Does everything that Bull Board can do with our queues. */
 export async function boardErrands(url: string): Promise<string[]> {
   const api = `${url}/admin/queues/api`
   const queue = `${api}/queues/reprocess`
@@ -124,7 +124,7 @@ export async function boardErrands(url: string): Promise<string[]> {
   return complaints
 }
 
-/** What an operator does by HTTP. */
+/** Does what an operator does by HTTP. */
 export async function adminErrands(url: string): Promise<string[]> {
   const answers = [
     await send(`${url}/admin/pause/leaderboard`, 'POST', { reason: 'an errand' }),

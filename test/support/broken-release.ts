@@ -1,27 +1,28 @@
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
+import { admittedOrder, rawOrder } from '../../src/messages.ts'
 import type { RedisClient } from '../../src/redis/client.ts'
-import { runStage } from '../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../src/stages/runner/groups.ts'
-import { defineStage, type Stage } from '../../src/stages/stage.ts'
+import { runStage } from '../../src/stages/runner/run.ts'
+import { place } from './stages.ts'
 import { until } from './until.ts'
 import { appOn } from './world.ts'
 
 /** A validate with a bug: every order that it judges ends in the invalid channel as an internal error. */
-const broken = defineStage({
+const broken = place({
   name: 'validate',
-  from: 'raw',
-  to: 'valid',
+  takes: rawOrder,
+  passes: { channel: 'valid', record: admittedOrder },
   counts: 'admitted',
   decide: () => {
     throw new Error('a bug')
   },
-}) as Stage
+})
 
 /** Puts orders in the invalid channel that are all right: what a release with a bug leaves behind for a replay. */
 export async function rejectByBug(redis: RedisClient, bodies: readonly string[], keys = makeKeys()): Promise<void> {
   const app = appOn(redis, undefined, { keys })
-  await ensureGroups(redis, keys)
+  await ensureGroups(app)
   const before = await redis.llen(keys.invalidOrders)
   for (let from = 0; from < bodies.length; from += 10) {
     const records = bodies.slice(from, from + 10).map((body, at) => ({ id: `bug ${before + from + at}`, body }))

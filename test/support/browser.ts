@@ -15,7 +15,7 @@ export async function launch(): Promise<Browser & AsyncDisposable> {
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
 }
 
-/** What a page complains of, but for the font that Bull Board links from elsewhere and our policy keeps out. */
+/** Collects the errors of a page, but for the font that Bull Board links from elsewhere and our policy blocks. */
 export function complaints(page: Page): string[] {
   const found: string[] = []
   page.on('console', (message) => {
@@ -25,7 +25,7 @@ export function complaints(page: Page): string[] {
   return found
 }
 
-/** What a page asks of anybody but `url`. */
+/** Collects the requests of a page to any address but `url`. */
 export function requestsElsewhere(page: Page, url: string): string[] {
   const found: string[] = []
   page.on('request', (request) => {

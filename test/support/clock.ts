@@ -1,6 +1,6 @@
 /**
  * Sets the wall clock of a process off by CLOCK_OFFSET_MS: `NODE_OPTIONS=--import=<this file>`. The monotonic clock stays
- * as it is, as when somebody sets the time of a machine.
+ * as it is, as when an operator sets the time of a machine.
  */
 const offsetMs = Number(process.env['CLOCK_OFFSET_MS'] ?? 0)
 const TrueDate = Date

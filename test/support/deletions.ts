@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 
-/** How an operator may delete what a stage has not committed. */
+/** Delete, as an operator may, what a stage has not committed. */
 export type Deletion = 'DEL' | 'XTRIM' | 'XDEL of waiting entries' | 'XDEL of pending entries'
 
 /** In one step, so that what it replies is what was deleted uncommitted, also while the stage runs. */
@@ -17,7 +17,7 @@ end
 local gone = {}
 local function lose(entry, delete)
   if not entry then return end
-  -- A group made anew hands out again what its stage has committed already.
+  -- A group that was created again delivers again what its stage has committed already.
   if not call('ZSCORE', KEYS[2], entry[1]) then gone[#gone + 1] = entry[2] end
   if delete then call('XDEL', stream, entry[1]) end
 end
@@ -47,6 +47,6 @@ export async function deleteUnread<R>(
   { stream, group, most = 50 }: { stream: string; group: string; most?: number },
   how: Deletion,
 ): Promise<R[]> {
-  const gone = (await redis.eval(script, 2, stream, `pipeline:done:${group}`, group, how, most)) as string[][]
+  const gone = (await redis.eval(script, 2, stream, `pipeline:committed:${group}`, group, how, most)) as string[][]
   return gone.flatMap((fields) => JSON.parse(fields[fields.indexOf('r') + 1] ?? '[]') as R[])
 }

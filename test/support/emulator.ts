@@ -1,5 +1,5 @@
 import { createRedisMock } from 'js-redis-server'
-import { onLoopback } from '../../src/ops/local/redis-server.ts'
+import { onLoopback } from '../../src/ops/local/emulators.ts'
 
 export async function localEmulator(): Promise<{ url: string; stop(): Promise<void> }> {
   using _ = onLoopback()

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { adminErrands, boardErrands, jobErrands, metricsErrands, readingErrands } from './api-errands.ts'
 import { type OrdersProcess, spawnOrders } from './process.ts'
+import { type OrdersRun, runOrders } from './run-orders.ts'
 import { sendBodies } from './send.ts'
 import { until } from './until.ts'
 import type { Env } from './world.ts'
@@ -12,7 +13,11 @@ export type Actor = 'bridge' | 'stages' | 'jobs' | 'api' | 'operator'
 export type EnvFor = (actor: Actor, more?: Env) => Env
 
 /** Starts roles as an actor; they end with the errands. */
-export type Start = (actor: Actor, roles: readonly string[]) => Promise<OrdersProcess>
+export interface Starter {
+  run(actor: Actor, roles: readonly string[]): Promise<OrdersRun>
+  /** In a process of its own, to be killed. */
+  spawn(actor: Actor, roles: readonly string[]): Promise<OrdersProcess>
+}
 
 const stages = ['validate', 'aggregate', 'leaderboard']
 const quick: Env = {
@@ -33,10 +38,10 @@ const quick: Env = {
 export async function runErrands(envFor: EnvFor, admin: Redis): Promise<string[]> {
   const env: EnvFor = (actor, more = {}) => envFor(actor, { ...quick, ...more })
   await takeIn(env, admin)
-  const complaints = await withAllRoles(env, async (url, start) => {
+  const complaints = await withAllRoles(env, async (url, starter) => {
     await allJudged(url)
     return [
-      ...(await jobErrands(url, start)),
+      ...(await jobErrands(url, starter)),
       ...(await readingErrands(url)),
       ...(await boardErrands(url)),
       ...(await adminErrands(url)),
@@ -62,14 +67,14 @@ function bodies(valid: number, invalid: number): string[] {
 async function takeIn(env: EnvFor, admin: Redis): Promise<void> {
   for (const [at, after] of ['write', 'fsync', 'replicas:1'].entries()) {
     await sendBodies(env('operator'), bodies(20, 8))
-    await using bridge = spawnOrders(['run', 'bridge'], env('bridge', { SQS_DELETE_AFTER: after }))
+    await using bridge = runOrders(['run', 'bridge'], env('bridge', { SQS_DELETE_AFTER: after }))
     await bridge.started()
     await until(
       'orders to be received',
       async () => Number(await admin.hget('pipeline:counters', 'received')),
       (received) => received >= 28 * (at + 1),
     )
-    await bridge.kill('SIGTERM')
+    await bridge.stop()
   }
 }
 
@@ -82,28 +87,35 @@ async function allJudged(url: string): Promise<void> {
 }
 
 /** Runs every role but the jobs; a process of the stages is killed before, with what it has read. */
-async function withAllRoles(env: EnvFor, work: (url: string, start: Start) => Promise<string[]>): Promise<string[]> {
+async function withAllRoles(
+  env: EnvFor,
+  work: (url: string, starter: Starter) => Promise<string[]>,
+): Promise<string[]> {
   await using stack = new AsyncDisposableStack()
-  const start: Start = async (actor, roles) => {
-    const started = stack.use(spawnOrders(['run', ...roles], env(actor)))
-    await started.started()
-    return started
+  const started = async <T extends OrdersRun>(running: T): Promise<T> => {
+    stack.use(running)
+    await running.started()
+    return running
   }
-  await (await start('stages', stages)).kill('SIGKILL')
-  const bridge = await start('bridge', ['bridge'])
-  const staging = await start('stages', stages)
-  const api = await start('api', ['api'])
-  const answers = await work(await api.apiUrl(), start)
+  const starter: Starter = {
+    run: (actor, roles) => started(runOrders(['run', ...roles], env(actor))),
+    spawn: (actor, roles) => started(spawnOrders(['run', ...roles], env(actor))),
+  }
+  await (await starter.spawn('stages', stages)).kill('SIGKILL')
+  const bridge = await starter.run('bridge', ['bridge'])
+  const staging = await starter.run('stages', stages)
+  const api = await starter.run('api', ['api'])
+  const answers = await work(await api.apiUrl(), starter)
   const scraped = await Promise.all([bridge, staging].map(async (running) => metricsErrands(await running.apiUrl())))
   const failed = [bridge, staging, api].flatMap((running) =>
     ['loopFailed', 'requestFailed', 'jobFailed', 'bridgeFailed'].flatMap((name) => running.events(name)),
   )
-  const ends = await Promise.all([bridge, staging, api].map((running) => running.kill('SIGTERM')))
+  const ends = await Promise.all([bridge, staging, api].map((running) => running.stop()))
   const bad = ends.filter(({ code }) => code !== 0)
   return [...answers, ...scraped.flat(), ...[...failed, ...bad].map((one) => JSON.stringify(one))]
 }
 
-/** What an operator does at a terminal. */
+/** Does what an operator does at a terminal. */
 async function commandErrands(env: EnvFor, admin: Redis): Promise<string[]> {
   await admin.hset('pipeline:incidents', 'data:', JSON.stringify(incident))
   await admin.hincrby('global:stats', 'total_orders', 1)
@@ -119,7 +131,7 @@ async function commandErrands(env: EnvFor, admin: Redis): Promise<string[]> {
   const complaints = (await all(reading)).flat()
   for (const line of [...doing, 'adopt --yes', 'replay 2 --dry-run --wait', 'doctor operator'])
     complaints.push(...(await all([line])).flat())
-  await using tail = spawnOrders(['tail', '--json'], env('operator'))
+  await using tail = runOrders(['tail', '--json'], env('operator'))
   await until('tail to show the line', () => tail.stdout() !== '' || tail.stderr() !== '')
   return [...complaints, ...(tail.stderr() === '' ? [] : [tail.stderr()])]
 }
@@ -128,7 +140,7 @@ const incident = { kind: 'data', place: '', ts: '2026-01-01T00:00:00.000Z', orde
 
 /** @returns what the command complained of */
 async function run(env: Env, words: readonly string[]): Promise<string[]> {
-  await using command = spawnOrders(words, env)
+  await using command = runOrders(words, env)
   const { code } = await command.exit()
   return code === 0 ? [] : [`orders ${words.join(' ')}: ${command.stdout()}${command.stderr()}`]
 }

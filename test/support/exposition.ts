@@ -6,7 +6,7 @@ export interface Sample {
   readonly value: number
 }
 
-/** What a scrape has told. */
+/** The result of a scrape. */
 export interface Scrape {
   readonly samples: readonly Sample[]
   /** The sum of a metric's series that have these labels; undefined where there is none. */

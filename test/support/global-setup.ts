@@ -1,74 +1,24 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { RedisContainer } from '@testcontainers/redis'
-import { getContainerRuntimeClient } from 'testcontainers'
 import type { TestProject } from 'vitest/node'
-import { localEmulator } from './emulator.ts'
-import { answers, spawnRedisServer } from './redis-server.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     redisUrl: string
-    /** Whether it is a real server, or an emulator that cannot do all. */
+    /** True for a real server, false for an emulator, which cannot do everything. */
     realRedis: boolean
   }
 }
 
-interface Found {
-  readonly name: string
-  readonly url: string
-  readonly real: boolean
-  stop(): Promise<void>
-}
-
-/** What Node has compiled, for every process that a test starts: half of the processor time of a start is compiling. */
-function shareCompileCache(): () => void {
-  const dir = mkdtempSync(join(tmpdir(), 'orders-test-compiled-'))
-  process.env['TEST_COMPILE_CACHE'] = dir // the workers of the run inherit it
-  return () => rmSync(dir, { recursive: true, force: true })
-}
-
-/** One Redis for the whole run, in this order: TEST_REDIS_URL, a container, redis-server on the PATH, the emulator. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const removeCache = shareCompileCache()
-  const found = (await given()) ?? (await container()) ?? (await onPath()) ?? (await emulated())
+/** Brings up what the tests of a run share. A run of unit tests alone needs none of it, and does not load it either. */
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  const tiers = project.vitest.projects.map(({ name }) => name)
+  if (tiers.every((tier) => tier === 'unit')) return undefined
+  const [{ compileOnce }, { findRedis }] = await Promise.all([import('./compile-once.ts'), import('./find-redis.ts')])
+  const [removeCompiled, found] = await Promise.all([compileOnce(), findRedis()])
   process.stdout.write(`Redis for the tests: ${found.name}\n`)
   project.provide('redisUrl', found.url)
   project.provide('realRedis', found.real)
   return async () => {
     await found.stop()
-    removeCache()
+    removeCompiled()
   }
-}
-
-async function given(): Promise<Found | undefined> {
-  const url = process.env['TEST_REDIS_URL']
-  if (!url) return undefined
-  await answers(url)
-  return { name: 'TEST_REDIS_URL', url, real: true, stop: async () => {} }
-}
-
-async function container(): Promise<Found | undefined> {
-  const engine = await Promise.race([
-    getContainerRuntimeClient().catch(() => undefined),
-    new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 3_000).unref()), // an engine behind a black hole
-  ])
-  if (!engine) return undefined
-  const started = await new RedisContainer('redis:7.4').start()
-  const stop = async (): Promise<void> => void (await started.stop())
-  return { name: 'a container', url: started.getConnectionUrl(), real: true, stop }
-}
-
-async function onPath(): Promise<Found | undefined> {
-  const server = await spawnRedisServer()
-  return (
-    server && { name: 'redis-server', url: server.url, real: true, stop: async () => server[Symbol.asyncDispose]() }
-  )
-}
-
-async function emulated(): Promise<Found> {
-  if (process.env['CI'] === 'true') throw new Error('CI needs a real Redis: install redis-server.')
-  const { url, stop } = await localEmulator()
-  return { name: 'the emulator; tests that need a real server are skipped', url, real: false, stop }
 }

@@ -8,7 +8,7 @@ export interface Received {
   readonly body: string
 }
 
-/** An HTTP server that writes down every request, byte for byte, and answers as it is told. */
+/** An HTTP server that writes down every request, byte for byte, and answers by a script. */
 export interface HttpScript extends AsyncDisposable {
   readonly url: string
   readonly requests: Received[]

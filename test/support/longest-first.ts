@@ -1,28 +1,29 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /**
- * The files that take longest (94 to 350 s where all run on two cores), longest first. Begun last, one would run on alone for
+ * The files that take longest (60 to 240 s where all run on two cores), longest first. Begun last, one would run on alone for
  * minutes. Those that kill servers alternate with others: each keeps both cores busy.
  */
 const longest = [
   'e2e/repartition',
   'chaos/matrix',
-  'e2e/rights',
-  'e2e/closed-terminal',
-  'e2e/replay',
-  'chaos/servers',
-  'e2e/partitions',
-  'chaos/connections',
-  'e2e/silent-loss',
-  'chaos/cluster',
   'e2e/outage',
-  'chaos/processes',
-  'e2e/steering',
+  'chaos/connections',
+  'e2e/rights',
+  'chaos/servers',
+  'e2e/pauses',
   'chaos/everything',
-  'integration/audit',
-  'e2e/commands',
-  'e2e/lost-orders',
+  'e2e/replay',
+  'chaos/cluster',
+  'integration/ops/verify/deep-check',
+  'chaos/processes',
+  'e2e/bridge',
   'e2e/dashboard',
+  'e2e/partitions',
+  'e2e/silent-loss',
+  'e2e/lost-orders',
+  'e2e/closed-terminal',
+  'e2e/commands',
 ]
 
 const rank = ({ moduleId }: TestSpecification): number => {

@@ -1,6 +1,6 @@
 /**
- * What the pipeline must come to, written straight down from the contract and independently of src: one body after the
- * other, plain maps, money as decimal text turned into BigInt cents.
+ * Computes the right result of the pipeline from the contract alone, independently of src: one body after the other, plain
+ * maps, money as decimal text turned into BigInt cents.
  */
 export class Oracle {
   readonly users = new Map<string, { orders: number; cents: bigint }>()
@@ -115,7 +115,7 @@ class Digits {
   }
 }
 
-/** What Python writes for a number that is none is read as true: no rule takes that for what it looks for. */
+/** Reads Python's words for a number that is none as true: no rule accepts that where it needs a value. */
 function read(body: string): unknown {
   const strings = /("(?:[^"\\]|\\.)*")/s
   const tokens = /(^|[\s,:[])(?:NaN|-?Infinity)(?=$|[\s,\]}])/g

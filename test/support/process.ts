@@ -2,24 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { killOnExit } from './on-exit.ts'
-import { until } from './until.ts'
+import { type Exit, type OrdersRun, reading } from './run-orders.ts'
 import type { Env } from './world.ts'
 
 const cli = fileURLToPath(new URL('../../src/ops/orders.js', import.meta.url))
 
 /** A real `orders` process. */
-export interface OrdersProcess extends AsyncDisposable {
+export interface OrdersProcess extends OrdersRun {
   readonly child: ChildProcess
-  stdout(): string
-  stderr(): string
-  /** Log lines with this event. */
-  events(name: string): Record<string, unknown>[]
-  /** Resolves when its roles are up; rejects when it ends before. */
-  started(): Promise<void>
-  /** The API's URL. */
-  apiUrl(): Promise<string>
-  exit(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  kill(signal: NodeJS.Signals): Promise<Exit>
 }
 
 interface Spawn {
@@ -30,9 +21,9 @@ interface Spawn {
   readonly stderr?: 'pipe' | number
 }
 
-/** Of the whole run (see global-setup.ts). */
-const cacheDir = process.env['TEST_COMPILE_CACHE']
-const compileCache: Env = cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: cacheDir }
+/** The folder where Node keeps src compiled for the whole run (see compile-once.ts). */
+const compiled = process.env['NODE_COMPILE_CACHE']
+export const compileCache: Env = compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }
 
 export function spawnOrders(
   args: readonly string[],
@@ -52,43 +43,22 @@ export function spawnOrders(
   child.stderr?.on('data', (chunk) => {
     output.stderr += chunk
   })
-  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }))
+  let isClosed = false // only then all that it wrote has been read
+  const ended = once(child, 'close').then(([code, signal]): Exit => {
+    isClosed = true
+    return { code, signal }
+  })
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
-  const events = (name: string) => logLines(output.stderr).filter(({ msg }) => msg === name)
-  const waitFor = async (name: string): Promise<Record<string, unknown>> => {
-    const [event] = await until(
-      `${name} of orders ${args.join(' ')}: ${output.stderr}`,
-      () => {
-        if (isOver()) throw new Error(`orders ${args.join(' ')} ended: ${output.stderr}`)
-        return events(name)
-      },
-      (found) => found.length > 0,
-    )
-    return event ?? {}
-  }
   const kill: OrdersProcess['kill'] = async (signal) => {
     if (!isOver()) child.kill(signal)
     return ended
   }
   return {
+    ...reading(args, () => ({ ...output, isOver: isClosed })),
     child,
-    stdout: () => output.stdout,
-    stderr: () => output.stderr,
-    events,
-    started: async () => void (await waitFor('started')),
-    apiUrl: async () => String((await waitFor('ready'))['url']),
     exit: () => ended,
     kill,
+    stop: () => kill('SIGTERM'),
     [Symbol.asyncDispose]: async () => void (await kill('SIGKILL')),
   }
-}
-
-function logLines(text: string): Record<string, unknown>[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      return [JSON.parse(line)]
-    } catch {
-      return []
-    }
-  })
 }

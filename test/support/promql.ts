@@ -1,8 +1,8 @@
 import { parser } from '@prometheus-io/lezer-promql'
 
-/** What a PromQL expression is made of, by Prometheus' own grammar. */
+/** Holds the parts of a PromQL expression, by Prometheus' own grammar. */
 export interface Expression {
-  /** Where it is no PromQL, by the text from there; undefined where it is. */
+  /** The text from the first place that is not PromQL; undefined if all of it is. */
   readonly wrong: string | undefined
   /** Metrics with the labels that are matched. */
   readonly selectors: readonly { readonly metric: string; readonly labels: readonly string[] }[]

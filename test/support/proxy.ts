@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** A TCP proxy on loopback whose connections a test can cut, delay and freeze. */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number
-  /** How many connections are open. */
+  /** Number of open connections. */
   connections(): number
   /** Ends every connection with a reset, as a router that forgets them. */
   cut(): void

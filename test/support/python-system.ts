@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { type Random, randomOf } from '../chaos/random.ts'
 
-/** What the Python system has counted for its users, in cents. */
+/** Maps users of the Python system to what it has counted for them, in cents. */
 export type Counted = Map<string, { orders: number; cents: bigint }>
 
 /** A client of the Python system, which has all rights. */

@@ -80,7 +80,7 @@ async function spawnNode(): Promise<ClusterNode> {
   redis.on('error', () => {})
   const close = async (): Promise<void> => {
     redis.disconnect()
-    await server.stop('SIGKILL') // nobody needs its data, and a cluster takes long to take leave
+    await server.stop('SIGKILL') // its data is not needed, and a cluster takes long to take leave
     await server[Symbol.asyncDispose]()
   }
   const start = async (): Promise<void> => {
@@ -114,10 +114,10 @@ async function settledAmong(nodes: readonly ClusterNode[]): Promise<void> {
   await until('the cluster to be up', () => everyInfo(nodes, 'cluster_state:ok'))
 }
 
-/** What each node tells alike (ids, roles, masters), and whether those that have slots are up. */
+/** Returns what all nodes must report alike (ids, roles, masters), and whether those with slots are up. */
 async function whoIsWho(redis: Redis): Promise<[all: string, served: boolean]> {
-  const told = String(await redis.cluster('NODES'))
-  const rows = told
+  const reported = String(await redis.cluster('NODES'))
+  const rows = reported
     .trim()
     .split('\n')
     .map((row) => row.split(' '))

@@ -24,7 +24,7 @@ export interface Sentinels extends AsyncDisposable {
 
 const name = 'orders'
 const password = 'sentinel-word'
-/** A master that is silent for so long is taken for dead. */
+/** Counts a master as dead after this long without a reply. */
 const downAfterMs = 1_000
 
 export async function spawnSentinels(): Promise<Sentinels> {
@@ -99,7 +99,7 @@ async function spawnSentinel(masterPort: number): Promise<Sentinel> {
   return { port, client, [Symbol.asyncDispose]: close }
 }
 
-/** Who the master is, that it has a replica in step, and both other sentinels. */
+/** Requires that a sentinel knows the master, a replica in sync with it, and both other sentinels. */
 async function knowsAll(client: Redis): Promise<void> {
   const table = (reply: unknown): Map<string, string> => {
     const flat = reply as string[]

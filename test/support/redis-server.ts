@@ -13,7 +13,7 @@ export interface RedisServer extends AsyncDisposable {
   readonly port: number
   pid(): number
   stop(signal?: NodeJS.Signals): Promise<void>
-  /** @param options beside those that it was spawned with */
+  /** @param options next to those that it was spawned with */
   start(...options: string[]): Promise<void>
   /** While it is stopped: as after a machine that failed before anything was on its disk. */
   loseData(): void

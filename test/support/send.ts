@@ -1,6 +1,6 @@
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
-import { populate } from '../../src/ops/local/send-orders.ts'
+import { sendOrders } from '../../src/ops/local/send-orders.ts'
 import type { Env } from './world.ts'
 
 const silent = { show: () => {}, end: () => {} }
@@ -8,5 +8,5 @@ const silent = { show: () => {}, end: () => {} }
 /** Sends bodies through the real SQS API. */
 export async function sendBodies(env: Env, bodies: readonly string[]): Promise<void> {
   using queue = await openQueue(readConfig({ ...env }))
-  await populate(queue, bodies, { progress: silent }, new AbortController().signal)
+  await sendOrders(queue, bodies, { progress: silent }, new AbortController().signal)
 }

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
-/** A proxy in front of Redis that shifts what Redis tells of the time: as if its clock had been set. */
+/** A proxy in front of Redis that shifts the time that Redis reports: as if its clock had been set. */
 export interface ShiftedTime extends AsyncDisposable {
   readonly port: number
   shift(seconds: number): void
 }
 
-/** What Redis replies to TIME, by itself or within another reply. */
-const told = /\*2\r\n\$10\r\n(\d{10})\r\n(\$\d\r\n\d{1,6}\r\n)/g
+/** Matches the reply of Redis to TIME, alone or within another reply. */
+const reported = /\*2\r\n\$10\r\n(\d{10})\r\n(\$\d\r\n\d{1,6}\r\n)/g
 
 export async function openShiftedTime(targetPort: number): Promise<ShiftedTime> {
   let shiftSeconds = 0
@@ -17,7 +17,7 @@ export async function openShiftedTime(targetPort: number): Promise<ShiftedTime> 
     const far = connect({ port: targetPort, host: '127.0.0.1', noDelay: true })
     near.on('data', (chunk) => far.write(chunk))
     far.on('data', (chunk) => {
-      const text = chunk.toString('latin1').replace(told, (_, seconds: string, micros: string) => {
+      const text = chunk.toString('latin1').replace(reported, (_, seconds: string, micros: string) => {
         return `*2\r\n$10\r\n${Number(seconds) + shiftSeconds}\r\n${micros}`
       })
       near.write(Buffer.from(text, 'latin1'))

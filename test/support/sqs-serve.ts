@@ -1,6 +1,6 @@
 /** The SQS emulator as a process of its own: `node sqs-serve.ts <port> <data dir>`. */
 import { DatabaseSync } from 'node:sqlite'
-import { onLoopback } from '../../src/ops/local/redis-server.ts'
+import { onLoopback } from '../../src/ops/local/emulators.ts'
 
 // A sync at every message would make it slower than the system under test. What is written outlives kill -9 without.
 const { exec } = DatabaseSync.prototype

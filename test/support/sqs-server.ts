@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { killOnExit, removeOnExit } from './on-exit.ts'
+import { compileCache } from './process.ts'
 import { freePort } from './redis-server.ts'
-import type { Env } from './world.ts'
 
 const program = fileURLToPath(new URL('./sqs-serve.ts', import.meta.url))
 
@@ -20,14 +20,14 @@ export interface SqsServer extends AsyncDisposable {
   start(): Promise<void>
 }
 
-export async function spawnSqsServer(env: Env = {}): Promise<SqsServer> {
+export async function spawnSqsServer(): Promise<SqsServer> {
   const dataDir = mkdtempSync(join(tmpdir(), 'orders-test-sqs-'))
   const folder = removeOnExit(dataDir)
   const port = await freePort()
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
     const started = spawn(process.execPath, [program, `${port}`, dataDir], {
-      env: { PATH: process.env['PATH'], ...env },
+      env: { PATH: process.env['PATH'], ...compileCache },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     child = started

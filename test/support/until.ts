@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Against hanging; nothing is expected to take so long. */
 const deadlineMs = 90_000
 
-/** What takes longer is asked less often: asking takes from the processor time of those who are asked. */
-const patientAfterMs = 1_000
+/** Waits longer between two questions the longer it has waited: each takes processor time from what is under test. */
+const pauseMs = (waitedMs: number): number => Math.min(20 + waitedMs / 20, 250)
 
 /** Asks again and again until the answer is accepted, and gives it. */
 export async function until<T>(
@@ -17,7 +17,7 @@ export async function until<T>(
     const answer = await ask()
     if (accepted(answer)) return answer
     const waitedMs = performance.now() - start
-    if (waitedMs > deadlineMs) throw new Error(`Waited in vain for ${what}: ${JSON.stringify(answer)}`)
-    await sleep(waitedMs < patientAfterMs ? 20 : 60)
+    if (waitedMs > deadlineMs) throw new Error(`Waited unsuccessfully for ${what}: ${JSON.stringify(answer)}`)
+    await sleep(pauseMs(waitedMs))
   }
 }

@@ -3,13 +3,14 @@ import { startFauxqs } from 'fauxqs'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { inject } from 'vitest'
-import type { Partition } from '../../src/app.ts'
-import { type Config, readConfig } from '../../src/config.ts'
+import type { PartitionScope } from '../../src/app.ts'
+import { type Config, readConfig } from '../../src/config/config.ts'
 import { makeControlKeys, makeKeys } from '../../src/keys.ts'
-import { onLoopback } from '../../src/ops/local/redis-server.ts'
+import { onLoopback } from '../../src/ops/local/emulators.ts'
 import { rulesFor } from '../../src/ops/rights/acl.ts'
 import { actors } from '../../src/ops/rights/commands.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
+import { shipped } from './stages.ts'
 
 /**
  * An empty database of this worker's own, and a connection that may do all there. With TEST_REDIS_USER=minimal its URL, and
@@ -47,7 +48,7 @@ async function minimalUser(admin: Redis): Promise<string> {
   return 'minimal'
 }
 
-/** An SQS of a test's own, with a queue name nobody else has. */
+/** An SQS of a test's own, with a queue name of its own. */
 export async function emptySqs(): Promise<{ url: string; queueName: string; depth(): number } & AsyncDisposable> {
   using _ = onLoopback()
   const server = await startFauxqs({ port: 0, logger: false })
@@ -61,8 +62,12 @@ export async function emptySqs(): Promise<{ url: string; queueName: string; dept
 
 export type Env = Readonly<Record<string, string>>
 
-/** Reads and claims so short that tests need not wait for them; TEST_SQS_TRANSPORT=thin runs any test over the thin client. */
+/**
+ * Reads and claims so short that tests need not wait for them, and pollers so few that many processes fit on two cores.
+ * TEST_SQS_TRANSPORT=thin runs any test over the thin client.
+ */
 const quick: Env = {
+  BRIDGE_POLLERS: '4',
   BLOCK_MS: '100',
   START_WAIT_MS: '0',
   SQS_WAIT_TIME_SECONDS: '1',
@@ -71,7 +76,7 @@ const quick: Env = {
   SQS_TRANSPORT: process.env['TEST_SQS_TRANSPORT'] ?? '',
 }
 
-/** What processes under test let write, and `send` sends. */
+/** The ADMIN_TOKEN of processes under test, which `send` sends. */
 export const adminToken = 'a-token-of-the-tests'
 
 /** The environment of a process under test. */
@@ -89,13 +94,14 @@ export function envOf(redisUrl: string, sqs?: { url: string; queueName: string }
 export function appOn(
   redis: Redis,
   config: Config = readConfig({ ...quick }),
-  more: Partial<Partition> = {},
-): Partition {
+  more: Partial<PartitionScope> = {},
+): PartitionScope {
   const keys = more.keys ?? makeKeys()
   return {
     config,
     redis: limitedOf.get(redis) ?? redis,
     keys,
+    pipeline: shipped,
     partitions: [keys],
     control: makeControlKeys([keys]),
     telemetry: openTelemetry(pino({ level: 'silent' })),

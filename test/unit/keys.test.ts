@@ -2,12 +2,12 @@ import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Keys, makeControlKeys, makeKeys, manifestKey } from '../../src/keys.ts'
-import { rejectGroupNames } from '../../src/messages.ts'
+import { rejectGroupNames } from '../../src/reject-codes.ts'
 
 /** By which ioredis routes; it takes another tag than Redis where the first braces are empty, as in `a{}{b}`. */
 const clientSlotOf = createRequire(import.meta.url)('cluster-key-slot') as (key: string) => number
 
-/** What Redis does: CRC16 of what is within the first braces, of the whole key where there is nothing. */
+/** Computes a slot as Redis does: CRC16 of the text in the first braces, or of the whole key without one. */
 function slotOf(key: string): number {
   const tag = /^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key
   let crc = 0
@@ -20,10 +20,21 @@ function slotOf(key: string): number {
 
 /** Every key of a partition and of the whole, with these for what varies. */
 function everyKey(keys: Keys, userId: string, number = 0): string[] {
-  const { partition: _, layout: __, stream, userStats, ledger, own, invalidGroup, outcome, done, ...named } = keys
+  const {
+    partition: _,
+    layout: __,
+    stream,
+    userStats,
+    ledger,
+    own,
+    invalidGroup,
+    outcome,
+    committed: done,
+    ...named
+  } = keys
   const { timeline, members, leases, ...whole } = makeControlKeys([keys])
   return [
-    ...Object.values(stream),
+    ...['raw', 'valid', 'counted'].map(stream),
     ...Object.values(named),
     ...Object.values(whole),
     ...rejectGroupNames.map(invalidGroup),
@@ -41,9 +52,8 @@ const hostileId = fc
 
 describe('without partitions', () => {
   test('names are bare, as in the Python system', () => {
-    const { userStats, ledger, own, invalidGroup, outcome, ...named } = makeKeys()
+    const { stream, userStats, ledger, own, invalidGroup, outcome, ...named } = makeKeys()
     expect(named).toMatchObject({
-      stream: { raw: 'orders:raw', valid: 'orders:valid', counted: 'orders:counted' },
       invalid: 'orders:invalid',
       invalidOrders: 'invalid_orders',
       globalStats: 'global:stats',
@@ -52,6 +62,7 @@ describe('without partitions', () => {
       discarded: 'orders:discarded',
       counters: 'pipeline:counters',
     })
+    expect(['raw', 'valid', 'counted'].map(stream)).toEqual(['orders:raw', 'orders:valid', 'orders:counted'])
     expect([invalidGroup('bad-value:range'), outcome('replay-1')]).toEqual([
       'invalid:bad-value:range',
       'outcome:replay-1',
@@ -90,7 +101,7 @@ describe('with a partition', () => {
   })
 
   test('partition 0 is tagged too', () => {
-    expect(makeKeys(0).stream.raw).toBe('{p0}:orders:raw')
+    expect(makeKeys(0).stream('raw')).toBe('{p0}:orders:raw')
   })
 
   test('no two partitions share a key', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { readConfig, variables } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { variables } from '../../src/config/variables.ts'
 import { messageOf, OrdersError } from '../../src/errors.ts'
-import { endpointOf } from '../../src/ingest/sqs/plain-errors.ts'
+import { endpointOf } from '../../src/ingest/sqs/endpoint.ts'
 import { redactUrl, redactUrls } from '../../src/redact.ts'
 import { safeUrl } from '../../src/redis/endpoint.ts'
 
@@ -66,7 +67,7 @@ describe('of no variable is a user, password or secret printed', () => {
       expect(printedOf({ [name]: value })).not.toContain('hunter2')
   })
 
-  /** What is said of a configuration: that it is refused, or where things are. */
+  /** Returns what is printed about a configuration: why it is refused, or its addresses. */
   function printedOf(env: Record<string, string>): string {
     try {
       const config = readConfig(env)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { groupOf, type RejectCode, rejectGroupNames, rejectGroups } from '../../src/messages.ts'
+import { groupOf, type RejectCode, rejectGroupNames, rejectGroups } from '../../src/reject-codes.ts'
 
 test('a reason of ours is in its own group', () => {
   for (const group of rejectGroupNames) {

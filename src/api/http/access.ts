@@ -5,25 +5,25 @@ import type { App } from '../../app.ts'
 import { type Problem, problemOf } from './problem.ts'
 
 /**
- * What a request asks for: `numbers` (aggregates, boards, health, metrics, documentation), `orders` (whole orders and the
+ * The right that a request needs: `numbers` (aggregates, boards, health, metrics, documentation), `orders` (whole orders and the
  * names of operators), or `admin` (everything that writes, and the admin pages).
  */
 export type Right = 'numbers' | 'orders' | 'admin'
 
 /** Answers "may this request do that?" for every request of the API. */
 export interface Access {
-  /** Returns why a request may not have a right; undefined where it may. */
+  /** Returns why a request is denied a right; undefined if it has it. */
   refusalOf(request: Request, right: Right): Refusal | undefined
-  /** Whether a request has a right without a token. */
+  /** Returns whether a request has a right without a token. */
   isOpen(request: Request, right: Right): boolean
-  /** Returns why a request is not for this server; undefined where its Host is one of ours. */
+  /** Returns why a request is not for this server; undefined if its Host names this server. */
   refusalOfHost(request: Request): Refusal | undefined
 }
 
 export interface Refusal extends Problem {
-  /** A token was sent, and it is not ours. */
+  /** True if a wrong token was sent. */
   readonly isGuess: boolean
-  /** A token would help: the client is to be asked for it. */
+  /** True if the client must be asked for a token. */
   readonly isChallenge: boolean
 }
 
@@ -69,10 +69,9 @@ const set = 'set ADMIN_TOKEN to open it to others.'
 const needsToken = 'A token is needed: Authorization: Bearer <ADMIN_TOKEN>, or Basic with any user name.'
 const wrongToken =
   'The token is not the ADMIN_TOKEN of this API: send the right one as Authorization: Bearer <ADMIN_TOKEN>.'
-const noToken =
-  'No ADMIN_TOKEN is set, so nobody may do this: set one of 16 characters or more, and start the API again.'
+const noToken = 'No ADMIN_TOKEN is set, so this is disabled: set one of 16 characters or more, and restart the API.'
 const noTokenToRead =
-  'Whole orders are shown to clients with the ADMIN_TOKEN, and none is set: set one of 16 characters or more, or API_PUBLIC=true where the network is guarded.'
+  'Whole orders are shown to clients with the ADMIN_TOKEN, and none is set: set one of 16 characters or more, or API_PUBLIC=true if the network is protected.'
 
 const refusal = (status: number, detail: string): Refusal => ({
   ...problemOf(status, detail),
@@ -81,8 +80,8 @@ const refusal = (status: number, detail: string): Refusal => ({
 })
 
 /**
- * A browser sends what it knows of us, a password too, for any site that asks it to write here (CSRF). It names that site,
- * and says whether it is the page's own. It alone knows where a proxy puts another name in Host.
+ * Returns whether a browser writes here on behalf of another site (CSRF): it would send its stored password, too. It names that
+ * site, and says whether it is the page's own, which only the browser knows if a proxy changes Host.
  */
 function isForeignWrite(request: Request): boolean {
   const origin = request.get('origin')
@@ -91,7 +90,7 @@ function isForeignWrite(request: Request): boolean {
   return !(URL.canParse(origin) && new URL(origin).host === request.get('host'))
 }
 
-/** Headers by which proxies and content networks name the client they speak for. */
+/** Headers in which proxies and content networks name their client. */
 const forwarding =
   /^(forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/
 
@@ -107,7 +106,7 @@ function isOwnHost(host: string, allowed: readonly string[]): boolean {
   return allowed.some((own) => own === '*' || own === name || (own.startsWith('.') && name.endsWith(own)))
 }
 
-/** Undefined where no token is sent. */
+/** Returns undefined if no token is sent. */
 function sentToken(request: Request): string | undefined {
   const authorization = request.get('authorization')
   if (authorization === undefined) return undefined
@@ -121,7 +120,7 @@ export function operatorOf(header: (name: string) => string | undefined): string
   return textOf(header('x-operator') ?? '') || basicLogin(header('authorization') ?? '').user || 'unknown'
 }
 
-/** Node reads the bytes of a header as latin1; what is UTF-8 was meant to be that. */
+/** Decodes a header as UTF-8 if it is valid; Node reads its bytes as latin1. */
 function textOf(header: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'))

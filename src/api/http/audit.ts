@@ -9,7 +9,7 @@ type Scope = Pick<App, 'redis' | 'control' | 'telemetry'>
 
 interface Asked {
   readonly action: string
-  /** What the path says: parameters, or the path itself. */
+  /** The parameters of the path, or the path itself. */
   readonly where: Readonly<Record<string, unknown>>
   readonly body: unknown
 }
@@ -23,21 +23,21 @@ export async function auditRequest(
 ): Promise<Begun> {
   const by = operatorOf((name) => request.get(name))
   const { value, isCut } = summaryOf(body)
-  const sha256 = isCut ? createHash('sha256').update(text).digest('hex') : undefined // stands for what is not shown
+  const sha256 = isCut ? createHash('sha256').update(text).digest('hex') : undefined // identifies what is not shown
   const what = JSON.stringify({ ...where, body: value, sha256 })
   return beginAction(app, { action, by, what, logged: JSON.stringify({ ...where, body: identifying(body) }) })
 }
 
 const identifyingFields = ['user_id', 'order_id', 'order_value', 'ids', 'limit', 'code', 'dryRun', 'reason']
 
-/** What a log may say of a body: whole orders have no place there. */
+/** Returns the fields of a body that may go into the log, which must not have whole orders. */
 function identifying(body: unknown): unknown {
   if (typeof body !== 'object' || body === null) return undefined
   const known = Object.entries(body).filter(([name]) => identifyingFields.includes(name))
   return summaryOf(Object.fromEntries(known)).value
 }
 
-/** What Bull Board takes: a job's data may hold an order. */
+/** Parses what Bull Board accepts: the data of a job can be an order of 1 MB. */
 const bodies = new WeakMap<object, string>()
 const parseJson = express.json({
   limit: '1mb',
@@ -45,7 +45,7 @@ const parseJson = express.json({
   verify: (request, _response, bytes) => void bodies.set(request, bytes.toString()),
 })
 
-/** Records every write to what is no route of ours, before it is carried out and when it has ended, however it ends. */
+/** Records every write to pages outside the list of routes, before it runs and after it ends, however it ends. */
 export function auditWrites(app: Scope): RequestHandler {
   return (request, response, next) => {
     if (request.method === 'GET' || request.method === 'HEAD') return next()
@@ -55,7 +55,7 @@ export function auditWrites(app: Scope): RequestHandler {
       const asked = { action: `${method} ${baseUrl}`, where: { path }, body }
       const begin = async (): Promise<void> => {
         const begun = await auditRequest(app, request, asked, bodies.get(request) ?? '')
-        if (response.closed) return void begun.cancel() // the client has left: nothing is carried out
+        if (response.closed) return void begun.cancel() // the client has disconnected: nothing runs
         response.once('close', () => void ended(begun, response))
         next()
       }
@@ -64,10 +64,10 @@ export function auditWrites(app: Scope): RequestHandler {
   }
 }
 
-/** A status below 400 says that it was done; one below 500, that it was not. Of a client that left neither is known. */
+/** A status below 400 means done, below 500 not done. If the client disconnected, neither is known. */
 async function ended(begun: Begun, response: { writableFinished: boolean; statusCode: number }): Promise<void> {
   const { writableFinished, statusCode } = response
-  if (!writableFinished) return begun.end('not known: the client left before it ended')
+  if (!writableFinished) return begun.end('unknown: the client disconnected before it ended')
   if (statusCode >= 400 && statusCode < 500) return begun.cancel()
   await begun.end(String(statusCode))
 }

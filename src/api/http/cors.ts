@@ -1,16 +1,16 @@
 import type { RequestHandler } from 'express'
 
-/** What a page of another site may ask; writing routes refuse other sites in any case (see guard.ts). */
+/** Methods and headers that a page of another site may use. Routes that write refuse other sites in any case (see guard.ts). */
 const reading = {
   'Access-Control-Allow-Methods': 'GET, HEAD',
   'Access-Control-Allow-Headers': 'authorization, content-type',
 }
-/** Headers of a reply that scripts may read: where the next page is, and when to come again. */
+/** Headers of a reply that scripts may read: the link to the next page, and when to retry. */
 const exposed = 'Link, Retry-After'
-/** How long a browser keeps the answer to a preflight. */
+/** How long a browser caches the reply to a preflight. */
 const keepSeconds = '600'
 
-/** Lets pages of these origins read the replies (CORS). A browser's own credentials are never taken along. */
+/** Lets pages of these origins read the replies (CORS). A browser never sends its own credentials. */
 export function cors(origins: readonly string[]): RequestHandler {
   return (request, response, next) => {
     if (origins.length === 0) return next()

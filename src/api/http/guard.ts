@@ -4,25 +4,25 @@ import type { App } from '../../app.ts'
 import { openAccess, type Right } from './access.ts'
 import { needsBody, problemOf, sendProblem } from './problem.ts'
 
-/** Lets requests through or turns them away, as access.ts decides. */
+/** Lets requests through or refuses them, as access.ts decides. */
 export interface Guard {
-  /** Turns away what is addressed to another host. */
+  /** Refuses requests that are addressed to another host. */
   readonly host: RequestHandler
-  /** Turns away who has no right to it; keeps what it shows out of every cache. */
+  /** Refuses clients without the right, and keeps replies out of every cache. */
   for(right: Right): readonly RequestHandler[]
-  /** Whether a request has a right without a token: where tokens were looked at uncounted, one could be guessed. */
+  /** Returns true if a request has a right without a token. It ignores tokens: checking them uncounted would allow guessing. */
   isOpen(request: Request, right: Right): boolean
 }
 
-/** A person mistypes less often, and a script that has the wrong token needs no more to learn it. */
+/** Ten a minute: a person mistypes less often, and a script with the wrong token learns nothing from more. */
 const guessesPerAddress = 10
-/** Of all addresses together. A token of 16 characters stands against far more, so this is about noise and cost. */
+/** The limit for all addresses together. A token of 16 characters resists far more; this limits noise and cost. */
 const guessesInAll = 100
 const minuteMs = 60_000
 
 /**
- * Wrong tokens are counted, right ones never: others' guesses shut nobody out. A guess beyond the limits is told no more than
- * that there were too many, and has to connect again for the next one.
+ * Opens the guard. It counts wrong tokens only, so guesses of others never lock out a client with the right one. A guess
+ * beyond the limits gets a 429 and a closed connection.
  */
 export function openGuard(app: Pick<App, 'config' | 'telemetry' | 'trustsThisMachine'>): Guard {
   const access = openAccess(app)
@@ -36,7 +36,7 @@ export function openGuard(app: Pick<App, 'config' | 'telemetry' | 'trustsThisMac
       limit,
       keyGenerator,
       legacyHeaders: false,
-      validate: false, // it warns of forwarding headers, which are not looked at here
+      validate: false, // it warns about forwarding headers, which are ignored here
       handler: (request, response) => {
         response.set({ connection: 'close', 'retry-after': String(minuteMs / 1_000) })
         deny(request, response, 429, 'Too many wrong tokens: try again in a minute.')
@@ -68,7 +68,7 @@ export function openGuard(app: Pick<App, 'config' | 'telemetry' | 'trustsThisMac
   }
 }
 
-/** A browser asks for a user and a password at `Basic`, where one would help. */
+/** At `Basic` a browser asks for a user and a password. */
 const challenge = 'Basic realm="orders", charset="UTF-8"'
 const bearer = 'Bearer realm="orders"'
 
@@ -77,7 +77,7 @@ const notStored: RequestHandler = (_request, response, next) => {
   next()
 }
 
-/** A write says that it is JSON: a form of another site cannot (CSRF). */
+/** Requires JSON. A form of another site cannot send that content type (CSRF). */
 export const jsonOnly: RequestHandler = (request, response, next) => {
   const type = request.is('application/json')
   if (type) return next()

@@ -2,12 +2,12 @@ import type { RequestHandler } from 'express'
 import type { App } from '../../app.ts'
 import { problemOf, sendProblem } from './problem.ts'
 
-/** The methods of what is only read. */
+/** The methods of a path that is only read. */
 export const reading: readonly string[] = ['get']
 
 /**
- * Answers what no route of a path has answered: OPTIONS, and 405 for a method that the path does not have. Express answers
- * HEAD wherever there is GET.
+ * Answers what no route of a path has answered: OPTIONS, and with 405 any method that the path does not have. Express
+ * answers HEAD for every GET.
  */
 export function onlyMethods({ telemetry }: App, methods: readonly string[]): RequestHandler {
   const names = methods.map((method) => method.toUpperCase())

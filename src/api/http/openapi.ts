@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { version } from '../../version.ts'
-import { type Route, rightOf } from './handler.ts'
 import { problem, problemType } from './problem.ts'
+import { type Route, rightOf } from './route.ts'
 
 /** The OpenAPI 3.1 document of the routes: nothing in it is written twice. */
 export function openApiDocument(routes: readonly Route[]) {
@@ -18,7 +18,7 @@ export function openApiDocument(routes: readonly Route[]) {
       contact: { name: 'The operators of this API' },
     },
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
-    servers: [{ url: '.', description: 'Where this document is, behind whatever proxy.' }],
+    servers: [{ url: '.', description: 'Where this document is, behind any proxy.' }],
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, basic: { type: 'http', scheme: 'basic' } },
     },
@@ -27,10 +27,23 @@ export function openApiDocument(routes: readonly Route[]) {
 }
 
 function operation(route: Route): ZodOpenApiOperationObject {
-  const { method, path, summary, params, query, headers, body, reply, replyHeaders, status = 200, refusals } = route
+  const {
+    method,
+    path,
+    summary,
+    params,
+    query,
+    headers,
+    body,
+    writes,
+    reply,
+    replyHeaders,
+    status = 200,
+    refusals,
+  } = route
   const isOpen = rightOf(route) === 'numbers'
-  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...(body && writingRoute), ...refusals }
-  const known = { ...(body && operatorHeader), ...headers }
+  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...((body || writes) && bodyRoute), ...refusals }
+  const known = { ...(writes && operatorHeader), ...headers }
   const header = z.object(Object.fromEntries(Object.entries(known).map(headerField)))
   return {
     operationId: operationId(method, path),
@@ -52,17 +65,17 @@ function operation(route: Route): ZodOpenApiOperationObject {
 }
 
 const withToken = [{ bearer: [] }, { basic: [] }]
-/** Whole orders are open where the configuration says so, and on loopback. */
+/** Whole orders need no token on loopback, or if the configuration says so. */
 const security = { numbers: [], orders: [...withToken, {}], admin: withToken }
 
 /** By the first part of their path. */
 const tags: Readonly<Record<string, string>> = {
-  admin: 'What operators do, and have done.',
+  admin: 'Pauses, drain and the admin audit log.',
   health: 'For load balancers and orchestrators.',
   integrity: 'Whether the books balance.',
-  jobs: 'What becomes of corrections and replays.',
+  jobs: 'Results of corrections and replays.',
   live: 'What the dashboard shows.',
-  orders: 'Where orders are, and those that were not accepted.',
+  orders: 'Where an order is; invalid orders.',
   stats: 'Totals and leaderboards.',
   users: 'Totals and ranks of a user.',
 }
@@ -70,9 +83,9 @@ const tags: Readonly<Record<string, string>> = {
 const tagOf = (path: string): string => (/^\/(livez|readyz)$/.test(path) ? 'health' : (path.split('/')[1] ?? ''))
 
 const everyRoute = {
-  403: 'The Host header names a host that API_ALLOWED_HOSTS does not.',
+  403: 'The Host header names a host that is not in API_ALLOWED_HOSTS.',
   422: 'A parameter or field is not accepted; each is named.',
-  500: 'A fault of the server.',
+  500: 'Internal server error.',
   503: 'Redis does not answer.',
 }
 
@@ -82,13 +95,20 @@ const guardedRoute = {
   429: 'Too many wrong tokens.',
 }
 
-const writingRoute = {
+const bodyRoute = {
   400: 'The body is not JSON.',
   413: 'The body is larger than 1 MB.',
-  415: 'The body is not called application/json.',
+  415: 'The content-type is not application/json.',
 }
 
-const operatorHeader = { 'X-Operator': 'Who does it, for the audit; else the user name of a login.' }
+/** Errors that many routes share, for the page that lists them once. */
+export const sharedErrors: readonly (readonly [status: string, cause: string])[] = [everyRoute, guardedRoute, bodyRoute]
+  .flatMap((errors) => Object.entries(errors))
+  .toSorted(([one], [other]) => Number(one) - Number(other))
+
+const operatorHeader = {
+  'X-Operator': 'The name of the operator, for the audit log. The default is the user name of a login.',
+}
 
 function headerField([name, description]: [string, string]): [string, z.ZodType] {
   return [name, z.string().optional().meta({ description })]

@@ -1,15 +1,15 @@
 import type { Response } from 'express'
 
 /**
- * Keeps count of the long replies that clients have not taken yet, so that readers that take nothing cannot fill the memory.
- * Short ones are not counted: Node stops reading from a connection whose replies pile up.
+ * Counts the long replies that clients have not read yet, so that clients that read nothing cannot fill the memory.
+ * Short replies are not counted: Node stops reading from a connection whose replies pile up.
  */
 export interface Outbox {
-  /** Sends a body. @returns false where too much waits already; nothing is sent then */
+  /** Sends a body. Returns false without sending it if too much waits already. */
   send(response: Response, body: string): boolean
 }
 
-/** What the largest page of invalid orders has, some times over. */
+/** Several times the largest page of invalid orders. */
 const maxWaitingBytes = 64 * 2 ** 20
 const longBytes = 64 * 2 ** 10
 
@@ -17,7 +17,7 @@ export function openOutbox(maxBytes = maxWaitingBytes): Outbox {
   let waiting = 0
   return {
     send: (response, body) => {
-      if (response.closed) return true // the client has left: nobody takes it
+      if (response.closed) return true // the client has disconnected
       const bytes = body.length < longBytes / 3 ? 0 : Buffer.byteLength(body)
       if (bytes < longBytes) {
         response.send(body)

@@ -1,7 +1,7 @@
 import type { Response } from 'express'
 import { z } from 'zod'
 
-/** An error as the API tells it, application/problem+json (RFC 9457). */
+/** An error reply, application/problem+json (RFC 9457). */
 export const problem = z
   .object({
     status: z.int(),
@@ -36,16 +36,16 @@ export function problemOf(status: number, detail: string, errors?: Problem['erro
   return { status, title: titles[status] ?? 'Error', detail, ...(errors && { errors }) }
 }
 
-/** Enough to mend an order by; a hostile one may have a million. */
-const mostErrors = 100
+/** Enough to fix an order; a hostile one may have a million. */
+const maxErrors = 100
 
-/** What a request has that its schema refuses, with each field named once. */
+/** Makes a 422 that names each refused field once. */
 export function unprocessable({ issues }: z.ZodError): Problem {
   const messages = new Map(
-    issues.slice(0, mostErrors).flatMap((issue) => fieldsOf(issue).map((field) => [field, messageFor(issue)])),
+    issues.slice(0, maxErrors).flatMap((issue) => fieldsOf(issue).map((field) => [field, messageFor(issue)])),
   )
   const errors = [...messages].map(([field = '', message = '']) => ({ field, message }))
-  const more = issues.length > mostErrors ? `, and ${issues.length - mostErrors} more` : ''
+  const more = issues.length > maxErrors ? `, and ${issues.length - maxErrors} more` : ''
   return problemOf(422, `Not accepted: ${errors.map(({ field }) => field || 'body').join(', ')}${more}.`, errors)
 }
 
@@ -54,7 +54,7 @@ function fieldsOf(issue: z.core.$ZodIssue): string[] {
   return fields.map((path) => path.join('.'))
 }
 
-/** Of a field that is not there zod says that it is undefined, which is no word of JSON. */
+/** Translates zod's message about a missing field: it says "undefined", which JSON does not know. */
 function messageFor({ code, message }: z.core.$ZodIssue): string {
   if (code === 'unrecognized_keys') return 'is not known'
   return message.endsWith('received undefined') ? 'is required' : message

@@ -1,6 +1,6 @@
 import { isRawJson } from '../../raw-json.ts'
 
-/** Fields that say which order it is, and what an action is about: shown first, whatever stands before them in the body. */
+/** Fields that identify an order or an action. They come first, wherever they are in the body. */
 const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun']
 
 interface Bounds {
@@ -9,23 +9,23 @@ interface Bounds {
   readonly text: number
 }
 
-/** Tried in this order until the summary is short enough; the last one always is. */
+/** Tried in this order until the summary is short enough. The last one always is. */
 const bounds: readonly Bounds[] = [
   { fields: 50, depth: 4, text: 200 },
   { fields: 20, depth: 2, text: 80 },
   { fields: 12, depth: 1, text: 40 },
 ]
-/** In JSON; the rest of an entry of the audit has room beside it. */
+/** The length in JSON. It leaves room for the rest of an audit log entry. */
 const maxLength = 3_000
 const maxName = 40
 
 export interface Summary {
   readonly value: unknown
-  /** Whether something is left out. */
+  /** True if something is left out. */
   readonly isCut: boolean
 }
 
-/** Returns a JSON value with its long parts cut: its length is bounded, and what matters is in it. Never throws. */
+/** Returns a JSON value with its long parts cut: its length is bounded, and the identifying fields stay. Never throws. */
 export function summaryOf(value: unknown): Summary {
   for (const bound of bounds) {
     const state = { isCut: false }

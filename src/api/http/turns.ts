@@ -1,20 +1,46 @@
-import { type Call, refuse, type Special } from './handler.ts'
+import { refuse, type Special } from './reply.ts'
+
+interface Caller {
+  /** Aborts when the client disconnects. */
+  readonly signal: AbortSignal
+  /** Its address. */
+  readonly client: string
+}
 
 /**
- * Runs a read when its turn has come. Whoever leaves before its turn makes room for another.
- * @param call whose signal aborts when the client leaves
- * @returns what was read; a 503 where too many wait
+ * Runs a read when its turn comes. A client that disconnects while it waits makes room for the next one.
+ * @returns what was read, or a 503 if too many reads wait
  * @throws the signal's reason
  */
-export type InTurn = <T>(call: Pick<Call, 'signal' | 'client'>, read: () => Promise<T>) => Promise<T | Special>
+export type InTurn = <T>(caller: Caller, read: () => Promise<T>) => Promise<T | Special>
 
-interface Turns {
+/** Queues for expensive reads, one per kind. */
+export interface Turns {
+  /** Reads that scan a stream. */
+  readonly scan: InTurn
+  /** Reads of long lists. */
+  readonly list: InTurn
+}
+
+/**
+ * Opens the queues of one API.
+ * scan: each reads as much as 80 MB and delays every other client's reads, so one runs at a time. Ten of 200 ms reply
+ * within two seconds.
+ * list: each reads as much as 8 MB or a few hundred replies. Four keep Redis busy while this process writes replies, and
+ * hold some 100 MB at most.
+ */
+export const openTurns = (): Turns => ({
+  scan: openQueue({ atOnce: 1, perClient: 10 }),
+  list: openQueue({ atOnce: 4, perClient: 500 }),
+})
+
+interface Limits {
   readonly atOnce: number
-  /** How many of one client may run or wait. All together may have twice as many: no client takes every place. */
+  /** Reads of one client that may run or wait. All clients together may have twice as many, so no client takes every place. */
   readonly perClient: number
 }
 
-function openTurns({ atOnce, perClient }: Turns): InTurn {
+function openQueue({ atOnce, perClient }: Limits): InTurn {
   const underWay = new Map<AbortSignal, string>()
   const waiting: (() => void)[] = []
   let running = 0
@@ -40,14 +66,5 @@ function openTurns({ atOnce, perClient }: Turns): InTurn {
 
 const tooMany = 'Too many reads of this kind are under way: try again in a moment.'
 
-/** For the description of the API. */
+/** The same, for the API document. */
 export const tooManyReads = { 503: 'Redis does not answer, or too many reads of this kind are under way.' }
-
-/**
- * Reads that look through a stream, in this process: each reads as much as 80 MB, and everybody else's reads wait
- * meanwhile. Ten of 200 ms have their replies within two seconds.
- */
-export const scanInTurn = openTurns({ atOnce: 1, perClient: 10 })
-
-/** Reads of as much as 8 MB, or of some hundred replies: four keep Redis busy while this process writes replies, and hold some 100 MB at most. */
-export const listInTurn = openTurns({ atOnce: 4, perClient: 500 })

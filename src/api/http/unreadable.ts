@@ -3,8 +3,8 @@ import { messageOf } from '../../errors.ts'
 import { type Problem, problemOf } from './problem.ts'
 
 /**
- * A request that Express or its body parser cannot read, in a sentence; undefined where the error is none of theirs.
- * Of a body that cannot be decompressed zlib's error comes as it is, with a status and no `type`.
+ * Makes a problem of an error of Express or its body parser; returns undefined for any other error.
+ * An error of decompression comes from zlib as it is, with a status and no `type`.
  */
 export function unreadable(error: unknown, request: Request): Problem | undefined {
   const { status, type } = error as { status?: number; type?: string }
@@ -20,10 +20,10 @@ interface Refused {
 
 function sentence(error: unknown, { status, type, encoding }: Refused): string {
   if (status === 413) return 'The body is larger than 1 MB.'
-  if (error instanceof URIError) return 'The path is no UTF-8: encode it in percent signs as UTF-8.'
-  if (type === 'charset.unsupported') return 'The charset of the content-type is not known here: send JSON in UTF-8.'
+  if (error instanceof URIError) return 'The path is not UTF-8: percent-encode it as UTF-8.'
+  if (type === 'charset.unsupported') return 'The charset of the content-type is not supported: send JSON in UTF-8.'
   if (type === 'encoding.unsupported') {
-    return `Content-Encoding ${encoding} is not known here: send the body in gzip, deflate or br, or without the header.`
+    return `Content-Encoding ${encoding} is not supported: send the body in gzip, deflate or br, or without the header.`
   }
   if (type === undefined && encoding !== undefined) {
     return `The body is not ${encoding}, as Content-Encoding says: send it in that encoding, or without the header.`

@@ -1,96 +1,93 @@
 import { z } from 'zod'
-import { pause } from '../../control/pauses.ts'
+import { pauseSchema } from '../../control/pauses.ts'
 import type { Status } from '../../reads/status.ts'
 import { type Slot, slotMs } from '../../reads/timeline.ts'
-import { outflowOf, pipeline } from '../../stages/pipeline.ts'
-import type { Stage } from '../../stages/stage.ts'
+import type { Pipeline } from '../../stages/stage.ts'
+import { sumBy } from '../../sums.ts'
 
 const count = z.int().nullable()
-const ms = z.number().nullable().meta({ description: 'null where no order came by of late.' })
+const ms = z.number().nullable().meta({ description: 'null if no order passed recently.' })
 
-/** One step on an order's way, and how it fares before it. */
+/** One step of the pipeline, and the orders that wait for it. */
 export const hop = z
   .object({
     name: z.string(),
-    after: z.string().meta({ description: 'Where its orders come from: `sqs`, or the name of a hop.' }),
-    per_second: z.number().meta({ description: 'Orders it is done with a second, over the last five.' }),
-    waiting: count.meta({ description: 'Orders before it or in its hands; null where that is not known.' }),
+    after: z.string().meta({ description: 'The source of its orders: `sqs`, or the name of a hop.' }),
+    per_second: z.number().meta({ description: 'Orders processed per second, over the last five seconds.' }),
+    waiting: count.meta({ description: 'Orders that wait for it or are in flight; null if unknown.' }),
     p50_ms: ms,
     p99_ms: ms,
-    pending: count.meta({ description: 'Entries in its hands.' }),
-    oldest_pending_ms: count.meta({ description: 'How long ago the oldest of them came; null where there is none.' }),
+    pending: count.meta({ description: 'Entries in flight.' }),
+    oldest_pending_ms: count.meta({ description: 'Age of the oldest of them; null if there is none.' }),
     consumers: count,
-    paused: pause.nullable(),
+    paused: pauseSchema.nullable(),
   })
   .meta({ id: 'Hop' })
 export type Hop = z.output<typeof hop>
 
-/** The first hop, by which orders come in. */
+/** The first hop, which receives orders. */
 const bridge = 'bridge'
 
 interface Seen {
+  readonly pipeline: Pipeline
   readonly status: Status
   readonly slots: readonly Slot[]
-  /** Undefined where two looks a little apart have not been had yet. */
+  /** Undefined until there are two snapshots far enough apart. */
   readonly rates: Readonly<Record<string, number>> | undefined
-  /** Messages that wait in SQS, where that is known. */
+  /** Messages that wait in SQS; null if unknown. */
   readonly visible: number | null
 }
 
-export function hopsOf({ status, slots, rates, visible }: Seen): Hop[] {
+export function hopsOf({ pipeline, status, slots, rates, visible }: Seen): Hop[] {
   const common = (name: string) => ({
     name,
     per_second: rates?.[name] ?? rateBySlots(slots, name),
     ...latestOf(slots, name),
     paused: status.paused?.[name] ?? null,
   })
-  const nobody = { pending: null, oldest_pending_ms: null, consumers: null }
-  const first: Hop = { ...common(bridge), after: 'sqs', waiting: visible, ...nobody }
-  const stages = pipeline.map((stage, at): Hop => {
+  const noConsumers = { pending: null, oldest_pending_ms: null, consumers: null }
+  const first: Hop = { ...common(bridge), after: 'sqs', waiting: visible, ...noConsumers }
+  const stages = pipeline.stages.map((stage, at): Hop => {
     const { waiting = null, pending = null, oldestPendingMs = null, consumers = null } = status.stages[at] ?? {}
     const held = { waiting, pending, oldest_pending_ms: oldestPendingMs, consumers }
-    return { ...common(stage.name), after: before(stage), ...held }
+    return { ...common(stage.name), after: pipeline.channel(stage.from).writer?.name ?? bridge, ...held }
   })
   return [first, ...stages]
 }
 
-function before({ from }: Stage): string {
-  return pipeline.find(({ to }) => to === from)?.name ?? bridge
-}
-
-/** How long orders waited: in the newest slot that has some, of this and the last one. */
+/** Returns the waiting times of the newest slot that has orders, of the last two. */
 export function latestOf(slots: readonly Slot[], series: string): Pick<Hop, 'p50_ms' | 'p99_ms'> {
   const span = slots.at(-1)?.series[series] ?? slots.at(-2)?.series[series]
   return { p50_ms: span?.p50 ?? null, p99_ms: span?.p99 ?? null }
 }
 
-/** For the first look, before there is another to compare it with: by the last slot that is over. */
+/** Returns the rate by the last complete slot, while there is only one snapshot. */
 function rateBySlots(slots: readonly Slot[], series: string): number {
   return (slots.at(-2)?.series[series]?.orders ?? 0) / (slotMs / 1_000)
 }
 
-/** Long enough to be calm, short enough to see that it stands still. */
+/** Long enough for a steady rate, short enough to show that work stalls. */
 const windowMs = 5_000
-/** Of two looks closer together, one more order would be a thousand a second. */
-const leastMs = 500
+/** If two snapshots were closer, one more order would be a thousand per second. */
+const minMs = 500
 
 type Counters = NonNullable<Status['counters']>
 
-/** Orders a second by hop: how the counters have grown over the last seconds. What a replay takes back is no growth. */
-export function openRates(): (counters: Counters | null) => Record<string, number> | undefined {
-  let looks: { readonly at: number; readonly counters: Counters }[] = []
+/** Returns a function for the orders per second of each hop, by the growth of its counters. A replay subtracts; that is 0. */
+export function openRates({ stages }: Pipeline): (counters: Counters | null) => Record<string, number> | undefined {
+  let snapshots: { readonly at: number; readonly counters: Counters }[] = []
   return (counters) => {
     if (!counters) return undefined
     const now = performance.now()
-    looks = [...looks.filter(({ at }) => now - at <= windowMs), { at: now, counters }]
-    const [oldest] = looks
-    if (!oldest || now - oldest.at < leastMs) return undefined
+    snapshots = [...snapshots.filter(({ at }) => now - at <= windowMs), { at: now, counters }]
+    const [oldest] = snapshots
+    if (!oldest || now - oldest.at < minMs) return undefined
     const grown = (names: readonly string[]): number => {
-      const sum = (of: Counters): number => names.reduce((total, name) => total + (of[name] ?? 0), 0)
-      return Math.max(0, ((sum(counters) - sum(oldest.counters)) / (now - oldest.at)) * 1_000)
+      const total = (of: Counters): number => sumBy(names, (name) => of[name] ?? 0)
+      return Math.max(0, ((total(counters) - total(oldest.counters)) / (now - oldest.at)) * 1_000)
     }
-    const stages = pipeline.map((stage): [string, number] => [stage.name, grown(outflowOf(stage))])
-    const moved = Math.max(0, grown(['received']) - grown(['replayed'])) // a replay is no work of the bridge
-    return { [bridge]: moved, ...Object.fromEntries(stages) }
+    const rates = stages.map(({ name, counters }): [string, number] => [name, grown(counters.outflow)])
+    const moved = Math.max(0, grown(['received']) - grown(['replayed'])) // replayed orders do not pass the bridge
+    return { [bridge]: moved, ...Object.fromEntries(rates) }
   }
 }

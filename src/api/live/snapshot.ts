@@ -3,7 +3,6 @@ import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { readIncidents } from '../../control/incidents.ts'
 import { inspectQueue } from '../../ingest/sqs/queue.ts'
-import { rejectCodes } from '../../messages.ts'
 import { wholeNumberOf } from '../../money.ts'
 import { openBacklog, totalOf } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
@@ -11,26 +10,27 @@ import { type Reading, readApart } from '../../reads/readings.ts'
 import { readStatus, type Status } from '../../reads/status.ts'
 import { critical, followTimeline, type Slot, slotMs } from '../../reads/timeline.ts'
 import { type Page, readTop } from '../../reads/top.ts'
-import { fullestOf } from '../../redis/client.ts'
-import { summarize } from '../../stages/invalid/page.ts'
+import { fullestOf } from '../../redis/info.ts'
+import { rejectCodes } from '../../reject-codes.ts'
+import { summarize } from '../../stages/invalid/reasons.ts'
 import { type Board, leaderboard } from '../../stages/leaderboard.ts'
-import { remember } from '../cached.ts'
+import { cached } from '../cached.ts'
 import { hop, hopsOf, latestOf, openRates } from './pipeline-view.ts'
 
 const count = z.int()
-const known = z.int().nullable().meta({ description: 'null where it cannot be read: see unread.' })
+const known = z.int().nullable().meta({ description: 'null if it cannot be read: see unread.' })
 const minor = z.number().meta({ description: 'Minor units (cents).' })
-const ms = z.number().nullable().meta({ description: 'Milliseconds; null where no order came by.' })
+const ms = z.number().nullable().meta({ description: 'Milliseconds; null if there was no order.' })
 
-/** Everything that somebody who operates this wants to see at a glance, as of one second. */
+/** The state of the whole pipeline within one second, for the dashboard. */
 export const snapshot = z
   .object({
     at: z.iso.datetime().meta({ description: "When, by Redis' clock." }),
-    hops: z.array(hop).meta({ description: 'The line, from SQS on.' }),
+    hops: z.array(hop).meta({ description: 'The pipeline, from SQS on.' }),
     sqs: z
       .object({ visible: count, in_flight: count, dead_letters: count.nullable() })
       .nullable()
-      .meta({ description: 'Messages; null where SQS does not tell this process.' }),
+      .meta({ description: 'Messages; null if this process cannot read the queue.' }),
     totals: z.object({
       received: known,
       admitted: known,
@@ -42,7 +42,9 @@ export const snapshot = z
       revenue_minor: minor.nullable(),
       invalid: known.meta({ description: 'Orders in the invalid channel now.' }),
     }),
-    critical: z.object({ p50_ms: ms, p99_ms: ms }).meta({ description: 'From when SQS took an order to its rank.' }),
+    critical: z
+      .object({ p50_ms: ms, p99_ms: ms })
+      .meta({ description: 'From when SQS received an order until it was ranked.' }),
     timeline: z
       .object({
         from: z.iso.datetime(),
@@ -67,51 +69,53 @@ export const snapshot = z
       }),
     ),
     books: z.object({
-      balanced: z.boolean().nullable().meta({ description: 'null where it could not be told.' }),
+      balanced: z.boolean().nullable().meta({ description: 'null if it is not known.' }),
       differences: z
         .array(z.string())
-        .meta({ description: 'Orders that are missing, and what else does not balance.' }),
-      lost: count.nullable().meta({ description: 'Orders written off as lost, of all stages.' }),
+        .meta({ description: 'Missing orders, and anything else that does not balance.' }),
+      lost: count.nullable().meta({ description: 'Orders written off as lost, at all stages.' }),
       notes: z.array(z.string()),
     }),
     memory: z
       .object({ used_bytes: count, most_bytes: count.nullable() })
       .nullable()
-      .meta({ description: "Redis' own; null where it could not be told." }),
+      .meta({ description: 'Memory of Redis; null if it is not known.' }),
     unread: z
       .array(z.object({ reading: z.string(), why: z.string() }))
-      .meta({ description: 'What Redis refuses to tell, and why; all else stands.' }),
+      .meta({ description: 'What could not be read from Redis, and why. Everything else is valid.' }),
   })
   .meta({ id: 'Snapshot' })
 export type Snapshot = z.output<typeof snapshot>
 
-/** Each of ten: what fits beside all else. */
+/** Ten fit on one screen. */
 const shownUsers = 10
 
-/** The books hold Redis up for some 10 ms, the others for less; SQS has its price. */
+/** The books take Redis some 10 ms, the others less. SQS calls cost money. */
 const [booksMs, failedMs, memoryMs, queueMs] = [5_000, 2_000, 5_000, 5_000]
-/** So long a snapshot waits for news of SQS; what comes later is in the next one. */
+/** A snapshot waits this long for SQS. A later reply is in the next one. */
 const queuePatienceMs = 200
-/** Every process writes what it has done within a second; a slot counts as over, and SQS as silent, a little later. */
+/** Each process writes its part of a slot within a second: after two it is complete. SQS counts as silent then, too. */
 const lateMs = 2_000
 
+type Scope = Pick<App, 'config' | 'redis' | 'pipeline' | 'partitions' | 'control'>
+
 /**
- * Reads snapshots one after the other. What is dear to read, or does not change, is taken from an earlier one; what
- * cannot be read (a key that somebody wrote with another type, say) is left out, the others are told.
+ * Opens a reader of snapshots. It reuses expensive readings for some seconds. What cannot be read, such as a key that
+ * another program wrote with another type, is left out and named in `unread`.
  */
-export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' | 'control'>): () => Promise<Snapshot> {
-  const { config, redis, partitions, control } = app
+export function openSnapshots(app: Scope): () => Promise<Snapshot> {
+  const { config, redis, pipeline, partitions, control } = app
   const timeline = followTimeline(redis, control)
   const backlog = openBacklog(app)
-  const rates = openRates()
-  const books = remember(booksMs, () => readApart('books', readBooksIn(app)))
-  const failed = remember(failedMs, () => readApart('failed orders', readFailed(app)))
-  const memory = remember(memoryMs, () => readApart('memory', readMemory(app)))
+  const rates = openRates(pipeline)
+  const books = cached(booksMs, () => readApart('books', readBooksIn(app)))
+  const failed = cached(failedMs, () => readApart('failed orders', readFailed(app)))
+  const memory = cached(memoryMs, () => readApart('memory', readMemory(app)))
   let sqs: Snapshot['sqs'] = null
-  let toldAt = Number.NEGATIVE_INFINITY
-  const queue = remember(queueMs, async () => {
+  let sqsAt = Number.NEGATIVE_INFINITY
+  const queue = cached(queueMs, async () => {
     sqs = await readQueue(config)
-    toldAt = performance.now()
+    sqsAt = performance.now()
   })
   const top = (board: Board): Promise<Reading<Page>> =>
     readApart(`leaderboard of ${board}`, readTop(redis, partitions, board, { limit: shownUsers, offset: 0 }))
@@ -127,31 +131,31 @@ export function openSnapshots(app: Pick<App, 'config' | 'redis' | 'partitions' |
     ])
     const followed = await readApart('timeline', timeline(status.atMs))
     const slots = followed.value ?? []
-    const [told, groups, memoryUsed] = rare
-    const apart = [bySpend, byOrders, told, groups, memoryUsed, followed]
-    if (performance.now() - toldAt > queueMs + lateMs) sqs = null // SQS hangs: what it told is no longer so
+    const [found, groups, memoryUsed] = rare
+    const apart = [bySpend, byOrders, found, groups, memoryUsed, followed]
+    if (performance.now() - sqsAt > queueMs + lateMs) sqs = null // SQS does not answer: its last reply is too old
     return {
       at: new Date(status.atMs).toISOString(),
-      hops: hopsOf({ status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
+      hops: hopsOf({ pipeline, status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
       sqs,
       totals: totalsOf(status),
       critical: latestOf(slots, critical),
       timeline: plotted(slots, status.atMs),
-      top: {
-        spend: (bySpend.value?.users ?? []).map(({ userId, score }) => ({
-          user_id: userId,
-          spend_minor: wholeNumberOf(score),
-        })),
-        orders: (byOrders.value?.users ?? []).map(({ userId, score }) => ({
-          user_id: userId,
-          orders: wholeNumberOf(score),
-        })),
-      },
-      books: told?.value?.books ?? { ...unknownBooks, differences: told?.unread.map(({ why }) => why) ?? [] },
+      top: topOf(bySpend, byOrders),
+      books: found?.value?.books ?? { ...unknownBooks, differences: found?.unread.map(({ why }) => why) ?? [] },
       failed: groups?.value ?? [],
       memory: memoryUsed?.value ?? null,
-      unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(told?.value?.unread ?? [])],
+      unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],
     }
+  }
+}
+
+function topOf(bySpend: Reading<Page>, byOrders: Reading<Page>): Snapshot['top'] {
+  const usersOf = ({ value }: Reading<Page>) =>
+    (value?.users ?? []).map(({ userId, score }) => ({ user_id: userId, score: wholeNumberOf(score) }))
+  return {
+    spend: usersOf(bySpend).map(({ user_id, score }) => ({ user_id, spend_minor: score })),
+    orders: usersOf(byOrders).map(({ user_id, score }) => ({ user_id, orders: score })),
   }
 }
 
@@ -182,14 +186,12 @@ function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
   }
 }
 
-type Place = Pick<App, 'redis' | 'partitions'>
-
 const unknownBooks: Snapshot['books'] = { balanced: null, differences: [], lost: null, notes: [] }
 
-async function readBooksIn({ redis, partitions }: Place): Promise<Pick<Snapshot, 'books' | 'unread'>> {
+async function readBooksIn(app: Scope): Promise<Pick<Snapshot, 'books' | 'unread'>> {
   const [{ balanced, losses, differences, notes, stages, unread }, incidents] = await Promise.all([
-    readBooks(redis, partitions),
-    readIncidents(redis),
+    readBooks(app),
+    readIncidents(app.redis),
   ])
   const books = {
     balanced: incidents.length > 0 ? false : balanced,
@@ -200,16 +202,14 @@ async function readBooksIn({ redis, partitions }: Place): Promise<Pick<Snapshot,
   return { books, unread: unread.map((why) => ({ reading: 'books', why })) }
 }
 
-async function readFailed({ redis, partitions }: Place): Promise<Snapshot['failed']> {
+async function readFailed({ redis, partitions }: Scope): Promise<Snapshot['failed']> {
   const groups = await summarize(redis, partitions)
   return groups.map(({ newest: { id }, ...group }) => ({ ...group, example: { id } }))
 }
 
-async function readMemory({ redis, partitions }: Place): Promise<Snapshot['memory']> {
+async function readMemory({ redis, partitions }: Scope): Promise<Snapshot['memory']> {
   const memory = await fullestOf(redis, partitions)
-  if (!memory) return null
-  const { used, most } = memory
-  return { used_bytes: used, most_bytes: most === 0 ? null : most }
+  return memory ? { used_bytes: memory.used, most_bytes: memory.most === 0 ? null : memory.most } : null
 }
 
 async function readQueue(config: App['config']): Promise<Snapshot['sqs']> {

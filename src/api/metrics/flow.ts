@@ -1,24 +1,20 @@
 import { leaderboard } from '../../stages/leaderboard.ts'
-import { pipeline } from '../../stages/pipeline.ts'
-import { parts } from '../routes/steering.ts'
-import type { EventMetric, Series } from './metric.ts'
-
-export const stages = pipeline.map(({ name }) => name)
+import type { EventMetric, LabelValues, Series } from './metric.ts'
 
 const orders = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 /** A commit takes some milliseconds; beyond seconds Redis is in trouble. */
 const calls = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
-/** From an empty line, where an order takes tens of milliseconds, to a backlog of hours. */
+/** From an empty pipeline, in which an order takes tens of milliseconds, to a backlog of hours. */
 const waits = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600]
 
-const stage = { stage: stages }
+const stage: { readonly stage: LabelValues } = { stage: ({ names }) => names }
 
-/** What the stages and the bridge of this process have done since it started. */
-export const lineMetrics: readonly EventMetric[] = [
+/** Metrics of the stages and the bridge of this process since its start. */
+export const flowMetrics: readonly EventMetric[] = [
   {
     name: 'orders_processed_total',
     type: 'counter',
-    help: 'Orders that a stage is done with, by what became of them.',
+    help: 'Orders that a stage has processed, by outcome.',
     labels: { ...stage, outcome: ['passed', 'duplicate', 'rejected'] },
     by: 'stages',
     on: {
@@ -52,7 +48,7 @@ export const lineMetrics: readonly EventMetric[] = [
   {
     name: 'orders_commit_duration_seconds',
     type: 'histogram',
-    help: 'How long Redis took to carry a commit out, the way there and back included.',
+    help: 'Duration of a commit, including the round trip to Redis.',
     labels: stage,
     buckets: calls,
     by: 'stages',
@@ -61,7 +57,7 @@ export const lineMetrics: readonly EventMetric[] = [
   {
     name: 'orders_read_duration_seconds',
     type: 'histogram',
-    help: 'How long a read took that brought entries; where none were there, it waited for the first.',
+    help: 'Duration of reads that returned entries, including the wait for the first.',
     labels: stage,
     buckets: calls,
     by: 'stages',
@@ -70,8 +66,8 @@ export const lineMetrics: readonly EventMetric[] = [
   {
     name: 'orders_hop_wait_seconds',
     type: 'histogram',
-    help: 'How long orders waited before a hop: for the bridge since they were sent to SQS, for a stage since they were put on its stream. By the clocks of SQS and Redis.',
-    labels: { hop: parts },
+    help: 'Time that orders waited for a hop: for the bridge since they were sent to SQS, for a stage since they were written to its stream. By the clocks of SQS and Redis.',
+    labels: { hop: ({ components }) => components },
     buckets: waits,
     by: 'all',
     on: { hop: ({ hop, waits }, series) => observeAll(waits, series(hop)) },
@@ -79,7 +75,7 @@ export const lineMetrics: readonly EventMetric[] = [
   {
     name: 'orders_critical_time_seconds',
     type: 'histogram',
-    help: 'From when an order was sent to SQS until it was ranked. Of the orders of one receive the oldest counts for all.',
+    help: 'Time from when an order was sent to SQS until it was ranked. All orders of one receive count as the oldest of them.',
     buckets: waits,
     by: 'stages',
     on: {
@@ -88,29 +84,37 @@ export const lineMetrics: readonly EventMetric[] = [
       },
     },
   },
-  ofStage('orders_claimed_entries_total', 'Entries taken over from a consumer that had gone silent.', {
-    claimed: ({ stage, entries }, series) => series(stage)(entries),
-  }),
+  ofStage(
+    'orders_claimed_entries_total',
+    'Entries claimed because they were still pending CLAIM_IDLE_MS after their last delivery.',
+    {
+      claimed: ({ stage, entries }, series) => series(stage)(entries),
+    },
+  ),
   ofStage(
     'orders_stale_commits_total',
-    'Commits that changed nothing, because another consumer had been there before.',
+    'Commits refused because some of their entries were no longer pending: another consumer had committed them.',
     {
       stale: ({ stage }, series) => series(stage)(1),
     },
   ),
-  ofStage('orders_vanished_entries_total', 'Pending entries that somebody else deleted from their stream.', {
-    vanished: ({ stage, entryIds }, series) => series(stage)(entryIds.length),
+  ofStage('orders_lost_entries_total', 'Pending entries that another client deleted from their stream.', {
+    entriesLost: ({ stage, entryIds }, series) => series(stage)(entryIds.length),
   }),
-  ofStage('orders_decide_failures_total', 'Records rejected as internal-error, because our own code failed on them.', {
-    decideFailed: ({ stage }, series) => series(stage)(1),
-  }),
+  ofStage(
+    'orders_decide_failures_total',
+    'Records rejected as internal-error because the code of a stage failed on them.',
+    {
+      decideFailed: ({ stage }, series) => series(stage)(1),
+    },
+  ),
   ofBridge('orders_sqs_received_messages_total', 'Messages received from SQS.', {
     received: ({ messages }, series) => series()(messages),
   }),
   ofBridge('orders_sqs_redelivered_messages_total', 'Messages received that SQS had handed out before.', {
     received: ({ redelivered }, series) => series()(redelivered),
   }),
-  ofBridge('orders_sqs_deleted_messages_total', 'Messages deleted from SQS, their write being safe.', {
+  ofBridge('orders_sqs_deleted_messages_total', 'Messages deleted from SQS after their write was safe.', {
     deleted: ({ messages }, series) => series()(messages),
   }),
   ofBridge(
@@ -123,25 +127,28 @@ export const lineMetrics: readonly EventMetric[] = [
   {
     name: 'orders_enqueue_duration_seconds',
     type: 'histogram',
-    help: 'How long Redis took to write the messages of one receive.',
+    help: 'Duration of writing the messages of one receive to Redis.',
     buckets: calls,
     by: 'bridge',
     on: { enqueued: ({ durationMs }, series) => series()(durationMs / 1_000) },
   },
   {
-    name: 'orders_held_back',
+    name: 'orders_backpressure',
     type: 'gauge',
-    help: '1 while the bridge receives nothing, because too much waits in Redis or its memory is full.',
+    help: '1 while the bridge pauses receiving because too many orders wait in Redis or its memory is full.',
     by: 'bridge',
-    on: { heldBack: (_, series) => series()(1), flowing: (_, series) => series()(0) },
+    on: { backpressureOn: (_, series) => series()(1), backpressureOff: (_, series) => series()(0) },
   },
   {
     name: 'orders_bridge_failing',
     type: 'gauge',
-    help: '1 while a part of the bridge fails and is tried again and again, until it has worked for three seconds; `wait`: SQS answers empty at once, though it is asked to wait.',
-    labels: { part: ['receive', 'wait', 'write', 'confirm', 'delete', 'renew'] },
+    help: '1 while a component of the bridge fails and is retried, until it has worked for three seconds; `wait`: SQS replies empty at once instead of waiting.',
+    labels: { component: ['receive', 'wait', 'write', 'confirm', 'delete', 'renew'] },
     by: 'bridge',
-    on: { bridgeFailed: ({ part }, series) => series(part)(1), bridgeBack: ({ part }, series) => series(part)(0) },
+    on: {
+      bridgeFailed: ({ component }, series) => series(component)(1),
+      bridgeBack: ({ component }, series) => series(component)(0),
+    },
   },
 ]
 
@@ -155,7 +162,7 @@ function ofBridge(name: string, help: string, on: Wiring): EventMetric {
   return { name, type: 'counter', help, by: 'bridge', on }
 }
 
-/** @param times ms and number of orders in turn */
+/** @param times alternating ms and number of orders */
 function observeAll(times: readonly number[], observe: ReturnType<Series>): void {
   for (let at = 0; at + 1 < times.length; at += 2) observe((times[at] ?? 0) / 1_000, times[at + 1])
 }

@@ -3,12 +3,12 @@ import type { EventMetric, ReadMetric } from './metric.ts'
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
 
-/** What the loops, the jobs and the API of this process have done since it started. */
+/** Metrics of the loops, the jobs and the API of this process since its start. */
 export const processMetrics: readonly EventMetric[] = [
   {
     name: 'orders_loop_failing',
     type: 'gauge',
-    help: '1 while a loop of this process fails and is started again and again.',
+    help: '1 while a loop of this process fails and is restarted.',
     labels: { loop: 'the loops of the process that have ever failed, such as `bridge-1`, `validate`, `jobs-replay`' },
     by: 'all',
     on: { loopFailed: ({ loop }, series) => series(loop)(1), loopRecovered: ({ loop }, series) => series(loop)(0) },
@@ -48,7 +48,7 @@ export const processMetrics: readonly EventMetric[] = [
   {
     name: 'orders_http_request_duration_seconds',
     type: 'histogram',
-    help: 'How long a request took to answer.',
+    help: 'Duration of a request.',
     labels: { route: 'the patterns of the routes' },
     buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
     by: 'all',
@@ -61,19 +61,19 @@ export const processMetrics: readonly EventMetric[] = [
   {
     name: 'orders_http_denied_total',
     type: 'counter',
-    help: 'Requests that the guard of the admin and writing routes turned away.',
+    help: 'Requests that the guard of the admin and writing routes refused.',
     labels: { status: ['401', '403', '429'] },
     by: 'api',
     on: { denied: ({ status }, series) => series(String(status))(1) },
   },
 ]
 
-/** The process's own log: a line that says so would be lost with the others. */
+/** Metrics of the process's own log: a log line about dropped lines would be dropped, too. */
 export const logMetrics: readonly ReadMetric<number>[] = [
   {
     name: 'orders_log_lines_dropped_total',
     type: 'counter',
-    help: 'Log lines that could not be written: the disk is full, or nobody reads the pipe.',
+    help: 'Log lines that could not be written: the disk is full, or no process reads the pipe.',
     by: 'all',
     read: (lines) => [[lines]],
   },

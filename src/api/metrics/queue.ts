@@ -1,22 +1,22 @@
 import type { App } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
 import { inspectQueue, type QueueState } from '../../ingest/sqs/queue.ts'
-import { remember, within } from '../cached.ts'
+import { cached, withTimeout } from '../cached.ts'
 import type { ReadMetric } from './metric.ts'
 
 export interface QueueReading {
   readonly state: Found | undefined
-  /** As last seen: letters do not go by themselves, and an alert on them must not end because they cannot be counted. */
+  /** The last known number: an alert on dead letters must not end because they cannot be counted. */
   readonly deadLetters: number | undefined
-  /** Why the queue or its dead-letter queue cannot be read. */
+  /** The reason why the queue or its dead-letter queue cannot be read. */
   readonly unread: string | undefined
-  /** How old the oldest message was that this process has moved of late. */
+  /** Age of the oldest message that this process has moved recently. */
   readonly oldestMs: number | undefined
 }
 
 type Found = Extract<QueueState, { readonly status: 'found' }>
 
-/** Of the queue, as each bridge sees it: of several bridges take the max, not the sum. */
+/** Metrics of the queue, as each bridge sees it: over several bridges take the max, not the sum. */
 export const queueMetrics: readonly ReadMetric<QueueReading>[] = [
   ofQueue(
     'orders_sqs_visible_messages',
@@ -25,12 +25,12 @@ export const queueMetrics: readonly ReadMetric<QueueReading>[] = [
   ),
   ofQueue(
     'orders_sqs_in_flight_messages',
-    'Messages handed out by SQS and not deleted yet, by its own estimate.',
+    'Messages delivered by SQS and not deleted yet, by its own estimate.',
     (of) => of.state?.inFlight,
   ),
   ofQueue(
     'orders_sqs_dead_letters',
-    'Messages in the dead-letter queue, by the estimate of SQS; while it cannot be read, as last seen.',
+    'Messages in the dead-letter queue, by the estimate of SQS; the last known number while it cannot be read.',
     (of) => of.deadLetters,
   ),
   ofQueue(
@@ -40,7 +40,7 @@ export const queueMetrics: readonly ReadMetric<QueueReading>[] = [
   ),
   ofQueue(
     'orders_sqs_oldest_age_seconds',
-    'How old the oldest message was that this bridge moved in the last one to two minutes; absent where it moved none. The age of what still lies in SQS only CloudWatch knows (ApproximateAgeOfOldestMessage).',
+    'Age of the oldest message that this bridge moved in the last one to two minutes; absent if it moved none. Only CloudWatch knows the age of messages still in SQS (ApproximateAgeOfOldestMessage).',
     ({ oldestMs }) => oldestMs && oldestMs / 1_000,
   ),
 ]
@@ -53,18 +53,18 @@ function ofQueue(
   return { name, type: 'gauge', help, by: 'bridge', read: (reading) => [[read(reading)]] }
 }
 
-/** SQS counts anew every some seconds, and each question is a call that costs. */
+/** SQS updates its counts every few seconds, and each call costs money. */
 const askEveryMs = 10_000
 
-/** A scrape gives up after two seconds: SQS may be mute, and what is known of it is served all the same. */
+/** A scrape gives up after two seconds: if SQS does not answer by then, the last state is served. */
 const patienceMs = 1_500
 
-/** Asks SQS where this process is a bridge. */
+/** Opens a reader that asks SQS if this process is a bridge, and else returns undefined. */
 export function openQueueReader(
   { config, telemetry }: App,
   everyMs = askEveryMs,
 ): () => Promise<QueueReading | undefined> {
-  const oldest = latestMost(60_000)
+  const oldest = recentMax(60_000)
   let bridge = false
   telemetry.on('started', ({ roles }) => {
     bridge = roles.includes('bridge')
@@ -73,20 +73,20 @@ export function openQueueReader(
     if (hop === 'bridge') oldest.add(sinceSent[0] ?? 0)
   })
   let known: Omit<QueueReading, 'oldestMs'> = { state: undefined, deadLetters: undefined, unread: undefined }
-  const inspect = remember(everyMs, async () => {
-    const { state, unread } = await look(config)
-    if (unread !== undefined && known.unread === undefined) telemetry.emit('queueUnread', { error: unread })
-    if (unread === undefined && known.unread !== undefined) telemetry.emit('queueRead', {})
+  const inspect = cached(everyMs, async () => {
+    const { state, unread } = await readQueue(config)
+    if (unread !== undefined && known.unread === undefined) telemetry.emit('queueUnreadable', { error: unread })
+    if (unread === undefined && known.unread !== undefined) telemetry.emit('queueReadable', {})
     known = { state, unread, deadLetters: unread === undefined ? state?.deadLetters : known.deadLetters }
   })
   return async () => {
     if (!bridge) return undefined
-    await within(patienceMs, inspect())
+    await withTimeout(patienceMs, inspect())
     return { ...known, oldestMs: oldest.read() }
   }
 }
 
-async function look(config: App['config']): Promise<Pick<QueueReading, 'state' | 'unread'>> {
+async function readQueue(config: App['config']): Promise<Pick<QueueReading, 'state' | 'unread'>> {
   try {
     const state = await inspectQueue(config)
     if (state.status === 'found') return { state, unread: state.unread }
@@ -97,24 +97,24 @@ async function look(config: App['config']): Promise<Pick<QueueReading, 'state' |
   }
 }
 
-/** The greatest value of this span and the one before. */
-function latestMost(spanMs: number) {
-  const none = { span: Number.NaN, most: undefined as number | undefined }
+/** Keeps the greatest value of this span and the one before. */
+function recentMax(spanMs: number) {
+  const none = { span: Number.NaN, max: undefined as number | undefined }
   let [current, last] = [none, none]
   const roll = (): void => {
     const span = Math.floor(performance.now() / spanMs)
     if (span === current.span) return
     last = current.span === span - 1 ? current : none
-    current = { span, most: undefined }
+    current = { span, max: undefined }
   }
   return {
     add: (value: number): void => {
       roll()
-      current.most = Math.max(current.most ?? 0, value)
+      current.max = Math.max(current.max ?? 0, value)
     },
     read: (): number | undefined => {
       roll()
-      const known = [current.most, last.most].filter((most) => most !== undefined)
+      const known = [current.max, last.max].filter((max) => max !== undefined)
       return known.length > 0 ? Math.max(...known) : undefined
     },
   }

@@ -1,16 +1,22 @@
+// @ts-check
 import { askFor } from './lib/dialog.js'
 import { notice } from './lib/dom.js'
+
+/** @typedef {{ status: number, detail: string }} Problem */
 
 const tokenKey = 'orders-token'
 const nameKey = 'orders-operator'
 
 /*
- * Paths are relative to the page: a proxy may serve it at a path of its own.
+ * Paths are relative to the page, so that a proxy can serve it at any path.
  */
 
 /**
- * Calls a route that writes, and asks for what it needs: the name of who does it, once, and a token where the API wants
- * one. Gives the reply; undefined where it was called off or failed, which is told then.
+ * Calls a route that writes. Asks for the operator's name once, and for a token if the API requires one. Shows a failure.
+ * @param {string} method
+ * @param {string} path
+ * @param {string | object} body a string is sent as it is
+ * @returns {Promise<any>} the reply; undefined if the call failed or was canceled
  */
 export async function act(method, path, body) {
   const operator = await operatorName()
@@ -22,21 +28,33 @@ export async function act(method, path, body) {
   return problem && fail(plain(problem))
 }
 
-/** A route that only reads; it asks for a token as `act` does. @throws Error with a sentence for people */
+/**
+ * Calls a route that reads. Asks for a token as `act` does.
+ * @param {string} path
+ * @throws {Error} with a sentence for people
+ */
 export async function read(path) {
   const { response, problem } = await send(path, {})
   if (response) return response.text()
-  throw new Error(problem ? plain(problem) : 'A token is needed to see whole orders.')
+  throw new Error(problem ? plain(problem) : 'Whole orders are shown with the admin token only.')
 }
 
+/**
+ * Shows what went wrong.
+ * @param {string} text
+ * @returns {undefined}
+ */
 export function fail(text) {
   notice(text, 'bad')
   return undefined
 }
 
 /**
- * Sends a request, with a token where the API wants one. Omitted credentials: a 401 is for us to ask, not for the browser's
- * own dialog. Gives the `response` or the `problem`; neither where the question for a token was called off.
+ * Sends a request, with a token if the API requires one. Credentials are omitted so that the browser does not open its own
+ * dialog at a 401.
+ * @param {string} path
+ * @param {RequestInit & { headers?: Record<string, string> }} request
+ * @returns {Promise<{ response?: Response, problem?: Problem }>} neither if the user canceled the question for a token
  */
 async function send(path, request) {
   for (let refused = false; ; refused = true) {
@@ -52,19 +70,30 @@ async function send(path, request) {
   }
 }
 
-/** Where no ADMIN_TOKEN is set the API does not ask for a login: no token would do. */
+/**
+ * Returns true if a token would help. An API without ADMIN_TOKEN refuses as well, but asks for no login.
+ * @param {Response | undefined} response
+ */
 const wantsToken = (response) =>
-  response?.status === 401 && response.headers.get('www-authenticate').startsWith('Basic')
+  response?.status === 401 && response.headers.get('www-authenticate')?.startsWith('Basic')
 
-/** A header carries bytes, which scripts write as characters up to U+00FF: those of UTF-8. */
+/**
+ * Encodes a text for a header as UTF-8. Scripts write each byte as a character up to U+00FF.
+ * @param {string} text
+ */
 const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))
 
+/**
+ * @param {Response | undefined} response
+ * @returns {Promise<Problem>}
+ */
 async function problemIn(response) {
-  if (!response) return { status: 0, detail: 'The API does not answer: see that it runs, then try again.' }
+  if (!response) return { status: 0, detail: 'The API does not answer: check that it runs, then try again.' }
   const { detail } = await response.json().catch(() => ({}))
   return { status: response.status, detail: detail ?? `The API answers ${response.status}: try again.` }
 }
 
+/** @param {Problem} problem */
 function plain({ status, detail }) {
   return status === 403 ? `Not allowed: ${detail}` : detail
 }
@@ -74,9 +103,9 @@ async function operatorName() {
   if (known) return known
   const given = await askFor({
     title: 'Who are you?',
-    text: 'Your name stands beside what you do, for the others and for the record. It is asked once on this browser.',
+    text: 'Your name is recorded with each action. This browser remembers it.',
     fields: [{ name: 'name', label: 'Name', maxlength: '100', autocomplete: 'username' }],
-    action: 'Go on',
+    action: 'Continue',
   })
   const name = given?.name.trim()
   if (!name) return undefined
@@ -84,10 +113,11 @@ async function operatorName() {
   return name
 }
 
+/** @param {boolean} wrong */
 const askToken = (wrong) =>
   askFor({
-    title: wrong ? 'That token was not accepted' : 'A token is needed',
-    text: 'This API lets in who has its ADMIN_TOKEN. It is kept until you close this tab.',
+    title: wrong ? 'That token was not accepted' : 'Admin token required',
+    text: 'This API requires the admin token (ADMIN_TOKEN). It is kept until you close this tab.',
     fields: [{ name: 'token', label: 'Token', type: 'password', pattern: '[!-~]+', autocomplete: 'current-password' }],
-    action: 'Go on',
+    action: 'Continue',
   })

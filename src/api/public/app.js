@@ -1,16 +1,17 @@
+// @ts-check
 import { drawBoards } from './boards.js'
 import { drawFailed } from './failed.js'
 import { drawAway, drawHeader } from './header.js'
 import { follow } from './live.js'
-import { drawLine } from './pipeline.js'
+import { drawPipeline } from './pipeline.js'
 import { drawPlots } from './plots.js'
 import { drawTotals } from './totals.js'
 
-const parts = [drawHeader, drawLine, drawTotals, drawPlots, drawBoards, drawFailed]
+const sections = [drawHeader, drawPipeline, drawTotals, drawPlots, drawBoards, drawFailed]
 
 follow({
   onSnapshot: (snapshot) => {
-    for (const draw of parts) draw(snapshot)
+    for (const draw of sections) draw(snapshot)
   },
   onAway: drawAway,
 })

@@ -1,13 +1,19 @@
-import { element, keep, show } from './lib/dom.js'
+// @ts-check
+import { childrenOf, element, find, keep, show } from './lib/dom.js'
 import { exact, money, number } from './lib/format.js'
+
+/** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
+/** @typedef {ReturnType<typeof makeBoard>} Board */
+/** @typedef {{ user_id: string, score: number, text: string, detail?: string }} Ranked */
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)')
 const moveMs = 400
 
-const place = document.querySelector('#boards')
+const place = find('#boards')
 const spend = makeBoard('By spend')
 const orders = makeBoard('By orders')
 
+/** @param {Snapshot} snapshot */
 export function drawBoards({ top }) {
   drawBoard(
     spend,
@@ -19,33 +25,41 @@ export function drawBoards({ top }) {
   )
 }
 
+/** @param {string} title */
 function makeBoard(title) {
   const list = element('ol', { class: 'board' })
-  const none = element('p', { class: 'none' }, 'Nobody yet.')
+  const none = element('p', { class: 'none' }, 'No user is ranked yet.')
   place.append(element('div', { class: 'panel' }, element('h3', {}, title), none, list))
   return { list, none }
 }
 
+/**
+ * @param {Board} board
+ * @param {Ranked[]} users
+ */
 function drawBoard({ list, none }, users) {
   none.hidden = users.length > 0
-  const before = new Map([...list.children].map((row) => [row, row.offsetTop]))
-  const most = users[0]?.score ?? 0
+  const before = new Map(childrenOf(list).map((row) => [row, row.offsetTop]))
+  const best = users[0]?.score ?? 0
   keep(list, users, ({ user_id }) => user_id, {
     make: ({ user_id }) => {
       const name = element('bdi', { class: 'user', title: user_id }, user_id)
       return element('li', {}, element('span', { class: 'place' }), name, element('span', { class: 'score' }))
     },
     draw: (row, { score, text, detail }, index) => {
-      const [rank, , value] = row.children
-      show(rank, `${index + 1}`)
-      show(value, text, detail ?? text)
-      row.style.setProperty('--share-of', most > 0 ? score / most : 0)
+      show(find('.place', row), `${index + 1}`)
+      show(find('.score', row), text, detail ?? text)
+      row.style.setProperty('--share-of', `${best > 0 ? score / best : 0}`)
     },
   })
   if (!calm.matches) for (const [row, top] of before) slide(row, top - row.offsetTop)
 }
 
-/** From where it was to where it is. */
+/**
+ * Moves a row from where it was to where it is.
+ * @param {HTMLElement} row
+ * @param {number} by pixels
+ */
 function slide(row, by) {
   if (by === 0 || !row.isConnected) return
   const from = { transform: `translateY(${by}px)` }

@@ -1,17 +1,24 @@
-import { element, keep, setData, show } from './lib/dom.js'
+// @ts-check
+import { element, find, keep, setData, show } from './lib/dom.js'
 import { ago, bytes, clock, exact, exactTime } from './lib/format.js'
 
-const state = document.querySelector('#state')
-const badges = document.querySelector('#badges')
-/** What screen readers are told once; the age that grows each second is for the eye. */
-const told = element('span')
+/** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
+/** @typedef {import('./lib/dom.js').Kind} Kind */
+/** @typedef {{ key: string, text: string, detail: string, kind?: Kind }} Badge */
+
+const state = find('#state')
+const badges = find('#badges')
+/** Screen readers read this once. The age, which grows each second, is for the eye. */
+const message = element('span')
 const age = element('span', { 'aria-hidden': 'true' })
 
+/** @type {number | undefined} */
 let seenAt
 
+/** @param {Snapshot} snapshot */
 export function drawHeader({ books, memory, unread }) {
   seenAt = Date.now()
-  tell('live', 'Live', '')
+  say('live', 'Live', '')
   const drawn = [...unread.map(unreadBadge), booksBadge(books), memoryBadge(memory)]
   keep(badges, drawn, ({ key }) => key, {
     make: () => element('li'),
@@ -22,37 +29,62 @@ export function drawHeader({ books, memory, unread }) {
   })
 }
 
-/** @param why a clause without a full stop */
+/**
+ * Shows that there are no news.
+ * @param {string} why a clause without a full stop
+ */
 export function drawAway(why) {
-  if (seenAt === undefined) return tell('stale', `${why}; trying again.`, '')
-  tell('stale', `Stale since ${clock(seenAt)}. ${why}; trying again.`, ` (${ago(seenAt, Date.now())})`)
+  if (seenAt === undefined) return say('stale', `${why}; trying again.`, '')
+  say('stale', `Stale since ${clock(seenAt)}. ${why}; trying again.`, ` (${ago(seenAt, Date.now())})`)
 }
 
-function tell(kind, text, growing) {
-  if (!told.isConnected) state.replaceChildren(told, age)
+/**
+ * @param {'live' | 'stale'} kind
+ * @param {string} text
+ * @param {string} growing shown to the eye only
+ */
+function say(kind, text, growing) {
+  if (!message.isConnected) state.replaceChildren(message, age)
   setData(document.body, 'state', kind)
-  show(told, text, seenAt === undefined ? '' : `Last heard ${exactTime(seenAt)}`)
+  show(message, text, seenAt === undefined ? '' : `Last heard ${exactTime(seenAt)}`)
   show(age, growing)
 }
 
+/**
+ * @param {Snapshot['books']} books
+ * @returns {Badge}
+ */
 function booksBadge({ balanced, differences, lost, notes }) {
   const key = 'books'
-  if (balanced === null) return { key, text: 'Books: not known', detail: differences.join('\n'), kind: 'warn' }
+  if (balanced === null) return { key, text: 'Books: unknown', detail: differences.join('\n'), kind: 'warn' }
   if (balanced) {
     const detail = ['Every order that came in is accounted for.', ...notes].join('\n')
-    return { key, text: lost > 0 ? `Books balance, ${exact(lost)} lost` : 'Books balance', detail, kind: 'good' }
+    return {
+      key,
+      text: lost !== null && lost > 0 ? `Books balance, ${exact(lost)} lost` : 'Books balance',
+      detail,
+      kind: 'good',
+    }
   }
   return { key, text: `Books are off: ${differences.join(' ')}`, detail: differences.join('\n'), kind: 'bad' }
 }
 
+/**
+ * @param {Snapshot['unread'][number]} unread
+ * @returns {Badge}
+ */
 function unreadBadge({ reading, why }) {
   return { key: `unread ${reading}`, text: `Cannot read ${reading}`, detail: `${why}\nSee orders doctor.`, kind: 'bad' }
 }
 
+/**
+ * @param {Snapshot['memory']} memory
+ * @returns {Badge}
+ */
 function memoryBadge(memory) {
   const key = 'memory'
   if (!memory)
-    return { key, text: 'Redis memory: not known', detail: 'Redis does not tell this process.', kind: 'warn' }
+    return { key, text: 'Redis memory: unknown', detail: 'This process cannot read it from Redis.', kind: 'warn' }
   const { used_bytes, most_bytes } = memory
   const used = `${exact(used_bytes)} bytes`
   if (most_bytes === null) return { key, text: `Redis ${bytes(used_bytes)}`, detail: `${used}, without a limit` }

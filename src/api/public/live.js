@@ -1,19 +1,25 @@
-/** The API sends something each second; after so long without it, nobody is there. */
+// @ts-check
+/** The API sends an event each second. After this long without one, it counts as away. */
 const silentMs = 5_000
-/** After so long the connection is made anew: it may be open on our side alone. */
+/** After this long the page reconnects: the connection may be open on this side only. */
 const deadMs = 15_000
 const reconnectMs = 1_000
 
 const noApi = 'The API does not answer'
 
 /**
- * Follows the line, for ever. `onSnapshot` gets each snapshot, `onAway` why there is none, again and again while it lasts.
- * A tab that nobody sees is not connected: a browser has only six connections for all the tabs of a site.
+ * Follows the pipeline for as long as the page is open. Disconnects while the tab is hidden: a browser has only six
+ * connections for all the tabs of a site.
+ * @param {object} listeners
+ * @param {(snapshot: import('../live/snapshot.ts').Snapshot) => void} listeners.onSnapshot
+ * @param {(why: string) => void} listeners.onAway called again and again while there is no snapshot
  */
 export function follow({ onSnapshot, onAway }) {
+  /** @type {EventSource | undefined} */
   let source
   let heardAt = 0
   let openedAt = 0
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let reconnecting
 
   function open() {
@@ -30,7 +36,7 @@ export function follow({ onSnapshot, onAway }) {
     })
     source.addEventListener('error', () => {
       onAway(noApi)
-      // It comes again by itself, but not after an answer that was no stream: a proxy's, or that there are too many viewers.
+      // The browser reconnects by itself, except after a reply that is not a stream, such as a proxy's error or "too many viewers".
       if (source?.readyState === EventSource.CLOSED) reconnecting = setTimeout(open, reconnectMs)
     })
   }
@@ -41,7 +47,7 @@ export function follow({ onSnapshot, onAway }) {
     source = undefined
   }
 
-  function look() {
+  function checkSilence() {
     if (!source) return
     const silence = performance.now() - Math.max(heardAt, openedAt)
     if (silence > silentMs) onAway(noApi)
@@ -52,6 +58,6 @@ export function follow({ onSnapshot, onAway }) {
     if (document.hidden) close()
     else open()
   })
-  setInterval(look, 1_000)
+  setInterval(checkSilence, 1_000)
   if (!document.hidden) open()
 }

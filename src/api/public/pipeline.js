@@ -1,45 +1,66 @@
+// @ts-check
 import { act } from './actions.js'
 import { askFor } from './lib/dialog.js'
-import { element, keep, notice, setData, show } from './lib/dom.js'
+import { element, find, keep, notice, setData, show } from './lib/dom.js'
 import { ago, duration, exact, exactTime, number, rate } from './lib/format.js'
 
-const list = document.querySelector('#line')
+/** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
+/** @typedef {Snapshot['hops'][number]} Hop */
+/** @typedef {{ name: 'sqs', sqs: Snapshot['sqs'] }} Queue */
+/** @typedef {import('./lib/dom.js').Kind} Kind */
+/** @typedef {{ name: string, text: string, detail: string, kind?: Kind }} Fact */
 
-/** The line as it is: what comes first stands first, what takes from the same hop stands below each other. */
-export function drawLine({ at, sqs, hops }) {
+const list = find('#pipeline')
+
+/**
+ * Draws the pipeline in columns, from SQS on. Hops that read from the same hop share a column.
+ * @param {Snapshot} snapshot
+ */
+export function drawPipeline({ at, sqs, hops }) {
   const columns = new Map([['sqs', 1]])
   for (const { name, after } of inOrder(hops)) columns.set(name, (columns.get(after) ?? 1) + 1)
-  list.style.setProperty('--columns', Math.max(...columns.values()))
+  list.style.setProperty('--columns', `${Math.max(...columns.values())}`)
   const now = Date.parse(at)
   const taken = new Set()
-  keep(list, [{ name: 'sqs', sqs }, ...hops], ({ name }) => name, {
-    make: (item) => (item.name === 'sqs' ? makeCard('SQS') : makeHop(item)),
+  /** @type {(Queue | Hop)[]} */
+  const cards = [{ name: 'sqs', sqs }, ...hops]
+  keep(list, cards, ({ name }) => name, {
+    make: (item) => ('sqs' in item ? makeCard('SQS') : makeHop(item)),
     draw: (card, item) => {
       const column = columns.get(item.name)
-      card.style.setProperty('--column', column)
+      card.style.setProperty('--column', `${column}`)
       setData(card, 'branch', taken.has(column))
       taken.add(column)
-      if (item.name === 'sqs') return drawQueue(card, sqs)
+      if ('sqs' in item) return drawQueue(card, sqs)
       setData(card, 'after', item.after)
       drawHop(card, item, now)
     },
   })
 }
 
-/** Each behind what it takes from, wherever it stands in the pipeline. */
+/**
+ * Sorts hops so that each follows the hop it reads from.
+ * @param {Hop[]} hops
+ */
 function inOrder(hops) {
   const placed = new Set(['sqs'])
   const left = [...hops]
+  /** @type {Hop[]} */
   const ordered = []
   while (left.length > 0) {
     const next = left.findIndex(({ after }) => placed.has(after))
     const [hop] = left.splice(Math.max(0, next), 1)
+    if (!hop) break
     placed.add(hop.name)
     ordered.push(hop)
   }
   return ordered
 }
 
+/**
+ * @param {string} title
+ * @param {...HTMLElement} actions
+ */
 function makeCard(title, ...actions) {
   return element(
     'li',
@@ -51,15 +72,21 @@ function makeCard(title, ...actions) {
   )
 }
 
+/** @param {Hop} hop */
 function makeHop({ name }) {
-  const button = element('button', { type: 'button', class: 'quiet', onclick: () => steer(name, button) }, 'Pause')
+  const button = element('button', { type: 'button', class: 'quiet' }, 'Pause')
+  button.addEventListener('click', () => void changePause(name, button))
   return makeCard(name, button)
 }
 
+/**
+ * @param {HTMLElement} card
+ * @param {Snapshot['sqs']} sqs
+ */
 function drawQueue(card, sqs) {
-  const place = card.querySelector('.rate')
+  const place = find('.rate', card)
   if (!sqs) {
-    show(place, 'not known', 'SQS does not tell this process: it may not read the queue, or cannot reach it.')
+    show(place, 'unknown', 'This process cannot read the queue: it has no right to, or SQS does not answer.')
     return drawFacts(card, [])
   }
   show(place, `${number(sqs.visible)} waiting`, `${exact(sqs.visible)} messages wait in SQS`)
@@ -69,19 +96,24 @@ function drawQueue(card, sqs) {
       name: 'Dead letters',
       text: number(sqs.dead_letters),
       detail: exact(sqs.dead_letters),
-      kind: sqs.dead_letters > 0 ? 'bad' : undefined,
+      kind: (sqs.dead_letters ?? 0) > 0 ? 'bad' : undefined,
     },
   ])
 }
 
+/**
+ * @param {HTMLElement} card
+ * @param {Hop} hop
+ * @param {number} now ms
+ */
 function drawHop(card, hop, now) {
   setData(card, 'flowing', hop.per_second > 0)
   setData(card, 'paused', hop.paused !== null)
-  show(card.querySelector('.rate'), `${rate(hop.per_second)} /s`, `${exact(hop.per_second)} orders a second`)
-  const button = card.querySelector('button')
+  show(find('.rate', card), `${rate(hop.per_second)} /s`, `${exact(hop.per_second)} orders a second`)
+  const button = find('button', card)
   show(button, hop.paused ? 'Resume' : 'Pause')
   button.setAttribute('aria-label', `${hop.paused ? 'Resume' : 'Pause'} ${hop.name}`)
-  drawPause(card.querySelector('.paused'), hop.paused, now)
+  drawPause(find('.paused', card), hop.paused, now)
   const oldest = hop.oldest_pending_ms
   drawFacts(card, [
     { name: 'Waiting', text: number(hop.waiting), detail: exact(hop.waiting) },
@@ -91,7 +123,7 @@ function drawHop(card, hop, now) {
       ? []
       : [
           {
-            name: 'In hand',
+            name: 'In flight',
             text: number(hop.pending),
             detail: `${exact(hop.pending)} entries delivered and not acknowledged`,
           },
@@ -101,8 +133,14 @@ function drawHop(card, hop, now) {
   ])
 }
 
-const exactMs = (ms) => (ms === null ? 'No order came by in the last 20 seconds' : `${exact(ms)} ms`)
+/** @param {number | null} ms */
+const exactMs = (ms) => (ms === null ? 'No order in the last 20 seconds' : `${exact(ms)} ms`)
 
+/**
+ * @param {HTMLElement} place
+ * @param {Hop['paused']} paused
+ * @param {number} now ms
+ */
 function drawPause(place, paused, now) {
   place.hidden = paused === null
   if (!paused) return
@@ -111,28 +149,36 @@ function drawPause(place, paused, now) {
   show(place, `Paused by ${paused.by}${since}${why}`, paused.ts ? exactTime(paused.ts) : '')
 }
 
+/**
+ * @param {HTMLElement} card
+ * @param {Fact[]} facts
+ */
 function drawFacts(card, facts) {
-  keep(card.querySelector('dl'), facts, ({ name }) => name, {
+  keep(find('dl', card), facts, ({ name }) => name, {
     make: ({ name }) => element('div', {}, element('dt', {}, name), element('dd')),
     draw: (fact, { text, detail, kind }) => {
-      show(fact.lastChild, text, detail)
+      show(find('dd', fact), text, detail)
       setData(fact, 'kind', kind)
     },
   })
 }
 
-async function steer(part, button) {
+/**
+ * @param {string} component
+ * @param {HTMLElement} button
+ */
+async function changePause(component, button) {
   const pause = button.textContent === 'Pause'
   const given = pause
     ? await askFor({
-        title: `Pause ${part}?`,
-        text: 'What it has in hand is done first; then orders wait before it until somebody resumes it. None is lost.',
-        fields: [{ name: 'reason', label: 'Why (others see it)', required: false }],
+        title: `Pause ${component}?`,
+        text: 'It finishes what is in flight. After that, orders wait until someone resumes it. No order is lost.',
+        fields: [{ name: 'reason', label: 'Reason (shown to others)', required: false }],
         action: 'Pause',
       })
-    : {}
+    : { reason: '' }
   if (!given) return
   const body = given.reason ? { reason: given.reason } : {}
-  const reply = await act('POST', `admin/${pause ? 'pause' : 'resume'}/${encodeURIComponent(part)}`, body)
+  const reply = await act('POST', `admin/${pause ? 'pause' : 'resume'}/${encodeURIComponent(component)}`, body)
   if (reply) notice(reply.message)
 }

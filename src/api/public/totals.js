@@ -1,15 +1,29 @@
-import { element, keep, setData, show } from './lib/dom.js'
+// @ts-check
+import { element, find, keep, setData, show } from './lib/dom.js'
 import { duration, exact, money, number, shortMoney } from './lib/format.js'
 
-const list = document.querySelector('#totals')
+/** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
+/** @typedef {import('./lib/dom.js').Kind} Kind */
+/** @typedef {{ name: string, text: string, note?: string, detail: string, kind?: Kind }} Fact */
 
+const list = find('#totals')
+
+/** @param {Snapshot} snapshot */
 export function drawTotals({ totals, critical }) {
+  /**
+   * @param {string} name
+   * @param {number | null} value
+   * @param {string} detail
+   * @param {Kind} [kind]
+   * @returns {Fact}
+   */
   const count = (name, value, detail, kind) => ({
     name,
     text: number(value),
     detail: `${exact(value)} ${detail}`,
     kind,
   })
+  /** @type {Fact[]} */
   const facts = [
     count('Orders counted', totals.counted, 'orders counted'),
     { name: 'Revenue', text: shortMoney(totals.revenue_minor), detail: money(totals.revenue_minor) },
@@ -21,17 +35,21 @@ export function drawTotals({ totals, critical }) {
       detail: critical.p50_ms === null ? '' : `p50 ${exact(critical.p50_ms)} ms, p99 ${exact(critical.p99_ms)} ms`,
     },
     count('Received', totals.received, 'orders received'),
-    count('Duplicates', totals.duplicates, 'orders that had come before'),
+    count('Duplicates', totals.duplicates, 'orders that were received before'),
     count('Rejected', totals.rejected, 'orders rejected'),
-    count('Failed now', totals.invalid, 'orders in the invalid channel', totals.invalid > 0 ? 'warn' : undefined),
+    count(
+      'Failed now',
+      totals.invalid,
+      'orders in the invalid channel',
+      (totals.invalid ?? 0) > 0 ? 'warn' : undefined,
+    ),
   ]
   keep(list, facts, ({ name }) => name, {
     make: ({ name }) =>
       element('div', {}, element('dt', {}, name), element('dd', {}, element('span'), element('small'))),
     draw: (fact, { text, note = '', detail, kind }) => {
-      const [value, small] = fact.lastChild.children
-      show(value, text, detail)
-      show(small, note, detail)
+      show(find('dd > span', fact), text, detail)
+      show(find('dd > small', fact), note, detail)
       setData(fact, 'kind', kind)
     },
   })

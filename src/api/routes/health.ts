@@ -1,25 +1,26 @@
 import { z } from 'zod'
 import { proveWrite } from '../../ingest/barrier.ts'
-import { defineRoute, refuse } from '../http/handler.ts'
+import { refuse } from '../http/reply.ts'
+import { defineRoute, type HealthContext } from '../http/route.ts'
 
-/** A loop goes round at least every BLOCK_MS or SQS_WAIT_TIME_SECONDS; twice the longest of them is silence. */
+/** A loop makes progress at least every BLOCK_MS or SQS_WAIT_TIME_SECONDS. This is twice the longest they can be. */
 const silentMs = 45_000
 
 export const livez = defineRoute({
   method: 'get',
   path: '/livez',
-  summary: 'Whether this process and each of its loops go round.',
+  summary: 'Liveness: every loop of this process is making progress.',
   reply: z
     .object({
       status: z.string(),
-      loops: z.record(z.string(), z.int()).meta({ description: 'ms since its last round' }),
+      loops: z.record(z.string(), z.int()).meta({ description: 'ms since it last made progress' }),
     })
     .meta({ id: 'Liveness' }),
-  refusals: { 503: 'A loop has gone silent.' },
-  handle: async ({ pulse, stopping }) => {
+  refusals: { 503: 'A loop makes no progress.' },
+  handle: async ({ pulse, stopping }: HealthContext) => {
     const loops = [...pulse].map(([name, at]): [string, number] => [name, Math.round(performance.now() - at)])
     const silent = loops.filter(([, ageMs]) => ageMs > silentMs).map(([name]) => name)
-    if (silent.length > 0 && !stopping?.aborted) return refuse(503, `No sign of life from ${silent.join(', ')}.`)
+    if (silent.length > 0 && !stopping?.aborted) return refuse(503, `No progress in ${silent.join(', ')}.`)
     return { status: 'ok', loops: Object.fromEntries(loops) }
   },
 })
@@ -27,11 +28,11 @@ export const livez = defineRoute({
 export const readyz = defineRoute({
   method: 'get',
   path: '/readyz',
-  summary: 'Whether Redis answers and takes writes, and this process is not asked to stop.',
+  summary: 'Readiness: Redis answers and accepts writes, and this process is not stopping.',
   reply: z.object({ status: z.string() }).meta({ id: 'Readiness' }),
-  refusals: { 503: 'Redis does not answer or takes no writes, or the process stops.' },
-  handle: async ({ probe, partitions, instance, stopping }) => {
-    if (stopping?.aborted) return refuse(503, 'This process stops: send requests to another.')
+  refusals: { 503: 'Redis does not answer or accepts no writes, or this process is stopping.' },
+  handle: async ({ probe, partitions, instance, stopping }: HealthContext) => {
+    if (stopping?.aborted) return refuse(503, 'This process is stopping: send requests to another.')
     await Promise.all(partitions.map((keys) => proveWrite(probe, keys, instance)))
     return { status: 'ok' }
   },

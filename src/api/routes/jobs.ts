@@ -1,32 +1,36 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { newJobId, progress, readJob, replayResult, verdict } from '../../control/job-queues.ts'
+import { newJobId, progressSchema, readJob, replayResult, verdict } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
 import { identityText } from '../../identity.ts'
 import { idempotencyKey } from '../../keys.ts'
-import { rejectCodes } from '../../messages.ts'
+import { rejectCodes } from '../../reject-codes.ts'
+import { newestInvalidId } from '../../stages/invalid/oldest.ts'
 import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
-import { newestId } from '../../stages/invalid/page.ts'
-import { type ApiApp, defineRoute, refuse } from '../http/handler.ts'
+import { refuse } from '../http/reply.ts'
+import { type ApiContext, defineRoute } from '../http/route.ts'
 
 export const acceptedReply = z
   .object({
     status: z.string(),
     message: z.string(),
     job_id: z.string(),
-    warning: z.string().optional().meta({ description: 'While no process runs the role `jobs`: that the job waits.' }),
+    warning: z
+      .string()
+      .optional()
+      .meta({ description: 'Says that the job waits, while no process runs the role `jobs`.' }),
   })
   .meta({ id: 'Accepted' })
 
-export async function accepted({ ask }: ApiApp, jobId: string): Promise<z.input<typeof acceptedReply>> {
-  const warning = await jobsWarning(ask).catch(() => undefined) // the job is there, whatever can be said of it
+export async function accepted({ redis }: ApiContext, jobId: string): Promise<z.input<typeof acceptedReply>> {
+  const warning = await jobsWarning(redis).catch(() => undefined) // the job is accepted all the same
   return {
     ...{ status: 'accepted', message: 'Order sent for reprocessing.', job_id: jobId },
     ...(warning !== undefined && { warning }),
   }
 }
 
-/** As the rules have it. */
+/** The same as in the rules. */
 const identity = z
   .unknown()
   .refine(
@@ -52,32 +56,34 @@ const correctedOrder = z
 export const reprocessOrder = defineRoute({
   method: 'post',
   path: '/orders/reprocess',
-  summary: 'Sends a corrected order through the pipeline; `GET /jobs/{id}` tells what became of it.',
+  summary: 'Sends a corrected order through the pipeline. `GET /jobs/{id}` has the result.',
   headers: { 'Idempotency-Key': 'The same key and order within 24 hours are the same job.' },
+  writes: true,
   body: correctedOrder,
   status: 202,
   reply: acceptedReply,
   refusals: { 409: 'The Idempotency-Key was used with another order.' },
-  handle: async (app, { text, header }) => {
-    const jobId = await jobIdFor(app, header('idempotency-key'), text)
+  handle: async (context, { text, header }) => {
+    const jobId = await jobIdFor(context, header('idempotency-key'), text)
     if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
-    // An id that is there already is the same job: BullMQ leaves it as it is.
-    await app.queues.reprocess.add('order', { body: text }, { jobId })
-    return accepted(app, jobId)
+    // BullMQ keeps a job that has this id already.
+    await context.queues.reprocess.add('order', { body: text }, { jobId })
+    return accepted(context, jobId)
   },
 })
 
-/** The limit of one replay; there may be any number of replays. */
-const mostReplayed = 1_000_000
+/** The most orders of one replay. */
+const maxReplayed = 1_000_000
 
 export const replayOrders = defineRoute({
   method: 'post',
   path: '/orders/replay',
   summary:
-    'Sends orders that were not accepted round again, oldest first; with `dryRun` only says what would pass the rules.',
+    'Requeues invalid orders, oldest first. With `dryRun` it sends nothing and counts those that would pass the rules, or the later stage that rejected them.',
+  writes: true,
   body: z
     .object({
-      limit: z.int().min(1).max(mostReplayed).default(mostReplayed),
+      limit: z.int().min(1).max(maxReplayed).default(maxReplayed),
       code: z.enum(rejectCodes).optional(),
       ids: z
         .array(z.string().regex(/^\d{1,16}-\d{1,16}$/))
@@ -90,18 +96,18 @@ export const replayOrders = defineRoute({
     .meta({ id: 'Replay' }),
   status: 202,
   reply: acceptedReply,
-  handle: async (app, { body }) => {
-    const { ask, partitions, queues } = app
+  handle: async (context, { body }) => {
+    const { redis, partitions, queues } = context
     const jobId = newJobId('replay', randomUUID())
-    await queues.replay.add('replay', { ...body, until: await newestId(ask, partitions) }, { jobId })
-    return { ...(await accepted(app, jobId)), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
+    await queues.replay.add('replay', { ...body, until: await newestInvalidId(redis, partitions) }, { jobId })
+    return { ...(await accepted(context, jobId)), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
   },
 })
 
 export const job = defineRoute({
   method: 'get',
   path: '/jobs/{id}',
-  summary: 'State and result of a job; of a reprocess job the verdict as soon as the pipeline has one.',
+  summary: 'State and result of a job. A reprocess job has its verdict as soon as the pipeline does.',
   right: 'orders', // a verdict may quote the order
   params: z.object({ id: z.string().meta({ description: 'Id of the job.' }) }),
   reply: z
@@ -110,33 +116,33 @@ export const job = defineRoute({
       queue: z.string(),
       state: z.string(),
       attempts: z.int(),
-      progress: progress.nullable(),
+      progress: progressSchema.nullable(),
       verdict: verdict.nullable(),
       result: z.union([replayResult, verdict]).nullable(),
       failure: z.string().nullable(),
       warning: z
         .string()
         .nullable()
-        .meta({ description: 'While no process runs the role `jobs`: that the job waits.' }),
+        .meta({ description: 'Says that the job waits, while no process runs the role `jobs`.' }),
     })
     .meta({ id: 'Job' }),
   refusals: { 404: 'There is no such job.' },
-  handle: async ({ ask, partitions, queues }, { params: { id } }) => {
+  handle: async ({ redis, partitions, queues }, { params: { id } }) => {
     const found = await readJob(queues, id)
-    if (!found) return refuse(404, `There is no job ${id}: of finished ones the last 1,000 are kept, for a week.`)
+    if (!found) return refuse(404, `There is no job ${id}. Of finished jobs the last 1,000 are kept, for a week.`)
     const { job, state } = found
-    const outcome = await readOutcome(ask, partitions, id)
+    const outcome = await readOutcome(redis, partitions, id)
     const hasVerdict = job.queueName === 'reprocess' && outcome.judged > 0
     return {
       id,
       queue: job.queueName,
       state,
       attempts: job.attemptsMade,
-      progress: progress.safeParse(job.progress).data ?? null,
-      verdict: hasVerdict ? await readVerdict(ask, partitions, outcome) : null,
+      progress: progressSchema.safeParse(job.progress).data ?? null,
+      verdict: hasVerdict ? await readVerdict(redis, partitions, outcome) : null,
       result: job.returnvalue ?? null,
       failure: job.failedReason ?? null,
-      warning: (hasEnded(state) ? undefined : await jobsWarning(ask)) ?? null,
+      warning: (hasEnded(state) ? undefined : await jobsWarning(redis)) ?? null,
     }
   },
 })
@@ -145,14 +151,14 @@ const hasEnded = (state: string): boolean => state === 'completed' || state === 
 
 const idempotencySeconds = 86_400
 
-/** The job that the key stands for, a new one without; undefined where it stands for a job with another order. */
-async function jobIdFor({ ask }: ApiApp, key: string | undefined, body: string): Promise<string | undefined> {
+/** Returns the job of this key, a new one if there is no key, and undefined if the key belongs to another order. */
+async function jobIdFor({ redis }: ApiContext, key: string | undefined, body: string): Promise<string | undefined> {
   const fresh = newJobId('reprocess', randomUUID())
   if (key === undefined) return fresh
   const entry = idempotencyKey(sha256(key))
   const payload = sha256(body)
-  if (await ask.set(entry, `${fresh} ${payload}`, 'EX', idempotencySeconds, 'NX')) return fresh
-  const [jobId = fresh, knownPayload = payload] = (await ask.get(entry))?.split(' ') ?? []
+  if (await redis.set(entry, `${fresh} ${payload}`, 'EX', idempotencySeconds, 'NX')) return fresh
+  const [jobId = fresh, knownPayload = payload] = (await redis.get(entry))?.split(' ') ?? []
   return knownPayload === payload ? jobId : undefined
 }
 

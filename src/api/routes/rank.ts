@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { wholeNumberOf } from '../../money.ts'
 import { readRank, type Standing } from '../../reads/rank.ts'
-import { defineRoute } from '../http/handler.ts'
+import { defineRoute } from '../http/route.ts'
 import { amount, integerParam, userParams } from '../http/schemas.ts'
 
-const place = z.int().meta({ description: 'From 1 on. No two users have the same.' })
+const place = z.int().meta({ description: 'Starts at 1. No two users share a rank.' })
 const users = z.int().meta({ description: 'How many users the board ranks.' })
 
 const standing = <S extends z.ZodType>(score: S) =>
@@ -14,19 +14,19 @@ const standing = <S extends z.ZodType>(score: S) =>
     users,
     neighbors: z
       .array(z.object({ rank: place, user_id: z.string(), score }))
-      .meta({ description: 'Best first, the user among them.' }),
+      .meta({ description: 'Best first, including the user.' }),
   })
 
 export const userRank = defineRoute({
   method: 'get',
   path: '/users/{user_id}/rank',
   summary:
-    "A user's rank and score on both boards, at one moment, with the neighbors; nulls for a user who is not ranked. Equals stand in descending order of user_id, byte by byte.",
+    "A user's rank and score on both boards at one moment, with the neighbors. Both are null for a user who is not ranked. Ties are broken by user_id, descending, bytewise.",
   params: userParams,
   query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.') }),
   reply: z.object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()) }).meta({ id: 'UserRank' }),
-  handle: async ({ ask, partitions }, { params: { user_id }, query: { around } }) => {
-    const { spend, orders } = await readRank(ask, partitions, user_id, around)
+  handle: async ({ redis, partitions }, { params: { user_id }, query: { around } }) => {
+    const { spend, orders } = await readRank(redis, partitions, user_id, around)
     return { user_id, spend: standingOf(spend, user_id), orders: standingOf(orders, user_id) }
   },
 })

@@ -1,21 +1,21 @@
 import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { md5, sha256 } from './hashes.ts'
-import { openThin } from './thin/client.ts'
 import type { Sqs } from './types.ts'
 
 /** Long enough for a slow network, short enough for a person waiting for the first line. */
 const connectMs = 5_000
 /** 64 pollers hold one each, their deletions another, and renewals sixteen: none may wait for a long poll to end. */
-const mostSockets = 160
+const maxSockets = 160
 /** The longest long poll is 20 s. */
 const answerMs = 30_000
 
-/** The SDK's client, or the thin one over what the SDK knows of region, endpoint and credentials. */
-export function openTransport(config: Config): Sqs {
+/** Opens the SDK's client, or the thin one with the SDK's region, endpoint and credentials, which is loaded only then. */
+export async function openTransport(config: Config): Promise<Sqs> {
   const options = clientOptions(config)
   if (config.sqsTransport === 'sdk') return new SQSClient(options)
-  return openThin(new SQSClient(options), { connectMs, answerMs, mostSockets })
+  const { openThin } = await import('./thin/client.ts')
+  return openThin(new SQSClient(options), { connectMs, answerMs, maxSockets })
 }
 
 function clientOptions(config: Config): SQSClientConfig {
@@ -30,8 +30,8 @@ function clientOptions(config: Config): SQSClientConfig {
       connectionTimeout: connectMs,
       requestTimeout: answerMs,
       throwOnRequestTimeout: true, // or it only warns
-      httpAgent: { maxSockets: mostSockets },
-      httpsAgent: { maxSockets: mostSockets },
+      httpAgent: { maxSockets },
+      httpsAgent: { maxSockets },
     },
   }
 }

@@ -1,13 +1,15 @@
 import { STATUS_CODES } from 'node:http'
 import { CreateQueueCommand, GetQueueUrlCommand, SQSServiceException } from '@aws-sdk/client-sqs'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { OrdersError } from '../../errors.ts'
 import { redactUrl } from '../../redact.ts'
+import { endpointOf } from './endpoint.ts'
+import type { Failure } from './errors.ts'
 import type { Sqs } from './types.ts'
 
 /**
  * Says in a sentence what neither client says: that no answer came in time, and which address answers without being SQS.
- * What SQS itself refuses stays as it is.
+ * A refusal by SQS itself stays as it is.
  */
 export function withPlainErrors(sqs: Sqs, config: Config): Sqs {
   return {
@@ -26,33 +28,6 @@ export function withPlainErrors(sqs: Sqs, config: Config): Sqs {
     destroy: () => sqs.destroy(),
   }
 }
-
-/** Reports whether an error may pass by itself: nothing answered, or what did is not ready. A refusal does not pass. */
-export function mayPass(error: unknown): boolean {
-  if (error instanceof OrdersError && error.cause !== undefined) return mayPass(error.cause)
-  const { name, code, $metadata } = error as Failure
-  const status = $metadata?.httpStatusCode
-  if (status !== undefined) return status >= 500 || status === 429
-  return name === 'AbortError' || name === 'TimeoutError' || passingCodes.has(code ?? '')
-}
-
-/** Returns where SQS is, for people. */
-export function endpointOf({ awsEndpointUrl, awsRegion }: Config): string {
-  return awsEndpointUrl === undefined ? `AWS, region ${awsRegion}` : redactUrl(awsEndpointUrl)
-}
-
-/** What code can see of an error of either client. */
-interface Failure {
-  readonly name: string
-  readonly code?: string
-  readonly $metadata?: { readonly httpStatusCode?: number }
-  readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
-}
-
-const passingCodes: ReadonlySet<string> = new Set([
-  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN'],
-  ...['ENOTFOUND', 'EAI_AGAIN'],
-])
 
 function isWithoutQueue(command: unknown, output: object): boolean {
   const asks = command instanceof GetQueueUrlCommand || command instanceof CreateQueueCommand

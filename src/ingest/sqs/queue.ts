@@ -6,10 +6,12 @@ import {
   SQSServiceException,
 } from '@aws-sdk/client-sqs'
 import { z } from 'zod'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
+import { withRunningTimeout } from '../../running-timeout.ts'
 import { openTransport } from './client.ts'
-import { endpointOf, withPlainErrors } from './plain-errors.ts'
+import { endpointOf } from './endpoint.ts'
+import { withPlainErrors } from './plain-errors.ts'
 import type { Sqs } from './types.ts'
 
 export interface Queue {
@@ -28,7 +30,7 @@ const deadLetterRetentionSeconds = 1_209_600
  * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
  */
 export async function openQueue(config: Config, signal?: AbortSignal): Promise<Queue & Disposable> {
-  const sqs = openTransport(config)
+  const sqs = await openTransport(config)
   try {
     const url = await ensureQueue(withPlainErrors(asking(sqs, signal), config), config)
     return { sqs: withPlainErrors(sqs, config), url, [Symbol.dispose]: () => sqs.destroy() }
@@ -61,7 +63,7 @@ export type QueueState =
  * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
  */
 export async function inspectQueue(config: Config, signal?: AbortSignal): Promise<QueueState> {
-  const transport = openTransport(config)
+  const transport = await openTransport(config)
   const sqs = withPlainErrors(asking(transport, signal), config)
   try {
     const url = await queueUrl(sqs, config.sqsQueueName)
@@ -96,19 +98,19 @@ const answerMs = 5_000
 /** The client for questions: each ends after five seconds, or with the signal, even while credentials are fetched. */
 function asking(sqs: Sqs, signal: AbortSignal | undefined): Sqs {
   return {
-    send: async (command) => {
-      const late = AbortSignal.timeout(answerMs)
-      const abortSignal = signal ? AbortSignal.any([signal, late]) : late
-      abortSignal.throwIfAborted()
-      const { promise: ended, reject } = Promise.withResolvers<never>()
-      const end = (): void => reject(abortSignal.reason)
-      abortSignal.addEventListener('abort', end, { once: true })
-      try {
-        return await Promise.race([sqs.send(command, { abortSignal }), ended])
-      } finally {
-        abortSignal.removeEventListener('abort', end)
-      }
-    },
+    send: (command) =>
+      withRunningTimeout(answerMs, async (late) => {
+        const abortSignal = signal ? AbortSignal.any([signal, late]) : late
+        abortSignal.throwIfAborted()
+        const { promise: ended, reject } = Promise.withResolvers<never>()
+        const end = (): void => reject(abortSignal.reason)
+        abortSignal.addEventListener('abort', end, { once: true })
+        try {
+          return await Promise.race([sqs.send(command, { abortSignal }), ended])
+        } finally {
+          abortSignal.removeEventListener('abort', end)
+        }
+      }),
     destroy: () => sqs.destroy(),
   }
 }
@@ -179,7 +181,7 @@ async function countDeadLetters(sqs: Sqs, arn: string): Promise<Pick<Found, 'dea
   return { deadLetters: Number(attributes[messagesAttribute]) }
 }
 
-/** What SQS does not let us see is said in words; that it does not answer is an error. */
+/** Describes in words what SQS does not let us see. Throws if SQS does not answer. */
 async function unlessDenied<T extends object>(asked: Promise<T>, what: string): Promise<T | string> {
   try {
     return await asked

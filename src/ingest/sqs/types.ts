@@ -10,7 +10,7 @@ export type SqsCommand<Input extends ServiceInputTypes, Output extends ServiceOu
   SQSClientResolvedConfig
 >
 
-/** What we need of an SQS client: SQSClient is one, the thin client is one. */
+/** The part of an SQS client that is used. SQSClient and the thin client have it. */
 export interface Sqs {
   send<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
     command: SqsCommand<Input, Output>,

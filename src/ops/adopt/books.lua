@@ -1,10 +1,10 @@
--- Puts the books of a partition right after its users: global stats and counters are what they add up to, and the rebuilt
--- leaderboards take the place of those there are; all at once. Done twice it is the same.
+-- Sets the global stats and counters of a partition to the sums of its users, and replaces its leaderboards with the
+-- rebuilt ones, all at once. Idempotent.
 -- KEYS[1] counters   [2] global stats   [3] [4] leaderboards of spend and orders   [5] [6] the same, rebuilt
 -- ARGV[1] orders and [2] minor units of all users   [3] counter of the orders that were counted before
 -- ARGV[4..] counters that orders pass, to be raised by as much
--- Replies how many orders the counters were raised by; below 0 where more were counted before than users have, as after a
--- user was deleted: then they stay, and the books say so.
+-- Replies the number of orders by which the counters were raised. It is below 0 if more orders were counted before than
+-- users have, for example after a user was deleted. The counters then stay, and the books report it.
 
 local function counter(name) return redis.call('HGET', KEYS[1], name) or '0' end
 local counted = counter(ARGV[3])

@@ -1,13 +1,14 @@
+import { z } from 'zod'
 import { adoptedKeys, type Keys } from '../../keys.ts'
-import { valuesOf } from '../../redis/client.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
+import { exactInteger, type Sum } from '../../money.ts'
+import { unwrapReplies } from '../../redis/client.ts'
+import { defineScript } from '../../redis/script.ts'
 import { aggregate } from '../../stages/aggregate.ts'
-import { keysLike, type Move, sumUsers } from '../../stages/move.ts'
-import { pipeline } from '../../stages/pipeline.ts'
-import { exact, type Sum } from '../verify/counted-feed.ts'
+import { keysLike, type Move } from '../repartition/move.ts'
+import { sumUsers } from '../repartition/move-users.ts'
 import { pythonKeys, sharesNames } from './python.ts'
 
-const script = loadScript(import.meta.url)
+const replaceBooks = defineScript(import.meta.url, z.string())
 
 /**
  * Makes global stats, counters and leaderboards of each partition those of its users, who are all converted by then.
@@ -36,22 +37,22 @@ async function adoptBooksOf(move: Move, keys: Keys): Promise<Sum> {
     ...[keys.counters, keys.globalStats, keys.leaderboardSpend, keys.leaderboardOrders],
     ...[built.leaderboardSpend, built.leaderboardOrders],
   ]
-  const counters = ['received', ...pipeline.map(({ counts }) => counts)]
-  await runScript(redis, script, names, [String(sum.orders), String(sum.minor), aggregate.counts, ...counters])
+  const counters = ['received', ...move.pipeline.stages.map(({ counts }) => counts)]
+  await replaceBooks(redis, names, [String(sum.orders), String(sum.minor), aggregate.counts, ...counters])
   return sum
 }
 
-/** Builds both boards beside those there are. */
+/** Builds both leaderboards next to the old ones. */
 async function rankUsers(move: Move, keys: Keys): Promise<void> {
   const built = adoptedKeys(keys)
   const prefix = keys.userStats('')
   for await (const names of keysLike(move, keys, prefix)) {
     const read = move.redis.pipeline()
     for (const name of names) read.hmget(name, 'order_count', 'total_spend_minor')
-    const totals = valuesOf(await read.exec()) as (string | null)[][]
+    const totals = unwrapReplies(await read.exec()) as (string | null)[][]
     const scoresOf = (field: number): string[] =>
       names.flatMap((name, at) => {
-        const score = exact(totals[at]?.[field])
+        const score = exactInteger(totals[at]?.[field])
         return score === undefined ? [] : [String(score), name.slice(prefix.length)]
       })
     const [orders, spend] = [scoresOf(0), scoresOf(1)]
@@ -59,11 +60,11 @@ async function rankUsers(move: Move, keys: Keys): Promise<void> {
     const rank = move.redis.pipeline()
     if (orders.length > 0) rank.zadd(built.leaderboardOrders, ...orders)
     if (spend.length > 0) rank.zadd(built.leaderboardSpend, ...spend)
-    valuesOf(await rank.exec())
+    unwrapReplies(await rank.exec())
   }
 }
 
-/** With partitions, takes away what is left under the Python system's names. */
+/** With partitions, deletes the remaining keys of the Python system. */
 async function clearPython({ redis, to, alive }: Move): Promise<void> {
   if (sharesNames(to)) return
   await alive()

@@ -1,5 +1,5 @@
 import { identityIn, isObject, parseJson } from '../../identity.ts'
-import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../messages.ts'
+import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
 import { invalidRecord, type Sent } from '../../stages/invalid/record.ts'
 import { checkOrder } from '../../stages/rules.ts'
 
@@ -8,16 +8,16 @@ export interface AdoptedEntry {
   /** JSON (see invalid.ts). */
   readonly record: string
   readonly rejection: Rejection
-  /** When it was rejected, in ms; undefined where it does not say so. */
+  /** Time of the rejection in ms; undefined if the element has none. */
   readonly ms: number | undefined
-  /** Whose order it is, as far as it says so. */
+  /** The user of the order; undefined if the element names none. */
   readonly userId: string | undefined
 }
 
 /**
- * Reads an element: JSON `{"order": …, "reason": …, "ts": …}`, of which anything may be missing. An order that is JSON is
- * kept byte for byte; what is no such element is kept whole, as if it were the order.
- * @param fallbackMs when it was rejected, where it does not say so
+ * Reads an element: JSON `{"order": …, "reason": …, "ts": …}`, of which any field may be missing. An order that is JSON is
+ * kept byte for byte. Anything else is kept whole, as if it were the order.
+ * @param fallbackMs time of the rejection if the element has none
  */
 export function readElement(element: Buffer, fallbackMs: number): AdoptedEntry {
   const text = element.toString()
@@ -42,7 +42,7 @@ export function readElement(element: Buffer, fallbackMs: number): AdoptedEntry {
 
 const noFields: Record<string, unknown> = {}
 
-/** The reason stays as it was written. Its code is that of the rule with this reason, else of the rule that the order breaks. */
+/** Keeps the reason as written. The code is that of the rule with this reason, or of the rule that the order breaks. */
 function rejectionOf(body: string, given: unknown): Rejection {
   const judged = checkOrder(body)
   const broken = 'code' in judged ? judged : undefined
@@ -53,20 +53,20 @@ function rejectionOf(body: string, given: unknown): Rejection {
   return { code: group ? codeOf(group) : (broken?.code ?? 'internal-error'), reason: given }
 }
 
-/** Of a reason that names the order itself, `…` stands for what it names. */
+/** Returns a pattern for a reason, in which `…` matches the values of the order. */
 function patternOf(group: keyof typeof rejectGroups): RegExp {
   const plain = rejectGroups[group].replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${plain.replaceAll('…', '.*')}$`, 's')
 }
 
-/** From here on a number of seconds since 1970 is one of milliseconds. */
-const leastMs = 100_000_000_000
+/** Numbers from here on are milliseconds since 1970; smaller ones are seconds. */
+const minMs = 100_000_000_000
 /** Dates with years of four digits. */
 const lastMs = 253_402_300_799_999
 
-/** What Python's isoformat() writes, in UTC where it names no zone, or seconds since 1970. */
+/** Parses the output of Python's isoformat(), in UTC if it has no zone, or seconds since 1970. */
 function msOf(ts: unknown): number | undefined {
-  const ms = typeof ts === 'number' ? (ts < leastMs ? ts * 1_000 : ts) : typeof ts === 'string' ? isoMs(ts) : NaN
+  const ms = typeof ts === 'number' ? (ts < minMs ? ts * 1_000 : ts) : typeof ts === 'string' ? isoMs(ts) : NaN
   return ms >= 0 && ms <= lastMs ? Math.floor(ms) : undefined
 }
 
@@ -76,10 +76,10 @@ function isoMs(ts: string): number {
   return Date.parse(`${date}T${time}${zone?.replace(/(\d\d):?(\d\d)$/, '$1:$2') ?? 'Z'}`)
 }
 
-/** A string, a bracket or comma or colon, or a run of anything else but blanks. */
+/** Matches a token: a string, a bracket, comma or colon, or a run of other characters except blanks. */
 const jsonToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},:]|[^\s"[\]{},:]+/gs
 
-/** The text of a member's value in the text of a JSON object, byte for byte; of several with the name, the last. */
+/** Returns the value of a member in the text of a JSON object, byte for byte. The last member of that name counts. */
 function memberText(json: string, name: string): string | undefined {
   let [depth, key, from, found] = [0, '', -1, undefined as string | undefined]
   let before = ''

@@ -1,10 +1,10 @@
--- Puts the invalid channels that were built in the place of those there are, takes away the list that they were built of,
--- and counts what they have more; all at once.
--- KEYS[1] the list of the Python system   [2..] in turn what was built and what it replaces, then counters
--- ARGV[1] how long the list was   [2] how many keys were built   [3] how many streams are looked at, built and replaced
--- ARGV[4..] per stream the number of its key, its length, and its newest id ('' for none, '*' for any); then per count the
---   number of its key, its field, by
--- Replies 1, or 0 with nothing changed where the list or a stream has another length: another process wrote to it.
+-- Replaces the invalid channels with the rebuilt ones, deletes the list that they were built from, and raises the counters,
+-- all at once.
+-- KEYS[1] list of the Python system   [2..] pairs: rebuilt key, key that it replaces; then counters
+-- ARGV[1] length of the list   [2] number of rebuilt keys   [3] number of streams to check, rebuilt and replaced
+-- ARGV[4..] per stream: index of its key, length, newest id ('' for none, '*' for any); then per count: index of its key,
+--   field, amount
+-- Replies 1, or 0 with nothing changed if the list or a stream is not as expected: another process wrote to it.
 
 local first_count = 4 + 3 * tonumber(ARGV[3])
 if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end

@@ -1,18 +1,20 @@
+import { z } from 'zod'
 import { adoptedKeys, type Keys } from '../../keys.ts'
-import { rejectGroupNames } from '../../messages.ts'
-import { mostPartitions, partitionFor } from '../../partitions.ts'
+import { maxPartitions, partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
-import type { Move } from '../../stages/move.ts'
-import { idMs } from '../../time.ts'
-import { appendInvalid, type StreamEntry } from '../repartition/copy-invalid.ts'
+import { defineScript } from '../../redis/script.ts'
+import { rejectGroupNames } from '../../reject-codes.ts'
+import { idMs } from '../../stream-id.ts'
+import { sumBy } from '../../sums.ts'
+import { copyInvalid, type StreamEntry } from '../repartition/copy-invalid.ts'
+import type { Move } from '../repartition/move.ts'
 import { type AdoptedEntry, readElement } from './entry.ts'
 import { isOurs, pythonKeys, sharesNames } from './python.ts'
 import { stillWritten } from './users.ts'
 
-const script = loadScript(import.meta.url)
+const replaceInvalid = defineScript(import.meta.url, z.literal([0, 1]))
 
-/** 25 of the largest bodies are what a connection carries in some 30 ms. */
+/** A connection carries 25 of the largest bodies in some 30 ms. */
 const pageLength = 25
 
 /**
@@ -38,14 +40,14 @@ async function* readElements(
   }
 }
 
-/** When the oldest element that says so was rejected, of as many as are looked at. */
+/** Returns the time of the oldest element that has one, among those that are checked. */
 async function firstMs(redis: RedisClient, now: Date): Promise<number> {
   const page = await redis.lrangeBuffer(pythonKeys.invalidOrders, -pageLength, -1)
   const times = page.reverse().flatMap((element) => readElement(element, 0).ms ?? [])
   return Math.min(times[0] ?? now.getTime(), now.getTime())
 }
 
-/** How many elements there are to adopt, by code. */
+/** Counts the elements to adopt by code. */
 export async function countElements(redis: RedisClient, to: readonly Keys[], now: Date): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
   for await (const { rejection } of readElements(redis, to, now)) add(counts, rejection.code, 1)
@@ -56,26 +58,26 @@ const add = (counts: Map<string, number>, name: string, by: number): void => {
   counts.set(name, (counts.get(name) ?? 0) + by)
 }
 
-/** Entries a write, or fewer of large ones. */
-const mostEntries = 100
-const mostCharacters = 1_000_000
+/** Maximum entries and characters per write. */
+const maxEntries = 100
+const maxCharacters = 1_000_000
 
-/** What is built of a partition's invalid channel. */
+/** The progress of rebuilding a partition's invalid channel. */
 interface Lane {
   readonly entries: StreamEntry[]
-  /** The stream that it replaces, as it was before it was copied: how many entries, and the newest. */
+  /** Length and newest id of the old stream before it was copied. */
   replaced: { readonly length: number; readonly newest: string }
   characters: number
   length: number
-  /** What it has more than before, by counter. */
+  /** Number of added entries by counter. */
   readonly counts: Map<string, number>
 }
 
 /**
- * Puts the Python system's invalid orders into the invalid channel, before those that are there. A stream takes entries at
- * its end only, so the channel of each partition is built beside the old one and takes its place in one step, in which
- * the list goes too: killed before, all is to be done again; after, nothing.
- * @returns how many were adopted
+ * Puts the Python system's invalid orders into the invalid channel, before the existing ones. A stream takes entries only
+ * at its end, so the channel of each partition is rebuilt next to the old one. One step then replaces the old channels and
+ * deletes the list: after a kill before that step, everything is done again.
+ * @returns the number of adopted orders
  */
 export async function adoptInvalid(move: Move, now: Date): Promise<number> {
   const { redis, to, alive } = move
@@ -115,31 +117,31 @@ export async function adoptInvalid(move: Move, now: Date): Promise<number> {
 async function append(move: Move, keys: Keys, lane: Lane, entry: StreamEntry): Promise<void> {
   lane.entries.push(entry)
   lane.length++
-  lane.characters += entry[1].reduce((sum, field) => sum + field.length, 0)
-  if (lane.entries.length === mostEntries || lane.characters > mostCharacters) await flush(move, keys, lane)
+  lane.characters += sumBy(entry[1], (field) => field.length)
+  if (lane.entries.length === maxEntries || lane.characters > maxCharacters) await flush(move, keys, lane)
 }
 
 async function flush({ redis, alive }: Move, keys: Keys, lane: Lane): Promise<void> {
   if (lane.entries.length === 0) return
   await alive()
-  await appendInvalid(redis, adoptedKeys(keys), lane.entries.splice(0))
+  await copyInvalid(redis, adoptedKeys(keys), lane.entries.splice(0))
   lane.characters = 0
 }
 
-/** Up to when ids may be: those of orders that are there come after them. */
+/** Returns the upper limit of new ids: those of existing orders must come after them. */
 async function newestMs(redis: RedisClient, to: readonly Keys[], now: Date): Promise<number> {
   const first = await Promise.all(to.map(({ invalid }) => redis.xrange(invalid, '-', '+', 'COUNT', 1)))
   return Math.min(now.getTime(), ...first.flatMap(([entry]) => (entry ? idMs(entry[0]) - 1 : [])))
 }
 
-/** Ids that tell when an order was rejected and grow; those of all partitions differ (see commit.lua). */
+/** Returns increasing ids from the times of rejection. Ids of different partitions differ (see commit.lua). */
 function idsFrom(newest: number): (keys: Keys, at: number) => string {
   let [ms, sequence] = [0, 0]
   return ({ partition }, at) => {
     const own = Math.min(at, newest)
     if (own > ms) [ms, sequence] = [own, 0]
     else sequence++
-    return partition === undefined ? `${ms}-${sequence + 1}` : `${ms}-${(sequence + 1) * mostPartitions + partition}`
+    return partition === undefined ? `${ms}-${sequence + 1}` : `${ms}-${(sequence + 1) * maxPartitions + partition}`
   }
 }
 
@@ -152,7 +154,7 @@ async function* readStream(redis: RedisClient, stream: string): AsyncGenerator<S
   }
 }
 
-/** For the script: the newest entry may be any. */
+/** Makes the script accept any newest entry. */
 const anyNewest = '*'
 
 async function endOf(redis: RedisClient, stream: string): Promise<Lane['replaced']> {
@@ -179,6 +181,6 @@ async function swap({ redis }: Move, lanes: ReadonlyMap<Keys, Lane>, length: num
     const number = names.push(keys.counters)
     return [...lane.counts].flatMap(([name, by]) => [number, name, by])
   })
-  const done = await runScript(redis, script, names, [length, pairs.length, 2 * lanes.size, ...lengths, ...counts])
-  if (done !== 1) throw stillWritten(pythonKeys.invalidOrders)
+  const done = await replaceInvalid(redis, names, [length, pairs.length, 2 * lanes.size, ...lengths, ...counts])
+  if (done === 0) throw stillWritten(pythonKeys.invalidOrders)
 }

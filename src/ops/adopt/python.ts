@@ -1,22 +1,22 @@
 import { isObject, parseJson } from '../../identity.ts'
 import { type Keys, makeKeys } from '../../keys.ts'
 import type { RedisClient } from '../../redis/client.ts'
-import { unlessRefused } from '../../redis/rights.ts'
+import { unlessRefused } from '../../redis/errors.ts'
 
 /** The names of the Python system's keys: those of orders without partitions. */
 export const pythonKeys = makeKeys()
 
-/** Fields that the Python system alone writes: amounts as decimal text in currency units. */
+/** Fields that only the Python system writes: amounts as decimal text in currency units. */
 export const spendField = 'total_spend'
 export const revenueField = 'total_revenue'
 
-/** Whether both systems have the same keys: names of orders are bare too. */
+/** Checks whether both systems use the same keys: without partitions our names are bare too. */
 export const sharesNames = (partitions: readonly Keys[]): boolean => partitions[0]?.partition === undefined
 
-/** Whether an element of `invalid_orders` is one of ours, which begin with their id in the stream. */
+/** Checks whether an element of `invalid_orders` is ours: it begins with its id in the stream. */
 export const isOurs = (element: string): boolean => /^\{"id":"\d+-\d+",/.test(element)
 
-/** Whether an element is one that the Python system pushes. What another client pushes by hand is not taken for one. */
+/** Checks whether an element has the form that the Python system pushes. Elements pushed by hand may not have it. */
 function isPythons(element: string): boolean {
   if (isOurs(element)) return false
   const sent = parseJson(element)
@@ -24,9 +24,9 @@ function isPythons(element: string): boolean {
 }
 
 /**
- * Looks at a few keys for what the Python system writes and orders does not. What the user may not read, or what has
- * another type, is taken as not there.
- * @returns a clause that says what is there; undefined where nothing is
+ * Checks a few keys for data that only the Python system writes. A key that the user may not read, or that has another
+ * type, counts as missing.
+ * @returns a clause that names the data; undefined if there is none
  */
 export async function noticePython(redis: RedisClient): Promise<string | undefined> {
   const { globalStats, invalidOrders, leaderboardSpend, userStats } = pythonKeys

@@ -1,28 +1,28 @@
 import type { Keys } from '../../keys.ts'
+import type { Sum } from '../../money.ts'
 import { minorIn, minorText } from '../../money.ts'
-import { type RedisClient, valuesOf } from '../../redis/client.ts'
-import type { Move } from '../../stages/move.ts'
-import type { Sum } from '../verify/counted-feed.ts'
+import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
+import type { Move } from '../repartition/move.ts'
 import { countElements } from './invalid.ts'
 import { pythonKeys, revenueField, sharesNames } from './python.ts'
 import { type PythonUser, readUsers } from './users.ts'
 
-/** What a Redis holds of the Python system. */
+/** The data of the Python system in a Redis. */
 export interface Survey {
   readonly users: Sum & {
     readonly count: number
-    /** For whom orders has counted too, in the same hash. */
+    /** Users whose hash also has totals of orders. */
     readonly both: number
-    /** For whom only orders has counted, or who are converted already. */
+    /** Users with totals of orders only, or already converted. */
     readonly ours: number
   }
-  /** Fields of the global stats as they stand there. */
+  /** Fields of the global stats as stored. */
   readonly global: { readonly orders: string | undefined; readonly revenue: string | undefined }
   readonly spend: Board
   readonly orders: Board
   /** Elements of `invalid_orders` that orders did not write, by code. */
   readonly invalid: ReadonlyMap<string, number>
-  /** What cannot be converted, a sentence with the name of its key each; the first of them. */
+  /** A sentence with the key for each of the first problems that prevent the conversion. */
   readonly problems: readonly string[]
   readonly problemCount: number
 }
@@ -31,14 +31,14 @@ interface Board {
   readonly users: number
   /** Minor units, or orders; undefined where a score is no plain decimal. */
   readonly sum: bigint | undefined
-  /** Users whose score is not that of their hash. */
+  /** Users whose score differs from their hash. */
   readonly wrong: number
 }
 
-/** Enough to see what is wrong; a script that went wrong may have spoiled thousands. */
-const mostProblems = 20
+/** Enough to see what is wrong; a script that went wrong may have overwritten thousands. */
+const maxProblems = 20
 
-/** Reads all of it, in chunks that do not hold up Redis; changes nothing. One million user ids are some 100 MB of heap. */
+/** Reads all of it in chunks that do not block Redis. Changes nothing. One million user ids take some 100 MB of heap. */
 export async function survey(move: Move, now: Date): Promise<Survey> {
   const { redis, to } = move
   const seen = new Set<string>()
@@ -48,7 +48,7 @@ export async function survey(move: Move, now: Date): Promise<Survey> {
   let problemCount = 0
   const note = (problem: string): void => {
     problemCount++
-    if (problems.size < mostProblems) problems.add(problem)
+    if (problems.size < maxProblems) problems.add(problem)
   }
   for await (const chunk of readUsers(move)) {
     const fresh = chunk.users.filter(({ userId }) => !seen.has(userId)) // SCAN may give a key twice
@@ -79,7 +79,7 @@ export async function survey(move: Move, now: Date): Promise<Survey> {
   }
 }
 
-const stranger = 'has none of the fields of a user: rename it if it is of another program, or set PARTITIONS'
+const stranger = 'has none of the fields of a user: rename it if it belongs to another program, or set PARTITIONS'
 
 const countIn = (text: string): bigint | undefined => (/^\d+$/.test(text) ? BigInt(text) : undefined)
 
@@ -90,7 +90,7 @@ async function wrongScores(
   const read = redis.pipeline()
   for (const { userId } of users)
     read.zscore(pythonKeys.leaderboardSpend, userId).zscore(pythonKeys.leaderboardOrders, userId)
-  const scores = valuesOf(await read.exec()) as (string | null)[]
+  const scores = unwrapReplies(await read.exec()) as (string | null)[]
   const wrong = { spend: 0, orders: 0 }
   for (const [at, { orders, minor }] of users.entries()) {
     if (minorIn(scores[2 * at] ?? '') !== minor) wrong.spend++
@@ -99,7 +99,7 @@ async function wrongScores(
   return wrong
 }
 
-/** Members a call: half a millisecond of Redis' time. */
+/** Members per call: half a millisecond of Redis' time. */
 const pageLength = 1_000
 
 async function sumBoard(
@@ -120,13 +120,13 @@ async function sumBoard(
   return { users, sum }
 }
 
-/** Whether anything of the Python system is there. */
+/** Checks whether there is any data of the Python system. */
 export function isEmpty({ users, global, spend, orders, invalid }: Survey, to: readonly Keys[]): boolean {
   if (users.count > 0 || invalid.size > 0 || global.revenue !== undefined) return false
   return sharesNames(to) || (spend.users === 0 && orders.users === 0 && global.orders === undefined)
 }
 
-/** Where the Python system's own numbers disagree, or are mixed with those of orders, a sentence each. */
+/** Returns a sentence for each disagreement in the Python system's numbers, and one if they are mixed with ours. */
 export function disagreements({ users, global, spend, orders }: Survey): string[] {
   if (users.both + users.ours > 0) {
     const some = (users.both + users.ours).toLocaleString('en')
@@ -134,14 +134,16 @@ export function disagreements({ users, global, spend, orders }: Survey): string[
       `${some} users have totals of orders too, or are converted already: the Python system's are added to these, each once.`,
     ]
   }
-  const said = { orders: countIn(global.orders ?? '0'), minor: minorIn(global.revenue ?? '0') }
+  const stored = { orders: countIn(global.orders ?? '0'), minor: minorIn(global.revenue ?? '0') }
   return [
-    ...(said.orders === undefined ? [`${pythonKeys.globalStats}: total_orders is "${global.orders}", no count.`] : []),
-    ...(said.minor === undefined
+    ...(stored.orders === undefined
+      ? [`${pythonKeys.globalStats}: total_orders is "${global.orders}", no count.`]
+      : []),
+    ...(stored.minor === undefined
       ? [`${pythonKeys.globalStats}: ${revenueField} is "${global.revenue}", no amount.`]
       : []),
-    ...apart(pythonKeys.globalStats, 'orders', said.orders, users.orders),
-    ...apart(pythonKeys.globalStats, 'revenue', said.minor, users.minor),
+    ...apart(pythonKeys.globalStats, 'orders', stored.orders, users.orders),
+    ...apart(pythonKeys.globalStats, 'revenue', stored.minor, users.minor),
     ...apart(pythonKeys.leaderboardSpend, 'revenue', spend.sum, users.minor),
     ...apart(pythonKeys.leaderboardOrders, 'orders', orders.sum, users.orders),
     ...unlike(pythonKeys.leaderboardSpend, spend, users.count),
@@ -149,12 +151,12 @@ export function disagreements({ users, global, spend, orders }: Survey): string[
   ]
 }
 
-function apart(key: string, what: 'orders' | 'revenue', said: bigint | undefined, sum: bigint): string[] {
-  if (said === undefined || said === sum) return []
+function apart(key: string, what: 'orders' | 'revenue', stored: bigint | undefined, sum: bigint): string[] {
+  if (stored === undefined || stored === sum) return []
   const text = (value: bigint): string => (what === 'orders' ? value.toLocaleString('en') : minorText(Number(value)))
-  const difference = said - sum
+  const difference = stored - sum
   const more = `${text(difference < 0n ? -difference : difference)} ${difference < 0n ? 'less' : 'more'}`
-  return [`${key} says ${text(said)} ${what}, ${more} than the users' hashes add up to.`]
+  return [`${key} says ${text(stored)} ${what}, ${more} than the users' hashes add up to.`]
 }
 
 function unlike(key: string, { users, wrong }: Board, count: number): string[] {

@@ -1,6 +1,6 @@
--- Converts users of the Python system: adds their totals to ours and takes them away there, each user once.
--- KEYS per user two: the hash of the Python system, and ours (the same where names are bare)
--- ARGV per user three: order_count and total_spend as the caller read them, empty where there is none; total_spend in
+-- Converts users of the Python system: adds their totals to ours and deletes the old ones, each user once.
+-- KEYS per user two: the hash of the Python system, and ours (the same if names are bare)
+-- ARGV per user three: order_count and total_spend as the caller read them, empty if there is none; total_spend in
 --   minor units
 -- Replies the number of the first user (from 1) whose hash is not as it was read, with nothing changed; else 0.
 

@@ -1,38 +1,40 @@
+import { z } from 'zod'
 import { OrdersError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
 import { maxExactMinor, minorIn } from '../../money.ts'
 import { partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
-import { keysLike, type Move } from '../../stages/move.ts'
+import { isWrongType } from '../../redis/errors.ts'
+import { defineScript } from '../../redis/script.ts'
+import { keysLike, type Move } from '../repartition/move.ts'
 import { pythonKeys, sharesNames, spendField } from './python.ts'
 
-const script = loadScript(import.meta.url)
+const convertUsers = defineScript(import.meta.url, z.int())
 
 /** A user of the Python system. */
 export interface PythonUser {
   readonly userId: string
-  /** As they stand in Redis; undefined where a kill left only one of them. */
+  /** As stored in Redis; undefined if a kill left only one of them. */
   readonly orderCount: string | undefined
   readonly totalSpend: string | undefined
   readonly orders: bigint
   readonly minor: bigint
-  /** Whether orders has counted for the user too, in the same hash. */
+  /** The same hash also has totals of orders. */
   readonly both: boolean
 }
 
 /** Some keys whose names begin as those of users. */
 export interface UserChunk {
   readonly users: readonly PythonUser[]
-  /** How many users there are that only orders has counted for. */
+  /** Number of users with totals of orders only. */
   readonly ours: number
-  /** What cannot be converted, a sentence with the name of its key each. */
+  /** A sentence with the key for each problem that prevents the conversion. */
   readonly problems: readonly string[]
   /** Keys of other programs. */
   readonly strangers: readonly string[]
 }
 
-/** Reads the keys of users, some hundred at a time. Redis may give a key twice while keys come and go. */
+/** Reads the keys of users, a few hundred at a time. Redis may give a key twice while keys come and go. */
 export async function* readUsers(move: Move): AsyncGenerator<UserChunk> {
   for await (const names of keysLike(move, pythonKeys, pythonKeys.userStats(''))) {
     const read = move.redis.pipeline()
@@ -41,7 +43,7 @@ export async function* readUsers(move: Move): AsyncGenerator<UserChunk> {
     const chunk = { users: [] as PythonUser[], ours: 0, problems: [] as string[], strangers: [] as string[] }
     for (const [at, name] of names.entries()) {
       const [error, fields] = replies[at] ?? []
-      if (error && !error.message.startsWith('WRONGTYPE')) throw error
+      if (error && !isWrongType(error)) throw error
       const found = judge(move, name, Array.isArray(fields) ? fields.map((field) => field ?? undefined) : [])
       if (found === 'ours') chunk.ours++
       else if (found === 'stranger') chunk.strangers.push(name)
@@ -77,9 +79,9 @@ function judge(
 }
 
 /**
- * Converts every user, in chunks that hold up Redis for some ms, each user in one step and once.
- * @throws OrdersError ORD_BOOKS where a user is changed meanwhile
- * @returns how many were converted
+ * Converts every user, each in one step and once, in chunks that block Redis for a few ms.
+ * @throws OrdersError ORD_BOOKS when a user is changed meanwhile
+ * @returns the number of converted users
  */
 export async function adoptUsers(move: Move): Promise<number> {
   let adopted = 0
@@ -98,7 +100,7 @@ async function convert(redis: RedisClient, to: readonly Keys[], users: readonly 
     partitionFor(to, userId).userStats(userId),
   ])
   const args = users.flatMap(({ orderCount = '', totalSpend = '', minor }) => [orderCount, totalSpend, String(minor)])
-  const changed = Number(await runScript(redis, script, names, args))
+  const changed = await convertUsers(redis, names, args)
   if (changed > 0) throw stillWritten(names[2 * (changed - 1)] ?? '')
   return users.length
 }

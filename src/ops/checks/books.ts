@@ -3,14 +3,14 @@ import { openBacklog } from '../../reads/backlog.ts'
 import { ordersAre } from '../../reads/findings.ts'
 import { type Finding, ok, unread, warning } from './finding.ts'
 
-/** Says whether orders are missing: deleted before a stage had committed them, and not written off. */
+/** Checks for missing orders: deleted before a stage had committed them, and not written off. */
 export async function missingOrders(app: App): Promise<Finding> {
   const check = 'missing orders'
   const stages = await openBacklog(app)().then(
     ({ stages }) => stages,
     () => undefined,
   )
-  if (!stages) return unread(check, 'orders verify says why the books cannot be read')
+  if (!stages) return unread(check, 'run orders verify, which says why the books cannot be read')
   const missing = stages.flatMap(({ stage, unaccounted }) =>
     unaccounted !== null && unaccounted > 0 ? [`${ordersAre(unaccounted)} missing from the stream of ${stage}`] : [],
   )
@@ -21,5 +21,5 @@ export async function missingOrders(app: App): Promise<Finding> {
   }
   const unknown = stages.filter(({ unaccounted }) => unaccounted === null).map(({ stage }) => stage)
   if (unknown.length === 0) return ok(check, 'none')
-  return ok(check, `not known yet for ${unknown.join(', ')}: more waits than can be measured`)
+  return ok(check, `not known yet for ${unknown.join(', ')}: too many orders wait to be measured`)
 }

@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
-import { pipeline } from '../../stages/pipeline.ts'
+import { howToGetRedis } from '../local/redis-program.ts'
 import { actorsOf } from '../rights/commands.ts'
 import { printable } from '../terminal/printable.ts'
 import { type Finding, isWorse, warning } from './finding.ts'
@@ -12,7 +12,7 @@ import { appendOnlyFile, commands, eviction, memory, replication, type ServerChe
 import { isEmulator, readServers } from './server.ts'
 import { spread } from './spread.ts'
 
-/** Which roles a check concerns. */
+/** The roles that a check concerns. */
 type Part = 'every role' | 'bridge' | 'stages'
 
 const serverChecks: readonly (readonly [ServerCheck, Part])[] = [
@@ -26,7 +26,7 @@ const serverChecks: readonly (readonly [ServerCheck, Part])[] = [
 ]
 
 /**
- * Refuses to start the roles where orders would be lost or stand still; of what is not as it should be it warns.
+ * Refuses to start the roles if orders would be lost or would stop moving. Logs a warning for every lesser finding.
  * @throws OrdersError ORD_CHECK with one line per error.
  */
 export async function checkAtStart(app: App, roles: readonly string[], signal?: AbortSignal): Promise<void> {
@@ -34,27 +34,27 @@ export async function checkAtStart(app: App, roles: readonly string[], signal?: 
   const findings = (await Promise.all([examineRedis(app, roles), queue])).flat()
   const errors = findings.filter(({ level }) => level === 'error')
   if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).map(printable).join('\n'))
-  // What needs such a key stands still, and the rest goes on: no reason not to start.
+  // Only the stages that need such a key stop: no reason to refuse the start.
   const types = findings.some(({ check }) => check === 'emulator') ? [] : await keyTypes(app, { all: false })
   for (const { check, level, found, advice = '' } of [...findings, ...types]) {
     if (level !== 'ok' && !expected.includes(check)) app.telemetry.emit('checkWarned', { check, found, advice })
   }
 }
 
-/** A queue that is missing is created at the start, and of the emulator `orders start` tells itself. */
+/** Not logged: a missing queue is created at the start, and `orders start` reports the emulator itself. */
 const expected = ['queue', 'emulator']
 
-/** A finding without advice is a sentence already. */
+/** Formats a finding as a sentence. Without advice it is one already. */
 function sentence({ check, found, advice }: Finding): string {
   return advice ? `${check.charAt(0).toUpperCase()}${check.slice(1)}: ${found}. ${advice}` : found
 }
 
-/** What there is to say of Redis to who runs these roles. */
+/** Checks Redis for a process that runs these roles. */
 export async function examineRedis(app: App, roles: readonly string[]): Promise<Finding[]> {
-  const servers = await readServers(app, actorsOf(roles))
+  const servers = await readServers(app, actorsOf(app.pipeline, roles))
   if (servers.some(isEmulator)) return [emulator]
-  const parts = partsOf(roles)
-  // Of a cluster each master is looked at, and the worst is told.
+  const parts = partsOf(app, roles)
+  // In a cluster every master is checked, and the worst finding counts.
   const ofServer = serverChecks
     .filter(([, part]) => parts.includes(part))
     .map(([check]) => servers.map((server) => check(server, app.config)).reduce((a, b) => (isWorse(b, a) ? b : a)))
@@ -65,20 +65,20 @@ export async function examineRedis(app: App, roles: readonly string[]): Promise<
 
 const emulator = warning(
   'emulator',
-  'Redis is the in-process emulator, which forgets everything',
-  'Install redis-server, or set REDIS_URL, for more than a look around.',
+  'Redis is the in-process emulator, which keeps no data',
+  `For anything but a first try, ${howToGetRedis()}.`,
 )
 
-function partsOf(roles: readonly string[]): Part[] {
+function partsOf({ pipeline }: App, roles: readonly string[]): Part[] {
   const parts = new Set<Part>(['every role'])
   if (roles.includes('bridge')) parts.add('bridge')
-  if (pipeline.some(({ name }) => roles.includes(name))) parts.add('stages')
+  if (pipeline.names.some((name) => roles.includes(name))) parts.add('stages')
   return [...parts]
 }
 
-/** What there is to say of the queue; nothing is created. */
+/** Checks the queue. Creates nothing. */
 export async function examineQueue(config: Config, signal?: AbortSignal): Promise<Finding[]> {
-  const { inspectQueue, queuePlace } = await import('../../ingest/sqs/queue.ts') // who runs no bridge needs nothing of SQS
+  const { inspectQueue, queuePlace } = await import('../../ingest/sqs/queue.ts') // loaded only by processes with a bridge
   try {
     return judgeQueue(await inspectQueue(config, signal), queuePlace(config))
   } catch (error) {

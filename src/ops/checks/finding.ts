@@ -1,7 +1,7 @@
-/** `warning`: it works, but not as it should. `error`: orders would be lost or stand still. */
+/** `warning`: it works, but not as it should. `error`: orders would be lost or would stop moving. */
 export type Level = 'ok' | 'warning' | 'error'
 
-/** What a check found, and what to do about it. */
+/** The result of a check: what it found and what to do about it. */
 export interface Finding {
   readonly check: string
   readonly level: Level
@@ -22,9 +22,9 @@ export const error = (check: string, found: string, advice: string): Finding => 
   found,
   advice,
 })
-/** For what the server does not let us see. */
+/** Returns the finding for a value that the server does not show to us. */
 export const unread = (check: string, advice: string): Finding =>
-  warning(check, 'cannot be read', `See for yourself: ${advice}.`)
+  warning(check, 'cannot be read', `Check it yourself: ${advice}.`)
 
 const ranks: readonly Level[] = ['ok', 'warning', 'error']
 

@@ -1,13 +1,13 @@
 import type { App } from '../../app.ts'
 import { generationSeconds, meanBucket } from '../../stages/runner/ledger.ts'
-import { timeMs } from '../../time.ts'
-import { manifestConflicts } from '../manifest.ts'
+import { timeMs } from '../../stream-id.ts'
+import { manifestConflicts } from '../manifest/settings.ts'
 import { type Finding, ok, warning } from './finding.ts'
 
-/** Beyond it times in logs and records of several machines cannot be put in order by eye. */
-const mostSkewMs = 2_000
+/** Above this, times in logs and records of several machines are hard to compare by eye. */
+const maxSkewMs = 2_000
 
-/** Redis' clock against ours, less what the way there and back may have taken. */
+/** Compares Redis' clock with ours, allowing for the round trip. */
 export async function clock({ redis, now }: App): Promise<Finding> {
   const check = 'clock'
   const sentAt = now().getTime()
@@ -15,11 +15,11 @@ export async function clock({ redis, now }: App): Promise<Finding> {
   const tripMs = now().getTime() - sentAt
   const skewMs = redisMs - (sentAt + tripMs / 2)
   const found = `Redis' is ${(Math.abs(skewMs) / 1_000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'} ours`
-  if (Math.abs(skewMs) - tripMs / 2 <= mostSkewMs) return ok(check, found)
-  return warning(check, found, 'Set both by NTP: times of rejected orders are ours, the ledger goes by those of Redis.')
+  if (Math.abs(skewMs) - tripMs / 2 <= maxSkewMs) return ok(check, found)
+  return warning(check, found, "Sync both by NTP: rejected orders carry our time, and the ledger uses Redis' time.")
 }
 
-/** LEDGER_DAYS and LEDGER_BUCKETS as Redis was set up with them, and whether there are enough buckets. */
+/** Checks that LEDGER_DAYS and LEDGER_BUCKETS are those that Redis was set up with, and that the buckets are enough. */
 export async function ledger(app: App, compactEntries: number): Promise<Finding[]> {
   const { ledgerDays, ledgerBuckets } = app.config
   const conflicts = await manifestConflicts(app.redis, app.config)
@@ -31,11 +31,11 @@ export async function ledger(app: App, compactEntries: number): Promise<Finding[
 export interface LedgerSample {
   /** Orders in one bucket of this generation. */
   readonly perBucket: number
-  /** How much of the generation is over, from 0 to 1. */
+  /** Elapsed part of the generation, from 0 to 1. */
   readonly elapsed: number
 }
 
-/** Numbers in a bucket scatter by their root: with 80 % of the room on average, no bucket in a hundred is beyond it. */
+/** Bucket sizes deviate by the square root of the mean: at 80 % on average, less than one bucket in a hundred is full. */
 const roomUsed = 0.8
 
 /** @param compactEntries a larger hash takes several times the memory */
@@ -46,11 +46,11 @@ export function judgeLedger({ perBucket, elapsed }: LedgerSample, buckets: numbe
   const found = `${projected.toLocaleString('en')} orders each when this generation ends (${Math.round(elapsed * 100)} % of it is over)`
   if (projected <= room) return ok(check, found)
   const better = 2 ** Math.ceil(Math.log2((projected * buckets) / room))
-  const advice = `Set Redis up anew with LEDGER_BUCKETS=${better} when you can, or raise hash-max-listpack-entries`
+  const advice = `Set up Redis again with LEDGER_BUCKETS=${better} when you can, or raise hash-max-listpack-entries`
   return warning(check, found, `${advice}: above ${compactEntries} a bucket takes several times the memory.`)
 }
 
-/** The mean of so many buckets is that of all within a few percent. */
+/** The mean of this many buckets is within a few percent of the mean of all. */
 const sampledBuckets = 64
 const daySeconds = 86_400
 
@@ -60,6 +60,6 @@ async function readLedger(app: App): Promise<LedgerSample> {
   const generation = Math.floor(seconds / period)
   const means = app.partitions.map((keys) => meanBucket({ ...app, keys }, generation, sampledBuckets))
   const perBucket = Math.max(...(await Promise.all(means)))
-  // Of less than a day an hour's rush would be taken for the rule.
+  // At least a day: otherwise one busy hour would be projected over the whole generation.
   return { perBucket, elapsed: Math.max(seconds % period, daySeconds) / period }
 }

@@ -5,32 +5,33 @@ import { isFrom, type ServerCheck } from './redis.ts'
 /** Before 7.2 Redis cannot say when it has synced its file (WAITAOF); two seconds later it has. */
 const settleSeconds = 2
 
-/** What the bridge asks of SQS at each receive, against how long a message may take until it is deleted. */
+/** Compares the visibility timeout with the time that a message may take until it is deleted. */
 export const visibilityTimeout: ServerCheck = ({ info, settings }, config) => {
   const check = 'visibility timeout'
   const given = config.sqsVisibilityTimeoutSeconds
   const kind = config.sqsDeleteAfter?.kind ?? (info['aof_enabled'] === '1' ? 'fsync' : 'write')
-  const settles = kind === 'fsync' && settings['appendfsync'] !== 'always' && !isFrom(7.02, info['redis_version'] ?? '')
-  const takes = (settles ? settleSeconds : 0) + config.stopGraceMs / 1_000
+  const waitsForSync =
+    kind === 'fsync' && settings['appendfsync'] !== 'always' && !isFrom(7.02, info['redis_version'] ?? '')
+  const takes = (waitsForSync ? settleSeconds : 0) + config.stopGraceMs / 1_000
   const found = `${given} s; a message may take ${takes} s until it is deleted`
   if (given >= 2 * takes) return ok(check, found)
   return warning(
     check,
     found,
-    `Set SQS_VISIBILITY_TIMEOUT_SECONDS to ${Math.ceil(2 * takes)} or more, or messages come again.`,
+    `Set SQS_VISIBILITY_TIMEOUT_SECONDS to ${Math.ceil(2 * takes)} or more, or SQS delivers messages again.`,
   )
 }
 
-/** Fewer, and an outage of a minute sends good messages to the dead-letter queue. */
-const leastReceives = 3
+/** With fewer, an outage of a minute sends good messages to the dead-letter queue. */
+const minReceives = 3
 
 /** @param where the queue's name and address */
 export function judgeQueue(state: QueueState, where: string): Finding[] {
   if (state.status === 'missing') {
-    return [warning('queue', `${where} is missing`, 'Nothing to do: the first bridge that starts creates it.')]
+    return [warning('queue', `${where} is missing`, 'No action needed: the first bridge that starts creates it.')]
   }
   if (state.status === 'unreadable') {
-    const allow = 'allow sqs:GetQueueAttributes, or look at the redrive policy and the dead-letter queue'
+    const allow = 'allow sqs:GetQueueAttributes, or check the redrive policy and the dead-letter queue in AWS'
     return [ok('queue', where), unread('redrive policy', allow)]
   }
   return [ok('queue', `${where}, ${plural(state.messages, 'message')}`), redrivePolicy(state), ...deadLetters(state)]
@@ -40,24 +41,24 @@ type Found = Extract<QueueState, { status: 'found' }>
 
 function redrivePolicy({ maxReceiveCount }: Found): Finding {
   const check = 'redrive policy'
-  const advice = `Give the queue a dead-letter queue with a maxReceiveCount of ${leastReceives} or more`
+  const advice = `Give the queue a dead-letter queue with a maxReceiveCount of ${minReceives} or more`
   if (maxReceiveCount === undefined)
-    return warning(check, 'none', `${advice}: a message that cannot be taken in comes again for ever.`)
+    return warning(check, 'none', `${advice}: without it, SQS redelivers a message that cannot be processed forever.`)
   const found = `maxReceiveCount ${maxReceiveCount}`
-  if (maxReceiveCount >= leastReceives) return ok(check, found)
-  return warning(check, found, `${advice}: now a short outage sends good messages there.`)
+  if (maxReceiveCount >= minReceives) return ok(check, found)
+  return warning(check, found, `${advice}: with fewer, a short outage sends good messages there.`)
 }
 
 function deadLetters({ maxReceiveCount, deadLetters }: Found): Finding[] {
   const check = 'dead letters'
   if (maxReceiveCount === undefined) return []
-  if (deadLetters === undefined) return [unread(check, 'look at the dead-letter queue')]
+  if (deadLetters === undefined) return [unread(check, 'check the dead-letter queue in AWS')]
   if (deadLetters === 0) return [ok(check, 'none')]
   return [
     warning(
       check,
       plural(deadLetters, 'message'),
-      'Look at why they were not taken in, then redrive them to the queue.',
+      'Find out why they were not processed, then redrive them to the queue.',
     ),
   ]
 }

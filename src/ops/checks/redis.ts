@@ -1,31 +1,32 @@
-import type { Config, DeleteAfter } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
+import type { DeleteAfter } from '../../config/variables/bridge.ts'
 import { lowWater } from '../../ingest/backpressure.ts'
 import { safeUrl } from '../../redis/endpoint.ts'
 import { error, type Finding, ok, unread, warning } from './finding.ts'
 import type { Server } from './server.ts'
 
-/** Before it there is no XAUTOCLAIM, which claims what a dead consumer left. */
+/** Older versions have no XAUTOCLAIM, which claims the entries of dead consumers. */
 export const oldestRedis = 6.02
 
-/** Judges one thing by what a server told. */
+/** Judges one property of a server. */
 export type ServerCheck = (server: Server, config: Config) => Finding
 
 export const version: ServerCheck = ({ info }, config) => {
   const check = 'redis version'
   const { redis_version: found, valkey_version: valkey } = info
   if (!found) return unread(check, 'use Redis 7.0 or newer')
-  const told = `${found}${valkey ? ` (Valkey ${valkey})` : ''} at ${safeUrl(config)}`
+  const text = `${found}${valkey ? ` (Valkey ${valkey})` : ''} at ${safeUrl(config)}`
   if (!isFrom(oldestRedis, found))
-    return error(check, told, 'Use Redis 7.0 or newer: before 6.2 there is no XAUTOCLAIM.')
+    return error(check, text, 'Use Redis 7.0 or newer: before 6.2 there is no XAUTOCLAIM.')
   if (!isFrom(7, found))
-    return warning(check, told, 'Use Redis 7.0 or newer: 6.2 does not tell of claimed entries that are gone.')
-  return ok(check, told)
+    return warning(check, text, 'Use Redis 7.0 or newer: 6.2 does not report claimed entries that were deleted.')
+  return ok(check, text)
 }
 
-/** @param least major version, and the minor one in hundredths */
-export function isFrom(least: number, version: string): boolean {
+/** @param min major version, and the minor one in hundredths */
+export function isFrom(min: number, version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  return major + minor / 100 >= least
+  return major + minor / 100 >= min
 }
 
 export const commands: ServerCheck = ({ lacks, forbids, user }) => {
@@ -39,7 +40,7 @@ export const commands: ServerCheck = ({ lacks, forbids, user }) => {
     )
   if (user === undefined || (forbids === undefined && user !== 'default'))
     return unread(check, `give the user ${user ?? 'of REDIS_URL'} the rights that orders doctor --acl prints`)
-  return ok(check, `all open to the user ${user}`)
+  return ok(check, `all allowed to the user ${user}`)
 }
 
 export const eviction: ServerCheck = ({ info, settings }) => {
@@ -50,23 +51,22 @@ export const eviction: ServerCheck = ({ info, settings }) => {
   return error(
     check,
     `maxmemory-policy ${found}`,
-    'Set maxmemory-policy noeviction, or Redis throws orders away when it is full.',
+    'Set maxmemory-policy noeviction, or Redis deletes orders when it is full.',
   )
 }
 
 export const memory: ServerCheck = ({ info }, { highWaterMemory }) => {
   const check = 'memory'
-  const [used, most] = [Number(info['used_memory']), Number(info['maxmemory'])]
-  if (Number.isNaN(used) || Number.isNaN(most))
-    return unread(check, 'watch it: only HIGH_WATER_ORDERS holds the bridge back')
-  if (most === 0)
-    return ok(check, `${megabytes(used)} used, no maxmemory: only HIGH_WATER_ORDERS holds the bridge back`)
-  const percent = Math.round((used / most) * 100)
-  const found = `${megabytes(used)} of ${megabytes(most)} used (${percent} %)`
+  const [used, max] = [Number(info['used_memory']), Number(info['maxmemory'])]
+  if (Number.isNaN(used) || Number.isNaN(max))
+    return unread(check, 'monitor it, because only HIGH_WATER_ORDERS limits the bridge')
+  if (max === 0) return ok(check, `${megabytes(used)} used, no maxmemory: only HIGH_WATER_ORDERS limits the bridge`)
+  const percent = Math.round((used / max) * 100)
+  const found = `${megabytes(used)} of ${megabytes(max)} used (${percent} %)`
   const resumes = Math.round(highWaterMemory * lowWater)
   if (percent < resumes) return ok(check, found)
-  const mark = `from ${highWaterMemory} % (HIGH_WATER_MEMORY) on the bridge receives nothing, until it is below ${resumes} %`
-  return warning(check, found, `Raise maxmemory: ${mark}.`)
+  const effect = `at ${highWaterMemory} % (HIGH_WATER_MEMORY) the bridge stops receiving, until it is below ${resumes} %`
+  return warning(check, found, `Raise maxmemory: ${effect}.`)
 }
 
 const megabytes = (bytes: number): string =>
@@ -75,16 +75,16 @@ const megabytes = (bytes: number): string =>
 export const appendOnlyFile: ServerCheck = ({ info, settings }, { sqsDeleteAfter }) => {
   const check = 'append-only file'
   const [enabled, fsync] = [info['aof_enabled'], settings['appendfsync']]
-  if (enabled === undefined) return unread(check, 'switch appendonly on')
+  if (enabled === undefined) return unread(check, 'turn on appendonly')
   if (enabled !== '1') return withoutFile(check, sqsDeleteAfter)
   if (info['aof_last_write_status'] === 'err')
-    return error(check, 'the last write to it failed', "Make room on Redis' disk; its log says what failed.")
+    return error(check, 'the last write to it failed', "Make room on Redis' disk; its log shows the error.")
   const found = `on, appendfsync ${fsync ?? 'cannot be read'}`
   if (sqsDeleteAfter?.kind === 'write') return ok(check, `${found}; SQS_DELETE_AFTER=write: ${atRisk(fsync)}`)
   if (sqsDeleteAfter?.kind === 'replicas') return ok(check, found)
-  if (fsync === undefined) return warning(check, found, 'See to it that it is everysec or always.')
+  if (fsync === undefined) return warning(check, found, 'Make sure that it is everysec or always.')
   if (fsync === 'no') {
-    const advice = 'Set appendfsync everysec: now the system writes when it likes, and messages are deleted before.'
+    const advice = 'Set appendfsync everysec: without it, messages are deleted before their orders are on disk.'
     return sqsDeleteAfter ? error(check, found, advice) : warning(check, found, advice)
   }
   return ok(check, found)
@@ -96,20 +96,20 @@ function withoutFile(check: string, deleteAfter: DeleteAfter | undefined): Findi
     return error(
       check,
       found,
-      'Switch appendonly on or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
+      'Turn on appendonly or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
     )
   if (deleteAfter?.kind === 'replicas') return ok(check, `${found}; messages wait for replicas instead`)
   if (deleteAfter?.kind === 'write') return ok(check, `${found}, as SQS_DELETE_AFTER=write accepts`)
   return warning(
     check,
     found,
-    'Switch appendonly on, or set SQS_DELETE_AFTER=write if Redis may lose orders when it ends.',
+    'Turn on appendonly, or set SQS_DELETE_AFTER=write if Redis may lose orders when it stops.',
   )
 }
 
 function atRisk(fsync: string | undefined): string {
   if (fsync === 'always') return 'nothing is lost, as fsync comes before the reply'
-  if (fsync === 'no') return 'what the system has not written yet can be lost'
+  if (fsync === 'no') return 'orders that the system has not written to disk yet can be lost'
   return 'up to a second of orders can be lost'
 }
 

@@ -1,38 +1,39 @@
 import type { App } from '../../app.ts'
 import { idempotencyKey, incidentsKey, type Keys, manifestKey, repartitionKey } from '../../keys.ts'
-import { mastersOf, type RedisClient } from '../../redis/client.ts'
-import { unlessRefused } from '../../redis/rights.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { mastersOf } from '../../redis/cluster.ts'
+import { unlessRefused } from '../../redis/errors.ts'
 import { type Actor, nameIn, neededBy, neededOfCluster } from '../rights/commands.ts'
 
 type Facts = Readonly<Record<string, string | undefined>>
 
-/** What a Redis server tells of itself. What it does not (INFO, CONFIG or ACL forbidden, as on managed services) is missing. */
+/** The properties of a Redis server. Those it hides (INFO, CONFIG or ACL forbidden, as on managed services) are missing. */
 export interface Server {
   readonly info: Facts
-  /** By CONFIG. */
+  /** Replies of CONFIG GET. */
   readonly settings: Facts
   readonly user: string | undefined
   /** A hash with more entries leaves its compact encoding. */
   readonly compactEntries: number
-  /** Commands of ours that it does not have. */
+  /** Commands that we use and it does not have. */
   readonly lacks: readonly string[] | undefined
-  /** Commands and keys of ours that its ACL keeps from us. */
+  /** Commands and keys that we use and its ACL forbids. */
   readonly forbids: readonly string[] | undefined
 }
 
-/** js-redis-server's word for itself. */
+/** The operating system that js-redis-server reports. */
 export const emulatorOs = 'mocked redis'
 export const isEmulator = ({ info }: Server): boolean => info['os'] === emulatorOs
 
 /**
- * The server, or of a cluster every master.
- * @param who those whose rights its user must have
+ * Reads the properties of the server, or of every master of a cluster.
+ * @param who the actors whose rights the user must have
  */
 export async function readServers(app: App, who: readonly Actor[]): Promise<Server[]> {
   return Promise.all(mastersOf(app.redis).map((node) => readServer(node, app.partitions, usedBy(app, who))))
 }
 
-/** Without what only another configuration needs. */
+/** Returns the commands that these actors use with this configuration. */
 function usedBy({ redis, config }: App, who: readonly Actor[]): string[] {
   const waits = config.sqsDeleteAfter?.kind === 'replicas'
   const chooses = !config.redisCluster && (redis.options.db ?? 0) > 0
@@ -76,7 +77,7 @@ async function readMissing(redis: RedisClient, used: readonly string[]): Promise
   return Array.isArray(known) ? names.filter((_, at) => known[at] === null) : undefined
 }
 
-/** Redis 7.0 and newer tell, to who may ask, whether a command would be allowed, without running it. */
+/** Asks Redis with ACL DRYRUN which commands it would refuse. Returns undefined before 7.0, or if the user may not ask. */
 async function readForbidden(
   redis: RedisClient,
   { user, partitions, used }: { user: string; partitions: readonly Keys[]; used: readonly string[] },
@@ -91,16 +92,16 @@ async function readForbidden(
   const asked = redis.pipeline(samples.map((sample) => ['acl', 'DRYRUN', user, ...sample]))
   const replies = (await asked.exec()) ?? []
   if (replies.every(([error]) => error !== null)) return undefined
-  const refused = replies.flatMap(([error, told], at) => {
-    if (error || told === 'OK') return []
-    return /'(.*)'/.exec(String(told))?.[1] ?? nameIn((samples[at] ?? []).join(' '))
+  const refused = replies.flatMap(([error, reply], at) => {
+    if (error || reply === 'OK') return []
+    return /'(.*)'/.exec(String(reply))?.[1] ?? nameIn((samples[at] ?? []).join(' '))
   })
   return [...new Set(refused)]
 }
 
-/** One of each kind; of those of users, orders and jobs any. */
+/** Returns one key of each kind. */
 function keysOf(keys: Keys): string[] {
   const { stream, counters, globalStats, leaderboardSpend, invalidOrders } = keys
   const others = [keys.invalidGroup('malformed-json'), keys.outcome('o'), keys.userStats('u'), keys.ledger(0, 0)]
-  return [stream.raw, counters, globalStats, leaderboardSpend, invalidOrders, ...others]
+  return [stream('raw'), counters, globalStats, leaderboardSpend, invalidOrders, ...others]
 }

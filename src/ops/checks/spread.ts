@@ -1,11 +1,12 @@
 import type { App } from '../../app.ts'
-import { masterOf, mastersOf } from '../../redis/client.ts'
+import { masterOf, mastersOf } from '../../redis/cluster.ts'
+import { sum } from '../../sums.ts'
 import { type Finding, ok, warning } from './finding.ts'
 
-/** A master with half as much again as the mean is full, or busy, long before the others. */
-const mostOfMean = 1.5
+/** A master with 1.5 times the mean is full, or busy, long before the others. */
+const maxOfMean = 1.5
 
-/** How evenly the partitions lie on the masters of a cluster; nothing to say of one Redis. */
+/** Checks that the partitions are spread evenly over the masters of a cluster. Returns nothing for a single Redis. */
 export async function spread({ redis, partitions }: App): Promise<Finding[]> {
   const masters = mastersOf(redis)
   if (masters.length === 1) return []
@@ -13,11 +14,11 @@ export async function spread({ redis, partitions }: App): Promise<Finding[]> {
   return [judgeSpread(masters.map((master) => holders.filter((holder) => holder === master).length))]
 }
 
-/** @param held how many partitions each master has */
+/** @param held number of partitions on each master */
 export function judgeSpread(held: readonly number[]): Finding {
   const check = 'partitions'
-  const total = held.reduce((sum, count) => sum + count, 0)
+  const total = sum(held)
   const found = `${total} on ${held.length} masters: ${held.toSorted((a, b) => b - a).join(', ')}`
-  if ((Math.max(...held) * held.length) / total <= mostOfMean) return ok(check, found)
+  if ((Math.max(...held) * held.length) / total <= maxOfMean) return ok(check, found)
   return warning(check, found, 'Move slots from the fullest, or repartition to a number that spreads: docs/scaling.md.')
 }

@@ -1,24 +1,24 @@
 import type { Incident } from '../../control/incidents.ts'
-import { isoOf } from '../../time.ts'
+import { isoOf } from '../../stream-id.ts'
 import type { Clock } from './scan.ts'
 
-/** Clocks are set right by less all the time; NTP slews what is below a second. */
+/** Smaller corrections are normal: NTP steps a clock by seconds and slews it below one. */
 const jumpMs = 5_000
 
 /**
- * Compares how far Redis' clock went between two looks with how much time can have passed. Its wall clock is no measure: it
- * may be set together with Redis' own. While this machine slept only its uptime went on.
- * @param periodSeconds how long a generation of the ledger is
+ * Compares the advance of Redis' clock between two scans with the time that can have passed. The wall clock of this machine
+ * is no measure: it may be set together with Redis' clock. While this machine sleeps, only its uptime advances.
+ * @param periodSeconds length of a generation of the ledger
  */
 export function judgeClock(before: Clock, now: Clock, periodSeconds: number): Incident | undefined {
-  const went = now.redisMs - before.redisMs
-  const least = now.asked.monotonicMs - before.answered.monotonicMs
-  const most = Math.max(
+  const advanced = now.redisMs - before.redisMs
+  const min = now.asked.monotonicMs - before.answered.monotonicMs
+  const max = Math.max(
     now.answered.monotonicMs - before.asked.monotonicMs,
     now.answered.uptimeMs - before.asked.uptimeMs,
   )
-  const ahead = went - most
-  const behind = least - went
+  const ahead = advanced - max
+  const behind = min - advanced
   if (ahead <= jumpMs && behind <= jumpMs) return undefined
   const jump = ahead > 0 ? `${durationOf(ahead)} ahead` : `${durationOf(behind)} back`
   const from = isoOf(before.redisMs)
@@ -28,18 +28,15 @@ export function judgeClock(before: Clock, now: Clock, periodSeconds: number): In
 
 /** A generation is forgotten when the one after the next begins. */
 function effectOf(before: Clock, now: Clock, periodSeconds: number): string {
-  const [one, other] = [before, now].map(({ redisMs }) => Math.floor(redisMs / 1_000 / periodSeconds)) as [
-    number,
-    number,
-  ]
+  const [from, to] = [before, now].map(({ redisMs }) => Math.floor(redisMs / 1_000 / periodSeconds)) as [number, number]
   const twice = 'one that SQS delivers again may be counted twice'
-  if (other >= one + 2) return `The ledger has forgotten every order: ${twice}.`
-  if (other === one + 1) {
-    const since = isoOf(one * periodSeconds * 1_000)
+  if (to >= from + 2) return `The ledger has forgotten every order: ${twice}.`
+  if (to === from + 1) {
+    const since = isoOf(from * periodSeconds * 1_000)
     return `The ledger has forgotten the orders from before ${since}: ${twice}.`
   }
-  if (other < one) return `The ledger finds orders from before the jump only when that time comes again: ${twice}.`
-  return 'The ledger has forgotten nothing by it; times of orders and of rejections are off.'
+  if (to < from) return `The ledger finds orders from before the jump only once that time comes again: ${twice}.`
+  return 'The ledger has forgotten nothing; the times of orders and rejections are off.'
 }
 
 const units = [

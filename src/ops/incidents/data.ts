@@ -1,11 +1,11 @@
 import type { Incident } from '../../control/incidents.ts'
 import type { Keys } from '../../keys.ts'
-import { type Counts, type Data, growing, type Look } from './scan.ts'
+import type { Counts, Data, Scan } from './scan.ts'
 
-/** What a process remembers of a partition: how far each incarnation of its data had come when it was last seen. */
+/** The memory of a process about a partition: the last counters that it saw of each incarnation of the data. */
 export interface Memory {
   readonly seen: Map<string, Seen>
-  /** The one that was seen last. */
+  /** The incarnation of the last scan. */
   current: string | undefined
 }
 
@@ -16,15 +16,15 @@ interface Seen {
 
 export const openMemory = (): Memory => ({ seen: new Map(), current: undefined })
 
-/** Each is some hundred bytes; a Redis that is emptied more often is remembered as far as this. */
-const mostSeen = 100
+/** Each takes a few hundred bytes. If Redis is emptied more often, the oldest are forgotten. */
+const maxSeen = 100
 
 /**
- * Compares what is there with what has been seen, and remembers it.
- * @returns what happened in between, where data is gone
+ * Compares a scan with the memory, and adds it to the memory.
+ * @returns the incident, if data is gone
  */
-export function judgeData(memory: Memory, look: Look, keys: Keys): Incident | undefined {
-  const { data, at } = look
+export function judgeData(memory: Memory, scan: Scan, keys: Keys): Incident | undefined {
+  const { data, at } = scan
   if (!data) return undefined
   const { current, seen } = memory
   const before = current === undefined ? undefined : seen.get(current)
@@ -33,30 +33,30 @@ export function judgeData(memory: Memory, look: Look, keys: Keys): Incident | un
   memory.current = data.incarnation
   seen.delete(data.incarnation)
   seen.set(data.incarnation, { counts: data.counts, at })
-  if (seen.size > mostSeen) seen.delete([...seen.keys()][0] ?? '')
-  const story = before && storyOf({ before, earlier, now: data, changed })
-  if (!before || !story) return undefined
+  if (seen.size > maxSeen) seen.delete([...seen.keys()][0] ?? '')
+  const loss = before && lossOf({ before, earlier, now: data, changed })
+  if (!before || !loss) return undefined
   const between = `between ${before.at.toISOString()} and ${at.toISOString()}`
   const where = keys.partition === undefined ? '' : `Partition ${keys.partition}: `
-  const text = `${where}${story.what} ${between}: ${story.counts}. ${goneOf(story.orders)}`
-  return { kind: 'data', place: String(keys.partition ?? ''), ts: at.toISOString(), orders: story.orders, text }
+  const text = `${where}${loss.what} ${between}: ${loss.counts}. ${goneOf(loss.orders)}`
+  return { kind: 'data', place: String(keys.partition ?? ''), ts: at.toISOString(), orders: loss.orders, text }
 }
 
 interface Change {
   readonly before: Seen
-  /** What was seen of the data that is there now, if it was there before. */
+  /** The last state seen of the present incarnation, if it was there before. */
   readonly earlier: Seen | undefined
   readonly now: Data
   readonly changed: boolean
 }
 
-interface Story {
+interface Loss {
   readonly what: string
   readonly counts: string
   readonly orders: number
 }
 
-function storyOf({ before, earlier, now, changed }: Change): Story | undefined {
+function lossOf({ before, earlier, now, changed }: Change): Loss | undefined {
   const dropped = fallOf(before.counts, now.counts)
   if (!changed) {
     if (dropped === 0) return undefined
@@ -77,22 +77,22 @@ function storyOf({ before, earlier, now, changed }: Change): Story | undefined {
 
 const most = (counts: Counts): number => Math.max(...Object.values(counts))
 
-/** By how much the counter fell that fell most. */
+/** Returns the largest decrease of a counter. */
 function fallOf(before: Counts, now: Counts): number {
-  return Math.max(0, ...growing.map((name) => (before[name] ?? 0) - (now[name] ?? 0)))
+  return Math.max(0, ...Object.keys(now).map((name) => (before[name] ?? 0) - (now[name] ?? 0)))
 }
 
 function change(before: Counts, now: Counts): string {
   const number = (counts: Counts, name: string): string => (counts[name] ?? 0).toLocaleString('en')
-  const changed = growing.filter((name) => before[name] !== now[name])
+  const changed = Object.keys(now).filter((name) => before[name] !== now[name])
   return changed.map((name) => `${name} ${number(before, name)} → ${number(now, name)}`).join(', ') || 'same counts'
 }
 
 function goneOf(orders: number): string {
-  if (orders === 0) return 'Nothing that was seen is gone; what came in between the two may be.'
+  if (orders === 0) return 'No order that was seen is gone; orders that arrived in between may be.'
   const some = orders === 1 ? '1 order is' : `${orders.toLocaleString('en')} orders are`
   return (
-    `At most ${some} gone, beside what came in between the two. ` +
-    'What SQS still holds comes again by itself; the rest must be sent again or restored.'
+    `At most ${some} gone, plus those that arrived in between. ` +
+    'SQS redelivers the messages that it still holds; the rest must be sent again or restored.'
   )
 }

@@ -1,48 +1,48 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { App } from '../../app.ts'
+import type { App, Loop } from '../../app.ts'
 import type { Incident } from '../../control/incidents.ts'
 import type { Keys } from '../../keys.ts'
 import { generationSeconds } from '../../stages/runner/ledger.ts'
-import type { Loop } from '../process/supervise.ts'
+import { sumBy } from '../../sums.ts'
 import { judgeClock } from './clock.ts'
 import { judgeData, openMemory } from './data.ts'
 import { followEviction } from './eviction.ts'
 import { followLedger } from './ledger.ts'
-import { openNotes, sayOnce } from './notes.ts'
-import { type Clock, growing, type Look, look } from './scan.ts'
+import { openNotes, reportOnce } from './notes.ts'
+import { type Clock, type Scan, scanPartition } from './scan.ts'
 
 interface Pace {
-  readonly lookMs: number
+  readonly scanMs: number
   readonly evictionMs: number
   readonly ledgerMs: number
   readonly countsMs: number
 }
 
 export interface Watch extends Partial<Pace> {
-  /** Whether this process looks at the ledger too: one role is enough. */
+  /** Also samples the ledger: one role is enough. */
   readonly ledger: boolean
 }
 
-/** A look costs Redis 10 µs per partition, a look at a small ledger some 60 ms. */
+/** A scan costs Redis 10 µs per partition; a sample of a small ledger some 60 ms. */
 const usual = ({ partitions }: App): Pace => ({
-  lookMs: Math.max(1_000, 50 * partitions.length),
+  scanMs: Math.max(1_000, 50 * partitions.length),
   evictionMs: 5_000,
   ledgerMs: 60_000,
   countsMs: 60_000,
 })
 
 /**
- * Watches for what happens to Redis' data from outside: that it was deleted, replaced or put back, that its clock jumped,
- * that the ledger lost lines, that Redis throws keys away. What it notices is said, and noted until it is acknowledged.
- * It never ends the process: what cannot be read is said once.
+ * Watches for damage to Redis' data from outside: deleted, replaced or restored data, a clock that jumps, lost records of
+ * the ledger, evicted keys. It reports each incident and keeps it until an operator acknowledges it. It never ends the
+ * process: a value that cannot be read is reported once.
  */
 export function incidentLoop(app: App, { ledger, ...pace }: Watch): Loop {
-  const { lookMs, evictionMs, ledgerMs, countsMs } = { ...usual(app), ...pace }
-  const looks = openLooks(app)
+  const { scanMs, evictionMs, ledgerMs, countsMs } = { ...usual(app), ...pace }
+  const scans = openScans(app)
   const watch = (everyMs: number, follow: () => Promise<Incident[]>) => {
-    return { isDue: due(everyMs), follow, notes: openNotes(app), once: sayOnce(app) }
+    return { isDue: due(everyMs), follow, notes: openNotes(app), once: reportOnce(app) }
   }
-  const watches = [watch(0, looks.judge), watch(evictionMs, followEviction(app))]
+  const watches = [watch(0, scans.judge), watch(evictionMs, followEviction(app))]
   if (ledger) watches.push(watch(ledgerMs, followLedger(app)))
   const countsAreDue = due(countsMs)
   return {
@@ -52,15 +52,15 @@ export function incidentLoop(app: App, { ledger, ...pace }: Watch): Loop {
         for (const { isDue, follow, notes, once } of watches) {
           if (isDue()) await once(() => notes.of(follow), signal)
         }
-        if (countsAreDue()) looks.tellCounts()
+        if (countsAreDue()) scans.reportCounts()
         tick()
-        await sleep(lookMs, undefined, { signal })
+        await sleep(scanMs, undefined, { signal })
       }
     },
   }
 }
 
-/** By the monotonic clock; at once the first time. */
+/** Returns a check that is true at its first call, then once per period of the monotonic clock. */
 function due(everyMs: number): () => boolean {
   let last = Number.NEGATIVE_INFINITY
   return () => {
@@ -70,12 +70,12 @@ function due(everyMs: number): () => boolean {
   }
 }
 
-/** Each partition and its clock, compared with what was seen of it last. */
-function openLooks(app: App) {
+/** Compares each partition and its clock with the last scan. */
+function openScans(app: App) {
   const memories = new Map(app.partitions.map((keys) => [keys, openMemory()]))
   const clocks = new Map<Keys, Clock>()
   const period = generationSeconds(app.config)
-  const judgeOne = (keys: Keys, seen: Look): { data: Incident[]; clock: Incident[] } => {
+  const judgeOne = (keys: Keys, seen: Scan): { data: Incident[]; clock: Incident[] } => {
     const memory = memories.get(keys)
     const before = clocks.get(keys)
     clocks.set(keys, seen.clock)
@@ -86,22 +86,22 @@ function openLooks(app: App) {
   }
   return {
     judge: async (): Promise<Incident[]> => {
-      const seen = await Promise.allSettled(app.partitions.map((keys) => look(app, keys)))
+      const seen = await Promise.allSettled(app.partitions.map((keys) => scanPartition(app, keys)))
       const found = seen.flatMap((result, at) =>
         result.status === 'fulfilled' ? [judgeOne(app.partitions[at] as Keys, result.value)] : [],
       )
       const failed = seen.find(({ status }) => status === 'rejected')
       const all = [...found.flatMap(({ data }) => data), ...found.flatMap(({ clock }) => clock).slice(0, 1)]
       if (failed?.status === 'rejected' && all.length === 0) throw failed.reason
-      app.telemetry.emit('looked', { partitions: found.length })
+      app.telemetry.emit('dataChecked', { partitions: found.length })
       return all
     },
-    /** The counters of all partitions, into the log: it is outside Redis. */
-    tellCounts: (): void => {
+    /** Writes the counters of all partitions into the log, which is outside Redis. */
+    reportCounts: (): void => {
       const all = [...memories.values()].flatMap(({ current, seen }) => seen.get(current ?? '') ?? [])
       if (all.length === 0) return
-      const sum = (name: string): number => all.reduce((total, { counts }) => total + (counts[name] ?? 0), 0)
-      app.telemetry.emit('counts', Object.fromEntries(growing.map((name) => [name, sum(name)])))
+      const total = (name: string): number => sumBy(all, ({ counts }) => counts[name] ?? 0)
+      app.telemetry.emit('counts', Object.fromEntries(app.pipeline.growing.map((name) => [name, total(name)])))
     },
   }
 }

@@ -1,46 +1,44 @@
 import { setInterval as every } from 'node:timers/promises'
-import type { App, Tick } from '../../app.ts'
+import type { App, Loop } from '../../app.ts'
 import { openBacklog } from '../../reads/backlog.ts'
-import { pipeline } from '../../stages/pipeline.ts'
 
-/* Orders that were deleted unread are said in the log once, whatever the number of processes. */
+/* Orders that were deleted unread are logged once, by one of the processes. */
 
-const lookEveryMs = 2_000
-/** One process at a time looks, and so many seconds later the next: with many partitions a look has its price. */
+const checkEveryMs = 2_000
+/** Only one process checks in this time, because with many partitions a check is expensive. */
 const turnMs = 10_000
 
-/** A loop of each process with a stage or a bridge: looks for missing orders in turn with the others. */
-export function lossLoop(app: App): { name: string; run(tick: Tick, signal: AbortSignal): Promise<void> } {
+/** Returns a loop that checks for missing orders. Processes with a stage or a bridge take turns. */
+export function lossLoop(app: App): Loop {
   return {
     name: 'losses',
     run: async (tick, signal) => {
-      for await (const _ of every(lookEveryMs, undefined, { signal })) {
-        await look(app).catch(() => {}) // who cannot read or write Redis says so elsewhere
+      for await (const _ of every(checkEveryMs, undefined, { signal })) {
+        await check(app).catch(() => {}) // other loops report that Redis cannot be read or written
         tick()
       }
     },
   }
 }
 
-async function look(app: App): Promise<void> {
-  const { redis, control, instance, telemetry } = app
+async function check(app: App): Promise<void> {
+  const { redis, control, instance, telemetry, pipeline } = app
   if ((await redis.set(control.lossesTurn, instance, 'PX', turnMs, 'NX')) === null) return
-  const said = await redis.hgetall(control.losses)
+  const reported = await redis.hgetall(control.losses)
   const { stages } = await openBacklog(app)()
   for (const { stage, unaccounted } of stages) {
     if (unaccounted === null) continue
     const orders = Math.max(0, unaccounted)
-    if (String(orders) === (said[stage] ?? '0')) continue
+    if (String(orders) === (reported[stage] ?? '0')) continue
     await redis.hset(control.losses, stage, orders)
-    if (orders > 0) telemetry.emit('ordersLost', { stage, orders, note: noteOf(stage) })
+    if (orders > 0) telemetry.emit('ordersLost', { stage, orders, note: noteOf(stage, pipeline.first.name === stage) })
   }
 }
 
-/** What a later stage lost has been admitted: sent again it would be a duplicate. */
-function noteOf(stage: string): string {
-  const first = pipeline.some(({ name, from }) => name === stage && from === 'raw')
+/** Says what to do. Orders lost by a later stage are admitted already: sent again, they would be duplicates. */
+function noteOf(stage: string, isFirst: boolean): string {
   const deleted = `They were deleted before ${stage} had committed them`
-  const advice = first
+  const advice = isFirst
     ? 'their senders must send them again'
     : 'they are known as admitted, so see OrdersLost in docs/runbook.md'
   return `${deleted}: ${advice}. orders verify --write-off books them as lost.`

@@ -8,56 +8,56 @@ import {
 } from '../../control/incidents.ts'
 import { messageOf } from '../../errors.ts'
 
-/** What this process writes into Redis of what it notices. */
+/** Records the incidents that this process finds in Redis. */
 export interface Notes {
-  /** Reads the open incidents, looks, and notes what it shows: each once, said by the one process that was first. */
-  of(look: () => Promise<readonly Incident[]>): Promise<void>
+  /** Reads the open incidents, scans, and records what the scan finds. Each is recorded and logged by one process only. */
+  of(scan: () => Promise<readonly Incident[]>): Promise<void>
 }
 
 interface Unwritten {
   readonly incident: Incident
-  /** Ids of the incidents there were before it happened. */
+  /** Ids of the incidents that were open before it happened. */
   readonly before: readonly string[]
-  said: boolean
+  isReported: boolean
 }
 
-/** What Redis refuses is tried again at the next look. Each kind of look has notes of its own. */
+/** Opens the notes of one kind of scan. A note that Redis refuses is written again after the next scan. */
 export function openNotes({ redis, telemetry }: App): Notes {
-  let before: readonly OpenIncident[] = [] // those there were at the last look that succeeded
+  let before: readonly OpenIncident[] = [] // those that were open at the last successful scan
   const unwritten: Unwritten[] = []
-  const say = (note: Unwritten): void => {
-    if (!note.said) telemetry.emit('incident', { kind: note.incident.kind, text: note.incident.text })
-    note.said = true
+  const report = (note: Unwritten): void => {
+    if (!note.isReported) telemetry.emit('incident', { kind: note.incident.kind, text: note.incident.text })
+    note.isReported = true
   }
   const write = async (note: Unwritten): Promise<void> => {
     try {
-      if (await noteIncident(redis, note.incident, note.before)) say(note)
+      if (await noteIncident(redis, note.incident, note.before)) report(note)
     } catch (error) {
-      say(note) // a full Redis takes no note: the log does
+      report(note) // a full Redis takes no note, so the log has it at least
       throw error
     }
     unwritten.splice(unwritten.indexOf(note), 1)
   }
   return {
-    of: async (look) => {
-      const open = await readIncidents(redis).catch(() => before) // of another type, say: the look goes on
-      const noticed = await look()
+    of: async (scan) => {
+      const open = await readIncidents(redis).catch(() => before) // the key may have another type: scan all the same
+      const noticed = await scan()
       const ids = before.map(({ id }) => id)
       for (const incident of noticed) {
-        // Lines that are gone stay gone: of a generation that is one incident, until it is acknowledged.
-        unwritten.push({ incident, before: incident.kind === 'ledger' ? [] : ids, said: false })
+        // Lost records stay lost: they are one incident per generation until it is acknowledged.
+        unwritten.push({ incident, before: incident.kind === 'ledger' ? [] : ids, isReported: false })
       }
       if (noticed.some(({ kind }) => kind === 'data')) await keepIncidents(redis, [...before, ...open]).catch(() => {})
       before = open
       for (const note of [...unwritten]) await write(note)
-      // With what was noted just now: the next look must know it.
+      // Includes the incidents written just now, which the next scan must know.
       if (noticed.length > 0) before = await readIncidents(redis).catch(() => open)
     },
   }
 }
 
-/** Says once that something fails, until it works again. */
-export function sayOnce({ telemetry }: App): (work: () => Promise<void>, signal: AbortSignal) => Promise<void> {
+/** Reports a failure once until the work succeeds again. */
+export function reportOnce({ telemetry }: App): (work: () => Promise<void>, signal: AbortSignal) => Promise<void> {
   let failing = false
   return async (work, signal) => {
     try {

@@ -1,8 +1,8 @@
--- Looks at a partition: its counters at one moment, and whether its data is the same as before.
+-- Reads a partition's counters at one moment, and the id of the incarnation of its data.
 -- KEYS[1] counters   [2] layout   [3] incarnation
--- ARGV[1] the layout that the caller goes by   [2] the incarnation's id where there is none yet   [3..] names of counters
--- Replies { Redis' time } where there are other partitions since, or are to be: its counters are being moved. Else
--- { Redis' time, the incarnation ('' where none can be written), the counters }.
+-- ARGV[1] the caller's number of partitions   [2] id of the incarnation if there is none yet   [3..] names of counters
+-- Replies { Redis' time } if the number is another one now: the counters are being moved. Otherwise replies
+-- { Redis' time, incarnation ('' if it cannot be written), counters }.
 
 local time = redis.call('TIME')
 local layout = redis.call('GET', KEYS[2])

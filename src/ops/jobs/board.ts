@@ -1,14 +1,14 @@
 import type { AdminPart } from '../../api/server.ts'
 
-/** Browsers ask as often as they may: every tab polls every queue. */
+/** Minimum time between two polls: every browser tab polls every queue. */
 const pollingIntervalSeconds = 10
 const path = '/admin/queues'
 
-/** Bull Board over both queues: what waits, runs and failed; retry from there. */
+/** Serves Bull Board for both queues: it shows jobs and retries failed ones. */
 export const board: AdminPart = {
   path,
   router: async ({ reprocess, replay }, basePath) => {
-    // A quarter of the time that an API takes to start, and most are never asked for it.
+    // Loaded on demand: it takes a quarter of the start of an API, and most are never asked for it.
     const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
       import('@bull-board/api'),
       import('@bull-board/api/bullMQAdapter'),

@@ -7,27 +7,27 @@ import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite'
  * stays empty. No other code may open it: closing it would release the lock (POSIX).
  */
 
-/** How long a claim waits for a process that only looks (`isLocked`), which takes well below a millisecond. */
-const lookMs = 500
+/** Time that a claim waits for a process that only checks (`isLocked`), which takes far less than a millisecond. */
+const waitMs = 500
 
 /**
- * Takes the lock until disposed. Returns undefined where another process, or this one, holds it.
- * @throws Error where it is no file, or SQLite cannot open it.
+ * Takes the lock until disposed. Returns undefined if another process, or this one, holds it.
+ * @throws Error when the path is no file, or SQLite cannot open it.
  */
 export function takeLock(path: string): Disposable | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found && !found.isFile()) throw new Error(`${path} is not a file`) // a link may lead to a file of others
+  if (found && !found.isFile()) throw new Error(`${path} is not a file`) // a link may point to a file of another program
   try {
     return lock(path)
   } catch (error) {
     if (codeOf(error) === busy) return undefined
     if (codeOf(error) !== notADatabase) throw error
-    truncateSync(path) // Another program has written to it; nobody can hold a lock on such a file.
+    truncateSync(path) // Another program has written to it; no process can hold a lock on such a file.
     return lock(path)
   }
 }
 
-/** Whether a process holds the lock: also where it is this one. */
+/** Checks whether any process, including this one, holds the lock. */
 export function isLocked(path: string): boolean {
   if (!existsSync(path)) return false
   try {
@@ -35,18 +35,18 @@ export function isLocked(path: string): boolean {
     database.exec('SELECT 1 FROM sqlite_schema')
     return false
   } catch (error) {
-    return codeOf(error) === busy // else it is not there, or not ours
+    return codeOf(error) === busy // otherwise it is missing or not ours
   }
 }
 
 function lock(path: string): Disposable {
   using stack = new DisposableStack()
-  const database = stack.use(open(path, { timeout: lookMs }))
-  database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE') // no journal file beside it
+  const database = stack.use(open(path, { timeout: waitMs }))
+  database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE') // no journal file next to it
   return stack.move()
 }
 
-/** SQLite is loaded where there is something to lock only: earlier releases of Node 24 print a warning with it. */
+/** Opens the file with SQLite, which is loaded only here: earlier releases of Node 24 print a warning when it loads. */
 function open(path: string, options: DatabaseSyncOptions): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite')
   return new sqlite.DatabaseSync(path, options)
@@ -55,6 +55,6 @@ function open(path: string, options: DatabaseSyncOptions): DatabaseSync {
 /** Result codes of SQLite. */
 const [busy, notADatabase] = [5, 26]
 
-/** The low byte is the kind; the rest says more. */
+/** Returns the primary result code: the low byte of SQLite's extended code. */
 const codeOf = (error: unknown): number | undefined =>
   error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined

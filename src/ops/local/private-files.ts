@@ -3,24 +3,24 @@ import { join } from 'node:path'
 import { messageOf } from '../../errors.ts'
 
 /*
- * What the local emulators keep holds orders and a password: it is open to its owner alone. On Windows a folder of a user is
- * closed to others as it is, and files have no modes.
+ * The data of the local emulators contains orders and a password, so only its owner can read it. On Windows the folders of
+ * a user are closed to others anyway, and files have no modes.
  */
 
 const [folderMode, others] = [0o700, 0o077]
 const hasModes = process.platform !== 'win32'
 
-/** Makes files and folders that this process creates private, also those of a library, while this is held. */
+/** Makes files and folders that this process or a library creates private, until disposed. */
 export function creatingPrivately(): Disposable {
   const before = process.umask(others)
   return { [Symbol.dispose]: () => void process.umask(before) }
 }
 
 /**
- * Makes a folder that only this user can read, or closes it to others where it is there already. A folder that also holds
- * files of others keeps its mode: it may be a home or /tmp. What is ours in it is closed either way.
- * @param isOurs says whether an entry of the folder is ours
- * @returns what stays open to other users, and why: one sentence, or none
+ * Creates a folder that only this user can read, or closes an existing one to others. A folder that also holds other files
+ * keeps its mode, because it may be a home or /tmp. Our entries in it are closed in either case.
+ * @param isOurs distinguishes our entries from others
+ * @returns a sentence about the first entry that stays open to other users; undefined if there is none
  */
 export function makePrivateFolder(folder: string, isOurs: (name: string) => boolean): string | undefined {
   mkdirSync(folder, { recursive: true, mode: folderMode })
@@ -32,7 +32,7 @@ export function makePrivateFolder(folder: string, isOurs: (name: string) => bool
   return first && `Other users of this machine can read ${first}: set DATA_DIR to a folder of your own.`
 }
 
-/** Closes a file, or a folder with all that is in it. What a link leads to is left alone: it may be anything. */
+/** Closes a file, or a folder and everything in it. The target of a link stays as it is: it may be anything. */
 function closeAll(path: string): string[] {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   if (stats?.isFile()) return close(path)
@@ -54,11 +54,11 @@ function close(path: string): string[] {
   } catch (error) {
     return [`${path} (${messageOf(error)})`]
   }
-  // A disk without modes of its own, such as one of Windows in WSL, takes the call and does nothing.
+  // A disk without file modes, such as a Windows disk in WSL, accepts the call and does nothing.
   return isOpen(path) ? [`${path} (its disk keeps no modes)`] : []
 }
 
-/** Whether other users may do anything with it. False for a link that leads nowhere. */
+/** Checks whether other users have any access. False for a broken link. */
 function isOpen(path: string): boolean {
   try {
     return (statSync(path).mode & others) !== 0

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdirSync, realpathSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -8,86 +7,24 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis, type RedisOptions } from 'ioredis'
 import { readRedisUrl } from '../../config/redis-url.ts'
-import type { Config } from '../../config.ts'
 import { OrdersError } from '../../errors.ts'
-import { namesRedis } from '../../redis/endpoint.ts'
-import { creatingPrivately } from './private-files.ts'
-import { refuseQueryProtocol } from './query-protocol.ts'
-import { findRedisProgram } from './redis-program.ts'
 
-/** What stands in where nothing is configured: the configuration that names it, and what people should know. */
-export interface Local extends AsyncDisposable {
-  readonly config: Config
-  readonly notes: readonly string[]
-}
-
-/**
- * Starts stand-ins for SQS and Redis where the configuration names none, on loopback, with their data in `folder`.
- * @param onSpawned called with the URL of a redis-server as soon as it has a process
- */
-export async function openLocal(config: Config, folder: string, onSpawned: (redisUrl: string) => void): Promise<Local> {
-  await using stack = new AsyncDisposableStack()
-  const notes: string[] = []
-  let { awsEndpointUrl, redisUrl } = config
-  if (awsEndpointUrl === undefined) {
-    awsEndpointUrl = stack.use(await localSqs(folder)).url
-    notes.push(`SQS    local stand-in at ${awsEndpointUrl} (messages in ${folder})`)
-  }
-  if (!namesRedis(config)) {
-    const redis = stack.use(await localRedis(folder, resolve(config.dataDir, 'running.json'), onSpawned))
-    redisUrl = redis.url
-    notes.push(`Redis  ${redis.note}`)
-  }
-  const opened = stack.move()
-  return { config: { ...config, awsEndpointUrl, redisUrl }, notes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
-}
-
-interface StandIn extends AsyncDisposable {
+/** A server that runs on this machine until it is disposed. */
+export interface LocalServer extends AsyncDisposable {
   readonly url: string
 }
 
-async function localSqs(folder: string): Promise<StandIn> {
-  const { startFauxqs } = await emulator(() => import('fauxqs'), 'fauxqs')
-  using _ = onLoopback()
-  using _refusing = refuseQueryProtocol()
-  using _private = creatingPrivately()
-  const dataDir = resolve(folder, 'sqs')
-  mkdirSync(dataDir, { recursive: true })
-  const server = await startFauxqs({ port: 0, logger: false, dataDir })
-  return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
-}
-
-async function localRedis(
-  folder: string,
-  passwordFile: string,
-  onSpawned: (url: string) => void,
-): Promise<StandIn & { note: string }> {
-  const { program, advice } = await findRedisProgram()
-  if (program !== undefined) {
-    const { url, ...server } = await spawnRedis(program, folder, onSpawned)
-    return { ...server, url, note: `${server.note} (append-only file in ${folder}, password in ${passwordFile})` }
-  }
-  const { createRedisMock } = await emulator(() => import('js-redis-server'), 'js-redis-server')
-  using _ = onLoopback()
-  const mock = await createRedisMock()
-  return {
-    url: mock.url,
-    note: `in-process emulator: for a look around; it forgets everything and slows beyond some 5,000 orders (${advice})`,
-    [Symbol.asyncDispose]: () => mock.close(),
-  }
-}
-
-/** Runs a server with a password of its own until disposed. It is started again should it die, and ends when this process does. */
-async function spawnRedis(
+/** Runs a server with a random password until disposed. It is restarted if it dies, and ends with this process. */
+export async function spawnRedis(
   program: string,
   folder: string,
   onSpawned: (url: string) => void,
-): Promise<StandIn & { note: string }> {
+): Promise<LocalServer & { note: string }> {
   const dir = resolve(folder, 'redis')
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const port = await freePort()
   const password = randomBytes(16).toString('hex')
-  // Read from its standard input: other users can see the arguments of a process.
+  // Passed on standard input: other users can see the arguments of a process.
   const settings = [
     `port ${port}`,
     'bind 127.0.0.1',
@@ -118,29 +55,32 @@ async function spawnRedis(
   onSpawned(url)
   if (await answers(url)) return { url, note, [Symbol.asyncDispose]: stop }
   await stop()
-  throw new OrdersError('ORD_LOCAL', `${program} does not come up on its data in ${dir}: look there, or set REDIS_URL.`)
+  throw new OrdersError(
+    'ORD_LOCAL',
+    `${program} does not start with its data in ${dir}: check that folder, or set REDIS_URL.`,
+  )
 }
 
-/** Writes a word as the configuration of redis-server reads it. */
+/** Quotes a word for the configuration of redis-server. */
 function quoted(word: string): string {
   const hex = (control: string): string => Buffer.from(control).toString('hex').replace(/../g, '\\x$&')
   return `"${word.replace(/["\\]/g, '\\$&').replace(/\p{Cc}/gu, hex)}"`
 }
 
 /**
- * Starts a program that ends when this process does, however that ends: a pipe from here to the shell's background job is
- * closed by the kernel then, and the job, once it reads the end, stops the program with SIGTERM. The shell becomes the
- * program, so the two share a process id. A line on the pipe sends the job away: the program has ended, and its id may
- * be another's by now. What the program writes is open to its owner alone.
+ * Starts a program that ends with this process, even if this process is killed. The kernel then closes the pipe to the
+ * shell's background job, and the job stops the program with SIGTERM. The shell becomes the program, so both share a process
+ * id. A line on the pipe ends the job: the program has ended, and its id may be reused. Only its owner can read the files
+ * that the program writes.
  */
 function spawnBound(program: string, args: readonly string[], input: string): ChildProcess {
   const script = 'umask 077; { read -r line <&3 || kill $$; } & exec "$0" "$@" 3<&-'
-  // Detached: a Ctrl-C on the terminal is for us; Redis is stopped when all else has ended.
+  // Detached, so that Ctrl-C on the terminal reaches only us: Redis stops last.
   const child = spawn(shell, ['-c', script, program, ...args], {
     stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
     detached: true,
   })
-  child.stdin?.on('error', () => {}) // it ended before it had read all
+  child.stdin?.on('error', () => {}) // it may end before it has read everything
   child.stdin?.end(input)
   const pipe = child.stdio[3] as Socket
   pipe.on('error', () => {}) // the job is gone already
@@ -168,9 +108,9 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /**
- * Asks a Redis that a killed `orders start` left behind to save and go, so that its files have one writer. Whatever the
- * URL names, this ends without an error.
- * @param folder a server that keeps its data elsewhere is not ours
+ * Shuts down a Redis that a killed `orders start` left behind, so that its files have one writer. Never throws, whatever
+ * the URL names.
+ * @param folder our data folder; a server with its data elsewhere is not ours
  */
 export async function shutDownOrphan(url: string, folder: string): Promise<void> {
   const place = readRedisUrl(url)
@@ -182,9 +122,9 @@ export async function shutDownOrphan(url: string, folder: string): Promise<void>
   try {
     await redis.connect() // waits while it loads its data
     const [, dir] = (await redis.config('GET', 'dir')) as string[]
-    if (dir === realpathSync(resolve(folder, 'redis'))) await redis.shutdown() // it says no symbolic links
+    if (dir === realpathSync(resolve(folder, 'redis'))) await redis.shutdown() // Redis reports the path without symbolic links
   } catch {
-    // It is not there, or it is gone: what we want.
+    // It is not running, or it has just stopped: both are fine.
   } finally {
     clearTimeout(late)
     redis.disconnect()
@@ -192,8 +132,8 @@ export async function shutDownOrphan(url: string, folder: string): Promise<void>
 }
 
 /**
- * For one try. A server that says nothing at all for five seconds is no Redis: one that loads its data still answers INFO,
- * and is asked twice a second.
+ * Options for a single try. A server that is silent for five seconds is no Redis: even while it loads its data, Redis
+ * answers INFO, which is sent twice a second.
  */
 const orphanOptions = {
   lazyConnect: true,
@@ -211,33 +151,4 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return typeof address === 'object' && address ? address.port : 0
-}
-
-/**
- * Both emulators would listen on every interface, and leave Nagle's algorithm on (40 ms a reply). While this is held,
- * servers listen on loopback; their sockets send at once for good.
- */
-export function onLoopback(): Disposable {
-  const listen = 'tracing:net.server.listen:asyncStart'
-  const bind = (message: unknown): void => {
-    Object.assign((message as { options: object }).options, { host: '127.0.0.1' })
-  }
-  diagnostics.subscribe(listen, bind)
-  diagnostics.subscribe('net.server.socket', sendAtOnce)
-  return { [Symbol.dispose]: () => diagnostics.unsubscribe(listen, bind) }
-}
-
-function sendAtOnce(message: unknown): void {
-  const { socket } = message as { socket: Socket }
-  socket.setNoDelay(true)
-}
-
-/** The emulators are development dependencies: production neither has nor needs them. */
-async function emulator<M>(load: () => Promise<M>, name: string): Promise<M> {
-  try {
-    return await load()
-  } catch (error) {
-    const told = `The local stand-in ${name} is not installed: run npm ci, or set AWS_ENDPOINT_URL and REDIS_URL.`
-    throw new OrdersError('ORD_LOCAL', told, { cause: error })
-  }
 }

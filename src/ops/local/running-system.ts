@@ -1,18 +1,18 @@
 import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { namesRedis } from '../../redis/endpoint.ts'
 import { isLocked, takeLock } from './folder-lock.ts'
 import { creatingPrivately, makePrivateFolder } from './private-files.ts'
 
-/** What runs here: written by `orders start`, so that the other commands find its stand-ins. */
+/** The file that `orders start` writes, so that other commands find its local emulators. */
 const running = z.object({
   pid: z.int(),
   awsEndpointUrl: z.string().optional(),
   redisUrl: z.string().optional(),
-  /** Where its stand-ins keep their data: DATA_DIR, or a temporary folder of the demo. */
+  /** The data folder of its local emulators: DATA_DIR, or a temporary folder of the demo. */
   folder: z.string().optional(),
 })
 type Running = z.output<typeof running>
@@ -24,9 +24,9 @@ const lockFile = (dataDir: string): string => join(dataDir, 'running.lock')
 const isOurs = (name: string): boolean => name.startsWith('running.') || name === 'redis' || name === 'sqs'
 
 export interface Claim extends Disposable {
-  /** What a killed predecessor left running. It stays written down until `register` says what runs now. */
+  /** The record of a killed predecessor, whose emulators may still run. It stays in the file until `register` replaces it. */
   readonly left: Running | undefined
-  /** What people should know about the folder. */
+  /** Notes about the folder to print. */
   readonly notes: readonly string[]
 }
 
@@ -39,7 +39,7 @@ export function claimDataDir({ dataDir }: Config): Claim {
   using _ = creatingPrivately()
   const unusable = (error: unknown): OrdersError => {
     const message = `DATA_DIR is ${JSON.stringify(dataDir)} and cannot be used (${messageOf(error)})`
-    return new OrdersError('ORD_LOCAL', `${message}: name a folder that can be written to.`, { cause: error })
+    return new OrdersError('ORD_LOCAL', `${message}: set it to a folder that can be written to.`, { cause: error })
   }
   const attempt = <T>(step: () => T): T => {
     try {
@@ -65,17 +65,17 @@ export function claimDataDir({ dataDir }: Config): Claim {
   return { left, notes: open ? [`Files  ${open}`] : [], [Symbol.dispose]: () => claimed.dispose() }
 }
 
-/** Writes down what runs here, for this user alone: a URL may hold a password. Only the holder of the claim may call it. */
+/** Writes the file, readable by this user only: a URL may hold a password. Only the holder of the claim may call it. */
 export function register(dataDir: string, { awsEndpointUrl, redisUrl, folder }: Partial<Running>): void {
   const text = JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl, folder } satisfies Running)
   const [path, next] = [file(dataDir), `${file(dataDir)}.new`]
   rmSync(next, { recursive: true, force: true })
   writeFileSync(next, text, { mode: 0o600, flag: 'wx' })
   if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) renameSync(path, `${path}.${Date.now()}`)
-  renameSync(next, path) // A reader sees either all of it or none.
+  renameSync(next, path) // A reader never sees half a file.
 }
 
-/** The configuration with, where it names no SQS or no Redis, those of the `orders start` that runs here. */
+/** Completes a configuration that names no SQS or no Redis with those of the `orders start` that runs here. */
 export function withRunning(config: Config): Config {
   const found = isLocked(lockFile(config.dataDir)) ? readRunning(config.dataDir) : undefined
   if (!found) return config
@@ -86,7 +86,7 @@ export function withRunning(config: Config): Config {
   }
 }
 
-/** Reads what the last `orders start` wrote there, unless it ended in order. Anything else of that name counts as nothing. */
+/** Reads the file of the last `orders start`, which deletes it when it ends normally. Ignores anything else of that name. */
 export function readRunning(dataDir: string): Running | undefined {
   try {
     const stats = lstatSync(file(dataDir)) // a pipe of that name would block
@@ -97,5 +97,5 @@ export function readRunning(dataDir: string): Running | undefined {
   }
 }
 
-/** Two URLs and a path are well below it. */
+/** Two URLs and a path are far smaller. */
 const maxBytes = 65_536

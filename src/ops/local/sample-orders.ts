@@ -1,4 +1,5 @@
-/** Sample orders, the same for the same seed. Money in cents; `user` is what the totals of an oracle go by. */
+import { sumBy } from '../../sums.ts'
+/** A sample order. The same seed gives the same orders. */
 export interface Sample {
   readonly body: string
   readonly valid: boolean
@@ -12,8 +13,8 @@ export interface SampleOptions {
 }
 
 /**
- * Valid and invalid orders mixed evenly. Every identity occurs once; another seed gives other identities, and the valid
- * orders of a seed are the same however many invalid ones stand between them.
+ * Yields valid and invalid orders, mixed evenly. Every identity occurs once, and another seed gives other identities. The
+ * valid orders of a seed do not depend on the number of invalid ones.
  */
 export function* sampleOrders({ valid, invalid, users, seed }: SampleOptions): Generator<Sample> {
   const good = randomOf(seed)
@@ -30,7 +31,7 @@ export function* sampleOrders({ valid, invalid, users, seed }: SampleOptions): G
   }
 }
 
-/** mulberry32: 32 bits of state are plenty for samples. */
+/** Returns a mulberry32 generator: 32 bits of state are enough for samples. */
 function randomOf(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -51,7 +52,7 @@ function sampleOrder(random: () => number, users: number, id: string) {
     quantity: 1 + below(4),
     price_per_unit: (99 + below(9_900)) / 100,
   }))
-  const cents = items.reduce((sum, item) => sum + item.quantity * Math.round(item.price_per_unit * 100), 0)
+  const cents = sumBy(items, (item) => item.quantity * Math.round(item.price_per_unit * 100))
   // Squaring makes some users order much more than others, as in life.
   const user = 1 + Math.floor(users * random() ** 2)
   return {
@@ -67,7 +68,7 @@ function sampleOrder(random: () => number, users: number, id: string) {
 
 type SampleOrder = ReturnType<typeof sampleOrder>
 
-/** One way of being wrong for each rule, in turn. */
+/** Ways to break each rule. Invalid orders cycle through them. */
 const spoilers: readonly ((order: SampleOrder) => string)[] = [
   (order) => JSON.stringify(order).slice(0, -20),
   (order) => JSON.stringify([order]),

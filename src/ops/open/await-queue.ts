@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Port } from '../../api/listen.ts'
 import { openWaiting } from '../../api/waiting.ts'
 import type { App } from '../../app.ts'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
-import { mayPass } from '../../ingest/sqs/plain-errors.ts'
+import { mayPass } from '../../ingest/sqs/errors.ts'
 import { inspectQueue } from '../../ingest/sqs/queue.ts'
 
-/** An SQS that has come up is found so soon. */
+/** Time between two tries. */
 const retryMs = 500
 
 /**
- * Waits until SQS answers, START_WAIT_MS at most. Only for a process with a bridge. Meanwhile its port says that it is alive
- * and not ready. An error that does not pass by itself, such as a refusal, is left to the check at start.
+ * Waits until SQS answers, START_WAIT_MS at most. Only a process with a bridge needs this. Meanwhile its port says that it
+ * is alive and not ready. Returns at once on an error that is not transient, such as a refusal: the check at start reports it.
  * @throws OrdersError ORD_SQS when SQS has not answered by then
  */
 export async function awaitQueue(app: App, roles: readonly string[], signal: AbortSignal): Promise<void> {
@@ -30,14 +30,14 @@ export async function awaitQueue(app: App, roles: readonly string[], signal: Abo
       signal.throwIfAborted()
       if (!mayPass(error)) return
       if (performance.now() >= deadline) throw error
-      const waits = { error: messageOf(error), mostMs: config.startWaitMs, ...(server && { url: server.url }) }
+      const waits = { error: messageOf(error), maxMs: config.startWaitMs, ...(server && { url: server.url }) }
       if (tries === 1) telemetry.emit('waiting', waits)
       await sleep(Math.min(retryMs, Math.max(0, deadline - performance.now())), undefined, { signal })
     }
   }
 }
 
-/** The one that the server of these roles will have. */
+/** Returns the port that the server of these roles will use. */
 function portOf({ apiPort, metricsPort }: Config, roles: readonly string[]): Port | undefined {
   if (roles.includes('api')) return { variable: 'API_PORT', port: apiPort }
   return metricsPort === undefined ? undefined : { variable: 'METRICS_PORT', port: metricsPort }

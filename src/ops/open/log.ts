@@ -1,67 +1,47 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 
-/** Writes log lines to standard error. It never throws and never waits: a log must not stop the work that it tells of. */
+/** Writes log lines to standard error. Never throws and never waits: a log must not stop the work that it reports. */
 export interface Log extends Disposable {
   write(line: string): void
-  /** How many lines could not be written so far. */
+  /** Returns the number of lines that could not be written so far. */
   dropped(): number
 }
 
-/** What a reader that is a little late may leave in the process, some 1,700 lines. */
+/** Opens a log. */
+export type OpenLog = (onBack: (lines: number) => void) => Log
+
+/** Lines kept for a slow reader: about 1,700. */
 const maxWaitingBytes = 256 * 1_024
 const retryMs = 20
-/** After a refused write lines are dropped for so long without a try: each costs 30 µs, ten times a write. */
+/** Time after a refused write in which lines are dropped without a try: each refused one costs 30 µs, ten times a write. */
 const refusedMs = 100
-/** What an end waits for a reader to take the last lines. */
+/** Time that the process waits at its end for a reader to take the last lines. */
 const lastLinesMs = 2_000
 
 /**
- * Opens the log. A line that a full disk or a gone reader refuses is dropped; one that a slow reader cannot take
- * yet waits, up to `maxWaitingBytes`. A line that was written in part stays first in line, so that no two run together.
- * @param onBack called when lines are written again, with the number of those that are missing
+ * Opens the log. If the disk is full or the reader is gone, lines are dropped. If the reader is slow, lines wait, up to
+ * `maxWaitingBytes`.
+ * @param onBack called when lines are written again, with the number of missing lines
  */
 export function openLog(onBack: (lines: number) => void, standardError = openStandardError()): Log {
   let fd = standardError
-  const waiting: Buffer[] = []
-  let waitingBytes = 0
-  let isBegun = false
-  let droppedLines = 0
-  let unreported = 0
+  const drops = countDrops(onBack)
+  const waiting = openWaitingLines((line) => writeSync(fd, line))
   let refusedUntil = 0
   let retry: NodeJS.Timeout | undefined
 
-  const drop = (lines: number): void => {
-    droppedLines += lines
-    unreported += lines
-  }
-
-  /** Writes until nothing waits. @returns whether there is more to write as soon as the reader has read */
+  /** Writes the waiting lines. @returns true if some still wait because the reader is busy */
   const flush = (): boolean => {
     try {
-      for (let [line] = waiting; line !== undefined; [line] = waiting) {
-        const written = writeSync(fd, line)
-        waitingBytes -= written
-        isBegun = written < line.length
-        if (isBegun) waiting[0] = line.subarray(written)
-        else waiting.shift()
-      }
+      waiting.flush()
     } catch (error) {
       if (isBusy(error)) return true
-      drop(waiting.splice(isBegun ? 1 : 0).length)
-      waitingBytes = waiting[0]?.length ?? 0
+      drops.add(waiting.drop())
       refusedUntil = performance.now() + refusedMs
       return false
     }
-    report()
+    drops.report()
     return false
-  }
-
-  const report = (): void => {
-    if (unreported === 0) return
-    const lines = unreported
-    unreported = 0
-    onBack(lines)
-    if (unreported > 0) unreported += lines // that line was dropped, too
   }
 
   const flushLater = (): void => {
@@ -71,31 +51,86 @@ export function openLog(onBack: (lines: number) => void, standardError = openSta
     }, retryMs).unref()
   }
 
-  const flushLast = (): void => {
-    const sleeper = new Int32Array(new SharedArrayBuffer(4))
-    const end = performance.now() + lastLinesMs
-    while (flush() && performance.now() < end) Atomics.wait(sleeper, 0, 0, retryMs)
-  }
+  const flushLast = (): void => waitFor(() => !flush(), lastLinesMs)
 
   process.once('exit', flushLast)
   return {
     write: (line) => {
-      if (performance.now() < refusedUntil) return drop(1)
+      if (performance.now() < refusedUntil) return drops.add(1)
       const bytes = Buffer.from(line)
-      if (waitingBytes + bytes.length > maxWaitingBytes && flush()) return drop(1)
+      if (waiting.bytes() + bytes.length > maxWaitingBytes && flush()) return drops.add(1)
       waiting.push(bytes)
-      waitingBytes += bytes.length
       if (flush()) flushLater()
     },
-    dropped: () => droppedLines,
+    dropped: drops.total,
     [Symbol.dispose]: () => {
       process.off('exit', flushLast)
       clearTimeout(retry)
       flushLast()
       if (fd !== 2) closeSync(fd)
-      fd = 2 // for a line that comes later still
+      fd = 2 // for lines written after the end
     },
   }
+}
+
+/** Counts the lines that were dropped, and reports them once lines are written again. */
+function countDrops(onBack: (lines: number) => void) {
+  let total = 0
+  let unreported = 0
+  return {
+    total: () => total,
+    add: (lines: number): void => {
+      total += lines
+      unreported += lines
+    },
+    report: (): void => {
+      if (unreported === 0) return
+      const lines = unreported
+      unreported = 0
+      onBack(lines)
+      if (unreported > 0) unreported += lines // the report itself was dropped too
+    },
+  }
+}
+
+/**
+ * Holds lines until they are written. A partly written line is finished first, so that no two lines run together.
+ * @param write writes the beginning of a line and returns the number of bytes; throws when it cannot write
+ */
+function openWaitingLines(write: (line: Buffer) => number) {
+  const lines: Buffer[] = []
+  let bytes = 0
+  let isBegun = false
+  return {
+    bytes: () => bytes,
+    push: (line: Buffer): void => {
+      lines.push(line)
+      bytes += line.length
+    },
+    /** Writes all lines. @throws what `write` throws; the rest waits */
+    flush: (): void => {
+      for (let [line] = lines; line !== undefined; [line] = lines) {
+        const written = write(line)
+        bytes -= written
+        isBegun = written < line.length
+        if (isBegun) lines[0] = line.subarray(written)
+        else lines.shift()
+      }
+    },
+    /** Drops the lines of which nothing is written yet. @returns how many */
+    drop: (): number => {
+      const dropped = lines.splice(isBegun ? 1 : 0).length
+      bytes = lines[0]?.length ?? 0
+      return dropped
+    },
+  }
+}
+
+/** Blocks the process until the condition holds, for `maxMs` at most: at its exit nothing else can wait. */
+function waitFor(condition: () => boolean, maxMs: number): void {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4))
+  const end = performance.now() + maxMs
+  while (!condition() && performance.now() < end) Atomics.wait(sleeper, 0, 0, retryMs)
 }
 
 function isBusy(error: unknown): boolean {
@@ -103,15 +138,15 @@ function isBusy(error: unknown): boolean {
 }
 
 /**
- * A file descriptor of standard error on which no write waits for a reader. A pipe or terminal is opened once more: whether
- * descriptor 2 waits is shared with every process that has it, and each of them may change it.
+ * Opens a file descriptor of standard error that never blocks a write. A pipe or terminal is opened a second time, because
+ * every process that shares descriptor 2 can make it blocking.
  */
 function openStandardError(): number {
   if (fstatSync(2).isFile()) return 2
   try {
     return openSync('/dev/stderr', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
   } catch {
-    void process.stderr // A socket, or another user's: Node makes descriptor 2 itself one that does not wait.
+    void process.stderr // A socket, or owned by another user: this getter makes descriptor 2 itself non-blocking.
     return 2
   }
 }

@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { pino } from 'pino'
 import type { App } from '../../app.ts'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { makeControlKeys, makePartitions } from '../../keys.ts'
 import { closeRedis, openRedis, type Patience } from '../../redis/client.ts'
+import { pipeline } from '../../stages/pipeline.ts'
 import { openTelemetry, type Telemetry } from '../../telemetry.ts'
-import { checkManifest, partitionsOf } from '../manifest.ts'
-import { escapeJson, printable } from '../terminal/printable.ts'
-import { openLog } from './log.ts'
+import { checkManifest } from '../manifest/check.ts'
+import { partitionsOf } from '../manifest/settings.ts'
+import type { OpenLog } from './log.ts'
 
 /**
- * @param shared telemetry of the caller's; without it the app opens its own
+ * Opens an app and checks that Redis was set up with the same settings.
+ * @param shared telemetry of the caller; without it the app opens its own
  * @throws OrdersError when Redis does not answer, or was set up with other settings.
  */
 export async function openApp(
@@ -30,7 +31,7 @@ export async function openApp(
 }
 
 /**
- * An app whose Redis may have been set up with other settings, or not yet: to look, and not to work.
+ * Opens an app without the check of the settings, to inspect a Redis that has other ones or none yet.
  * @throws OrdersError when Redis does not answer.
  */
 export async function connectApp(
@@ -39,8 +40,8 @@ export async function connectApp(
   shared?: Telemetry,
 ): Promise<App & AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const telemetry = shared ?? stack.use(openLogging(config)).telemetry
-  const isOne = !config.redisCluster && config.redisSentinels === undefined // else several may have to be asked
+  const telemetry = shared ?? stack.use(await openLogging(config)).telemetry
+  const isOne = !config.redisCluster && config.redisSentinels === undefined // otherwise it may have to ask several servers
   const redis = await openRedis(config, patience, telemetry, patience === 'ask' && isOne ? askMs : undefined)
   stack.defer(() => closeRedis(redis))
   const partitions = makePartitions(partitionsOf(config))
@@ -49,6 +50,7 @@ export async function connectApp(
     config,
     redis,
     telemetry,
+    pipeline,
     partitions,
     control: makeControlKeys(partitions),
     instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
@@ -58,23 +60,15 @@ export async function connectApp(
   }
 }
 
-/** Who runs a command has an answer within two seconds, the time included to find out what is wrong. */
+/** Leaves a command time to find the cause and to answer within two seconds. */
 const askMs = 1_400
 
-/** Opens telemetry that is logged on standard error. */
-export function openLogging({ logLevel }: Config): Disposable & { telemetry: Telemetry } {
-  const log = openLog((lines) => telemetry.emit('logBack', { lines }))
-  const shown = process.stderr.isTTY ? (line: string): string => printable(forPeople(line)) : escapeJson
-  const write = (line: string): void => log.write(`${shown(line.trimEnd())}\n`)
-  const telemetry = openTelemetry(pino({ level: logLevel, base: { pid: process.pid } }, { write }), log.dropped)
-  return { telemetry, [Symbol.dispose]: () => log[Symbol.dispose]() }
-}
-
-/** On a terminal a line is read by a person: time, event, and what it carries. */
-function forPeople(line: string): string {
-  const { level: _, time, pid: __, msg, ...fields } = JSON.parse(line)
-  const told = Object.entries(fields).map(
-    ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(' ') : value}`,
-  )
-  return `${new Date(time).toLocaleTimeString('en-GB')} ${msg}${told.length > 0 ? ` (${told.join(', ')})` : ''}`
+/**
+ * Opens telemetry that logs on standard error. With LOG_LEVEL=silent the logger is not even loaded.
+ * @param open opens another log than standard error
+ */
+export async function openLogging(config: Config, open?: OpenLog): Promise<Disposable & { telemetry: Telemetry }> {
+  if (config.logLevel === 'silent') return { telemetry: openTelemetry(), [Symbol.dispose]: () => {} }
+  const [{ openLogged }, { openLog }] = await Promise.all([import('./logging.ts'), import('./log.ts')])
+  return openLogged(config, open ?? openLog)
 }

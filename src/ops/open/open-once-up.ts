@@ -1,27 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openWaiting } from '../../api/waiting.ts'
 import type { App } from '../../app.ts'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
+import type { OpenLog } from './log.ts'
 import { openApp, openLogging } from './open-app.ts'
 
-/** A Redis that has come up is found so soon. */
+/** Time between two tries. */
 const retryMs = 250
 
 /**
- * Opens an app for processes that run roles. They are started beside Redis, in any order: one that is not there yet is
- * waited for, START_WAIT_MS at most, and meanwhile the port says that this process is alive and not ready.
- * @throws OrdersError ORD_REDIS_UNREACHABLE when that has passed; what does not pass by itself at once.
+ * Opens an app for a process that runs roles. Redis may start later than this process: it is waited for, START_WAIT_MS at
+ * most. Meanwhile the port says that this process is alive and not ready.
+ * @throws OrdersError ORD_REDIS_UNREACHABLE after that time; any error that is not transient at once.
  */
 export async function openOnceUp(
   config: Config,
   roles: readonly string[],
   signal: AbortSignal,
+  openLog?: OpenLog,
 ): Promise<App & AsyncDisposable> {
   const deadline = performance.now() + config.startWaitMs
   await using stack = new AsyncDisposableStack()
   using logging = new DisposableStack()
-  const { telemetry } = logging.use(openLogging(config))
+  const { telemetry } = logging.use(await openLogging(config, openLog))
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted()
     try {
@@ -36,7 +38,7 @@ export async function openOnceUp(
       if (!mayPass(error) || performance.now() >= deadline) throw error
       if (tries === 1) {
         const url = await answerMeanwhile(config, roles, stack)
-        telemetry.emit('waiting', { error: messageOf(error), mostMs: config.startWaitMs, ...(url && { url }) })
+        telemetry.emit('waiting', { error: messageOf(error), maxMs: config.startWaitMs, ...(url && { url }) })
       }
     }
     await sleep(Math.min(retryMs, Math.max(0, deadline - performance.now())), undefined, { signal })
@@ -45,7 +47,7 @@ export async function openOnceUp(
 
 const mayPass = (error: unknown): boolean => error instanceof OrdersError && error.code === 'ORD_REDIS_UNREACHABLE'
 
-/** On the port that the server will have. Undefined where this process has none. */
+/** Serves "alive, not ready" on the port of the later server. Returns its URL, or undefined if this process has no port. */
 async function answerMeanwhile(
   config: Config,
   roles: readonly string[],
@@ -59,7 +61,7 @@ async function answerMeanwhile(
   return stack.use(await openWaiting(config, port, 'Redis does not answer yet: this process waits for it.')).url
 }
 
-/** What opens after the signal is closed again. */
+/** Waits for an app to open, until the signal aborts. An app that opens later is closed again. */
 async function untilAborted<T extends AsyncDisposable>(opening: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>()
   const abort = (): void => aborted.reject(signal.reason)

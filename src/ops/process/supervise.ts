@@ -1,22 +1,16 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { App, Tick } from '../../app.ts'
+import type { App, Loop } from '../../app.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 
-/** Something that goes round until the signal aborts, and calls `tick` each time it has. */
-export interface Loop {
-  readonly name: string
-  run(tick: Tick, signal: AbortSignal): Promise<void>
-}
-
-/** A loop that has not gone round for so long ends the process, for the orchestrator to see. */
+/** Ends the process if a loop makes no progress for this long, so that the orchestrator restarts it. */
 const giveUpMs = 60_000
-const longestBackoffMs = 5_000
+const maxBackoffMs = 5_000
 
 /**
- * Runs loops until the signal aborts and all have ended. One that fails is logged, once until it goes round again, and
- * started again with backoff.
- * @throws OrdersError ORD_STUCK when one could not go round for a minute, ORD_MANIFEST when Redis was set up anew.
+ * Runs loops until the signal aborts and all have ended. A loop that fails is restarted with backoff. Its failure is
+ * logged once until it makes progress again.
+ * @throws OrdersError ORD_STUCK when a loop made no progress for a minute, ORD_MANIFEST when Redis has other settings now.
  */
 export async function supervise(app: App, loops: readonly Loop[], signal: AbortSignal): Promise<void> {
   const stop = new AbortController()
@@ -45,34 +39,34 @@ async function keepUp({ telemetry, pulse }: App, { name, run }: Loop, signal: Ab
       await run(tick, signal)
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof OrdersError && error.code === 'ORD_MANIFEST') throw error // it would not pass
+      if (error instanceof OrdersError && error.code === 'ORD_MANIFEST') throw error // not transient: do not retry
       if (failures === 0) telemetry.emit('loopFailed', { loop: name, error: messageOf(error) })
       failures++
-      await sleep(Math.min(50 * 2 ** failures, longestBackoffMs), undefined, { signal }).catch(() => {})
+      await sleep(Math.min(50 * 2 ** failures, maxBackoffMs), undefined, { signal }).catch(() => {})
     }
   }
 }
 
-const lookEveryMs = 1_000
-/** A process that looks this much late was itself suspended or starved, and so were its loops. */
+const checkEveryMs = 1_000
+/** A check that is this late shows that the process itself, and so its loops, was suspended or starved. */
 const suspendedMs = 5_000
 
 /**
- * Rejects when a loop has not gone round for too long: it fails again and again, or waits for what never comes. After the
- * process itself stood still (a closed lid, a paused container) each loop has its whole minute again.
+ * Rejects when a loop makes no progress for too long: it keeps failing, or waits for something that never comes. After
+ * the process itself was suspended (a closed lid, a paused container), each loop has its whole minute again.
  */
 async function watch({ pulse }: App, loops: readonly Loop[], signal: AbortSignal): Promise<never> {
   for (;;) {
     const from = performance.now()
-    await sleep(lookEveryMs, undefined, { signal }).catch(() => new Promise(() => {}))
-    const stoodStillMs = performance.now() - from - lookEveryMs
-    if (stoodStillMs > suspendedMs) {
-      for (const [name, at] of pulse) pulse.set(name, at + stoodStillMs)
+    await sleep(checkEveryMs, undefined, { signal }).catch(() => new Promise(() => {}))
+    const suspendedForMs = performance.now() - from - checkEveryMs
+    if (suspendedForMs > suspendedMs) {
+      for (const [name, at] of pulse) pulse.set(name, at + suspendedForMs)
     }
     for (const { name } of loops) {
       const silentMs = performance.now() - (pulse.get(name) ?? 0)
       if (silentMs > giveUpMs) {
-        throw new OrdersError('ORD_STUCK', `The loop ${name} has not gone round for a minute: see the lines above.`)
+        throw new OrdersError('ORD_STUCK', `The loop ${name} has made no progress for a minute: see the lines above.`)
       }
     }
   }

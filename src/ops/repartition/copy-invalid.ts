@@ -1,25 +1,28 @@
+import { z } from 'zod'
 import type { Keys } from '../../keys.ts'
-import { groupOf, type RejectGroup, type Rejection, rejectGroupNames } from '../../messages.ts'
 import type { RedisClient } from '../../redis/client.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
+import { defineScript } from '../../redis/script.ts'
+import { groupOf, type RejectGroup, type Rejection, rejectGroupNames } from '../../reject-codes.ts'
 
-const script = loadScript(import.meta.url)
+const appendEntries = defineScript(import.meta.url, z.int())
 
-/** An entry of the invalid channel or of the discarded orders: id, names and values in turn. */
+/** An entry of the invalid channel or of the discarded orders: id, then alternating names and values. */
 export type StreamEntry = readonly [id: string, fields: readonly string[]]
 
-/** Appends entries with their ids to an invalid channel, each once however often it is sent (see append.lua). */
-export async function appendInvalid(redis: RedisClient, keys: Keys, entries: readonly StreamEntry[]): Promise<void> {
+/** Appends entries with their ids to an invalid channel. An entry that is sent again is appended once (see copy-invalid.lua). */
+export async function copyInvalid(redis: RedisClient, keys: Keys, entries: readonly StreamEntry[]): Promise<void> {
   const names = [keys.invalid, keys.invalidOrders, ...rejectGroupNames.map(keys.invalidGroup)]
   const args = entries.flatMap(([id, fields]) => {
     const group = groupIn(fields)
     const number = group === undefined ? 0 : rejectGroupNames.indexOf(group) + 3
     return [id, number, recordIn(fields), fields.length, ...fields]
   })
-  await runScript(redis, script, names, args)
+  await appendEntries(redis, names, args)
 }
 
-export const recordIn = (fields: readonly string[]): string => fields[fields.indexOf('record') + 1] ?? ''
+/** Returns the value of the first field with the name `record`; empty if there is none. */
+export const recordIn = (fields: readonly string[]): string =>
+  fields.find((_, at) => at % 2 === 1 && fields[at - 1] === 'record') ?? ''
 
 function groupIn(fields: readonly string[]): RejectGroup | undefined {
   try {

@@ -1,6 +1,6 @@
--- Puts what was built beside a partition's keys in their place, all of it at once: a key that was not built goes away.
--- KEYS[1] mark that all is built, which this takes away   [2..] in turn what was built, and what it replaces
--- Replies 1, or 0 where there is no mark: it is done already.
+-- Replaces a partition's keys with the rebuilt ones, all at once. A key without a rebuilt one is deleted.
+-- KEYS[1] mark of a finished build, which is deleted   [2..] pairs: rebuilt key, key that it replaces
+-- Replies 1, or 0 if there is no mark: the keys were replaced before.
 
 if redis.call('DEL', KEYS[1]) == 0 then return 0 end
 for i = 2, #KEYS, 2 do

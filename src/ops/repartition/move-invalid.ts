@@ -1,27 +1,29 @@
+import { z } from 'zod'
 import { identityInRecord } from '../../identity.ts'
 import { type Keys, movedKeys } from '../../keys.ts'
-import { rejectGroupNames } from '../../messages.ts'
 import { partitionFor } from '../../partitions.ts'
-import { type RedisClient, valuesOf } from '../../redis/client.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
-import type { Move } from '../../stages/move.ts'
-import { compareIds } from '../../time.ts'
-import { appendInvalid, recordIn, type StreamEntry } from './copy-invalid.ts'
+import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
+import { defineScript } from '../../redis/script.ts'
+import { rejectGroupNames } from '../../reject-codes.ts'
+import { compareIds, minId, nextId } from '../../stream-id.ts'
+import { sum } from '../../sums.ts'
+import { copyInvalid, recordIn, type StreamEntry } from './copy-invalid.ts'
+import type { Move } from './move.ts'
 
-const script = loadScript(import.meta.url)
+const replaceKeys = defineScript(import.meta.url, z.literal([0, 1]))
 
 /*
- * A stream takes new entries at its end only, so the invalid channel cannot be moved entry by entry. It is built anew
- * beside the old one, of all partitions' entries in their order and with their ids, and put in its place at the end.
+ * A stream takes new entries only at its end, so the invalid channel cannot be moved entry by entry. It is rebuilt next to
+ * the old one from the entries of all partitions, in order and with their ids, and replaces it at the end.
  */
 
-/** Builds the invalid channel and the discarded orders of each new partition; what was built before is built on. */
+/** Builds the invalid channel and the discarded orders of each new partition. Continues a build that was killed. */
 export async function buildInvalid(move: Move): Promise<void> {
   const built = move.to.map(builtOf)
   const marked = await Promise.all(built.map(({ layoutKey }) => move.redis.exists(layoutKey)))
   if (marked.every((mark) => mark === 1)) return
-  await buildStream(move, { of: (keys) => keys.invalid, add: appendInvalid, unique: true })
-  // Of these two partitions may have the same id, so that it is not known up to where they were built before.
+  await buildStream(move, { of: (keys) => keys.invalid, add: copyInvalid, unique: true })
+  // Two partitions may have discarded orders with the same id, so a killed build cannot be continued: it starts over.
   for (const keys of built) {
     await move.alive()
     await move.redis.unlink(keys.discarded)
@@ -33,7 +35,7 @@ export async function buildInvalid(move: Move): Promise<void> {
   }
 }
 
-/** How many entries the invalid channels have, and the discarded orders; `built`: of what was built. */
+/** Counts the entries of the invalid channels and of the discarded orders. @param built counts the rebuilt ones instead */
 export async function lengthsOf(
   redis: RedisClient,
   partitions: readonly Keys[],
@@ -41,12 +43,11 @@ export async function lengthsOf(
 ): Promise<{ invalid: number; discarded: number }> {
   const all = built ? partitions.map(builtOf) : partitions
   const lengths = (names: readonly string[]) => Promise.all(names.map((name) => redis.xlen(name)))
-  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
   const invalid = await lengths(all.map((keys) => keys.invalid))
   return { invalid: sum(invalid), discarded: sum(await lengths(all.map((keys) => keys.discarded))) }
 }
 
-/** Puts what was built in the place of what there was. Only once all of it is built: its sources are replaced. */
+/** Replaces the old streams with the rebuilt ones. Call it only after all are built: it replaces their sources. */
 export async function swapInvalid({ redis, to, alive }: Move): Promise<void> {
   for (const keys of to) {
     await alive()
@@ -57,24 +58,23 @@ export async function swapInvalid({ redis, to, alive }: Move): Promise<void> {
       [built.discarded, keys.discarded],
       ...rejectGroupNames.map((group) => [built.invalidGroup(group), keys.invalidGroup(group)]),
     ]
-    await runScript(redis, script, [built.layoutKey, ...pairs.flat()], [])
+    await replaceKeys(redis, [built.layoutKey, ...pairs.flat()], [])
   }
 }
 
-/** Its layout key is the mark. */
+/** Returns the keys of the rebuilt streams. The layout key marks a finished build. */
 const builtOf = ({ partition = 0, layout }: Keys): Keys => movedKeys(partition, Number(layout))
 
 interface Building {
   of(keys: Keys): string
-  /** Whether ids of all partitions differ, and are kept. */
+  /** The ids are unique over all partitions, so they are kept. */
   readonly unique: boolean
-  /** @param fields names and values in turn */
   add(redis: RedisClient, built: Keys, entries: readonly StreamEntry[]): Promise<void>
 }
 
-/** Entries a write, or fewer of large ones. */
-const mostEntries = 100
-const mostCharacters = 1_000_000
+/** Maximum entries and characters per write. */
+const maxEntries = 100
+const maxCharacters = 1_000_000
 
 async function buildStream(move: Move, { of, add, unique }: Building): Promise<void> {
   const { redis, from, to, alive } = move
@@ -92,28 +92,23 @@ async function buildStream(move: Move, { of, add, unique }: Building): Promise<v
     const lane = lanes.get(keys)
     const known = lane && compareIds(id, lane.end) <= 0
     if (!lane || (known && unique)) continue
-    lane.end = known ? idAfter(lane.end) : id
+    lane.end = known ? nextId(lane.end) : id
     lane.entries.push([lane.end, fields])
     lane.characters += recordIn(fields).length
-    if (lane.entries.length === mostEntries || lane.characters > mostCharacters) await flush(keys)
+    if (lane.entries.length === maxEntries || lane.characters > maxCharacters) await flush(keys)
   }
   for (const keys of to) await flush(keys)
 }
 
-function idAfter(id: string): string {
-  const [ms, sequence] = id.split('-')
-  return `${ms}-${Number(sequence) + 1}`
-}
-
 async function lastId(redis: RedisClient, stream: string): Promise<string> {
   const [last] = await redis.xrevrange(stream, '+', '-', 'COUNT', 1)
-  return last?.[0] ?? '0-0'
+  return last?.[0] ?? minId
 }
 
-/** A body may have 1 MB. */
+/** Small, because a body may have 1 MB. */
 const pageLength = 25
 
-/** The entries of several streams, by their ids. */
+/** Merges the entries of several streams by id. */
 async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGenerator<StreamEntry> {
   const heads = streams.map((stream) => ({ stream, page: [] as StreamEntry[], after: '-', more: true }))
   for (;;) {
@@ -133,7 +128,7 @@ async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGe
   }
 }
 
-/** Whose order it is, as the bridge tells of what was sent; what somebody else put there is nobody's. */
+/** Returns the user of an entry, as the bridge reads it from a message. Undefined for an entry of another client. */
 function ownerIn(fields: readonly string[]): string | undefined {
   try {
     return identityInRecord(recordIn(fields)).userId
@@ -145,5 +140,5 @@ function ownerIn(fields: readonly string[]): string | undefined {
 async function addDiscarded(redis: RedisClient, built: Keys, entries: readonly StreamEntry[]): Promise<void> {
   const add = redis.multi()
   for (const [id, fields] of entries) add.xadd(built.discarded, id, ...fields)
-  valuesOf(await add.exec())
+  unwrapReplies(await add.exec())
 }

@@ -1,28 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parts, waitingByStage } from '../../api/routes/steering.ts'
 import type { App } from '../../app.ts'
 import { type Queues, queueNames } from '../../control/job-queues.ts'
-import { pausePart, readSteering, resumePart } from '../../control/pauses.ts'
+import { pauseComponent, readPauses, resumeComponent } from '../../control/pauses.ts'
 import { OrdersError } from '../../errors.ts'
-import type { ControlKeys } from '../../keys.ts'
+import type { KeyKind } from '../../keys/declaration.ts'
+import { type ControlKeys, lastingControlKeys } from '../../keys.ts'
+import { waitingByStage } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { readCounters } from '../../reads/counters.ts'
-import { requireFinished } from '../../stages/move.ts'
-import { readRemembered } from '../../stages/move-remembered.ts'
-import { drain, leftLines } from '../drain.ts'
-import { forgetRepartition, type Repartition } from '../manifest.ts'
-import { audit } from '../verify/deep-check.ts'
+import { noticedMs } from '../manifest/check.ts'
+import { forgetRepartition, type Repartition } from '../manifest/repartition.ts'
+import { drain, leftLines } from '../process/drain.ts'
+import { deepCheck } from '../verify/deep-check.ts'
+import { requireFinished } from './clear.ts'
 import { lengthsOf } from './move-invalid.ts'
+import { readLedgerCounts } from './move-ledger.ts'
 
-/** Who has paused what a repartition paused. */
+/** The name under which a repartition pauses components. */
 const operator = 'orders repartition'
 export const reasonOf = ({ to }: Repartition): string =>
   `orders are being moved: ends with orders repartition --to ${to}`
 
-/** Every process looks at the manifest and at what is paused once a second, and ends what it has in hand. */
-export const noticedMs = 2_500
-
-/** A halt before orders are moved: what is to stand still, and what goes by the new partitions. */
+/** A halt before orders are moved. `before` and `after` have the old and the new partitions. */
 export interface Halt {
   readonly queues: Queues
   readonly timeoutMs: number
@@ -35,10 +34,10 @@ export interface Halt {
 }
 
 /**
- * Brings the system to a halt: nothing comes in, nothing waits, nobody writes by the old partitions any more.
- * @throws OrdersError where that takes too long, or the books are not right
+ * Brings the system to a halt: no order arrives or waits, and no process writes to the old partitions any more.
+ * @throws OrdersError when that takes too long, or the books do not balance
  */
-export async function standStill(halt: Halt, signal: AbortSignal): Promise<Partial<Repartition>> {
+export async function quiesce(halt: Halt, signal: AbortSignal): Promise<Partial<Repartition>> {
   const { before, after, queues, print, timeoutMs, alive } = halt
   const { redis } = before
   await alive()
@@ -53,36 +52,45 @@ export async function standStill(halt: Halt, signal: AbortSignal): Promise<Parti
     await alive()
     await redis.set(layoutKey, after.partitions.length)
   }
-  await drained(before, timeoutMs, signal) // what was written until then
+  await drained(before, timeoutMs, signal) // drains the orders that were written until then
   await alive()
-  await pause(before, parts, halt.reason)
-  if (before.control.steering !== after.control.steering) await bringAlong(before, after)
+  await pause(before, before.pipeline.components, halt.reason)
+  if (before.control.pauses !== after.control.pauses) await bringAlong(before, after)
   await sleep(noticedMs)
-  for (const keys of before.partitions) await requireFinished(redis, keys)
+  for (const keys of before.partitions) await requireFinished(before, keys)
   const totals = await readCounters(redis, before.partitions)
   const wrong = await differences(before, totals, signal)
-  if (wrong.length > 0) throw notRight(wrong, 'mend them first (orders verify --deep)')
-  for (const loss of (await readBooks(redis, before.partitions)).losses)
-    print(`${loss} The books of the new partitions keep this.`)
-  const remembered = await readRemembered(redis, before.partitions)
-  return { totals, remembered, ...(await lengthsOf(redis, before.partitions)) }
+  if (wrong.length > 0)
+    throw unbalanced(
+      'Nothing was moved, because the books do not balance: run orders verify --deep --repair, and then this again.',
+      wrong,
+    )
+  for (const loss of (await readBooks(before)).losses) print(`${loss} The books of the new partitions keep this.`)
+  const ledgerCounts = await readLedgerCounts(redis, before.partitions)
+  return { totals, ledgerCounts, ...(await lengthsOf(redis, before.partitions)) }
 }
 
-/** What is paused, what the log has said, and the audit, under the names that they will have. */
+/** Gives lasting control keys their new names. Hashes are copied, because processes read them meanwhile. */
 async function bringAlong({ redis, control }: App, after: App): Promise<void> {
-  for (const name of ['steering', 'losses'] as const) {
-    const fields = await redis.hgetall(control[name])
-    if (Object.keys(fields).length > 0) await redis.hset(after.control[name], fields)
+  for (const { name, kind, to } of lastingKeys(control, after.control)) {
+    if (kind !== 'hash') continue
+    const fields = await redis.hgetall(name)
+    if (Object.keys(fields).length > 0) await redis.hset(to, fields)
   }
-  await moveAudit(redis, control, after.control)
+  await renameRest(redis, control, after.control)
 }
 
-async function moveAudit(redis: App['redis'], from: ControlKeys, to: ControlKeys): Promise<void> {
-  for (const name of ['audit', 'auditActors'] as const)
-    if ((await redis.exists(from[name])) === 1) await redis.renamenx(from[name], to[name])
+async function renameRest(redis: App['redis'], from: ControlKeys, after: ControlKeys): Promise<void> {
+  for (const { name, kind, to } of lastingKeys(from, after))
+    if (kind !== 'hash' && (await redis.exists(name)) === 1) await redis.renamenx(name, to)
 }
 
-/** As it was: nothing has been moved. */
+function lastingKeys(from: ControlKeys, after: ControlKeys): { name: string; kind: KeyKind; to: string }[] {
+  const names = lastingControlKeys(after).map(({ name }) => name)
+  return lastingControlKeys(from).map((key, at) => ({ ...key, to: names[at] ?? key.name }))
+}
+
+/** Restores the state before the halt. Nothing has been moved yet. */
 export async function undo({
   before,
   after,
@@ -92,28 +100,29 @@ export async function undo({
   const { redis, control } = before
   for (const { layoutKey } of after.partitions) await redis.del(layoutKey)
   for (const { layoutKey, layout } of before.partitions) await redis.set(layoutKey, layout)
-  if (control.steering !== after.control.steering) {
-    await redis.del(after.control.steering)
-    await redis.del(after.control.losses)
-    await moveAudit(redis, after.control, control)
+  if (control.pauses !== after.control.pauses) {
+    for (const { to, kind } of lastingKeys(control, after.control)) if (kind === 'hash') await redis.del(to)
+    await renameRest(redis, after.control, control)
   }
   await resume(before, queues, state)
   await forgetRepartition(redis)
 }
 
-/** What others have paused stays theirs. */
+/** Pauses components, except those that an operator has paused: they must stay paused afterwards. */
 async function pause(app: App, names: readonly string[], reason: string): Promise<void> {
-  const paused = await readSteering(app.redis, app.control)
-  for (const part of names) if (!(part in paused)) await pausePart(app, part, { by: operator, reason })
+  const paused = await readPauses(app.redis, app.control)
+  for (const component of names)
+    if (!(component in paused)) await pauseComponent(app, component, { by: operator, reason })
 }
 
 export async function resume(app: App, queues: Queues, state: Repartition): Promise<void> {
-  const paused = await readSteering(app.redis, app.control)
-  for (const part of parts) if (paused[part]?.by === operator) await resumePart(app, part, { by: operator })
+  const paused = await readPauses(app.redis, app.control)
+  for (const component of app.pipeline.components)
+    if (paused[component]?.by === operator) await resumeComponent(app, component, { by: operator })
   for (const name of queueNames) if (state.queues.includes(name)) await queues[name].resume()
 }
 
-const lookEveryMs = 200
+const checkEveryMs = 200
 
 async function idle({ reprocess, replay }: Queues, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const until = performance.now() + timeoutMs
@@ -121,9 +130,9 @@ async function idle({ reprocess, replay }: Queues, timeoutMs: number, signal: Ab
     const active = (await reprocess.getActiveCount()) + (await replay.getActiveCount())
     if (active === 0) return
     if (performance.now() > until) {
-      throw new OrdersError('ORD_JOB', `${active} jobs still run: nothing is moved, try again when they are done.`)
+      throw new OrdersError('ORD_JOB', `${active} jobs still run: nothing was moved, so try again when they are done.`)
     }
-    await sleep(lookEveryMs, undefined, { signal })
+    await sleep(checkEveryMs, undefined, { signal })
   }
 }
 
@@ -131,20 +140,23 @@ async function drained(app: App, timeoutMs: number, signal: AbortSignal): Promis
   const { drained, stages } = await drain(app, { timeoutMs, show: undefined }, signal)
   if (drained) return
   const lines = await leftLines(app, waitingByStage(stages), timeoutMs / 1_000)
-  throw new OrdersError('ORD_BOOKS', `${lines.join('\n')}\nNothing is moved: see that all stages run, and try again.`)
+  throw new OrdersError(
+    'ORD_BOOKS',
+    `${lines.join('\n')}\nNothing was moved: make sure that all stages run, and try again.`,
+  )
 }
 
 /**
- * Where books, users, leaderboards or counters are not what they are to be, a sentence each. Orders that are missing are
- * no reason not to move the others: their counters move with the rest.
+ * Returns a sentence for each difference in books, users, leaderboards and counters. Missing orders do not count: their
+ * counters move with the rest.
  */
 export async function differences(
   app: App,
   totals: Readonly<Record<string, number>>,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const books = await readBooks(app.redis, app.partitions)
-  const audited = await audit(app, signal)
+  const books = await readBooks(app)
+  const audited = await deepCheck(app, signal)
   const counters = await readCounters(app.redis, app.partitions)
   const names = [...new Set([...Object.keys(totals), ...Object.keys(counters)])]
   const changed = names.flatMap((name) => {
@@ -154,5 +166,6 @@ export async function differences(
   return [...books.differences, ...(audited.verdict === 'right' ? [] : audited.differences), ...changed]
 }
 
-export const notRight = (wrong: readonly string[], advice: string): OrdersError =>
-  new OrdersError('ORD_BOOKS', `The books are not right: ${advice}.\n${wrong.join('\n')}`)
+/** @param text says what was done and what to do */
+export const unbalanced = (text: string, differences: readonly string[]): OrdersError =>
+  new OrdersError('ORD_BOOKS', [text, ...differences].join('\n'))

@@ -1,19 +1,19 @@
 import { jobsPrefix, keyPatterns } from '../../keys.ts'
 import { type Actor, actors, extrasOf, nameIn, neededBy, neededOfCluster, newerExtrasOf } from './commands.ts'
 
-/** Where Redis is a cluster, and where keys have partitions. */
+/** Describes Redis and its keys: whether it is a cluster, and whether keys have partitions. */
 export interface Layout {
   readonly cluster: boolean
   readonly partitioned: boolean
 }
 
-/** A user for each actor, and one for all of it, as `orders start` runs it. */
+/** Names a user for each actor, and one for all of them, as `orders start` needs. */
 export const users: readonly (readonly [name: string, who: readonly Actor[]])[] = [
   ...actors.map((actor) => [`orders-${actor}`, [actor]] as const),
   ['orders', actors],
 ]
 
-/** What to allow, as words of ACL SETUSER: the keys, then the commands. */
+/** Returns the rules for ACL SETUSER: the allowed keys, then the commands. */
 export function rulesFor(who: readonly Actor[], { cluster, partitioned }: Layout): string[] {
   const samples = [...neededBy(who), ...(cluster ? neededOfCluster(who) : []), ...extrasOf(who)]
   const keys = keyPatterns(partitioned).filter((pattern) => !pattern.startsWith(jobsPrefix) || who.some(worksWithJobs))
@@ -22,14 +22,14 @@ export function rulesFor(who: readonly Actor[], { cluster, partitioned }: Layout
 
 const worksWithJobs = (actor: Actor): boolean => ['jobs', 'api', 'operator'].includes(actor)
 
-/** A right to one command, in small letters as Redis lists them. */
+/** Returns the rule for one command, in lower case as Redis lists it. */
 export const allow = (sample: string): string => `+${nameIn(sample).toLowerCase()}`
 
-/** For people: a line to run for each user. */
+/** Returns the line that creates each user. */
 export function aclLines(layout: Layout): string[] {
   return users.map(([name, who]) => `ACL SETUSER ${name} on '>password' ${rulesFor(who, layout).join(' ')}`)
 }
 
-/** Lines to run as well on Redis 7.2 or newer. */
+/** Returns more lines, for Redis 7.2 or newer. */
 export const newerAclLines = (): string[] =>
   users.map(([name, who]) => `ACL SETUSER ${name} ${newerExtrasOf(who).map(allow).join(' ')}`)

@@ -1,15 +1,15 @@
-import { pipeline } from '../../stages/pipeline.ts'
+import type { Pipeline } from '../../stages/stage.ts'
 
-/** Who connects to Redis. `stages` are validate, aggregate and leaderboard; an operator runs commands such as status, verify and repartition. */
+/** Names the components that connect to Redis. `operator` stands for commands such as status and verify. */
 export const actors = ['bridge', 'stages', 'jobs', 'api', 'operator'] as const
 export type Actor = (typeof actors)[number]
 
-/** A command in a form that its server accepts, in which `K` is a key, and who sends it or runs scripts that call it. */
+/** A command in a form that Redis accepts, with `K` for a key, and the actors that need it, directly or in a script. */
 type Use = readonly [sample: string, ...users: readonly (Actor | 'everyone')[]]
 
 /**
- * Every command that is sent to Redis, by us, BullMQ and ioredis, and by the scripts of both: Redis asks for the rights of
- * the caller there too. A test records what each actor sends, and reads the scripts for what they call in rare cases.
+ * Lists every command that we, BullMQ and ioredis send to Redis or call in scripts. A script has the rights of its caller.
+ * A test records the commands of each actor, and searches the scripts for rare calls.
  */
 const uses: readonly Use[] = [
   ['SELECT 0', 'everyone'],
@@ -30,7 +30,7 @@ const uses: readonly Use[] = [
   ['XADD K * f v', 'everyone'],
   ['LINDEX K 0', 'everyone'],
   ['ZREVRANGE K 0 0', 'everyone'],
-  ['HEXISTS K f', 'bridge', 'jobs', 'api', 'operator'],
+  ['HEXISTS K f', 'everyone'],
   ['PEXPIRE K 1', 'bridge', 'jobs', 'operator'],
   ['WAIT 0 1', 'bridge', 'operator'],
   ['HGET K f', 'bridge', 'stages', 'jobs', 'api', 'operator'],
@@ -53,6 +53,7 @@ const uses: readonly Use[] = [
   ['XCLAIM K g c 0 0', 'stages'],
   ['XGROUP CREATE K g 0', 'stages'],
   ['XGROUP DELCONSUMER K g c', 'stages'],
+  ['XGROUP DESTROY K g', 'stages'],
   ['XGROUP SETID K g 0', 'stages'],
   ['XINFO CONSUMERS K g', 'stages'],
   ['XINFO GROUPS K', 'bridge', 'stages', 'api', 'operator'],
@@ -60,7 +61,7 @@ const uses: readonly Use[] = [
   ['XPENDING K g', 'bridge', 'stages', 'api', 'operator'],
   ['XREADGROUP GROUP g c STREAMS K >', 'stages'],
   ['ZREMRANGEBYSCORE K 0 1', 'stages', 'jobs'],
-  ['DEL K', 'jobs', 'api', 'operator'],
+  ['DEL K', 'stages', 'jobs', 'api', 'operator'],
   ['EXEC', 'api', 'operator'],
   ['MULTI', 'api', 'operator'],
   ['HMSET K f v', 'jobs', 'api', 'operator'],
@@ -101,7 +102,7 @@ const uses: readonly Use[] = [
   ['ZSCAN K 0', 'operator'],
 ]
 
-/** What it is good for to be allowed more. Without it things work, and say what they cannot see. */
+/** Lists optional commands. Everything works without them, and reports the values that it cannot read. */
 const extras: readonly Use[] = [
   ['INFO', 'everyone'],
   ['CONFIG GET maxmemory', 'everyone'],
@@ -112,22 +113,22 @@ const extras: readonly Use[] = [
   ['CLIENT LIST', 'api'],
 ]
 
-/** The same, of commands that Redis has from 7.2 on: an older one refuses the rules. */
+/** Lists optional commands of Redis 7.2. An older Redis refuses rules that name them. */
 const newerExtras: readonly Use[] = [
   ['CLIENT SETINFO LIB-NAME orders', 'everyone'],
   ['WAITAOF 1 0 1', 'bridge', 'operator'],
 ]
 
-/** ioredis asks a cluster for its nodes. */
+/** Lists the commands by which ioredis follows a cluster. */
 const clusterUses: readonly Use[] = [
   ['CLUSTER SLOTS', 'everyone'],
   ['CLUSTER INFO', 'everyone'],
   ['ASKING', 'everyone'],
 ]
 
-/** Who a process is that runs these roles; `operator` is none, and is taken as it is. */
-export function actorsOf(roles: readonly string[]): Actor[] {
-  const mine = roles.map((role) => (pipeline.some(({ name }) => name === role) ? 'stages' : role))
+/** Returns the actors of a process that runs these roles. `operator` is not a role, and is returned as it is. */
+export function actorsOf({ names }: Pipeline, roles: readonly string[]): Actor[] {
+  const mine = roles.map((role) => (names.includes(role) ? 'stages' : role))
   return actors.filter((actor) => mine.includes(actor))
 }
 
@@ -138,7 +139,7 @@ const of =
       users.some((user) => user === 'everyone' || who.includes(user)) ? [sample] : [],
     )
 
-/** What these actors need, as samples. */
+/** Returns sample commands that these actors need. */
 export const neededBy = of(uses)
 export const extrasOf = of(extras)
 export const newerExtrasOf = of(newerExtras)
@@ -146,7 +147,7 @@ export const neededOfCluster = of(clusterUses)
 
 const withSubcommands = ['XGROUP', 'XINFO', 'CONFIG', 'ACL', 'COMMAND', 'CLIENT', 'CLUSTER']
 
-/** As an ACL writes it: `XINFO|GROUPS`. */
+/** Returns the name of a command as an ACL writes it: `XINFO|GROUPS`. */
 export function nameIn(sample: string): string {
   const [name = '', sub = ''] = sample.split(' ')
   return withSubcommands.includes(name) ? `${name}|${sub}` : name

@@ -1,11 +1,12 @@
 import type { Holding } from '../../reads/locate/delivery-state.ts'
-import type { Trace, Waiting } from '../../reads/locate/locate.ts'
-import type { Look } from '../../reads/locate/scan.ts'
+import type { OrderLocation, Waiting } from '../../reads/locate/locate.ts'
+import type { ScanCoverage } from '../../reads/locate/scan.ts'
 import type { Rejected } from '../../reads/locate/sightings.ts'
 import type { Step } from '../../reads/locate/steps.ts'
-import { money } from '../commands/inspect/status.ts'
+import { idMs, isoOf } from '../../stream-id.ts'
+import { countText, money } from './numbers.ts'
 
-const verdicts: Readonly<Record<Trace['where'], string>> = {
+const verdicts: Readonly<Record<OrderLocation['where'], string>> = {
   ranked: 'is counted and ranked',
   applied: 'is counted; whether it is ranked is not known',
   admitted: 'is admitted; whether it is counted is not known',
@@ -15,9 +16,9 @@ const verdicts: Readonly<Record<Trace['where'], string>> = {
   unknown: 'was not found',
 }
 
-/** What is known of an order as a story in the order of time, then what is not. */
-export function traceLines(trace: Trace): string[] {
-  const { user_id, order_id, where, duplicates, looked, settled, received, admitted, applied, ranked } = trace
+/** Returns the known events of an order by time, then the steps that are not known. */
+export function locationLines(trace: OrderLocation): string[] {
+  const { user_id, order_id, where, duplicates, scanned, settled, received, admitted, applied, ranked } = trace
   const steps: readonly (readonly [what: string, step: Step])[] = [
     ['received', received],
     ['admitted', admitted],
@@ -25,28 +26,28 @@ export function traceLines(trace: Trace): string[] {
     ['ranked', ranked],
   ]
   const open = steps.filter(([, { done }]) => done !== 'yes')
-  const story = eventsOf(trace).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
+  const events = eventsOf(trace).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
   return [
     `Order ${order_id} of user ${user_id} ${verdicts[where]}.`,
     '',
-    ...story.map(({ text }) => text),
-    ...(story.length > 0 ? [''] : []),
+    ...events.map(({ text }) => text),
+    ...(events.length > 0 ? [''] : []),
     ...open.map(
       ([what, { done, because }]) => `${done === 'no' ? `Not ${what}` : `Not known whether ${what}`}. ${because}`,
     ),
-    `${duplicates.because} Of all orders there were ${duplicates.total.toLocaleString('en')}.`,
-    ...lookedLines(looked),
-    ...(settled ? [] : ['Orders were replayed all the while, so that this one may have been passed over: ask again.']),
+    `${duplicates.because} Of all orders there were ${countText(duplicates.total)}.`,
+    ...coverageLines(scanned),
+    ...(settled ? [] : ['Orders were replayed during the whole search, so this one may have been missed: ask again.']),
   ]
 }
 
 interface Event {
-  /** What it is sorted by. */
+  /** The time to sort by. */
   readonly at: string
   readonly text: string
 }
 
-function eventsOf(trace: Trace): Event[] {
+function eventsOf(trace: OrderLocation): Event[] {
   const { received, admitted, applied, ranked, amount, waiting, counted, invalid, discarded } = trace
   const value = amount === null ? '' : ` with ${money(amount)}`
   return [
@@ -101,21 +102,21 @@ export function rejectionEvents({
       text: `At ${edit.ts} ${edit.by} put another body in its place.`,
     })),
     {
-      at: ts,
+      at: isoOf(idMs(id)), // its time by Redis' clock, as that of its admission
       text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}`,
     },
   ]
 }
 
-function waitingEvent({ stream, entry, since, held_by, message, ticket, attempts }: Waiting, what: string): Event {
-  const brought = [
+function waitingEvent({ stream, entry, since, held_by, message, jobId, attempts }: Waiting, what: string): Event {
+  const details = [
     `entry ${entry}`,
     ...(message === undefined ? [] : [`message ${message}`]),
-    ...(ticket === undefined ? [] : [`sent by job ${ticket}`]),
+    ...(jobId === undefined ? [] : [`sent by job ${jobId}`]),
     ...(attempts === undefined ? [] : [`rejected ${attempts} times before`]),
   ]
-  const hands = held_by.map(holdingText).join('; ')
-  return { at: since, text: `Since ${since} ${what} waits in ${stream} (${brought.join(', ')}): ${hands}.` }
+  const holders = held_by.map(holdingText).join('; ')
+  return { at: since, text: `Since ${since} ${what} waits in ${stream} (${details.join(', ')}): ${holders}.` }
 }
 
 function holdingText({ stage, state, consumer = '', held_ms = 0, deliveries = 1 }: Holding): string {
@@ -125,13 +126,12 @@ function holdingText({ stage, state, consumer = '', held_ms = 0, deliveries = 1 
   return `consumer ${consumer} of ${stage} has had it for ${held_ms / 1_000} s${again}`
 }
 
-/** Where not all of a stream was looked through, or not all that was found is told. */
-export function lookedLines(looked: readonly Look[]): string[] {
-  const number = (value: number): string => value.toLocaleString('en')
-  return looked.flatMap(({ stream, entries, of, whole, more }) => [
+/** Says which streams were searched only in part, and which results are left out. */
+export function coverageLines(scanned: readonly ScanCoverage[]): string[] {
+  return scanned.flatMap(({ stream, entries, of, whole, more }) => [
     ...(whole
       ? []
-      : [`Of ${stream} only the oldest and newest ${number(entries)} of ${number(of)} entries were looked through.`]),
-    ...(more ? [`There is more of it in ${stream} than is told here: only the newest.`] : []),
+      : [`Of ${stream} only the oldest and newest ${countText(entries)} of ${countText(of)} entries were searched.`]),
+    ...(more ? [`There are more results in ${stream}: only the newest are shown.`] : []),
   ])
 }

@@ -2,13 +2,13 @@ import { fstatSync, writeSync } from 'node:fs'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { printable } from './printable.ts'
 
-/** A line, or several. What looks like the end of a line inside of one is shown, and ends nothing. */
+/** One line or several. A line break within a line is shown as its number. */
 export type Output = string | readonly string[]
 
 /**
- * Returns what prints to standard output: the one way there for text, which steers no terminal. Node's own stream for a
- * file takes a line that fits in part for printed; here it is written whole or refused. A pipe or terminal reports its
- * errors as events (see cli.ts).
+ * Returns the function that prints to standard output. It makes all text safe for a terminal. To a file it writes whole
+ * lines or throws, where Node's own stream ignores a partial write. A pipe or terminal reports its errors as events (see
+ * main.ts).
  * @throws OrdersError ORD_OUTPUT, of the returned function, when a file cannot take the line
  */
 export function openOutput(): (output: Output) => void {
@@ -32,12 +32,13 @@ export function printError(output: Output): void {
   process.stderr.write(textOf(output))
 }
 
-/** Clears the terminal; standard output that is none stays as it is. */
+/** Clears the terminal. Does nothing if standard output is no terminal. */
 export function clearTerminal(): void {
   if (process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[H')
 }
 
-const textOf = (output: Output): string =>
+/** Returns the text of lines, made safe for a terminal. */
+export const textOf = (output: Output): string =>
   [output]
     .flat()
     .map((line) => `${printable(line)}\n`)
@@ -45,6 +46,6 @@ const textOf = (output: Output): string =>
 
 export function outputError(error: unknown): OrdersError {
   const reason = messageOf(error).replace(/, write$/, '')
-  const message = `Standard output cannot be written (${reason}): make room there, or send it elsewhere.`
+  const message = `Standard output cannot be written (${reason}): make room there, or redirect it elsewhere.`
   return new OrdersError('ORD_OUTPUT', message, { cause: error })
 }

@@ -1,4 +1,10 @@
-import type { WriteStream } from 'node:tty'
+import { countText } from './numbers.ts'
+
+/** Where progress is shown: standard output. */
+export interface Terminal {
+  readonly isTTY?: boolean
+  write(text: string): unknown
+}
 
 export interface Progress {
   show(done: number): void
@@ -6,15 +12,16 @@ export interface Progress {
 }
 
 const width = 30
-/** On a terminal a bar redrawn at most so often; elsewhere a plain line at each tenth. */
+/** Minimum time between two redraws. */
 const redrawMs = 100
 
-export function progressOn(out: WriteStream, label: string, total: number): Progress {
-  const line = (done: number): string => `${label} ${done.toLocaleString('en')} of ${total.toLocaleString('en')}`
+/** Shows progress as a bar on a terminal, and elsewhere as a plain line at each tenth. */
+export function progressOn(out: Terminal, label: string, total: number): Progress {
+  const line = (done: number): string => `${label} ${countText(done)} of ${countText(total)}`
   return out.isTTY ? bar(out, total, line) : lines(out, total, line)
 }
 
-function bar(out: WriteStream, total: number, line: (done: number) => string): Progress {
+function bar(out: Terminal, total: number, line: (done: number) => string): Progress {
   let drawnAt = 0
   const draw = (done: number): void => {
     const filled = total === 0 ? width : Math.round((done / total) * width)
@@ -26,11 +33,11 @@ function bar(out: WriteStream, total: number, line: (done: number) => string): P
       drawnAt = performance.now()
       draw(done)
     },
-    end: () => out.write('\n'),
+    end: () => void out.write('\n'),
   }
 }
 
-function lines(out: WriteStream, total: number, line: (done: number) => string): Progress {
+function lines(out: Terminal, total: number, line: (done: number) => string): Progress {
   let tenths = 0
   return {
     show: (done) => {

@@ -1,51 +1,56 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure } from '../../api/failure.ts'
 import { openSnapshots, type Snapshot, snapshot } from '../../api/live/snapshot.ts'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
 import { redactUrl } from '../../redact.ts'
-import { withRunning } from '../local/running-system.ts'
-import { openApp } from '../open/open-app.ts'
+import { explainFailure } from '../../redis/errors.ts'
+import { openCommandApp } from '../open/command-app.ts'
 
-/** How the line stands, or in a sentence why that is not known now. */
-export type Look = { readonly snapshot: Snapshot } | { readonly away: string }
+/** A snapshot of the pipeline, or a sentence that says why there is none now. */
+export type SnapshotSource = { readonly snapshot: Snapshot } | { readonly away: string }
 
 const everyMs = 1_000
 
-/** Looks each second at Redis itself, until the signal aborts. */
-export async function* looksAtRedis(config: Config, signal: AbortSignal): AsyncGenerator<Look, void> {
-  await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+/** Reads a snapshot from Redis each second until the signal aborts. */
+export async function* redisSource(config: Config, signal: AbortSignal): AsyncGenerator<SnapshotSource, void> {
+  await using app = await openCommandApp(config)
   const read = openSnapshots(app)
   for (;;) {
     yield await read().then(
       (snapshot) => ({ snapshot }),
-      (error) => ({ away: failure(error).detail }),
+      (error) => ({ away: explainFailure(error)?.text ?? messageOf(error) }),
     )
     await sleep(everyMs, undefined, { signal })
   }
 }
 
-/** What the API there sends to whoever looks, until the signal aborts; after an outage it goes on by itself. */
-export async function* looksAtApi(url: string, signal: AbortSignal): AsyncGenerator<Look, void> {
+/**
+ * Yields the snapshots that the API sends to its viewers until the signal aborts. Reconnects after an outage.
+ * Not undici's EventSource: its errors carry no reason to show, and it prints a warning about being experimental.
+ */
+export async function* apiSource(url: string, signal: AbortSignal): AsyncGenerator<SnapshotSource, void> {
   for (;;) {
     try {
       const silent = new AbortController()
       const response = await fetch(new URL('/live', url), { signal: AbortSignal.any([signal, silent.signal]) })
       if (!response.ok || !response.body) throw new Error(`status ${response.status}`)
-      yield* looksIn(response.body, silent)
+      yield* sourcesIn(response.body, silent)
     } catch (error) {
       signal.throwIfAborted()
       const why = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error)
-      yield { away: `The API at ${redactUrl(url)} does not answer (${why}): see that it runs, and --url.` }
+      yield { away: `The API at ${redactUrl(url)} does not answer (${why}): make sure that it runs, and check --url.` }
     }
     await sleep(everyMs, undefined, { signal })
   }
 }
 
-/** Server-sent events: each ends with an empty line. */
-async function* looksIn(body: ReadableStream<Uint8Array>, silent: AbortController): AsyncGenerator<Look, void> {
+/** Parses server-sent events, each of which ends with an empty line. */
+async function* sourcesIn(
+  body: ReadableStream<Uint8Array>,
+  silent: AbortController,
+): AsyncGenerator<SnapshotSource, void> {
   let text = ''
-  const giveUp = (): void => silent.abort(new Error(`nothing came for ${silentMs / 1_000} s`))
+  const giveUp = (): void => silent.abort(new Error(`no data for ${silentMs / 1_000} s`))
   let timer = setTimeout(giveUp, silentMs)
   try {
     for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
@@ -53,26 +58,26 @@ async function* looksIn(body: ReadableStream<Uint8Array>, silent: AbortControlle
       timer = setTimeout(giveUp, silentMs)
       const events = `${text}${chunk}`.split('\n\n')
       text = events.pop() ?? ''
-      yield* events.flatMap(lookOf)
+      yield* events.flatMap(sourceOf)
     }
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** It sends each second: after so long the connection is dead, though nobody has said so. */
+/** The API sends each second. After this silence the connection counts as dead, even if it is still open. */
 const silentMs = 5_000
 
-function lookOf(event: string): Look[] {
+function sourceOf(event: string): SnapshotSource[] {
   const [, kind] = /^event: ([^\n]*)/m.exec(event) ?? []
   const [, data = ''] = /^data: ([^\n]*)/m.exec(event) ?? []
   if (kind === 'snapshot') return [{ snapshot: snapshotIn(data) }]
   return kind === 'away' ? [{ away: JSON.parse(data).detail }] : []
 }
 
-/** @throws Error where it is none: what is there may be an API of another version, or no API of orders. */
+/** @throws Error when it is no snapshot: the API may have another version, or be no API of orders. */
 function snapshotIn(data: string): Snapshot {
   const { success, data: found } = snapshot.safeParse(JSON.parse(data))
-  if (!success) throw new Error('it sends something else than orders of this version does')
+  if (!success) throw new Error('it does not send the snapshots of this version of orders')
   return found
 }

@@ -1,16 +1,16 @@
 import type { App } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
 import { forgetIncidents, type OpenIncident, readIncidents } from '../../control/incidents.ts'
-import { operatingUser } from '../commands/inspect/audit.ts'
+import { operatingUser } from '../process/operating-user.ts'
 import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from './ledger-losses.ts'
 
-/** What an operator has seen, and wants to be said no more. */
+/** Incidents and losses that an operator has seen, and that are no longer reported. */
 export interface Acknowledged {
   readonly incidents: readonly OpenIncident[]
   readonly ledger: readonly LedgerLoss[]
 }
 
-/** Acknowledges the incidents there are, and accepts that the ledger has lost what it has lost. The audit keeps each. */
+/** Acknowledges all incidents and accepts the losses of the ledger. Each is written to the audit log. */
 export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknowledged> {
   const incidents = await readIncidents(app.redis)
   const ledger = await lossesOf(app, signal)
@@ -32,7 +32,7 @@ export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknow
   return { incidents, ledger }
 }
 
-/** What the ledger has lost, of all partitions, one after the other. */
+/** Reads the losses of the ledger in all partitions, one after the other. */
 export async function lossesOf(app: App, signal: AbortSignal): Promise<LedgerLoss[]> {
   const losses: LedgerLoss[] = []
   for (const keys of app.partitions) {

@@ -1,23 +1,22 @@
 import type { CountedRecord } from '../../messages.ts'
-import { minorText } from '../../money.ts'
-import type { Sum } from './counted-feed.ts'
-import type { Account, AccountsAt } from './user-totals.ts'
+import { addSums, minorText, type Sum } from '../../money.ts'
+import type { UserTotals, UserTotalsAt } from './user-totals.ts'
 
-/** What the books in detail came to; `undecided` where nothing wrong was found and not all could be compared. */
-export interface Audit {
+/** Result of a deep check; `undecided` if nothing wrong was found but not every user could be compared. */
+export interface DeepCheck {
   readonly verdict: 'right' | 'wrong' | 'undecided'
   readonly users: number
-  /** All of one moment. Undefined where it could not be told. */
+  /** All at one moment. Undefined if it could not be determined. */
   readonly sums?: { readonly users: Sum; readonly global: Sum; readonly leaderboards: Sum }
   readonly wrongUsers: number
-  /** The first `mostExamples` of them. */
+  /** The first `maxExamples` of them. */
   readonly examples: readonly WrongUser[]
   readonly undecidedUsers: number
   /** One plain sentence each. */
   readonly differences: readonly string[]
 }
 
-/** Minor units and orders; null where there is no hash that can be read, or no score. */
+/** Minor units and orders; null where there is no readable hash, or no score. */
 export interface WrongUser {
   readonly user_id: string
   readonly order_count: number | null
@@ -26,9 +25,9 @@ export interface WrongUser {
   readonly score_spend_minor: number | null
 }
 
-export const mostExamples = 1_000
+export const maxExamples = 1_000
 
-/** Totals after the moment of the accounts, by user id. */
+/** Totals that were counted after the moment, by user id. */
 export type Later = Map<string, Pick<CountedRecord, 'order_count' | 'total_spend_minor'>[]>
 
 /** Both leaderboards, by user id. */
@@ -37,53 +36,53 @@ export interface Scores {
   readonly orders: ReadonlyMap<string, number>
 }
 
-export interface Seen {
+export interface Observed {
   readonly later: Later
   readonly scores: Scores
-  /** Users with records that the leaderboard has not finished. */
+  /** Users with records that the leaderboard has not committed yet. */
   readonly waiting: ReadonlySet<string>
 }
 
-/** Compares what was read: the accounts of one moment with the global stats of that moment and with all scores. */
-export function compare({ accounts, moment, unreadable }: AccountsAt, seen: Seen): Audit {
-  const users = sumOf(accounts.values())
+/** Compares the users' totals at one moment with the global stats at that moment and with all scores. */
+export function compareScores({ totals, moment, unreadable }: UserTotalsAt, observed: Observed): DeepCheck {
+  const users = sumOf(totals.values())
   const leaderboards = { orders: 0n, minor: 0n }
   const wrong: WrongUser[] = []
   let [wrongUsers, undecidedUsers] = [0, 0]
-  const { spend, orders } = seen.scores
-  for (const userId of new Set([...accounts.keys(), ...spend.keys(), ...orders.keys()])) {
-    const judged = judge(userId, accounts.get(userId), seen)
+  const { spend, orders } = observed.scores
+  for (const userId of new Set([...totals.keys(), ...spend.keys(), ...orders.keys()])) {
+    const judged = judge(userId, totals.get(userId), observed)
     leaderboards.orders += judged.atMoment.orders
     leaderboards.minor += judged.atMoment.minor
     if (judged.verdict === 'undecided') undecidedUsers++
     if (judged.verdict !== 'wrong') continue
     wrongUsers++
-    if (wrong.length < mostExamples) wrong.push(wrongUser(userId, accounts.get(userId), seen.scores))
+    if (wrong.length < maxExamples) wrong.push(wrongUser(userId, totals.get(userId), observed.scores))
   }
   const { global } = moment
   const differences = [
     ...(isSame(users, global)
       ? []
-      : [`The users' hashes add up to ${told(users)}; the global stats say ${told(global)}.`]),
+      : [`The users' hashes add up to ${sumText(users)}; the global stats say ${sumText(global)}.`]),
     ...(wrongUsers === 0 ? [] : [`${wrongUsers} users' scores are not those of their totals.`]),
     ...(unreadable.length === 0
       ? []
       : [`${unreadable.length} users' hashes hold no totals: ${unreadable.slice(0, 20).join(', ')}.`]),
   ]
-  const stuck = `${undecidedUsers} users could not be compared: the leaderboard stands still before records of theirs.`
+  const stalled = `${undecidedUsers} users could not be compared: the leaderboard has stalled before records of theirs.`
   return {
     verdict: differences.length > 0 ? 'wrong' : undecidedUsers > 0 ? 'undecided' : 'right',
-    users: accounts.size,
+    users: totals.size,
     sums: { users, global, leaderboards },
     wrongUsers,
     examples: wrong,
     undecidedUsers,
-    differences: undecidedUsers === 0 ? differences : [...differences, stuck],
+    differences: undecidedUsers === 0 ? differences : [...differences, stalled],
   }
 }
 
-/** The audits of two partitions as one. */
-export function together(one: Audit, other: Audit): Audit {
+/** Merges the checks of two partitions. */
+export function mergeChecks(one: DeepCheck, other: DeepCheck): DeepCheck {
   const verdicts = [one.verdict, other.verdict]
   const sums = one.sums && other.sums && { one: one.sums, other: other.sums }
   return {
@@ -92,78 +91,73 @@ export function together(one: Audit, other: Audit): Audit {
     users: one.users + other.users,
     ...(sums && {
       sums: {
-        users: plus(sums.one.users, sums.other.users),
-        global: plus(sums.one.global, sums.other.global),
-        leaderboards: plus(sums.one.leaderboards, sums.other.leaderboards),
+        users: addSums(sums.one.users, sums.other.users),
+        global: addSums(sums.one.global, sums.other.global),
+        leaderboards: addSums(sums.one.leaderboards, sums.other.leaderboards),
       },
     }),
     wrongUsers: one.wrongUsers + other.wrongUsers,
-    examples: [...one.examples, ...other.examples].slice(0, mostExamples),
+    examples: [...one.examples, ...other.examples].slice(0, maxExamples),
     undecidedUsers: one.undecidedUsers + other.undecidedUsers,
     differences: [...one.differences, ...other.differences],
   }
 }
 
-export const plus = (one: Sum, other: Sum): Sum => ({
-  orders: one.orders + other.orders,
-  minor: one.minor + other.minor,
-})
-
-function wrongUser(userId: string, account: Account | undefined, { spend, orders }: Scores): WrongUser {
+function wrongUser(userId: string, own: UserTotals | undefined, { spend, orders }: Scores): WrongUser {
   return {
     user_id: userId,
-    order_count: account?.orders ?? null,
-    total_spend_minor: account?.minor ?? null,
+    order_count: own?.orders ?? null,
+    total_spend_minor: own?.minor ?? null,
     score_orders: orders.get(userId) ?? null,
     score_spend_minor: spend.get(userId) ?? null,
   }
 }
 
 interface Judged {
-  readonly verdict: Audit['verdict']
-  /** What the scores stand for at the moment: the user's totals where they are right, else what they are. */
+  readonly verdict: DeepCheck['verdict']
+  /** The current value of the scores: the user's totals if they are right, else the scores themselves. */
   readonly atMoment: Sum
 }
 
-function judge(userId: string, account: Account | undefined, { later, scores, waiting }: Seen): Judged {
+function judge(userId: string, own: UserTotals | undefined, { later, scores, waiting }: Observed): Judged {
   const records = later.get(userId) ?? []
-  const orders = standing(
+  const orders = compareScore(
     scores.orders.get(userId),
-    account?.orders,
+    own?.orders,
     records.map(({ order_count }) => order_count),
   )
   const minors = records.map(({ total_spend_minor }) => total_spend_minor)
-  const spend = standing(scores.spend.get(userId), account && Number(account.minor), minors)
-  const atMoment = { orders: orders.at ?? BigInt(account?.orders ?? 0), minor: spend.at ?? account?.minor ?? 0n }
-  const stands = [orders.stands, spend.stands]
-  if (stands.every((stand) => stand === 'right')) return { verdict: 'right', atMoment }
-  const undecided = waiting.has(userId) && !stands.includes('wrong')
+  const spend = compareScore(scores.spend.get(userId), own && Number(own.minor), minors)
+  const atMoment = { orders: orders.at ?? BigInt(own?.orders ?? 0), minor: spend.at ?? own?.minor ?? 0n }
+  const states = [orders.state, spend.state]
+  if (states.every((state) => state === 'right')) return { verdict: 'right', atMoment }
+  const undecided = waiting.has(userId) && !states.includes('wrong')
   return { verdict: undecided ? 'undecided' : 'wrong', atMoment }
 }
 
 /**
- * Whether a score is the total at the moment or one that came later; `behind` where it may become one.
- * `at` is the score where it is not right: what it stands for is nothing else.
+ * Compares a score with the total at the moment and with those that came later; `behind` if it may still become one.
+ * @returns `at`: the score, unless it is right
  */
-function standing(
+function compareScore(
   score: number | undefined,
   total: number | undefined,
   later: readonly number[],
-): { stands: 'right' | 'behind' | 'wrong'; at?: bigint } {
-  if (score === total || (score === undefined ? total === undefined : later.includes(score))) return { stands: 'right' }
+): { state: 'right' | 'behind' | 'wrong'; at?: bigint } {
+  if (score === total || (score === undefined ? total === undefined : later.includes(score))) return { state: 'right' }
   const at = Number.isFinite(score) ? BigInt(Math.round(score ?? 0)) : 0n
-  return { stands: score === undefined || score < Math.max(total ?? 0, ...later) ? 'behind' : 'wrong', at }
+  return { state: score === undefined || score < Math.max(total ?? 0, ...later) ? 'behind' : 'wrong', at }
 }
 
-export function sumOf(accounts: Iterable<Account>): Sum {
+export function sumOf(totals: Iterable<UserTotals>): Sum {
   let [orders, minor] = [0n, 0n]
-  for (const account of accounts) {
-    orders += BigInt(account.orders)
-    minor += account.minor
+  for (const one of totals) {
+    orders += BigInt(one.orders)
+    minor += one.minor
   }
   return { orders, minor }
 }
 
 const isSame = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
 
-const told = ({ orders, minor }: Sum): string => `${orders} orders and ${minorText(Number(minor))}`
+const sumText = ({ orders, minor }: Sum): string => `${orders} orders and ${minorText(Number(minor))}`

@@ -1,19 +1,15 @@
-import type { Partition } from '../../app.ts'
-import type { Keys } from '../../keys.ts'
+import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord } from '../../messages.ts'
+import { exactInteger, type Sum } from '../../money.ts'
 import { blockingConnection, type RedisClient } from '../../redis/client.ts'
 import { aggregate } from '../../stages/aggregate.ts'
-import { decodeEntry } from '../../stages/runner/consume.ts'
+import { decodeEntry } from '../../stages/runner/entry.ts'
+import type { Channel } from '../../stages/stage.ts'
+import { minId } from '../../stream-id.ts'
 
-/** Orders and minor units; exact, however large. */
-export interface Sum {
-  readonly orders: bigint
-  readonly minor: bigint
-}
-
-/** What Redis held at one moment, by one transaction. */
+/** The state of Redis at one moment, read in one transaction. */
 export interface Moment {
-  /** The last entry that was ever put on `orders:counted`. */
+  /** Id of the last entry ever added to `orders:counted`. */
   readonly lastId: string
   /** Orders that aggregate had counted by then. */
   readonly applied: bigint
@@ -23,37 +19,42 @@ export interface Moment {
 export type OnRecord = (record: CountedRecord) => void
 
 /**
- * Reads `orders:counted` from the moment it is opened on, as an onlooker: without a group, so that the line is not
- * touched. Whatever aggregate commits while it is open comes by, each user's new totals. What it has not read is not
- * trimmed meanwhile, unless it stands still for too long, falls a thousand entries behind, or there are several.
+ * Reads the stream of aggregate's records (`orders:counted`) from the moment it is opened, without a consumer group, so it does not affect the stages. It yields
+ * each user's new totals for everything that aggregate commits while it is open. Entries that it has not read are not
+ * trimmed, unless it stalls, falls a thousand entries behind, or several feeds are open.
  */
-export interface Tail extends AsyncDisposable {
-  /** Up to where it has read. */
+export interface CountedFeed extends AsyncDisposable {
+  /** Id of the last entry read. */
   readonly cursor: string
-  /** Orders that aggregate has counted up to there, if nothing has been trimmed before it was read. */
+  /** Orders that aggregate has counted up to the cursor, if no entry was trimmed before it was read. */
   readonly applied: bigint
-  /** Reads on for as long as the work takes. */
+  /** Keeps reading until the work is done. */
   during<T>(work: Promise<T>, onRecord: OnRecord): Promise<T>
-  /** Notes the moment and reads up to it; undefined where something was trimmed before it was read. */
+  /** Notes the moment and reads up to it. Undefined if an entry was trimmed before it was read. */
   now(onRecord: OnRecord): Promise<Moment | undefined>
 }
 
-/** Trimming that overtakes the tail all the same is rare; three times in turn, the machine is too busy. */
-export const mostAttempts = 3
+/** Trimming rarely overtakes a feed. After three failures in a row the machine is too busy. */
+export const maxAttempts = 3
 
 type RawEntry = readonly [id: Buffer, fields: readonly Buffer[] | null]
 
-/** Entries a read; each has up to BATCH_RECORDS records. */
+/** Entries per read; each has up to BATCH_RECORDS records. */
 const readCount = 50
-/** After the work has ended, a read that waits for entries takes so long to end too. */
+/** A read that waits for entries delays the end by this much once the work is done. */
 const blockMs = 20
 
-export async function openTail(app: Partition, signal: AbortSignal): Promise<Tail> {
+/** Returns the channel on which aggregate passes on the users' new totals. */
+export function countedChannel({ pipeline }: Pick<PartitionScope, 'pipeline'>): Channel {
+  return pipeline.channel(pipeline.stage(aggregate.name)?.to ?? '')
+}
+
+export async function openCountedFeed(scope: PartitionScope, signal: AbortSignal): Promise<CountedFeed> {
   using opening = new DisposableStack()
-  const reader = opening.use(blockingConnection(app.redis, blockMs))
-  const stream = app.keys.stream.counted
-  const hold = await openHold(reader, app.keys.held)
-  const { lastId, applied } = await noteMoment(reader, app.keys)
+  const reader = opening.use(blockingConnection(scope.redis, blockMs))
+  const stream = scope.keys.stream(countedChannel(scope).name)
+  const hold = await openHold(reader, scope.keys.trimHold)
+  const { lastId, applied } = await noteMoment(reader, scope)
   const seen = { cursor: lastId, applied }
   const opened = opening.move()
   return Object.assign(seen, {
@@ -66,16 +67,16 @@ export async function openTail(app: Partition, signal: AbortSignal): Promise<Tai
       while (working) {
         signal.throwIfAborted()
         const reply = await reader.xreadBuffer('COUNT', readCount, 'BLOCK', blockMs, 'STREAMS', stream, seen.cursor)
-        take(seen, reply?.[0]?.[1] ?? [], onRecord)
+        take(scope, seen, reply?.[0]?.[1] ?? [], onRecord)
         await hold.upTo(seen.cursor)
       }
       return work
     },
     now: async (onRecord: OnRecord): Promise<Moment | undefined> => {
-      const moment = await noteMoment(reader, app.keys)
+      const moment = await noteMoment(reader, scope)
       for (let read = readCount; read === readCount; ) {
         const reply = await reader.xrangeBuffer(stream, `(${seen.cursor}`, moment.lastId, 'COUNT', readCount)
-        read = take(seen, reply, onRecord)
+        read = take(scope, seen, reply, onRecord)
         await hold.upTo(seen.cursor)
       }
       return moment.applied === seen.applied ? moment : undefined
@@ -87,18 +88,18 @@ export async function openTail(app: Partition, signal: AbortSignal): Promise<Tai
   })
 }
 
-/** How long the mark of a tail that was killed, or stands still, goes on holding. */
+/** A killed or stalled feed keeps holding back the trim for this long. */
 const holdMs = 5_000
 const renewEveryMs = 500
 
-/** Holds all of the stream at first. A Redis that takes no writes is read all the same, and nothing is held. */
+/** Holds the whole stream at first. From a Redis that refuses writes it still reads, but holds nothing. */
 async function openHold(reader: RedisClient, key: string) {
   let heldAt = 0
   const write = async (id: string): Promise<void> => {
     heldAt = performance.now()
     await reader.set(key, id, 'PX', holdMs)
   }
-  const holds = await write('0-0').then(
+  const holds = await write(minId).then(
     () => true,
     () => false,
   )
@@ -107,41 +108,43 @@ async function openHold(reader: RedisClient, key: string) {
       if (holds && performance.now() - heldAt > renewEveryMs) await write(id).catch(() => {})
     },
     end: async (): Promise<void> => {
-      if (holds && reader.status === 'ready') await reader.del(key).catch(() => {}) // it runs out
+      if (holds && reader.status === 'ready') await reader.del(key).catch(() => {}) // it expires
     },
   }
 }
 
-/** On the tail's own connection: what it has read was written before. */
-async function noteMoment(reader: RedisClient, keys: Keys): Promise<Moment> {
+/** Reads on the feed's own connection, so that every entry read so far was written before. */
+async function noteMoment(reader: RedisClient, scope: PartitionScope): Promise<Moment> {
+  const { keys } = scope
   const replies = await reader
     .multi()
-    .xinfo('STREAM', keys.stream.counted)
+    .xinfo('STREAM', keys.stream(countedChannel(scope).name))
     .hget(keys.counters, aggregate.counts)
     .hmget(keys.globalStats, 'total_orders', 'total_revenue_minor')
     .exec()
   const [[, info] = [], [, counter] = [], [, global] = []] = replies ?? []
-  const fields = Array.isArray(info) ? info : ['last-generated-id', '0-0'] // no stream, no entry
+  const fields = Array.isArray(info) ? info : ['last-generated-id', minId] // no stream, no entry
   const [orders, minor] = Array.isArray(global) ? global : []
   return {
     lastId: String(fields[fields.indexOf('last-generated-id') + 1]),
-    applied: exact(counter) ?? 0n,
-    global: { orders: exact(orders) ?? 0n, minor: exact(minor) ?? 0n },
+    applied: exactInteger(counter) ?? 0n,
+    global: { orders: exactInteger(orders) ?? 0n, minor: exactInteger(minor) ?? 0n },
   }
 }
 
-/** Adds what this entry's commit has counted: nothing where a replay put it back (field g), or another process wrote it. */
-function take(seen: { cursor: string; applied: bigint }, read: readonly RawEntry[], onRecord: OnRecord): number {
+/** Adds the orders that each entry's commit counted: none if a replay put it back (field g), or another client wrote it. */
+function take(
+  scope: PartitionScope,
+  seen: { cursor: string; applied: bigint },
+  read: readonly RawEntry[],
+  onRecord: OnRecord,
+): number {
+  const channel = countedChannel(scope).name
   for (const [id, fields] of read) {
-    const { records, orders, counted, group } = decodeEntry(String(id), fields ?? [], 'counted')
+    const { records, orders, counted, group } = decodeEntry(scope.pipeline, String(id), fields ?? [], channel)
     for (const record of records ?? []) onRecord(record as CountedRecord)
     if (counted && group === undefined) seen.applied += BigInt(orders)
     seen.cursor = String(id)
   }
   return read.length
-}
-
-/** A field of a hash as an integer; undefined where it is none. */
-export function exact(field: unknown): bigint | undefined {
-  return typeof field === 'string' && /^-?\d+$/.test(field) ? BigInt(field) : undefined
 }

@@ -1,8 +1,8 @@
--- Counts the ledger's lines in some buckets of a generation, and says how many the generation must have; writes nothing.
--- KEYS[1] remembered   [2..] buckets
+-- Counts the ledger's records in some buckets of a generation, and reads how many the generation must have. Writes nothing.
+-- KEYS[1] ledger counts   [2..] buckets
 -- ARGV[1] generation
--- Replies { seconds by Redis' clock, lines written in the generation, lines in the buckets }
+-- Replies { seconds by Redis' clock, records written in the generation, records in the buckets }
 
-local lines = 0
-for i = 2, #KEYS do lines = lines + redis.call('HLEN', KEYS[i]) end
-return { tonumber(redis.call('TIME')[1]), tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0') or 0, lines }
+local records = 0
+for i = 2, #KEYS do records = records + redis.call('HLEN', KEYS[i]) end
+return { tonumber(redis.call('TIME')[1]), tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0') or 0, records }

@@ -1,14 +1,32 @@
--- Puts the rebuilt leaderboards in the place of those there are, and mends the global stats; all of it or nothing.
+-- Replaces the leaderboards with the rebuilt ones and corrects the global stats: all of it or nothing.
 -- KEYS[1] orders:counted   [2] counters   [3] global stats   [4] [5] leaderboards of spend and orders
 -- KEYS[6] [7] the same, rebuilt
--- ARGV[1] entry up to which the rebuilt ones are   [2] what the counter said then   [3] name of the counter
--- ARGV[4] users that the rebuilt ones have at least   [5] most records to add here
--- ARGV[6] [7] orders and minor units to add to the global stats: a difference, so it holds whatever is counted meanwhile
--- ARGV[8] how many orders more the global stats had than the counter, when the difference was found
+-- ARGV[1] entry up to which they were rebuilt   [2] the counter at that entry   [3] name of the counter
+-- ARGV[4] minimum number of users in the rebuilt ones   [5] maximum number of records to add here
+-- ARGV[6] [7] orders and minor units to add to the global stats: differences, which stay right while orders are counted
+-- ARGV[8] how many orders the global stats exceeded the counter by when the difference was found
+-- ARGV[9..] the groups of [1]
 --
--- Replies 'done', or with the leaderboards as they were: 'behind' where there are more records to be added first, 'gap'
--- where some were trimmed, 'gone' where the rebuilt ones or the global stats are not what the caller found: they expired, or
--- another repair ran.
+-- Replies 'done', or leaves the leaderboards as they were: 'behind' if more records must be added first, 'gap' if some were
+-- trimmed, 'gone' if the rebuilt ones or the global stats are not what the caller found (they expired, or another repair ran).
+
+-- include ../../stages/runner/entry.lua
+
+local readers = {}
+for i = 9, #ARGV do readers[ARGV[i]] = true end
+
+-- Returns the records of an entry; none if one of them is not a user's totals, as in messages.ts.
+local function totals_in(text)
+  local is_read, batch = pcall(cjson.decode, text or '')
+  if not is_read or type(batch) ~= 'table' then return {} end
+  local function is_amount(value) return type(value) == 'number' and value >= 0 and value < math.huge end
+  for _, record in ipairs(batch) do
+    local sound = type(record) == 'table' and type(record.user_id) == 'string' and is_amount(record.orders)
+    sound = sound and record.orders > 0 and record.orders <= 2 ^ 53 - 1 and record.orders % 1 == 0
+    if not (sound and is_amount(record.order_count) and is_amount(record.total_spend_minor)) then return {} end
+  end
+  return batch
+end
 
 if redis.call('ZCARD', KEYS[6]) < tonumber(ARGV[4]) or redis.call('ZCARD', KEYS[7]) < tonumber(ARGV[4]) then return 'gone' end
 
@@ -16,18 +34,11 @@ local entries = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV
 if #entries == tonumber(ARGV[5]) then return 'behind' end
 local records, applied = {}, tonumber(ARGV[2])
 for _, entry in ipairs(entries) do
-  local fields = {}
-  for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-  local read, batch = pcall(cjson.decode, fields.r or '')
-  for _, record in ipairs(read and type(batch) == 'table' and batch or {}) do
-    local sound = type(record) == 'table' and type(record.user_id) == 'string'
-    if sound and type(record.order_count) == 'number' and type(record.total_spend_minor) == 'number' then
-      records[#records + 1] = record
-    end
-  end
+  local orders, is_counted, only, text = decode_entry(entry[2], readers)
+  for _, record in ipairs(totals_in(text)) do records[#records + 1] = record end
   if #records > tonumber(ARGV[5]) then return 'behind' end
-  if fields.c and not fields.g then -- what a replay put back was counted before, what another process wrote was not
-    applied = applied + (tonumber(fields.n or '1') or 1)
+  if is_counted and not only then -- a replay puts back what was counted before; what another client wrote was never counted
+    applied = applied + orders
   end
 end
 if string.format('%.0f', applied) ~= (redis.call('HGET', KEYS[2], ARGV[3]) or '0') then return 'gap' end
@@ -35,12 +46,12 @@ if string.format('%.0f', applied) ~= (redis.call('HGET', KEYS[2], ARGV[3]) or '0
 local total = tonumber(redis.call('HGET', KEYS[3], 'total_orders') or '0') or 0
 if string.format('%.0f', total - applied) ~= ARGV[8] then return 'gone' end
 
-redis.call('ZCARD', KEYS[4]) -- what can fail is done before the first write
+redis.call('ZCARD', KEYS[4]) -- calls that can fail come before the first write
 redis.call('ZCARD', KEYS[5])
 for i, field in ipairs({ 'total_orders', 'total_revenue_minor' }) do
-  local stands = redis.call('HGET', KEYS[3], field)
-  -- No number: aggregate counts nothing until it is one, and the caller took it for 0.
-  if stands and not stands:match('^%-?%d+$') then redis.call('HDEL', KEYS[3], field) end
+  local current = redis.call('HGET', KEYS[3], field)
+  -- Not a number: aggregate cannot count until it is one, and the caller took it for 0.
+  if current and not current:match('^%-?%d+$') then redis.call('HDEL', KEYS[3], field) end
   if ARGV[5 + i] ~= '0' then redis.call('HINCRBY', KEYS[3], field, ARGV[5 + i]) end
 end
 for _, record in ipairs(records) do
@@ -48,7 +59,7 @@ for _, record in ipairs(records) do
   redis.call('ZADD', KEYS[7], 'GT', string.format('%.0f', record.order_count), record.user_id)
 end
 for i = 4, 5 do
-  redis.call('UNLINK', KEYS[i]) -- RENAME would free a million members before it goes on
+  redis.call('UNLINK', KEYS[i]) -- RENAME would free a million members while it blocks Redis
   if redis.call('EXISTS', KEYS[i + 2]) == 1 then
     redis.call('RENAME', KEYS[i + 2], KEYS[i])
     redis.call('PERSIST', KEYS[i])

@@ -1,14 +1,19 @@
-import type { App, Partition } from '../../app.ts'
+import { z } from 'zod'
+import type { App, PartitionScope } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
+import { addSums, type Sum } from '../../money.ts'
+import { defineScript } from '../../redis/script.ts'
 import { aggregate } from '../../stages/aggregate.ts'
-import { plus, sumOf } from './compare-scores.ts'
-import { type Moment, mostAttempts, openTail, type Sum, type Tail } from './counted-feed.ts'
-import { type Account, raise, readAccounts } from './user-totals.ts'
+import { sumOf } from './compare-scores.ts'
+import { type CountedFeed, countedChannel, type Moment, maxAttempts, openCountedFeed } from './counted-feed.ts'
+import { raise, readUserTotals, type UserTotals } from './user-totals.ts'
 
-const script = loadScript(import.meta.url)
+const reply = z.enum(['done', 'behind', 'gap', 'gone'])
+const swapRebuilt = defineScript(import.meta.url, reply)
 
-/** What a repair put right: who is ranked now, and the global stats at one moment before and after. */
+type Reply = z.output<typeof reply>
+
+/** Result of a repair: users ranked now, and the global stats at one moment, before and after. */
 export interface Repaired {
   readonly users: number
   readonly before: Sum
@@ -16,63 +21,63 @@ export interface Repaired {
 }
 
 /**
- * Rebuilds the leaderboards and mends the global stats by the users' hashes, which are the truth, while all stages work.
- * The new leaderboards are built beside the old ones; what is counted meanwhile is read from the tail of `orders:counted`
- * and added. One script adds the last of it and swaps, so that nothing ranked in between is lost. Killed before that, it
- * has changed nothing. One partition after the other.
- * @throws OrdersError ORD_REDIS_REPLY where it started over three times in vain.
+ * Rebuilds the leaderboards and corrects the global stats from the users' hashes, which are the source of truth, while all
+ * stages work. The new leaderboards are built next to the old ones, and orders that are counted meanwhile are added from the
+ * feed of `orders:counted`. One script adds the last of them and swaps the leaderboards, so that no order ranked in between
+ * is lost. Killed before that, it has changed nothing. Repairs one partition after the other.
+ * @throws OrdersError ORD_REDIS_REPLY after three unsuccessful attempts
  */
 export async function repair(app: App, signal: AbortSignal): Promise<Repaired> {
   const all: Repaired[] = []
   for (const keys of app.partitions) all.push(await repairPartition({ ...app, keys }, signal))
   return all.reduce((one, other) => ({
     users: one.users + other.users,
-    before: plus(one.before, other.before),
-    after: plus(one.after, other.after),
+    before: addSums(one.before, other.before),
+    after: addSums(one.after, other.after),
   }))
 }
 
-async function repairPartition(app: Partition, signal: AbortSignal): Promise<Repaired> {
-  for (let attempt = 1; attempt <= mostAttempts; attempt++) {
-    const repaired = await repairOnce(app, signal)
+async function repairPartition(scope: PartitionScope, signal: AbortSignal): Promise<Repaired> {
+  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+    const repaired = await repairOnce(scope, signal)
     if (repaired) return repaired
   }
-  const told = `${mostAttempts} times orders were trimmed before they were read, or another repair came in between`
-  throw new OrdersError('ORD_REDIS_REPLY', `Nothing was repaired: ${told}: try again.`)
+  const why = `${maxAttempts} times orders were trimmed before they were read, or another repair ran`
+  throw new OrdersError('ORD_REDIS_REPLY', `Nothing was repaired: ${why}: try again.`)
 }
 
-async function repairOnce(app: Partition, signal: AbortSignal): Promise<Repaired | undefined> {
-  const { redis, keys } = app
+async function repairOnce(scope: PartitionScope, signal: AbortSignal): Promise<Repaired | undefined> {
+  const { redis, keys } = scope
   await redis.unlink(keys.rebuiltSpend, keys.rebuiltOrders)
-  await using tail = await openTail(app, signal)
-  const at = await readAccounts(app, tail, signal)
+  await using feed = await openCountedFeed(scope, signal)
+  const at = await readUserTotals(scope, feed, signal)
   if (!at) return undefined
-  const { accounts, moment } = at
-  const after = sumOf(accounts.values())
+  const { totals, moment } = at
+  const after = sumOf(totals.values())
   const difference = { orders: after.orders - moment.global.orders, minor: after.minor - moment.global.minor }
-  const fresh = new Map<string, Account>()
-  await tail.during(rank(app, accounts, signal), (record) => raise(fresh, record))
-  for (let reply = 'behind'; reply === 'behind'; ) {
-    if (!(await tail.now((record) => raise(fresh, record)))) return undefined
-    await rank(app, fresh, signal)
+  const fresh = new Map<string, UserTotals>()
+  await feed.during(rank(scope, totals, signal), (record) => raise(fresh, record))
+  for (let reply: Reply = 'behind'; reply === 'behind'; ) {
+    if (!(await feed.now((record) => raise(fresh, record)))) return undefined
+    await rank(scope, fresh, signal)
     fresh.clear()
-    reply = await swap(app, tail, { users: accounts.size, difference, moment })
-    if (reply === 'done') return { users: accounts.size, before: moment.global, after }
+    reply = await swap(scope, feed, { users: totals.size, difference, moment })
+    if (reply === 'done') return { users: totals.size, before: moment.global, after }
   }
   return undefined
 }
 
-/** Users a call: some 2 ms of Redis' time. */
+/** Users per call: some 2 ms of Redis' time. */
 const rankCount = 500
-/** What a killed repair leaves behind. */
+/** Expiry of what a killed repair leaves behind. */
 const expireSeconds = 600
 
 async function rank(
-  { redis, keys }: Partition,
-  accounts: ReadonlyMap<string, Account>,
+  { redis, keys }: PartitionScope,
+  totals: ReadonlyMap<string, UserTotals>,
   signal: AbortSignal,
 ): Promise<void> {
-  const users = [...accounts]
+  const users = [...totals]
   for (let from = 0; from < users.length; from += rankCount) {
     signal.throwIfAborted()
     const chunk = users.slice(from, from + rankCount)
@@ -86,8 +91,8 @@ async function rank(
   }
 }
 
-/** Records added in the script: 2,000 cost Redis some 6 ms, and are counted in no less than 30. */
-const mostRecords = 2_000
+/** Maximum records added in the script: 2,000 cost Redis some 6 ms, and counting them takes at least 30. */
+const maxRecords = 2_000
 
 interface Swap {
   readonly users: number
@@ -95,10 +100,13 @@ interface Swap {
   readonly moment: Moment
 }
 
-async function swap({ redis, keys }: Partition, tail: Tail, { users, difference, moment }: Swap): Promise<string> {
+async function swap(scope: PartitionScope, feed: CountedFeed, { users, difference, moment }: Swap): Promise<Reply> {
+  const { redis, keys } = scope
+  const channel = countedChannel(scope)
   const boards = [keys.leaderboardSpend, keys.leaderboardOrders, keys.rebuiltSpend, keys.rebuiltOrders]
-  const names = [keys.stream.counted, keys.counters, keys.globalStats, ...boards]
-  const read = [tail.cursor, String(tail.applied), aggregate.counts]
-  const mend = [difference.orders, difference.minor, moment.global.orders - moment.applied].map(String)
-  return String(await runScript(redis, script, names, [...read, users, mostRecords, ...mend]))
+  const names = [keys.stream(channel.name), keys.counters, keys.globalStats, ...boards]
+  const read = [feed.cursor, String(feed.applied), aggregate.counts]
+  const corrections = [difference.orders, difference.minor, moment.global.orders - moment.applied].map(String)
+  const readers = channel.readers.map(({ name }) => name)
+  return swapRebuilt(redis, names, [...read, users, maxRecords, ...corrections, ...readers])
 }

@@ -1,62 +1,69 @@
-import type { Partition } from '../../app.ts'
+import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord } from '../../messages.ts'
-import { masterOf, type RedisClient } from '../../redis/client.ts'
-import { exact, type Moment, type Tail } from './counted-feed.ts'
+import { exactInteger } from '../../money.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { masterOf } from '../../redis/cluster.ts'
+import type { CountedFeed, Moment } from './counted-feed.ts'
 
-/** A user's totals; the minor units exact, however large. */
-export interface Account {
+/** A user's totals; minor units are exact, however large. */
+export interface UserTotals {
   orders: number
   minor: bigint
 }
 
-export interface AccountsAt {
+export interface UserTotalsAt {
   readonly moment: Moment
-  /** By user id. 1 million, with their scores beside them, are 360 MB of heap. */
-  readonly accounts: Map<string, Account>
-  /** Users whose hash holds no totals that can be read. */
+  /** By user id. A million of them take 360 MB of heap together with their scores. */
+  readonly totals: Map<string, UserTotals>
+  /** Users whose hash holds no readable totals. */
   readonly unreadable: readonly string[]
 }
 
 /**
- * All users' totals at one moment, while aggregate goes on counting. Every commit of aggregate adds to the users' hashes
- * and to the global stats and puts the users' new totals on `orders:counted`, in one script. So: from before the scan of
- * the hashes to a moment after it the tail is read; a user's totals at that moment are the greater of what the scan saw
- * and of what came by, because totals only grow. Undefined where the tail has a gap: then it is to be done again.
+ * Reads all users' totals at one moment, while aggregate keeps counting. Every commit of aggregate adds to the users' hashes
+ * and the global stats, and puts the users' new totals on `orders:counted`, in one script. The feed is read from before the
+ * scan of the hashes until a moment after it. A user's totals at that moment are the greater of what the scan and the feed
+ * showed, because totals only grow.
+ * @returns undefined if the feed has a gap: try again
  */
-export async function readAccounts(app: Partition, tail: Tail, signal: AbortSignal): Promise<AccountsAt | undefined> {
-  const accounts = new Map<string, Account>()
-  const onRecord = (record: CountedRecord): void => raise(accounts, record)
-  const unreadable = await tail.during(scanUsers(app, accounts, signal), onRecord)
-  const moment = await tail.now(onRecord)
-  return moment && { moment, accounts, unreadable }
+export async function readUserTotals(
+  scope: PartitionScope,
+  feed: CountedFeed,
+  signal: AbortSignal,
+): Promise<UserTotalsAt | undefined> {
+  const totals = new Map<string, UserTotals>()
+  const onRecord = (record: CountedRecord): void => raise(totals, record)
+  const unreadable = await feed.during(scanUsers(scope, totals, signal), onRecord)
+  const moment = await feed.now(onRecord)
+  return moment && { moment, totals, unreadable }
 }
 
-/** Makes a user's totals those of a record, where they are less. */
+/** Raises a user's totals to those of a record. */
 export function raise(
-  accounts: Map<string, Account>,
+  totals: Map<string, UserTotals>,
   { user_id, order_count, total_spend_minor }: CountedRecord,
 ): void {
-  raiseTo(accounts, user_id, { orders: order_count, minor: BigInt(Math.trunc(total_spend_minor)) })
+  raiseTo(totals, user_id, { orders: order_count, minor: BigInt(Math.trunc(total_spend_minor)) })
 }
 
-function raiseTo(accounts: Map<string, Account>, userId: string, { orders, minor }: Account): void {
-  const account = accounts.get(userId)
-  if (!account) {
-    accounts.set(userId, { orders, minor })
+function raiseTo(totals: Map<string, UserTotals>, userId: string, { orders, minor }: UserTotals): void {
+  const known = totals.get(userId)
+  if (!known) {
+    totals.set(userId, { orders, minor })
     return
   }
-  if (orders > account.orders) account.orders = orders
-  if (minor > account.minor) account.minor = minor
+  if (orders > known.orders) known.orders = orders
+  if (minor > known.minor) known.minor = minor
 }
 
-/** Keys looked at a call: half a millisecond of Redis' time. */
+/** Keys per SCAN: half a millisecond of Redis' time. */
 const scanCount = 1_000
-/** Hashes read at once: more would keep the tail waiting, which holds back trimming meanwhile. */
+/** Hashes per read: more would keep the feed waiting, which holds back the trim. */
 const readCount = 100
 
 async function scanUsers(
-  { redis, keys }: Partition,
-  accounts: Map<string, Account>,
+  { redis, keys }: PartitionScope,
+  totals: Map<string, UserTotals>,
   signal: AbortSignal,
 ): Promise<string[]> {
   const prefix = keys.userStats('')
@@ -70,8 +77,8 @@ async function scanUsers(
       const userIds = found.slice(from, from + readCount).map((key) => key.slice(prefix.length))
       const read = await readTotals(redis, userIds.map(keys.userStats))
       userIds.forEach((userId, at) => {
-        const account = read[at]
-        if (account) raiseTo(accounts, userId, account)
+        const found = read[at]
+        if (found) raiseTo(totals, userId, found)
         else unreadable.push(userId)
       })
     }
@@ -79,12 +86,12 @@ async function scanUsers(
   return unreadable
 }
 
-async function readTotals(redis: RedisClient, users: readonly string[]): Promise<(Account | undefined)[]> {
+async function readTotals(redis: RedisClient, users: readonly string[]): Promise<(UserTotals | undefined)[]> {
   const pipeline = redis.pipeline()
   for (const user of users) pipeline.hmget(user, 'order_count', 'total_spend_minor')
   const replies = (await pipeline.exec()) ?? []
   return replies.map(([, fields]) => {
-    const [orders, minor] = (Array.isArray(fields) ? fields : []).map(exact)
+    const [orders, minor] = (Array.isArray(fields) ? fields : []).map(exactInteger)
     return orders === undefined || minor === undefined ? undefined : { orders: Number(orders), minor }
   })
 }

@@ -1,19 +1,19 @@
-import type { Partition } from '../../app.ts'
-import type { ChannelName } from '../../messages.ts'
+import type { PartitionScope } from '../../app.ts'
 import type { RedisClient } from '../../redis/client.ts'
-import { pipeline } from '../../stages/pipeline.ts'
+import { isMissingStream } from '../../redis/errors.ts'
 import { groupNamed } from '../../stages/runner/groups.ts'
+import { otherListText } from '../../stages/runner/layout.ts'
 import { admittedRecord } from '../../stages/runner/ledger.ts'
-import type { Stage } from '../../stages/stage.ts'
-import { timeMs } from '../../time.ts'
+import type { Pipeline, Stage } from '../../stages/stage.ts'
+import { compareIds, minId, timeMs } from '../../stream-id.ts'
 import type { Sighting } from './sightings.ts'
 
-/** Where an entry is in the hands of a stage. */
+/** The delivery of an entry to a stage. */
 export interface Holding {
   readonly stage: string
   readonly state: 'undelivered' | 'pending' | 'acknowledged'
   readonly consumer?: string
-  /** Since it was delivered or claimed the last time. */
+  /** Ms since it was last delivered or claimed. */
   readonly held_ms?: number
   readonly deliveries?: number
 }
@@ -21,49 +21,51 @@ export interface Holding {
 export interface Place {
   readonly userId: string
   readonly orderId: string
-  /** The ledger's, when the trace began. */
+  /** The ledger's generation when the search began. */
   readonly generation: number
 }
 
-/** What Redis held at one moment, by one transaction. */
-export interface Whereabouts {
+/** The state of Redis at one moment, read in one transaction. */
+export interface DeliveryState {
   readonly atMs: number
   readonly counters: Readonly<Record<string, number>>
-  /** What the ledger holds for the order, and in which generation. */
+  /** The ledger's value for the order, and its generation. */
   readonly known: { readonly generation: number; readonly value: string } | undefined
-  /** Orders of the user that are counted, and of these ranked. */
+  /** Orders of the user that are counted; `ranked`: those that are ranked. */
   readonly counted: number
   readonly ranked: number
-  /** Per sighting the stages it is for. */
+  /** A sentence if the running processes have another list of stages. */
+  readonly otherList: string | undefined
+  /** Per sighting its delivery to each stage that reads it. */
   readonly holdings: readonly (readonly Holding[])[]
 }
 
-export async function readWhereabouts(
-  app: Partition,
+export async function readDeliveryState(
+  scope: PartitionScope,
   { userId, orderId, generation }: Place,
   sightings: readonly Sighting[],
-): Promise<Whereabouts> {
-  const { redis, config, keys } = app
-  const asked = sightings.map(({ channel, entry }) => ({
+): Promise<DeliveryState> {
+  const { redis, config, keys, pipeline } = scope
+  const wanted = sightings.map(({ channel, entry }) => ({
     channel,
     id: entry.id,
-    stages: stagesFor(channel, entry.group),
+    stages: stagesFor(pipeline, channel, entry.group),
   }))
-  const streams = pipeline.map(({ from }) => from)
+  const streams = pipeline.channels.map(({ name }) => name)
   // The next one too: it may have begun since.
   const generations = [generation + 1, generation, generation - 1]
   const identity = { userId, orderId, minor: 0, fingerprint: '' }
-  const multi = redis.multi().time().hgetall(keys.counters)
+  const multi = redis.multi().time().hgetall(keys.counters).hgetall(keys.stages)
   multi.hget(keys.userStats(userId), 'order_count').zscore(keys.leaderboardOrders, userId)
   for (const one of generations) {
     const { current, field } = admittedRecord(identity, { keys, buckets: config.ledgerBuckets, generation: one })
     multi.hget(current, field)
   }
-  for (const stream of streams) multi.xinfo('GROUPS', keys.stream[stream])
-  for (const { channel, id, stages } of asked) {
-    for (const { name } of stages) multi.xpending(keys.stream[channel], name, id, id, 1)
+  for (const stream of streams) multi.xinfo('GROUPS', keys.stream(stream))
+  for (const { channel, id, stages } of wanted) {
+    for (const { name } of stages) multi.xpending(keys.stream(channel), name, id, id, 1)
   }
-  const [time, counters, count, score, ...more] = values(await multi.exec())
+  const [time, counters, layouts, count, score, ...more] = values(await multi.exec())
   const ledger = more.splice(0, generations.length)
   const groups = more.splice(0, streams.length)
   const at = ledger.findIndex((value) => typeof value === 'string')
@@ -71,25 +73,26 @@ export async function readWhereabouts(
     atMs: timeMs(time as [string, string]),
     counters: Object.fromEntries(Object.entries(counters as object).map(([name, value]) => [name, Number(value)])),
     known: at === -1 ? undefined : { generation: generations[at] ?? generation, value: String(ledger[at]) },
+    otherList: otherListText(pipeline, layouts as Record<string, string>),
     counted: Number(count ?? 0),
     ranked: Number(score ?? 0),
-    holdings: asked.map(({ channel, id, stages }) =>
+    holdings: wanted.map(({ channel, id, stages }) =>
       stages.map(({ name }) => {
-        const delivered = String(groupNamed(groups[streams.indexOf(channel)], name)?.['last-delivered-id'] ?? '0-0')
+        const delivered = String(groupNamed(groups[streams.indexOf(channel)], name)?.['last-delivered-id'] ?? minId)
         return { stage: name, ...stateOf(id, delivered, more.shift()) }
       }),
     ),
   }
 }
 
-function stagesFor(channel: ChannelName, group: string | undefined): readonly Stage[] {
-  return pipeline.filter(({ name, from }) => from === channel && (group === undefined || name === group))
+function stagesFor(pipeline: Pipeline, channel: string, group: string | undefined): readonly Stage[] {
+  return pipeline.channel(channel).readers.filter(({ name }) => group === undefined || name === group)
 }
 
-/** Before a stage has ever run its stream or group may be missing; that is no error here. */
+/** Returns the replies; undefined for a missing stream or group, as before the first run of a stage. */
 function values(replies: Awaited<ReturnType<ReturnType<RedisClient['multi']>['exec']>>): unknown[] {
   return (replies ?? []).map(([error, value]) => {
-    if (error && !/no such key|NOGROUP/.test(error.message)) throw error
+    if (error && !isMissingStream(error)) throw error
     return error ? undefined : value
   })
 }
@@ -100,11 +103,5 @@ function stateOf(id: string, delivered: string, pending: unknown): Omit<Holding,
     const [, consumer, heldMs, deliveries] = found
     return { state: 'pending', consumer: String(consumer), held_ms: Number(heldMs), deliveries: Number(deliveries) }
   }
-  return { state: isAfter(id, delivered) ? 'undelivered' : 'acknowledged' }
-}
-
-function isAfter(one: string, other: string): boolean {
-  const [ms = 0n, sequence = 0n] = one.split('-').map(BigInt)
-  const [otherMs = 0n, otherSequence = 0n] = other.split('-').map(BigInt)
-  return ms === otherMs ? sequence > otherSequence : ms > otherMs
+  return { state: compareIds(id, delivered) > 0 ? 'undelivered' : 'acknowledged' }
 }

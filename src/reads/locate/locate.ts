@@ -1,16 +1,17 @@
-import type { App, Partition } from '../../app.ts'
+import type { App, PartitionScope } from '../../app.ts'
 import { partitionFor } from '../../partitions.ts'
-import { type Evidence, gather, type OrderName, waits } from '../../stages/evidence.ts'
 import { admittedMinor } from '../../stages/runner/ledger.ts'
-import { idMs, isoOf } from '../../time.ts'
+import { idMs, isoOf } from '../../stream-id.ts'
 import type { Holding } from './delivery-state.ts'
-import type { Look } from './scan.ts'
+import { admittedChannels, type Evidence, gather, type OrderName, waits } from './evidence.ts'
+import type { ScanCoverage } from './scan.ts'
 import {
   type Discarded,
+  type Found,
   findDiscarded,
   findInvalid,
+  findOn,
   findRaw,
-  findValid,
   type Rejected,
   type Sighting,
 } from './sightings.ts'
@@ -22,50 +23,50 @@ export interface Waiting {
   readonly entry: string
   readonly since: string
   readonly held_by: Holding[]
-  /** On the first stream, what brought it: the message or replay, a job's ticket, and how often it had been rejected. */
+  /** On the first stream: the message or replay, the job, and the number of earlier rejections. */
   readonly message?: string
-  readonly ticket?: string | undefined
+  readonly jobId?: string | undefined
   readonly attempts?: number | undefined
-  /** On the last stream, how many orders of the user the entry counts. */
+  /** On the last stream: the number of orders of the user in the entry. */
   readonly orders?: number
 }
 
-/** What is known of an order, and what is not. */
-export interface Trace extends Steps {
+/** The location and history of an order, with what is unknown. */
+export interface OrderLocation extends Steps {
   readonly user_id: string
   readonly order_id: string
   /** By Redis' clock. */
   readonly at: string
   readonly where: 'ranked' | 'applied' | 'admitted' | 'waiting' | 'invalid' | 'discarded' | 'unknown'
-  /** Minor units it was admitted with; null where it was not. */
+  /** The admitted amount in minor units; null if it was not admitted. */
   readonly amount: number | null
   readonly waiting: Waiting[]
-  /** Where totals of its user wait that may count it. */
+  /** Waiting totals of its user that may count it. */
   readonly counted: Waiting[]
   readonly invalid: Rejected[]
   readonly discarded: Discarded[]
   readonly duplicates: { readonly total: number; readonly because: string }
-  readonly looked: Look[]
-  /** False where orders were replayed all the while, so that this one may have been passed over. */
+  readonly scanned: ScanCoverage[]
+  /** False if orders were replayed during every scan, so that this one may have been missed. */
   readonly settled: boolean
 }
 
 /**
- * Where an order is or was. What is looked through is bounded (see look.ts), and what that leaves open is said. Nothing
- * is written.
+ * Finds an order. The scan of each stream is bounded (see scan.ts), and the result says what that leaves unknown. Writes
+ * nothing.
  */
-export async function traceOrder(whole: App, order: OrderName): Promise<Trace> {
+export async function locateOrder(whole: App, order: OrderName): Promise<OrderLocation> {
   const app = { ...whole, keys: partitionFor(whole.partitions, order.userId) }
   const evidence = await gather(app, order)
-  const { raw, valid, counted, invalid, discarded, now, settled } = evidence
+  const { raw, admitted, counted, invalid, discarded, now, settled } = evidence
   const steps = stepsOf(app, evidence)
   const place = placing(app, evidence)
   const waiting = [
     ...raw.found.flatMap((sighting) => {
-      const { id, ticket, history } = sighting.record
-      return place(sighting, { message: id, ticket, attempts: history?.attempts })
+      const { id, jobId, history } = sighting.record
+      return place(sighting, { message: id, jobId, attempts: history?.attempts })
     }),
-    ...valid.found.flatMap((sighting) => place(sighting)),
+    ...admitted.flatMap(({ found }) => found).flatMap((sighting) => place(sighting)),
   ]
   return {
     user_id: order.userId,
@@ -75,34 +76,36 @@ export async function traceOrder(whole: App, order: OrderName): Promise<Trace> {
     ...steps,
     amount: now.known ? admittedMinor(now.known.value) : null,
     waiting,
-    counted: counted.found.flatMap((sighting) => place(sighting, { orders: sighting.record.orders })),
+    counted: counted
+      .flatMap(({ found }) => found)
+      .flatMap((sighting) => place(sighting, { orders: sighting.record.orders })),
     invalid: [...invalid.found],
     discarded: [...discarded.found],
     duplicates: {
       total: now.counters['duplicates'] ?? 0,
-      because: 'Duplicates are dropped and counted in total only: how often this order came again is not known.',
+      because: 'Duplicates are dropped and counted only in total: the number for this order is unknown.',
     },
-    looked: [raw, valid, counted, invalid, discarded].map(({ look }) => look),
+    scanned: [raw, ...admitted, ...counted, invalid, discarded].map(({ scan }) => scan),
     settled,
   }
 }
 
-/** Where a sighting waits, in a list; none where every stage is done with it and it is only not trimmed yet. */
-function placing({ keys }: Partition, { heldBy }: Evidence) {
+/** Returns where a sighting waits; an empty list if every stage has processed it and it is only not trimmed yet. */
+function placing({ keys }: PartitionScope, { heldBy }: Evidence) {
   return (sighting: Sighting, more: Partial<Waiting> = {}): Waiting[] => {
-    const stream = keys.stream[sighting.channel]
+    const stream = keys.stream(sighting.channel)
     const since = isoOf(idMs(sighting.entry.id))
     const held = heldBy(sighting)
     return waits(held) ? [{ stream, entry: sighting.entry.id, since, held_by: [...held], ...more }] : []
   }
 }
 
-/** The furthest it has come; a copy that comes after it waits or was rejected beside that. */
+/** Returns the furthest step it has reached. A later copy may still wait or have been rejected. */
 function whereOf(
   { invalid, discarded }: Evidence,
   { admitted, applied, ranked }: Steps,
   waiting: boolean,
-): Trace['where'] {
+): OrderLocation['where'] {
   if (ranked.done === 'yes') return 'ranked'
   if (applied.done === 'yes') return 'applied'
   if (admitted.done === 'yes' && applied.done === 'unknown') return 'admitted'
@@ -111,37 +114,38 @@ function whereOf(
   return discarded.found.length > 0 ? 'discarded' : 'unknown'
 }
 
-/** Whose an order may be, as far as the streams tell. */
+/** The possible owners of an order, by the streams. */
 export interface Owners {
   readonly users: readonly string[]
-  /** Rejected ones that name no user. */
+  /** Rejected orders that name no user. */
   readonly nameless: readonly Rejected[]
-  readonly looked: Look[]
+  readonly scanned: ScanCoverage[]
 }
 
-/** Looks for an order of any user, one partition after the other: not in the ledger, which is asked by user and order. */
+/** Searches for an order of any user, one partition after the other. Skips the ledger, which needs the user. */
 export async function findOwners(app: App, orderId: string): Promise<Owners> {
   const all: Owners[] = []
   for (const keys of app.partitions) all.push(await findOwnersIn({ ...app, keys }, orderId))
   return {
     users: [...new Set(all.flatMap(({ users }) => users))],
     nameless: all.flatMap(({ nameless }) => nameless),
-    looked: all.flatMap(({ looked }) => looked),
+    scanned: all.flatMap(({ scanned }) => scanned),
   }
 }
 
-async function findOwnersIn(app: Partition, orderId: string): Promise<Owners> {
+async function findOwnersIn(scope: PartitionScope, orderId: string): Promise<Owners> {
   const wanted = { orderId }
-  const raw = await findRaw(app, wanted)
-  const valid = await findValid(app, wanted)
-  const invalid = await findInvalid(app, wanted)
-  const discarded = await findDiscarded(app, wanted)
-  // Once more for what was replayed meanwhile.
-  const replayed = await findRaw(app, wanted)
-  const all = [raw, valid, invalid, discarded, replayed].flatMap(
+  const raw = await findRaw(scope, wanted)
+  const admitted: Found<Sighting>[] = []
+  for (const channel of admittedChannels(scope.pipeline)) admitted.push(await findOn(scope, channel, wanted))
+  const invalid = await findInvalid(scope, wanted)
+  const discarded = await findDiscarded(scope, wanted)
+  // Again, for orders replayed meanwhile.
+  const replayed = await findRaw(scope, wanted)
+  const all = [raw, ...admitted, invalid, discarded, replayed].flatMap(
     ({ found }): readonly { userId?: string | undefined }[] => found,
   )
   const users = [...new Set(all.flatMap(({ userId }) => (userId === undefined ? [] : [userId])))]
   const nameless = invalid.found.filter(({ userId }) => userId === undefined)
-  return { users, nameless, looked: [raw, valid, invalid, discarded].map(({ look }) => look) }
+  return { users, nameless, scanned: [raw, ...admitted, invalid, discarded].map(({ scan }) => scan) }
 }

@@ -1,41 +1,41 @@
 import type { RedisClient } from '../../redis/client.ts'
 
-/** How much of a stream was looked through. */
-export interface Look {
+/** The part of a stream that was scanned. */
+export interface ScanCoverage {
   readonly stream: string
-  /** Entries looked at. */
+  /** Entries scanned. */
   readonly entries: number
-  /** Entries the stream held when the look began. */
+  /** Entries in the stream when the scan began. */
   readonly of: number
-  /** Whether none was left out. */
+  /** True if no entry was left out. */
   readonly whole: boolean
-  /** Whether more was found in it than is told. */
+  /** True if more was found than is returned. */
   readonly more: boolean
 }
 
-/** Entries to look at, half of them the oldest, half the newest: 4,000 of SQS receives are 40,000 orders. */
-const mostEntries = 4_000
-/** The same for large ones: 16 MB are read in 25 ms, and in 250 where all of it is to be parsed (2 cores). */
-const mostBytes = 16_000_000
-/** A page holds up neither Redis nor this process for more than a few ms, unless its entries are far larger than those before. */
+/** Entries to scan, half of them the oldest, half the newest: 4,000 of SQS receives are 40,000 orders. */
+const maxEntries = 4_000
+/** Bytes to scan: 16 MB are read in 25 ms, or in 250 ms if all of it must be parsed (2 cores). */
+const maxBytes = 16_000_000
+/** A page blocks Redis and this process for a few ms, unless its entries are far larger than those before. */
 const pageBytes = 1_000_000
-/** A raw entry may hold ten bodies of 1 MB: how large they are is not known before the first has come. */
+/** A raw entry may hold ten bodies of 1 MB, and the first page is read before their size is known. */
 const firstPage = 2
-const largestPage = 20
+const maxPage = 20
 
 type OnEntry = (id: string, fields: readonly Buffer[]) => void
 
 /**
- * Looks through a stream, from its oldest entry on; of a longer one than is looked through, through both its ends. What
- * was in it when the look began and is not seen was acknowledged and trimmed before its turn came.
+ * Scans a stream from its oldest entry on; of a long stream, both ends. An entry that was in the stream when the scan began
+ * and is not seen was acknowledged and trimmed before its turn.
  * @throws the signal's reason
  */
-export async function lookThrough(
+export async function scanStream(
   redis: RedisClient,
   stream: string,
   onEntry: OnEntry,
   signal?: AbortSignal,
-): Promise<Look> {
+): Promise<ScanCoverage> {
   const of = await redis.xlen(stream)
   const oldest = await readHalf(
     (from, count) => redis.xrangeBuffer(stream, from ? `(${from}` : '-', '+', 'COUNT', count),
@@ -55,7 +55,7 @@ export async function lookThrough(
 type Page = readonly (readonly [id: Buffer, fields: readonly Buffer[] | null])[]
 type ReadPage = (from: string | undefined, count: number) => Promise<Page>
 
-/** Reads page by page until there are no more entries, or half of what is looked at at most. */
+/** Reads page by page until the stream ends, or half of the limits is reached. */
 async function readHalf(
   read: ReadPage,
   onEntry: OnEntry,
@@ -64,7 +64,7 @@ async function readHalf(
   let entries = 0
   let bytes = 0
   let from: string | undefined
-  for (let count = firstPage; entries < mostEntries / 2 && bytes < mostBytes / 2; ) {
+  for (let count = firstPage; entries < maxEntries / 2 && bytes < maxBytes / 2; ) {
     signal?.throwIfAborted()
     const page = await read(from, count)
     const before = bytes
@@ -76,7 +76,7 @@ async function readHalf(
     if (page.length < count) return { entries, stoppedAt: undefined }
     from = String(page.at(-1)?.[0])
     const fit = Math.floor(pageBytes / ((bytes - before) / page.length))
-    count = Math.max(1, Math.min(fit, largestPage, mostEntries / 2 - entries))
+    count = Math.max(1, Math.min(fit, maxPage, maxEntries / 2 - entries))
   }
   return { entries, stoppedAt: from }
 }

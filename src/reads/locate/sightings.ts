@@ -1,42 +1,37 @@
 import { z } from 'zod'
-import type { Partition } from '../../app.ts'
+import type { PartitionScope } from '../../app.ts'
 import { type Identified, identityIn, identityInRecord } from '../../identity.ts'
-import {
-  type ChannelName,
-  type CountedRecord,
-  invalidOrder,
-  type RawRecord,
-  type RecordOf,
-  type ValidRecord,
-} from '../../messages.ts'
+import { type CountedRecord, invalidOrder, type RawRecord } from '../../messages.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
-import { decodeEntry, type Entry } from '../../stages/runner/consume.ts'
-import { compareIds } from '../../time.ts'
-import { type Look, lookThrough } from './scan.ts'
+import { decodeEntry, type Entry } from '../../stages/runner/entry.ts'
+import type { Channel } from '../../stages/stage.ts'
+import { compareIds } from '../../stream-id.ts'
+import { type ScanCoverage, scanStream } from './scan.ts'
 
-/** An order to be found; of no known user where that is what is to be found. */
+/** The order to find. Without a user, finds the orders of any user. */
 export interface Wanted {
   readonly orderId: string
   readonly userId?: string | undefined
-  /** Ends the look when it aborts. */
+  /** Ends the search when it aborts. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** What was found of an order in one stream, oldest first. */
+/** The finds of an order in one stream, oldest first. */
 export interface Found<T> {
-  readonly look: Look
+  readonly scan: ScanCoverage
   readonly found: readonly T[]
 }
 
-/** A record of the order, or of its user's totals, and the entry it stands in. */
-export interface Sighting<R = RecordOf[ChannelName]> {
-  readonly channel: ChannelName
+/** A record of the order, or of its user's totals, and its entry. */
+export interface Sighting<R = object> {
+  /** Its name. */
+  readonly channel: string
   readonly entry: Entry
   readonly record: R
   readonly userId: string | undefined
 }
 
-/** As it stands in the invalid channel. The bodies it had before are left to be read there: each may have 1 MB. */
+/** An order in the invalid channel, without its earlier bodies: each may have 1 MB. */
 export interface Rejected {
   readonly id: string
   readonly code: string
@@ -50,7 +45,7 @@ export interface Rejected {
   readonly edits?: { by: string; ts: string }[] | undefined
 }
 
-/** Given up, by whom and why. */
+/** A discarded order, with operator and reason. */
 export interface Discarded {
   readonly at: string
   readonly by: string
@@ -58,32 +53,36 @@ export interface Discarded {
   readonly rejected: Rejected
 }
 
-export const findRaw = (app: Partition, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
-  findRecords(app, 'raw', sought(wanted), ({ body }) => matching(identityIn(body), wanted))
+export const findRaw = (scope: PartitionScope, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
+  findRecords(scope, scope.pipeline.first.from, sought(wanted), (record: RawRecord) =>
+    matching(identityIn(record.body), wanted),
+  )
 
-export const findValid = (app: Partition, wanted: Wanted): Promise<Found<Sighting<ValidRecord>>> =>
-  findRecords(app, 'valid', sought(wanted), (record) =>
+/** Finds the order on a channel whose records name one order each. */
+export const findOn = (scope: PartitionScope, channel: Channel, wanted: Wanted): Promise<Found<Sighting>> =>
+  findRecords(scope, channel.name, sought(wanted), (record: { user_id?: string; order_id?: string }) =>
     matching({ userId: record.user_id, orderId: record.order_id }, wanted),
   )
 
-/** The user's totals that are not ranked yet, or were a moment ago; which orders they count is not told. */
-export const findCounted = (
-  app: Partition,
+/** Finds totals of the user on a channel: not ranked yet, or ranked a moment ago. They do not name the orders they count. */
+export const findTotals = (
+  scope: PartitionScope,
+  channel: Channel,
   { userId, signal }: Pick<Wanted, 'signal'> & { readonly userId: string },
 ): Promise<Found<Sighting<CountedRecord>>> =>
-  findRecords(app, 'counted', { text: userId, signal }, (record) =>
+  findRecords(scope, channel.name, { text: userId, signal }, (record: CountedRecord) =>
     record.user_id === userId ? { userId } : undefined,
   )
 
-export async function findInvalid(app: Partition, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
-  return find(app, app.keys.invalid, sought(wanted), (id, fields) => {
+export async function findInvalid(scope: PartitionScope, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
+  return find(scope, scope.keys.invalid, sought(wanted), (id, fields) => {
     const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted)
     return rejected ? [rejected] : []
   })
 }
 
-export async function findDiscarded(app: Partition, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
-  return find(app, app.keys.discarded, sought(wanted), (_, fields) => {
+export async function findDiscarded(scope: PartitionScope, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
+  return find(scope, scope.keys.discarded, sought(wanted), (_, fields) => {
     const rejected = readRejected(textOf(fields, 'record'), wanted)
     if (!rejected) return []
     const [at, by, why] = ['ts', 'by', 'reason'].map((name) => textOf(fields, name)) as [string, string, string]
@@ -95,10 +94,10 @@ interface WithUser {
   readonly userId: string | undefined
 }
 
-/** Older ones of one order in one stream are left out: somebody sends it over and over. */
-const mostFound = 50
+/** Finds of one order in one stream. Older ones are left out: a producer may send it over and over. */
+const maxFound = 50
 
-/** The text that a field must hold to be looked at more closely. */
+/** The text that a field must hold to be parsed. */
 interface Sought {
   readonly text: string
   readonly signal: AbortSignal | undefined
@@ -107,7 +106,7 @@ interface Sought {
 const sought = ({ orderId, signal }: Wanted): Sought => ({ text: orderId, signal })
 
 async function find<T>(
-  { redis }: Partition,
+  { redis }: PartitionScope,
   stream: string,
   { text, signal }: Sought,
   pick: (id: string, fields: readonly Buffer[]) => T[],
@@ -117,30 +116,30 @@ async function find<T>(
   const onEntry = (id: string, fields: readonly Buffer[]): void => {
     if (fields.some(mayHold)) picked.push(...pick(id, fields).map((what) => ({ id, what })))
   }
-  const look = await lookThrough(redis, stream, onEntry, signal)
+  const coverage = await scanStream(redis, stream, onEntry, signal)
   const found = picked.sort((one, other) => compareIds(one.id, other.id)).map(({ what }) => what)
-  return { look: { ...look, more: found.length > mostFound }, found: found.slice(-mostFound) }
+  return { scan: { ...coverage, more: found.length > maxFound }, found: found.slice(-maxFound) }
 }
 
 /**
- * Whether JSON may hold a string, told without parsing it, which takes ten times as long. Most characters stand in it as
- * they are, or escaped as \u…; what looks like an integer may have been a number, in whatever form.
+ * Returns a check whether JSON may hold a string, without parsing it, which takes ten times as long. Most characters are written
+ * as they are, or escaped as \u…; text that looks like an integer may have been a number in any form.
  */
 function holding(text: string): (json: Buffer) => boolean {
   if (/["\\/\p{Cc}]/u.test(text) || /^-?\d+$/.test(text)) return () => true
   return (json) => json.includes(text) || json.includes('\\u')
 }
 
-async function findRecords<C extends ChannelName>(
-  app: Partition,
-  channel: C,
+async function findRecords<R extends object>(
+  scope: PartitionScope,
+  channel: string,
   text: Sought,
-  match: (record: RecordOf[C]) => WithUser | undefined,
-): Promise<Found<Sighting<RecordOf[C]>>> {
-  return find(app, app.keys.stream[channel], text, (id, fields) => {
-    const entry = decodeEntry(id, fields, channel)
+  match: (record: R) => WithUser | undefined,
+): Promise<Found<Sighting<R>>> {
+  return find(scope, scope.keys.stream(channel), text, (id, fields) => {
+    const entry = decodeEntry(scope.pipeline, id, fields, channel)
     return (entry.records ?? []).flatMap((some) => {
-      const record = some as RecordOf[C]
+      const record = some as R
       const matched = match(record)
       return matched ? [{ channel, entry, record, userId: matched.userId }] : []
     })
@@ -157,7 +156,7 @@ const rejected = invalidOrder
   .omit({ order: true, raw: true, raw_base64: true })
   .extend({ code: z.string(), ts: z.string(), edits })
 
-/** What somebody else put there is no such order. */
+/** Returns undefined if it is not the wanted order, or another client wrote the record. */
 function readRejected(json: string, wanted: Wanted): (Rejected & WithUser) | undefined {
   try {
     const matched = matching(identityInRecord(json), wanted)

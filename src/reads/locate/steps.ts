@@ -1,12 +1,12 @@
-import type { Partition } from '../../app.ts'
+import type { PartitionScope } from '../../app.ts'
 import { aggregate } from '../../stages/aggregate.ts'
-import { type Evidence, waits } from '../../stages/evidence.ts'
-import { rejectedBy } from '../../stages/pipeline.ts'
 import { generationSeconds } from '../../stages/runner/ledger.ts'
-import { idMs, isoOf } from '../../time.ts'
+import type { Pipeline, Stage } from '../../stages/stage.ts'
+import { idMs, isoOf } from '../../stream-id.ts'
+import { type Evidence, waits } from './evidence.ts'
 import type { Rejected } from './sightings.ts'
 
-/** Whether an order took a step, when (null where that is not known), and how that is known or why it is not. */
+/** One step of an order: whether it happened, when (null if unknown), and why that is known or not. */
 export interface Step {
   readonly done: 'yes' | 'no' | 'unknown'
   readonly not_before: string | null
@@ -21,13 +21,13 @@ export interface Steps {
   readonly ranked: Step
 }
 
-export function stepsOf(app: Partition, evidence: Evidence): Steps {
-  const admitted = admittedStep(app, evidence)
-  const applied = appliedStep(evidence, admitted)
+export function stepsOf(scope: PartitionScope, evidence: Evidence): Steps {
+  const admitted = admittedStep(scope, evidence)
+  const applied = appliedStep(scope, evidence, admitted)
   return { received: receivedStep(evidence, admitted), admitted, applied, ranked: rankedStep(evidence, applied) }
 }
 
-/** As it stands in the invalid channel, or stood there when it was given up. */
+/** Returns its rejections: those in the invalid channel, and those that were discarded. */
 const rejections = ({ invalid, discarded }: Evidence): Rejected[] => [
   ...invalid.found,
   ...discarded.found.map(({ rejected }) => rejected),
@@ -37,7 +37,7 @@ const never = (because: string): Step => ({ done: 'no', not_before: null, not_af
 const unknown = (because: string): Step => ({ ...never(because), done: 'unknown' })
 
 function receivedStep(evidence: Evidence, admitted: Step): Step {
-  const { raw, valid, invalid, discarded } = evidence
+  const { raw, invalid, discarded } = evidence
   const traces = [
     ...raw.found.map((sighting) => sighting.record.history?.first_ts ?? isoOf(idMs(sighting.entry.id))),
     ...rejections(evidence).map(({ first_ts, ts }) => first_ts ?? ts),
@@ -48,69 +48,106 @@ function receivedStep(evidence: Evidence, admitted: Step): Step {
     const because = 'This is the earliest trace of it that is left.'
     return { done: 'yes', not_before: null, not_after: isoOf(Math.min(...times)), because }
   }
-  const whole = [raw, valid, invalid, discarded].every(({ look }) => look.whole)
-  const where = whole ? 'It is in none of the streams' : 'It is not in what was looked through of the streams'
-  return unknown(`${where}. It may wait in SQS still, which cannot be looked through.`)
+  const whole = [raw, ...evidence.admitted, invalid, discarded].every(({ scan }) => scan.whole)
+  const where = whole ? 'It is in none of the streams' : 'It is not in the scanned part of the streams'
+  return unknown(`${where}. It may still wait in SQS, which cannot be searched.`)
 }
 
-function admittedStep({ config, keys }: Partition, evidence: Evidence): Step {
+function admittedStep({ config, keys }: PartitionScope, evidence: Evidence): Step {
   const { known, atMs } = evidence.now
   const lengthMs = generationSeconds(config) * 1_000
   if (!known) {
     if (evidence.now.counted === 0) return never('The ledger does not have it, and its user has no counted order.')
     const from = isoOf((Math.floor(atMs / lengthMs) - 1) * lengthMs)
-    return unknown(
-      `The ledger does not have it. It goes back to ${from}: what was admitted before is not known any more.`,
-    )
+    return unknown(`The ledger does not have it. It goes back to ${from}: orders admitted earlier are no longer known.`)
   }
-  // What a replay put back has an entry that is younger than its admission.
-  const entry = evidence.valid.found.find((sighting) => sighting.entry.group === undefined)
+  // The entry of a replayed order is younger than its admission.
+  const entry = evidence.admitted[0]?.found.find((sighting) => sighting.entry.group === undefined)
   if (entry) {
     const at = isoOf(idMs(entry.entry.id))
-    return { done: 'yes', not_before: at, not_after: at, because: `Its entry in ${keys.stream.valid} says when.` }
+    return {
+      done: 'yes',
+      not_before: at,
+      not_after: at,
+      because: `Its entry in ${keys.stream(entry.channel)} says when.`,
+    }
   }
   const from = known.generation * lengthMs
-  // It was in the ledger when another order was refused for it, or when a later stage rejected it.
+  // It was already in the ledger when another order conflicted with it, or when a later stage rejected it.
   const later = rejections(evidence).filter(({ code, stage }) => code === 'conflict' || stage !== undefined)
   return {
     done: 'yes',
     not_before: isoOf(from),
     not_after: isoOf(Math.min(from + lengthMs, atMs, ...later.map(({ id }) => idMs(id)))),
-    because: 'The ledger has it, which keeps no time but that of its generation.',
+    because: 'The ledger has it, but records only the time of its generation.',
   }
 }
 
-function appliedStep(evidence: Evidence, admitted: Step): Step {
-  const { valid, invalid, discarded, now, heldBy } = evidence
+/** An admitted order is counted once every stage up to aggregate has processed it and none has rejected it. */
+function appliedStep({ pipeline }: PartitionScope, evidence: Evidence, admitted: Step): Step {
+  const { invalid, discarded, now } = evidence
   if (admitted.done === 'no') return never('It was not admitted.')
-  if (valid.found.some((sighting) => waits(heldBy(sighting).filter(({ stage }) => stage === aggregate.name)))) {
-    return never(`It waits for ${aggregate.name}.`)
-  }
-  if (rejections(evidence).some(({ stage }) => stage === aggregate.name)) {
-    return never(`The stage ${aggregate.name} rejected it.`)
-  }
+  const path = stagesUpTo(pipeline, aggregate.name)
+  const waiting = path.find(({ name }) => waitsFor(evidence, name))
+  if (waiting) return never(`It waits for ${waiting.name}.`)
+  const rejecting = path.find(({ name }) => rejections(evidence).some(({ stage }) => stage === name))
+  if (rejecting) return never(`The stage ${rejecting.name} rejected it.`)
+  const former = rejections(evidence).find(({ stage }) => stage !== undefined && !pipeline.stage(stage))
+  if (former) return formerStep(former)
+  if (now.otherList !== undefined) return unknown(now.otherList)
   if (admitted.done === 'unknown') return unknown('Whether it was admitted is not known.')
-  if (valid.found.length === 0 && !valid.look.whole) {
-    return unknown(`Whether it waits for ${aggregate.name} is not known: more waits there than is looked through.`)
+  const unseen = path.find((_, at) => evidence.admitted[at]?.scan.whole === false)
+  if (unseen && evidence.admitted.every(({ found }) => found.length === 0)) {
+    return unknown(`Whether it waits for ${unseen.name} is not known: more orders wait there than were scanned.`)
   }
-  const seenAll = invalid.look.whole && discarded.look.whole
-  if (!seenAll && (now.counters[rejectedBy(aggregate)] ?? 0) > 0) {
-    const told = `The stage ${aggregate.name} has rejected orders, and more are in the invalid channel than are looked through`
-    return unknown(`${told}: whether this one is among them is not known.`)
+  const seenAll = invalid.scan.whole && discarded.scan.whole
+  const mayReject = seenAll ? undefined : rejectingIn(pipeline, path, now.counters)
+  if (mayReject !== undefined) {
+    const found = `The stage ${mayReject} has rejected orders, and the invalid channel has more entries than were scanned`
+    return unknown(`${found}: whether this one is among them is not known.`)
   }
   const because = `It does not wait for ${aggregate.name} any more.`
   return { done: 'yes', not_before: admitted.not_before, not_after: isoOf(now.atMs), because }
 }
 
+/** Judges by a rejection of a stage that the list does not have. An observer rejects only when it fails, and keeps no order back. */
+function formerStep({ code, stage }: Rejected): Step {
+  const which = `The stage ${stage}, which is not in this list of stages,`
+  if (code !== 'internal-error') return never(`${which} rejected it.`)
+  return unknown(`${which} failed on it: whether that kept it from being counted is not known.`)
+}
+
+/** Returns the name of a stage of the path, or of one that the list does not have, that has rejected orders. */
+function rejectingIn(
+  pipeline: Pipeline,
+  path: readonly Stage[],
+  counters: Readonly<Record<string, number>>,
+): string | undefined {
+  const suffix = ':rejected'
+  const known = path.find((stage) => (counters[stage.counters.rejected] ?? 0) > 0)
+  if (known) return known.name
+  const names = Object.keys(counters).filter((name) => name.endsWith(suffix) && (counters[name] ?? 0) > 0)
+  return names.map((name) => name.slice(0, -suffix.length)).find((name) => !pipeline.stage(name))
+}
+
+/** Returns the stages of the chain after the first, up to the one with that name. */
+function stagesUpTo({ chain }: Pipeline, name: string): readonly Stage[] {
+  return chain.slice(1, chain.findIndex((stage) => stage.name === name) + 1)
+}
+
+function waitsFor({ admitted, heldBy }: Evidence, name: string): boolean {
+  const sightings = admitted.flatMap(({ found }) => found)
+  return sightings.some((sighting) => waits(heldBy(sighting).filter(({ stage }) => stage === name)))
+}
+
 function rankedStep({ now: { counted, ranked, atMs } }: Evidence, applied: Step): Step {
   if (applied.done === 'no') return never('It was not counted.')
   if (applied.done === 'unknown') return unknown('Whether it was counted is not known.')
-  if (counted === 0)
-    return unknown('Its user has no counted orders: orders verify --deep tells whether the books are right.')
+  if (counted === 0) return unknown('Its user has no counted orders: run orders verify --deep to check the books.')
   if (ranked >= counted) {
     const because = `All ${counted} orders of its user are ranked.`
     return { done: 'yes', not_before: applied.not_before, not_after: isoOf(atMs), because }
   }
   const missing = `${counted - ranked} of ${counted} orders of its user are not ranked yet`
-  return unknown(`${missing}; which they are is not kept, so this one may be among them.`)
+  return unknown(`${missing}; this one may be among them.`)
 }

@@ -2,12 +2,12 @@ import { setImmediate } from 'node:timers/promises'
 import { hintOf } from './hint.ts'
 import { member, parse } from './reading.ts'
 
-/** The hint on a record of the invalid channel, given as the JSON text it is kept as, with or without its id. */
+/** Returns the hint on a record of the invalid channel, from its JSON text, with or without its id. */
 export const hintIn = (json: string): string | undefined => hintOfRecord(json, parse(json))
 
 function hintOfRecord(json: string, record: unknown): string | undefined {
   const [code, reason] = [member(record, 'code'), member(record, 'reason')]
-  // A later stage rejects what keeps the rules.
+  // An order that a later stage rejects has passed the rules.
   if (typeof code !== 'string' || typeof reason !== 'string' || typeof member(record, 'stage') === 'string')
     return undefined
   const body = bodyIn(json, record)
@@ -17,7 +17,7 @@ function hintOfRecord(json: string, record: unknown): string | undefined {
     : undefined
 }
 
-/** The body as it was sent: raw text, or the order as it stands in the record, to the character. */
+/** Returns the body as it was sent, to the character: the raw text, or the text of the order in the record. */
 function bodyIn(json: string, record: unknown): string | undefined {
   const raw = member(record, 'raw')
   if (typeof raw === 'string') return raw
@@ -29,7 +29,7 @@ function bodyIn(json: string, record: unknown): string | undefined {
   return json.endsWith(tail) ? json.slice(start, -tail.length) : undefined
 }
 
-/** The same record with its hint beside the reason. */
+/** Adds the hint to a record, next to its reason. */
 export function withHint(json: string): string {
   const record = parse(json)
   const hint = hintOfRecord(json, record)
@@ -42,13 +42,13 @@ export function withHint(json: string): string {
   return `${json.slice(0, end)},"hint":${JSON.stringify(hint)}${json.slice(end)}`
 }
 
-/** Characters that are read in some 10 ms; then others have their turn. */
+/** Characters that take about 10 ms to read. The event loop runs after each such batch. */
 const maxAtOnce = 500_000
 
-/** A page of hostile bodies would take seconds: beyond that many characters a record comes without its hint. */
+/** A page of hostile bodies would take seconds. Records beyond this many characters get no hint. */
 const maxHinted = 2_000_000
 
-/** The same of a page of records. */
+/** Adds hints to a page of records. */
 export async function withHints(texts: readonly string[]): Promise<string[]> {
   const hinted: string[] = []
   let left = maxHinted

@@ -4,7 +4,7 @@ import { valueHint } from './order/amount.ts'
 import { missingFieldHint } from './order/fields.ts'
 import { identityHint } from './order/identity-field.ts'
 import { itemsHint } from './order/items.ts'
-import { totalHint } from './order/totals.ts'
+import { totalHint } from './order/totals/total.ts'
 import { readBody } from './reading.ts'
 import { encodingHint } from './text/encoding.ts'
 import { languageHint } from './text/languages.ts'
@@ -21,15 +21,16 @@ export interface RejectedBody {
 }
 
 /**
- * One sentence on what was found in a rejected order, where, and what to send; undefined where nothing is certain. It is
- * made when an entry is read: entries of earlier releases have it too. Linear in the body. Never throws.
+ * Explains a rejected order in one sentence: what was found, where, and what to send. Returns undefined where nothing is
+ * certain. A hint is made when an entry is read, so entries of earlier releases have one too. Takes time linear in the
+ * body. Never throws.
  */
 export function hintOf(rejected: RejectedBody): string | undefined {
   try {
     const hint = byCode(rejected)
     return hint === undefined ? undefined : sentence(hint)
   } catch {
-    return undefined // A hint is a help: the order is shown without it.
+    return undefined // A hint only helps: without it, the order is still shown.
   }
 }
 
@@ -55,7 +56,7 @@ function malformedHint(body: string): string | undefined {
   return severalHint(body, scan) ?? languageHint(body) ?? surroundedHint(body) ?? syntaxHint(body, scan)
 }
 
-/** The reason ends with the amount that was accepted first. */
+/** Compares with the amount that was accepted first, which the reason ends with. */
 function conflictHint(reason: string, order: Readonly<Record<string, unknown>>): string | undefined {
   const accepted = Number(/order_value (\S{1,30})$/.exec(reason.slice(-60))?.[1] ?? Number.NaN)
   const value = order['order_value']
@@ -65,7 +66,7 @@ function conflictHint(reason: string, order: Readonly<Record<string, unknown>>):
   return `The order_value is the same to the cent, so its items may differ from those accepted first: ${advice}`
 }
 
-/** Hints are shown beside a reason, in a table too. */
+/** A hint of 240 characters fits into a table next to its reason. */
 const maxLength = 240
 
 function sentence(text: string): string {

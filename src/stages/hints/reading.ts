@@ -7,11 +7,11 @@ export type JsonObject = Readonly<Record<string, unknown>>
 /** JSON as the rules read it: a bare NaN or Infinity is a number that is not finite. */
 export interface Reading {
   readonly value: Json
-  /** How its text is written, for what a parsed value does not say; made when asked for. */
+  /** Scans its text, for what a parsed value does not show. */
   readonly scan: () => Scan
 }
 
-/** Reads a body; undefined where it is no JSON even with Python's tokens. Never throws. */
+/** Reads a body; undefined where it is not JSON, even with Python's tokens. Never throws. */
 export function readBody(body: string): Reading | undefined {
   const strict = parse(body)
   if (strict !== undefined) return { value: strict, scan: () => scanJson(body) }
@@ -20,7 +20,7 @@ export function readBody(body: string): Reading | undefined {
   return value === undefined ? undefined : { value, scan: () => scan }
 }
 
-/** JSON in a string of JSON; undefined where there is none. */
+/** Parses JSON; undefined where the text is not JSON. */
 export function parse(text: string): Json | undefined {
   try {
     return JSON.parse(text)
@@ -33,21 +33,22 @@ function withoutTokens(text: string): string {
   return text.replace(stringOrToken, (token) => (token.startsWith('"') ? token : notFinite))
 }
 
-/** What JSON.parse reads as infinity. */
+/** JSON.parse reads this as infinity. */
 const notFinite = '1e999'
 
-/** Strings are matched to be left alone. */
+/** Matches strings too, so that tokens in them are left alone. */
 const stringOrToken = /"(?:[^"\\]|\\[\s\S]?)*"?|-?\b(?:NaN|Infinity)\b/g
 
-/** An own member; undefined where there is none. */
+/** Returns an own member; undefined where there is none. */
 export function member(value: Json, name: string): Json {
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
 }
 
+/** Returns whether a value is an object with all of these members. */
 export const has = (value: Json, ...names: readonly string[]): value is JsonObject =>
   isObject(value) && names.every((name) => Object.hasOwn(value, name))
 
-/** Names in backticks, as `a`, `b` and `c`. */
+/** Lists names in backticks: `a`, `b` and `c`. */
 export function namesText(names: readonly string[]): string {
   const shown = names.map((name) => `\`${name}\``)
   return listText(shown)

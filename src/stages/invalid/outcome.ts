@@ -1,29 +1,30 @@
 import type { OrderVerdict } from '../../control/job-queues.ts'
 import type { Keys } from '../../keys.ts'
-import { channels, type RawRecord, type RejectCode } from '../../messages.ts'
+import { type RawRecord, rawRecord } from '../../messages.ts'
 import type { RedisClient } from '../../redis/client.ts'
+import type { RejectCode } from '../../reject-codes.ts'
 import { hintIn } from '../hints/entry.ts'
-import { readInvalidEntry } from './page.ts'
+import { readInvalidEntry } from './entry.ts'
 
-/** What became of the orders that a job sent round: how many were sent, and how many judged how. */
+/** The verdicts on the orders that a job requeued. */
 export interface Outcome {
   readonly sent: number
   readonly admitted: number
   readonly duplicate: number
   readonly conflict: number
-  /** Put back before the later stage that rejected them; that stage does not report. */
+  /** Returned to the later stage that rejected them. That stage does not report its verdict. */
   readonly returned: number
-  /** By code, conflicts left out. */
+  /** By code, without conflicts. */
   readonly rejected: Readonly<Record<string, number>>
   /** Orders that have their verdict. */
   readonly judged: number
-  /** Where a rejected one is in the invalid channel now: the last of them. */
+  /** The id in the invalid channel of the order that was rejected last. */
   readonly invalidId: string | undefined
 }
 
-/** Sums of all verdicts that the commit script has written for a ticket, in all partitions. */
-export async function readOutcome(redis: RedisClient, partitions: readonly Keys[], ticket: string): Promise<Outcome> {
-  const fields = await readFields(redis, partitions, ticket)
+/** Sums the verdicts that the commit script has written for a job, over all partitions. */
+export async function readOutcome(redis: RedisClient, partitions: readonly Keys[], jobId: string): Promise<Outcome> {
+  const fields = await readFields(redis, partitions, jobId)
   const sums: Record<string, number> = {}
   for (const [name, count] of fields) if (!texts.includes(name)) sums[name] = (sums[name] ?? 0) + Number(count)
   const { sent = 0, admitted = 0, duplicate = 0, conflict = 0, returned = 0, ...rejected } = sums
@@ -33,30 +34,30 @@ export async function readOutcome(redis: RedisClient, partitions: readonly Keys[
   return { sent, ...passed, rejected, judged, invalidId }
 }
 
-/** What a repartition brought from elsewhere stands under a longer name, which ends with the same word. */
+/** Reads the fields of all partitions. Those that a repartition moved have a longer name, which ends with the same word. */
 async function readFields(
   redis: RedisClient,
   partitions: readonly Keys[],
-  ticket: string,
+  jobId: string,
 ): Promise<[name: string, value: string][]> {
-  const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(ticket))))
+  const read = await Promise.all(partitions.map((keys) => redis.hgetall(keys.outcome(jobId))))
   return read.flatMap(Object.entries<string>).map(([name, value]) => [name.split(' ').at(-1) ?? '', value])
 }
 
-/** Fields that are no counts. */
+/** Fields that are not counts. */
 const texts = ['invalid_id', 'withdrawn']
 
-/** The record that a ticket has withdrawn from the invalid channel to send it in another partition (see take.lua). */
+/** The record that a job has withdrawn from the invalid channel to send it in another partition (see requeue.lua). */
 export async function readWithdrawn(
   redis: RedisClient,
   partitions: readonly Keys[],
-  ticket: string,
+  jobId: string,
 ): Promise<RawRecord | undefined> {
-  const found = (await readFields(redis, partitions, ticket)).find(([name]) => name === 'withdrawn')
-  return found && (channels.raw.record.parse(JSON.parse(found[1])) as RawRecord)
+  const found = (await readFields(redis, partitions, jobId)).find(([name]) => name === 'withdrawn')
+  return found && rawRecord.parse(JSON.parse(found[1]))
 }
 
-/** The verdict on a ticket's only order; the reason is read from where it is in the invalid channel, if it is still there. */
+/** Returns the verdict on a job's only order, with its reason if it is still in the invalid channel. */
 export async function readVerdict(
   redis: RedisClient,
   partitions: readonly Keys[],

@@ -1,9 +1,10 @@
-import type { History, Rejection } from '../../messages.ts'
-import type { Entry } from '../runner/consume.ts'
+import type { History } from '../../messages.ts'
+import type { Rejection } from '../../reject-codes.ts'
+import type { Entry } from '../runner/entry.ts'
 
 /**
- * A rejected record as the invalid channel keeps it: JSON without its first brace, because the commit script puts the
- * id there. An order that is a JSON object stands in it byte for byte as it was sent; anything else as text.
+ * Returns a rejected record for the invalid channel: JSON without its first brace, because the commit script inserts the id
+ * there. An order that is a JSON object is kept byte for byte; anything else as text.
  */
 export function invalidRecord(sent: Sent, { code, reason }: Rejection, { now, past, stage }: Rejecting): string {
   const ts = now.toISOString()
@@ -14,17 +15,17 @@ export function invalidRecord(sent: Sent, { code, reason }: Rejection, { now, pa
   return `"order":null,"raw":${JSON.stringify(sent.text)},${tail}`
 }
 
-/** When it is rejected, what it brings from rejections before, and by which stage where it is not the first. */
+/** The time of the rejection, the history of earlier ones, and the stage unless it is the first. */
 export interface Rejecting {
   readonly now: Date
   readonly past?: History | undefined
   readonly stage?: string | undefined
 }
 
-/** What was sent: text, or the fields of an entry that are not text, each in base64. */
+/** The order as sent: text, or the fields of an entry that is not text, each in base64. */
 export type Sent = { readonly text: string } | { readonly base64: string }
 
-/** An entry that cannot be decoded is kept whole. */
+/** Returns all fields of an entry that cannot be decoded. */
 export function sentEntry({ fields }: Entry): Sent {
   const text = JSON.stringify(fields.map((field) => field.toString()))
   const isText = fields.every((field) => Buffer.from(field.toString()).equals(field))
@@ -44,7 +45,7 @@ function isReadableObject(text: string): boolean {
   }
 }
 
-/** How deep brackets nest outside of strings. */
+/** Returns how deep brackets nest outside of strings. */
 function depth(text: string): number {
   let depth = 0
   let deepest = 0

@@ -1,55 +1,51 @@
--- Takes records off the invalid channel, all of it at once: stream, list and group; and puts them where they go.
+-- Removes records from the invalid channel (stream, list and group) and writes them to their target, in one step.
 --
--- KEYS[1] invalid stream   [2] invalid list   [3] stream they go to   [4] counters   [5] outcome of the ticket
+-- KEYS[1] invalid stream   [2] invalid list   [3] target stream   [4] counters   [5] outcome of the job
 -- KEYS[6] layout   [7..] the sorted sets of all groups
--- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': off the channel
---   and into the ticket's outcome, from where it is sent in another partition: of several tickets only one gets it
--- ARGV[2] most records the ticket may have sent   [3] seconds the outcome is kept
+-- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': from the
+--   channel into the job's outcome, to be sent in another partition; only one of several jobs gets it
+-- ARGV[2] maximum number of records that the job may send   [3] seconds the outcome is kept
 -- ARGV[4] of 'return' the stage's counter of rejected orders   [5] the stage
 --      of 'discard' the reason   [5] by whom   [6] when
--- ARGV[7] the layout that the caller goes by
--- ARGV[8..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and what goes on
---   the stream (JSON)
+-- ARGV[7] the caller's number of partitions
+-- ARGV[8..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and the
+--   record for the stream (JSON)
 --
--- Replies the ids taken. An id that is no longer there was taken by somebody else and is left out, and so is what is
--- over the limit: sent again after a lost reply, or by two jobs at once, each record goes once. An error where there are
--- other partitions since.
+-- Replies the ids taken. Leaves out ids that another call has taken and those over the limit: each record is sent once, even
+-- if the call is repeated after a lost reply or two jobs run at once. Fails if the partitions have changed.
+
+-- include ../../stream-id.lua
 
 local layout = redis.call('GET', KEYS[6])
 if layout and layout ~= ARGV[7] then
-  return redis.error_reply('ORDERS there are ' .. layout .. ' partitions now, this process goes by ' .. ARGV[7])
+  return redis.error_reply('ORDLAYOUT ' .. layout .. ' ' .. ARGV[7])
 end
 
 local mode, limit = ARGV[1], tonumber(ARGV[2])
 local sent = tonumber(redis.call('HGET', KEYS[5], 'sent') or '0')
 
-local function sortable(id)
-  local ms, sequence = id:match('(%d+)-(%d+)')
-  return ms .. '-' .. string.rep('0', 10 - #sequence) .. sequence
-end
-
--- The list is newest first, so an entry stands behind as many as are newer.
+-- The list is newest first, so the index of an entry is the number of newer ones.
 local function newer_than(member)
   local newer = 0
   for i = 7, #KEYS do newer = newer + redis.call('ZLEXCOUNT', KEYS[i], '(' .. member, '+') end
   return newer
 end
 
-redis.call('XLEN', KEYS[3]) -- what can fail is done before the first write: Redis keeps what a failed script wrote
+redis.call('XLEN', KEYS[3]) -- commands that can fail come before the first write: Redis keeps what a failed script wrote
 redis.call('HLEN', KEYS[4])
 local taken, records, orders, marks = {}, {}, 0, 0
 for i = 8, #ARGV, 4 do
   local id, group = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
   local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
   if entry and sent + #taken < limit then
-    local member = sortable(id)
+    local member = sortable_id(id)
     local at = newer_than(member)
     local line = redis.call('LINDEX', KEYS[2], at)
     local prefix = '{"id":"' .. id .. '",'
     if line and line:sub(1, #prefix) == prefix then
       redis.call('LSET', KEYS[2], at, '') -- removed below, in one pass
       marks = marks + 1
-    else -- somebody else has changed the list
+    else -- another client has changed the list
       redis.call('LREM', KEYS[2], -1, prefix .. entry[2][4]:sub(2))
     end
     redis.call('ZREM', group, member)
@@ -78,7 +74,7 @@ if mode == 'withdraw' then
 end
 
 local entry = { 'n', orders, 'c', '1', 'r', '[' .. table.concat(records, ',') .. ']' }
-if mode == 'return' then -- other groups of the stream have had these orders: the entry is for this one alone
+if mode == 'return' then -- other groups of the stream have had these orders: the entry is only for this one
   entry[#entry + 1] = 'g'
   entry[#entry + 1] = ARGV[5]
 end

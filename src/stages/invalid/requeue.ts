@@ -1,96 +1,94 @@
-import type { App, Partition } from '../../app.ts'
-import {
-  type Channel,
-  channels,
-  groupOf,
-  type History,
-  outcomeSeconds,
-  type RawRecord,
-  type Rejection,
-  rejectGroupNames,
-} from '../../messages.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
-import { pipeline, rejectedBy } from '../pipeline.ts'
+import { z } from 'zod'
+import type { App, PartitionScope } from '../../app.ts'
+import { type History, outcomeSeconds, type RawRecord } from '../../messages.ts'
+import { defineScript } from '../../redis/script.ts'
+import { groupOf, type Rejection, rejectGroupNames } from '../../reject-codes.ts'
 import type { Stage } from '../stage.ts'
-import type { InvalidEntry } from './page.ts'
+import type { InvalidEntry } from './entry.ts'
 
-const script = loadScript(import.meta.url)
+const requeue = defineScript(import.meta.url, z.array(z.string()))
 
-/** Whose orders are sent: verdicts go to the ticket's outcome, which counts what it sent up to `limit`. */
-export interface Ticket {
-  readonly ticket: string
+/** The job that requeues. Its outcome collects the verdicts and counts the records sent, up to `limit`. */
+export interface RequeueOptions {
+  readonly jobId: string
   readonly limit: number
 }
 
-/** Another body for an order, and who put it there. */
+/** A new body for an order, and its editor. */
 export interface Edit {
   readonly body: string
   readonly by: string
 }
 
 /**
- * Sends rejected records round again: off the invalid channel and onto the stream they were rejected from, in one step
- * (see take.lua) per partition. Entries that are gone, or were no text and are not edited, stay out.
- * @param entries oldest first; of an edited one the new body is to be of the same partition
+ * Requeues rejected records: moves them from the invalid channel to the stream they were rejected from, in one step per
+ * partition (see requeue.lua). Skips entries that are gone, and those that were not text and are not edited.
+ * @param entries oldest first; the new body of an edited one must belong to the same partition
  * @returns the ids of those that were sent
  */
 export async function replayEntries(
   app: App,
   entries: readonly InvalidEntry[],
-  ticket: Ticket,
+  options: RequeueOptions,
   edit?: Edit,
 ): Promise<string[]> {
   const sent: string[] = []
   for (const [keys, own] of Map.groupBy(entries, (entry) => entry.keys)) {
     const elsewhere = app.partitions.filter((other) => other !== keys)
-    const before = await Promise.all(elsewhere.map((other) => app.redis.hget(other.outcome(ticket.ticket), 'sent')))
-    const limit = before.reduce((left, count) => left - Number(count ?? 0), ticket.limit)
-    sent.push(...(await replayIn({ ...app, keys }, own, { ...ticket, limit }, edit)))
+    const before = await Promise.all(elsewhere.map((other) => app.redis.hget(other.outcome(options.jobId), 'sent')))
+    const limit = before.reduce((left, count) => left - Number(count ?? 0), options.limit)
+    sent.push(...(await replayIn({ ...app, keys }, own, { ...options, limit }, edit)))
   }
   return sent
 }
 
 async function replayIn(
-  app: Partition,
+  scope: PartitionScope,
   entries: readonly InvalidEntry[],
-  ticket: Ticket,
+  options: RequeueOptions,
   edit: Edit | undefined,
 ): Promise<string[]> {
   const raw = entries.flatMap((entry) => {
-    const record = rejectingStage(entry) ? undefined : roundRecord(entry, ticket.ticket, edit, app.now())
+    const isAdmitted = entry.record.stage !== undefined // a later stage rejected it, perhaps one that no longer exists
+    const record = isAdmitted ? undefined : roundRecord(entry, options.jobId, edit, scope.now())
     return record ? [{ entry, orders: 1, onStream: JSON.stringify(record) }] : []
   })
-  const sent = await take(app, { mode: 'replay', stream: app.keys.stream.raw }, raw, ticket)
-  for (const stage of edit ? [] : pipeline.filter(({ from }) => from !== 'raw')) {
-    const ofStage = entries.filter((entry) => rejectingStage(entry) === stage)
-    const records = ofStage.flatMap((entry) => {
-      const orders = ordersIn(entry)
-      return entry.text && orders ? [{ entry, orders, onStream: entry.text }] : []
+  const sent = await take(scope, { mode: 'replay', stream: scope.keys.stream('raw') }, raw, options)
+  for (const stage of edit ? [] : scope.pipeline.stages.filter(({ isFirst }) => !isFirst)) {
+    const records = entries.flatMap((entry) => {
+      const back = returningRecord(scope, entry)
+      return back?.stage === stage && entry.text ? [{ entry, orders: back.orders, onStream: entry.text }] : []
     })
     const target: Target = {
       mode: 'return',
-      stream: app.keys.stream[stage.from],
-      args: [rejectedBy(stage), stage.name],
+      stream: scope.keys.stream(stage.from),
+      args: [stage.counters.rejected, stage.name],
     }
-    sent.push(...(await take(app, target, records, ticket)))
+    sent.push(...(await take(scope, target, records, options)))
   }
   return sent
 }
 
-/** The later stage that rejected it, by a bug of ours: its orders are admitted, so they cannot come in again. */
-function rejectingStage({ record }: InvalidEntry): Stage | undefined {
-  return pipeline.find(({ name, from }) => name === record.stage && from !== 'raw')
+/** A record that goes back to the later stage that rejected it. Its order is admitted: the first stage would drop it. */
+interface ReturningRecord {
+  readonly stage: Stage
+  readonly record: object
+  readonly orders: number
 }
 
-/** Undefined where it is no record of its stage: an entry that could not be decoded. */
-function ordersIn(entry: InvalidEntry): number | undefined {
-  const stage = rejectingStage(entry)
-  const channel = stage && (channels[stage.from] as Channel<object>)
-  const parsed = channel?.record.safeParse(entry.record.order)
-  return parsed?.success ? channel?.orders(parsed.data) : undefined
+/** Returns undefined if no later stage rejected it, that stage no longer exists, or its entry could not be decoded. */
+export function returningRecord(
+  { pipeline }: Pick<App, 'pipeline'>,
+  { record: { stage: name = '', order } }: InvalidEntry,
+): ReturningRecord | undefined {
+  const stage = pipeline.stage(name)
+  if (!stage || stage.isFirst) return undefined
+  const channel = pipeline.channel(stage.from)
+  const { data: record } = channel.record.safeParse(order)
+  return record && { stage, record, orders: channel.orders(record) }
 }
 
-/** Moves a rejected record to `orders:discarded`, with why and by whom. False where it is gone already. */
+/** Moves a rejected record to `orders:discarded`, with reason and operator. Returns false if it is already gone. */
 export async function discardEntry(
   app: App,
   entry: InvalidEntry,
@@ -100,14 +98,14 @@ export async function discardEntry(
   const records = [{ entry, orders: 1, onStream: entry.json }]
   const { keys } = entry
   const target: Target = { mode: 'discard', stream: keys.discarded, args }
-  return (await take({ ...app, keys }, target, records, { ticket: 'discard', limit: 1 })).length > 0
+  return (await take({ ...app, keys }, target, records, { jobId: 'discard', limit: 1 })).length > 0
 }
 
-/** Takes an entry off the invalid channel and keeps what is to go round in its place with the ticket, until that is sent. */
-export async function withdrawEntry(app: App, entry: InvalidEntry, ticket: string, record: RawRecord): Promise<void> {
+/** Removes an entry from the invalid channel and keeps its replacement with the job until that is sent. */
+export async function withdrawEntry(app: App, entry: InvalidEntry, jobId: string, record: RawRecord): Promise<void> {
   const { keys } = entry
   const records = [{ entry, orders: 1, onStream: JSON.stringify(record) }]
-  await take({ ...app, keys }, { mode: 'withdraw', stream: keys.stream.raw }, records, { ticket, limit: 1 })
+  await take({ ...app, keys }, { mode: 'withdraw', stream: keys.stream('raw') }, records, { jobId, limit: 1 })
 }
 
 interface Target {
@@ -123,41 +121,48 @@ interface Taken {
 }
 
 async function take(
-  { redis, keys }: Partition,
+  { redis, keys }: PartitionScope,
   to: Target,
   records: readonly Taken[],
-  from: Ticket,
+  options: RequeueOptions,
 ): Promise<string[]> {
   if (records.length === 0) return []
-  const names = [keys.invalid, keys.invalidOrders, to.stream, keys.counters, keys.outcome(from.ticket), keys.layoutKey]
+  const names = [
+    keys.invalid,
+    keys.invalidOrders,
+    to.stream,
+    keys.counters,
+    keys.outcome(options.jobId),
+    keys.layoutKey,
+  ]
   const first = names.push(...rejectGroupNames.map(keys.invalidGroup)) - rejectGroupNames.length + 1
   const [one = '', two = '', three = ''] = to.args ?? []
   const args = records.flatMap(({ entry, orders, onStream }) => {
     const group = rejectGroupNames.indexOf(groupOf(entry.record as Rejection))
     return [entry.id, first + group, orders, onStream]
   })
-  const head = [to.mode, from.limit, outcomeSeconds, one, two, three, keys.layout]
-  return (await runScript(redis, script, names, [...head, ...args])) as string[]
+  const head = [to.mode, options.limit, outcomeSeconds, one, two, three, keys.layout]
+  return requeue(redis, names, [...head, ...args])
 }
 
-/** Of an order that is edited again and again, so many bodies are kept: each may have 1 MB. */
-const mostEdits = 5
+/** Edits kept per order: each has a body of up to 1 MB. */
+const maxEdits = 5
 
-/** What goes round in the place of an entry; undefined where it was no text and is not edited. */
+/** Returns the record that replaces an entry; undefined if the entry was not text and is not edited. */
 export function roundRecord(
   entry: InvalidEntry,
-  ticket: string,
+  jobId: string,
   edit: Edit | undefined,
   now: Date,
 ): RawRecord | undefined {
   const body = edit?.body ?? entry.text
   if (body === undefined) return undefined
-  return { id: `replay ${entry.id}`, body, ticket, history: historyOf(entry, edit, now) }
+  return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now) }
 }
 
 function historyOf({ record, json, text }: InvalidEntry, edit: Edit | undefined, now: Date): History {
   const before = edit && { by: edit.by, ts: now.toISOString(), before: text ?? json }
-  const edits = [...(record.edits ?? []), ...(before ? [before] : [])].slice(-mostEdits)
+  const edits = [...(record.edits ?? []), ...(before ? [before] : [])].slice(-maxEdits)
   return {
     attempts: record.attempts ?? 1,
     first_reason: record.first_reason ?? record.reason,

@@ -1,11 +1,11 @@
--- Removes consumers from a group: the one that calls, if it ends, and those that are dead; only with no pending entries,
--- because XGROUP DELCONSUMER forgets them. A dead consumer's entries are claimed by others, so a later call removes it.
+-- Removes consumers from a group: the caller if it ends, and dead ones. Keeps those with pending entries, because XGROUP
+-- DELCONSUMER forgets them. Others claim a dead consumer's entries, so a later call removes it.
 -- KEYS[1] stream. ARGV[1] group, [2] the consumer that calls, [3] 1 if it ends, [4] ms of silence after which one is dead.
--- Replies the names of those that are gone.
+-- Replies the names of the removed consumers.
 
 local group, caller, ends, dead_ms = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
-if not ends then -- a sign of life: to Redis 7.0 a read that finds nothing new is none; a look at its own entries is
-  local beyond_all = '18446744073709551615-18446744073709551614' -- one below what stands for ">"
+if not ends then -- a sign of life: for Redis 7.0 a read that finds nothing new is not one, a read of its own entries is
+  local beyond_all = '18446744073709551615-18446744073709551614' -- one below the id that ">" stands for
   redis.call('XREADGROUP', 'GROUP', group, caller, 'STREAMS', KEYS[1], beyond_all)
 end
 

@@ -1,31 +1,40 @@
-import type { Keys } from '../../keys.ts'
-import type { RedisClient } from '../../redis/client.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
-import { inflowOf, lostBy, missedBy, outflowOf, pipeline } from '../pipeline.ts'
+import { z } from 'zod'
+import type { PartitionScope } from '../../app.ts'
+import { defineScript } from '../../redis/script.ts'
+import { fieldOf, layoutOf, otherLayoutError } from './layout.ts'
 
-const script = loadScript(import.meta.url)
+const createGroup = defineScript(import.meta.url, z.union([z.literal([0, 1]), z.string()]))
 
 /**
- * Creates every stream and consumer group of the line that is not there yet. All of them at every start: a stream is
- * trimmed below what its groups have acknowledged, so a group must exist before the others have worked anything off.
- * A stage that is added to a running system gets what its stream still holds; what went by before is counted as missed.
+ * Creates every missing stream and consumer group of the pipeline, at every start: a stream is trimmed below the entries that its
+ * groups have acknowledged, so each group must exist before the others commit. A stage added to a running system gets the
+ * entries that its stream still holds; earlier orders count as missed.
+ * @throws OrdersError ORD_MANIFEST if another list of stages has taken effect
  */
-export async function ensureGroups(redis: RedisClient, keys: Keys): Promise<void> {
-  for (const stage of pipeline) {
-    const names = [keys.stream[stage.from], keys.counters, keys.done(stage.name)]
+export async function ensureGroups({
+  redis,
+  keys,
+  pipeline,
+}: Pick<PartitionScope, 'redis' | 'keys' | 'pipeline'>): Promise<void> {
+  for (const stage of pipeline.stages) {
+    const { inflow, outflow, lost, missed } = stage.counters
+    const names = [keys.stream(stage.from), keys.counters, keys.committed(stage.name), keys.stages]
     const wanted = {
       group: stage.name,
-      others: pipeline.filter((other) => other.from === stage.from && other !== stage).map(({ name }) => name),
-      outside: stage.from === 'raw',
-      inflow: inflowOf(stage.from),
-      outflow: [...outflowOf(stage), lostBy(stage)],
-      missed: missedBy(stage),
+      field: fieldOf(stage),
+      layout: layoutOf(stage),
+      readers: pipeline.channel(stage.from).readers.map(({ name }) => name),
+      outside: stage.isFirst,
+      inflow,
+      outflow: [...outflow, lost],
+      missed,
     }
-    await runScript(redis, script, names, [JSON.stringify(wanted)])
+    const reply = await createGroup(redis, names, [JSON.stringify(wanted)])
+    if (typeof reply === 'string') throw otherLayoutError(stage, reply)
   }
 }
 
-/** The fields of one group in what Redis replies to XINFO GROUPS; undefined where it is not among them. */
+/** Returns the fields of one group in a reply to XINFO GROUPS; undefined if the group is missing. */
 export function groupNamed(reply: unknown, name: string): Readonly<Record<string, unknown>> | undefined {
   const groups = (Array.isArray(reply) ? reply : []).map(toObject)
   return groups.find((fields) => fields['name'] === name)

@@ -1,9 +1,9 @@
--- Renews a member's leases on partitions and takes those it is to have beside: shares are even, to within one.
--- KEYS[1] members (sorted set: member, until when it lives in ms)   [2] leases (hash: partition, `<until> <token> <member>`;
---   and `token`, which counts how often a lease has changed hands)
--- ARGV[1] member   [2] how long it lives, and holds its leases, without renewing them, in ms   [3] number of partitions
+-- Renews a member's leases on partitions and takes free ones up to its share. Shares are even, to within one.
+-- KEYS[1] members (sorted set: member, end of its life in ms)   [2] leases (hash: partition, `<until> <token> <member>`;
+--   and `token`, which counts changes of holder)
+-- ARGV[1] member   [2] ms that it and its leases live without renewal   [3] number of partitions
 -- ARGV[4] 1 if it leaves
--- Replies what it holds: partition, token, ... A partition whose token has changed was in other hands in between.
+-- Replies its leases: partition, token, ... A changed token means that another member held the partition in between.
 
 local member, lease_ms, partitions, leaves = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local time = redis.call('TIME')
@@ -13,7 +13,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 if leaves then redis.call('ZREM', KEYS[1], member) else redis.call('ZADD', KEYS[1], now + lease_ms, member) end
 
 local members = redis.call('ZRANGE', KEYS[1], 0, -1)
-local function share_of(name) -- the set is sorted by time, and whose turn it is must not change with it
+local function share_of(name) -- by name: the set is sorted by time, and shares must not change with it
   local before = 0
   for _, other in ipairs(members) do
     if other < name then before = before + 1 end

@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto'
-import type { App, Partition } from '../../app.ts'
-import type { Config } from '../../config.ts'
+import type { App, PartitionScope } from '../../app.ts'
+import type { Config } from '../../config/config.ts'
 import type { Keys } from '../../keys.ts'
-import type { Rejection } from '../../messages.ts'
 import { minorText, roundToCents } from '../../money.ts'
 import { userHash, userHashBits } from '../../partitions.ts'
+import type { Rejection } from '../../reject-codes.ts'
 import type { Order } from '../rules.ts'
 import type { Identity } from '../stage.ts'
 
-/** One line of the ledger: the two buckets it may stand in (this generation's, the last one's), its field and value. */
+/** A ledger record: the two buckets that may hold it (this generation's and the last one's), its field and value. */
 export interface LedgerRecord {
   readonly current: string
   readonly previous: string
@@ -17,24 +17,24 @@ export interface LedgerRecord {
 }
 
 /**
- * Which generation it is, as Redis' own clock says; the commit script refuses a plan made for another one.
- * Two generations are looked at, so an order is remembered for LEDGER_DAYS at least and twice that at most.
+ * The ledger's generation by Redis' clock. The commit script refuses a plan made for another one. Two generations are
+ * checked, so an order is remembered for at least LEDGER_DAYS and at most twice that.
  */
 export interface LedgerEpoch {
   readonly generation: number
 }
 
-export const generationSeconds = ({ ledgerDays }: Config): number => ledgerDays * 86_400
+export const generationSeconds = ({ ledgerDays }: Pick<Config, 'ledgerDays'>): number => ledgerDays * 86_400
 
-/** By Redis' clock. */
+/** Returns the current generation by Redis' clock. */
 export async function generationNow({ redis, config }: Pick<App, 'redis' | 'config'>): Promise<number> {
   const [seconds] = await redis.time()
   return Math.floor(Number(seconds) / generationSeconds(config))
 }
 
-/** How many lines a bucket of a generation holds in the mean, by so many of them: keys are hashes, so any are as good. */
+/** Returns the mean number of records in a bucket of a generation, from a sample: keys are hashes, so any buckets will do. */
 export async function meanBucket(
-  { redis, config, keys }: Pick<Partition, 'redis' | 'config' | 'keys'>,
+  { redis, config, keys }: Pick<PartitionScope, 'redis' | 'config' | 'keys'>,
   generation: number,
   sampled: number,
 ): Promise<number> {
@@ -45,7 +45,7 @@ export async function meanBucket(
   return replies.reduce((sum, [, length]) => sum + Number(length ?? 0), 0) / count
 }
 
-/** The fingerprint is of what is counted: whole cents, so that the same money in other digits is the same payload. */
+/** Returns the identity of an order. The fingerprint covers whole cents: other digits of the same money are the same payload. */
 export function identityOf(order: Order): Identity {
   const items = order.items?.map(([product, quantity, price]) => [product, quantity, roundToCents(price)])
   const payload = JSON.stringify([order.minor / 100, items])
@@ -57,22 +57,22 @@ export function identityOf(order: Order): Identity {
   }
 }
 
-/** An admitted order's line: same identity is the same field, same payload is the same value. */
+/** Returns the ledger record of an admitted order: its identity gives the field, its payload the value. */
 export function admittedRecord(identity: Identity, where: LedgerPlace): LedgerRecord {
   // The length in front keeps ("a", "bc") and ("ab", "c") apart.
   const field = `order ${identity.userId.length} ${identity.userId}${identity.orderId}`
   return ledgerRecord(field, `${identity.fingerprint}${identity.minor}`, { ...where, userId: identity.userId })
 }
 
-/** A rejected message's line: the same message delivered again is not rejected again. @param userId if it has one */
+/** Returns the ledger record of a rejected message, so that a redelivery is not rejected again. @param userId if it has one */
 export function rejectedRecord(message: string, where: LedgerPlace & { userId: string | undefined }): LedgerRecord {
   return ledgerRecord(`message ${message}`, rejectedValue, where)
 }
 
-/** The minor units an order was admitted with. @param known the value the ledger holds for its identity */
+/** Returns the minor units of an admitted order. @param known the ledger's value for its identity */
 export const admittedMinor = (known: string): number => Number(known.slice(fingerprintLength))
 
-/** @param known the value the ledger holds for the identity */
+/** @param known the ledger's value for the identity */
 export function conflictWith({ userId, orderId }: Identity, known: string): Rejection {
   const value = minorText(admittedMinor(known))
   return {
@@ -98,7 +98,7 @@ function ledgerRecord(
   value: string,
   { keys, buckets, generation, userId }: LedgerPlace & { userId: string | undefined },
 ): LedgerRecord {
-  const digest = hash('sha256', name, 'base64url') // as text: a Buffer takes longer to make than the digest
+  const digest = hash('sha256', name, 'base64url') // as text: making a Buffer takes longer than the digest
   const bucket = uint32At(digest, digestLength) % buckets
   return {
     current: keys.ledger(generation, bucket),
@@ -108,7 +108,7 @@ function ledgerRecord(
   }
 }
 
-/** The hash of the user whose line it is, by which it belongs to a partition; undefined where the field is none of ours. */
+/** Returns the user's hash in a field, which gives its partition; undefined if the field has another form. */
 export function userHashIn(field: string): number | undefined {
   if (!/^[\w-]{16}$/.test(field)) return undefined
   return field
@@ -123,7 +123,7 @@ function hashText(userHash: number): string {
   return text
 }
 
-/** The first 32 bits of what follows in a base64url text, big-endian: five characters of 6 bits and 2 bits of a sixth. */
+/** Returns 32 bits of a base64url text, big-endian: five characters of 6 bits and 2 bits of a sixth. */
 function uint32At(text: string, from: number): number {
   let bits = 0
   for (let i = from; i < from + 5; i++) bits = bits * 64 + sixBits(text, i)

@@ -1,38 +1,37 @@
 import { z } from 'zod'
-import type { Partition } from '../../app.ts'
-import { OrdersError } from '../../errors.ts'
-import { loadScript, runScript } from '../../redis/script.ts'
-import { pipeline } from '../pipeline.ts'
+import type { PartitionScope } from '../../app.ts'
+import { defineScript } from '../../redis/script.ts'
+import { aggregate } from '../aggregate.ts'
 import type { Stage } from '../stage.ts'
 
-const script = loadScript(import.meta.url)
+const trimStream = defineScript(import.meta.url, z.tuple([z.int()], z.union([z.string(), z.int()])))
 
-/** Per stage the id up to which its entries have been compared with what it has committed (see trim.lua). */
-export type Looked = Map<string, string>
-
-const reply = z.tuple([z.int()], z.union([z.string(), z.int()]))
+/** Per stage the id up to which its entries have been compared with its commits (see trim.lua). */
+export type ScannedUpTo = Map<string, string>
 
 /**
- * Removes what every group of the stage's stream is done with; a work stream is never trimmed by length. Stages whose group
- * skips entries that they have not committed are given them again.
- * @param thorough looks at entries even where their numbers say that all is right
- * @returns how many entries were removed
+ * Removes the entries that every group of the stage's stream has processed; a work stream is never trimmed by length. Sets back
+ * the group of a stage that skipped entries which the stage has not committed.
+ * @param thorough scans entries even if their numbers agree
+ * @returns the number of entries removed
  */
 export async function trim(
-  { redis, telemetry, keys }: Pick<Partition, 'redis' | 'telemetry' | 'keys'>,
+  { redis, telemetry, keys, pipeline }: Pick<PartitionScope, 'redis' | 'telemetry' | 'keys' | 'pipeline'>,
   { name, from }: Stage,
-  { looked = new Map(), thorough = false }: { looked?: Looked; thorough?: boolean } = {},
+  { scanned = new Map(), thorough = false }: { scanned?: ScannedUpTo; thorough?: boolean } = {},
 ): Promise<number> {
-  const others = pipeline.filter((other) => other.from === from).map((other) => other.name)
+  const others = pipeline.channel(from).readers.map((other) => other.name)
   const stages = [...new Set([name, ...others])]
-  const names = [keys.stream[from], from === 'counted' ? keys.held : keys.nothing, ...stages.map(keys.done)]
-  const args = [thorough ? 1 : 0, ...stages.flatMap((stage) => [stage, looked.get(stage) ?? ''])]
-  const parsed = reply.safeParse(await runScript(redis, script, names, args))
-  if (!parsed.success) throw new OrdersError('ORD_REDIS_REPLY', 'Redis replied to trim.lua in an unknown shape.')
-  const [entries, ...states] = parsed.data
+  const names = [
+    keys.stream(from),
+    from === aggregate.passes?.channel ? keys.trimHold : keys.nothing,
+    ...stages.map(keys.committed),
+  ]
+  const args = [thorough ? 1 : 0, ...stages.flatMap((stage) => [stage, scanned.get(stage) ?? ''])]
+  const [entries, ...states] = await trimStream(redis, names, args)
   for (const [at, stage] of stages.entries()) {
-    looked.set(stage, String(states[2 * at] ?? ''))
-    if (states[2 * at + 1] === 1) telemetry.emit('groupSetBack', { stage })
+    scanned.set(stage, String(states[2 * at] ?? ''))
+    if (states[2 * at + 1] === 1) telemetry.emit('groupRewound', { stage })
   }
   if (entries > 0) telemetry.emit('trimmed', { stage: name, entries })
   return entries

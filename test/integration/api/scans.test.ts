@@ -2,12 +2,13 @@ import diagnostics from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { openApi, type Server } from '../../../src/api/server.ts'
+import type { Server } from '../../../src/api/open-server.ts'
+import { openApi } from '../../../src/api/server.ts'
 import type { App } from '../../../src/app.ts'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { type Keys, makeControlKeys, makeKeys } from '../../../src/keys.ts'
-import { codeOf, type RejectGroup, rejectGroups } from '../../../src/messages.ts'
 import { readTop } from '../../../src/reads/top.ts'
+import { codeOf, type RejectGroup, rejectGroups } from '../../../src/reject-codes.ts'
 import { type HoldingProxy, openHoldingProxy } from '../../support/holding-proxy.ts'
 import { until } from '../../support/until.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
@@ -196,8 +197,8 @@ function followResponses(): { readonly begun: readonly ServerResponse[] } & Disp
 }
 
 test.each([
-  ['/orders/invalid?user_id=nobody', '/orders/invalid', 'xrevrange'],
-  ['/orders/invalid?user_id=nobody&code=bad-items', '/orders/invalid', 'zrevrangebylex'],
+  ['/orders/invalid?user_id=stranger', '/orders/invalid', 'xrevrange'],
+  ['/orders/invalid?user_id=stranger&code=bad-items', '/orders/invalid', 'zrevrangebylex'],
   ['/orders/a/b/trace', '/orders/{user_id}/{order_id}/trace', 'xrange'],
 ])('once the client has left, %s reads no further', async (path, route, command) => {
   await put(entries(300, () => ({ group: 'bad-items', user: 'another', partition: keys })))
@@ -226,7 +227,7 @@ test('while lists are read, /readyz answers; too many are refused with a time to
   proxy.hold('xrevrange')
   const replies: Response[] = []
   const asked = Array.from({ length: 60 }, async () => {
-    replies.push(await fetch(`${server.url}/orders/invalid?user_id=nobody`))
+    replies.push(await fetch(`${server.url}/orders/invalid?user_id=stranger`))
   })
   await until('the refusals', () => replies.length >= 50)
   expect(proxy.held()).toBe(1)
@@ -252,7 +253,7 @@ test('a page far down the boards of several partitions is looked for no longer t
   await expect(reading).rejects.toBe(signal.reason)
 })
 
-test('whoever leaves before its turn makes room for another', async () => {
+test('a reader that leaves before its turn makes room for another', async () => {
   await put(entries(10, () => ({ group: 'bad-items', user: 'me', partition: keys })))
   using responses = followResponses()
   const list = (signal?: AbortSignal): Promise<number> =>

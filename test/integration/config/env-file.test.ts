@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Config } from '../../../src/config/config.ts'
 import { readEnvFile } from '../../../src/config/env-file.ts'
 
 let folder: string
@@ -36,9 +38,49 @@ test.each([
   expect({ ...readEnvFile(join(folder, '.env')) }).toEqual({})
 })
 
+test('a file with a line that PowerShell 5 has appended in another encoding is one plain sentence', () => {
+  writeFileSync(join(folder, '.env'), Buffer.concat([Buffer.from('API_PORT=9001\n'), Buffer.from('A=1\n', 'utf16le')]))
+  expect(() => readEnvFile(join(folder, '.env'))).toThrow(
+    /\.env has lines in two encodings, as PowerShell 5 appends them: save it as UTF-8\.$/,
+  )
+})
+
 test('a folder of that name is one plain sentence', () => {
   mkdirSync(join(folder, '.env'))
   expect(() => readEnvFile(join(folder, '.env'))).toThrow(
-    /\.env cannot be read \(EISDIR.*\): make it a file that this user may read, or remove it\.$/,
+    /\.env cannot be read \(EISDIR.*\): make it a file that this user can read, or remove it\.$/,
   )
+})
+
+describe('.env of the working folder', () => {
+  /** The configuration of a process started in a folder with this `.env`. */
+  function configIn(dotEnv: string | Buffer | undefined, env: Record<string, string>): Config {
+    if (dotEnv !== undefined) writeFileSync(join(folder, '.env'), dotEnv)
+    const source = new URL('../../../src/config/config.ts', import.meta.url).href
+    const script = `import { processEnv, readConfig } from '${source}'; console.log(JSON.stringify(readConfig(processEnv())))`
+    return JSON.parse(
+      execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: folder, env, encoding: 'utf8' }),
+    )
+  }
+
+  test('is read, and the real environment wins', () => {
+    const config = configIn('API_PORT=9001\nSQS_QUEUE_NAME=from_file\n', { API_PORT: '9002' })
+    expect(config).toMatchObject({ apiPort: 9002, sqsQueueName: 'from_file', awsRegion: 'us-east-1' })
+  })
+
+  test('may be missing', () => {
+    expect(configIn(undefined, { API_PORT: '9002' }).apiPort).toBe(9002)
+  })
+
+  test('may begin with a byte order mark: its first line counts', () => {
+    expect(configIn('\uFEFFAPI_PORT=9001\nSQS_QUEUE_NAME=second\n', {})).toMatchObject({
+      apiPort: 9001,
+      sqsQueueName: 'second',
+    })
+  })
+
+  test('may be UTF-16 with CRLF, as PowerShell writes it', () => {
+    const dotEnv = Buffer.from('\uFEFFAPI_PORT=9001\r\nSQS_QUEUE_NAME=second\r\n', 'utf16le')
+    expect(configIn(dotEnv, {})).toMatchObject({ apiPort: 9001, sqsQueueName: 'second' })
+  })
 })

@@ -12,7 +12,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { routes } from '../../../src/api/server.ts'
-import { type Config, readConfig, variables } from '../../../src/config.ts'
+import { type Config, readConfig } from '../../../src/config/config.ts'
+import { variables } from '../../../src/config/variables.ts'
 import { openQueue } from '../../../src/ingest/sqs/queue.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
 import { parseCall } from '../../../src/ops/command.ts'
@@ -203,7 +204,7 @@ describe('docker-compose.yml', () => {
     ])
   })
 
-  it('has no token in it: it comes from .env, and without one nobody may write', () => {
+  it('has no token in it: it comes from .env, and without one no client may write', () => {
     expect(read('docker-compose.yml').match(/TOKEN:.*/g)).toEqual([
       expect.stringMatching(/^TOKEN: "\$\{ADMIN_TOKEN:-\}"/),
     ])
@@ -213,11 +214,9 @@ describe('docker-compose.yml', () => {
     expect(configOf(service.parse({ ...services['api'] })).adminToken).toBe(token)
   })
 
-  it.each(['sh', 'node'])('README has the line that adds a token to .env (%s)', (program) => {
-    const lines = read('README.md')
-      .split('\n')
-      .filter((line) => line.includes('ADMIN_TOKEN=') && line.includes('.env'))
-    const line = lines.find((line) => line.startsWith('node -e') === (program === 'node')) ?? ''
+  it('the HTTP page has the line that adds a token to .env', () => {
+    const lines = read('docs/reference/http.md').split('\n')
+    const line = lines.find((line) => line.includes('ADMIN_TOKEN=') && line.includes('.env')) ?? ''
     const cwd = temporaryFolder()
     const { status, stderr } = spawnSync('sh', ['-c', line], { cwd, encoding: 'utf8' })
     expect([status, stderr]).toEqual([0, ''])
@@ -365,7 +364,7 @@ describe('Dockerfile', () => {
     expect(new Set(others)).toEqual(new Set([stages[0]?.name]))
   })
 
-  it('has the SQS stand-in of package.json', () => {
+  it('has the SQS emulator of package.json', () => {
     const [install = ''] = all('sqs', 'RUN')
     expect(install).toContain(`npm install --ignore-scripts fauxqs@${packageJson.devDependencies['fauxqs']} `)
   })

@@ -18,17 +18,12 @@ import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { metrics } from '../../../src/api/metrics/metrics.ts'
 import { routes } from '../../../src/api/server.ts'
-import { type Config, readConfig, variables } from '../../../src/config.ts'
+import { type Config, readConfig } from '../../../src/config/config.ts'
+import { variables } from '../../../src/config/variables.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
 import { roleNames } from '../../../src/ops/process/roles.ts'
 import { pipeline } from '../../../src/stages/pipeline.ts'
-import { writing } from '../../support/jobs.ts'
-import { spawnOrders } from '../../support/process.ts'
 import { readExpression } from '../../support/promql.ts'
-import { spawnRedisServer } from '../../support/redis-server.ts'
-import { spawnSqsServer } from '../../support/sqs-server.ts'
-import { until } from '../../support/until.ts'
-import { adminToken } from '../../support/world.ts'
 
 /** No cluster is needed: what would be applied is held against the published schemas, and against our own code. */
 const folder = join(import.meta.dirname, '../../../deploy/k8s')
@@ -58,7 +53,7 @@ const models = [
   ...[Job, ScaledObject, TriggerAuthentication, PodMonitor],
 ]
 
-/** What is wrong with a resource, one line each: what its schema refuses, and fields that its schema does not have. */
+/** Returns a line for each fault of a resource: what its schema refuses, and fields that its schema does not have. */
 function complaints(given: Resource): string[] {
   const name = `${given.kind} ${given.metadata.name}`
   const model = models.find(({ apiVersion, kind }) => apiVersion === given.apiVersion && kind === given.kind)
@@ -90,7 +85,7 @@ function watched<T extends object>(value: T, path: string, unread: Set<string>):
   })
 }
 
-const docs = readFileSync(join(folder, '../../../docs/kubernetes.md'), 'utf8')
+const docs = readFileSync(join(folder, '../../docs/how-to/kubernetes.md'), 'utf8')
 
 const labels = z.record(z.string(), z.string())
 const probe = z.object({ httpGet: z.object({ path: z.string(), port: z.string() }) })
@@ -145,12 +140,12 @@ const scaledObject = z.object({
   }),
 })
 
-/** Those of the resources that are of a kind. */
+/** Returns the resources of a kind. */
 function ofKind<S extends z.ZodType>(resources: readonly Resource[], kind: string, schema: S): z.output<S>[] {
   return resources.filter((one) => one.kind === kind).map((one) => schema.parse(one))
 }
 
-/** What an overlay gives the processes: the ConfigMap of the base, with its own over it, and what the Secret holds. */
+/** Returns the environment of an overlay: the ConfigMap of the base, with its own over it, and the Secret. */
 function environmentOf(overlay: string): Record<string, string | undefined> {
   const own = files.find((file) => file === `${overlay}/orders.env`)
   const secret = { REDIS_URL: 'rediss://:secret@redis.internal:6379', ADMIN_TOKEN: 'secret-secret-16' }
@@ -158,7 +153,7 @@ function environmentOf(overlay: string): Record<string, string | undefined> {
 }
 
 /** The variables that a deployment's container sets itself. */
-function valuesOf({ template }: z.output<typeof deployment>['spec']): Record<string, string> {
+function valuesIn({ template }: z.output<typeof deployment>['spec']): Record<string, string> {
   const [{ env }] = template.spec.containers
   return Object.fromEntries(env.flatMap((one) => ('value' in one ? [[one.name, one.value]] : [])))
 }
@@ -214,7 +209,7 @@ describe('deploy/k8s', () => {
     expect(new Set([...paths, ...roots])).toEqual(new Set(files))
   })
 
-  test('runs each role as a Deployment of its name, whose labels are nobody else’s', () => {
+  test('runs each role as a Deployment of its name, whose labels no other has', () => {
     expect(deployments.map(({ metadata }) => metadata.name).toSorted()).toEqual(roleNames.toSorted())
     for (const { metadata, spec } of deployments) {
       const own = { 'app.kubernetes.io/name': 'orders', 'app.kubernetes.io/component': metadata.name }
@@ -266,7 +261,7 @@ describe('deploy/k8s', () => {
   test.each(deployments)('$metadata.name: is not killed before its stop is over', ({ spec }) => {
     const { terminationGracePeriodSeconds } = spec.template.spec
     for (const overlay of overlays) {
-      const { stopGraceMs, drainMs } = readConfig({ ...environmentOf(overlay), ...valuesOf(spec) })
+      const { stopGraceMs, drainMs } = readConfig({ ...environmentOf(overlay), ...valuesIn(spec) })
       const stopMs = stopGraceMs + drainMs + 2_000 // connections and servers are closed last
       expect(terminationGracePeriodSeconds * 1_000).toBeGreaterThan(stopMs)
     }
@@ -276,7 +271,7 @@ describe('deploy/k8s', () => {
     '$metadata.name: answers for some seconds after SIGTERM where requests are sent to it',
     (one) => {
       const known = Object.values(variables).map(({ name }) => name)
-      const values = valuesOf(one.spec)
+      const values = valuesIn(one.spec)
       expect(known).toEqual(expect.arrayContaining(Object.keys(values)))
       for (const overlay of overlays) {
         const { drainMs } = readConfig({ ...environmentOf(overlay), ...values })
@@ -320,10 +315,10 @@ describe('deploy/k8s', () => {
   test('scales bridge and stages, and sets the replicas of all others', () => {
     const byScaler = deployments.filter(({ spec }) => spec.replicas === undefined).map(({ metadata }) => metadata.name)
     expect(scaled.map(({ spec }) => spec.scaleTargetRef.name).toSorted()).toEqual(byScaler.toSorted())
-    expect(byScaler.toSorted()).toEqual(['bridge', ...pipeline.map(({ name }) => name)].toSorted())
+    expect(byScaler.toSorted()).toEqual(['bridge', ...pipeline.stages.map(({ name }) => name)].toSorted())
   })
 
-  test.each(pipeline)('$name is scaled by what waits for it', ({ name }) => {
+  test.each(pipeline.stages)('$name is scaled by what waits for it', ({ name }) => {
     const [one] = scaled.filter(({ spec }) => spec.scaleTargetRef.name === name)
     const [trigger] = one?.spec.triggers.filter(({ type }) => type === 'prometheus') ?? []
     const query = trigger?.metadata['query'] ?? ''
@@ -333,7 +328,7 @@ describe('deploy/k8s', () => {
     expect(wrong).toBeUndefined()
     for (const { metric, labels } of selectors) {
       const known = metrics.find((one) => one.name === metric)
-      expect(known?.by, 'an API process tells of all').toBe('api')
+      expect(known?.by, 'an API process reports all').toBe('api')
       expect([...Object.keys(known?.labels ?? {}), 'namespace']).toEqual(expect.arrayContaining([...labels]))
     }
   })
@@ -348,7 +343,7 @@ describe('deploy/k8s', () => {
   })
 })
 
-test('docs/kubernetes.md names commands that there are, and runs one in a pod that is valid', async () => {
+test('docs/how-to/kubernetes.md names commands that there are, and runs one in a pod that is valid', async () => {
   const [, text = ''] = /```yaml\n(.*?)```/s.exec(docs) ?? []
   const [job, ...others] = resourcesIn(text)
   expect([others, job && complaints(job)]).toEqual([[], []])
@@ -359,7 +354,7 @@ test('docs/kubernetes.md names commands that there are, and runs one in a pod th
 })
 
 test('in a container the commands are called orders', () => {
-  const dockerfile = readFileSync(join(folder, '../../../Dockerfile'), 'utf8')
+  const dockerfile = readFileSync(join(folder, '../../Dockerfile'), 'utf8')
   expect(dockerfile).toContain('ln -s /app/src/ops/orders.js /usr/local/bin/orders')
 })
 
@@ -407,29 +402,4 @@ describe.each(installed('kubectl', 'kustomize', '--help') ? overlays : [])('%s, 
       expect(Number(waiting) * (spec.maxReplicaCount - 1)).toBeLessThan(highWaterOrders)
     }
   })
-})
-
-const noRedis = Boolean(process.env['SKIP_REDIS_TESTS']) || !installed('redis-server', '--version')
-
-test.skipIf(noRedis)('no role writes to a disk', async () => {
-  await using redis = await spawnRedisServer()
-  await using sqs = await spawnSqsServer()
-  const place = { REDIS_URL: redis?.url ?? '', AWS_ENDPOINT_URL: sqs.url, API_PORT: '0', ADMIN_TOKEN: adminToken }
-  // Node itself refuses whatever would write, or start a program that could.
-  const NODE_OPTIONS = '--permission --allow-fs-read=*'
-  await using orders = spawnOrders(['run', ...roleNames], { ...place, NODE_OPTIONS })
-  const url = await orders.apiUrl()
-  await orders.started()
-  await spawnOrders(['populate', '--valid', '20', '--invalid', '5'], place).exit()
-  const get = async (path: string): Promise<unknown> => (await fetch(new URL(path, url))).json()
-  await until(
-    'all orders',
-    () => get('/stats/global'),
-    (stats) => z.object({ total_orders: z.int() }).parse(stats).total_orders === 20,
-  )
-  for (const path of ['/', '/docs/', '/metrics', '/admin/queues']) {
-    expect((await fetch(new URL(path, url), { headers: writing })).status, path).toBe(200)
-  }
-  expect(await orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
-  expect(orders.stderr()).not.toMatch(/ERR_ACCESS_DENIED|loopFailed|requestFailed/)
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { openDeletions } from '../../../src/ingest/deletions.ts'
 import { openDurability } from '../../../src/ingest/durability.ts'
 import { openTransport } from '../../../src/ingest/sqs/client.ts'
@@ -34,7 +34,7 @@ test('a renewal that is answered when most of its messages are deleted counts no
   app.telemetry.listen((event, fields) => void events.push([event, fields]))
   const of = (name: string): unknown[] => events.filter(([event]) => event === name).map(([, fields]) => fields)
   using durability = await openDurability(app)
-  const queue = { sqs: openTransport(config), url: `${server.url}/000000000000/orders` }
+  const queue = { sqs: await openTransport(config), url: `${server.url}/000000000000/orders` }
   const deletions = openDeletions(app, queue, durability, () => 0)
   const stop = new AbortController()
   const running = deletions.run(() => {}, stop.signal)
@@ -46,6 +46,35 @@ test('a renewal that is answered when most of its messages are deleted counts no
   await until('the renewal to be over', () => of('renewed').length === 1)
   expect(of('renewed')).toEqual([{ messages: 4 }])
   expect(of('bridgeFailed')).toEqual([])
+  stop.abort()
+  await running
+  queue.sqs.destroy()
+})
+
+test('batches that wait for it are confirmed together', async () => {
+  await using redis = await emptyRedis()
+  await using server = await openHttpScript(json(200, { Successful: [], Failed: [] }))
+  const config = readConfig({ AWS_ENDPOINT_URL: server.url, SQS_DELETE_AFTER: 'write', STOP_GRACE_MS: '0' })
+  const app = appOn(redis.redis, config)
+  using durability = await openDurability(app)
+  const { keys } = app
+  let [confirmed, deleted] = [0, 0]
+  const confirm = (of: typeof keys) => {
+    confirmed++
+    return durability.confirm(of)
+  }
+  app.telemetry.on('deleted', ({ messages }) => {
+    deleted += messages
+  })
+  const queue = { sqs: await openTransport(config), url: `${server.url}/000000000000/orders` }
+  const deletions = openDeletions(app, queue, { ...durability, confirm }, () => 0)
+  for (const ReceiptHandle of ['a', 'b', 'c']) {
+    deletions.written(deletions.hold([{ ReceiptHandle }]), [{ keys, incarnation: durability.incarnation(keys) }])
+  }
+  const stop = new AbortController()
+  const running = deletions.run(() => {}, stop.signal)
+  await until('all to be deleted', () => deleted === 3)
+  expect(confirmed).toBe(1)
   stop.abort()
   await running
   queue.sqs.destroy()

@@ -1,22 +1,23 @@
 import { expect, test } from 'vitest'
-import type { Partition } from '../../../src/app.ts'
+import type { PartitionScope } from '../../../src/app.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
 import { statusLines } from '../../../src/ops/commands/inspect/status.ts'
-import { verificationLines, verify } from '../../../src/ops/terminal/verification-text.ts'
+import { verificationLines } from '../../../src/ops/terminal/verification-text.ts'
+import { verify } from '../../../src/ops/verify/verification.ts'
 import { readBooks } from '../../../src/reads/books.ts'
 import { readStatus } from '../../../src/reads/status.ts'
-import { pipeline } from '../../../src/stages/pipeline.ts'
-import { runStage } from '../../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
+import { runStage } from '../../../src/stages/runner/run.ts'
+import { shipped as pipeline } from '../../support/stages.ts'
 import { until } from '../../support/until.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
 
-async function workOff(app: Partition, ranked: number): Promise<void> {
+async function processAll(scope: PartitionScope, ranked: number): Promise<void> {
   const stop = new AbortController()
-  const running = pipeline.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const running = pipeline.stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
   await until(
     `${ranked} to be ranked`,
-    () => app.redis.hget('pipeline:counters', 'ranked'),
+    () => scope.redis.hget('pipeline:counters', 'ranked'),
     (found) => Number(found) === ranked,
   )
   stop.abort()
@@ -29,7 +30,7 @@ test('orders that another process puts on a later stream are counted as foreign,
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   const records = Array.from({ length: 10 }, (_, id) => {
     return { id: `m${id}`, body: JSON.stringify({ user_id: `u${id}`, order_id: `a${id}`, order_value: 1.5 }) }
   })
@@ -50,14 +51,14 @@ test('orders that another process puts on a later stream are counted as foreign,
     ]),
   )
   const balanced = { balanced: true, losses: [], differences: [] }
-  expect(await readBooks(redis, app.partitions)).toMatchObject({ ...balanced, notes: [], received: 10 })
-  await workOff(app, 14)
+  expect(await readBooks(app)).toMatchObject({ ...balanced, notes: [], received: 10 })
+  await processAll(app, 14)
 
   const notes = [
     'Stage aggregate: 5 foreign orders that no stage of ours wrote.',
     'Stage leaderboard: 2 foreign orders that no stage of ours wrote.',
   ]
-  const books = await readBooks(redis, app.partitions)
+  const books = await readBooks(app)
   expect(books).toMatchObject({ ...balanced, notes, received: 12, admitted: 10, rejected: 2, applied: 14 })
   expect(books.stages).toMatchObject([
     { in: 12, passed: 10, foreign: 0, waiting: 0, measured: 0 },
@@ -66,7 +67,7 @@ test('orders that another process puts on a later stream are counted as foreign,
   ])
   const found = await verify(app, { deep: true, repair: false, force: false }, new AbortController().signal)
   expect(found.verdict).toBe('right')
-  expect(verificationLines(found).slice(-3)).toEqual([...notes, 'All is right.'])
+  expect(verificationLines(found).slice(-3)).toEqual([...notes, 'Everything balances.'])
   expect(statusLines(await readStatus(redis, app)).slice(-2)).toEqual(notes)
 })
 
@@ -74,13 +75,13 @@ test('every entry that a stage writes is known as ours', async () => {
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   const body = JSON.stringify({ user_id: 'u', order_id: '1', order_value: 1.5 })
   await redis.xgroup('CREATE', 'orders:raw', 'onlooker', '0')
   for (const stream of ['orders:valid', 'orders:counted']) await redis.xgroup('CREATE', stream, 'onlooker', '0')
   await enqueue(redis, app.keys, [{ id: 'm', body }])
-  await workOff(app, 1)
-  for (const stream of Object.values(app.keys.stream)) {
+  await processAll(app, 1)
+  for (const stream of app.pipeline.channels.map(({ name }) => app.keys.stream(name))) {
     const [[, fields = []] = []] = await redis.xrange(stream, '-', '+')
     expect(fields.slice(fields.indexOf('c'), fields.indexOf('c') + 2)).toEqual(['c', '1'])
   }

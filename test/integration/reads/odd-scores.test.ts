@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openSnapshots } from '../../../src/api/live/snapshot.ts'
-import { openApi, type Server } from '../../../src/api/server.ts'
+import type { Server } from '../../../src/api/open-server.ts'
+import { openApi } from '../../../src/api/server.ts'
 import type { App } from '../../../src/app.ts'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { makeKeys } from '../../../src/keys.ts'
 import { cursorText, readCursor } from '../../../src/reads/top.ts'
 import { requireRealRedis } from '../../support/requires.ts'
@@ -25,7 +26,7 @@ beforeEach(() => redis.flushdb())
 
 const get = async (path: string): Promise<unknown> => (await fetch(`${server.url}${path}`)).json()
 
-/** What a client writes by hand, and what is shown of it. */
+/** Lists scores that a client writes by hand, and how each is shown. */
 const written = [
   ['12.75', 12],
   ['0.5', 0],
@@ -52,7 +53,7 @@ test.each(written)('a score of %s is shown as %d by every reader of boards', asy
   })
 })
 
-test('pages by cursor leave nobody out and show nobody twice, whatever the scores', async () => {
+test('pages by cursor leave no user out and show none twice, whatever the scores', async () => {
   const scores = ['inf', '9.75', '9.5', '9.5', '9', '-inf']
   for (const [at, score] of scores.entries()) await redis.zadd(keys.leaderboardOrders, score, `user_${at}`)
   const seen: string[] = []
@@ -82,7 +83,7 @@ test('the integrity check says which board is off', async (context) => {
   await redis.hset(keys.globalStats, { total_orders: '0', total_revenue_minor: '0' })
   expect(await get('/integrity')).toMatchObject({ balanced: true, differences: [] })
   await redis.zadd(keys.leaderboardSpend, '12.75', 'odd')
-  const why = 'is no integer: another client wrote it; orders verify --repair rebuilds the board.'
+  const why = 'is not an integer: another client wrote it; orders verify --repair rebuilds the board.'
   expect(await get('/integrity')).toMatchObject({
     balanced: false,
     differences: [`The score 12.75 of odd on leaderboard:spend ${why}`],

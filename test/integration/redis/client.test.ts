@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
 import { beforeEach, expect, test } from 'vitest'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { blockingConnection, closeRedis, openRedis } from '../../../src/redis/client.ts'
 import { openTelemetry } from '../../../src/telemetry.ts'
 import { spawnRedisCluster } from '../../support/redis-cluster.ts'
@@ -19,7 +19,7 @@ const telemetry = openTelemetry(pino({ level: 'silent' }))
 /** Against hanging for ever, which is what these commands did. */
 const limitMs = 30_000
 
-test('a command in hand when its connection breaks fails when the client is closed before the next one is up', {
+test('a command in flight when its connection breaks fails when the client is closed before the next one is up', {
   timeout: limitMs,
 }, async (context) => {
   const server = await spawnRedisServer()
@@ -29,7 +29,7 @@ test('a command in hand when its connection breaks fails when the client is clos
   context.onTestFinished(() => other.disconnect())
   const redis = await openRedis(readConfig({ REDIS_URL: server.url }), 'work', telemetry)
   context.onTestFinished(() => closeRedis(redis))
-  const told = redis.blpop('nothing', 0).then(
+  const reported = redis.blpop('nothing', 0).then(
     () => 'answered',
     () => 'failed',
   )
@@ -38,7 +38,7 @@ test('a command in hand when its connection breaks fails when the client is clos
   await other.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
   await reconnecting
   closeRedis(redis)
-  expect(await told).toBe('failed')
+  expect(await reported).toBe('failed')
 })
 
 test('a stream that is deleted under a read is no replica: the reader stays connected, and nothing says that Redis is away', {
@@ -46,10 +46,10 @@ test('a stream that is deleted under a read is no replica: the reader stays conn
 }, async (context) => {
   await using server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
-  const told = openTelemetry(pino({ level: 'silent' }))
+  const reported = openTelemetry(pino({ level: 'silent' }))
   const events: string[] = []
-  told.listen((event) => events.push(event))
-  const redis = await openRedis(readConfig({ REDIS_URL: server.url }), 'work', told)
+  reported.listen((event) => events.push(event))
+  const redis = await openRedis(readConfig({ REDIS_URL: server.url }), 'work', reported)
   context.onTestFinished(() => closeRedis(redis))
   await redis.xgroup('CREATE', 'stream', 'group', '0', 'MKSTREAM')
   using reader = blockingConnection(redis, limitMs)
@@ -86,12 +86,12 @@ test('a command that is sent while a connection is being set up fails when that 
   const connected = once(redis, 'connect')
   sockets[0]?.destroy()
   await connected
-  const told = redis.info('server').then(
+  const reported = redis.info('server').then(
     () => 'answered',
     () => 'failed',
   )
   sockets[1]?.destroy()
-  expect(await told).toBe('failed')
+  expect(await reported).toBe('failed')
   expect(await redis.set('and', 'on')).toBe('OK')
 })
 
@@ -107,14 +107,14 @@ test('a client of a cluster that is reconnected while a command is sent to anoth
   const [own] = client.slots[slot] ?? []
   const wrong = client.nodes().find(({ options }) => `${options.host}:${options.port}` !== own)?.options
   client.slots[slot] = [`${wrong?.host}:${wrong?.port}`] // as it is for a moment after the slot has moved
-  const told = redis.set('here', 'and now')
+  const reported = redis.set('here', 'and now')
   while (!delayed(client)) await turn()
   // Then closing takes long enough for the command to be sent on meanwhile.
   for (const { pid } of cluster.nodes) process.kill(pid(), 'SIGSTOP')
   client.disconnect(true)
   while (delayed(client)) await turn()
   for (const { pid } of cluster.nodes) process.kill(pid(), 'SIGCONT')
-  expect(await told).toBe('OK')
+  expect(await reported).toBe('OK')
   expect(await redis.get('here')).toBe('and now')
 })
 
@@ -128,7 +128,7 @@ test('a client of a cluster whose try is closed while it looks up names tries ag
   const connecting = once(redis, 'connecting')
   redis.disconnect(true)
   await connecting
-  // What ioredis says when the last connection of the try before has ended: too late, by chance.
+  // ioredis emits this when the last connection of the previous try has ended, by chance too late.
   ;(redis as unknown as { connectionPool: NodeJS.EventEmitter }).connectionPool.emit('drain')
   expect(await redis.set('and', 'on')).toBe('OK')
 })
@@ -145,8 +145,28 @@ test('with no server up, a client of a cluster for who wants an answer, and its 
   for (const client of [redis, reader]) await expect(client.get('x')).rejects.toThrow()
 })
 
-/** Whether a command waits until it is sent to where it was moved. */
+/** Returns whether a command waits until it is sent to the node that a slot has moved to. */
 function delayed(client: Cluster): boolean {
   const { delayQueue } = client as unknown as { delayQueue: { queues: Record<string, { length: number } | null> } }
   return (delayQueue.queues['moved']?.length ?? 0) > 0
 }
+
+test('a process that stalls again and again while it connects waits for Redis as long as one that runs', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  let stalling = true
+  void (async () => {
+    while (stalling) {
+      const until = performance.now() + 100
+      while (performance.now() < until);
+      await turn()
+    }
+  })()
+  try {
+    const redis = await openRedis(readConfig({ REDIS_URL: server.url }), 'ask', telemetry, 100)
+    closeRedis(redis)
+  } finally {
+    stalling = false
+  }
+})

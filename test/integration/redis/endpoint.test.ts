@@ -6,7 +6,7 @@ import { Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { expect, type TestContext, test } from 'vitest'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { bullConnection, openQueues } from '../../../src/control/job-queues.ts'
 import { OrdersError } from '../../../src/errors.ts'
 import { openOnceUp } from '../../../src/ops/open/open-once-up.ts'
@@ -126,11 +126,11 @@ test('passwords with every special character are taken, raw where a URL can be r
     expect(await open.redis.ping()).toBe('PONG')
   }
   expect(await refusal({ REDIS_URL: `redis://${at}` })).toEqual([
-    expect.stringContaining(`Redis at redis://${at} wants a password (NOAUTH`),
+    expect.stringContaining(`Redis at redis://${at} requires a password (NOAUTH`),
     refused,
   ])
   expect(await refusal({ REDIS_URL: `redis://:a%25b@${at}` })).toEqual([
-    `Redis at redis://***@${at} refuses the user or password (WRONGPASS invalid username-password pair or user is disabled): mend REDIS_URL, in which % is written %25, @ %40, : %3A, / %2F, ? %3F and # %23.`,
+    `Redis at redis://***@${at} refuses the user or password (WRONGPASS invalid username-password pair or user is disabled): fix REDIS_URL, in which % is written %25, @ %40, : %3A, / %2F, ? %3F and # %23.`,
     refused,
   ])
 })
@@ -209,7 +209,7 @@ test('a server that wants certificates of its clients says so', async (context) 
   const url = `rediss://127.0.0.1:${tlsPort}`
   expect(await refusal({ REDIS_URL: url, REDIS_CA_FILE: certificates.caFile })).toEqual([
     expect.stringMatching(
-      /^Redis at rediss:\/\/127\.0\.0\.1:\d+ wants a certificate from its clients, and orders has none: set tls-auth-clients no, or optional, in the configuration of Redis\.$/,
+      /^Redis at rediss:\/\/127\.0\.0\.1:\d+ requires a certificate from its clients, and orders has none: set tls-auth-clients no, or optional, in the configuration of Redis\.$/,
     ),
     refused,
   ])
@@ -221,11 +221,11 @@ test('a port that speaks HTTP, or anything else, is said to be something else', 
     createHttp((_, response) => response.end('hello')),
   )
   expect(await refusal({ REDIS_URL: `redis://127.0.0.1:${http}` })).toEqual([
-    `Redis at redis://127.0.0.1:${http} is something else (says "HTTP/1.1 400 Bad Request"): put the port of Redis in REDIS_URL.`,
+    `Redis at redis://127.0.0.1:${http} is not Redis (says "HTTP/1.1 400 Bad Request"): put the port of Redis in REDIS_URL.`,
     refused,
   ])
   expect(await refusal({ REDIS_URL: `rediss://127.0.0.1:${http}` })).toEqual([
-    expect.stringContaining('is something else (says "HTTP/1.1 400 Bad Request")'),
+    expect.stringContaining('is not Redis (says "HTTP/1.1 400 Bad Request")'),
     refused,
   ])
   const ssh = await listening(
@@ -235,7 +235,7 @@ test('a port that speaks HTTP, or anything else, is said to be something else', 
     }),
   )
   expect(await refusal({ REDIS_PORT: `${ssh}` })).toEqual([
-    `Redis at redis://localhost:${ssh} is something else (says "SSH-2.0-OpenSSH_9.2p1 Debian-2"): put the port of Redis in REDIS_PORT.`,
+    `Redis at redis://localhost:${ssh} is not Redis (says "SSH-2.0-OpenSSH_9.2p1 Debian-2"): put the port of Redis in REDIS_PORT.`,
     refused,
   ])
 })
@@ -251,7 +251,7 @@ test('a server in protected mode says so', async (context) => {
   )
   expect(await refusal({ REDIS_URL: `redis://127.0.0.1:${port}` })).toEqual([
     expect.stringMatching(
-      /^Redis at redis:\/\/127\.0\.0\.1:\d+ is in protected mode and takes connections from its own machine only \(DENIED Redis is running in protected mode .*\): give it a password and put that in REDIS_URL, or set protected-mode no where nobody else reaches it\.$/,
+      /^Redis at redis:\/\/127\.0\.0\.1:\d+ is in protected mode and takes connections from its own machine only \(DENIED Redis is running in protected mode .*\): give it a password and put that in REDIS_URL, or set protected-mode no if no other machine can reach it\.$/,
     ),
     refused,
   ])
@@ -263,7 +263,7 @@ test('a server that has all the clients it takes says so, and may take us later'
   context.onTestFinished(() => only.disconnect())
   await only.config('SET', 'maxclients', '1')
   expect(await refusal({ REDIS_URL: url })).toEqual([
-    `Redis at redis://127.0.0.1:${port} has as many clients as it takes (ERR max number of clients reached): raise maxclients in the configuration of Redis, or stop clients that are not needed.`,
+    `Redis at redis://127.0.0.1:${port} has reached its limit of clients (ERR max number of clients reached): raise maxclients in the configuration of Redis, or stop clients that are not needed.`,
     unreachable,
   ])
 })
@@ -310,7 +310,7 @@ test('a server that loads its data says so, with a password too, and a start wai
   const { port } = redisServer
   const said = (): Promise<[string, string]> => refusal({ REDIS_URL: `redis://:word@127.0.0.1:${port}` })
   expect(await until('it to listen', said, ([sentence]) => !sentence.includes('ECONNREFUSED'))).toEqual([
-    `Redis at redis://***@127.0.0.1:${port} is still loading its data: wait until it has loaded, and then try again.`,
+    `Redis at redis://***@127.0.0.1:${port} is still loading its data: wait until it has loaded, then try again.`,
     unreachable,
   ])
   const settings = readConfig({ REDIS_URL: `redis://:word@127.0.0.1:${port}`, LOG_LEVEL: 'silent' })

@@ -2,21 +2,20 @@ import type { Redis } from 'ioredis'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Snapshot } from '../../../src/api/live/snapshot.ts'
 import { openApi } from '../../../src/api/server.ts'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
 import { keyTypes } from '../../../src/ops/checks/key-types.ts'
 import { statusLines } from '../../../src/ops/commands/inspect/status.ts'
 import { readStatus } from '../../../src/reads/status.ts'
 import { slotMs } from '../../../src/reads/timeline.ts'
-import { aggregate } from '../../../src/stages/aggregate.ts'
-import { leaderboard } from '../../../src/stages/leaderboard.ts'
-import { runStage } from '../../../src/stages/runner/commit-batch.ts'
+import { typeOfKey } from '../../../src/redis/key-types.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
+import { runStage } from '../../../src/stages/runner/run.ts'
 import type { Stage } from '../../../src/stages/stage.ts'
-import { validate } from '../../../src/stages/validate.ts'
 import { scrape } from '../../support/exposition.ts'
 import { spawnOrders } from '../../support/process.ts'
 import { requireRealRedis } from '../../support/requires.ts'
+import { aggregate, leaderboard, validate } from '../../support/stages.ts'
 import { appOn, emptyRedis, envOf } from '../../support/world.ts'
 
 /** Gives a key another type than its own, before whatever is sent next on this connection. */
@@ -26,12 +25,12 @@ async function spoil(redis: Redis, key: string): Promise<void> {
   await emptied
 }
 
-/** What is told of a system with that key spoilt. */
-async function toldOf(key: string) {
+/** Reads what is reported of a system with that key spoilt. */
+async function reportOf(key: string) {
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', AWS_ENDPOINT_URL: 'http://127.0.0.1:9' }))
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   if (key !== '') await spoil(redis, key)
   const logged: unknown[] = []
   app.telemetry.on('readingFailed', (fields) => logged.push(fields))
@@ -60,7 +59,7 @@ const ofStage = (stage: string): string[] =>
   )
 const slot = Math.floor(Date.now() / slotMs)
 
-/** Per key: what metrics cannot read beside `keys`, the series that are absent (or begin so), what the snapshot cannot read. */
+/** Per key: what metrics cannot read next to `keys`, the series that are absent (or begin so), what the snapshot cannot read. */
 const cases: [key: string, readings: string[], absent: string[], unread: string[]][] = [
   ['orders:raw', ['stream of validate', 'books'], ofStage('validate'), ['stream of validate', 'books']],
   ['orders:valid', ['stream of aggregate', 'books'], ofStage('aggregate'), ['stream of aggregate', 'books']],
@@ -79,7 +78,7 @@ const cases: [key: string, readings: string[], absent: string[], unread: string[
     ['orders_booked', 'orders_rejected', 'orders_waiting', 'orders_unaccounted'],
     ['counters', 'books'],
   ],
-  ['pipeline:steering', ['paused'], ['orders_paused'], ['paused']],
+  ['pipeline:pauses', ['paused'], ['orders_paused'], ['paused']],
   ['pipeline:audit', [], [], []],
   ['pipeline:layout', [], [], []],
   ['pipeline:members:validate', [], [], []],
@@ -96,9 +95,9 @@ const numberless: [key: string, unread: string[]][] = [
 ]
 
 describe('a key of another type hides what it holds and nothing else, and every place names it:', () => {
-  let sound: Awaited<ReturnType<typeof toldOf>>
+  let sound: Awaited<ReturnType<typeof reportOf>>
   beforeAll(async () => {
-    sound = await toldOf('')
+    sound = await reportOf('')
   })
 
   test('none', (context) => {
@@ -108,35 +107,37 @@ describe('a key of another type hides what it holds and nothing else, and every 
   })
 
   test.each(cases)('%s', async (key, readings, absent, unread) => {
-    const told = await toldOf(key)
-    expect(told.doctor).toMatchObject([{ check: 'key types', level: 'error' }])
-    expect(told.doctor[0]?.found).toMatch(
+    const reported = await reportOf(key)
+    expect(reported.doctor).toMatchObject([{ check: 'key types', level: 'error' }])
+    expect(reported.doctor[0]?.found).toMatch(
       new RegExp(`^${key} is a (list|string), not a (hash|list|stream|string|zset)$`),
     )
-    expect(told.doctor[0]?.advice).toContain(`RENAME ${key} ${key}:foreign`)
-    expect(told.failing.toSorted()).toEqual([...readings, 'keys'].sort())
-    expect(told.logged).toHaveLength(readings.length + 1)
-    for (const { error } of told.logged as { error: string }[]) expect(error).toContain(key)
-    const gone = sound.series.filter((one) => !told.series.includes(one))
+    expect(reported.doctor[0]?.advice).toContain(`RENAME ${key} foreign:${key}`)
+    expect(reported.failing.toSorted()).toEqual([...readings, 'keys'].sort())
+    expect(reported.logged).toHaveLength(readings.length + 1)
+    for (const { error } of reported.logged as { error: string }[]) expect(error).toContain(key)
+    const gone = sound.series.filter((one) => !reported.series.includes(one))
     expect(gone).toEqual(
       sound.series.filter((one) =>
         absent.some((begin) => one === begin || one.startsWith(`${begin}_`) || one.startsWith(`${begin} `)),
       ),
     )
-    expect(told.unread.map(({ reading }) => reading).sort()).toEqual(unread.toSorted())
-    for (const { why } of told.unread) expect(why).toContain(key)
-    expect(told.integrity.unread.join()).toMatch(readings.includes('books') ? key : /^$/)
+    expect(reported.unread.map(({ reading }) => reading).sort()).toEqual(unread.toSorted())
+    for (const { why } of reported.unread) expect(why).toContain(key)
+    expect(reported.integrity.unread.join()).toMatch(readings.includes('books') ? key : /^$/)
     const inStatus = readings.filter((reading) => reading !== 'books')
-    for (const reading of inStatus) expect(told.status).toMatch(new RegExp(`Cannot read ${reading}: .*${key}`))
-    expect(told.status.includes('Cannot read')).toBe(inStatus.length > 0)
+    for (const reading of inStatus) expect(reported.status).toMatch(new RegExp(`Cannot read ${reading}: .*${key}`))
+    expect(reported.status.includes('Cannot read')).toBe(inStatus.length > 0)
   })
 
   test.each(numberless)('%s', async (key, unread) => {
-    const told = await toldOf(key)
-    expect(told.doctor).toMatchObject([{ level: 'error', found: `${key} is a list, not a hash` }])
-    expect(told.series).toEqual(sound.series)
-    expect(told.unread.map(({ reading }) => reading)).toEqual(unread)
-    for (const { why } of told.unread) expect(why).toContain(key)
+    const reported = await reportOf(key)
+    expect(reported.doctor).toMatchObject([{ level: 'error', found: `${key} is a list, not a hash` }])
+    expect(reported.doctor[0]?.advice).toContain(`RENAME ${key} foreign:${key}`)
+    expect(typeOfKey(`foreign:${key}`)).toBeUndefined() // moved there, it is not reported again
+    expect(reported.series).toEqual(sound.series)
+    expect(reported.unread.map(({ reading }) => reading)).toEqual(unread)
+    for (const { why } of reported.unread) expect(why).toContain(key)
   })
 })
 
@@ -153,7 +154,7 @@ test('orders doctor ends with exit code 1, names key and types, and says what to
   await using doctor = spawnOrders(['doctor'], env)
   expect(await doctor.exit()).toMatchObject({ code: 1 })
   expect(doctor.stdout()).toMatch(
-    /error +key types +global:stats is a string, not a hash\n +→ Another client wrote it: move it out of the way \(RENAME global:stats global:stats:foreign\), then let orders verify --repair build it anew of the users' totals\.\n/,
+    /error +key types +global:stats is a string, not a hash\n +→ Another client wrote it: move it out of the way \(RENAME global:stats foreign:global:stats\), then run orders verify --repair, which rebuilds it from the users' totals\.\n/,
   )
   await using status = spawnOrders(['status'], env)
   expect(await status.exit()).toMatchObject({ code: 0 })
@@ -166,9 +167,9 @@ test('orders doctor ends with exit code 1, names key and types, and says what to
   await using verify = spawnOrders(['verify', '--repair'], env)
   expect(await verify.exit()).toMatchObject({ code: 1 })
   expect(verify.stderr()).toBe(
-    'global:stats is a string, not a hash: it cannot be read, see orders doctor. Nothing is repaired: mend that first.\n',
+    'global:stats is a string, not a hash: it cannot be read, see orders doctor. Nothing is repaired: fix that first.\n',
   )
-  await world.redis.rename('global:stats', 'global:stats:foreign')
+  await world.redis.rename('global:stats', 'foreign:global:stats')
   await using again = spawnOrders(['verify', '--repair'], env)
   expect(await again.exit()).toMatchObject({ code: 0 })
   expect(await world.redis.hgetall('global:stats')).toEqual({ total_orders: '1', total_revenue_minor: '100' })
@@ -199,12 +200,12 @@ test.each(used.flatMap(([stage, keys]) => keys.map((key): [string, string, Stage
     await using world = await emptyRedis()
     const { redis } = world
     const app = appOn(redis, readConfig({ BLOCK_MS: '20', LEDGER_BUCKETS: '1' }))
-    await ensureGroups(redis, app.keys)
+    await ensureGroups(app)
     const bodies = ['{"user_id":"u","order_id":"o","order_value":1}', '{"order_id":"o"}']
     await enqueue(
       redis,
       app.keys,
-      bodies.map((body, at) => ({ id: `m${at}`, body, ...(at === 0 && { ticket: 't' }) })),
+      bodies.map((body, at) => ({ id: `m${at}`, body, ...(at === 0 && { jobId: 't' }) })),
     )
     const generation = Math.floor(Date.now() / 1_000 / (app.config.ledgerDays * 86_400))
     const key = name === 'ledger' ? `ledger:${generation}:0` : name

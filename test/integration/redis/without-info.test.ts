@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { openGate } from '../../../src/ingest/backpressure.ts'
 import { openDurability } from '../../../src/ingest/durability.ts'
 import { allow, rulesFor } from '../../../src/ops/rights/acl.ts'
@@ -31,13 +31,13 @@ test('replicas:1 is confirmed by WAIT, and what was written before a reconnect i
   const app = appOn(redis, readConfig({ SQS_DELETE_AFTER: 'replicas:1' }))
   using durability = await openDurability(app)
   const confirmed = (): Promise<string> => durability.confirm(app.keys).catch(() => '')
-  const before = durability.history(app.keys)
+  const before = durability.incarnation(app.keys)
   expect(await until('the replica to have it', confirmed)).toBe(before)
   redis.disconnect(true)
   const after = await until(
     'another connection',
-    () => durability.history(app.keys),
-    (history) => history !== before,
+    () => durability.incarnation(app.keys),
+    (incarnation) => incarnation !== before,
   )
   expect(await until('the replica to have it', confirmed)).toBe(after)
 })

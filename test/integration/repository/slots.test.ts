@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { beginAction } from '../../../src/control/audit-log.ts'
 import { noteIncident } from '../../../src/control/incidents.ts'
-import { pausePart, resumePart } from '../../../src/control/pauses.ts'
+import { pauseComponent, resumeComponent } from '../../../src/control/pauses.ts'
 import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../src/keys.ts'
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
-import { look } from '../../../src/ops/incidents/scan.ts'
-import { appendInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
+import { scanPartition } from '../../../src/ops/incidents/scan.ts'
+import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
+import { holdLock } from '../../../src/ops/repartition/lock.ts'
+import type { Move } from '../../../src/ops/repartition/move.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
 import { ledgerLoss } from '../../../src/ops/verify/ledger-losses.ts'
 import { repair } from '../../../src/ops/verify/repair.ts'
@@ -16,24 +19,32 @@ import { readBooks } from '../../../src/reads/books.ts'
 import { readRank } from '../../../src/reads/rank.ts'
 import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
-import { commit } from '../../../src/stages/commit.ts'
-import type { InvalidEntry } from '../../../src/stages/invalid/page.ts'
+import { loadScript } from '../../../src/redis/script.ts'
+import type { InvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
-import type { Move } from '../../../src/stages/move.ts'
-import { pipeline } from '../../../src/stages/pipeline.ts'
-import { decodeEntry } from '../../../src/stages/runner/consume.ts'
-import { leaveGroup } from '../../../src/stages/runner/dead-consumers.ts'
+import { commit } from '../../../src/stages/runner/commit.ts'
+import { removeConsumers } from '../../../src/stages/runner/dead-consumers.ts'
+import { decodeEntry } from '../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
 import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
+import { rewire } from '../../../src/stages/runner/rewire.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
-import type { Stage } from '../../../src/stages/stage.ts'
+import { shipped as pipeline } from '../../support/stages.ts'
 import { appOn } from '../../support/world.ts'
 
 const root = new URL('../../../src/', import.meta.url)
 const scripts = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.lua'))
-  .map((path) => ({ name: path.replaceAll('\\', '/'), source: readFileSync(new URL(path, root), 'utf8') }))
+  .map((path) => ({
+    name: path.replaceAll('\\', '/'),
+    source: loadScript(new URL(path.replace(/\.lua$/, '.ts'), root).href).source,
+    text: readFileSync(new URL(path, root), 'utf8'),
+  }))
+/** Files that only stand in scripts. */
+const included = scripts.flatMap(({ name, text }) =>
+  [...text.matchAll(/^-- include (\S+)$/gm)].map(([, path = '']) => posix.join(posix.dirname(name), path)),
+)
 
 interface Call {
   readonly script: string
@@ -50,7 +61,7 @@ function recorder(calls: Call[]): RedisClient {
   const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
     const script = names.get(sha) ?? 'one that is nowhere'
     calls.push({ script, keys: rest.slice(0, count) })
-    return script === 'reads/rank.lua' ? [[1], [1]] : script === 'stages/ledger-lines.lua' ? [1, 1, 1] : []
+    return script === 'reads/rank.lua' ? [[1], [1]] : script === 'ops/verify/ledger-losses.lua' ? [1, 1, 1] : []
   }
   const chained = new Set(['duplicate', 'multi', 'pipeline', 'on', 'once', 'xinfo', 'hget', 'hmget'])
   const client: object = new Proxy(
@@ -75,17 +86,20 @@ function appOf(redis: RedisClient) {
   return appOn(redis as never, undefined, { keys, partitions: [keys], control: makeControlKeys(partitions) })
 }
 
-/** An order that is admitted and one that is not, of two tickets, through every stage. */
+/** An order that is admitted and one that is not, of two jobs, through every stage. */
 async function commitAll(redis: RedisClient): Promise<void> {
   const app = appOf(redis)
   let records = ['{"user_id":"u","order_id":"o","order_value":1}', '{}'].map((body, at) => {
-    return JSON.stringify({ id: `m${at}`, body, ticket: `reprocess-${at}` })
+    return JSON.stringify({ id: `m${at}`, body, jobId: `reprocess-${at}` })
   })
-  for (const stage of pipeline) {
+  for (const stage of pipeline.stages) {
     const fields = ['n', `${records.length}`, 'r', `[${records.join(',')}]`].map((text) => Buffer.from(text))
-    const entry = decodeEntry('1-1', fields, stage.from)
+    const entry = decodeEntry(pipeline, '1-1', fields, stage.from)
     expect(entry.records).toHaveLength(records.length)
-    const plan = planBatch({ stage, keys, now, conflicts: new Map(), onDecideFailed: () => {} }, [entry])
+    const plan = planBatch(
+      { stage, channel: pipeline.channel(stage.from), keys, now, conflicts: new Map(), onDecideFailed: () => {} },
+      [entry],
+    )
     await commit(app, { stage, keys, consumer: 'c' }, plan, 1).catch(() => {})
     const totals = ',"order_count":1,"total_spend_minor":100}'
     records = plan.emits.map(({ text, totals: appended }) => (appended === undefined ? text : text + totals))
@@ -102,33 +116,39 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => enqueue(redis, keys, [{ id: 'm', body: '{}' }]),
   (redis) => enqueueOnce({ redis, partitions }, 'reprocess-1', { id: 'm', body: '{"user_id":"u"}' }),
   commitAll,
-  (redis) => replayEntries(appOf(redis), [rejected()], { ticket: 'replay-1', limit: 1 }),
-  (redis) => replayEntries(appOf(redis), [rejected('aggregate')], { ticket: 'replay-1', limit: 1 }),
+  (redis) => replayEntries(appOf(redis), [rejected()], { jobId: 'replay-1', limit: 1 }),
+  (redis) => replayEntries(appOf(redis), [rejected('aggregate')], { jobId: 'replay-1', limit: 1 }),
   (redis) => discardEntry(appOf(redis), rejected(), { reason: 'r', by: 'b' }),
   (redis) => withdrawEntry(appOf(redis), rejected(), 'reprocess-1', { id: 'm', body: '{}' }),
-  (redis) => appendInvalid(redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]]),
-  (redis) => trim(appOf(redis), pipeline[0] as Stage),
+  (redis) => copyInvalid(redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]]),
+  (redis) => trim(appOf(redis), pipeline.first),
   (redis) =>
-    leaveGroup(appOf(redis), { stage: pipeline[0] as Stage, stream: keys.stream.raw, name: 'c', reader: redis }, true),
-  (redis) => ensureGroups(redis, keys),
-  (redis) => readBooks(redis, partitions),
+    removeConsumers(
+      appOf(redis),
+      { stage: pipeline.first, stream: keys.stream('raw'), name: 'c', reader: redis },
+      true,
+    ),
+  (redis) => rewire(appOf(redis)),
+  (redis) => ensureGroups({ ...appOf(redis), keys }),
+  (redis) => readBooks(appOf(redis)),
   (redis) => readRank(redis, partitions, 'u', 2),
   (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),
   (redis) => repair(appOf(redis), new AbortController().signal),
-  (redis) => pausePart(appOf(redis), 'bridge', { by: 'ann' }),
-  (redis) => resumePart(appOf(redis), 'bridge', { by: 'ann' }),
+  (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
+  (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),
   (redis) => noteIncident(redis, { kind: 'data', place: '', ts: now.toISOString(), orders: 1, text: 't' }, []),
-  (redis) => look(appOf(redis), keys),
+  (redis) => scanPartition(appOf(redis), keys),
   (redis) => ledgerLoss(appOf(redis), 1, 'all'),
-  (redis) => renewLeases(appOf(redis), pipeline[0] as Stage),
-  (redis) => leaveLeases(appOf(redis), pipeline[0] as Stage),
+  (redis) => renewLeases(appOf(redis), pipeline.first),
+  (redis) => leaveLeases(appOf(redis), pipeline.first),
+  async (redis) => (await holdLock(redis, () => {}, new AbortController().signal))[Symbol.asyncDispose](),
   (redis) => swapInvalid(moveOn(redis)),
   (redis) => adoptBooks(moveOn(redis)),
 ]
 
 const moveOn = (redis: RedisClient): Move => ({
-  ...{ redis, config: appOf(redis).config, from: [], to: partitions },
+  ...{ redis, config: appOf(redis).config, pipeline, from: [], to: partitions },
   alive: async () => {},
   durable: async () => {},
 })
@@ -144,9 +164,17 @@ test('all keys of a script call carry the tag of one partition, and no script is
   const tags = several.map(({ script, keys }) => [script, [...new Set(keys.map((key) => /^\{p\d\}:/.exec(key)?.[0]))]])
   expect(tags.filter(([, found]) => found?.length !== 1 || found[0] === undefined)).toEqual([])
   expect([...new Set(calls.map(({ script }) => script))].sort()).toEqual(
-    scripts.flatMap(({ name }) => (ofOneRedis.includes(name) ? [] : [name])).sort(),
+    scripts.flatMap(({ name }) => (ofOneRedis.includes(name) || included.includes(name) ? [] : [name])).sort(),
   )
-  expect(calls.filter(({ script }) => script === 'stages/commit.lua')).toHaveLength(pipeline.length)
+  expect(calls.filter(({ script }) => script === 'stages/runner/commit.lua')).toHaveLength(pipeline.stages.length)
+})
+
+test('a reply that a script does not have is refused by its wrapper', async () => {
+  const move = moveOn(recorder([])) // its reply is an empty list
+  const swap = swapInvalid(move)
+  const copy = copyInvalid(move.redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]])
+  for (const call of [swap, copy, adoptBooks(move)])
+    await expect(call).rejects.toMatchObject({ code: 'ORD_REDIS_REPLY', message: expect.stringContaining('.lua') })
 })
 
 /** The arguments of a call, up to the end of the line. */
@@ -196,7 +224,7 @@ describe('every key that a script uses comes from KEYS', () => {
     ["redis.call('XGROUP', 'CREATE', ARGV[1], 'g', '0')", 'XGROUP ARGV[1]'],
     ["local claim = { 'XCLAIM', ARGV[1] }", 'XCLAIM ARGV[1]'],
     ["local set = { 'HSET' }\nset[2] = ARGV[1]", 'SET ARGV[1]'],
-  ])('this is found: %s', (source, told) => {
-    expect(strangers(source)).toEqual([told])
+  ])('this is found: %s', (source, reported) => {
+    expect(strangers(source)).toEqual([reported])
   })
 })

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { Partition } from '../../../src/app.ts'
-import { readConfig } from '../../../src/config.ts'
+import type { PartitionScope } from '../../../src/app.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
-import type { RawRecord } from '../../../src/messages.ts'
-import { aggregate, readGlobalStats } from '../../../src/stages/aggregate.ts'
-import { pipeline } from '../../../src/stages/pipeline.ts'
-import { runStage } from '../../../src/stages/runner/commit-batch.ts'
-import { leaveGroup } from '../../../src/stages/runner/dead-consumers.ts'
+import { admittedOrder, type RawRecord } from '../../../src/messages.ts'
+import { readGlobalStats } from '../../../src/stages/aggregate.ts'
+import { definePipeline } from '../../../src/stages/define-pipeline.ts'
+import { removeConsumers } from '../../../src/stages/runner/dead-consumers.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
+import { runStage } from '../../../src/stages/runner/run.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
-import { defineStage, hincrby, pass, type Stage } from '../../../src/stages/stage.ts'
-import { validate } from '../../../src/stages/validate.ts'
+import { defineObserver, hincrby, type Stage } from '../../../src/stages/stage.ts'
 import type { Events } from '../../../src/telemetry.ts'
 import { requireRealRedis } from '../../support/requires.ts'
+import { aggregate, definitions, shipped as pipeline, validate } from '../../support/stages.ts'
 import { until } from '../../support/until.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
 
@@ -26,15 +26,15 @@ const orders = (count: number, from = 0): RawRecord[] =>
 
 /** Runs stages until disposed. */
 function run(
-  app: Partition,
+  scope: PartitionScope,
   stages: readonly Stage[],
 ): AsyncDisposable & { events: { [E in keyof Events]?: Events[E][] } } {
   const stop = new AbortController()
   const events: { [name: string]: unknown[] } = {}
-  app.telemetry.listen((event, fields) => {
+  scope.telemetry.listen((event, fields) => {
     events[event] = [...(events[event] ?? []), fields]
   })
-  const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const running = stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
   const end = async (): Promise<void> => {
     stop.abort()
     await Promise.all(running)
@@ -46,10 +46,10 @@ test('entries of a consumer that died are claimed after CLAIM_IDLE_MS and counte
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   for (let i = 0; i < 30; i++) await enqueue(redis, app.keys, orders(10, i * 10))
   await redis.xreadgroup('GROUP', 'validate', 'dead', 'COUNT', 25, 'STREAMS', 'orders:raw', '>')
-  await using running = run(app, pipeline)
+  await using running = run(app, pipeline.stages)
   await until(
     'all to be ranked',
     () => redis.hget('pipeline:counters', 'ranked'),
@@ -59,7 +59,7 @@ test('entries of a consumer that died are claimed after CLAIM_IDLE_MS and counte
   expect(await readGlobalStats(redis, app.partitions)).toEqual({ orders: 300, minor: 45_000 })
 })
 
-test('a slow consumer that commits late is told stale, and its order is not counted again', async () => {
+test('a slow consumer that commits late is stale, and its order is not counted again', async () => {
   await using world = await emptyRedis()
   const { redis } = world
   const quick = appOn(redis, readConfig({ CLAIM_IDLE_MS: '50', BLOCK_MS: '20' }))
@@ -67,7 +67,7 @@ test('a slow consumer that commits late is told stale, and its order is not coun
   const asleep = new Promise<void>((resolve) => {
     wake = resolve
   })
-  // The commit of the slow one is held back, as in a process that was stopped: by its connection.
+  // The commit of the slow one is under backpressure, as in a process that was stopped: by its connection.
   const held = new Proxy(redis, {
     get: (target, name) => {
       const value = Reflect.get(target, name)
@@ -80,14 +80,14 @@ test('a slow consumer that commits late is told stale, and its order is not coun
     },
   })
   const slow = appOn(held, readConfig({ CLAIM_IDLE_MS: '60000', BLOCK_MS: '20' }))
-  await ensureGroups(redis, quick.keys)
+  await ensureGroups(quick)
   await enqueue(redis, quick.keys, orders(10))
   await using late = run(slow, [validate])
   await until('the slow one to have read', () => late.events.read?.length)
   await using prompt = run(quick, [validate])
   await until('the other to have committed', () => prompt.events.committed?.length)
   wake()
-  await until('the slow one to be told', () => late.events.stale?.length)
+  await until('the slow one to be stale', () => late.events.stale?.length)
   expect(late.events.stale).toEqual([{ stage: 'validate', planned: 1, held: 0 }])
   expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '10', admitted: '10' })
 })
@@ -96,7 +96,7 @@ test('a stream is trimmed below what every group has finished, and never above',
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   await redis.xgroup('CREATE', 'orders:raw', 'auditor', '0')
   const ids: string[] = []
   for (let i = 0; i < 6; i++) ids.push(...(await enqueue(redis, app.keys, orders(1, i))))
@@ -122,14 +122,14 @@ test('a consumer leaves its group unless entries are pending for it', async () =
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   const consumer = { stage: validate, stream: 'orders:raw', name: 'c', reader: redis }
   const [id = ''] = await enqueue(redis, app.keys, orders(1))
   await redis.xreadgroup('GROUP', 'validate', 'c', 'STREAMS', 'orders:raw', '>')
-  await leaveGroup(app, consumer, true)
+  await removeConsumers(app, consumer, true)
   expect(await redis.xpending('orders:raw', 'validate', '-', '+', 10)).toHaveLength(1)
   await redis.xack('orders:raw', 'validate', id)
-  await leaveGroup(app, consumer, true)
+  await removeConsumers(app, consumer, true)
   expect(await redis.xinfo('CONSUMERS', 'orders:raw', 'validate')).toEqual([])
 })
 
@@ -137,9 +137,9 @@ test('a sign of life takes no entry', async () => {
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   for (let i = 0; i < 3; i++) await enqueue(redis, app.keys, orders(1, i))
-  await leaveGroup(app, { stage: validate, stream: 'orders:raw', name: 'c', reader: redis }, false)
+  await removeConsumers(app, { stage: validate, stream: 'orders:raw', name: 'c', reader: redis }, false)
   const read = await redis.xreadgroup('GROUP', 'validate', 'c', 'STREAMS', 'orders:raw', '>')
   expect((read as [string, unknown[]][])[0]?.[1]).toHaveLength(3)
 })
@@ -147,19 +147,20 @@ test('a sign of life takes no entry', async () => {
 test('an entry that is for one group is passed over by the other groups of its stream', async () => {
   await using world = await emptyRedis()
   const { redis } = world
-  const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
-  const auditor = defineStage({
+  const observer = defineObserver({
     name: 'auditor',
-    from: 'valid',
+    takes: admittedOrder,
     counts: 'audited',
-    decide: ({ minor }, keys) => pass({ effects: [hincrby(keys.own('auditor', 'sum'), 'minor', minor)] }),
-  }) as Stage
-  await redis.xgroup('CREATE', 'orders:valid', 'auditor', '0')
+    decide: ({ minor }, keys) => [hincrby(keys.own('auditor', 'sum'), 'minor', minor)],
+  })
+  const pipeline = definePipeline([definitions.validate, observer, definitions.aggregate, definitions.leaderboard])
+  const app = appOn(redis, undefined, { pipeline })
+  await ensureGroups(app)
+  const auditor = pipeline.stage('auditor') as Stage
   const record = (order_id: string): string => JSON.stringify([{ user_id: 'u', order_id, minor: 150 }])
   await redis.xadd('orders:valid', '*', 'n', 1, 'r', record('1'))
   await redis.xadd('orders:valid', '*', 'n', 1, 'c', '1', 'r', record('2'), 'g', 'aggregate')
-  await using _ = run(app, [aggregate as Stage, auditor])
+  await using _ = run(app, [aggregate, auditor])
   await until(
     'both groups to have finished both',
     async () => (await Promise.all(['aggregate', 'auditor'].map((group) => unfinished(redis, group)))).join(),
@@ -184,10 +185,10 @@ test('dead consumers vanish by themselves once their entries are claimed; living
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis, readConfig({ CLAIM_IDLE_MS: '100', BLOCK_MS: '20' }))
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   const names = async (): Promise<string[]> =>
     ((await redis.xinfo('CONSUMERS', 'orders:raw', 'validate')) as string[][]).map(([, name = '']) => name)
-  await redis.xgroup('CREATECONSUMER', 'orders:raw', 'validate', 'dead, nothing in hand')
+  await redis.xgroup('CREATECONSUMER', 'orders:raw', 'validate', 'dead, nothing in flight')
   await enqueue(redis, app.keys, orders(3))
   await redis.xreadgroup('GROUP', 'validate', 'dead, with an entry', 'STREAMS', 'orders:raw', '>')
   await using running = run(app, [validate])
@@ -199,7 +200,7 @@ test('dead consumers vanish by themselves once their entries are claimed; living
   expect(running.events.consumersRemoved).toHaveLength(removed ?? 0)
 })
 
-test('entries smaller and larger than a commit are worked off, each record once', async () => {
+test('entries smaller and larger than a commit are processed, each record once', async () => {
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis, readConfig({ BATCH_RECORDS: '25', BLOCK_MS: '20' }))
@@ -208,7 +209,7 @@ test('entries smaller and larger than a commit are worked off, each record once'
     await enqueue(redis, app.keys, orders(size, next))
     next += size
   }
-  await using running = run(app, pipeline)
+  await using running = run(app, pipeline.stages)
   await until(
     'all to be ranked',
     () => redis.hget('pipeline:counters', 'ranked'),
@@ -222,14 +223,14 @@ test('entries smaller and larger than a commit are worked off, each record once'
   expect(await redis.hget('global:stats', 'total_orders')).toBe(String(next))
 })
 
-test('what was read beside and after a commit that fails is committed, and only what failed stays pending', async () => {
+test('what was read next to and after a commit that fails is committed, and only what failed stays pending', async () => {
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis, readConfig({ BATCH_RECORDS: '10', BLOCK_MS: '20' }))
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   await redis.set('outcome:t', 'no hash')
   const [poison = { id: 'm', body: '' }, ...others] = orders(200)
-  await enqueue(redis, app.keys, [{ ...poison, ticket: 't' }])
+  await enqueue(redis, app.keys, [{ ...poison, jobId: 't' }])
   for (const other of others) await enqueue(redis, app.keys, [other])
   let read = 0
   app.telemetry.listen((event, fields) => {
@@ -247,12 +248,12 @@ test('a stage goes on when its group has vanished with the data', async () => {
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis, readConfig({ BLOCK_MS: '20' }))
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   const stop = new AbortController()
   const failed = runStage(app, validate, () => {}, stop.signal)
   await redis.flushdb()
   await expect(failed).rejects.toThrow('NOGROUP') // its supervisor starts it again
-  await using _ = run(app, pipeline)
+  await using _ = run(app, pipeline.stages)
   await enqueue(redis, app.keys, orders(5))
   await until(
     'all to be ranked',
@@ -266,7 +267,7 @@ test('a conflict names what was accepted, should another consumer have committed
   const { redis } = world
   const body = (order_value: number): string => JSON.stringify({ user_id: 'u', order_id: 'o', order_value })
   const other = appOn(redis)
-  await ensureGroups(redis, other.keys)
+  await ensureGroups(other)
   await enqueue(redis, other.keys, [
     { id: 'm1', body: body(1) },
     { id: 'm2', body: body(2) },
@@ -307,20 +308,18 @@ test('one entry that cannot be committed does not hold up the others', async () 
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   for (let i = 0; i < 12; i++) {
     await enqueue(redis, app.keys, [
       { id: `m${i}`, body: JSON.stringify({ user_id: `u${i}`, order_id: 'o', order_value: 1 }) },
     ])
   }
-  await redis.set('user:u5', 'somebody put text here')
+  await redis.set('user:u5', 'another program put text here')
   const stop = new AbortController()
-  const [validating, counting] = [validate, aggregate].map((stage) =>
-    runStage(app, stage as Stage, () => {}, stop.signal),
-  )
+  const [validating, counting] = [validate, aggregate].map((stage) => runStage(app, stage, () => {}, stop.signal))
   await expect(counting).rejects.toThrow('WRONGTYPE')
   await redis.del('user:u5')
-  await using _ = run(app, pipeline)
+  await using _ = run(app, pipeline.stages)
   await until(
     'all to be ranked',
     () => redis.hget('pipeline:counters', 'ranked'),
@@ -330,22 +329,22 @@ test('one entry that cannot be committed does not hold up the others', async () 
   await validating
 })
 
-test('when orders were sent to SQS travels with them, and each hop tells how long they took', async () => {
+test('when orders were sent to SQS travels with them, and each hop reports how long they took', async () => {
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   const sentMs = Date.now() - 5_000
   await enqueue(redis, app.keys, orders(10), { sentMs })
   await enqueue(redis, app.keys, orders(10, 10), { sentMs })
   await enqueue(redis, app.keys, orders(10, 20), { sentMs: sentMs + 1_000 })
   await enqueue(redis, app.keys, orders(10, 30))
   await redis.xadd('orders:raw', '*', 'n', 1, 'c', 1, 't', '[1e3,"x"]', 'r', JSON.stringify(orders(1, 40)))
-  await using running = run(app, pipeline)
+  await using running = run(app, pipeline.stages)
   const hopsOf = (name: string) => (running.events.hop ?? []).filter(({ hop }) => hop === name)
-  const told = (name: string): number => countsOf(hopsOf(name).flatMap(({ waits }) => waits))
-  await until('each hop to have told of all', () => pipeline.every(({ name }) => told(name) === 41))
-  for (const { name } of pipeline) {
+  const reported = (name: string): number => countsOf(hopsOf(name).flatMap(({ waits }) => waits))
+  await until('each hop to have reported all', () => pipeline.stages.every(({ name }) => reported(name) === 41))
+  for (const { name } of pipeline.stages) {
     const hops = hopsOf(name)
     expect(hops.every(({ atMs, waits }) => waits.every((value, at) => at % 2 === 1 || value < atMs - sentMs))).toBe(
       true,
@@ -359,7 +358,7 @@ test('when orders were sent to SQS travels with them, and each hop tells how lon
   }
 })
 
-/** The orders of a list of ms and numbers of orders in turn. */
+/** The orders of a list of ms and numbers of orders, alternating. */
 function countsOf(times: readonly number[]): number {
   return times.reduce((sum, value, at) => sum + (at % 2 === 1 ? value : 0), 0)
 }

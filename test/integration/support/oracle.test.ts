@@ -5,8 +5,8 @@ import { identityOf } from '../../../src/stages/runner/ledger.ts'
 import { Oracle } from '../../support/oracle.ts'
 
 /*
- * Few orders, so that identities and payloads meet: in other digits, a cent away, with ids that are one double, with NaN.
- * What the rules and the fingerprint make of them one after the other is what the independent oracle says.
+ * Sends few different orders, so that identities and payloads meet: in other digits, a cent away, with ids that are one
+ * double, with NaN. The rules and the fingerprint must judge them one after the other as the independent oracle does.
  */
 const mostly = (usual: readonly string[], other: readonly string[]): fc.Arbitrary<string> =>
   fc.oneof({ weight: 20, arbitrary: fc.constantFrom(...usual) }, { weight: 1, arbitrary: fc.constantFrom(...other) })

@@ -1,13 +1,11 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Config, configTable, readConfig, variables } from '../../../src/config.ts'
+import { describe, expect, test } from 'vitest'
+import { type Config, readConfig } from '../../../src/config/config.ts'
+import { configTable } from '../../../src/config/table.ts'
+import { variables } from '../../../src/config/variables.ts'
 import { OrdersError } from '../../../src/errors.ts'
 import { safeUrl } from '../../../src/redis/endpoint.ts'
 
-/** The lines a refused environment is told; none where it is accepted. */
+/** Returns the lines for a refused environment; none where it is accepted. */
 function complaints(env: Record<string, string>): string[] {
   try {
     readConfig(env)
@@ -111,11 +109,11 @@ describe('a bad value', () => {
     ['API_PORT', ' 8000', 'a port number from 0 to 65535'],
     ['API_PORT', '0x50', 'a port number from 0 to 65535'],
     ['API_PORT', '8000\n', 'a port number from 0 to 65535'],
-  ])('%s=%j is told what was given and what is expected', (name, given, expected) => {
+  ])('%s=%j is answered with what was given and what is expected', (name, given, expected) => {
     expect(complaints({ [name]: given })).toEqual([`${name} is ${JSON.stringify(given)}: expected ${expected}.`])
   })
 
-  test('has a line of its own beside others, whatever lines it has itself', () => {
+  test('has a line of its own next to others, whatever lines it has itself', () => {
     const lines = complaints({ API_PORT: 'x\ny', AWS_REGION: 'US', REDIS_PORT: '-', REDIS_HOST: 'fine' })
     expect(lines).toEqual([
       'AWS_REGION is "US": expected a region name such as us-east-1.',
@@ -155,12 +153,12 @@ describe('half of the credentials', () => {
     ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
     ['AWS_SECRET_ACCESS_KEY', 'AWS_ACCESS_KEY_ID'],
   ])('%s without %s is refused, also where the other is empty', (set, missing) => {
-    const told = [`${missing} is not set: expected together with ${set}.`]
-    expect(complaints({ [set]: 'hunter2' })).toEqual(told)
-    expect(complaints({ [set]: 'hunter2', [missing]: '' })).toEqual(told)
+    const reported = [`${missing} is not set: expected together with ${set}.`]
+    expect(complaints({ [set]: 'hunter2' })).toEqual(reported)
+    expect(complaints({ [set]: 'hunter2', [missing]: '' })).toEqual(reported)
   })
 
-  test('is a line beside the bad values', () => {
+  test('is a line next to the bad values', () => {
     expect(complaints({ AWS_ACCESS_KEY_ID: 'id', API_PORT: 'x' })).toHaveLength(2)
   })
 })
@@ -218,45 +216,10 @@ describe('configTable', () => {
     ['SQS_QUEUE_NAME', '`orders`'],
     ['REDIS_PORT', '`6379`'],
     ['API_PORT', '`8000`'],
-    ['REDIS_HOST', '`localhost` for `orders run`; local stand-in for `orders start`'],
-    ['AWS_ENDPOINT_URL', 'real AWS for `orders run`; local stand-in for `orders start`'],
+    ['REDIS_HOST', '`localhost` for `orders run`; local emulator for `orders start`'],
+    ['AWS_ENDPOINT_URL', 'real AWS for `orders run`; local emulator for `orders start`'],
   ])('%s: %s', (name, fallback) => {
     expect(cells.find((row) => row[1] === `\`${name}\``)?.[3]).toBe(fallback)
-  })
-})
-
-describe('.env of the working folder', () => {
-  /** The configuration of a process started in a folder with this `.env`. */
-  function configIn(dotEnv: string | Buffer | undefined, env: Record<string, string>): Config {
-    const cwd = mkdtempSync(join(tmpdir(), 'orders-config-'))
-    onTestFinished(() => rmSync(cwd, { recursive: true }))
-    if (dotEnv !== undefined) writeFileSync(join(cwd, '.env'), dotEnv)
-    const source = new URL('../../../src/config.ts', import.meta.url).href
-    const script = `import { processEnv, readConfig } from '${source}'; console.log(JSON.stringify(readConfig(processEnv())))`
-    return JSON.parse(
-      execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd, env, encoding: 'utf8' }),
-    )
-  }
-
-  test('is read, and the real environment wins', () => {
-    const config = configIn('API_PORT=9001\nSQS_QUEUE_NAME=from_file\n', { API_PORT: '9002' })
-    expect(config).toMatchObject({ apiPort: 9002, sqsQueueName: 'from_file', awsRegion: 'us-east-1' })
-  })
-
-  test('may be missing', () => {
-    expect(configIn(undefined, { API_PORT: '9002' }).apiPort).toBe(9002)
-  })
-
-  test('may begin with a byte order mark: its first line counts', () => {
-    expect(configIn('\uFEFFAPI_PORT=9001\nSQS_QUEUE_NAME=second\n', {})).toMatchObject({
-      apiPort: 9001,
-      sqsQueueName: 'second',
-    })
-  })
-
-  test('may be UTF-16 with CRLF, as PowerShell writes it', () => {
-    const dotEnv = Buffer.from('\uFEFFAPI_PORT=9001\r\nSQS_QUEUE_NAME=second\r\n', 'utf16le')
-    expect(configIn(dotEnv, {})).toMatchObject({ apiPort: 9001, sqsQueueName: 'second' })
   })
 })
 

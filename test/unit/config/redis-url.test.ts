@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readConfig } from '../../../src/config.ts'
+import { readConfig } from '../../../src/config/config.ts'
 import { OrdersError } from '../../../src/errors.ts'
 
 /** The lines that a refused environment gets; none where it is accepted. */
@@ -65,7 +65,7 @@ describe('REDIS_URL', () => {
   test.each([
     [{ REDIS_URL: 'redis://h:1/2', REDIS_CLUSTER: 'true' }, 'no database: a Redis Cluster has only database 0'],
     [{ REDIS_URL: '/run/redis.sock', REDIS_CLUSTER: 'true' }, 'a redis:// or rediss:// URL, with REDIS_CLUSTER=true'],
-    [{ REDIS_URL: 'redis://a:1,redis://b:1' }, 'one URL, or REDIS_CLUSTER=true beside it'],
+    [{ REDIS_URL: 'redis://a:1,redis://b:1' }, 'one URL, or several with REDIS_CLUSTER=true'],
     [{ REDIS_URL: '/run/redis.sock', REDIS_SENTINELS: 'a' }, 'a redis:// or rediss:// URL, with REDIS_SENTINELS'],
   ])('%j is refused: the one does not go with the other', (env, expected) => {
     expect(complaints(env)).toEqual([`REDIS_URL is "${env.REDIS_URL}": expected ${expected}.`])

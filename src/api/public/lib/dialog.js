@@ -1,8 +1,23 @@
+// @ts-check
 import { element } from './dom.js'
 
 /**
- * A dialog with a form; Escape or Cancel calls it off.
- * @returns what was given, by the fields' names; undefined where it was called off
+ * A field of a form. Other attributes go to the input as they are.
+ * @typedef {object} FieldText
+ * @property {string} name
+ * @property {string} label
+ * @property {string} [value]
+ * @property {number} [lines] makes it a text area
+ * @property {boolean} [required] the default is true
+ * @property {(value: string) => string | undefined} [check] returns what is wrong with a value
+ * @typedef {FieldText & { maxlength?: string, autocomplete?: string, type?: string, pattern?: string }} Field
+ */
+
+/**
+ * Opens a dialog with a form. Escape and Cancel close it.
+ * @template {string} [N=string]
+ * @param {{ title: string, text: string, fields?: (Field & { name: N })[], action: string, danger?: boolean }} asked
+ * @returns {Promise<Record<N, string> | undefined>} the values by field name; undefined if the dialog was canceled
  */
 export async function askFor({ title, text, fields = [], action, danger = false }) {
   const form = element('form', { method: 'dialog' })
@@ -10,18 +25,24 @@ export async function askFor({ title, text, fields = [], action, danger = false 
   const cancel = element('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, 'Cancel')
   const submit = element('button', { type: 'submit', class: danger ? 'danger' : 'main' }, action)
   form.append(...fields.map(fieldOf), element('div', { class: 'buttons' }, cancel, submit))
+  /** @type {Record<N, string> | undefined} */
   let given
   form.addEventListener('submit', () => {
-    given = Object.fromEntries(new FormData(form))
+    given = /** @type {Record<N, string>} */ (Object.fromEntries(new FormData(form)))
   })
-  const first = form.querySelector('input, textarea') ?? submit
-  first.focus()
-  first.setSelectionRange?.(0, 0) // a long order is shown from its beginning
+  const first = form.querySelector('input') ?? form.querySelector('textarea')
+  if (first) first.focus()
+  else submit.focus()
+  first?.setSelectionRange(0, 0) // shows a long order from its beginning
   await closed(dialog)
   return given
 }
 
-/** An open dialog; once it is closed it is gone. */
+/**
+ * Opens a dialog that is removed when it closes.
+ * @param {string} title
+ * @param {...HTMLElement} children
+ */
 export function openDialog(title, ...children) {
   const heading = element('h2', { id: `dialog-${crypto.randomUUID()}` }, title)
   const dialog = element('dialog', { 'aria-labelledby': heading.id }, heading, ...children)
@@ -31,9 +52,13 @@ export function openDialog(title, ...children) {
   return dialog
 }
 
+/**
+ * @param {HTMLDialogElement} dialog
+ * @returns {Promise<unknown>}
+ */
 const closed = (dialog) => new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }))
 
-/** @param check gives what is wrong with a value, or nothing */
+/** @param {Field} field */
 function fieldOf({ name, label, value = '', lines, required = true, check, ...attributes }) {
   const given = { name, required, autocomplete: 'off', spellcheck: 'false', ...attributes }
   const input = lines ? element('textarea', { ...given, rows: lines }) : element('input', { type: 'text', ...given })

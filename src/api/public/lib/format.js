@@ -1,7 +1,12 @@
+// @ts-check
+
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
 const thinSpace = '\u202f'
 
-/** For people: 9,999 in full, more as 12.3 k, 1.23 M. */
+/**
+ * Formats for people: 9,999 in full, larger numbers as 12.3 k, 1.23 M.
+ * @param {number | null} value
+ */
 export function number(value) {
   if (value === null) return '–'
   if (Math.abs(value) < 10_000) return exact(value)
@@ -11,15 +16,20 @@ export function number(value) {
     .replace(/([a-z])$/i, `${thinSpace}$1`)
 }
 
+/** @param {number | null} value */
 export function exact(value) {
   return value === null ? 'not known' : value.toLocaleString('en', { maximumFractionDigits: 3 })
 }
 
+/** @param {number} value */
 export function rate(value) {
   return value > 0 && value < 10 ? value.toFixed(1) : number(Math.round(value))
 }
 
-/** To the cent, from minor units. */
+/**
+ * Formats minor units, to the cent.
+ * @param {number | null} minor
+ */
 export function money(minor) {
   if (minor === null) return '–'
   const digits = BigInt(Math.round(Math.abs(minor)))
@@ -28,14 +38,19 @@ export function money(minor) {
   return `${minor < 0 ? '-' : ''}${BigInt(digits.slice(0, -2)).toLocaleString('en')}.${digits.slice(-2)}`
 }
 
+/** @param {number | null} minor */
 export function shortMoney(minor) {
   return minor === null || Math.abs(minor) < 100_000_000 ? money(minor) : number(minor / 100)
 }
 
-const [second, minute, hour, day] = [1_000, 60_000, 3_600_000, 86_400_000]
+const second = 1_000
+const minute = 60 * second
+const hour = 60 * minute
+const day = 24 * hour
 
+/** @param {number | null | undefined} ms */
 export function duration(ms) {
-  if (ms === null) return '–'
+  if (ms === null || ms === undefined) return '–'
   if (ms < second) return `${ms < 10 && ms % 1 !== 0 ? ms.toFixed(1) : Math.round(ms)} ms`
   if (ms < 10 * second) return `${(ms / second).toFixed(1)} s`
   if (ms < 2 * minute) return `${Math.round(ms / second)} s`
@@ -43,27 +58,40 @@ export function duration(ms) {
   return ms < 2 * day ? `${Math.round(ms / hour)} h` : `${Math.round(ms / day)} days`
 }
 
+/**
+ * @param {string | number} time
+ * @param {number} now ms
+ */
 export function ago(time, now) {
   const ms = Math.max(0, now - new Date(time).getTime())
   return ms < second ? 'just now' : `${duration(Math.floor(ms / second) * second).replace('.0', '')} ago`
 }
 
+/** @param {string | number} time */
 export function exactTime(time) {
   return new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
 }
 
+/**
+ * @param {string | number} time
+ * @param {Intl.DateTimeFormatOptions} options
+ */
 export function clock(time, options = { timeStyle: 'medium' }) {
   return new Date(time).toLocaleTimeString('en-GB', options)
 }
 
 const units = ['B', 'KB', 'MB', 'GB', 'TB']
 
+/** @param {number} value */
 export function bytes(value) {
   const power = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3))
   return `${(value / 1_000 ** power).toLocaleString('en', { maximumSignificantDigits: 3 })} ${units[power]}`
 }
 
-/** 1 order, 2 orders. */
+/**
+ * Returns 1 order, 2 orders.
+ * @param {number} count
+ */
 export function orders(count) {
   return `${number(count)} ${count === 1 ? 'order' : 'orders'}`
 }

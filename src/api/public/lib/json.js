@@ -1,8 +1,13 @@
-const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gs
-/** Deeper than that nobody reads; a hostile order is a thousand deep. */
-const deepest = 20
+// @ts-check
 
-/** JSON set out in lines, each number and string as it was written: parsed and written again they might be others. */
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gs
+/** Indents no further: a hostile order is a thousand levels deep. */
+const maxIndent = 20
+
+/**
+ * Lays JSON out in lines. Numbers and strings stay as they were written: parsing could change them.
+ * @param {string} text
+ */
 export function pretty(text) {
   if (!isJson(text)) return text
   let depth = 0
@@ -20,8 +25,10 @@ export function pretty(text) {
   return lines
 }
 
-const newLine = (depth) => `\n${'  '.repeat(Math.min(depth, deepest))}`
+/** @param {number} depth */
+const newLine = (depth) => `\n${'  '.repeat(Math.min(depth, maxIndent))}`
 
+/** @param {string} text */
 export function isJson(text) {
   try {
     JSON.parse(text)
@@ -31,10 +38,16 @@ export function isJson(text) {
   }
 }
 
-/** The text of a member of a JSON object, as it was written. */
+/**
+ * Returns the text of a member of a JSON object as it was written.
+ * @param {string} json
+ * @param {string} name
+ * @returns {string | undefined}
+ */
 export function memberText(json, name) {
   const wanted = JSON.stringify(name)
   let depth = 0
+  /** @type {number | undefined} */
   let from
   let last = ''
   for (const { 0: token, index } of json.matchAll(tokens)) {

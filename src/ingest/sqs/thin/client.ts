@@ -78,7 +78,7 @@ function keepSigner({ config }: SQSClient): void {
   }
 }
 
-/** One try, signed anew: its time must be of now. */
+/** One try, signed again: its time must be of now. */
 function attempt(
   { scheme, read }: Shape,
   exchange: Exchange,

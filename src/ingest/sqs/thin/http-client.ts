@@ -10,15 +10,15 @@ import { Agent, type Dispatcher } from 'undici'
 export type Exchange = (request: HttpRequest, signal?: AbortSignal) => Promise<HttpResponse>
 
 export interface Limits {
-  readonly mostSockets: number
+  readonly maxSockets: number
   readonly connectMs: number
   /** Until the head of the answer is there, and then between two pieces of its body. */
   readonly answerMs: number
 }
 
-export function openExchange({ mostSockets, connectMs, answerMs }: Limits): Exchange & { close(): void } {
+export function openExchange({ maxSockets, connectMs, answerMs }: Limits): Exchange & { close(): void } {
   const agent = new Agent({
-    connections: mostSockets,
+    connections: maxSockets,
     pipelining: 1, // a call behind a long poll would wait for it
     allowH2: false, // as the SDK
     connect: { timeout: connectMs },
@@ -99,7 +99,7 @@ function joined(headers: Record<string, string | string[] | undefined>): Record<
   return all
 }
 
-/** What node:http makes of a connection that is lost within the body. */
+/** The error that node:http reports for a connection that is lost within the body. */
 function broken(): Readable {
   const error = Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
   return new Readable({

@@ -13,7 +13,7 @@ import {
 } from '@smithy/types'
 import type { SqsCommand } from '../types.ts'
 
-/** What all calls of one command to one queue have in common. */
+/** Parts that all calls of one command to one queue have in common. */
 export interface Shape {
   readonly scheme: SelectedHttpAuthScheme
   context(abortSignal: AbortSignal | undefined): HandlerExecutionContext

@@ -1,4 +1,4 @@
-import type { Config } from '../../../config.ts'
+import type { Config } from '../../../config/config.ts'
 import { readIncidents } from '../../../control/incidents.ts'
 import { messageOf, OrdersError } from '../../../errors.ts'
 import type { RedisClient } from '../../../redis/client.ts'
@@ -9,13 +9,13 @@ import { keyTypes } from '../../checks/key-types.ts'
 import { pythonSystem } from '../../checks/python-system.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { withRunning } from '../../local/running-system.ts'
-import { partitionsOf } from '../../manifest.ts'
+import { partitionsOf } from '../../manifest/settings.ts'
 import { connectApp } from '../../open/open-app.ts'
 import { roleNames } from '../../process/roles.ts'
 import { aclLines, type Layout, newerAclLines } from '../../rights/acl.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
-/** Looks at Redis and SQS for what these roles need, and changes nothing there. */
+/** Checks that Redis and SQS have what these roles need. Changes nothing there. */
 async function examine(config: Config, roles: readonly string[]): Promise<Finding[]> {
   const queue = roles.includes('bridge') ? examineQueue(config) : []
   return (await Promise.all([connectAndExamine(config, roles), queue])).flat()
@@ -38,7 +38,7 @@ async function connectAndExamine(config: Config, roles: readonly string[]): Prom
   }
 }
 
-/** No reason to refuse a start: work goes on, and an operator is to see it. */
+/** Returns the open incidents. They are no reason to refuse a start, but an operator must see them. */
 async function incidents(redis: RedisClient): Promise<Finding[]> {
   const check = 'incidents'
   const open = await readIncidents(redis)
@@ -47,7 +47,7 @@ async function incidents(redis: RedisClient): Promise<Finding[]> {
   return open.map(({ text }) => failing(check, text, advice))
 }
 
-/** The findings as lines for people: what was found in a column, what to do below it. */
+/** Formats findings as lines: the results in columns, each advice below its result. */
 export function findingLines(findings: readonly Finding[]): string[] {
   const widthOf = (name: 'level' | 'check'): number => Math.max(...findings.map((finding) => finding[name].length))
   const [levels, checks] = [widthOf('level'), widthOf('check')]
@@ -64,7 +64,7 @@ function count(findings: readonly Finding[], level: Level): string {
   return `${length || 'no'} ${level}${length === 1 ? '' : 's'}`
 }
 
-/** Who runs commands may be another user than those who run roles. */
+/** The roles, and the operator: the user of Redis for commands may be another one than for roles. */
 const subjects: readonly string[] = [...roleNames, 'operator']
 
 const newer = 'Redis 7.2 or newer, as well:'
@@ -74,7 +74,7 @@ const layoutIn = (config: Config): Layout => ({
   partitioned: partitionsOf(config) !== undefined,
 })
 
-export const doctorCommand = defineCommand({
+export const command = defineCommand({
   name: 'doctor',
   words: '[role…]',
   about:
@@ -82,9 +82,9 @@ export const doctorCommand = defineCommand({
     `With roles (${subjects.join(', ')}) only for what they need.`,
   options: {
     json: flag('as JSON'),
-    acl: flag('only prints the lines by which Redis has a user for each role, with no more rights than it needs'),
+    acl: flag('only prints the ACL lines that give Redis a user for each role, with no more rights than it needs'),
   },
-  run: async ({ config, options: { json, acl }, words, signal, print }) => {
+  run: async ({ config, options: { json, acl }, words, signal, print, fail }) => {
     const stranger = words.find((word) => !subjects.includes(word))
     if (stranger !== undefined) {
       throw new OrdersError('ORD_USAGE', `There is no role "${stranger}": expected ${subjects.join(', ')}.`)
@@ -94,6 +94,6 @@ export const doctorCommand = defineCommand({
     signal.throwIfAborted()
     const sound = checks.every(({ level }) => level !== 'error')
     print(json ? jsonLine({ ok: sound, checks }) : findingLines(checks))
-    if (!sound) process.exitCode = 1
+    if (!sound) fail()
   },
 })

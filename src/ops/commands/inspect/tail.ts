@@ -1,15 +1,17 @@
 import { z } from 'zod'
 import type { Snapshot } from '../../../api/live/snapshot.ts'
 import { defineCommand, flag } from '../../command.ts'
+import { unreadLines } from '../../terminal/notes.ts'
+import { countText, money } from '../../terminal/numbers.ts'
 import { clearTerminal, printError } from '../../terminal/output.ts'
 import { jsonLine, printable } from '../../terminal/printable.ts'
-import { looksAtApi, looksAtRedis } from '../../terminal/snapshot-source.ts'
-import { money, table, unreadLines } from './status.ts'
+import { apiSource, redisSource } from '../../terminal/snapshot-source.ts'
+import { table } from '../../terminal/table.ts'
 
-/** Of each board and of what fails, so many: all of it fits a terminal. */
+/** Rows per leaderboard and list, so that everything fits a terminal. */
 const shown = 5
 
-/** A snapshot as lines for people. */
+/** Formats a snapshot as lines. */
 export function snapshotLines({
   at,
   hops,
@@ -25,7 +27,7 @@ export function snapshotLines({
   const queue = sqs ? `${number(sqs.visible)} waiting, ${number(sqs.in_flight)} in flight` : 'not known'
   const letters = sqs?.dead_letters ? `, ${number(sqs.dead_letters)} DEAD LETTERS` : ''
   return [
-    `${clock(at)}  ${booksTold(books)}  Redis ${memoryTold(memory)}  SQS ${queue}${letters}`,
+    `${clock(at)}  ${booksText(books)}  Redis ${memoryText(memory)}  SQS ${queue}${letters}`,
     '',
     ...hopLines(hops),
     '',
@@ -37,20 +39,20 @@ export function snapshotLines({
   ]
 }
 
-function memoryTold(memory: Snapshot['memory']): string {
+function memoryText(memory: Snapshot['memory']): string {
   if (memory === null) return 'memory not known'
-  const { used_bytes: used, most_bytes: most } = memory
-  const share = most === null ? '' : ` of ${number(most)} (${Math.round((used / most) * 100)} %)`
+  const { used_bytes: used, most_bytes: max } = memory
+  const share = max === null ? '' : ` of ${number(max)} (${Math.round((used / max) * 100)} %)`
   return `${number(used)} bytes${share}`
 }
 
-function booksTold({ balanced, differences }: Snapshot['books']): string {
+function booksText({ balanced, differences }: Snapshot['books']): string {
   if (balanced === null) return 'Books not known'
   return balanced ? 'Books balance' : `BOOKS ARE OFF: ${differences.join(' ')}`
 }
 
 function hopLines(hops: Snapshot['hops']): string[] {
-  const head = ['hop', 'orders/s', 'waiting', 'wait p50', 'p99', 'in hand', 'oldest', 'consumers']
+  const head = ['hop', 'orders/s', 'waiting', 'wait p50', 'p99', 'in flight', 'oldest', 'consumers']
   const rows = hops.map(({ name, per_second, waiting, p50_ms, p99_ms, pending, oldest_pending_ms, consumers }) => [
     ...[name, number(Math.round(per_second)), number(waiting), ms(p50_ms), ms(p99_ms)],
     ...[number(pending), ms(oldest_pending_ms), number(consumers)],
@@ -86,35 +88,35 @@ function failedLines(failed: Snapshot['failed']): string[] {
   return ['', ...table([['failed', 'orders', 'last'], ...rows]), ...more]
 }
 
-const number = (value: number | null): string => (value === null ? '–' : value.toLocaleString('en'))
+const number = (value: number | null): string => (value === null ? '–' : countText(value))
 const ms = (value: number | null): string => (value === null ? '–' : `${number(Math.round(value))} ms`)
 const clock = (time: string): string => new Date(time).toLocaleTimeString('en-GB')
 
-const longestName = 32
+const maxName = 32
 
 function shortName(name: string): string {
   const text = printable(name)
-  return text.length > longestName ? `${text.slice(0, longestName - 1)}…` : text
+  return text.length > maxName ? `${text.slice(0, maxName - 1)}…` : text
 }
 
-export const tailCommand = defineCommand({
+export const command = defineCommand({
   name: 'tail',
-  about: 'Shows the line live, each second: rates, what waits where and how long, who leads and what fails.',
+  about: 'Shows the pipeline live, each second: rates, waiting orders and times, top users and failures.',
   options: {
     url: {
       hint: 'URL',
-      about: 'from the API there, such as http://localhost:8000 (default from Redis itself)',
+      about: 'reads from this API, such as http://localhost:8000 (default: from Redis itself)',
       expected: 'an http:// or https:// URL',
       schema: z.url({ protocol: /^https?$/ }).optional(),
     },
     json: flag('as JSON, one object a line'),
   },
   run: async ({ config, options: { url, json }, signal, print }) => {
-    const looks = url === undefined ? looksAtRedis(config, signal) : looksAtApi(url, signal)
-    for await (const look of looks) {
+    const sources = url === undefined ? redisSource(config, signal) : apiSource(url, signal)
+    for await (const source of sources) {
       if (!json) clearTerminal()
-      if ('away' in look) printError(look.away)
-      else print(json ? jsonLine(look.snapshot) : [...snapshotLines(look.snapshot), ''])
+      if ('away' in source) printError(source.away)
+      else print(json ? jsonLine(source.snapshot) : [...snapshotLines(source.snapshot), ''])
     }
   },
 })

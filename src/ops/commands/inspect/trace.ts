@@ -1,50 +1,49 @@
 import { z } from 'zod'
-import { traceReply } from '../../../api/routes/trace.ts'
+import { traceReply } from '../../../api/replies/trace.ts'
 import type { App } from '../../../app.ts'
-import { readSteering } from '../../../control/pauses.ts'
+import { readPauses } from '../../../control/pauses.ts'
 import { OrdersError } from '../../../errors.ts'
-import { findOwners, type Owners, type Trace, traceOrder } from '../../../reads/locate/locate.ts'
+import { findOwners, locateOrder, type OrderLocation, type Owners } from '../../../reads/locate/locate.ts'
 import { defineCommand, flag } from '../../command.ts'
-import { withRunning } from '../../local/running-system.ts'
-import { openApp } from '../../open/open-app.ts'
-import { lookedLines, rejectionEvents, traceLines } from '../../terminal/location-text.ts'
+import { openCommandApp } from '../../open/command-app.ts'
+import { coverageLines, locationLines, rejectionEvents } from '../../terminal/location-text.ts'
+import { pausedLines } from '../../terminal/notes.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { show } from '../../terminal/watch.ts'
-import { pausedLines } from './status.ts'
 
-/** Each is traced; of more only the names are told. */
-const mostTraced = 5
+/** Users whose order is traced; further ones are only named. */
+const maxTraced = 5
 
-/** An order whose user is not given: of each user that has one of that name, as far as the streams tell. */
-async function traceOwners(app: App, orderId: string): Promise<Owners & { readonly traces: readonly Trace[] }> {
+/** Traces an order without a given user: for each user with such an order in the streams. */
+async function traceOwners(app: App, orderId: string): Promise<Owners & { readonly traces: readonly OrderLocation[] }> {
   const owners = await findOwners(app, orderId)
-  const traces: Trace[] = []
-  for (const userId of owners.users.slice(0, mostTraced)) traces.push(await traceOrder(app, { userId, orderId }))
+  const traces: OrderLocation[] = []
+  for (const userId of owners.users.slice(0, maxTraced)) traces.push(await locateOrder(app, { userId, orderId }))
   return { ...owners, traces }
 }
 
 function ownersLines(
   orderId: string,
-  { users, nameless, looked, traces }: Awaited<ReturnType<typeof traceOwners>>,
+  { users, nameless, scanned, traces }: Awaited<ReturnType<typeof traceOwners>>,
 ): string[] {
   const found = users.length === 1 ? 'One user has' : `${users.length || 'No'} users have`
   return [
-    `${found} an order ${orderId} in the streams. An order that is not there any more is known by its user and order only: give --user.`,
+    `${found} an order ${orderId} in the streams. An order that is no longer there can be found only with its user: give --user.`,
     ...nameless.flatMap(rejectionEvents).map(({ text }) => `Of no user: ${text}`),
-    ...lookedLines(looked),
-    ...traces.flatMap((trace) => ['', ...traceLines(trace)]),
-    ...users.slice(mostTraced).map((userId) => `Also of user ${userId}: see with --user.`),
+    ...coverageLines(scanned),
+    ...traces.flatMap((trace) => ['', ...locationLines(trace)]),
+    ...users.slice(maxTraced).map((userId) => `Also of user ${userId}: trace it with --user.`),
   ]
 }
 
-/** What is paused, so that nobody looks for another reason. */
-const whyItWaits = async ({ redis, control }: App): Promise<string[]> => pausedLines(await readSteering(redis, control))
+/** Lists the paused components, which may be why an order waits. */
+const whyItWaits = async ({ redis, control }: App): Promise<string[]> => pausedLines(await readPauses(redis, control))
 
-export const traceCommand = defineCommand({
+export const command = defineCommand({
   name: 'trace',
   words: '<order_id>',
   about:
-    'Tells where an order is or was, and what is not known of it any more. Without --user for each user that the streams tell of.',
+    'Shows where an order is or was, and which of its steps are no longer known. Without --user, for each user with such an order in the streams.',
   options: {
     user: {
       hint: 'USER_ID',
@@ -58,12 +57,12 @@ export const traceCommand = defineCommand({
     if (orderId === undefined || orderId === '' || more.length > 0) {
       throw new OrdersError('ORD_USAGE', 'orders trace: expected one order_id: see orders trace --help.')
     }
-    await using app = await openApp({ ...withRunning(config), logLevel: 'silent' }, 'ask')
+    await using app = await openCommandApp(config)
     await show({ watch: false, json, signal, print }, async () => {
       if (user !== undefined) {
-        const trace = await traceOrder(app, { userId: user, orderId })
+        const trace = await locateOrder(app, { userId: user, orderId })
         if (json) return jsonLine(traceReply.parse(trace))
-        return [...traceLines(trace), ...(await whyItWaits(app))]
+        return [...locationLines(trace), ...(await whyItWaits(app))]
       }
       const owners = await traceOwners(app, orderId)
       if (json) return jsonLine(ownersReply.parse({ order_id: orderId, ...owners }))
@@ -76,6 +75,6 @@ const ownersReply = z.object({
   order_id: z.string(),
   users: z.array(z.string()),
   nameless: traceReply.shape.invalid,
-  looked: traceReply.shape.looked,
+  scanned: traceReply.shape.scanned,
   traces: z.array(traceReply),
 })

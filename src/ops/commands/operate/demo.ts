@@ -1,36 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../../app.ts'
-import type { Config } from '../../../config.ts'
+import type { Config } from '../../../config/config.ts'
 import { openQueue } from '../../../ingest/sqs/queue.ts'
-import { readCounters } from '../../../reads/counters.ts'
+import { readCounters, rejectedByCode } from '../../../reads/counters.ts'
 import { readTop } from '../../../reads/top.ts'
 import { readGlobalStats } from '../../../stages/aggregate.ts'
-import { defineCommand } from '../../command.ts'
+import { type Call, defineCommand } from '../../command.ts'
 import { sampleOrders } from '../../local/sample-orders.ts'
-import { populate } from '../../local/send-orders.ts'
-import { banner, type Started, start, temporaryFolder } from '../../process/whole-system.ts'
+import { sendOrders } from '../../local/send-orders.ts'
+import { banner, runWholeSystem, type Started, temporaryFolder } from '../../process/whole-system.ts'
+import { countText, money } from '../../terminal/numbers.ts'
 import { progressOn } from '../../terminal/progress.ts'
-import { money, rejectedByCode, table } from '../inspect/status.ts'
+import { table } from '../../terminal/table.ts'
 
 const samples = { valid: 1_000, invalid: 50, users: 100 }
 
-/** Sends sample orders through SQS, shows how they are worked off, and prints what came of them. */
-export async function demonstrate(app: App, print: (line: string) => void, signal: AbortSignal): Promise<void> {
+/** Sends sample orders through SQS, shows their progress, and prints the results. */
+async function demonstrate(app: App, { print, stdout, signal }: Call<unknown>): Promise<void> {
   const before = await readCounters(app.redis, app.partitions)
   const bodies = [...sampleOrders({ ...samples, seed: Math.floor(Math.random() * 2 ** 32) })].map(({ body }) => body)
   using queue = await openQueue(app.config, signal)
-  const sending = progressOn(process.stdout, 'sent to SQS:', bodies.length)
-  await populate(queue, bodies, { progress: sending }, signal)
+  const sending = progressOn(stdout, 'sent to SQS:', bodies.length)
+  await sendOrders(queue, bodies, { progress: sending }, signal)
   sending.end()
-  const working = progressOn(process.stdout, 'worked off: ', bodies.length)
-  await worked(app, before, bodies.length, working.show, signal)
-  working.end()
+  const processing = progressOn(stdout, 'processed:  ', bodies.length)
+  await processed(app, before, bodies.length, processing.show, signal)
+  processing.end()
   print('')
   for (const line of await resultLines(app)) print(line)
 }
 
-/** Polls the counters until every order sent since `before` is ranked, rejected or known. */
-async function worked(
+/** Polls the counters until every order sent since `before` is ranked, rejected or a duplicate. */
+async function processed(
   { redis, partitions }: App,
   before: Readonly<Record<string, number>>,
   total: number,
@@ -52,29 +53,30 @@ async function resultLines({ redis, partitions }: App): Promise<string[]> {
   const counters = await readCounters(redis, partitions)
   const rejected = rejectedByCode(counters)
   return [
-    `Global stats: ${orders.toLocaleString('en')} orders, ${money(minor)} revenue`,
+    `Global stats: ${countText(orders)} orders, ${money(minor)} revenue`,
     '',
     'Top 5 users by spend',
     ...table(users.map(({ userId, score }, at) => [`  ${at + 1}. ${userId}`, money(score)])),
     '',
-    `Invalid orders: ${(counters['rejected'] ?? 0).toLocaleString('en')}`,
-    ...table(rejected.map(([code, count]) => [`  ${code}`, count.toLocaleString('en')])),
+    `Invalid orders: ${countText(counters['rejected'] ?? 0)}`,
+    ...table(rejected.map(([code, count]) => [`  ${code}`, countText(count)])),
   ]
 }
 
-export const demoCommand = defineCommand({
+export const command = defineCommand({
   name: 'demo',
-  about: 'Runs everything on data of its own, sends 1,000 valid and 50 invalid orders, and shows what comes of them.',
+  about: 'Runs everything on temporary data, sends 1,000 valid and 50 invalid orders, and shows the results.',
   options: {},
-  run: async ({ config, signal, print }) => {
+  run: async (call) => {
+    const { config, print } = call
     await using folder = await temporaryFolder()
     const quiet: Config = { ...config, logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }
     const show = async (started: Started): Promise<void> => {
       for (const note of started.notes) print(note)
-      await demonstrate(started.app, print, signal)
+      await demonstrate(started.app, call)
       print('')
       print(banner({ ...started, notes: [] }).split('\n'))
     }
-    await start(quiet, folder.path, show, signal)
+    await runWholeSystem(quiet, folder.path, show, call)
   },
 })

@@ -1,9 +1,9 @@
 import { isObject } from '../../../identity.ts'
-import { quote, visible } from '../../../quote.ts'
+import { quote, visible } from '../quote.ts'
 import { type JsonObject, member, namesText } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
 
-/** What was found where a number must stand, and what to send; undefined where it is a finite number. */
+/** Describes a value in the place of a number, and what to send; undefined where it is a finite number. */
 export function notNumberText(value: unknown): { is: string; send: string } | undefined {
   if (value === undefined) return undefined
   if (value === null) return { is: 'null', send: 'send a number' }
@@ -20,7 +20,7 @@ export function notNumberText(value: unknown): { is: string; send: string } | un
   return isObject(value) ? moneyObject(value) : undefined
 }
 
-/** An order_value that is no amount, as it was found. */
+/** Describes an order_value that is not a valid amount. */
 export function valueHint(order: JsonObject, scan: () => Scan): string | undefined {
   const value = order['order_value']
   if (typeof value === 'number') return numberHint(value, order, scan())
@@ -56,7 +56,7 @@ function totalOf(order: JsonObject): number {
   )
 }
 
-/** A longer text is no amount. */
+/** A longer text is not an amount. */
 const maxText = 64
 
 function textAmount(text: string): { is: string; send: string } {
@@ -84,7 +84,7 @@ function textAmount(text: string): { is: string; send: string } {
   return { is: `${is}, which is no amount`, send: 'send a number without quotes' }
 }
 
-/** An amount in a text in one of the usual forms, as JSON writes it; undefined where that is not certain. */
+/** Reads an amount in one of the usual forms, and returns it as JSON writes it; undefined where it is ambiguous. */
 function plainAmount(text: string): { number: string; how: string } | undefined {
   const marks: string[] = []
   let rest = text
@@ -130,7 +130,7 @@ function readDigits(text: string): { number: string; how: string } | undefined {
   return undefined
 }
 
-/** Names of the amount in money objects, most certain first. */
+/** Names of the amount in money objects, the surest first. */
 const amounts = [
   'amount',
   'value',

@@ -1,5 +1,5 @@
 import { isObject } from '../../../identity.ts'
-import { visible } from '../../../quote.ts'
+import { visible } from '../quote.ts'
 import { type JsonObject, listText, namesText } from '../reading.ts'
 import { shapeHint, wrapperHint } from '../wrapper/envelope.ts'
 import { plainName } from '../wrapper/find.ts'
@@ -7,7 +7,7 @@ import { plainName } from '../wrapper/find.ts'
 const required = ['user_id', 'order_id', 'order_value'] as const
 type Required = (typeof required)[number]
 
-/** An order that lacks a field: a wrapper around it, the field under another name, or what there is instead. */
+/** Explains a missing field: a wrapper around the order, another name of the field, or the fields that are there. */
 export function missingFieldHint(order: JsonObject): string | undefined {
   const names = Object.keys(order)
   if (names.length === 0) return 'The body is an empty object: send an order with user_id, order_id and order_value'
@@ -34,7 +34,7 @@ interface Renaming {
   readonly meant: Required
 }
 
-/** Fields whose names are the required ones but for case, blanks and signs. */
+/** Finds fields whose names differ from the required ones only in case, blanks and signs. */
 function respelled(names: readonly string[], missing: readonly Required[]): Renaming[] {
   return missing.flatMap((meant) => {
     const found = names.find((name) => name.length <= maxName && plainName(name) === plainName(meant))
@@ -56,7 +56,7 @@ function renamingText(
     ? 'send the name without blanks or signs around it'
     : `rename ${spelled.length === 1 ? 'it' : 'them'}`
   const rest = missing.filter((name) => !spelled.some((one) => one.meant === name))
-  const [others, meantOthers] = rest.length > 0 ? meantNames(order, names, rest) : ['', '']
+  const [others, meantOthers] = meantNames(order, names, rest)
   const also =
     rest.length === 0
       ? ''
@@ -66,13 +66,13 @@ function renamingText(
   return `${found} ${were} found where ${meant} ${spelled.length === 1 ? 'is' : 'are'} read: ${rename}${also}`
 }
 
-/** A wrong name stands among the first. */
+/** Only the first names are compared. */
 const maxNames = 1_000
 
-/** Longer names are no slip of a required one. */
+/** A longer name is not a misspelling of a required one. */
 const maxName = 64
 
-/** Missing fields that stand one level down. */
+/** Finds the missing fields one level down. */
 function deeper(order: JsonObject, missing: readonly Required[]): string | undefined {
   for (const [outer, inner] of Object.entries(order).slice(0, 200)) {
     const found = isObject(inner) ? missing.filter((name) => Object.hasOwn(inner, name)) : []
@@ -83,7 +83,7 @@ function deeper(order: JsonObject, missing: readonly Required[]): string | undef
   return undefined
 }
 
-/** Names that other systems have for the same. */
+/** Names that other systems use for the same fields. */
 const aliases: Readonly<Record<Required, readonly string[]>> = {
   user_id:
     'customerid userid customer user clientid client accountid account buyerid buyer memberid uid usr userno usernumber userref userkey useruuid customeruuid customernumber customerno customerref username email customeremail shopperid consumerid personid owner ownerid userguid customerguid'.split(
@@ -99,19 +99,19 @@ const aliases: Readonly<Record<Required, readonly string[]>> = {
     ),
 }
 
-/** Fields of an order: none of them is a slip of another. */
+/** All fields of an order: none of them is a misspelling of another. */
 const known: ReadonlySet<string> = new Set(
   [...required, 'items', 'order_timestamp', 'shipping_address', 'payment_method'].map(plainName),
 )
 
-/** Fields that may be meant: by a slip of one or two letters, or by another system's name. */
+/** Finds fields that may be meant: misspelled by one or two letters, or named as in another system. */
 function meantHint(order: JsonObject, names: readonly string[], missing: readonly Required[]): string | undefined {
   const [found, meant, count] = meantNames(order, names, missing)
   if (count === 0) return undefined
   return `${found} may be meant as ${meant}: fields are read by ${count === 1 ? 'that exact name' : 'these exact names'}`
 }
 
-/** The same as two lists in words; none where the first missing one has no such field. */
+/** Lists the found and the meant names; empty where the first missing field has no such match. */
 function meantNames(
   order: JsonObject,
   names: readonly string[],
@@ -156,19 +156,19 @@ function alias(
   return undefined
 }
 
-/** `user.id`, where the user is an object with its own id. */
+/** Returns `user.id` where the user is an object with its own id. */
 function nestedName(order: JsonObject, name: string): string {
   const value = order[name]
   return isObject(value) && Object.hasOwn(value, 'id') ? `${name}.id` : name
 }
 
-/** A letter that only looks as if it were of the Latin alphabet. */
+/** Finds a letter that only looks like a Latin one. */
 function oddLetter(name: string): string | undefined {
   const letter = /[^ -~]/u.exec(name)?.[0]
   return letter && `U+${(letter.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
 }
 
-/** How many letters are to be changed, added, removed or swapped; 3 where it is more than two. */
+/** Counts the letters that must be changed, added, removed or swapped; 3 stands for more than two. */
 export function distance(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > 2) return 3
   let before: number[] = []
@@ -187,7 +187,7 @@ export function distance(one: string, other: string): number {
   return Math.min(3, last[other.length] ?? 3)
 }
 
-/** Of many fields only the first are named. */
+/** Only the first of many fields are named. */
 const maxShown = 4
 
 function presentText(names: readonly string[], missing: Required): string {

@@ -1,15 +1,15 @@
 import { isObject } from '../../../identity.ts'
-import { visible } from '../../../quote.ts'
+import { visible } from '../quote.ts'
 import { type JsonObject, namesText } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
-import { isAttribute } from '../wrapper/envelope.ts'
+import { isAttribute } from '../wrapper/dynamo.ts'
 
 /** Longest identity, in characters and in digits. */
 const maxLength = 256
 
 const advice = `send a text of 1 to ${maxLength} characters, or a whole number`
 
-/** A user_id or order_id that is none, as it was found. */
+/** Describes a user_id or order_id that is not a valid identity. */
 export function identityHint(field: string, order: JsonObject, scan: () => Scan): string | undefined {
   const value = order[field]
   const is = (what: string, then = advice): string => `\`${field}\` is ${what}: ${then}`

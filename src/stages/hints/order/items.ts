@@ -1,11 +1,11 @@
 import { isObject } from '../../../identity.ts'
-import { quote, visible } from '../../../quote.ts'
+import { quote, visible } from '../quote.ts'
 import { has, type Json, type JsonObject, namesText, parse } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
-import { isAttribute } from '../wrapper/envelope.ts'
+import { isAttribute } from '../wrapper/dynamo.ts'
 import { notNumberText } from './amount.ts'
 
-/** Names under which other systems have the two fields. */
+/** Names that other systems use for the two fields. Other spellings of the names themselves need no mention. */
 export const priceNames: readonly string[] = [
   'price',
   'unit_price',
@@ -28,8 +28,6 @@ export const priceNames: readonly string[] = [
   'rate',
   'Price',
   'UnitPrice',
-  'priceperunit',
-  'price-per-unit',
 ]
 export const quantityNames: readonly string[] = [
   'qty',
@@ -39,7 +37,6 @@ export const quantityNames: readonly string[] = [
   'units',
   'number',
   'num',
-  'Quantity',
   'Qty',
   'item_count',
   'itemCount',
@@ -48,7 +45,6 @@ export const quantityNames: readonly string[] = [
   'quantity_ordered',
   'qty_ordered',
   'quantityOrdered',
-  'QUANTITY',
   'quantiy',
   'quanity',
   'quantitiy',
@@ -56,7 +52,7 @@ export const quantityNames: readonly string[] = [
   'n',
 ]
 
-/** `items` that is no list of items, or the first item in it that is none. */
+/** Describes `items` that is not a list, or the first item in it that is not valid. */
 export function itemsHint(order: JsonObject, scan: () => Scan): string | undefined {
   const items = order['items']
   if (!Array.isArray(items)) return notListText(items)
@@ -73,7 +69,7 @@ export function itemsHint(order: JsonObject, scan: () => Scan): string | undefin
 const isInfinite = (value: Json): boolean => typeof value === 'number' && !Number.isFinite(value)
 
 interface ItemFault {
-  /** Goes behind "Item 2". */
+  /** Follows "Item 2" in the sentence. */
   readonly is: string
   readonly send: string
 }
@@ -92,7 +88,7 @@ function faultOf(item: Json, tokens: ReadonlySet<string>): ItemFault | undefined
   return numberFault(item, 'quantity', tokens) ?? numberFault(item, 'price_per_unit', tokens)
 }
 
-/** A longer text is no item. */
+/** A longer text is not an item. */
 const maxParsed = 10_000
 
 function numberFault(item: JsonObject, name: string, tokens: ReadonlySet<string>): ItemFault | undefined {
@@ -148,7 +144,7 @@ function notListText(items: Json): string | undefined {
   return `\`items\` is an object, not a list: ${send}`
 }
 
-/** Longer texts are not parsed only to say what they hold. */
+/** Longer texts are not parsed just to describe them. */
 const maxText = 1_000_000
 
 const isItem = (value: Json): boolean =>

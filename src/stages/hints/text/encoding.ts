@@ -1,9 +1,9 @@
 import { constants, gunzipSync } from 'node:zlib'
-import { quote } from '../../../quote.ts'
+import { quote } from '../quote.ts'
 import { nameOfShape } from '../wrapper/envelope.ts'
 import { scanJson } from './scan.ts'
 
-/** A body that is no text of JSON at all: empty, of another encoding, compressed, encoded once more, or binary. */
+/** Finds a body that is not JSON text at all: empty, in another encoding, compressed, encoded once more, or binary. */
 export function encodingHint(body: string): string | undefined {
   return blankHint(body) ?? unicodeHint(body) ?? binaryHint(body) ?? encodedHint(body)
 }
@@ -47,11 +47,11 @@ function unicodeHint(body: string): string | undefined {
 const wronglyPaired =
   /^[\ufeff\ufffe]?(?:[\u7b00\u5b00][\u2200\u7b00\u0a00\u2000\u0d00]|[\u7b22\u227b\u5b7b\u7b5b\u7b0a\u0a7b])/
 
-/** Text with control characters as their pictures (U+2400 and on), so that patterns can be read. */
+/** Replaces control characters by their pictures (from U+2400), so that patterns can be read. */
 const pictured = (text: string): string =>
   text.replace(/[^\P{Cc}\u0080-\u009f\u007f]/gu, (control) => String.fromCharCode(0x2400 + control.charCodeAt(0)))
 
-/** First characters of formats that are no text, as UTF-8 or Latin-1 decoders leave them: U+FFFD for what is not UTF-8. */
+/** First characters of binary formats, as UTF-8 or Latin-1 decoders leave them: U+FFFD for bytes that are not UTF-8. */
 const magics: readonly (readonly [what: string, begins: RegExp])[] = [
   ['gzip data', /^␟[\u008b\ufffd]/],
   ['zlib (deflate) data', /^x(?:[\u009c\u00da\ufffd]|[␁^][^ -~])/],
@@ -89,7 +89,7 @@ function binaryHint(body: string): string | undefined {
   return `The body looks like binary data (it begins with ${quote(body.slice(0, 8))}): send the order as JSON text in UTF-8`
 }
 
-/** Only so much of a body is decoded to see what it is. */
+/** Characters of a body that are decoded to recognize it. */
 const maxHead = 4_096
 
 function encodedHint(body: string): string | undefined {
@@ -148,10 +148,10 @@ function base64(body: string): string | undefined {
   return what && `The body is base64 of ${what}: send the ${itself}, without base64`
 }
 
-/** Of a longer one only the beginning is decoded: it may be a megabyte. */
+/** Only the beginning of a longer body is decoded: it may have a megabyte. */
 const maxWhole = 65_536
 
-/** What bytes hold that were wrapped into text; undefined where they are nothing that is known. */
+/** Names the content of bytes that were encoded as text; undefined where it is not recognized. */
 function contentOf(bytes: Buffer, isWhole = false): string | undefined {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     const inner = inflated(bytes)
@@ -172,7 +172,7 @@ function contentOf(bytes: Buffer, isWhole = false): string | undefined {
   return /^eyJ[\w+/-]{12,}={0,2}\s*$/.test(text.slice(0, maxHead)) ? 'base64 of JSON' : undefined
 }
 
-/** What stands in gzip data; empty where that cannot be seen at its beginning. */
+/** Names the content of gzip data; empty where its beginning does not show it. */
 function inflated(bytes: Buffer): string {
   try {
     const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: maxWhole }

@@ -1,14 +1,14 @@
-import { quote } from '../../../quote.ts'
+import { quote } from '../quote.ts'
 import { placeIn } from './place.ts'
 import { scanJson } from './scan.ts'
 
-/** Text in another notation than JSON: markup, tables, settings, or how a language prints its objects. */
+/** Recognizes text in another notation than JSON: markup, tables, settings, or the printed objects of a language. */
 export function languageHint(body: string): string | undefined {
   const head = body.slice(0, maxHead).trimStart()
   return markup(head) ?? printed(head) ?? escaped(body, head) ?? message(head) ?? lines(head) ?? plain(head)
 }
 
-/** A notation shows at its beginning. */
+/** The beginning of a text shows its notation. */
 const maxHead = 2_000
 
 function markup(head: string): string | undefined {
@@ -30,7 +30,7 @@ function markup(head: string): string | undefined {
     : undefined
 }
 
-/** How languages print objects. */
+/** The forms in which languages print objects. */
 const prints: readonly (readonly [is: RegExp, says: string])[] = [
   [/^\[object \w+\]/, 'The body is a JavaScript object turned to text ("[object Object]"): send JSON.stringify(order)'],
   [/^b'/, "The body is a Python bytes literal (b'…'): send the bytes themselves, or text after .decode()"],
@@ -97,7 +97,7 @@ function escaped(body: string, head: string): string | undefined {
   return undefined
 }
 
-/** A message with headers, or the name of a place where data is. */
+/** Recognizes a message with headers, or an address of data. */
 function message(head: string): string | undefined {
   if (/^--[\w'()+,./:=? -]{1,72}\r?\n(?:Content-)/i.test(head)) {
     return 'The body is a multipart form: send the order as a JSON object'
@@ -116,7 +116,7 @@ function message(head: string): string | undefined {
   return undefined
 }
 
-/** Notations of several lines or fields. */
+/** Recognizes notations of several lines or fields. */
 function lines(head: string): string | undefined {
   if (/^[[{"']/.test(head)) return undefined
   const all = head.split(/\r?\n/, 20).filter((line) => line.trim() !== '')
@@ -154,7 +154,7 @@ function plain(head: string): string | undefined {
   return `The body is plain text (${quote(word)}), not JSON: send one order as a JSON object`
 }
 
-/** The syntax says more of these. */
+/** Words that the syntax hint explains better. */
 const words: ReadonlySet<string> = new Set([
   'None',
   'True',

@@ -1,4 +1,4 @@
-/** Where an index of a text is, as people count: from 1, in characters; by line and column where there are several lines. */
+/** Returns an index as people count: from 1, in characters, by line and column where there are several lines. */
 export function placeIn(text: string, at: number): string {
   const line = count(text, '\n', at)
   const isLines = line > 0 || text.slice(at).trimEnd().includes('\n')
@@ -13,7 +13,7 @@ function count(text: string, character: string, end: number): number {
   return found
 }
 
-/** A pair of surrogates is one character. */
+/** Counts characters. A pair of surrogates is one. */
 function charactersIn(text: string, from: number, to: number): number {
   let found = 0
   for (let at = from; at < to; at++) {

@@ -1,11 +1,11 @@
-import { quote } from '../../../quote.ts'
+import { quote } from '../quote.ts'
 import { placeIn } from './place.ts'
 import { type Scan, scanJson } from './scan.ts'
 
-/** Of more values than that only so many are counted. */
+/** Values are counted up to this number. */
 const maxCounted = 1_000
 
-/** Several JSON values in one body: one a line, one behind the other, or with commas between. */
+/** Finds several JSON values in one body: one a line, one after the other, or with commas between. */
 export function severalHint(body: string, { end, fault }: Scan): string | undefined {
   if (end === undefined || !fault || !/^[[{"]/.test(body.trimStart())) return undefined
   const second = skipComma(body, fault.at)
@@ -31,7 +31,7 @@ export function severalHint(body: string, { end, fault }: Scan): string | undefi
   return `The body holds ${many} JSON values, ${how}, the second at ${placeIn(body, second)}: send each order as a message of its own`
 }
 
-/** Whether text stands before or around JSON, such as a log's prefix or a call; says where the JSON begins. */
+/** Finds text before or around JSON, such as the prefix of a log line or a call. */
 export function surroundedHint(body: string): string | undefined {
   const head = body.slice(0, maxPrefix)
   const at = head.search(/[[{]/)
@@ -44,7 +44,7 @@ export function surroundedHint(body: string): string | undefined {
   return `${quote(head.slice(0, at))} stands before the JSON object, which begins at ${placeIn(body, at)}${after}: send the object alone`
 }
 
-/** A prefix of a log line is shorter. */
+/** The prefix of a log line is shorter than 300 characters. */
 const maxPrefix = 300
 
 function skipComma(body: string, at: number): number {
@@ -56,5 +56,5 @@ function skipComma(body: string, at: number): number {
 function isAtLineStart(body: string, at: number): boolean {
   let before = at - 1
   while (body[before] === ' ' || body[before] === '\t') before--
-  return body[before] === '\n' || body[before] === '\r' || before < 0
+  return body[before] === '\n' || body[before] === '\r'
 }

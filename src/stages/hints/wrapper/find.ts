@@ -1,14 +1,14 @@
 import { isObject } from '../../../identity.ts'
-import { visible } from '../../../quote.ts'
+import { visible } from '../quote.ts'
 import { type Json, parse } from '../reading.ts'
 
-/** An order that stands deeper in a body than at its top. */
+/** An order deeper in a body than its top level. */
 export interface FoundOrder {
-  /** Names on the way to it, as `detail.order` or `Records[].body`; empty where it is the value itself. */
+  /** Its path, as `detail.order` or `Records[].body`; empty where it is the value itself. */
   readonly path: string
-  /** How it stands there: as an object, as text of JSON, or in base64. */
+  /** Its form: an object, JSON text, or base64 of it. */
   readonly as: 'object' | 'text' | 'base64'
-  /** How many there are in the list on the way; 1 where there is none, undefined where lists are in lists. */
+  /** The number of orders in the list on its path; 1 where there is no list, undefined where lists are in lists. */
   readonly count: number | undefined
 }
 
@@ -20,7 +20,7 @@ interface Node {
   readonly depth: number
 }
 
-/** What is looked at is bounded: a body may be one megabyte of brackets. */
+/** The search is bounded, because a body may be one megabyte of brackets. */
 const maxNodes = 2_000
 const maxMembers = 200
 const maxDepth = 8
@@ -56,7 +56,7 @@ export function findOrder(root: Json): FoundOrder | undefined {
   return undefined
 }
 
-/** How many elements are as the first is: all orders, or all wrappers of one kind. */
+/** Counts the elements that are like the first: orders, or wrappers of one kind. */
 function countIn(list: readonly Json[]): number {
   const [first] = list
   if (looksLikeOrder(first)) return list.filter(looksLikeOrder).length
@@ -78,7 +78,7 @@ const joined = (path: string, name: string): string => {
   return path === '' ? shown : `${path}.${shown}`
 }
 
-/** Whether it has two of the three required fields, in whatever spelling. */
+/** Returns whether a value has two of the three required fields, in any spelling. */
 export function looksLikeOrder(value: Json): boolean {
   if (!isObject(value)) return false
   const found = new Set<string>()
@@ -92,10 +92,10 @@ export function looksLikeOrder(value: Json): boolean {
 
 const maxName = 64
 
-/** A name without case, blanks and signs: all spellings of one name are the same. */
+/** Removes case, blanks and signs from a name, so that all its spellings are equal. */
 export const plainName = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
 
-/** JSON in a text, or in base64 of one. */
+/** Parses JSON in a text, or in base64. */
 function innerOf(text: string): Pick<Node, 'value' | 'as'> | undefined {
   const first = text.slice(0, 100).trimStart()[0]
   if (first === '{' || first === '[' || first === '"') {

@@ -1,10 +1,10 @@
 import { isObject } from '../../../identity.ts'
-import { quote } from '../../../quote.ts'
+import { quote } from '../quote.ts'
 import { type Json, parse } from '../reading.ts'
 import { shapeHint, wrapperHint } from './envelope.ts'
 import { looksLikeOrder } from './find.ts'
 
-/** JSON that is no object: a list, a text that holds JSON, or a plain value. */
+/** Describes JSON that is not an object: a list, a string that holds JSON, or a plain value. */
 export function notAnObjectHint(value: Json): string | undefined {
   if (Array.isArray(value)) return listHint(value)
   if (typeof value === 'string') return textHint(value)
@@ -51,7 +51,7 @@ function countText(list: readonly Json[]): string {
   return `${list.length} ${kind}${list.length === 1 ? '' : 's'}`
 }
 
-/** JSON is not encoded more often by accident. */
+/** JSON is hardly encoded more than five times by accident. */
 const maxLevels = 5
 
 function textHint(text: string): string {

@@ -4,17 +4,18 @@ import { connect } from 'node:net'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { Right } from '../../../../src/api/http/access.ts'
-import { rightOf } from '../../../../src/api/http/handler.ts'
-import { openApi, routes, type Server } from '../../../../src/api/server.ts'
-import { readConfig } from '../../../../src/config.ts'
+import { rightOf } from '../../../../src/api/http/route.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi, routes } from '../../../../src/api/server.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { beginAction } from '../../../../src/control/audit-log.ts'
-import { pausePart } from '../../../../src/control/pauses.ts'
+import { pauseComponent } from '../../../../src/control/pauses.ts'
 import { board } from '../../../../src/ops/jobs/board.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { adminToken, appOn, type Env, emptyRedis } from '../../../support/world.ts'
 
 /*
- * Attacks on every door of the API: each route of the route table, and what is served beside them. A route that is added is
+ * Attacks on every door of the API: each route of the route table, and what is served next to them. A route that is added is
  * attacked, too.
  */
 
@@ -24,10 +25,10 @@ interface Door {
   readonly right: Right
 }
 
-/** What the secrets are; none may leave without the right to it. */
+/** Lists the secrets: no reply may hold one without the right to it. */
 const secrets = { address: 'secret-address-7', operator: 'secret-operator-7' }
 
-const params: Readonly<Record<string, string>> = { user_id: 'u7', order_id: 'o7', part: 'validate', id: '' }
+const params: Readonly<Record<string, string>> = { user_id: 'u7', order_id: 'o7', component: 'validate', id: '' }
 const ofRoutes = (id: string): Door[] =>
   routes.map((route) => {
     const path = route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === 'id' ? id : (params[name] ?? name)))
@@ -35,7 +36,7 @@ const ofRoutes = (id: string): Door[] =>
   })
 
 const pages = ['/', '/assets/app.js', '/docs', '/docs/init.js', '/openapi.json', '/metrics', '/live', '/no/such/page']
-const beside: readonly Door[] = [
+const unrouted: readonly Door[] = [
   ...pages.map((path): Door => ({ method: 'GET', path, right: 'numbers' })),
   { method: 'GET', path: '/admin/queues/', right: 'admin' },
   { method: 'GET', path: '/admin/queues/api/queues', right: 'admin' },
@@ -59,14 +60,14 @@ async function open(env: Env, trustsThisMachine = false): Promise<Attacked> {
   const { keys, redis } = app
   const id = await redis.xadd(keys.invalid, '*', 'code', 'bad-value', 'record', recordJson(record))
   await redis.zadd(keys.invalidGroup('bad-value:range'), 0, `${String(id).padStart(20, '0')}`)
-  await pausePart(app, 'validate', { by: secrets.operator, reason: secrets.operator })
+  await pauseComponent(app, 'validate', { by: secrets.operator, reason: secrets.operator })
   await beginAction(app, { action: 'orders replay', by: secrets.operator, what: '{}' })
   const server = await openApi(app, [board])
   const close = async (): Promise<void> => {
     await server[Symbol.asyncDispose]()
     await world[Symbol.asyncDispose]()
   }
-  const doors = [...ofRoutes(String(id)), ...beside]
+  const doors = [...ofRoutes(String(id)), ...unrouted]
   return { url: server.url, doors, state: () => stateOf(world.redis), [Symbol.asyncDispose]: close }
 }
 
@@ -148,7 +149,7 @@ test.each([
   expect(await api.state()).toBe(before)
 })
 
-test('without a token orders run api lets nobody write or see the admin part', async () => {
+test('without a token orders run api lets no client write or see the admin part', async () => {
   await using api = await open({})
   const before = await api.state()
   for (const headers of [{}, bearer, { authorization: 'Basic YTpi' }, { 'x-forwarded-for': '127.0.0.1' }])
@@ -156,7 +157,7 @@ test('without a token orders run api lets nobody write or see the admin part', a
   expect(await api.state()).toBe(before)
   const refused = await ask(api.url, { method: 'POST', path: '/orders/replay', right: 'admin' })
   expect(JSON.parse(refused.text).detail).toBe(
-    'No ADMIN_TOKEN is set, so nobody may do this: set one of 16 characters or more, and start the API again.',
+    'No ADMIN_TOKEN is set, so this is disabled: set one of 16 characters or more, and restart the API.',
   )
 })
 
@@ -203,7 +204,7 @@ test('a wrong token opens no door', async () => {
   expect(await api.state()).toBe(before)
 })
 
-/** Which doors show a secret. */
+/** Returns the paths whose replies show a secret. */
 async function showing({ url, doors }: Attacked, headers: Record<string, string>): Promise<string[]> {
   const read = doors.filter(({ method, path }) => method === 'GET' && path !== '/no/such/page')
   const asked = read.map(async (door) => {
@@ -221,16 +222,16 @@ test('whole orders and names of operators are shown to who has the token, where 
   expect(await statusesOf(api, {}, isReadable)).toEqual(all(api.doors, 401, isReadable))
   const shown = await showing(api, bearer)
   expect(shown).toEqual(
-    expect.arrayContaining(['/orders/invalid', '/orders/invalid/summary', '/admin/steering', '/admin/audit']),
+    expect.arrayContaining(['/orders/invalid', '/orders/invalid/summary', '/admin/pauses', '/admin/audit']),
   )
   await using open0 = await open({ API_HOST: '0.0.0.0' })
   expect(await showing(open0, {})).toEqual([])
 })
 
-test('API_PUBLIC shows whole orders to all, and lets nobody write', async () => {
+test('API_PUBLIC shows whole orders to all, and lets no client write', async () => {
   await using api = await open({ API_HOST: '0.0.0.0', API_PUBLIC: 'true' })
   const shown = await showing(api, {})
-  expect(shown).toEqual(expect.arrayContaining(['/orders/invalid', '/admin/steering', '/live', '/live/snapshot']))
+  expect(shown).toEqual(expect.arrayContaining(['/orders/invalid', '/admin/pauses', '/live', '/live/snapshot']))
   expect(shown).not.toContain('/admin/audit')
   expect(await statusesOf(api, {}, isAdmin)).toEqual(all(api.doors, 401, isAdmin))
 })

@@ -1,18 +1,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { openApi } from '../../../../src/api/server.ts'
-import { readConfig } from '../../../../src/config.ts'
-import { appOn, type Env, emptyRedis } from '../../../support/world.ts'
-
-async function open(env: Env = {}) {
-  const world = await emptyRedis()
-  const server = await openApi(appOn(world.redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', ...env })))
-  const close = async (): Promise<void> => {
-    await server[Symbol.asyncDispose]()
-    await world[Symbol.asyncDispose]()
-  }
-  return { url: server.url, [Symbol.asyncDispose]: close }
-}
+import { readConfig } from '../../../../src/config/config.ts'
+import { openTestApi } from '../../../support/api.ts'
 
 /** By node:http, because fetch does not let one set Origin. */
 async function ask(url: string, method: string, headers: Record<string, string>) {
@@ -29,7 +18,7 @@ const list = { API_CORS_ORIGINS: `${shop},http://localhost:3000` }
 const preflight = (method: string) => ({ origin: shop, 'access-control-request-method': method })
 
 test('without API_CORS_ORIGINS no other site may read: no reply has a header of CORS', async () => {
-  await using api = await open()
+  await using api = await openTestApi()
   for (const asked of [
     ask(`${api.url}/stats/global`, 'GET', { origin: shop }),
     ask(api.url, 'OPTIONS', preflight('GET')),
@@ -40,7 +29,7 @@ test('without API_CORS_ORIGINS no other site may read: no reply has a header of 
 })
 
 test('the sites that are listed may read, by their exact origin, and never with credentials of the browser', async () => {
-  await using api = await open(list)
+  await using api = await openTestApi(list)
   for (const path of ['/stats/global', '/live/snapshot', '/stats/top-users?n=0', '/nowhere']) {
     const { headers } = await ask(`${api.url}${path}`, 'GET', { origin: shop })
     expect([path, headers['access-control-allow-origin'], headers.vary]).toEqual([path, shop, 'Origin'])
@@ -53,7 +42,7 @@ test('the sites that are listed may read, by their exact origin, and never with 
 })
 
 test('a preflight is answered for what reads; what writes stays closed to other sites', async () => {
-  await using api = await open({ ...list, ADMIN_TOKEN: 'secret-secret-16' })
+  await using api = await openTestApi({ ...list, ADMIN_TOKEN: 'secret-secret-16' })
   const reading = await ask(`${api.url}/admin/audit`, 'OPTIONS', preflight('GET'))
   expect(reading).toMatchObject({
     status: 204,

@@ -1,10 +1,8 @@
 import { request as httpRequest } from 'node:http'
 import { expect, test } from 'vitest'
-import { openApi, routes, type Server } from '../../../../src/api/server.ts'
-import { readConfig } from '../../../../src/config.ts'
-import { board } from '../../../../src/ops/jobs/board.ts'
-import type { Env } from '../../../support/world.ts'
-import { adminToken, appOn, emptyRedis } from '../../../support/world.ts'
+import { routes } from '../../../../src/api/server.ts'
+import { openTestApi, type TestApi } from '../../../support/api.ts'
+import { adminToken } from '../../../support/world.ts'
 
 const order = {
   order_id: 'o',
@@ -14,19 +12,6 @@ const order = {
   items: [{ product_id: 'P1', quantity: 2, price_per_unit: 5 }],
   shipping_address: '12 Main St',
   payment_method: 'PayPal',
-}
-
-async function open(env: Env = {}): Promise<Server & { log: string[] }> {
-  const world = await emptyRedis()
-  const app = appOn(world.redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', ...env }))
-  const log: string[] = []
-  app.telemetry.listen((event, fields) => log.push(JSON.stringify([event, fields])))
-  const server = await openApi(app, [board])
-  const close = async (): Promise<void> => {
-    await server[Symbol.asyncDispose]()
-    await world[Symbol.asyncDispose]()
-  }
-  return { url: server.url, log, [Symbol.asyncDispose]: close }
 }
 
 interface Sent {
@@ -57,14 +42,14 @@ async function ask(url: string, method: string, headers: Record<string, string> 
 const wrongToken =
   'The token is not the ADMIN_TOKEN of this API: send the right one as Authorization: Bearer <ADMIN_TOKEN>.'
 const json = { 'content-type': 'application/json' }
-const post = (server: Server, headers: Record<string, string> = {}, body = JSON.stringify(order)): Promise<Sent> =>
+const post = (server: TestApi, headers: Record<string, string> = {}, body = JSON.stringify(order)): Promise<Sent> =>
   ask(`${server.url}/orders/reprocess`, 'POST', { ...json, ...headers }, body)
 const basic = (user: string, password: string) => ({
   authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
 })
 
 test('without a token this machine may write, by a name of its own only', async () => {
-  await using server = await open()
+  await using server = await openTestApi()
   const port = new URL(server.url).port
   for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) {
     expect([host, (await post(server, { host })).status]).toEqual([host, 202])
@@ -79,7 +64,7 @@ test('without a token this machine may write, by a name of its own only', async 
 
 test('another site cannot write through a browser: neither by a form nor by naming itself', async () => {
   for (const env of [{}, { ADMIN_TOKEN: adminToken }]) {
-    await using server = await open(env)
+    await using server = await openTestApi(env)
     const known = env.ADMIN_TOKEN ? basic('ann', adminToken) : {}
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
       expect((await post(server, { ...known, 'content-type': type })).status).toBe(415)
@@ -95,7 +80,7 @@ test('another site cannot write through a browser: neither by a form nor by nami
 })
 
 test('with a token: Bearer, or Basic with any user name; anything else is 401', async () => {
-  await using server = await open({ ADMIN_TOKEN: 'se:cret-of-16-characters' })
+  await using server = await openTestApi({ ADMIN_TOKEN: 'se:cret-of-16-characters' })
   expect((await post(server, { authorization: 'Bearer se:cret-of-16-characters' })).status).toBe(202)
 
   expect((await post(server, basic('anyone', 'se:cret-of-16-characters'))).status).toBe(202)
@@ -122,7 +107,7 @@ test('with a token: Bearer, or Basic with any user name; anything else is 401', 
 })
 
 test('too many wrong tokens are 429; a right one is never refused, and who sends none is not counted', async () => {
-  await using server = await open({ ADMIN_TOKEN: adminToken })
+  await using server = await openTestApi({ ADMIN_TOKEN: adminToken })
   const right = { authorization: `Bearer ${adminToken}` }
   for (let i = 0; i < 20; i++) expect((await post(server)).status).toBe(401)
   expect((await post(server, right)).status).toBe(202)
@@ -134,7 +119,7 @@ test('too many wrong tokens are 429; a right one is never refused, and who sends
 })
 
 /** Sends guesses one behind the other from an address of this machine, a connection each. */
-async function guess(server: Server, localAddress: string, guesses: number): Promise<(number | undefined)[]> {
+async function guess(server: TestApi, localAddress: string, guesses: number): Promise<(number | undefined)[]> {
   const url = `${server.url}/admin/audit`
   const one = (at: number): Promise<number | undefined> =>
     new Promise((resolve, reject) => {
@@ -148,8 +133,8 @@ async function guess(server: Server, localAddress: string, guesses: number): Pro
   return Promise.all(Array.from({ length: guesses }, (_, at) => one(at)))
 }
 
-test('of guesses from many addresses at once ten an address and a hundred in all are told that they are wrong', async () => {
-  await using server = await open({ ADMIN_TOKEN: adminToken })
+test('of guesses from many addresses at once ten an address and a hundred in all are answered as wrong', async () => {
+  await using server = await openTestApi({ ADMIN_TOKEN: adminToken })
   const addresses = Array.from({ length: 20 }, (_, at) => `127.0.1.${at + 1}`)
   const statuses = (await Promise.all(addresses.map((address) => guess(server, address, 12)))).flat()
   expect(statuses.filter((status) => status === 401)).toHaveLength(100)
@@ -158,7 +143,7 @@ test('of guesses from many addresses at once ten an address and a hundred in all
 })
 
 test('a corrected order must have every field, and each wrong one is named', async () => {
-  await using server = await open()
+  await using server = await openTestApi()
   const wrong = {
     order_id: '',
     user_id: 1.5,
@@ -199,7 +184,7 @@ test('a corrected order must have every field, and each wrong one is named', asy
 })
 
 test('an Idempotency-Key is one job, and with another order it is 409', async () => {
-  await using server = await open()
+  await using server = await openTestApi()
   const key = { 'idempotency-key': 'k1' }
   const first = await post(server, key)
   expect(first).toMatchObject({ status: 202, body: { status: 'accepted', message: 'Order sent for reprocessing.' } })
@@ -210,7 +195,7 @@ test('an Idempotency-Key is one job, and with another order it is 409', async ()
 })
 
 test('what is not there is 404, what is no id is 422', async () => {
-  await using server = await open()
+  await using server = await openTestApi()
   const put = (id: string) => ask(`${server.url}/orders/invalid/${id}`, 'PUT', json, '{}')
   expect((await put('1-0')).status).toBe(404)
   expect((await put('one')).status).toBe(422)

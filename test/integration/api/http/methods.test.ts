@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openApi, openHealth, routes, type Server } from '../../../../src/api/server.ts'
-import { readConfig } from '../../../../src/config.ts'
+import { openHealth } from '../../../../src/api/health.ts'
+import { rightOf } from '../../../../src/api/http/route.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi, routes } from '../../../../src/api/server.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const stack = new AsyncDisposableStack()
@@ -17,7 +20,7 @@ afterAll(() => stack.disposeAsync())
 const all = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 const reading = 'GET, HEAD, OPTIONS'
 const others = ['/', '/live', '/metrics', '/docs', '/docs/init.js', '/redoc', '/openapi.json']
-/** What each path has, by the route table. */
+/** Maps each path to the methods that the route table has for it. */
 const allowed = new Map<string, string>([
   ...others.map((path): [string, string] => [path, reading]),
   ...[...Map.groupBy(routes, ({ path }) => path.replaceAll(/\{\w+\}/g, '1-1'))].map(
@@ -45,6 +48,14 @@ test.each([...allowed])('%s has %s: any other method is 405 with Allow', async (
   }
   expect(await ask(api, path, 'OPTIONS')).toEqual({ status: 204, allow: methods, text: '' })
   expect(await ask(api, `/base${path}`, 'OPTIONS')).toEqual({ status: 204, allow: methods, text: '' })
+})
+
+test('every route that is not a GET says that it writes, and needs the right admin', () => {
+  for (const route of routes) {
+    const { method, path, writes } = route
+    expect([path, writes]).toEqual([path, method === 'get' ? undefined : true])
+    if (writes) expect([path, rightOf(route)]).toEqual([path, 'admin'])
+  }
 })
 
 test('HEAD is GET without the body, and a path that is not there is 404 for each method', async () => {

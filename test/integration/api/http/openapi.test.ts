@@ -7,7 +7,7 @@ import { type RulesetDefinition, Spectral } from '@stoplight/spectral-core'
 import { oas } from '@stoplight/spectral-rulesets'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
-import { rightOf } from '../../../../src/api/http/handler.ts'
+import { rightOf } from '../../../../src/api/http/route.ts'
 import { routes } from '../../../../src/api/server.ts'
 
 // docs.test.ts holds it together with the code.
@@ -28,7 +28,7 @@ test('Redocly finds nothing in the document, by its recommended rules', () => {
   const env = { PATH: process.env['PATH'], REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
   const manifest = createRequire(import.meta.url).resolve('@redocly/cli/package.json')
   const { bin } = z.object({ bin: z.object({ redocly: z.string() }) }).parse(JSON.parse(readFileSync(manifest, 'utf8')))
-  const args = [join(manifest, '../../..', bin.redocly), 'lint', '--extends=recommended-strict', '--format=json', file]
+  const args = [join(manifest, '..', bin.redocly), 'lint', '--extends=recommended-strict', '--format=json', file]
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd, env, encoding: 'utf8' })
   const report = z.object({ problems: z.array(z.object({ ruleId: z.string(), message: z.string() })) })
   expect([report.parse(JSON.parse(stdout || stderr)).problems]).toEqual([[]])

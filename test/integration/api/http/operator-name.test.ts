@@ -1,9 +1,7 @@
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { openApi } from '../../../../src/api/server.ts'
-import { readConfig } from '../../../../src/config.ts'
 import { readAudit } from '../../../../src/control/audit-log.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
+import { openTestApi } from '../../../support/api.ts'
 
 /** Sends a request byte for byte: clients of Node encode headers by themselves. */
 async function sendBytes(url: string, bytes: Buffer): Promise<string> {
@@ -19,12 +17,10 @@ test.each([
   ['latin1', Buffer.from('jürgen', 'latin1'), 'jürgen'],
   ['ASCII', Buffer.from('ann'), 'ann'],
 ])('a name in %s in X-Operator is in the audit as it was meant', async (_, name, meant) => {
-  await using world = await emptyRedis()
-  const app = appOn(world.redis, readConfig({ REDIS_URL: world.url, API_PORT: '0' }))
-  await using server = await openApi(app)
+  await using server = await openTestApi()
   const head = 'POST /admin/pause/validate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
   const rest = 'content-length: 2\r\nconnection: close\r\n\r\n{}'
   const request = Buffer.concat([Buffer.from(`${head}x-operator: `), name, Buffer.from(`\r\n${rest}`)])
   expect(await sendBytes(server.url, request)).toBe('HTTP/1.1 200 OK')
-  expect(await readAudit(world.redis, app.control, { limit: 1 })).toMatchObject([{ by: meant }])
+  expect(await readAudit(server.redis, server.app.control, { limit: 1 })).toMatchObject([{ by: meant }])
 })

@@ -19,7 +19,7 @@ async function stuck(port: number): Promise<Socket> {
   return socket
 }
 
-test('long replies that nobody takes are bounded in all; short ones go on, and room comes back', async () => {
+test('long replies that no client reads are bounded in all; short ones go on, and room comes back', async () => {
   const outbox = openOutbox(2.5 * long.length)
   let sent = 0
   const server = express()

@@ -4,12 +4,13 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { maxViewersPerClient, mostViewers } from '../../../../src/api/live/events.ts'
 import type { Snapshot } from '../../../../src/api/live/snapshot.ts'
-import { openApi, type Server } from '../../../../src/api/server.ts'
-import { readConfig } from '../../../../src/config.ts'
+import { maxViewers, maxViewersPerClient } from '../../../../src/api/live/viewers.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi } from '../../../../src/api/server.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { sampleOrders } from '../../../../src/ops/local/sample-orders.ts'
-import { type Look, looksAtApi } from '../../../../src/ops/terminal/snapshot-source.ts'
+import { apiSource, type SnapshotSource } from '../../../../src/ops/terminal/snapshot-source.ts'
 import { Oracle } from '../../../support/oracle.ts'
 import { spawnOrders } from '../../../support/process.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
@@ -33,12 +34,12 @@ async function ownRedis() {
 const apiOn = (redis: Redis, url: string): Promise<Server> =>
   openApi(appOn(redis, readConfig({ REDIS_URL: url, API_PORT: '0', AWS_ENDPOINT_URL: 'http://127.0.0.1:9' })))
 
-/** Somebody who looks, until disposed: what they have been shown so far. */
-function viewer(url: string): { readonly looks: readonly Look[] } & AsyncDisposable {
-  const looks: Look[] = []
+/** A viewer, until disposed: what they have been shown so far. */
+function viewer(url: string): { readonly looks: readonly SnapshotSource[] } & AsyncDisposable {
+  const looks: SnapshotSource[] = []
   const stop = new AbortController()
   const watch = async (): Promise<void> => {
-    for await (const look of looksAtApi(url, stop.signal)) looks.push(look)
+    for await (const look of apiSource(url, stop.signal)) looks.push(look)
   }
   const watching = watch().catch(() => {})
   const leave = async (): Promise<void> => {
@@ -48,12 +49,12 @@ function viewer(url: string): { readonly looks: readonly Look[] } & AsyncDisposa
   return { looks, [Symbol.asyncDispose]: leave }
 }
 
-const more = (one: { looks: readonly Look[] }, count: number) => {
+const more = (one: { looks: readonly SnapshotSource[] }, count: number) => {
   const from = one.looks.length
   return until('more snapshots', () => one.looks.length >= from + count)
 }
 
-/** Commands that Redis has carried out for somebody who looks. */
+/** Commands that Redis has carried out for viewers. */
 async function commandsOf(redis: Redis): Promise<number> {
   const stats = await redis.info('commandstats')
   const calls = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].filter(([, name = '']) =>
@@ -62,11 +63,11 @@ async function commandsOf(redis: Redis): Promise<number> {
   return calls.reduce((sum, [, , count]) => sum + Number(count), 0)
 }
 
-test('a hundred viewers cost Redis no more than one, and nobody costs nothing', async (context) => {
+test('a hundred viewers cost Redis no more than one, and none costs nothing', async (context) => {
   requireRedisServer(context)
   await using own = await ownRedis()
   await using api = await apiOn(own.redis, own.url)
-  const costOf = async (one: { looks: readonly Look[] }): Promise<number> => {
+  const costOf = async (one: { looks: readonly SnapshotSource[] }): Promise<number> => {
     const [before, seen] = [await commandsOf(own.redis), one.looks.length]
     await more(one, 10)
     return ((await commandsOf(own.redis)) - before) / (one.looks.length - seen)
@@ -90,7 +91,7 @@ test('a hundred viewers cost Redis no more than one, and nobody costs nothing', 
   })
 })
 
-test('a viewer who takes nothing holds up nobody, and gets a whole snapshot when it does', async (context) => {
+test('a viewer who takes nothing holds up no other, and gets a whole snapshot when it does', async (context) => {
   requireRedisServer(context)
   await using own = await ownRedis()
   await using api = await apiOn(own.redis, own.url)
@@ -116,12 +117,12 @@ test('a viewer who takes nothing holds up nobody, and gets a whole snapshot when
   expect(momentsIn(text).filter((moment) => moment <= now).length).toBeLessThan(5)
 })
 
-function snapshotIn(look: Look | undefined): Snapshot {
+function snapshotIn(look: SnapshotSource | undefined): Snapshot {
   if (look && 'snapshot' in look) return look.snapshot
   throw new Error(`no snapshot: ${JSON.stringify(look)}`)
 }
 
-/** The answer to a viewer at an address of this machine; whoever opens it closes it. */
+/** The answer to a viewer at an address of this machine; the caller closes it. */
 async function look(url: string, localAddress: string): Promise<IncomingMessage & AsyncDisposable> {
   const request = httpRequest(`${url}/live`, { localAddress, agent: false }).end()
   const [response] = (await once(request, 'response')) as [IncomingMessage]
@@ -133,7 +134,7 @@ test('a client has half of the viewers at most, and beyond all of them there is 
   await using world = await emptyRedis()
   await using api = await apiOn(world.redis, world.url)
   await using crowd = new AsyncDisposableStack()
-  const clients = mostViewers / maxViewersPerClient
+  const clients = maxViewers / maxViewersPerClient
   for (let client = 1; client <= clients; client++) {
     const address = `127.0.1.${client}`
     const own = await Promise.all(Array.from({ length: maxViewersPerClient }, () => look(api.url, address)))
@@ -175,9 +176,9 @@ test('a key of another type hides what it holds and nothing else', async (contex
   await world.redis.set('leaderboard:spend', 'x')
   await world.redis.set('invalid:bad-value:range', 'x')
   await world.redis.hset('global:stats', 'total_orders', 3)
-  const told = (await (await fetch(`${api.url}/live/snapshot`)).json()) as Snapshot
-  expect(told).toMatchObject({ totals: { counted: 3 }, top: { spend: [] }, failed: [], books: { balanced: false } })
-  expect(told.books.differences.join()).toMatch('invalid:bad-value:range is a string, not a zset')
+  const reported = (await (await fetch(`${api.url}/live/snapshot`)).json()) as Snapshot
+  expect(reported).toMatchObject({ totals: { counted: 3 }, top: { spend: [] }, failed: [], books: { balanced: false } })
+  expect(reported.books.differences.join()).toMatch('invalid:bad-value:range is a string, not a zset')
 })
 
 test('a stop ends every stream in order', async () => {
@@ -189,14 +190,14 @@ test('a stop ends every stream in order', async () => {
   for (const text of await ends) expect(text).toMatch(/^retry: 1000\n\n/)
 })
 
-test('with Redis away viewers are told and the snapshot is 503; both go on by themselves', async (context) => {
+test('with Redis away viewers get a sentence and the snapshot is 503; both go on by themselves', async (context) => {
   requireRedisServer(context)
   await using own = await ownRedis()
   await using api = await apiOn(own.redis, own.url)
-  await using somebody = viewer(api.url)
-  await more(somebody, 1)
+  await using watching = viewer(api.url)
+  await more(watching, 1)
   await own.stop()
-  const last = () => somebody.looks.at(-1) ?? { away: '' }
+  const last = () => watching.looks.at(-1) ?? { away: '' }
   await until('word of it', () => 'away' in last())
   expect(last()).toEqual({ away: 'Redis does not answer: try again in a moment.' })
   expect((await fetch(`${api.url}/live/snapshot`)).status).toBe(503)

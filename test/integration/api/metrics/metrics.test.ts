@@ -3,12 +3,14 @@ import { ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { labelValues } from '../../../../src/api/metrics/metric.ts'
 import { metrics } from '../../../../src/api/metrics/metrics.ts'
 import { openApi, routes } from '../../../../src/api/server.ts'
-import { readConfig } from '../../../../src/config.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { makeControlKeys, makeKeys } from '../../../../src/keys.ts'
-import { rejectCodes } from '../../../../src/messages.ts'
+import { rejectCodes } from '../../../../src/reject-codes.ts'
+import { pipeline } from '../../../../src/stages/pipeline.ts'
 import { type Sample, scrape, scrapeOf } from '../../../support/exposition.ts'
 import { body } from '../../../support/generated.ts'
 import { Oracle } from '../../../support/oracle.ts'
@@ -21,7 +23,7 @@ import { sendBodies } from '../../../support/send.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, type Env, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 
-/** What all processes tell, as Prometheus would have it. */
+/** The metrics of all processes, as Prometheus would have it. */
 async function scrapeAll(processes: readonly OrdersProcess[]): Promise<ReturnType<typeof scrapeOf>> {
   const scrapes = await Promise.all(processes.map(async (process) => scrape(await process.apiUrl())))
   return scrapeOf(scrapes.flatMap(({ samples }) => samples))
@@ -56,7 +58,7 @@ test('the metrics of all processes add up to what the oracle says of the same or
   await using api = spawnOrders(['run', 'api'], env)
   const processes = [bridge, validate, another, rest, api]
   const sent = bodies.length
-  const told = await until(
+  const reported = await until(
     'all orders to be ranked and deleted',
     () => scrapeAll(processes),
     ({ sum }) =>
@@ -66,7 +68,7 @@ test('the metrics of all processes add up to what the oracle says of the same or
       sum('orders_processed_total', { stage: 'leaderboard', outcome: 'passed' }) === oracle.admitted &&
       sum('orders_sqs_deleted_messages_total') === sent,
   )
-  const { sum } = told
+  const { sum } = reported
   const processed = (stage: string) =>
     ['passed', 'duplicate', 'rejected'].map((outcome) => sum('orders_processed_total', { stage, outcome }))
   expect(processed('validate')).toEqual([oracle.admitted, oracle.duplicates, oracle.rejected])
@@ -99,15 +101,15 @@ test('the metrics of all processes add up to what the oracle says of the same or
   expect([sum('orders_waiting'), sum('orders_pending_entries'), sum('orders_oldest_pending_age_seconds')]).toEqual([
     0, 0, 0,
   ])
-  expect([sum('orders_paused'), sum('orders_held_back'), sum('orders_bridge_failing')]).toEqual([0, 0, 0])
+  expect([sum('orders_paused'), sum('orders_backpressure'), sum('orders_bridge_failing')]).toEqual([0, 0, 0])
   expect(sum('orders_redis_up')).toBe(processes.length)
   expect(sum('orders_redis_memory_used_bytes')).toBeGreaterThan(1_000_000)
-  expect(sum('orders_books_differences')).toBe(0)
+  expect(sum('orders_integrity_differences')).toBe(0)
   expect(sum('orders_sqs_oldest_age_seconds')).toBeGreaterThan(0)
   expect(sum('orders_sqs_dead_letters')).toBe(0)
   expect(sum('orders_stale_commits_total')).toBe(0)
 
-  expectDeclared(told.samples)
+  expectDeclared(reported.samples)
   const names = (process: OrdersProcess) => async (): Promise<string[]> =>
     (await scrape(await process.apiUrl())).samples.map(({ name }) => name)
   expect(await names(api)()).toContain('orders_waiting')
@@ -127,13 +129,18 @@ function expectDeclared(samples: readonly Sample[]): void {
     const { le: _, ...own } = labels
     expect([name, Object.keys(own)]).toEqual([name, Object.keys(metric?.labels ?? {})])
     for (const [label, value] of Object.entries(own)) {
-      const values = label === 'route' ? routeNames : label === 'method' ? methods : metric?.labels?.[label]
+      const values =
+        label === 'route'
+          ? routeNames
+          : label === 'method'
+            ? methods
+            : labelValues(metric?.labels?.[label] ?? [], pipeline)
       expect(values, `${name} ${label}`).toContain(value)
     }
   }
 }
 
-/** By node:http, because fetch mends a path and refuses some methods. */
+/** By node:http, because fetch normalizes a path and refuses some methods. */
 async function ask(url: string, method: string, path: string): Promise<void> {
   const { hostname, port } = new URL(url)
   await new Promise<void>((resolve, reject) => {
@@ -181,21 +188,21 @@ test('whatever is asked for, there are no more series than routes', async () => 
   expect(sum('orders_http_requests_total', { route: '/users/{user_id}/stats', status: '2xx' })).toBeGreaterThan(60)
 })
 
-test('books that do not balance, a paused part and a ledger are told', async (context) => {
+test('books that do not balance, a paused component and a ledger are shown', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
   const app = appOn(world.redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', LEDGER_BUCKETS: '64' }))
   const { keys, redis } = app
   await redis.hset(keys.counters, { received: 105, admitted: 90, rejected: 10, applied: 90, ranked: 90 })
-  await redis.xadd(keys.stream.raw, '*', 'n', 5, 'c', 1, 'r', 'junk')
-  await redis.hset(makeControlKeys([keys]).steering, 'aggregate', '{"by":"ann"}', 'somebody-elses', '{"by":"bob"}')
+  await redis.xadd(keys.stream('raw'), '*', 'n', 5, 'c', 1, 'r', 'junk')
+  await redis.hset(makeControlKeys([keys]).pauses, 'aggregate', '{"by":"ann"}', 'unknown', '{"by":"bob"}')
   const generation = Math.floor(Date.now() / 1_000 / (app.config.ledgerDays * 86_400))
   for (let i = 0; i < 100; i++) await redis.hset(keys.ledger(generation - (i % 2), i % 64), `order${i}`, 'x')
   await using server = await openApi(app)
   const { sum } = await scrape(server.url)
-  expect(sum('orders_books_differences')).toBeGreaterThan(0)
+  expect(sum('orders_integrity_differences')).toBeGreaterThan(0)
   expect(sum('orders_waiting', { stage: 'validate' })).toBe(5)
-  expect([sum('orders_paused', { part: 'aggregate' }), sum('orders_paused')]).toEqual([1, 1])
+  expect([sum('orders_paused', { component: 'aggregate' }), sum('orders_paused')]).toEqual([1, 1])
   expect(sum('orders_ledger_entries')).toBe(100)
 })
 
@@ -238,11 +245,11 @@ test('while Redis does not answer a scrape ends within its limit, with what the 
     'Redis to be away',
     async () => {
       const from = performance.now()
-      const told = await scrape(server.url)
+      const reported = await scrape(server.url)
       expect(performance.now() - from).toBeLessThan(4_000)
-      return told
+      return reported
     },
-    (told) => told.sum('orders_redis_up') === 0 && told.sum('orders_waiting') === undefined, // each is remembered for a second
+    (reported) => reported.sum('orders_redis_up') === 0 && reported.sum('orders_waiting') === undefined, // each is remembered for a second
   )
   expect(sum('orders_processed_total', { stage: 'validate' })).toBe(20)
   expect(sum('orders_redis_memory_used_bytes')).toBe(undefined)
@@ -250,7 +257,7 @@ test('while Redis does not answer a scrape ends within its limit, with what the 
   const back = await until(
     'Redis to be back',
     () => scrape(server.url),
-    (told) => told.sum('orders_redis_up') === 1 && told.sum('orders_waiting') !== undefined,
+    (reported) => reported.sum('orders_redis_up') === 1 && reported.sum('orders_waiting') !== undefined,
   )
   expect(back.sum('orders_waiting')).toBe(0)
   redis.disconnect()
@@ -263,7 +270,7 @@ test('a Redis that answers and refuses writes is said by a metric of its own', a
   await using orders = spawnOrders(['run', 'api'], envOf(server.url))
   const api = { url: await orders.apiUrl() }
   const redis = new Redis(server.url)
-  expect((await scrape(api.url)).sum('orders_redis_takes_writes')).toBe(1)
+  expect((await scrape(api.url)).sum('orders_redis_writable')).toBe(1)
   for (const [refused, takes] of [
     ['1', 0],
     ['0', 1],
@@ -272,7 +279,7 @@ test('a Redis that answers and refuses writes is said by a metric of its own', a
     await until(
       'the metric to follow',
       () => scrape(api.url),
-      (told) => told.sum('orders_redis_takes_writes') === takes && told.sum('orders_redis_up') === 1,
+      (reported) => reported.sum('orders_redis_writable') === takes && reported.sum('orders_redis_up') === 1,
     )
   }
   redis.disconnect()
@@ -292,15 +299,15 @@ test('however many scrape at once, Redis is read once', async (context) => {
   redis.disconnect()
 })
 
-test('on a Redis Cluster the same is told', async (context) => {
+test('on a Redis Cluster the same is shown', async (context) => {
   requireRedisServer(context)
   await using redisServer = await spawnRedisCluster()
   const { node: redis } = redisServer
   const config = readConfig({ REDIS_URL: redisServer.url, REDIS_CLUSTER: 'true', API_PORT: '0' })
   const keys = makeKeys(0)
   await redis.hset(keys.counters, { received: 9, admitted: 2 })
-  await redis.xadd(keys.stream.raw, '*', 'n', 7, 'c', 1, 'r', 'junk')
-  await redis.xgroup('CREATE', keys.stream.valid, 'aggregate', '0', 'MKSTREAM')
+  await redis.xadd(keys.stream('raw'), '*', 'n', 7, 'c', 1, 'r', 'junk')
+  await redis.xgroup('CREATE', keys.stream('valid'), 'aggregate', '0', 'MKSTREAM')
   await using server = await openApi(appOn(redis, config, { keys }))
   const { sum } = await scrape(server.url)
   expect([sum('orders_redis_up'), sum('orders_waiting', { stage: 'validate' }), sum('orders_ledger_entries')]).toEqual([
@@ -308,5 +315,5 @@ test('on a Redis Cluster the same is told', async (context) => {
   ])
   expect(sum('orders_redis_memory_used_bytes')).toBeGreaterThan(1_000_000)
   expect([sum('orders_unaccounted', { stage: 'aggregate' }), sum('orders_unaccounted')]).toEqual([2, 2])
-  expect(sum('orders_books_differences')).toBe(0)
+  expect(sum('orders_integrity_differences')).toBe(0)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { openQueueReader, queueMetrics } from '../../../../src/api/metrics/queue.ts'
-import { readConfig } from '../../../../src/config.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { json, openHttpScript, type Reply } from '../../../support/http-script.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
@@ -25,15 +25,15 @@ for (const SQS_TRANSPORT of ['sdk', 'thin']) {
     await using server = await openHttpScript(reply)
     const app = appOn(redis.redis, readConfig({ AWS_ENDPOINT_URL: server.url, SQS_TRANSPORT }))
     const said: unknown[] = []
-    app.telemetry.on('queueUnread', (fields) => void said.push(fields))
-    app.telemetry.on('queueRead', (fields) => void said.push(fields))
+    app.telemetry.on('queueUnreadable', (fields) => void said.push(fields))
+    app.telemetry.on('queueReadable', (fields) => void said.push(fields))
     const read = openQueueReader(app, 0)
     app.telemetry.emit('started', { roles: ['bridge'] })
     const served = async (): Promise<Record<string, unknown>> => {
       const reading = await read()
       if (!reading) return {}
       return Object.fromEntries(
-        queueMetrics.map(({ name, read }) => [name.replace('orders_sqs_', ''), read(reading)[0]?.[0]]),
+        queueMetrics.map(({ name, read }) => [name.replace('orders_sqs_', ''), read(reading, app.pipeline)[0]?.[0]]),
       )
     }
     const well = { visible_messages: 7, in_flight_messages: 2, dead_letters: 7, reading_failing: 0 }

@@ -1,22 +1,23 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openApi, type Server } from '../../../../src/api/server.ts'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi } from '../../../../src/api/server.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueueOnce } from '../../../../src/ingest/enqueue.ts'
 import { makePartitions } from '../../../../src/keys.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
-import { pipeline } from '../../../../src/stages/pipeline.ts'
-import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import { send } from '../../../support/jobs.ts'
+import { shipped as pipeline } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const stack = new AsyncDisposableStack()
 let redis: Redis
-let app: Partition
+let scope: PartitionScope
 let server: Server
 
 /** With partitions, so that an order that is read in two ways ends in two of them. */
@@ -25,27 +26,27 @@ beforeAll(async () => {
   redis = world.redis
   const partitions = makePartitions(4)
   const config = readConfig({ REDIS_URL: world.url, API_PORT: '0', BLOCK_MS: '50', PARTITIONS: '4' })
-  app = appOn(redis, config, { partitions, keys: partitions[0] as Partition['keys'] })
-  server = stack.use(await openApi(app))
+  scope = appOn(redis, config, { partitions, keys: partitions[0] as PartitionScope['keys'] })
+  server = stack.use(await openApi(scope))
 })
 afterAll(() => stack.disposeAsync())
 beforeEach(async () => {
   await redis.flushdb()
-  for (const keys of app.partitions) await ensureGroups(redis, keys)
+  for (const keys of scope.partitions) await ensureGroups({ ...scope, keys })
 })
 
 let sent = 0
 
 /** Sends bodies to the partitions that they belong to, and lets the pipeline judge them. */
 async function process(...bodies: string[]): Promise<void> {
-  for (const body of bodies) await enqueueOnce(app, `t${++sent}`, { id: `m${sent}`, body })
+  for (const body of bodies) await enqueueOnce(scope, `t${++sent}`, { id: `m${sent}`, body })
   const stop = new AbortController()
-  const running = app.partitions.flatMap((keys) =>
-    pipeline.map((stage) => runStage({ ...app, keys }, stage, () => {}, stop.signal)),
+  const running = scope.partitions.flatMap((keys) =>
+    pipeline.stages.map((stage) => runStage({ ...scope, keys }, stage, () => {}, stop.signal)),
   )
   await until(
     'every order to be ranked or rejected',
-    () => readCounters(redis, app.partitions),
+    () => readCounters(redis, scope.partitions),
     ({ received = 0, ranked = 0, rejected = 0, duplicates = 0 }) => received === ranked + rejected + duplicates,
   )
   stop.abort()
@@ -61,7 +62,7 @@ test('the same money in other digits is a duplicate, and a cent more is a confli
     `{"user_id":"u","order_id":"${id}","order_value":${value},"items":[{"quantity":1,"price_per_unit":${price}}]}`
   await process(order('0.8', '0.8', 'a'), order('0.7999999999999999', '0.8', 'a'))
   await process(order('5', '5', 'b'), order('5.001', '5.001', 'b'), order('5.01', '5.01', 'b'))
-  expect(await readCounters(redis, app.partitions)).toMatchObject({ admitted: 2, duplicates: 2, rejected: 1 })
+  expect(await readCounters(redis, scope.partitions)).toMatchObject({ admitted: 2, duplicates: 2, rejected: 1 })
   expect(await get('/orders/invalid')).toMatchObject([
     { reason: 'Order b of user u was already accepted with order_value 5', order: { order_value: 5.01 } },
   ])
@@ -71,12 +72,12 @@ test('the same money in other digits is a duplicate, and a cent more is a confli
 const users = ['9007199254740992', '9007199254740993', '9007199254740994', '9007199254740995']
 
 test('orders of integer ids beyond 2^53 are those of their digits: in stats, trace and partition, as number and as text', async () => {
-  expect(new Set(users.map((user) => partitionFor(app.partitions, user))).size).toBeGreaterThan(1)
+  expect(new Set(users.map((user) => partitionFor(scope.partitions, user))).size).toBeGreaterThan(1)
   for (const user of users) {
     await process(`{"user_id":${user},"order_id":123456789012345678901,"order_value":1.5}`)
     await process(`{"user_id":"${user}","order_id":"123456789012345678901","order_value":1.50}`)
   }
-  expect(await readCounters(redis, app.partitions)).toMatchObject({ admitted: 4, duplicates: 4 })
+  expect(await readCounters(redis, scope.partitions)).toMatchObject({ admitted: 4, duplicates: 4 })
   for (const user of users) {
     expect(await get(`/users/${user}/stats`)).toEqual({ user_id: user, order_count: 1, total_spend: 1.5 })
     expect(await get(`/orders/${user}/123456789012345678901/trace`)).toMatchObject({ where: 'ranked' })

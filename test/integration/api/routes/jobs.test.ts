@@ -1,39 +1,43 @@
+import type { Job } from 'bullmq'
 import { Redis as Client, type Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openApi, type Server } from '../../../../src/api/server.ts'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi } from '../../../../src/api/server.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import { helpOf, parseCall } from '../../../../src/ops/command.ts'
-import { replayCommand } from '../../../../src/ops/commands/operate/replay.ts'
-import { jobLoops } from '../../../../src/ops/jobs.ts'
+import { jobIdOf } from '../../../../src/ops/jobs/outcome.ts'
+import { jobLoops } from '../../../../src/ops/jobs/workers.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
-import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import { validate } from '../../../../src/stages/validate.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import { ended, type JobView, send } from '../../../support/jobs.ts'
+import { runOrders } from '../../../support/run-orders.ts'
+import { validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
+import { appOn, emptyRedis, envOf } from '../../../support/world.ts'
 
 const stack = new AsyncDisposableStack()
+let url: string
 let redis: Redis
-let app: Partition
-let worker: Partition
+let scope: PartitionScope
+let worker: PartitionScope
 let server: Server
 
 beforeAll(async () => {
   const world = stack.use(await emptyRedis())
+  url = world.url
   redis = world.redis
   const patient = new Client(world.url, { maxRetriesPerRequest: null }) // BullMQ's workers insist on it
   stack.defer(() => patient.disconnect())
-  app = appOn(redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', BLOCK_MS: '50' }))
-  worker = { ...app, redis: patient }
-  server = stack.use(await openApi(app))
+  scope = appOn(redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', BLOCK_MS: '50' }))
+  worker = { ...scope, redis: patient }
+  server = stack.use(await openApi(scope))
 })
 afterAll(() => stack.disposeAsync())
 beforeEach(async () => {
   await redis.flushdb()
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(scope)
 })
 
 const corrected = {
@@ -67,18 +71,72 @@ const jobs = (): AsyncDisposable =>
     ),
   )
 
+/** The client of a worker that loses all that its first requeue has written, as a failover may, though Redis has replied. */
+function losingFirstRequeue(client: Redis): Redis {
+  let lost = false
+  const lose = async (run: () => Promise<unknown>): Promise<unknown> => {
+    const names = (await client.keys('*')).filter((name) => !name.startsWith('{jobs}'))
+    const dumps = await Promise.all(names.map((name) => client.dumpBuffer(name)))
+    const reply = await run()
+    lost = true
+    for (const name of await client.keys('outcome:*')) await client.del(name)
+    for (const [at, name] of names.entries()) await client.restore(name, 0, dumps[at] ?? '', 'REPLACE')
+    return reply
+  }
+  return new Proxy(client, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      const call = (...args: unknown[]): unknown => Reflect.apply(value, target, args)
+      const isScript = name === 'evalsha' || name === 'eval'
+      return (...args: unknown[]) =>
+        isScript && !lost && args[2] === 'orders:invalid' ? lose(async () => call(...args)) : call(...args)
+    },
+  })
+}
+
+test('a replay also takes the orders whose requeue a failover has lost', async () => {
+  const bodies = Array.from({ length: 30 }, (_, id) => ({ id: `m${id}`, body: '[]' }))
+  await enqueue(redis, scope.keys, bodies)
+  await using _ = running([(signal) => runStage(scope, validate, () => {}, signal)])
+  await until(
+    'all to be rejected',
+    () => readCounters(redis, scope.partitions),
+    ({ rejected }) => rejected === 30,
+  )
+  const loops = jobLoops({ ...worker, redis: losingFirstRequeue(worker.redis as Redis) })
+  await using __ = running(
+    loops.map(
+      ({ run }) =>
+        (signal) =>
+          run(() => {}, signal),
+    ),
+  )
+  const { body } = await send(`${server.url}/orders/replay`, 'POST', { limit: 30 })
+  const { state, result } = await ended(server.url, body['job_id'])
+  expect([state, result?.['sent']]).toEqual(['completed', 30])
+})
+
 const warning = 'No process runs the role jobs: the job waits until one does (npx orders run jobs).'
 
 /** A correction needs an entry of the invalid channel. */
 async function rejectOne(): Promise<string> {
-  await enqueue(redis, app.keys, [{ id: 'm', body: '[]' }])
-  await using _ = running([(signal) => runStage(app, validate, () => {}, signal)])
+  await enqueue(redis, scope.keys, [{ id: 'm', body: '[]' }])
+  await using _ = running([(signal) => runStage(scope, validate, () => {}, signal)])
   return await until(
     'the order to be rejected',
     async () => (await redis.xrange('orders:invalid', '-', '+'))[0]?.[0] ?? '',
     (id) => id !== '',
   )
 }
+
+test('a job sends orders under its id for seven days, and is refused afterwards', () => {
+  const [day, id] = [86_400_000, 'replay-4c5f6f1c-3b0a-4a2f-9d59-5d0f0f5d7c11']
+  const jobOf = (id: string, ageMs: number): Job => ({ id, timestamp: Date.now() - ageMs }) as Job
+  expect(jobIdOf(jobOf(id, 6.9 * day))).toBe(id)
+  expect(() => jobIdOf(jobOf(id, 7 * day + 1))).toThrow('This job is older than 7 days')
+  expect(() => jobIdOf(jobOf('7', 0))).toThrow('Only the API and npm run replay can create jobs')
+})
 
 test('while no process runs the role jobs, every reply with a job says so, and the job too until one runs', async () => {
   const id = await rejectOne()
@@ -128,21 +186,19 @@ test('a job that has ended has no warning, whether or not a process runs', async
 })
 
 async function replay(...args: string[]): Promise<string[]> {
-  const printed: string[] = []
-  const call = parseCall(replayCommand, args)
-  const { signal } = new AbortController()
-  await replayCommand.run({ ...call, config: app.config, signal, print: (line) => void printed.push(...[line].flat()) })
-  return printed
+  await using run = runOrders(['replay', ...args], envOf(url))
+  await run.exit()
+  return `${run.stdout()}${run.stderr()}`.trimEnd().split('\n')
 }
 
 test('orders replay without a number replays 10 and says how many are left, as the script of the Python system', async () => {
   const bodies = Array.from({ length: 12 }, (_, id) => ({ id: `m${id}`, body: '[]' }))
-  await enqueue(redis, app.keys, bodies)
+  await enqueue(redis, scope.keys, bodies)
   await (async () => {
-    await using _ = running([(signal) => runStage(app, validate, () => {}, signal)])
+    await using _ = running([(signal) => runStage(scope, validate, () => {}, signal)])
     await until(
       'all to be rejected',
-      () => readCounters(redis, app.partitions),
+      () => readCounters(redis, scope.partitions),
       ({ rejected }) => rejected === 12,
     )
   })()
@@ -154,15 +210,14 @@ test('orders replay without a number replays 10 and says how many are left, as t
   expect((await replay('12'))[0]).toMatch(/: 12 orders to replay\.$/)
   expect((await replay('--limit', '11'))[0]).toMatch(/: 11 orders to replay\.$/)
   expect(await replay('12')).not.toContainEqual(expect.stringContaining('leaves'))
-  await expect(replay('5', '--limit', '10')).rejects.toThrow(
+  expect(await replay('5', '--limit', '10')).toEqual([
     'orders replay: the limit is given twice, as 5 and by --limit: give one.',
-  )
-  expect(helpOf(replayCommand).join('\n')).toMatch(/--limit N +how many at most \(default 10\)$/m)
+  ])
+  expect((await replay('--help')).join('\n')).toMatch(/--limit N +maximum number of orders \(default 10\)$/m)
 })
 
 test('a dry run that no process will carry out is not waited for by a script', async () => {
-  const lines = await replay('--dry-run')
-  const code = process.exitCode
-  process.exitCode = undefined
-  expect([lines.at(-1), code]).toEqual([expect.stringContaining('No process runs the role jobs'), 1])
+  await using run = runOrders(['replay', '--dry-run'], envOf(url))
+  expect((await run.exit()).code).toBe(1)
+  expect(run.stdout()).toMatch(/No process runs the role jobs[^\n]*\n$/)
 })

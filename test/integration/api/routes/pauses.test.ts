@@ -4,14 +4,15 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { openApi, type Server } from '../../../../src/api/server.ts'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi } from '../../../../src/api/server.ts'
+import type { Loop, PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { beginAction, audited as carryOut, readAudit } from '../../../../src/control/audit-log.ts'
-import { pausePart, readSteering, resumePart } from '../../../../src/control/pauses.ts'
+import { pauseComponent, readPauses, resumeComponent } from '../../../../src/control/pauses.ts'
 import { board } from '../../../../src/ops/jobs/board.ts'
-import { type Loop, supervise } from '../../../../src/ops/process/supervise.ts'
-import { openSteering } from '../../../../src/ops/steer.ts'
+import { openPauseGate } from '../../../../src/ops/process/pausing.ts'
+import { supervise } from '../../../../src/ops/process/supervise.ts'
 import { rejectByBug } from '../../../support/broken-release.ts'
 import { send } from '../../../support/jobs.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
@@ -22,32 +23,32 @@ import { appOn, type Env, emptyRedis } from '../../../support/world.ts'
 const ann = { by: 'ann', reason: 'a bad release' }
 const bob = { by: 'bob' }
 
-type Told = [event: string, fields: Record<string, unknown>][]
+type Reported = [event: string, fields: Record<string, unknown>][]
 
-/** What this app tells, but for requests and the audit. */
-function told(app: Partition, besides = ['request', 'audited']): Told {
-  const events: Told = []
-  app.telemetry.listen((event, fields) => {
-    if (!besides.includes(event)) events.push([event, fields as Record<string, unknown>])
+/** The events of this app, except requests and the audit. */
+function reportOf(scope: PartitionScope, except = ['request', 'audited']): Reported {
+  const events: Reported = []
+  scope.telemetry.listen((event, fields) => {
+    if (!except.includes(event)) events.push([event, fields as Record<string, unknown>])
   })
   return events
 }
 
-async function audited({ redis, control }: Partition): Promise<string[]> {
+async function audited({ redis, control }: PartitionScope): Promise<string[]> {
   const entries = await readAudit(redis, control, { limit: 100 })
   return entries.map(({ action, by, what }) => `${by}: ${action} ${what}`).reverse()
 }
 
-async function open(env: Env = {}): Promise<Server & { app: Partition; redis: Redis; events: Told }> {
+async function open(env: Env = {}): Promise<Server & { scope: PartitionScope; redis: Redis; events: Reported }> {
   const world = await emptyRedis()
   const app = appOn(world.redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', ...env }))
-  const events = told(app)
+  const events = reportOf(app)
   const server = await openApi(app, [board])
   const close = async (): Promise<void> => {
     await server[Symbol.asyncDispose]()
     await world[Symbol.asyncDispose]()
   }
-  return { url: server.url, app, redis: world.redis, events, [Symbol.asyncDispose]: close }
+  return { url: server.url, scope: app, redis: world.redis, events, [Symbol.asyncDispose]: close }
 }
 
 async function get(url: string, headers: Record<string, string> = {}): Promise<{ status: number; body: unknown }> {
@@ -59,41 +60,45 @@ test('a pause is one of one person at a time: said twice it changes nothing, by 
   await using world = await emptyRedis()
   const app = appOn(world.redis)
   const { redis } = app
-  expect(await readSteering(redis, app.control)).toEqual({})
-  expect(await resumePart(app, 'bridge', ann)).toEqual({
-    part: 'bridge',
+  expect(await readPauses(redis, app.control)).toEqual({})
+  expect(await resumeComponent(app, 'bridge', ann)).toEqual({
+    component: 'bridge',
     changed: false,
     before: undefined,
     pause: undefined,
   })
-  const first = await pausePart(app, 'bridge', ann)
+  const first = await pauseComponent(app, 'bridge', ann)
   expect(first).toMatchObject({ changed: true, before: undefined, pause: { by: 'ann', reason: 'a bad release' } })
-  expect(await readSteering(redis, app.control)).toEqual({ bridge: first.pause })
-  expect(await pausePart(app, 'bridge', { by: 'ann' })).toEqual({ ...first, changed: false, before: first.pause })
-  const second = await pausePart(app, 'bridge', bob)
+  expect(await readPauses(redis, app.control)).toEqual({ bridge: first.pause })
+  expect(await pauseComponent(app, 'bridge', { by: 'ann' })).toEqual({ ...first, changed: false, before: first.pause })
+  const second = await pauseComponent(app, 'bridge', bob)
   expect(second).toMatchObject({ changed: true, before: first.pause, pause: { by: 'bob' } })
-  expect(await readSteering(redis, app.control)).toEqual({ bridge: second.pause })
-  expect(await resumePart(app, 'bridge', ann)).toMatchObject({ changed: true, before: second.pause, pause: undefined })
-  expect(await redis.exists(app.control.steering)).toBe(0)
+  expect(await readPauses(redis, app.control)).toEqual({ bridge: second.pause })
+  expect(await resumeComponent(app, 'bridge', ann)).toMatchObject({
+    changed: true,
+    before: second.pause,
+    pause: undefined,
+  })
+  expect(await redis.exists(app.control.pauses)).toBe(0)
   expect(await audited(app)).toEqual([
-    'ann: pause {"part":"bridge","reason":"a bad release"}',
-    'bob: pause {"part":"bridge"}',
-    'ann: resume {"part":"bridge","reason":"a bad release"}',
+    'ann: pause {"component":"bridge","reason":"a bad release"}',
+    'bob: pause {"component":"bridge"}',
+    'ann: resume {"component":"bridge","reason":"a bad release"}',
   ])
 })
 
 test('of many at once each change is in the audit once, and the state is what its last entry says', async () => {
   await using world = await emptyRedis()
   const app = appOn(world.redis)
-  const both = await Promise.all([pausePart(app, 'validate', ann), pausePart(app, 'validate', bob)])
+  const both = await Promise.all([pauseComponent(app, 'validate', ann), pauseComponent(app, 'validate', bob)])
   expect(both.map(({ changed }) => changed)).toEqual([true, true])
   const asked = Array.from({ length: 60 }, (_, at) =>
-    (at % 3 === 0 ? resumePart : pausePart)(app, 'validate', { by: ['ann', 'bob'][at % 2] ?? '' }),
+    (at % 3 === 0 ? resumeComponent : pauseComponent)(app, 'validate', { by: ['ann', 'bob'][at % 2] ?? '' }),
   )
   const changes = (await Promise.all([...both, ...asked])).filter(({ changed }) => changed)
   const entries = await readAudit(app.redis, app.control, { limit: 1_000 })
   expect(entries).toHaveLength(changes.length)
-  const { validate } = await readSteering(app.redis, app.control)
+  const { validate } = await readPauses(app.redis, app.control)
   const [last] = entries
   expect(last).toMatchObject(validate ? { action: 'pause', by: validate.by } : { action: 'resume' })
 })
@@ -106,20 +111,20 @@ test('a full Redis takes a pause and a resume, and their entries in the audit', 
   const app = appOn(redis)
   await redis.config('SET', 'maxmemory', '1')
   await expect(redis.set('x', 'y')).rejects.toThrow(/^OOM/)
-  expect(await pausePart(app, 'bridge', ann)).toMatchObject({ changed: true })
-  expect(await readSteering(redis, app.control)).toMatchObject({ bridge: { by: 'ann' } })
-  expect(await resumePart(app, 'bridge', ann)).toMatchObject({ changed: true })
+  expect(await pauseComponent(app, 'bridge', ann)).toMatchObject({ changed: true })
+  expect(await readPauses(redis, app.control)).toMatchObject({ bridge: { by: 'ann' } })
+  expect(await resumeComponent(app, 'bridge', ann)).toMatchObject({ changed: true })
   expect(await audited(app)).toHaveLength(2)
   redis.disconnect()
 })
 
-test('an audit that cannot be written undoes nothing and fails nothing; it is told', async (context) => {
+test('an audit that cannot be written undoes nothing and fails nothing; it is logged', async (context) => {
   requireRealRedis(context)
   await using server = await open()
-  const { app, redis, events, url } = server
-  await redis.set(app.control.audit, 'somebody wrote this')
-  expect(await pausePart(app, 'aggregate', ann)).toMatchObject({ changed: true })
-  expect(await readSteering(redis, app.control)).toMatchObject({ aggregate: { by: 'ann' } })
+  const { scope: app, redis, events, url } = server
+  await redis.set(app.control.audit, 'another program wrote this')
+  expect(await pauseComponent(app, 'aggregate', ann)).toMatchObject({ changed: true })
+  expect(await readPauses(redis, app.control)).toMatchObject({ aggregate: { by: 'ann' } })
   expect((await send(`${url}/orders/replay`, 'POST', {})).status).toBe(202)
   await carryOut(app, { action: 'orders replay', by: 'ann', what: '{}' }, async () => {})
   expect(events.filter(([event]) => event === 'auditFailed')).toEqual(
@@ -130,35 +135,35 @@ test('an audit that cannot be written undoes nothing and fails nothing; it is to
   )
 })
 
-test('what somebody wrote there by hand pauses too, and can be resumed', async () => {
+test('what an operator wrote there by hand pauses too, and can be resumed', async () => {
   await using server = await open()
-  const { app, redis, url } = server
-  await redis.hset(app.control.steering, { bridge: '1', validate: '{"by":7}', cook: '{}' })
-  expect(await readSteering(redis, app.control)).toMatchObject({
+  const { scope: app, redis, url } = server
+  await redis.hset(app.control.pauses, { bridge: '1', validate: '{"by":7}', cook: '{}' })
+  expect(await readPauses(redis, app.control)).toMatchObject({
     bridge: { by: 'unknown' },
     validate: { by: 'unknown' },
   })
-  expect(await get(`${url}/admin/steering`)).toEqual({
+  expect(await get(`${url}/admin/pauses`)).toEqual({
     status: 200,
     body: {
-      parts: [
-        { part: 'bridge', paused: true, by: 'unknown' },
-        { part: 'validate', paused: true, by: 'unknown' },
-        { part: 'aggregate', paused: false },
-        { part: 'leaderboard', paused: false },
+      components: [
+        { component: 'bridge', paused: true, by: 'unknown' },
+        { component: 'validate', paused: true, by: 'unknown' },
+        { component: 'aggregate', paused: false },
+        { component: 'leaderboard', paused: false },
       ],
     },
   })
-  expect(await pausePart(app, 'bridge', { by: 'unknown' })).toMatchObject({ changed: true })
-  expect(await resumePart(app, 'validate', ann)).toMatchObject({ changed: true, before: { by: 'unknown' } })
-  expect(Object.keys(await readSteering(redis, app.control)).sort()).toEqual(['bridge', 'cook'])
+  expect(await pauseComponent(app, 'bridge', { by: 'unknown' })).toMatchObject({ changed: true })
+  expect(await resumeComponent(app, 'validate', ann)).toMatchObject({ changed: true, before: { by: 'unknown' } })
+  expect(Object.keys(await readPauses(redis, app.control)).sort()).toEqual(['bridge', 'cook'])
 })
 
 test('one who does much pushes out entries of their own only, and the audit is read page by page', async (context) => {
   requireRealRedis(context)
   await using server = await open()
-  const { app, redis, url } = server
-  await pausePart(app, 'bridge', bob)
+  const { scope: app, redis, url } = server
+  await pauseComponent(app, 'bridge', bob)
   const began = await beginAction(app, { action: 'orders replay', by: 'carol', what: '{}' })
   for (let from = 0; from < 5_200; from += 400) {
     const some = Array.from({ length: 400 }, (_, at) => ({ action: 'pause', by: 'ann', what: `${from + at}` }))
@@ -202,7 +207,7 @@ test('what is older than its days or beyond the number of all goes, the oldest f
 test('an action is in the audit and in the log before it is carried out', async () => {
   await using world = await emptyRedis()
   const app = appOn(world.redis)
-  const events = told(app, [])
+  const events = reportOf(app, [])
   const during = await carryOut(app, { action: 'orders replay', by: 'ann', what: '{"limit":1}' }, () =>
     readAudit(app.redis, app.control, { limit: 10 }),
   )
@@ -227,7 +232,7 @@ test('an action is in the audit and in the log before it is carried out', async 
 test('a write in Bull Board whose client leaves at once is in the audit all the same', async (context) => {
   requireRealRedis(context)
   await using server = await open()
-  const { app, redis, url } = server
+  const { scope: app, redis, url } = server
   const { hostname, port } = new URL(url)
   const writes = 20
   for (let at = 0; at < writes; at++) {
@@ -257,15 +262,15 @@ test('a write whose body is nested without end is recorded, and ends nothing', a
   const url = `${server.url}/admin/queues/api/queues/replay/add`
   const deep = `${'['.repeat(400_000)}${']'.repeat(400_000)}`
   await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: deep })
-  const [entry] = await readAudit(server.redis, server.app.control, { limit: 1 })
+  const [entry] = await readAudit(server.redis, server.scope.control, { limit: 1 })
   expect(entry).toMatchObject({ action: 'POST /admin/queues', what: expect.stringContaining('sha256') })
   expect((await get(`${server.url}/stats/global`)).status).toBe(200)
 })
 
 test('blanks and long fields before what matters hide nothing', async () => {
   await using server = await open()
-  const { app, redis, url } = server
-  const all = told(app, [])
+  const { scope: app, redis, url } = server
+  const all = reportOf(app, [])
   const long = 'x'.repeat(5_000)
   const fields = { aa: long, ...Object.fromEntries(Array.from({ length: 90 }, (_, at) => [`b${at}`, long])) }
   const text = `${' '.repeat(3_000)}${JSON.stringify({ ...fields, limit: 1, ids: ['1-0'], code: 'conflict' })}`
@@ -287,12 +292,12 @@ test('blanks and long fields before what matters hide nothing', async () => {
 
 test('the routes pause, resume and drain, and say what came of it', async () => {
   await using server = await open()
-  const { app, redis, url } = server
+  const { scope: app, redis, url } = server
   const operator = { 'x-operator': 'ann' }
   expect(await send(`${url}/admin/pause/validate`, 'POST', { reason: 'a bug' }, operator)).toEqual({
     status: 200,
     body: {
-      part: 'validate',
+      component: 'validate',
       paused: true,
       by: 'ann',
       ts: expect.stringMatching(/Z$/),
@@ -303,17 +308,17 @@ test('the routes pause, resume and drain, and say what came of it', async () => 
   })
   const again = await send(`${url}/admin/pause/validate`, 'POST', {}, operator)
   expect(again.body).toMatchObject({ changed: false, paused: true, reason: 'a bug' })
-  expect(again.body['message']).toMatch(/^validate was paused already, by ann since \d{4}-.*Z\.$/)
+  expect(again.body['message']).toMatch(/^validate was already paused by ann since \d{4}-.*Z\.$/)
   const taken = await send(`${url}/admin/pause/validate`, 'POST', {})
   expect(taken.body).toMatchObject({ changed: true, by: 'unknown' })
-  expect(taken.body['message']).toMatch(/^validate is paused by unknown\. It had been paused by ann since /)
+  expect(taken.body['message']).toMatch(/^validate is paused by unknown\. Before that it was paused by ann since /)
   expect((await send(`${url}/admin/resume/validate`, 'POST', {}, operator)).body).toMatchObject({
-    part: 'validate',
+    component: 'validate',
     paused: false,
     changed: true,
   })
   expect((await send(`${url}/admin/resume/validate`, 'POST', {}, operator)).body).toEqual({
-    part: 'validate',
+    component: 'validate',
     paused: false,
     changed: false,
     message: 'validate was not paused.',
@@ -323,20 +328,20 @@ test('the routes pause, resume and drain, and say what came of it', async () => 
   await redis.xadd('orders:valid', '*', 'n', 5, 'c', 1, 'r', 'junk')
   expect(await send(`${url}/admin/drain`, 'POST', { reason: 'night' }, operator)).toMatchObject({
     status: 202,
-    body: { part: 'bridge', paused: true, by: 'ann', waiting: { validate: 10, aggregate: 5, leaderboard: 0 } }, // three are gone
+    body: { component: 'bridge', paused: true, by: 'ann', waiting: { validate: 10, aggregate: 5, leaderboard: 0 } }, // three are gone
   })
   expect(await audited(app)).toEqual([
-    'ann: pause {"part":"validate","reason":"a bug"}',
-    'unknown: pause {"part":"validate"}',
-    'ann: resume {"part":"validate"}',
-    'ann: drain {"part":"bridge","reason":"night"}',
+    'ann: pause {"component":"validate","reason":"a bug"}',
+    'unknown: pause {"component":"validate"}',
+    'ann: resume {"component":"validate"}',
+    'ann: drain {"component":"bridge","reason":"night"}',
   ])
-  for (const part of ['jobs', 'api', 'cook', '__proto__']) {
+  for (const component of ['jobs', 'api', 'cook', '__proto__']) {
     for (const verb of ['pause', 'resume']) {
-      expect(await send(`${url}/admin/${verb}/${part}`, 'POST', {})).toMatchObject({
+      expect(await send(`${url}/admin/${verb}/${component}`, 'POST', {})).toMatchObject({
         status: 404,
         body: {
-          detail: `There is no part "${part}" to pause or resume: expected bridge, validate, aggregate, leaderboard.`,
+          detail: `There is no component "${component}" to pause or resume: expected bridge, validate, aggregate, leaderboard.`,
         },
       })
     }
@@ -345,21 +350,21 @@ test('the routes pause, resume and drain, and say what came of it', async () => 
   expect((await send(`${url}/admin/pause/bridge`, 'POST', '')).status).toBe(400)
 })
 
-test('steering and the audit are guarded; what is paused may be read by who reads the numbers', async () => {
+test('pausing and the audit are guarded; what is paused may be read by who reads the numbers', async () => {
   await using server = await open({ ADMIN_TOKEN: 'a-secret-of-this-test' })
-  const { app, url } = server
+  const { scope: app, url } = server
   for (const route of ['pause/bridge', 'resume/bridge', 'drain']) {
     expect([route, (await send(`${url}/admin/${route}`, 'POST', {})).status]).toEqual([route, 401])
   }
   expect((await get(`${url}/admin/audit`)).status).toBe(401)
-  expect((await get(`${url}/admin/steering`)).status).toBe(200)
+  expect((await get(`${url}/admin/pauses`)).status).toBe(200)
   const basic = `Basic ${Buffer.from('carol:a-secret-of-this-test').toString('base64')}`
   expect((await send(`${url}/admin/pause/bridge`, 'POST', {}, { authorization: basic })).status).toBe(200)
   const cross = { authorization: basic, origin: 'https://evil.example' }
   expect((await send(`${url}/admin/resume/bridge`, 'POST', {}, cross)).status).toBe(403)
   expect(await get(`${url}/admin/audit`, { authorization: 'Bearer a-secret-of-this-test' })).toMatchObject({
     status: 200,
-    body: [{ action: 'pause', by: 'carol', what: { part: 'bridge' }, outcome: 'done' }],
+    body: [{ action: 'pause', by: 'carol', what: { component: 'bridge' }, outcome: 'done' }],
   })
   expect(await audited(app)).toHaveLength(1)
 
@@ -373,7 +378,7 @@ test('steering and the audit are guarded; what is paused may be read by who read
 test('every write that succeeds is in the audit once, with who and what; what is refused is not', async (context) => {
   requireRealRedis(context)
   await using server = await open()
-  const { app, redis, url } = server
+  const { scope: app, redis, url } = server
   const operator = { 'x-operator': 'ann' }
   await rejectByBug(redis, [JSON.stringify({ user_id: 'u', order_id: 'o', order_value: 1 })])
   const [{ id = '' } = {}] = (await get(`${url}/orders/invalid`)).body as { id: string }[]
@@ -406,7 +411,7 @@ test('every write that succeeds is in the audit once, with who and what; what is
 
 interface Counting extends Loop {
   rounds(): number
-  /** How many of it run, and the most that ever did at once. */
+  /** Number of its runs now; `most` is the largest number at once. */
   running(): number
   most(): number
   fail(times: number): void
@@ -441,46 +446,46 @@ function counting(name: string, inHandMs = 0): Counting {
   }
 }
 
-/** Runs loops of a part as a process does. */
-async function running(app: Partition, part: string, loops: readonly Loop[]): Promise<AsyncDisposable> {
+/** Runs loops of a component as a process does. */
+async function running(scope: PartitionScope, component: string, loops: readonly Loop[]): Promise<AsyncDisposable> {
   const stop = new AbortController()
-  const steerer = await openSteering(app, stop.signal)
+  const gate = await openPauseGate(scope, stop.signal)
   const ended = supervise(
-    app,
-    loops.map((loop) => steerer.steer(part, loop)),
+    scope,
+    loops.map((loop) => gate.pausable(component, loop)),
     stop.signal,
   )
   return {
     [Symbol.asyncDispose]: async () => {
       stop.abort()
       await ended
-      steerer[Symbol.dispose]()
+      gate[Symbol.dispose]()
     },
   }
 }
 
-test('loops of a paused part end together, are told of once, give signs of life, and run again when it is resumed', async () => {
+test('loops of a paused component end together, are reported once, give signs of life, and run again when it is resumed', async () => {
   await using world = await emptyRedis()
   const app = appOn(world.redis)
-  const events = told(app)
+  const events = reportOf(app)
   const loops = [counting('one'), counting('two', 200)]
   const rounds = (): number[] => loops.map((loop) => loop.rounds())
   const stillRunning: number[] = []
   app.telemetry.on('paused', () => stillRunning.push(...loops.map((loop) => loop.running())))
-  await pausePart(app, 'bridge', ann)
+  await pauseComponent(app, 'bridge', ann)
   await using _ = await running(app, 'bridge', loops)
-  await until('it to be told', () => events.length > 0)
+  await until('it to be reported', () => events.length > 0)
   for (const round of [1, 2, 3]) {
-    expect(events.splice(0)).toEqual([['paused', { part: 'bridge', by: 'ann' }]])
+    expect(events.splice(0)).toEqual([['paused', { component: 'bridge', by: 'ann' }]])
     const before = rounds()
     const [pulse = 0] = app.pulse.values()
     await until('signs of life', () => [...app.pulse.values()].every((at) => at > pulse + 200))
     expect([round, rounds()]).toEqual([round, before])
-    await resumePart(app, 'bridge', bob)
+    await resumeComponent(app, 'bridge', bob)
     await until('rounds of both', () => rounds().every((count, at) => count > (before[at] ?? 0) + 2))
-    expect(events.splice(0)).toEqual([['resumed', { part: 'bridge' }]])
-    await pausePart(app, 'bridge', ann)
-    await until('it to be told', () => events.length > 0)
+    expect(events.splice(0)).toEqual([['resumed', { component: 'bridge' }]])
+    await pauseComponent(app, 'bridge', ann)
+    await until('it to be reported', () => events.length > 0)
   }
   expect(loops.map((loop) => loop.most())).toEqual([1, 1])
   expect(stillRunning).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
@@ -489,30 +494,30 @@ test('loops of a paused part end together, are told of once, give signs of life,
 test('a loop that failed before a pause has not recovered by it, and one that is paused while it fails is no failure', async () => {
   await using world = await emptyRedis()
   const app = appOn(world.redis)
-  const events = told(app)
+  const events = reportOf(app)
   const loop = counting('validate')
   await using _ = await running(app, 'validate', [loop])
   await until('rounds', () => loop.rounds() > 0)
   loop.fail(1_000_000)
   await until('a failure', () => events.length > 0)
-  await pausePart(app, 'validate', ann)
+  await pauseComponent(app, 'validate', ann)
   await until('the pause', () => events.length > 1)
   loop.fail(0)
-  await resumePart(app, 'validate', ann)
-  await until('it to go round again', () => events.length > 3)
+  await resumeComponent(app, 'validate', ann)
+  await until('it to make progress again', () => events.length > 3)
   expect(events.map(([event]) => event)).toEqual(['loopFailed', 'paused', 'resumed', 'loopRecovered'])
 })
 
-test('while Redis is away, or refuses to tell, a process goes by what it knows and gives signs of life', async (context) => {
+test('while Redis is away, or refuses to answer, a process keeps the state it knows and gives signs of life', async (context) => {
   requireRedisServer(context)
   await using server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
   const redis = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
   redis.on('error', () => {})
   const app = appOn(redis)
-  const events = told(app)
+  const events = reportOf(app)
   const [paused, going] = [counting('validate'), counting('aggregate')]
-  await pausePart(app, 'validate', ann)
+  await pauseComponent(app, 'validate', ann)
   await using _ = await running(app, 'validate', [paused])
   await using __ = await running(app, 'aggregate', [going])
   await until('the pause', () => events.length > 0)
@@ -522,16 +527,16 @@ test('while Redis is away, or refuses to tell, a process goes by what it knows a
   await until('more than a second of it', () => (app.pulse.get('validate') ?? 0) > pulse + 1_200)
   expect(going.rounds()).toBeGreaterThan(went)
   await server.start()
-  await redis.rename(app.control.steering, 'kept')
-  await redis.set(app.control.steering, 'no hash')
-  await until('both to be refused', () => events.filter(([event]) => event === 'steeringFailed').length === 2)
+  await redis.rename(app.control.pauses, 'kept')
+  await redis.set(app.control.pauses, 'no hash')
+  await until('both to be refused', () => events.filter(([event]) => event === 'pausesUnreadable').length === 2)
   const more = app.pulse.get('validate') ?? 0
   await until('another second of it', () => (app.pulse.get('validate') ?? 0) > more + 1_200)
   expect(paused.rounds()).toBe(0)
-  await redis.rename('kept', app.control.steering)
-  await resumePart(app, 'validate', ann)
+  await redis.rename('kept', app.control.pauses)
+  await resumeComponent(app, 'validate', ann)
   await until('it to run', () => paused.rounds() > 0)
-  expect(events.map(([event]) => event)).toEqual(['paused', 'steeringFailed', 'steeringFailed', 'resumed'])
-  await resumePart(app, 'validate', ann)
+  expect(events.map(([event]) => event)).toEqual(['paused', 'pausesUnreadable', 'pausesUnreadable', 'resumed'])
+  await resumeComponent(app, 'validate', ann)
   redis.disconnect()
 })

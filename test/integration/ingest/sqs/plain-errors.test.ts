@@ -1,9 +1,13 @@
+import { setImmediate } from 'node:timers/promises'
+import { GetQueueUrlCommand } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../../../src/config.ts'
+import { readConfig } from '../../../../src/config/config.ts'
+import { withPlainErrors } from '../../../../src/ingest/sqs/plain-errors.ts'
 import { inspectQueue, openQueue } from '../../../../src/ingest/sqs/queue.ts'
+import type { Sqs } from '../../../../src/ingest/sqs/types.ts'
 import { json, openHttpScript, type Reply } from '../../../support/http-script.ts'
 
-/** What is said of an endpoint that answers so, with either client. */
+/** Returns the message about an endpoint that answers like this, with either client. */
 async function saidOf(reply: Reply, path = ''): Promise<string> {
   await using server = await openHttpScript(reply)
   const said = []
@@ -69,4 +73,14 @@ test('a refusal of SQS itself is said as SQS says it, without the credentials of
   expect(await saidOf(denied)).toBe(
     'SQS cannot open the queue orders at URL (not for you): check AWS_ENDPOINT_URL and the credentials.',
   )
+})
+
+test.each([{}, { AWS_ENDPOINT_URL: 'http://sqs.example' }])('an answer that does not come in time: %o', async (env) => {
+  const timeout = Object.assign(new Error('late'), { name: 'TimeoutError' })
+  const sqs: Sqs = { send: () => setImmediate().then(() => Promise.reject(timeout)), destroy: () => {} }
+  const asking = withPlainErrors(sqs, readConfig(env)).send(new GetQueueUrlCommand({ QueueName: 'orders' }))
+  const [who, where] = env.AWS_ENDPOINT_URL
+    ? [env.AWS_ENDPOINT_URL, 'AWS_ENDPOINT_URL']
+    : ['AWS, region us-east-1', 'AWS_REGION, the source of the credentials']
+  await expect(asking).rejects.toThrow(`${who} has not answered for 0 s: check ${where} and the network.`)
 })

@@ -2,37 +2,38 @@ import type { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { expect, type TestContext, test } from 'vitest'
 import { openApi } from '../../../../src/api/server.ts'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeControlKeys, makePartitions } from '../../../../src/keys.ts'
-import { type Adopting, adopt, adoptCommand, foundLines, look } from '../../../../src/ops/adopt/adopt.ts'
+import { type Adopting, adopt, preview } from '../../../../src/ops/adopt/adopt.ts'
 import { adoptInvalid } from '../../../../src/ops/adopt/invalid.ts'
 import { pythonSystem } from '../../../../src/ops/checks/python-system.ts'
 import { statusLines } from '../../../../src/ops/commands/inspect/status.ts'
 import { openApp } from '../../../../src/ops/open/open-app.ts'
-import type { Output } from '../../../../src/ops/terminal/output.ts'
-import { verify } from '../../../../src/ops/terminal/verification-text.ts'
+import { foundLines } from '../../../../src/ops/terminal/adoption-text.ts'
+import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { type Books, readBooks } from '../../../../src/reads/books.ts'
 import { readStatus } from '../../../../src/reads/status.ts'
-import { newestId, readOldest } from '../../../../src/stages/invalid/page.ts'
+import { newestInvalidId, readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { replayEntries } from '../../../../src/stages/invalid/requeue.ts'
-import { pipeline } from '../../../../src/stages/pipeline.ts'
-import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import { openTelemetry } from '../../../../src/telemetry.ts'
 import { expectStats, getFrom } from '../../../support/expected.ts'
 import { Oracle } from '../../../support/oracle.ts'
 import { type Counted, connectAsPython, dumps, fillAsPython, rejectAsPython } from '../../../support/python-system.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
+import { runOrders } from '../../../support/run-orders.ts'
+import { shipped as pipeline } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
+import { appOn, emptyRedis, envOf } from '../../../support/world.ts'
 
 interface World extends AsyncDisposable {
   readonly url: string
   readonly redis: Redis
-  readonly app: Partition
+  readonly scope: PartitionScope
 }
 
 /** @param count of partitions; undefined for bare names */
@@ -45,8 +46,8 @@ async function open(context: TestContext, count?: number): Promise<World> {
     keys: partitions[0],
     partitions,
     control: makeControlKeys(partitions),
-  } as Partial<Partition>)
-  return { url, redis, app, [Symbol.asyncDispose]: close }
+  } as Partial<PartitionScope>)
+  return { url, redis, scope: app, [Symbol.asyncDispose]: close }
 }
 
 const quick: Adopting = { force: false, settleMs: 0, print: () => {} }
@@ -110,7 +111,7 @@ async function dump(redis: Redis): Promise<Record<string, string>> {
 }
 
 /** Users, boards, global stats, books, counters and the invalid channel are what they must be. */
-async function expectAdopted({ redis, app }: World, oracle: Oracle): Promise<void> {
+async function expectAdopted({ redis, scope: app }: World, oracle: Oracle): Promise<void> {
   await using server = await openApi(app)
   const get = getFrom(server.url)
   await expectStats(get, oracle)
@@ -141,14 +142,14 @@ test.for([undefined, 1, 5])(
   'a Redis filled by the Python system is converted exactly, %s partitions',
   async (count, context) => {
     await using world = await open(context, count)
-    const { url, redis, app } = world
+    const { url, redis, scope: app } = world
     const counted = await fillAsPython(url, { seed: 7 + (count ?? 0) })
     await rejectAsPython(
       url,
       rejected.map(([element]) => element),
     )
     const before = await dump(redis)
-    const dry = await look(app, never)
+    const dry = await preview(app, never)
     expect(await dump(redis)).toEqual(before)
     const oracle = oracleOf(counted)
     expect(dry).toMatchObject({
@@ -186,7 +187,7 @@ test.for([undefined, 1, 5])(
 
 test('invalid orders keep their order, times, bytes and reasons, and are replayed', async (context) => {
   await using world = await open(context)
-  const { url, redis, app } = world
+  const { url, redis, scope: app } = world
   await rejectAsPython(
     url,
     rejected.map(([element]) => element),
@@ -223,24 +224,24 @@ test('invalid orders keep their order, times, bytes and reasons, and are replaye
   )
   expect(entries[1]?.[0]).toMatch(/^1740823200123-/)
 
-  await ensureGroups(redis, app.keys)
-  const until_ = await newestId(redis, app.partitions)
+  await ensureGroups(app)
+  const until_ = await newestInvalidId(redis, app.partitions)
   const oldest = await readOldest(redis, app.partitions, { after: '0-0', until: until_, count: 100 })
-  const ids = await replayEntries(app, oldest, { ticket: 'replay-1', limit: 100 })
+  const ids = await replayEntries(app, oldest, { jobId: 'replay-1', limit: 100 })
   expect(ids).toHaveLength(9) // what was no text is not sent
-  const books = await workOff(app, 10 + 9)
+  const books = await processAll(app, 10 + 9)
   // Three were good: one that a bug of the Python system rejected, one that it had as text, one with an id beyond 2^53.
   expect(books).toMatchObject({ balanced: true, admitted: 3, applied: 3, invalid: { stream: 7 } })
   await using server = await openApi(app)
   expect(await getFrom(server.url)('/users/user_6/stats')).toMatchObject({ order_count: 1, total_spend: 10 })
 })
 
-async function workOff(app: Partition, received: number): Promise<Books> {
+async function processAll(scope: PartitionScope, received: number): Promise<Books> {
   const stop = new AbortController()
-  const running = pipeline.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const running = pipeline.stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
   const done = (books: Books): boolean =>
     books.received === received && books.stages.every(({ waiting }) => waiting === 0)
-  const books = await until('the stages to be done', () => readBooks(app.redis, app.partitions), done)
+  const books = await until('the stages to be done', () => readBooks(scope), done)
   stop.abort()
   await Promise.all(running)
   return books
@@ -248,7 +249,7 @@ async function workOff(app: Partition, received: number): Promise<Books> {
 
 test('sums that have drifted apart are said, and the hashes of the users are the truth', async (context) => {
   await using world = await open(context)
-  const { url, app } = world
+  const { url, scope: app } = world
   const counted = await fillAsPython(url, { orders: 300, users: 20 })
   const kill = connectAsPython(url)
   await kill.hset('user:float', { order_count: '100000', total_spend: '9999.99999999999871' })
@@ -256,7 +257,7 @@ test('sums that have drifted apart are said, and the hashes of the users are the
   await kill.hset('user:large', { order_count: '1', total_spend: '80000000000000.01' })
   await kill.hincrby('user:half', 'order_count', 3) // killed before it had added the amount
   await kill.hincrbyfloat('user:other half', 'total_spend', 0.1)
-  await kill.zincrby('leaderboard:spend', 5, 'nobody')
+  await kill.zincrby('leaderboard:spend', 5, 'stranger')
   await kill.hincrby('global:stats', 'total_orders', 7)
   kill.disconnect()
   counted.set('float', { orders: 100_000, cents: 1_000_000n })
@@ -264,7 +265,7 @@ test('sums that have drifted apart are said, and the hashes of the users are the
   counted.set('large', { orders: 1, cents: 8_000_000_000_000_001n })
   counted.set('half', { orders: 3, cents: 0n })
   counted.set('other half', { orders: 0, cents: 10n })
-  const { differences } = await look(app, never)
+  const { differences } = await preview(app, never)
   expect(differences).toEqual([
     "global:stats says 307 orders, 99,998 less than the users' hashes add up to.",
     expect.stringMatching(
@@ -304,12 +305,12 @@ test.each([
 })
 
 test.for([undefined, 3])(
-  'totals that orders has counted beside the Python system are added up, %s partitions',
+  'totals that orders has counted next to the Python system are added up, %s partitions',
   async (count, context) => {
     await using world = await open(context, count)
-    const { url, redis, app } = world
+    const { url, redis, scope: app } = world
     const ours = connectAsPython(url)
-    for (const keys of app.partitions) await ensureGroups(ours, keys)
+    for (const keys of app.partitions) await ensureGroups({ ...app, redis: ours, keys })
     const oracle = oracleOf(await fillAsPython(url, { orders: 200, users: 10 }))
     await rejectAsPython(
       url,
@@ -331,11 +332,11 @@ test.for([undefined, 3])(
     oracle.received += 30
     const stop = new AbortController()
     const running = app.partitions.flatMap((keys) =>
-      pipeline.map((stage) => runStage({ ...app, keys }, stage, () => {}, stop.signal)),
+      pipeline.stages.map((stage) => runStage({ ...app, keys }, stage, () => {}, stop.signal)),
     )
     await until(
       'the stages to be done',
-      async () => readBooks(redis, app.partitions),
+      async () => readBooks(app),
       ({ received, stages }) => received === 30 && stages.every(({ waiting }) => waiting === 0),
     )
     stop.abort()
@@ -350,7 +351,7 @@ test.for([undefined, 3])(
   },
 )
 
-/** All that is left, but what every run writes anew: who did it and when. */
+/** Returns all that is left, except what differs in each run: who did it and when. */
 async function contents(redis: Redis): Promise<Record<string, unknown>> {
   const keys = (await redis.keys('*'))
     .filter((key) => !/^\{jobs\}|pipeline:(manifest|audit.*|barrier)$/.test(key))
@@ -368,7 +369,7 @@ test.for([undefined, 2])(
   'cut after any of its writes and run again it comes to the same, %s partitions',
   async (count, context) => {
     await using world = await open(context, count)
-    const { url, redis, app } = world
+    const { url, redis, scope: app } = world
     const fill = async (): Promise<Oracle> => {
       await redis.flushdb()
       await rejectAsPython(
@@ -381,7 +382,7 @@ test.for([undefined, 2])(
       const stop = new AbortController()
       const telemetry = openTelemetry(pino({ level: 'silent' }))
       let writes = 0
-      telemetry.on('adopting', () => ++writes === write && stop.abort('cut'))
+      telemetry.on('adoptionStep', () => ++writes === write && stop.abort('cut'))
       return adopt({ ...app, telemetry }, quick, stop.signal).then(
         () => false,
         () => true,
@@ -404,7 +405,7 @@ test.for([undefined, 2])(
 
 test('nothing of orders starts, and doctor says what to do, until it is adopted', async (context) => {
   await using world = await open(context)
-  const { url, redis, app } = world
+  const { url, redis, scope: app } = world
   await fillAsPython(url, { orders: 20, users: 3 })
   const config = { ...app.config, logLevel: 'silent' as const }
   const start = async (): Promise<string> => {
@@ -422,11 +423,12 @@ test('nothing of orders starts, and doctor says what to do, until it is adopted'
   )
   expect(await dump(redis)).toEqual(before)
   expect(await pythonSystem(redis)).toMatchObject([{ level: 'error', advice: expect.stringContaining('orders adopt') }])
-  const signal = AbortSignal.timeout(60_000)
-  const lines: string[] = []
-  const call = { config, words: [], signal, print: (output: Output) => void lines.push(...[output].flat()) }
-  await adoptCommand.run({ ...call, options: { yes: false, force: false, json: false } })
-  expect(lines.at(-1)).toMatch(/Nothing is changed yet: .* run orders adopt --yes\.$/)
+  const orders = async (...args: string[]): Promise<string | undefined> => {
+    await using run = runOrders(args, envOf(url))
+    await run.exit()
+    return run.stdout().trimEnd().split('\n').at(-1)
+  }
+  expect(await orders('adopt')).toMatch(/Nothing is changed yet: .* run orders adopt --yes\.$/)
   expect(await dump(redis)).toEqual(before)
 
   await redis.hset('pipeline:manifest', 'ADOPTION', new Date().toISOString()) // as after a kill
@@ -434,17 +436,18 @@ test('nothing of orders starts, and doctor says what to do, until it is adopted'
     `${place} is being adopted from the Python system: let orders adopt --yes end first, or run it again.`,
   )
   expect(await pythonSystem(redis)).toMatchObject([{ level: 'error' }])
-  await adoptCommand.run({ ...call, options: { yes: true, force: true, json: true } })
-  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ adopted: { users: 3, orders: 20 } })
+  expect(JSON.parse((await orders('adopt', '--yes', '--force', '--json')) ?? '')).toMatchObject({
+    adopted: { users: 3, orders: 20 },
+  })
   expect(await start()).toMatch(/-/)
-  lines.length = 0
-  await adoptCommand.run({ ...call, options: { yes: true, force: true, json: false } })
-  expect(lines).toEqual([`There is nothing to adopt: Redis at ${url} holds nothing of the Python system.`])
+  expect(await orders('adopt', '--yes', '--force')).toBe(
+    `There is nothing to adopt: Redis at ${url} holds nothing of the Python system.`,
+  )
 })
 
 test('a start notices invalid orders and users alone, and takes nothing else for them', async (context) => {
   await using world = await open(context)
-  const { url, redis, app } = world
+  const { url, redis, scope: app } = world
   const noticed = async (): Promise<number> => (await pythonSystem(redis)).length
   await redis.lpush('invalid_orders', 'by hand')
   await redis.hset('user:a', { order_count: '1', total_spend_minor: '100' })
@@ -465,7 +468,7 @@ test('a start notices invalid orders and users alone, and takes nothing else for
 
 test('a cluster, other settings and a repartition under way are refused, and nothing is changed', async (context) => {
   await using world = await open(context)
-  const { url, redis, app } = world
+  const { url, redis, scope: app } = world
   await fillAsPython(url, { orders: 20, users: 3 })
   const refusal = async (more: object): Promise<string> =>
     adopt({ ...app, config: { ...app.config, ...more } }, quick, never).then(
@@ -484,7 +487,7 @@ test('a cluster, other settings and a repartition under way are refused, and not
 
 test('it refuses while another client writes', async (context) => {
   await using world = await open(context)
-  const { url, redis, app } = world
+  const { url, redis, scope: app } = world
   await fillAsPython(url, { orders: 20, users: 3 })
   const worker = connectAsPython(url)
   await worker.hincrbyfloat('user:late', 'total_spend', 1)
@@ -497,7 +500,9 @@ test('it refuses while another client writes', async (context) => {
   // It is not seen where CLIENT LIST may not be used, but what it writes is.
   const busy = connectAsPython(url)
   const print = (): void => {}
-  app.telemetry.listen((event) => event === 'adopting' && void busy.hincrbyfloat('global:stats', 'total_revenue', 1))
+  app.telemetry.listen(
+    (event) => event === 'adoptionStep' && void busy.hincrbyfloat('global:stats', 'total_revenue', 1),
+  )
   await expect(adopt(app, { force: true, settleMs: 50, print }, never)).rejects.toThrow(
     /changed meanwhile: stop every process/,
   )
@@ -508,7 +513,7 @@ test('it refuses while another client writes', async (context) => {
 
 test('an entry that comes while the invalid channel is copied is not lost: nothing is put in its place', async (context) => {
   await using world = await open(context, 2)
-  const { redis, app } = world
+  const { redis, scope: app } = world
   await redis.lpush('invalid_orders', ...rejected.slice(0, 2).map(([element]) => element))
   const [keys] = app.partitions
   if (!keys) throw new Error('no partition')
@@ -518,7 +523,15 @@ test('an entry that comes while the invalid channel is copied is not lost: nothi
     if (++steps === 4) await redis.xadd(keys.invalid, '*', 'code', 'bad-value', 'record', '{"late":true}')
   }
   const from = makePartitions(undefined)
-  const move = { redis, config: app.config, from, to: app.partitions, alive: late, durable: async () => {} }
+  const move = {
+    redis,
+    config: app.config,
+    pipeline: app.pipeline,
+    from,
+    to: app.partitions,
+    alive: late,
+    durable: async () => {},
+  }
   await expect(adoptInvalid(move, new Date())).rejects.toThrow('was changed meanwhile')
   expect(await redis.xlen(keys.invalid)).toBe(1)
   expect(await redis.llen('invalid_orders')).toBe(2)
@@ -533,12 +546,14 @@ test.each([
   ['more orders counted than users have', { received: 5, admitted: 5, applied: 5, ranked: 5 }],
 ])('books that were not right before, by %s, are said, and the adoption ends', async (_, counters) => {
   await using world = await open({ skip: () => {} } as unknown as TestContext)
-  const { redis, app } = world
+  const { redis, scope: app } = world
   await redis.hset('user:user_1', { order_count: 1, total_spend: '10.5' })
   await redis.hset(app.keys.counters, counters)
-  await expect(adopt(app, quick, never)).rejects.toThrow('All is converted, and the books are not right')
+  await expect(adopt(app, quick, never)).rejects.toThrow(
+    'Everything is converted, but the books do not balance: run orders verify --deep',
+  )
   expect(await redis.hget('pipeline:manifest', 'ADOPTION')).toBeNull()
   expect(await redis.hgetall('user:user_1')).toEqual({ order_count: '1', total_spend_minor: '1050' })
-  expect((await look(app, never)).nothing).toBe(true)
+  expect((await preview(app, never)).nothing).toBe(true)
   await verify(app, { deep: true, repair: false, force: false }, never)
 })

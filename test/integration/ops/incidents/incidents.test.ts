@@ -2,20 +2,19 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { expect, type TestContext, test } from 'vitest'
 import { openApi } from '../../../../src/api/server.ts'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { readAudit } from '../../../../src/control/audit-log.ts'
 import { readIncidents } from '../../../../src/control/incidents.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { incidentLoop } from '../../../../src/ops/incidents/loop.ts'
 import { acknowledge, lossesOf } from '../../../../src/ops/verify/acknowledge.ts'
-import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
 import { generationNow } from '../../../../src/stages/runner/ledger.ts'
-import type { Stage } from '../../../../src/stages/stage.ts'
-import { validate } from '../../../../src/stages/validate.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import { type Events, openTelemetry } from '../../../../src/telemetry.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRedisServer } from '../../../support/requires.ts'
+import { validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn } from '../../../support/world.ts'
 
@@ -40,7 +39,7 @@ async function open(context: TestContext) {
     })
     const stop = new AbortController()
     let looks = 0
-    const pace = { ledger: true, lookMs: 5, evictionMs: 5, ledgerMs: 5 }
+    const pace = { ledger: true, scanMs: 5, evictionMs: 5, ledgerMs: 5 }
     const running = incidentLoop({ ...app, telemetry }, pace)
       .run(() => void looks++, stop.signal)
       .catch(() => {})
@@ -63,21 +62,21 @@ const looked = async (...watches: readonly { looks(): number }[]): Promise<void>
   await until('two rounds', () => watches.every(({ looks }, at) => looks() >= (before[at] ?? 0) + 3))
 }
 
-async function admit(app: Partition, orders: number): Promise<void> {
+async function admit(scope: PartitionScope, orders: number): Promise<void> {
   const records = Array.from({ length: orders }, (_, at) => ({
     id: `m${at}`,
     body: JSON.stringify({ user_id: `u${at}`, order_id: 'o', order_value: 1 }),
   }))
-  await enqueue(app.redis, app.keys, records)
+  await enqueue(scope.redis, scope.keys, records)
   const stop = new AbortController()
-  const running = runStage(app, validate as Stage, () => {}, stop.signal)
-  const admitted = () => app.redis.hget(app.keys.counters, 'admitted')
+  const running = runStage(scope, validate, () => {}, stop.signal)
+  const admitted = () => scope.redis.hget(scope.keys.counters, 'admitted')
   await until('all to be admitted', admitted, (found) => found === String(orders))
   stop.abort()
   await running
 }
 
-test('ledger lines that are deleted are noticed, are one incident for all processes, and can be accepted', async (context) => {
+test('ledger records that are deleted are noticed, are one incident for all processes, and can be accepted', async (context) => {
   await using world = await open(context)
   const { app, redis, watch } = world
   await admit(app, 217)
@@ -116,7 +115,7 @@ test('a large ledger is looked at by a sample, which finds what is missing, and 
   const fill = redis.pipeline()
   const buckets = app.config.ledgerBuckets
   for (let bucket = 0; bucket < buckets; bucket++) fill.hset(app.keys.ledger(generation, bucket), { a: 1, b: 1 })
-  await fill.hset(app.keys.remembered, String(generation), 2 * buckets).exec()
+  await fill.hset(app.keys.ledgerCounts, String(generation), 2 * buckets).exec()
   const process = watch()
   await looked(process)
   await looked(process)
@@ -154,14 +153,14 @@ test('keys that a full Redis has thrown away are an incident', async (context) =
   const metrics = async (): Promise<string> => (await fetch(`${api.url}/metrics`)).text()
   await looked(process)
   expect(process.evicting).toBeUndefined()
-  expect(await metrics()).toContain('\norders_redis_evicts 0\n')
+  expect(await metrics()).toContain('\norders_redis_evicting 0\n')
 
   await redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
   await until('it to be said', () => process.evicting)
   await looked(process)
-  const advice = 'Set maxmemory-policy noeviction: Redis throws orders away when it is full.'
+  const advice = 'Set maxmemory-policy noeviction: Redis deletes orders when it is full.'
   expect(process.evicting).toEqual([{ policy: 'allkeys-lru', advice }])
-  await until('the metric', async () => (await metrics()).includes('\norders_redis_evicts 1\n'))
+  await until('the metric', async () => (await metrics()).includes('\norders_redis_evicting 1\n'))
 
   for (let at = 0; at < 200; at++) await redis.set(`filler:${at}`, 'x'.repeat(10_000))
   await redis.config('SET', 'maxmemory', 2_000_000)
@@ -171,11 +170,11 @@ test('keys that a full Redis has thrown away are an incident', async (context) =
   await redis.config('SET', 'maxmemory-policy', 'noeviction')
   await until('it to be over', () => process.evictionOff)
   expect(process.incident?.find(({ kind }) => kind === 'evicted')?.text).toMatch(
-    /^Redis at 127\.0\.0\.1:\d+ was full and threw [\d,]+ keys? away: orders, totals and remembered orders may be among them\. Look with orders verify --deep\.$/,
+    /^Redis at 127\.0\.0\.1:\d+ was full and deleted [\d,]+ keys?: orders, totals and ledger records may be among them\. Check with orders verify --deep\.$/,
   )
 })
 
-test('a Redis that takes no writes is no reason to keep silent, and is told once it takes them', async (context) => {
+test('a Redis that takes no writes is no reason to keep silent, and is reported once it takes them', async (context) => {
   await using world = await open(context)
   const { app, redis, watch } = world
   await redis.hset(app.keys.counters, { received: 10 })

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../../../src/config.ts'
-import { openLocal } from '../../../../src/ops/local/redis-server.ts'
+import { readConfig } from '../../../../src/config/config.ts'
+import { openLocal } from '../../../../src/ops/local/emulators.ts'
 
 /** The local SQS emulator as `orders start` runs it; Redis is elsewhere. */
 async function localSqs() {
@@ -19,9 +19,9 @@ async function localSqs() {
 
 const form = 'application/x-www-form-urlencoded; charset=utf-8'
 const sentence =
-  'The local SQS emulator speaks the JSON protocol only, and this client the query protocol that came before it: use AWS CLI 2.13.28 (1.29.82 of version 1), boto3 1.28.82 or newer.'
+  'The local SQS emulator speaks only the JSON protocol, but this client speaks the older query protocol: use AWS CLI 2.13.28 (1.29.82 of version 1), boto3 1.28.82 or newer.'
 
-/** What botocore and the SDKs read of an error of the query protocol. */
+/** Reads an error of the query protocol as botocore and the SDKs do. */
 function errorIn(xml: string): Record<string, string | undefined> {
   const tag = (name: string): string | undefined => new RegExp(`<${name}>(.*?)</${name}>`).exec(xml)?.[1]
   return { type: tag('Type'), code: tag('Code'), message: tag('Message') }

@@ -1,18 +1,17 @@
 import { getEventListeners } from 'node:events'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../../../src/config.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { openBridge } from '../../../../src/ingest/bridge.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
-import { jobLoops } from '../../../../src/ops/jobs.ts'
-import { shareOut } from '../../../../src/ops/process/assignment.ts'
+import { jobLoops } from '../../../../src/ops/jobs/workers.ts'
+import { assignPartitions } from '../../../../src/ops/process/assignment.ts'
 import { supervise } from '../../../../src/ops/process/supervise.ts'
-import { aggregate } from '../../../../src/stages/aggregate.ts'
-import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import { validate } from '../../../../src/stages/validate.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
+import { aggregate, validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 
@@ -30,7 +29,7 @@ test('a stage that fails again and again leaves no connection and no listener be
   await using world = await emptyRedis()
   const { redis } = world
   const app = appOn(redis, readConfig({ BLOCK_MS: '20', CLAIM_IDLE_MS: '1' }))
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   await enqueue(redis, app.keys, [{ id: 'm', body: JSON.stringify({ user_id: 'u', order_id: '1', order_value: 1 }) }])
   const admitting = new AbortController()
   const admitted = runStage(app, validate, () => {}, admitting.signal)
@@ -60,7 +59,7 @@ test('the deletion queue, jobs and leases that fail again and again leave no con
   const app = appOn(redis, readConfig({ ...envOf(world.url, sqs), SQS_VISIBILITY_TIMEOUT_SECONDS: '5' }))
   using queue = await openQueue(app.config)
   using bridge = await openBridge(app, queue, async () => 0)
-  await using share = shareOut(app, aggregate)
+  await using share = assignPartitions(app, aggregate)
   const { signal } = new AbortController()
   const before = await clients(redis)
   const broken = (): never => {

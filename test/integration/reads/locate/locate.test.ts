@@ -1,34 +1,35 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openApi, type Server } from '../../../../src/api/server.ts'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
-import { pausePart, resumePart } from '../../../../src/control/pauses.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi } from '../../../../src/api/server.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
+import { pauseComponent, resumeComponent } from '../../../../src/control/pauses.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../../../src/keys.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
-import { findOwners, type Trace, traceOrder } from '../../../../src/reads/locate/locate.ts'
-import { commit } from '../../../../src/stages/commit.ts'
-import { readOldest } from '../../../../src/stages/invalid/page.ts'
+import { findOwners, locateOrder, type OrderLocation } from '../../../../src/reads/locate/locate.ts'
+import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { discardEntry, replayEntries } from '../../../../src/stages/invalid/requeue.ts'
-import { pipeline } from '../../../../src/stages/pipeline.ts'
-import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
-import { decodeEntry } from '../../../../src/stages/runner/consume.ts'
+import { commit } from '../../../../src/stages/runner/commit.ts'
+import { decodeEntry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import type { Stage } from '../../../../src/stages/stage.ts'
 import { spawnOrders } from '../../../support/process.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
+import { shipped as pipeline } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis, envOf } from '../../../support/world.ts'
 
-const [validate, aggregate, leaderboard] = pipeline as readonly [Stage, Stage, Stage]
+const [validate, aggregate, leaderboard] = pipeline.stages as readonly [Stage, Stage, Stage]
 
 const stack = new AsyncDisposableStack()
 let redis: Redis
-let app: Partition
+let scope: PartitionScope
 let url: string
 let server: Server
 
@@ -36,13 +37,13 @@ beforeAll(async () => {
   const world = stack.use(await emptyRedis())
   redis = world.redis
   url = world.url
-  app = appOn(redis, readConfig({ REDIS_URL: url, API_PORT: '0', BLOCK_MS: '50' }))
-  server = stack.use(await openApi(app))
+  scope = appOn(redis, readConfig({ REDIS_URL: url, API_PORT: '0', BLOCK_MS: '50' }))
+  server = stack.use(await openApi(scope))
 })
 afterAll(() => stack.disposeAsync())
 beforeEach(async () => {
   await redis.flushdb()
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(scope)
 })
 
 const body = (order_value: unknown = 1.5, order_id: unknown = 'o', user_id: unknown = 'u'): string =>
@@ -52,40 +53,40 @@ let messages = 0
 const send = (...bodies: string[]): Promise<string[]> =>
   enqueue(
     redis,
-    app.keys,
+    scope.keys,
     bodies.map((text) => ({ id: `m${++messages}`, body: text })),
   )
 
 /** Lets stages work until none of their orders waits. */
 async function work(...stages: Stage[]): Promise<void> {
   const stop = new AbortController()
-  const running = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const running = stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
   await until(
     'the stages to be done',
-    () => readCounters(redis, app.partitions),
+    () => readCounters(redis, scope.partitions),
     (counters) => stages.every((stage) => waitingFor(stage, counters) === 0),
   )
   stop.abort()
   await Promise.all(running)
 }
 
-const trace = (orderId = 'o', userId = 'u'): Promise<Trace> => traceOrder(app, { userId, orderId })
-const done = ({ received, admitted, applied, ranked }: Trace): string =>
+const trace = (orderId = 'o', userId = 'u'): Promise<OrderLocation> => locateOrder(scope, { userId, orderId })
+const done = ({ received, admitted, applied, ranked }: OrderLocation): string =>
   [received, admitted, applied, ranked].map((step) => step.done).join(' ')
 const timeOf = (id = ''): string => new Date(Number(id.split('-')[0])).toISOString()
 
-test('an order that nobody has sent is not found, and what that means is said', async () => {
+test('an order that was never sent is not found, and what that means is said', async () => {
   const found = await trace()
   expect(found).toMatchObject({ where: 'unknown', amount: null, waiting: [], invalid: [], settled: true })
   expect(done(found)).toBe('unknown no no no')
   expect(found.received.because).toBe(
-    'It is in none of the streams. It may wait in SQS still, which cannot be looked through.',
+    'It is in none of the streams. It may still wait in SQS, which cannot be searched.',
   )
   expect(found.admitted.because).toBe('The ledger does not have it, and its user has no counted order.')
   await redis.flushdb() // no streams, no groups
   expect(await trace()).toMatchObject({
     where: 'unknown',
-    looked: Array(5).fill({ entries: 0, of: 0, whole: true, more: false }),
+    scanned: Array(5).fill({ entries: 0, of: 0, whole: true, more: false }),
   })
 })
 
@@ -123,15 +124,14 @@ test('step by step: undelivered, pending, admitted, applied, ranked; what is exa
   expect(done(applied)).toBe('yes yes yes unknown')
   expect(applied).toMatchObject({
     where: 'applied',
-    admitted: { because: 'The ledger has it, which keeps no time but that of its generation.' },
+    admitted: { because: 'The ledger has it, but records only the time of its generation.' },
     ranked: {
-      because:
-        '2 of 2 orders of its user are not ranked yet; which they are is not kept, so this one may be among them.',
+      because: '2 of 2 orders of its user are not ranked yet; this one may be among them.',
     },
     waiting: [],
     counted: [{ stream: 'orders:counted', orders: 2, held_by: [{ stage: 'leaderboard', state: 'undelivered' }] }],
   })
-  const generationMs = app.config.ledgerDays * 86_400_000
+  const generationMs = scope.config.ledgerDays * 86_400_000
   const from = Math.floor(Date.parse(applied.at) / generationMs) * generationMs
   expect(applied.admitted).toMatchObject({ not_before: new Date(from).toISOString(), not_after: applied.at })
 
@@ -141,30 +141,30 @@ test('step by step: undelivered, pending, admitted, applied, ranked; what is exa
   expect(ranked).toMatchObject({ where: 'ranked', waiting: [], counted: [], settled: true })
 })
 
-test('a copy that waits behind the order is told beside it; duplicates are known in total only', async () => {
+test('a copy that waits behind the order is shown next to it; duplicates are known in total only', async () => {
   await send(body(), body())
-  await work(...pipeline)
+  await work(...pipeline.stages)
   await send(body())
   expect(await trace()).toMatchObject({
     where: 'ranked',
     waiting: [{ stream: 'orders:raw' }],
-    duplicates: { total: 1, because: expect.stringContaining('how often this order came again is not known') },
+    duplicates: { total: 1, because: expect.stringContaining('the number for this order is unknown') },
   })
 })
 
-test('an invalid order tells every attempt, its edits and its first reason; then who gave it up and why', async () => {
+test('an invalid order shows every attempt, its edits and its first reason; then who gave it up and why', async () => {
   await send(body(-1))
   await work(validate)
-  const [first] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  const [first] = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 1 })
   if (!first) throw new Error('an invalid order expected')
   const rejected = { code: 'bad-value', reason: 'order_value must be between 0 and 1000000000', attempts: 1 }
   expect(await trace()).toMatchObject({ where: 'invalid', invalid: [{ id: first.id, ...rejected }] })
 
-  await replayEntries(app, [first], { ticket: 'reprocess-1', limit: 1 }, { body: body('ten'), by: 'me' })
+  await replayEntries(scope, [first], { jobId: 'reprocess-1', limit: 1 }, { body: body('ten'), by: 'me' })
   expect(await trace()).toMatchObject({
     where: 'waiting',
     received: { not_after: first.record.ts },
-    waiting: [{ message: `replay ${first.id}`, ticket: 'reprocess-1', attempts: 1 }],
+    waiting: [{ message: `replay ${first.id}`, jobId: 'reprocess-1', attempts: 1 }],
     invalid: [],
   })
   await work(validate)
@@ -180,9 +180,9 @@ test('an invalid order tells every attempt, its edits and its first reason; then
   expect(again).toMatchObject({ where: 'invalid', invalid: [lineage] })
   expect(again.invalid[0]?.edits?.[0]).not.toHaveProperty('before')
 
-  const [second] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  const [second] = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 1 })
   if (!second) throw new Error('an invalid order expected')
-  await discardEntry(app, second, { reason: 'a test', by: 'you' })
+  await discardEntry(scope, second, { reason: 'a test', by: 'you' })
   expect(await trace()).toMatchObject({
     where: 'discarded',
     invalid: [],
@@ -190,9 +190,9 @@ test('an invalid order tells every attempt, its edits and its first reason; then
   })
 })
 
-test('a conflict stands in the invalid channel beside the order that came first, and bounds when that was admitted', async () => {
+test('a conflict stands in the invalid channel next to the order that came first, and bounds when that was admitted', async () => {
   await send(body(1))
-  await work(...pipeline)
+  await work(...pipeline.stages)
   await send(body(2))
   await work(validate)
   await redis.xtrim('orders:valid', 'MAXLEN', 0)
@@ -210,8 +210,8 @@ test('an order that a later stage rejected by a bug is admitted and not counted;
     applied: { done: 'no', because: 'The stage aggregate rejected it.' },
     invalid: [{ code: 'internal-error', stage: 'aggregate' }],
   })
-  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
-  await replayEntries(app, entries, { ticket: 'replay-1', limit: 1 })
+  const entries = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 1 })
+  await replayEntries(scope, entries, { jobId: 'replay-1', limit: 1 })
   expect(await trace()).toMatchObject({
     where: 'waiting',
     waiting: [{ stream: 'orders:valid', held_by: [{ stage: 'aggregate' }] }],
@@ -222,13 +222,13 @@ test('an order that a later stage rejected by a bug is admitted and not counted;
 
 test('what the ledger has forgotten is not known any more', async () => {
   await send(body())
-  await work(...pipeline)
+  await work(...pipeline.stages)
   for (const key of await redis.keys('ledger:*')) await redis.del(key)
   for (const name of ['raw', 'valid', 'counted']) await redis.xtrim(`orders:${name}`, 'MAXLEN', 0)
   const found = await trace()
   const unknown = { done: 'unknown' }
   expect(found).toMatchObject({ where: 'unknown', admitted: unknown, applied: unknown, ranked: unknown })
-  expect(found.admitted.because).toMatch('what was admitted before is not known any more')
+  expect(found.admitted.because).toMatch('orders admitted earlier are no longer known')
 })
 
 test.each([
@@ -248,7 +248,7 @@ test.each([
 test('an integer order_id is found by its text, however it was written', async () => {
   await send('{"user_id":7,"order_id":1.2e2,"order_value":1}')
   expect(await trace('120', '7')).toMatchObject({ where: 'waiting' })
-  await work(...pipeline)
+  await work(...pipeline.stages)
   expect(await trace('120', '7')).toMatchObject({ where: 'ranked' })
 })
 
@@ -269,15 +269,15 @@ test('of a long stream its oldest and newest entries are looked through, and wha
   }
   const missed = await trace('middle')
   expect(missed).toMatchObject({ where: 'unknown', waiting: [] })
-  expect(missed.looked[1]).toEqual({ stream: 'orders:valid', entries: 4_000, of: entries, whole: false, more: false })
-  expect(missed.received.because).toMatch('It is not in what was looked through of the streams.')
+  expect(missed.scanned[1]).toEqual({ stream: 'orders:valid', entries: 4_000, of: entries, whole: false, more: false })
+  expect(missed.received.because).toMatch('It is not in the scanned part of the streams.')
   await send(body(1, 'middle')) // the ledger knows it then, but not whether it has been counted
   await work(validate)
   await redis.xadd('orders:valid', '*', 'n', 1, 'r', JSON.stringify([{ user_id: 'x', order_id: 'x', minor: 1 }]))
   await redis.xdel('orders:valid', ...(await redis.xrevrange('orders:valid', '+', '-', 'COUNT', 2)).map(([id]) => id))
   expect(await trace('middle')).toMatchObject({
     where: 'admitted',
-    applied: { done: 'unknown', because: expect.stringContaining('more waits there than is looked through') },
+    applied: { done: 'unknown', because: expect.stringContaining('more orders wait there than were scanned') },
     ranked: { done: 'unknown' },
   })
 })
@@ -285,13 +285,13 @@ test('of a long stream its oldest and newest entries are looked through, and wha
 test('while orders flow none is ever nowhere, what is said to be done is done, and what was done is said', async (context) => {
   requireRealRedis(context)
   const stop = new AbortController()
-  const running = pipeline.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const running = pipeline.stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
   const counted = async (user: string) => Number(await redis.hget(`user:${user}`, 'order_count'))
   const ranked = async (user: string) => Number(await redis.zscore('leaderboard:orders', user))
   for (let round = 0; round < 150; round++) {
     const user = `u${round}`
     await send(body(1, 'o', user), ...Array.from({ length: 9 }, (_, at) => body(1, `o${round}-${at}`, 'other')))
-    for (let found: Trace | undefined; found?.where !== 'ranked'; ) {
+    for (let found: OrderLocation | undefined; found?.where !== 'ranked'; ) {
       const before = [await counted(user), await ranked(user)]
       found = await trace('o', user)
       const after = [await counted(user), await ranked(user)]
@@ -311,26 +311,38 @@ test('while orders flow none is ever nowhere, what is said to be done is done, a
   await Promise.all(running)
 })
 
-/** What a stage has to do is done at once, by one commit. */
+/** Commits everything that waits for a stage in one commit. */
 async function commitAll(stage: Stage): Promise<void> {
-  const stream = app.keys.stream[stage.from]
+  const stream = scope.keys.stream(stage.from)
   const read = await redis.xreadgroupBuffer('GROUP', stage.name, 'c', 'COUNT', 100, 'STREAMS', stream, '>')
   const [[, found]] = read as [[Buffer, [Buffer, Buffer[]][]]]
-  const entries = found.map(([id, fields]) => decodeEntry(String(id), fields, stage.from))
-  const planning = { stage, keys: app.keys, now: new Date(), conflicts: new Map(), onDecideFailed: () => {} }
-  const generation = Math.floor(Date.now() / 1_000 / generationSeconds(app.config))
-  const reply = await commit(app, { stage, keys: app.keys, consumer: 'c' }, planBatch(planning, entries), generation)
+  const entries = found.map(([id, fields]) => decodeEntry(pipeline, String(id), fields, stage.from))
+  const planning = {
+    stage,
+    channel: pipeline.channel(stage.from),
+    keys: scope.keys,
+    now: new Date(),
+    conflicts: new Map(),
+    onDecideFailed: () => {},
+  }
+  const generation = Math.floor(Date.now() / 1_000 / generationSeconds(scope.config))
+  const reply = await commit(
+    scope,
+    { stage, keys: scope.keys, consumer: 'c' },
+    planBatch(planning, entries),
+    generation,
+  )
   expect(reply.status).toBe('committed')
 }
 
 async function replayAll(): Promise<void> {
-  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 10 })
-  expect(await replayEntries(app, entries, { ticket: 'replay-1', limit: 1_000_000 })).toHaveLength(entries.length)
+  const entries = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 10 })
+  expect(await replayEntries(scope, entries, { jobId: 'replay-1', limit: 1_000_000 })).toHaveLength(entries.length)
 }
 
 async function discardAll(): Promise<void> {
-  for (const entry of await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 10 })) {
-    expect(await discardEntry(app, entry, { reason: 'a test', by: 'me' })).toBe(true)
+  for (const entry of await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 10 })) {
+    expect(await discardEntry(scope, entry, { reason: 'a test', by: 'me' })).toBe(true)
   }
 }
 
@@ -343,7 +355,7 @@ const broken: Stage = {
 }
 
 /** The app, but that something happens between two commands: just before the one with this number. */
-function interrupted(number: number, happen: () => Promise<void>): { app: Partition; happened(): boolean } {
+function interrupted(number: number, happen: () => Promise<void>): { scope: PartitionScope; happened(): boolean } {
   let commands = 0
   const next = async (): Promise<void> => {
     if (++commands === number) await happen()
@@ -364,7 +376,7 @@ function interrupted(number: number, happen: () => Promise<void>): { app: Partit
       }
     },
   })
-  return { app: { ...app, redis: proxy }, happened: () => commands >= number }
+  return { scope: { ...scope, redis: proxy }, happened: () => commands >= number }
 }
 
 type Act = () => Promise<unknown>
@@ -379,7 +391,7 @@ const moves: [what: string, before: Act[], meanwhile: Act[], where: RegExp, appl
   ['comes in and is admitted', [], [good, by(validate)], /^(unknown|waiting)$/, /no/],
   ['is admitted', [good], [by(validate)], /^waiting$/, /no/],
   ['is admitted and counted', [good], [by(validate), by(aggregate)], /^(waiting|applied)$/, /no|yes/],
-  ['goes all the way', [good], pipeline.map(by), /^(waiting|ranked)$/, /no|yes/],
+  ['goes all the way', [good], pipeline.stages.map(by), /^(waiting|ranked)$/, /no|yes/],
   ['is counted', [good, by(validate)], [by(aggregate)], /^(waiting|applied)$/, /no|yes/],
   ['is ranked', [good, by(validate), by(aggregate)], [by(leaderboard)], /^(applied|ranked)$/, /yes/],
   ['is rejected', [bad], [by(validate)], /^(waiting|invalid)$/, /no/],
@@ -393,42 +405,42 @@ const moves: [what: string, before: Act[], meanwhile: Act[], where: RegExp, appl
 ]
 
 test.each(moves)(
-  'whenever it %s while it is traced, it is told truly',
+  'whenever it %s while it is traced, the answer is true',
   async (_, before, meanwhile, where, applied) => {
     for (let number = 1; ; number++) {
       await redis.flushdb()
-      await ensureGroups(redis, app.keys)
+      await ensureGroups(scope)
       for (const act of before) await act()
-      const { app: watched, happened } = interrupted(number, async () => {
+      const { scope: watched, happened } = interrupted(number, async () => {
         for (const act of meanwhile) await act()
       })
-      const found = await traceOrder(watched, { userId: 'u', orderId: 'o' })
-      const told = { at: number, settled: found.settled, where: found.where, applied: found.applied.done }
+      const found = await locateOrder(watched, { userId: 'u', orderId: 'o' })
+      const reported = { at: number, settled: found.settled, where: found.where, applied: found.applied.done }
       const wanted = {
         at: number,
         settled: true,
         where: expect.stringMatching(where),
         applied: expect.stringMatching(applied),
       }
-      expect(told).toEqual(wanted)
+      expect(reported).toEqual(wanted)
       if (!happened()) return expect(number).toBeGreaterThan(10)
     }
   },
 )
 
-test('without a user the streams tell whose it is; an order that names none is told, too', async () => {
+test('without a user the streams show whose it is; an order that names none is found, too', async () => {
   await send(body(1, 'o', 'u'), body(-1, 'o', 'v'), '{"order_id":"o"}', body(1, 'other', 'w'))
-  expect((await findOwners(app, 'o')).users).toEqual(['u', 'v'])
-  await work(...pipeline)
+  expect((await findOwners(scope, 'o')).users).toEqual(['u', 'v'])
+  await work(...pipeline.stages)
   for (const name of ['raw', 'valid', 'counted']) await redis.xtrim(`orders:${name}`, 'MAXLEN', 0)
-  expect(await findOwners(app, 'o')).toMatchObject({ users: ['v'], nameless: [{ code: 'missing-field' }] })
+  expect(await findOwners(scope, 'o')).toMatchObject({ users: ['v'], nameless: [{ code: 'missing-field' }] })
 })
 
 test.each(['a/b', '%', '🙂', 'a\u0000b', '__proto__', 'invalid'])(
   '%j is traced by the API under its encoded name',
   async (name) => {
     await send(body(150.75, name, name))
-    await work(...pipeline)
+    await work(...pipeline.stages)
     const encoded = encodeURIComponent(name)
     const response = await fetch(`${server.url}/orders/${encoded}/${encoded}/trace`)
     expect(response.status).toBe(200)
@@ -461,15 +473,15 @@ const masked = (text: string): string =>
     .replaceAll(/\d{13}-\d+/g, 'ID')
     .replaceAll(/m\d+/g, 'M')
 
-test('orders trace tells a story for people, and as JSON what the API replies', async () => {
+test('orders trace prints a text for people, and as JSON what the API replies', async () => {
   await send(body(-1))
   await work(validate)
-  const entries = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
-  await replayEntries(app, entries, { ticket: 'reprocess-1', limit: 1 }, { body: body('ten'), by: 'me\u001b[2J' })
+  const entries = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 1 })
+  await replayEntries(scope, entries, { jobId: 'reprocess-1', limit: 1 }, { body: body('ten'), by: 'me\u001b[2J' })
   await work(validate)
   await send(body(150.75))
-  const told = masked(await command('o', '--user', 'u')).split('\n')
-  expect(told).toEqual([
+  const reported = masked(await command('o', '--user', 'u')).split('\n')
+  expect(reported).toEqual([
     'Order o of user u waits.',
     '',
     'By T it had come in. This is the earliest trace of it that is left.',
@@ -481,22 +493,22 @@ test('orders trace tells a story for people, and as JSON what the API replies', 
     'Not admitted. The ledger does not have it, and its user has no counted order.',
     'Not counted. It was not admitted.',
     'Not ranked. It was not counted.',
-    'Duplicates are dropped and counted in total only: how often this order came again is not known. Of all orders there were 0.',
+    'Duplicates are dropped and counted only in total: the number for this order is unknown. Of all orders there were 0.',
     '',
   ])
-  await pausePart(app, 'validate', { by: 'me', reason: 'a test' })
+  await pauseComponent(scope, 'validate', { by: 'me', reason: 'a test' })
   expect(masked(await command('o', '--user', 'u'))).toMatch(/\nvalidate is paused by me since T \(a test\)\.\n$/)
-  await resumePart(app, 'validate', { by: 'me' })
-  await work(...pipeline)
+  await resumeComponent(scope, 'validate', { by: 'me' })
+  await work(...pipeline.stages)
   expect(masked(await command('o', '--user', 'u')).split('\n')).toEqual([
     'Order o of user u is counted and ranked.',
     '',
-    ...told.slice(2, 6),
+    ...reported.slice(2, 6),
     expect.stringMatching(/^(At T|Between T and T) it was admitted with 150\.75\. /),
     'Between T and T it was counted. It does not wait for aggregate any more.',
     'Between T and T it was ranked. All 1 orders of its user are ranked.',
     '',
-    told.at(-2),
+    reported.at(-2),
     '',
   ])
   const printed = JSON.parse(await command('o', '--user', 'u', '--json'))
@@ -505,9 +517,9 @@ test('orders trace tells a story for people, and as JSON what the API replies', 
   expect(printed).toEqual({ ...(replied as object), ...timeless, admitted: expect.anything() })
 })
 
-test('orders trace without --user traces every user that the streams tell of', async () => {
+test('orders trace without --user traces every user that the streams know', async () => {
   expect(await command('o')).toBe(
-    'No users have an order o in the streams. An order that is not there any more is known by its user and order only: give --user.\n',
+    'No users have an order o in the streams. An order that is no longer there can be found only with its user: give --user.\n',
   )
   await send(body(1), body(-1, 'o', 'v'), '{"order_id":"o"}')
   await work(validate)
@@ -548,10 +560,10 @@ test('orders are traced, and users ranked and paged, on a Redis Cluster too', as
   const get = async (path: string): Promise<unknown> => (await fetch(`${api}${path}`)).json()
   const traced = await until(
     'it to be ranked',
-    () => get('/orders/u/o/trace') as Promise<Trace>,
+    () => get('/orders/u/o/trace') as Promise<OrderLocation>,
     ({ where }) => where === 'ranked',
   )
-  expect(traced).toMatchObject({ amount: 2, looked: [{ stream: '{p0}:orders:raw', whole: true }, {}, {}, {}, {}] })
+  expect(traced).toMatchObject({ amount: 2, scanned: [{ stream: '{p0}:orders:raw', whole: true }, {}, {}, {}, {}] })
   expect(await get('/users/u/rank')).toMatchObject({ spend: { rank: 2, score: 2 }, orders: { rank: 2, users: 2 } })
   const { next } = (await get('/stats/top-users?n=1&after=')) as { next: string }
   expect(await get(`/stats/top-users?after=${next}`)).toMatchObject({

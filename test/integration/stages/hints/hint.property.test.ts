@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { rejectCodes } from '../../../../src/messages.ts'
-import { withHint } from '../../../../src/stages/hints/entry.ts'
+import { rejectCodes } from '../../../../src/reject-codes.ts'
+import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { scanJson } from '../../../../src/stages/hints/text/scan.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
@@ -107,9 +108,8 @@ test('the scanner finds a fault if and only if JSON.parse throws', () => {
   fc.assert(
     fc.property(anyText, (text) => {
       const { fault, token } = scanJson(text)
-      expect(fault === undefined && token === undefined).toBe(isJson(text))
-      if (fault) expect(fault.at).toBeGreaterThanOrEqual(0)
-      if (fault) expect(fault.at).toBeLessThanOrEqual(text.length)
+      assert.equal(fault === undefined && token === undefined, isJson(text))
+      if (fault) assert(fault.at >= 0 && fault.at <= text.length)
     }),
     { numRuns: 3_000 },
   )
@@ -122,18 +122,18 @@ test('what stands before a fault is the beginning of JSON, and with the fault it
       const { fault } = scanJson(text)
       fc.pre(fault !== undefined && fault.kind !== 'word' && fault.kind !== 'number')
       const before = scanJson(text.slice(0, fault?.at))
-      expect(before.fault === undefined || before.fault.kind.startsWith('end')).toBe(true)
+      assert(before.fault === undefined || before.fault.kind.startsWith('end'))
     }),
     { numRuns: 2_000 },
   )
 })
 
-/** One sentence, bounded, that steers no terminal. */
+/** One sentence, bounded, that controls no terminal. */
 function expectGood(hint: string | undefined): void {
   if (hint === undefined) return
-  expect(hint).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ud800-\udfff]{20,240}$/u)
-  expect(hint).toMatch(/[.…]$/)
-  expect(hint.isWellFormed()).toBe(true)
+  assert.match(hint, /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ud800-\udfff]{20,240}$/u)
+  assert.match(hint, /[.…]$/)
+  assert(hint.isWellFormed())
 }
 
 /** Names and values as producers have them. */
@@ -211,4 +211,31 @@ test('a record with its hint is the same record', () => {
       expect(hint).toBe('code' in verdict ? hintOf({ ...verdict, body }) : undefined)
     }),
   )
+})
+
+test.each([
+  ['a megabyte of brackets', '['.repeat(1_000_000), 'malformed-json'],
+  ['a megabyte of quotes', '"'.repeat(1_000_000), 'malformed-json'],
+  ['a megabyte of line breaks before a fault', `${'\n'.repeat(1_000_000)}{`, 'malformed-json'],
+  ['a megabyte of no-break spaces', '\u00a0'.repeat(1_000_000), 'malformed-json'],
+  ['a hundred thousand values', '1 '.repeat(100_000), 'malformed-json'],
+  ['JSON in JSON in JSON', JSON.stringify(JSON.stringify(JSON.stringify('{"a":'.repeat(10_000)))), 'not-an-object'],
+  [
+    '10,000 items',
+    `{"order_value":1,"items":[${Array.from({ length: 10_000 }, (_, at) => `{"quantity":1,"price_per_unit":${at}}`)}]}`,
+    'total-mismatch',
+  ],
+])('a hostile body is read to its end: %s', (_, body, code) => {
+  expect(hintOf({ code, reason: '', body })?.length).toBeLessThanOrEqual(240)
+})
+
+test.each([131_072, 262_144, 1_048_576])('a message cut after %d bytes names that size', (size) => {
+  const body = '{"note":"'.padEnd(size, 'x')
+  expect(hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body })).toContain(`has exactly ${size} bytes, or`)
+})
+
+test('of a page of large bodies the first are hinted, and all are there', async () => {
+  const entry = `{"id":"1-0","order":{"a":"${'x'.repeat(600_000)}"},"code":"missing-field","reason":"Missing required field: user_id"}`
+  const page = await withHints(Array(5).fill(entry))
+  expect(page.map((json) => 'hint' in JSON.parse(json))).toEqual([true, true, true, false, false])
 })

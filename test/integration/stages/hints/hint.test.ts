@@ -1,24 +1,25 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openApi, type Server } from '../../../../src/api/server.ts'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { Server } from '../../../../src/api/open-server.ts'
+import { openApi } from '../../../../src/api/server.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import { traceLines } from '../../../../src/ops/terminal/location-text.ts'
+import { locationLines } from '../../../../src/ops/terminal/location-text.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
-import { traceOrder } from '../../../../src/reads/locate/locate.ts'
+import { locateOrder } from '../../../../src/reads/locate/locate.ts'
+import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { readOutcome, readVerdict } from '../../../../src/stages/invalid/outcome.ts'
-import { readOldest } from '../../../../src/stages/invalid/page.ts'
 import { discardEntry } from '../../../../src/stages/invalid/requeue.ts'
-import { runStage } from '../../../../src/stages/runner/commit-batch.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import { validate } from '../../../../src/stages/validate.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
+import { validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const stack = new AsyncDisposableStack()
 let redis: Redis
-let app: Partition
+let scope: PartitionScope
 let server: Server
 
 const bodies = [
@@ -33,19 +34,19 @@ const hints = [
 beforeAll(async () => {
   const world = stack.use(await emptyRedis())
   redis = world.redis
-  app = appOn(redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', BLOCK_MS: '50' }))
-  server = stack.use(await openApi(app))
-  await ensureGroups(redis, app.keys)
+  scope = appOn(redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', BLOCK_MS: '50' }))
+  server = stack.use(await openApi(scope))
+  await ensureGroups(scope)
   await enqueue(
     redis,
-    app.keys,
-    bodies.map((body, at) => ({ id: `m${at}`, body, ticket: `t${at}` })),
+    scope.keys,
+    bodies.map((body, at) => ({ id: `m${at}`, body, jobId: `t${at}` })),
   )
   const stop = new AbortController()
-  const running = runStage(app, validate, () => {}, stop.signal)
+  const running = runStage(scope, validate, () => {}, stop.signal)
   await until(
     'the orders to be judged',
-    () => readCounters(redis, app.partitions),
+    () => readCounters(redis, scope.partitions),
     (counters) => waitingFor(validate, counters) === 0,
   )
   stop.abort()
@@ -59,7 +60,7 @@ async function get(path: string): Promise<never> {
   return (await response.json()) as never
 }
 
-test('the list, one entry and the summary show the hint beside the reason; it is not stored', async () => {
+test('the list, one entry and the summary show the hint next to the reason; it is not stored', async () => {
   const list: { id: string; hint?: string }[] = await get('/orders/invalid')
   expect(list.map(({ hint }) => hint)).toEqual(hints.toReversed())
   expect(await get(`/orders/invalid/${list[1]?.id}`)).toMatchObject({
@@ -69,20 +70,23 @@ test('the list, one entry and the summary show the hint beside the reason; it is
   })
   const { reasons }: { reasons: { example: { hint?: string } }[] } = await get('/orders/invalid/summary')
   expect(reasons.map(({ example }) => example.hint).toSorted()).toEqual(hints.toSorted())
-  expect(JSON.stringify(await redis.xrange(app.keys.invalid, '-', '+'))).not.toContain('decimal comma')
+  expect(JSON.stringify(await redis.xrange(scope.keys.invalid, '-', '+'))).not.toContain('decimal comma')
 })
 
 test('the trace of an order shows it, as a route and in lines, and after the order was given up', async () => {
   expect(await get('/orders/u/o/trace')).toMatchObject({ invalid: [{ reason: expect.any(String), hint: hints[0] }] })
-  const trace = await traceOrder(app, { userId: 'u', orderId: 'o' })
-  expect(traceLines(trace).join('\n')).toContain(`(bad-value): order_value must be a number. ${hints[0]}`)
-  const [entry] = await readOldest(redis, app.partitions, { after: '0-0', until: '+', count: 1 })
-  expect(entry && (await discardEntry(app, entry, { reason: 'a test', by: 'you' }))).toBe(true)
-  const { discarded } = await traceOrder(app, { userId: 'u', orderId: 'o' })
+  const trace = await locateOrder(scope, { userId: 'u', orderId: 'o' })
+  expect(locationLines(trace).join('\n')).toContain(`(bad-value): order_value must be a number. ${hints[0]}`)
+  const [entry] = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 1 })
+  expect(entry && (await discardEntry(scope, entry, { reason: 'a test', by: 'you' }))).toBe(true)
+  const { discarded } = await locateOrder(scope, { userId: 'u', orderId: 'o' })
   expect(discarded).toMatchObject([{ rejected: { hint: hints[0] } }])
 })
 
 test('the verdict on the order of a job shows it', async () => {
-  const outcome = await readOutcome(redis, app.partitions, 't1')
-  expect(await readVerdict(redis, app.partitions, outcome)).toMatchObject({ reason: 'Malformed JSON', hint: hints[1] })
+  const outcome = await readOutcome(redis, scope.partitions, 't1')
+  expect(await readVerdict(redis, scope.partitions, outcome)).toMatchObject({
+    reason: 'Malformed JSON',
+    hint: hints[1],
+  })
 })

@@ -1,22 +1,20 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import type { Rejection } from '../../../../src/messages.ts'
-import { aggregate } from '../../../../src/stages/aggregate.ts'
-import { type CommitReply, commit } from '../../../../src/stages/commit.ts'
-import { leaderboard } from '../../../../src/stages/leaderboard.ts'
-import { decodeEntry, type Entry } from '../../../../src/stages/runner/consume.ts'
+import type { Rejection } from '../../../../src/reject-codes.ts'
+import { type CommitReply, commit } from '../../../../src/stages/runner/commit.ts'
+import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { conflictWith, generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
 import { trim } from '../../../../src/stages/runner/trim.ts'
 import type { Stage } from '../../../../src/stages/stage.ts'
-import { validate } from '../../../../src/stages/validate.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRedisServer } from '../../../support/requires.ts'
+import { aggregate, leaderboard, shipped as pipeline, validate } from '../../../support/stages.ts'
 import { appOn } from '../../../support/world.ts'
 
 /*
@@ -24,13 +22,13 @@ import { appOn } from '../../../support/world.ts'
  * reply and the next try, the others go on. A model of plain maps follows the commits and predicts every reply.
  */
 
-const line = [validate, aggregate as Stage, leaderboard as Stage] as const
+const line = [validate, aggregate, leaderboard] as const
 type StageName = 'validate' | 'aggregate' | 'leaderboard'
 const stageNames = ['validate', 'aggregate', 'leaderboard'] as const
 const stageOf = (name: StageName): Stage => line[stageNames.indexOf(name)] ?? validate
 const streamOf = { validate: 'orders:raw', aggregate: 'orders:valid', leaderboard: 'orders:counted' } as const
 
-// Two buckets, so that every order has others beside it.
+// Two buckets, so that every order has others next to it.
 const config = readConfig({ LEDGER_BUCKETS: '2' })
 
 type Sent = Good | Bad
@@ -40,7 +38,7 @@ interface Good {
   readonly user: string
   readonly order: string
   readonly cents: number
-  /** What another order of the same identity must have in common to be the same order. */
+  /** Must be equal in two orders of one identity for them to be the same order. */
   readonly payload: string
 }
 interface Bad {
@@ -50,7 +48,7 @@ interface Bad {
   readonly reason: string
 }
 
-/** What ann has spent before: sums have more digits than Lua's own form of numbers, and stay below 2^53. */
+/** Is spent by ann beforehand: sums have more digits than Lua's own form of numbers, and stay below 2^53. */
 const fortune = 9_000_000_000_000_001
 const users = ['ann', '__proto__', '😀'] as const
 // 10 and 10.001 are the same cents, and so the same order.
@@ -90,7 +88,7 @@ function order(id: string, user: string, order: string, [value, cents]: (typeof 
   const fields = `"user_id":${JSON.stringify(user)},"order_id":"${order}","order_value":${value}`
   return { id, body: `{${fields}${noted ? ',"note":1' : ''}}`, user, order, cents, payload: String(cents) }
 }
-const ofAnn = (id: string, value: 0 | 1): Good => order('m1', 'ann', id, values[value], false)
+const ofAnn = (id: string, value: 0 | 2): Good => order('m1', 'ann', id, values[value], false)
 const bad = fc
   .tuple(messageId, fc.constantFrom(...noOrders))
   .map(([id, [body, group, reason]]): Bad => ({ id, body, group, reason }))
@@ -104,11 +102,11 @@ const stepOf = (good: fc.Arbitrary<Good>) => {
   const batch = fc.array(sent, { minLength: 1, maxLength: 4 })
   return fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant('enqueue' as const), batch }) },
-    // What others than the bridge write has not been counted as received.
+    // Orders that others than the bridge write are not counted as received yet.
     { weight: 1, arbitrary: fc.record({ do: fc.constant('add' as const), batch }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('add garbage' as const), orders: upTo(3) }) },
-    // So that the later stages have something to do: read, planned and committed at once.
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('work off' as const), batch, aggregate: fc.boolean() }) },
+    // Read, planned and committed at once, which gives the later stages something to do.
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('process' as const), batch, aggregate: fc.boolean() }) },
     { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const), which, by, count: fc.constantFrom(1, 9) }) },
     { weight: 8, arbitrary: fc.record({ do: fc.constant('claim' as const), which, by, count: upTo(2) }) },
     { weight: 8, arbitrary: fc.record({ do: fc.constant('plan' as const), which, count: fc.constantFrom(1, 3, 9) }) },
@@ -122,7 +120,7 @@ type Step = ReturnType<typeof stepOf> extends fc.Arbitrary<infer S> ? S : never
 type Run = { readonly wrongBy: number; readonly steps: Step[] }
 const runOf = (good: fc.Arbitrary<Good>) =>
   fc.record({
-    /** How wrong each consumer's first guess of the ledger's generation is. */
+    /** Error of each consumer's first guess of the ledger's generation. */
     wrongBy: fc.constantFrom(0, 0, 0, 0, 1, -1, 1000),
     steps: fc.array(stepOf(good), { minLength: 1, maxLength: 120, size: 'max' }),
   })
@@ -136,7 +134,10 @@ const run = fc.noBias(
   ),
 )
 
-/** Rare by chance, so always tried: an entry of several is gone; what stood against a record is itself overtaken. */
+/**
+ * Rare by chance, so always tried: an entry of several is gone; what stood against a record is itself overtaken; the
+ * first guess of the generation is wrong. With them alone, all that has to come up does.
+ */
 const rare: Run[] = [
   {
     wrongBy: 0,
@@ -147,8 +148,8 @@ const rare: Run[] = [
   {
     wrongBy: 0,
     steps: [
-      { do: 'enqueue', batch: [ofAnn('1', 0), ofAnn('1', 1)] },
-      { do: 'enqueue', batch: [ofAnn('1', 1)] },
+      { do: 'enqueue', batch: [ofAnn('1', 0), ofAnn('1', 2)] },
+      { do: 'enqueue', batch: [ofAnn('1', 2)] },
       { do: 'read', which: 0, by: 'one', count: 1 },
       { do: 'read', which: 0, by: 'two', count: 1 },
       { do: 'plan', which: 0, count: 1 },
@@ -158,11 +159,12 @@ const rare: Run[] = [
       { do: 'commit', which: 0 },
     ],
   },
+  { wrongBy: 1, steps: [{ do: 'enqueue', batch: [ofAnn('1', 0), ofAnn('1', 2), ofAnn('1', 0)] }] },
 ]
 
 /** Entries for the stage after. */
 function lines(entries: number, aggregate: boolean): Step[] {
-  return Array.from({ length: entries }, (_, at) => ({ do: 'work off', batch: [ofAnn(`${at}`, 0)], aggregate }))
+  return Array.from({ length: entries }, (_, at) => ({ do: 'process', batch: [ofAnn(`${at}`, 0)], aggregate }))
 }
 
 /** One reads and plans two entries, two commits the first of them; `plans` is how many plans there were before. */
@@ -187,7 +189,7 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
   const seen = new Map<string, number>()
   const property = fc.asyncProperty(run, async ({ wrongBy, steps }) => {
     await redis.flushdb()
-    await ensureGroups(redis, app.keys)
+    await ensureGroups(app)
     await redis.hset('user:ann', { order_count: 0, total_spend_minor: fortune })
     await redis.hset('global:stats', { total_orders: 0, total_revenue_minor: fortune })
     const model = new Model()
@@ -198,7 +200,7 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
     }
     for (const name of stageNames) {
       await consumers.claim(name, 'last', 1_000)
-      await consumers.workOff(name)
+      await consumers.processAll(name)
     }
     await expectBooks(redis, model)
     await expectResults(redis, model)
@@ -212,7 +214,7 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
     examples: rare.map((run) => [run]),
     interruptAfterTimeLimit: 90_000, // against a machine that is very slow: fewer runs then
   })
-  // What it is about must have come up, or it says nothing.
+  // Each of these must have come up, or the test shows nothing.
   for (const what of ['committed', 'stale', 'stale in part']) {
     for (const name of stageNames) expect([what, name, seen.get(`${name} ${what}`)]).not.toContain(undefined)
   }
@@ -221,16 +223,16 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
   }
 })
 
-async function take(step: Step, app: Partition, model: Model, consumers: Consumers): Promise<void> {
-  const { redis } = app
-  if (step.do === 'enqueue' || step.do === 'work off') {
+async function take(step: Step, scope: PartitionScope, model: Model, consumers: Consumers): Promise<void> {
+  const { redis } = scope
+  if (step.do === 'enqueue' || step.do === 'process') {
     const records = step.batch.map(({ id, body }) => ({ id, body }))
-    const [id = ''] = await enqueue(redis, app.keys, records)
+    const [id = ''] = await enqueue(redis, scope.keys, records)
     model.raw.set(id, { counted: true, orders: records.length, sent: step.batch })
     model.count('received', records.length)
     if (step.do === 'enqueue') return
-    await consumers.workOff('validate')
-    if (step.aggregate) await consumers.workOff('aggregate')
+    await consumers.processAll('validate')
+    if (step.aggregate) await consumers.processAll('aggregate')
   } else if (step.do === 'add') {
     const records = JSON.stringify(step.batch.map(({ id, body }) => ({ id, body })))
     const id = (await redis.xadd('orders:raw', '*', 'n', step.batch.length, 'r', records)) ?? ''
@@ -252,15 +254,15 @@ async function take(step: Step, app: Partition, model: Model, consumers: Consume
     const planned = consumers.having(({ attempt }) => attempt?.entries)
     for (const [name, by] of nth(planned, step.which)) await consumers.commit(name, by)
   } else if (step.do === 'forget scripts') await redis.script('FLUSH')
-  else await trim(app, stageOf(step.stage))
+  else await trim(scope, stageOf(step.stage))
 }
 
-/** One of them, or none where there are none. */
+/** Picks one of them; undefined if there are none. */
 function nth<T>(list: readonly T[], which: number): T[] {
   return list.length === 0 ? [] : list.slice(which % list.length).slice(0, 1)
 }
 
-/** What a consumer has in its hands: entries read or claimed (perhaps taken from it meanwhile), and its plan for some. */
+/** Holds the entries that a consumer has read or claimed (others may have claimed them since), and its plan for some. */
 interface Hands {
   entries: Entry[]
   attempt?: Attempt | undefined
@@ -275,19 +277,19 @@ interface Attempt {
 /** Consumers that go on as those of run.ts do, but take one step at a time. */
 class Consumers {
   private readonly hands = new Map(stageNames.map((name) => [name, new Map<string, Hands>()]))
-  private readonly app: Partition
+  private readonly scope: PartitionScope
   private readonly model: Model
   private readonly guess: number
   private readonly seen: Map<string, number>
 
-  constructor(app: Partition, model: Model, guess: number, seen: Map<string, number>) {
-    this.app = app
+  constructor(scope: PartitionScope, model: Model, guess: number, seen: Map<string, number>) {
+    this.scope = scope
     this.model = model
     this.guess = guess
     this.seen = seen
   }
 
-  /** Those whose hands hold some of that. */
+  /** Returns the consumers that hold some of those entries. */
   having(some: (hands: Hands) => readonly Entry[] | undefined): (readonly [StageName, string])[] {
     return [...this.hands].flatMap(([name, all]) =>
       [...all].flatMap(([by, hands]) => (some(hands)?.length ? [[name, by] as const] : [])),
@@ -297,7 +299,7 @@ class Consumers {
   async read(name: StageName, by: string, count: number): Promise<number> {
     const stream = streamOf[name]
     const group = ['GROUP', name, by] as const
-    const reply = await this.app.redis.xreadgroupBuffer(...group, 'COUNT', count, 'STREAMS', stream, '>')
+    const reply = await this.scope.redis.xreadgroupBuffer(...group, 'COUNT', count, 'STREAMS', stream, '>')
     const [, entries] = (reply as [Buffer, RawEntry[]][] | null)?.[0] ?? [undefined, []]
     this.model.read[name] += entries.length
     return this.hold(name, by, entries)
@@ -305,7 +307,7 @@ class Consumers {
 
   async claim(name: StageName, by: string, count: number): Promise<number> {
     const args = [streamOf[name], name, by, 0, '0-0', 'COUNT', count]
-    const [, entries] = (await this.app.redis.callBuffer('XAUTOCLAIM', args)) as [Buffer, RawEntry[]]
+    const [, entries] = (await this.scope.redis.callBuffer('XAUTOCLAIM', args)) as [Buffer, RawEntry[]]
     return this.hold(name, by, entries)
   }
 
@@ -319,16 +321,16 @@ class Consumers {
     const hands = this.of(name, by)
     const { attempt, generation } = hands
     if (!attempt?.entries.length) return 'nothing'
-    const now = await currentGeneration(this.app.redis)
+    const now = await currentGeneration(this.scope.redis)
     const stage = stageOf(name)
-    const reply = await commit(this.app, { stage, keys: this.app.keys, consumer: by }, attempt.plan, generation)
+    const reply = await commit(this.scope, { stage, keys: this.scope.keys, consumer: by }, attempt.plan, generation)
     const ids = attempt.entries.map(({ id }) => id)
     const expected = this.model.commit(name, by, ids, new Set(attempt.conflicts.keys()), generation === now)
-    const { atMs: _, again: __, ...told } = { atMs: 0, again: 0, ...reply } // it is Redis' clock that tells
-    expect(told).toEqual(expected.status === 'generation' ? { ...expected, generation: now } : expected)
+    const { atMs: _, again: __, ...reported } = { atMs: 0, again: 0, ...reply } // it is Redis' clock that decides
+    expect(reported).toEqual(expected.status === 'generation' ? { ...expected, generation: now } : expected)
     this.saw(name, attempt, reply)
     if (reply.status === 'committed') {
-      await this.model.follow(this.app.redis, name)
+      await this.model.follow(this.scope.redis, name)
       hands.entries = hands.entries.filter(({ id }) => !ids.includes(id))
       return reply.status
     }
@@ -350,8 +352,8 @@ class Consumers {
     return reply.status
   }
 
-  /** One consumer reads what there is and works off what it has. */
-  async workOff(name: StageName): Promise<void> {
+  /** Lets one consumer read everything and process what it has. */
+  async processAll(name: StageName): Promise<void> {
     await this.read(name, 'last', 1_000)
     this.plan(name, 'last', 1_000)
     let reply: string
@@ -363,7 +365,9 @@ class Consumers {
     const onDecideFailed = (_: string, error: unknown): void => {
       throw error
     }
-    const planning = { stage: stageOf(name), keys: this.app.keys, now: new Date(0), conflicts, onDecideFailed }
+    const stage = stageOf(name)
+    const channel = pipeline.channel(stage.from)
+    const planning = { stage, channel, keys: this.scope.keys, now: new Date(0), conflicts, onDecideFailed }
     return { entries, conflicts, plan: planBatch(planning, entries) }
   }
 
@@ -373,7 +377,7 @@ class Consumers {
       const id = String(rawId)
       this.model.pending[name].set(id, by)
       if (hands.entries.some((entry) => entry.id === id)) continue
-      hands.entries.push(decodeEntry(id, fields, stageOf(name).from))
+      hands.entries.push(decodeEntry(pipeline, id, fields, stageOf(name).from))
     }
     return entries.length
   }
@@ -426,7 +430,7 @@ class Model {
   readonly counted = new Map<string, readonly (Totals & { readonly user: string; readonly of: number })[]>()
   /** entry → who holds it */
   readonly pending = { validate: pendingOf(), aggregate: pendingOf(), leaderboard: pendingOf() }
-  /** How many entries have been read of each stream. */
+  /** Counts the entries that have been read of each stream. */
   readonly read = { validate: 0, aggregate: 0, leaderboard: 0 }
   readonly counters = new Map<string, number>()
   readonly known = new Map<string, Good>()
@@ -434,7 +438,7 @@ class Model {
   readonly refused: Refused[] = []
   readonly totals = new Map<string, Totals>([['ann', { orders: 0, cents: fortune }]])
   readonly boards = new Map<string, Totals>()
-  /** What the last commit was to emit. */
+  /** Holds the records that the last commit had to emit. */
   private emitted: Emitted | undefined
 
   unread(name: StageName): number {
@@ -460,7 +464,7 @@ class Model {
     return { status: 'committed', ...this[name](ids) }
   }
 
-  /** Where admitted records, but for those overruled, stand against what is known or comes before them. */
+  /** Returns the places of admitted records that conflict with a known one or one before them, but for those overruled. */
   private conflicts(ids: readonly string[], overruled: ReadonlySet<string>): unknown[] {
     const before = new Map(this.known)
     const emits = ids.flatMap((id) =>
@@ -567,7 +571,7 @@ class Model {
     return { passed, duplicates: 0, rejected: 0 }
   }
 
-  /** What a commit has emitted is the stream's last entry; the model learns its id. */
+  /** Gives the model the id of the entry that a commit has emitted: the last one of the stream. */
   async follow(redis: Redis, name: StageName): Promise<void> {
     const emitted = this.emitted
     if (!emitted || emitted.orders === 0) return
@@ -651,7 +655,7 @@ function isAfter(id: string, other: string): boolean {
   return ms > otherMs || (ms === otherMs && sequence > otherSequence)
 }
 
-/** When nothing waits any more: users, boards, the ledger and all four forms of the invalid channel. */
+/** Checks the end, when nothing waits: users, boards, the ledger and all four forms of the invalid channel. */
 async function expectResults(redis: Redis, model: Model): Promise<void> {
   for (const name of stageNames) expect(model.pending[name].size).toBe(0)
   for (const user of users) {

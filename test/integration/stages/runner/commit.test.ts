@@ -1,32 +1,31 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { Partition } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config.ts'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../../../src/keys.ts'
-import type { RawRecord, Rejection } from '../../../../src/messages.ts'
-import { aggregate } from '../../../../src/stages/aggregate.ts'
-import { commit } from '../../../../src/stages/commit.ts'
-import { leaderboard } from '../../../../src/stages/leaderboard.ts'
-import { decodeEntry, type Entry } from '../../../../src/stages/runner/consume.ts'
+import { admittedOrder, type RawRecord, userTotals } from '../../../../src/messages.ts'
+import type { Rejection } from '../../../../src/reject-codes.ts'
+import { commit } from '../../../../src/stages/runner/commit.ts'
+import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
-import { defineStage, hincrby, pass, type Stage, zaddGt } from '../../../../src/stages/stage.ts'
-import { validate } from '../../../../src/stages/validate.ts'
+import { hincrby, pass, type Stage, zaddGt } from '../../../../src/stages/stage.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
+import { aggregate, leaderboard, shipped as pipeline, place, validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const config = readConfig({})
 const currentGeneration = async (redis: Redis): Promise<number> =>
   Math.floor(Number((await redis.time())[0]) / generationSeconds(config))
 
-async function open(): Promise<{ app: Partition; redis: Redis } & AsyncDisposable> {
+async function open(): Promise<{ scope: PartitionScope; redis: Redis } & AsyncDisposable> {
   const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
   const app = appOn(redis, config)
-  await ensureGroups(redis, app.keys)
-  return { app, redis, [Symbol.asyncDispose]: close }
+  await ensureGroups(app)
+  return { scope: app, redis, [Symbol.asyncDispose]: close }
 }
 
 let message = 0
@@ -36,21 +35,38 @@ const raw = (order: object | string): RawRecord => ({
 })
 const order = (order_id: string, order_value = 10, user_id = 'u') => ({ user_id, order_id, order_value })
 
-async function read(app: Partition, stage: Stage, consumer: string): Promise<Entry[]> {
-  const stream = app.keys.stream[stage.from]
-  const reply = await app.redis.xreadgroupBuffer('GROUP', stage.name, consumer, 'COUNT', 100, 'STREAMS', stream, '>')
+async function read(scope: PartitionScope, stage: Stage, consumer: string, count = 100): Promise<Entry[]> {
+  const stream = scope.keys.stream(stage.from)
+  const reply = await scope.redis.xreadgroupBuffer(
+    'GROUP',
+    stage.name,
+    consumer,
+    'COUNT',
+    count,
+    'STREAMS',
+    stream,
+    '>',
+  )
   const [, entries] = (reply as [Buffer, [Buffer, Buffer[]][]][] | null)?.[0] ?? [undefined, []]
-  return entries.map(([id, fields]) => decodeEntry(String(id), fields, stage.from))
+  return entries.map(([id, fields]) => decodeEntry(pipeline, String(id), fields, stage.from))
 }
 
-function plan(app: Partition, stage: Stage, entries: Entry[], conflicts = new Map<string, Rejection>()): Plan {
+function plan(scope: PartitionScope, stage: Stage, entries: Entry[], conflicts = new Map<string, Rejection>()): Plan {
   const onDecideFailed = (): void => {}
-  return planBatch({ stage, keys: app.keys, now: new Date(0), conflicts, onDecideFailed }, entries)
+  return planBatch(
+    { stage, channel: pipeline.channel(stage.from), keys: scope.keys, now: new Date(0), conflicts, onDecideFailed },
+    entries,
+  )
 }
 
 /** The reply, but for when it was. */
-async function commitAs(app: Partition, stage: Stage, consumer: string, planned: Plan): Promise<object> {
-  const reply = await commit(app, { stage, keys: app.keys, consumer }, planned, await currentGeneration(app.redis))
+async function commitAs(scope: PartitionScope, stage: Stage, consumer: string, planned: Plan): Promise<object> {
+  const reply = await commit(
+    scope,
+    { stage, keys: scope.keys, consumer },
+    planned,
+    await currentGeneration(scope.redis),
+  )
   if (reply.status !== 'committed') return reply
   const { atMs, ...rest } = reply
   expect(Math.abs(atMs - Date.now())).toBeLessThan(60_000)
@@ -71,9 +87,9 @@ async function snapshot(redis: Redis): Promise<unknown[]> {
   )
 }
 
-test('an entry held by two consumers is committed once; the second is told which are left and changes nothing', async () => {
+test('an entry held by two consumers is committed once; the second learns which are left and changes nothing', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await enqueue(redis, app.keys, [raw(order('1'))])
   await enqueue(redis, app.keys, [raw(order('2'))])
   const entries = await read(app, validate, 'first')
@@ -108,7 +124,7 @@ test('an entry held by two consumers is committed once; the second is told which
 
 test('the same identity is admitted once: within a batch, in a later batch, and with another payload it is a conflict', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await enqueue(redis, app.keys, [raw(order('1')), raw(order('1')), raw(order('2'))])
   expect(await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))).toEqual({
     status: 'committed',
@@ -142,9 +158,20 @@ test('the same identity is admitted once: within a batch, in a later batch, and 
   })
 })
 
+test('a job learns the verdict on each of its orders, and the id of the rejected one', async () => {
+  await using world = await open()
+  const { scope: app, redis } = world
+  const ofJob = (body: object, jobId: string): RawRecord => ({ ...raw(body), jobId })
+  await enqueue(redis, app.keys, [ofJob(order('1'), 'a'), ofJob(order('1'), 'b'), ofJob(order('2', -1), 'c')])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  const outcomes = await Promise.all(['a', 'b', 'c'].map((job) => redis.hgetall(app.keys.outcome(job))))
+  const [[id] = []] = await redis.xrange(app.keys.invalid, '-', '+')
+  expect(outcomes).toEqual([{ admitted: '1' }, { duplicate: '1' }, { 'bad-value': '1', invalid_id: id }])
+})
+
 test('a message that was rejected and comes again is a duplicate, in the invalid channel once', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   const bad = raw('not json')
   for (let delivery = 0; delivery < 3; delivery++) {
     await enqueue(redis, app.keys, [bad])
@@ -162,9 +189,9 @@ test('a message that was rejected and comes again is a duplicate, in the invalid
   expect(await redis.xlen('orders:invalid')).toBe(2)
 })
 
-test('a plan for another generation of the ledger changes nothing and is told which it is', async () => {
+test('a plan for another generation of the ledger changes nothing and names the right one', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await enqueue(redis, app.keys, [raw(order('1'))])
   const planned = plan(app, validate, await read(app, validate, 'c'))
   const generation = await currentGeneration(redis)
@@ -176,7 +203,7 @@ test('a plan for another generation of the ledger changes nothing and is told wh
 
 test('the ledger remembers across a change of generation, and its buckets expire by themselves', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await enqueue(redis, app.keys, [raw(order('1'))])
   await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
   const generation = await currentGeneration(redis)
@@ -184,16 +211,28 @@ test('the ledger remembers across a change of generation, and its buckets expire
   const left = await redis.ttl(bucket)
   expect(left).toBeGreaterThan(generationSeconds(config))
   expect(left).toBeLessThanOrEqual(2 * generationSeconds(config))
-  // What was admitted in the last generation is known in this one.
+  // An order that was admitted in the last generation is known in this one.
   await redis.rename(bucket, bucket.replace(`:${generation}:`, `:${generation - 1}:`))
   await enqueue(redis, app.keys, [raw(order('1'))])
   const reply = await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
   expect(reply).toEqual({ status: 'committed', passed: 0, duplicates: 1, rejected: 0 })
 })
 
+test('the first record of a generation removes the count of the one that nothing can ask for any more', async () => {
+  await using world = await open()
+  const { scope: app, redis } = world
+  const generation = await currentGeneration(redis)
+  const counts = Object.fromEntries([-4, -3, -2, -1, 4].map((away) => [String(generation + away), '7']))
+  await redis.hset(app.keys.ledgerCounts, counts)
+  await enqueue(redis, app.keys, [raw(order('1')), raw(order('2'))])
+  await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
+  const { [generation - 4]: _, ...kept } = counts
+  expect(await redis.hgetall(app.keys.ledgerCounts)).toEqual({ ...kept, [generation]: '2' })
+})
+
 test('totals are the values after the commit, one record per user, exact beyond 14 digits; ranks only rise', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await redis.hset('user:rich', { order_count: 7, total_spend_minor: '9007199254730000' })
   await enqueue(redis, app.keys, [
     raw(order('1', 100, 'rich')),
@@ -215,12 +254,7 @@ test('totals are the values after the commit, one record per user, exact beyond 
     '1',
   ])
   await redis.zadd('leaderboard:orders', 50, 'poor')
-  await commitAs(
-    app,
-    leaderboard as Stage,
-    'c',
-    plan(app, leaderboard as Stage, await read(app, leaderboard as Stage, 'c')),
-  )
+  await commitAs(app, leaderboard, 'c', plan(app, leaderboard, await read(app, leaderboard, 'c')))
   expect(await redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')).toEqual([
     'poor',
     '500',
@@ -233,29 +267,27 @@ test('totals are the values after the commit, one record per user, exact beyond 
 
 test('a key of the wrong type, or a sum that cannot grow, is refused before anything is written', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await enqueue(redis, app.keys, [raw(order('1', 1, 'a')), raw(order('2', 1, 'b'))])
   await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
-  const entries = await read(app, aggregate as Stage, 'c')
+  const entries = await read(app, aggregate, 'c')
   for (const [key, value] of [
     ['user:b', 'text'],
     ['global:stats', 'text'],
   ] as const) {
     await redis.set(key, value)
-    await expect(commitAs(app, aggregate as Stage, 'c', plan(app, aggregate as Stage, entries))).rejects.toThrow(
-      'WRONGTYPE',
-    )
+    await expect(commitAs(app, aggregate, 'c', plan(app, aggregate, entries))).rejects.toThrow('WRONGTYPE')
     await redis.del(key)
   }
   for (const value of ['many', '1.5', '007', '9100000000000000000']) {
     await redis.hset('user:b', 'order_count', value)
-    await expect(commitAs(app, aggregate as Stage, 'c', plan(app, aggregate as Stage, entries))).rejects.toThrow(
+    await expect(commitAs(app, aggregate, 'c', plan(app, aggregate, entries))).rejects.toThrow(
       'is no integer that can grow',
     )
   }
   await redis.del('user:b')
   expect(await redis.exists('user:a', 'global:stats', 'orders:counted')).toBe(1) // the stream that its group made, empty
-  expect(await commitAs(app, aggregate as Stage, 'c', plan(app, aggregate as Stage, entries))).toMatchObject({
+  expect(await commitAs(app, aggregate, 'c', plan(app, aggregate, entries))).toMatchObject({
     status: 'committed',
     passed: 2,
   })
@@ -263,16 +295,16 @@ test('a key of the wrong type, or a sum that cannot grow, is refused before anyt
 
 test('a decision that throws rejects its record only', async () => {
   await using world = await open()
-  const { app, redis } = world
-  const moody = defineStage({
+  const { scope: app, redis } = world
+  const moody = place({
     name: 'aggregate',
-    from: 'valid',
+    takes: admittedOrder,
     counts: 'applied',
     decide: ({ user_id, minor }, keys) => {
       if (user_id === 'bad') throw new Error('a bug of ours')
       return pass({ effects: [hincrby(keys.userStats(user_id), 'total_spend_minor', minor)] })
     },
-  }) as Stage
+  })
   await enqueue(redis, app.keys, [raw(order('1', 1, 'good')), raw(order('2', 1, 'bad')), raw(order('3', 1, 'good'))])
   await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
   const reply = await commitAs(app, moody, 'c', plan(app, moody, await read(app, moody, 'c')))
@@ -293,7 +325,7 @@ test('the pipeline drains a Redis that is full, while new orders are refused', a
   const { Redis } = await import('ioredis')
   const redis = new Redis(server.url)
   const app = appOn(redis, config)
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   await enqueue(redis, app.keys, [raw(order('1')), raw('{}')])
   await redis.config('SET', 'maxmemory', '1')
   await expect(enqueue(redis, app.keys, [raw(order('2'))])).rejects.toThrow('OOM')
@@ -323,7 +355,7 @@ test('every key of a script is named in KEYS and shares one slot: a Redis Cluste
   await redis.cluster('ADDSLOTSRANGE', 0, 16383)
   const app = appOn(redis, config, { keys: makeKeys(3) })
   for (;;) if ((await redis.cluster('INFO')).includes('cluster_state:ok')) break
-  await ensureGroups(redis, app.keys)
+  await ensureGroups(app)
   await enqueue(redis, app.keys, [raw(order('1', 1, 'a')), raw(order('2', 2, '{b}')), raw('[]')])
   for (const stage of [validate, aggregate, leaderboard] as readonly Stage[]) {
     expect(await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))).toMatchObject({
@@ -336,11 +368,11 @@ test('every key of a script is named in KEYS and shares one slot: a Redis Cluste
   redis.disconnect()
 })
 
-const line: readonly Stage[] = [validate, aggregate as Stage, leaderboard as Stage]
+const line: readonly Stage[] = [validate, aggregate, leaderboard]
 
 test('a user beyond 2^53 minor units is ranked, and does not disturb the others of the batch', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await redis.hset('user:whale', { order_count: 90_071, total_spend_minor: '9007199254740990' })
   await enqueue(redis, app.keys, [
     raw(order('1', 1e9, 'whale')),
@@ -353,10 +385,10 @@ test('a user beyond 2^53 minor units is ranked, and does not disturb the others 
   expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '3', admitted: '3', applied: '3', ranked: '3' })
 })
 
-test('a score beyond 64 bits, which only somebody else can have written, is ranked as it is', async () => {
+test('a score beyond 64 bits, which only another program can have written, is ranked as it is', async () => {
   await using world = await open()
-  const { app, redis } = world
-  const stage = leaderboard as Stage
+  const { scope: app, redis } = world
+  const stage = leaderboard
   const record = { user_id: 'u', orders: 1, order_count: 1, total_spend_minor: 1e300 }
   await redis.xadd('orders:counted', '*', 'n', '1', 'r', JSON.stringify([record]))
   await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))
@@ -365,12 +397,12 @@ test('a score beyond 64 bits, which only somebody else can have written, is rank
 
 test('what no commit could carry out is rejected before it begins, record by record', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   const key = app.keys.own('odd', 'hash')
-  const odd = defineStage({
+  const odd = place({
     name: 'aggregate',
-    from: 'valid',
-    to: 'counted',
+    takes: admittedOrder,
+    passes: { channel: 'counted', record: userTotals },
     counts: 'applied',
     decide: ({ user_id }) => {
       if (user_id === 'fraction') return pass({ effects: [hincrby(key, 'x', 0.5)] })
@@ -384,7 +416,7 @@ test('what no commit could carry out is rejected before it begins, record by rec
         })
       return pass({ effects: [hincrby(key, 'x', 1)], totals: { key, head: { user_id } } })
     },
-  }) as Stage
+  })
   const users = ['fraction', 'nan', 'totals', 'plain', 'fine']
   await enqueue(
     redis,
@@ -405,10 +437,10 @@ test('what no commit could carry out is rejected before it begins, record by rec
 test('a batch may have more fields and members than a Lua call takes arguments', async (context) => {
   requireRealRedis(context)
   await using world = await open()
-  const { app, redis } = world
-  const wide = defineStage({
+  const { scope: app, redis } = world
+  const wide = place({
     name: 'aggregate',
-    from: 'valid',
+    takes: admittedOrder,
     counts: 'applied',
     decide: ({ order_id }, keys) =>
       pass({
@@ -417,7 +449,7 @@ test('a batch may have more fields and members than a Lua call takes arguments',
           zaddGt(keys.own('wide', 'board'), `${order_id}-${i}`, i),
         ]).flat(),
       }),
-  }) as Stage
+  })
   await enqueue(
     redis,
     app.keys,
@@ -428,9 +460,21 @@ test('a batch may have more fields and members than a Lua call takes arguments',
   expect([await redis.hlen('wide:hash'), await redis.zcard('wide:board')]).toEqual([12_000, 12_000])
 })
 
+test('every entry of a batch is recorded as committed, however many there are', async () => {
+  await using world = await open()
+  const { scope: app, redis } = world
+  const add = redis.pipeline()
+  for (let at = 0; at < 2_001; at++) add.xadd('orders:raw', '*', 'n', 1, 'c', 1, 'r', JSON.stringify([raw('{}')]))
+  await add.exec()
+  const entries = await read(app, validate, 'c', 3_000)
+  expect(await commitAs(app, validate, 'c', plan(app, validate, entries))).toMatchObject({ rejected: 2_001 })
+  const committed = await redis.zrange(app.keys.committed(validate.name), 0, '-1')
+  expect(committed.toSorted()).toEqual(entries.map(({ id }) => id).toSorted())
+})
+
 test('entries that the bridge did not write are counted as received where they are judged', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await redis.xadd('orders:raw', '*', 'n', '2', 'r', JSON.stringify([raw(order('1')), raw('[]')]))
   await redis.xadd('orders:raw', '*', 'n', '7', 'r', 'nonsense')
   await commitAs(app, validate, 'c', plan(app, validate, await read(app, validate, 'c')))
@@ -439,7 +483,7 @@ test('entries that the bridge did not write are counted as received where they a
 
 test('two messages with one id are two messages', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   await enqueue(redis, app.keys, [
     { id: 'same', body: 'one' },
     { id: 'same', body: 'two' },
@@ -451,7 +495,7 @@ test('two messages with one id are two messages', async () => {
 
 test('names that are one key to Redis are counted as one', async () => {
   await using world = await open()
-  const { app, redis } = world
+  const { scope: app, redis } = world
   const records = ['a\ud800', 'a\ud801', 'a\ud800'].map((user_id, at) => ({
     user_id,
     order_id: `${at}`,
@@ -466,6 +510,7 @@ test('names that are one key to Redis are counted as one', async () => {
 test('what an entry says of when its orders were sent is taken or left, and never holds it up', async () => {
   const sentOf = (t: string): readonly number[] =>
     decodeEntry(
+      pipeline,
       '1-0',
       ['n', '1', 'r', '[]', 't', t].map((text) => Buffer.from(text)),
       'raw',

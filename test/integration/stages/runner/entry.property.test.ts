@@ -2,17 +2,18 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
-import { type ChannelName, type RecordOf, channels as shapes } from '../../../../src/messages.ts'
-import { pipeline } from '../../../../src/stages/pipeline.ts'
-import { decodeEntry } from '../../../../src/stages/runner/consume.ts'
+import type { CountedRecord } from '../../../../src/messages.ts'
+import { decodeEntry } from '../../../../src/stages/runner/entry.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
+import { shipped as pipeline } from '../../../support/stages.ts'
 
 const keys = makeKeys()
-const channels = ['raw', 'valid', 'counted'] as const satisfies ChannelName[]
+const channels = ['raw', 'valid', 'counted'] as const
+type ChannelName = (typeof channels)[number]
 
 /** Records as they should be, each value as JSON text. */
 const samples = {
-  raw: { id: '"m"', body: '"{}"', ticket: '"t"', history: '{"attempts":1,"first_reason":"r","first_ts":"t"}' },
+  raw: { id: '"m"', body: '"{}"', jobId: '"t"', history: '{"attempts":1,"first_reason":"r","first_ts":"t"}' },
   valid: { user_id: '"u"', order_id: '"o"', minor: '101', order_timestamp: '"2024-01-01"' },
   counted: { user_id: '"u"', orders: '2', order_count: '9', total_spend_minor: '9007199254740991' },
 } as const satisfies { [C in ChannelName]: Record<string, string> }
@@ -106,7 +107,7 @@ const said = fc.oneof(
   fc.constantFrom('9007199254740991', '9007199254740993', '-9007199254740991', '1e-400', '9'.repeat(400)),
   fc.string({ unit: 'binary', maxLength: 4 }),
 )
-/** Names and values in turn: doubled, exchanged, cut in the middle of a pair, without r. */
+/** Names and values alternating: doubled, exchanged, cut in the middle of a pair, without r. */
 const disorder = fc.constantFrom('none', 'none', 'none', 'double', 'exchange', 'odd', 'without r', 'shift')
 function disordered(fields: Buffer[], how: string): Buffer[] {
   const [n, r] = [fields.slice(0, 2), fields.slice(2, 4)]
@@ -142,7 +143,7 @@ const entry = fc.oneof(
 test('whatever bytes an entry holds, it is decoded and planned: every order in it is passed on or kept', () => {
   const decoded = { raw: 0, valid: 0, counted: 0 }
   const property = fc.property(entry, ({ from, fields }) => {
-    const entry = decodeEntry('1-1', fields, from)
+    const entry = decodeEntry(pipeline, '1-1', fields, from)
     // assert: half a million expectations would take longer than all that is tested.
     assert(Number.isSafeInteger(entry.orders) && entry.orders > 0)
     if (entry.records) {
@@ -151,15 +152,18 @@ test('whatever bytes an entry holds, it is decoded and planned: every order in i
       const at = fields.findIndex((field, at) => at % 2 === 0 && field.equals(Buffer.from('r')))
       assert(fields[at + 1]?.equals(Buffer.from(String(fields[at + 1]))))
     }
-    const [stage] = pipeline.filter((stage) => stage.from === from)
-    if (!stage) throw new Error(`nobody reads ${from}`)
+    const [stage] = pipeline.stages.filter((stage) => stage.from === from)
+    if (!stage) throw new Error(`no stage reads ${from}`)
     const failed: unknown[] = []
     const onDecideFailed = (_: string, error: unknown): void => void failed.push(error)
-    const plan = planBatch({ stage, keys, now: new Date(0), conflicts: new Map(), onDecideFailed }, [entry])
-    // Only totals that are no integers make a decision throw: nobody of ours writes such.
+    const plan = planBatch(
+      { stage, channel: pipeline.channel(stage.from), keys, now: new Date(0), conflicts: new Map(), onDecideFailed },
+      [entry],
+    )
+    // Only totals that are no integers make a decision throw: no code of ours writes such.
     if (from !== 'counted') assert.deepEqual(failed, [])
 
-    const counted = from === 'counted' ? (entry.records as RecordOf['counted'][] | undefined) : undefined
+    const counted = from === 'counted' ? (entry.records as CountedRecord[] | undefined) : undefined
     const orders = counted?.map(({ orders }) => orders) ?? entry.records?.map(() => 1) ?? [entry.orders]
     const sum = orders.reduce((sum, orders) => sum + orders, 0)
     const kept = plan.rejects.reduce((sum, { orders }) => sum + orders, 0)
@@ -184,16 +188,16 @@ function bytesIn(record = ''): Buffer[] {
   return JSON.parse(raw).map((field: string) => Buffer.from(field))
 }
 
-test('what is told to be a record without the schema is one by the schema, with the same values', () => {
+test('what is recognized as a record without the schema is one by the schema, with the same values', () => {
   const plain = { raw: 0, valid: 0, counted: 0 }
   const property = fc.property(entry, ({ from, fields }) => {
     const records: unknown[] = [parsed(fields[fields.findIndex((field) => String(field) === 'r') + 1])].flat()
     for (const record of records) {
-      if (typeof record !== 'object' || record === null || !shapes[from].isPlain({ ...record })) continue
+      if (typeof record !== 'object' || record === null || !pipeline.channel(from).isPlain({ ...record })) continue
       plain[from]++
-      const { success, data } = shapes[from].record.safeParse(record)
+      const { success, data } = pipeline.channel(from).record.safeParse(record)
       assert(success)
-      for (const [field, value] of Object.entries(data)) assert.deepEqual(Reflect.get(record, field), value)
+      for (const [field, value] of Object.entries(data ?? {})) assert.deepEqual(Reflect.get(record, field), value)
     }
   })
   fc.assert(property, { numRuns: 50_000 })

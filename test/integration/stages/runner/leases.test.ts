@@ -4,18 +4,17 @@ import { expect, test } from 'vitest'
 import type { App } from '../../../../src/app.ts'
 import { makeControlKeys, makePartitions } from '../../../../src/keys.ts'
 import { type Leases, leaveLeases, renewLeases } from '../../../../src/stages/runner/leases.ts'
-import type { Stage } from '../../../../src/stages/stage.ts'
-import { validate } from '../../../../src/stages/validate.ts'
+import { validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
-const stage = validate as Stage
+const stage = validate
 
-/** Processes of one stage over so many partitions, each with what it was told last that it holds. */
+/** Processes of one stage over so many partitions, each with the partitions that it was last given. */
 function openStage(redis: Redis, count: number) {
   const partitions = makePartitions(count)
   const control = makeControlKeys(partitions)
   const members = new Map<string, Leases>()
-  /** By partition: who was told last to have it, and by which token. */
+  /** By partition: the process that was last given it, and by which token. */
   const last = new Map<number, { member: string; token: number }>()
   const appOf = (member: string): App => appOn(redis, undefined, { instance: member, partitions, control })
 
@@ -73,7 +72,7 @@ const step = fc.tuple(
   fc.integer({ min: 1, max: 7 }).map((number) => `member ${number}`), // a name with spaces is one
 )
 
-test('whoever comes, leaves or falls silent: no partition is with two, a token changes with the holder, shares get even', async () => {
+test('a process comes, leaves or falls silent: no partition is with two, a token changes with the holder, shares get even', async () => {
   await using world = await emptyRedis()
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 20 }), fc.array(step, { maxLength: 30 }), async (count, course) => {
@@ -111,7 +110,7 @@ test('who was silent while another had its partition gets it back by another tok
   const first = opened.members.get('one')
   await opened.outlive('one')
   await opened.renew('one')
-  expect(opened.members.get('one')).toEqual(first) // nobody had it in between
+  expect(opened.members.get('one')).toEqual(first) // no process had it in between
   await opened.outlive('one')
   await opened.renew('two')
   await opened.renew('one')

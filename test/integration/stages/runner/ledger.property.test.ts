@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { readConfig } from '../../../../src/config.ts'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import type { Rejection } from '../../../../src/messages.ts'
-import { type CommitReply, commit } from '../../../../src/stages/commit.ts'
-import { decodeEntry, type Entry } from '../../../../src/stages/runner/consume.ts'
+import type { Rejection } from '../../../../src/reject-codes.ts'
+import { type CommitReply, commit } from '../../../../src/stages/runner/commit.ts'
+import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
-import { validate } from '../../../../src/stages/validate.ts'
+import { shipped as pipeline, validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 /*
@@ -59,7 +59,7 @@ const arrival = fc.record({
   later: fc.constantFrom(0, 0, 1, 1, 2, 3),
   fraction: fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })),
   generations: fc.integer({ min: 3, max: 2_000 }),
-  /** How far off the plan's generation is at first. */
+  /** Difference of the plan's first generation from the true one. */
   wrongBy: fc.constantFrom(0, 1, -1, 17),
   order: fc.constantFrom('1', '2', '3'),
   value: fc.constantFrom<number | string>(...values, 'none'),
@@ -71,7 +71,7 @@ test('an order is known in its generation and the next, wherever in them, and fo
   const seen = new Map<string, number>()
   const property = fc.asyncProperty(fc.array(arrival, { minLength: 1, maxLength: 8 }), async (arrivals) => {
     await redis.flushdb()
-    /** What was sent → value and generation of it, counted from the first arrival. */
+    /** Maps what was sent to its value and generation, counted from the first arrival. */
     const known = new Map<string, { value: number | string; since: number }>()
     let calendar = await calendarNow(redis, 3, 0)
     let generation = 0
@@ -82,7 +82,7 @@ test('an order is known in its generation and the next, wherever in them, and fo
       generation += later
 
       const reply = await arrive(redis, calendar, wrongBy, { user_id: 'u', order_id: order, order_value: value })
-      // What is refused is known by message and body, so that another value is another thing; both are of this id.
+      // A rejected message is known by its id and body, so another value is another message; both have this id.
       const refused = typeof value === 'string'
       const what = refused ? `refused ${order}` : order
       const first = known.get(what)
@@ -113,21 +113,27 @@ async function arrive(redis: Redis, calendar: Calendar, wrongBy: number, order: 
   expect(generationSeconds(config)).toBeCloseTo(calendar.seconds, 5)
   const app = appOn(redis, config)
   const { keys } = app
-  await ensureGroups(redis, keys)
+  await ensureGroups(app)
   await enqueue(redis, keys, [{ id: 'm', body: JSON.stringify(order) }])
   const group = ['GROUP', 'validate', 'c'] as const
-  const read = await redis.xreadgroupBuffer(...group, 'COUNT', 1, 'STREAMS', keys.stream.raw, '>')
+  const read = await redis.xreadgroupBuffer(...group, 'COUNT', 1, 'STREAMS', keys.stream('raw'), '>')
   const [[, [[id, fields]]]] = read as [[Buffer, [[Buffer, Buffer[]]]]]
-  const entries: Entry[] = [decodeEntry(String(id), fields, 'raw')]
+  const entries: Entry[] = [decodeEntry(pipeline, String(id), fields, 'raw')]
   const commitFor = (generation: number): Promise<CommitReply> => {
-    const planning = { stage: validate, keys, now: new Date(0), conflicts: new Map<string, Rejection>() }
+    const planning = {
+      stage: validate,
+      channel: pipeline.channel('raw'),
+      keys,
+      now: new Date(0),
+      conflicts: new Map<string, Rejection>(),
+    }
     const plan = planBatch({ ...planning, onDecideFailed: () => {} }, entries)
     return commit(app, { stage: validate, keys, consumer: 'c' }, plan, generation)
   }
   if (wrongBy !== 0) {
     const before = await snapshot(redis)
-    const told = await commitFor(calendar.generation + wrongBy)
-    expect(told).toEqual({ status: 'generation', generation: calendar.generation })
+    const reported = await commitFor(calendar.generation + wrongBy)
+    expect(reported).toEqual({ status: 'generation', generation: calendar.generation })
     expect(await snapshot(redis)).toEqual(before)
   }
   return commitFor(calendar.generation)

@@ -65,7 +65,7 @@ test('numbers are for people, money is exact', () => {
   ])
 })
 
-test('times are told as people tell them', () => {
+test('times are shown as people say them', () => {
   expect([null, 0.4, 12, 1_234, 34_000, 600_000, 18_000_000, 300_000_000].map((ms) => duration?.(ms))).toEqual([
     ...['–', '0.4 ms', '12 ms', '1.2 s', '34 s', '10 min', '5 h', '3 days'],
   ])

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
 import { judgeClock } from '../../../../src/ops/incidents/clock.ts'
 import { judgeData, openMemory } from '../../../../src/ops/incidents/data.ts'
-import type { Clock, Look } from '../../../../src/ops/incidents/scan.ts'
+import type { Clock, Scan } from '../../../../src/ops/incidents/scan.ts'
 
 const day = 86_400_000
 const start = Date.parse('2026-11-27T10:00:00Z')
@@ -29,7 +29,7 @@ describe('the clock of Redis', () => {
   test.each([
     [
       20_000,
-      "Redis' clock jumped 19 seconds ahead, from 2026-11-27T10:00:00.000Z to 2026-11-27T10:00:20.000Z. The ledger has forgotten nothing by it; times of orders and of rejections are off.",
+      "Redis' clock jumped 19 seconds ahead, from 2026-11-27T10:00:00.000Z to 2026-11-27T10:00:20.000Z. The ledger has forgotten nothing; the times of orders and rejections are off.",
     ],
     [
       15 * day,
@@ -41,7 +41,7 @@ describe('the clock of Redis', () => {
     ],
     [
       -3 * 3_600_000,
-      "Redis' clock jumped 3 hours back, from 2026-11-27T10:00:00.000Z to 2026-11-27T07:00:00.000Z. The ledger has forgotten nothing by it; times of orders and of rejections are off.",
+      "Redis' clock jumped 3 hours back, from 2026-11-27T10:00:00.000Z to 2026-11-27T07:00:00.000Z. The ledger has forgotten nothing; the times of orders and rejections are off.",
     ],
   ])('jumps by %i ms: what it does is said', (redisMs, text) => {
     expect(judgeClock(clock(0), clock(1_000, { redisMs }), period)?.text).toBe(text)
@@ -57,12 +57,12 @@ describe('the data of Redis', () => {
     applied: received,
     ranked: received,
   })
-  const seen = (seconds: number, incarnation: string, received: number): Look => ({
+  const seen = (seconds: number, incarnation: string, received: number): Scan => ({
     clock: clock(seconds * 1_000),
     at: new Date(start + seconds * 1_000),
     data: { incarnation, counts: counts(received) },
   })
-  const story = (...looks: readonly Look[]) => {
+  const story = (...looks: readonly Scan[]) => {
     const memory = openMemory()
     return looks.flatMap((look) => judgeData(memory, look, makeKeys()) ?? [])
   }

@@ -1,20 +1,27 @@
 import { describe, expect, test } from 'vitest'
-import { loadCommands } from '../../../../src/ops/cli.ts'
+import { z } from 'zod'
+import { type Command, flag, type Option, optionalNumber } from '../../../../src/ops/command.ts'
 import { flagsFromNpm } from '../../../../src/ops/terminal/npm-flags.ts'
 
-const commands = await loadCommands()
-const named = (name: string) => {
-  const command = commands.find((command) => command.name === name)
-  if (!command) throw new Error(`no command ${name}`)
-  return command
-}
+const text: Option<string> = { hint: 'CODE', about: '', schema: z.string() }
+const number = optionalNumber('', {})
+/** Options as the commands of these names have them. */
+const options = {
+  replay: { limit: number, code: text, 'dry-run': flag(''), wait: flag('') },
+  verify: { repair: flag(''), force: flag(''), 'write-off': flag(''), yes: flag(''), json: flag('') },
+  status: { watch: flag(''), json: flag('') },
+  populate: { valid: number, invalid: number },
+} satisfies Record<string, Command['options']>
+type Name = keyof typeof options
+
+const named = (name: Name): Command => ({ name, about: '', options: options[name], run: async () => {} })
 
 /** As npm starts the script of this name. */
-const flags = (name: string, env: Record<string, string>): string[] =>
+const flags = (name: Name, env: Record<string, string>): string[] =>
   flagsFromNpm(named(name), { npm_command: 'run', npm_lifecycle_event: name, npm_config_cache: '/c', ...env })
 
 describe('a script of npm', () => {
-  test.each([
+  test.each<[Name, Record<string, string>, string[]]>([
     ['replay', {}, []],
     ['replay', { npm_config_dry_run: 'true' }, ['--dry-run']],
     ['replay', { NPM_CONFIG_DRY_RUN: 'true' }, ['--dry-run']],
@@ -27,7 +34,7 @@ describe('a script of npm', () => {
     expect(flags(name, env)).toEqual(expected)
   })
 
-  test.each([
+  test.each<[Name, Record<string, string>, string, string]>([
     ['replay', { npm_config_limit: '10' }, '--limit', '--limit N'],
     ['replay', { npm_config_limit: 'true', npm_config_dry_run: 'true' }, '--limit', '--limit N'],
     ['replay', { npm_config_code: 'true', npm_config_wait: 'true' }, '--code and --wait', '--code CODE --wait'],
@@ -37,7 +44,7 @@ describe('a script of npm', () => {
     ['populate', { npm_config_valid: 'true' }, '--valid', '--valid N'],
   ])('%s with %j is refused', (name, env, took, form) => {
     expect(() => flags(name, env)).toThrow(
-      `orders ${name}: npm took ${took} as its own, and what they say is lost: use npx orders ${name} ${form}, the form that works everywhere.`,
+      `orders ${name}: npm took ${took} as its own, so the command did not get them: use npx orders ${name} ${form}, the form that works everywhere.`,
     )
   })
 })

@@ -1,11 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { table } from '../../../../src/ops/commands/inspect/status.ts'
 import { jsonLine, printable } from '../../../../src/ops/terminal/printable.ts'
-
-const src = join(import.meta.dirname, '../../../../src')
+import { table } from '../../../../src/ops/terminal/table.ts'
 
 describe('printable', () => {
   test.each([
@@ -35,7 +31,7 @@ describe('printable', () => {
   )
 })
 
-/** Texts of which many characters steer. */
+/** Texts of which many characters control. */
 const hostile = fc.string({
   unit: fc.oneof(
     fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
@@ -44,13 +40,13 @@ const hostile = fc.string({
   ),
 })
 
-test('whatever is printed, nothing of it steers', () => {
+test('whatever is printed, nothing of it controls', () => {
   fc.assert(
     fc.property(hostile, (text) => !/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\ufeff]/u.test(printable(text))),
   )
 })
 
-test('whatever is printed as JSON is read as it was, and nothing of it steers', () => {
+test('whatever is printed as JSON is read as it was, and nothing of it controls', () => {
   fc.assert(
     fc.property(fc.dictionary(hostile, hostile), (value) => {
       const line = jsonLine(value)
@@ -67,24 +63,4 @@ test('a table is as wide as what is shown of its cells', () => {
       ['y', '22'],
     ]),
   ).toEqual(['\\u{1b}x   1', 'y        22'])
-})
-
-describe('the one way to a terminal', () => {
-  /** They write what is not text of others: the log (escaped where it is opened), and bars. */
-  const own = ['ops/terminal/output.ts', 'ops/open/log.ts', 'ops/terminal/progress.ts', 'ops/orders.js']
-  const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /\.(ts|js)$/.test(file) && !file.startsWith('api/public/') && !own.includes(file))
-    .map((file) => ({ file, text: readFileSync(join(src, file), 'utf8') }))
-
-  test('is print, and printError: nothing else writes to standard output or error', () => {
-    const writes = /process\.(stdout|stderr)\.write|writeSync\(|console\./
-    expect(files.filter(({ text }) => writes.test(text)).map(({ file }) => file)).toEqual([])
-  })
-
-  test('is jsonLine for what is printed as JSON', () => {
-    const bare = files.filter(({ text }) =>
-      /print\([^\n]*JSON\.stringify|json \? JSON\.stringify|if \(json\).*JSON\.stringify/.test(text),
-    )
-    expect(bare.map(({ file }) => file)).toEqual([])
-  })
 })

@@ -16,7 +16,7 @@ import {
 import type { HttpRequest } from '@smithy/core/protocols'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { readConfig } from '../../../../../src/config.ts'
+import { readConfig } from '../../../../../src/config/config.ts'
 import { openTransport } from '../../../../../src/ingest/sqs/client.ts'
 import { sha256 } from '../../../../../src/ingest/sqs/hashes.ts'
 import { openThin } from '../../../../../src/ingest/sqs/thin/client.ts'
@@ -28,15 +28,15 @@ import { until } from '../../../../support/until.ts'
 import { type Env, emptySqs } from '../../../../support/world.ts'
 
 const transports = ['sdk', 'thin'] as const
-const limits = { connectMs: 5_000, answerMs: 30_000, mostSockets: 10 }
+const limits = { connectMs: 5_000, answerMs: 30_000, maxSockets: 10 }
 
 afterEach(() => {
   vi.useRealTimers()
   vi.restoreAllMocks()
 })
 
-function open(transport: string, url: string, more: Env = {}): Sqs & Disposable {
-  const sqs = openTransport(readConfig({ AWS_ENDPOINT_URL: url, SQS_TRANSPORT: transport, ...more }))
+async function open(transport: string, url: string, more: Env = {}): Promise<Sqs & Disposable> {
+  const sqs = await openTransport(readConfig({ AWS_ENDPOINT_URL: url, SQS_TRANSPORT: transport, ...more }))
   const send: Sqs['send'] = (command, options) => sqs.send(command, options)
   return { send, destroy: () => sqs.destroy(), [Symbol.dispose]: () => sqs.destroy() }
 }
@@ -92,7 +92,7 @@ describe('requests are the same to the byte as those of the SDK, signature inclu
       freeze()
       await using server = await openHttpScript(json(200, {}))
       for (const transport of transports) {
-        using sqs = open(transport, server.url, more)
+        using sqs = await open(transport, server.url, more)
         for (let again = 0; again < 2; again++) for (const command of commands) await send(sqs, command())
       }
       const sent = server.requests.map(comparable)
@@ -110,7 +110,7 @@ describe('requests are the same to the byte as those of the SDK, signature inclu
     const failFirst: Reply = (response, at) => json(at % 2 === 0 ? 500 : 200, {})(response, at)
     await using server = await openHttpScript(failFirst)
     for (const transport of transports) {
-      using sqs = open(transport, `${server.url}/some/path`)
+      using sqs = await open(transport, `${server.url}/some/path`)
       await sqs.send(receive())
     }
     const sent = server.requests.map(comparable)
@@ -123,7 +123,7 @@ describe('requests are the same to the byte as those of the SDK, signature inclu
 
 test('without an endpoint it goes where the SDK goes: to the region, or to the host of the queue', async () => {
   freeze()
-  vi.spyOn(console, 'warn').mockReturnValue() // the SDK tells of the other host
+  vi.spyOn(console, 'warn').mockReturnValue() // the SDK warns of the other host
   const hosts = ['sqs.eu-central-1.amazonaws.com', 'vpce-1.sqs.eu-central-1.vpce.amazonaws.com:8443']
   for (const host of hosts) {
     const seen: HttpRequest[] = []
@@ -143,7 +143,7 @@ test('without an endpoint it goes where the SDK goes: to the region, or to the h
   }
 })
 
-/** What each transport connects with is its own affair and is not signed. */
+/** Leaves out headers of the connection, which are not signed and may differ between the transports. */
 function comparable({ headers, ...request }: HttpScript['requests'][number]) {
   const { connection: _, ...signed } = headers
   return { ...request, headers: signed }
@@ -174,7 +174,7 @@ describe('answers and errors are those of the SDK', () => {
     await using server = await emptySqs()
     const seen = []
     for (const transport of transports) {
-      using sqs = open(transport, server.url)
+      using sqs = await open(transport, server.url)
       const name = `${server.queueName}-${transport}`
       const missing = await failure(sqs.send(new GetQueueUrlCommand({ QueueName: name })))
       expect(missing).toBeInstanceOf(QueueDoesNotExist)
@@ -188,7 +188,10 @@ describe('answers and errors are those of the SDK', () => {
       const refused = await sqs.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries: bad }))
       const none = await failure(sqs.send(new ReceiveMessageCommand({ QueueUrl: `${QueueUrl}-none` })))
       seen.push(
-        plain({ missing: told(missing), sent, Messages, $metadata, gone, refused, none: told(none) }, transport),
+        plain(
+          { missing: reportOf(missing), sent, Messages, $metadata, gone, refused, none: reportOf(none) },
+          transport,
+        ),
       )
       expect(await sqs.send(new ListQueuesCommand({}))).toMatchObject({ QueueUrls: expect.any(Array) })
     }
@@ -210,7 +213,7 @@ describe('answers and errors are those of the SDK', () => {
       reply: json(400, { __type: 'com.amazonaws.sqs#ReceiptHandleIsInvalid', message: 'bad' }, ids),
       tries: 1,
     },
-    'an error nobody knows': { reply: json(400, { __type: 'Odd#Thing', Message: 'odd', more: [1] }, ids), tries: 1 },
+    'an unknown error': { reply: json(400, { __type: 'Odd#Thing', Message: 'odd', more: [1] }, ids), tries: 1 },
     'access denied': {
       reply: json(403, { __type: 'com.amazon.coral.service#AccessDeniedException', Message: 'no' }, ids),
       tries: 1,
@@ -268,8 +271,8 @@ describe('answers and errors are those of the SDK', () => {
       const seen = []
       for (const transport of transports) {
         await using server = await openHttpScript(reply)
-        using sqs = open(transport, server.url)
-        const came = await sqs.send(receive()).catch((error: unknown) => told(error))
+        using sqs = await open(transport, server.url)
+        const came = await sqs.send(receive()).catch((error: unknown) => reportOf(error))
         const dates = server.requests.map(({ headers }) => headers['x-amz-date'])
         seen.push(plain({ came, tries: server.requests.length, dates }, transport))
       }
@@ -283,9 +286,9 @@ describe('answers and errors are those of the SDK', () => {
     await using server = await openHttpScript(json(200, { Successful }))
     const seen = []
     for (const transport of transports) {
-      using sqs = open(transport, server.url)
+      using sqs = await open(transport, server.url)
       const Entries = [{ Id: '0', MessageBody: 'body' }]
-      seen.push(told(await failure(sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries })))))
+      seen.push(reportOf(await failure(sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries })))))
     }
     expect(seen[1]).toEqual(seen[0])
     expect(seen[1]).toMatchObject({ message: 'Invalid MD5 checksum on messages: m1' })
@@ -296,7 +299,7 @@ describe('answers and errors are those of the SDK', () => {
     const seen = []
     for (const transport of transports) {
       await using server = await openHttpScript(json(200, {}, { date: 'Mon, 23 Nov 2026 08:10:00 GMT' }))
-      using sqs = open(transport, server.url)
+      using sqs = await open(transport, server.url)
       for (let call = 0; call < 2; call++) await sqs.send(receive())
       seen.push(server.requests.map(({ headers }) => headers['x-amz-date']))
     }
@@ -308,8 +311,8 @@ describe('answers and errors are those of the SDK', () => {
     const url = `http://127.0.0.1:${await freePort()}`
     const seen = []
     for (const transport of transports) {
-      using sqs = open(transport, url)
-      seen.push(told(await failure(sqs.send(receive()))))
+      using sqs = await open(transport, url)
+      seen.push(reportOf(await failure(sqs.send(receive()))))
     }
     expect(seen[1]).toEqual(seen[0])
     expect(seen[1]).toMatchObject({ code: 'ECONNREFUSED', $metadata: { attempts: 3 } })
@@ -320,7 +323,7 @@ describe('answers and errors are those of the SDK', () => {
     const seen = []
     for (const transport of transports) {
       await using server = await openHttpScript((response, at) => json(at < 120 ? 500 : 200, {})(response, at))
-      using sqs = open(transport, server.url)
+      using sqs = await open(transport, server.url)
       const tries: number[] = []
       for (let before = 0; before < 120; before = server.requests.length) {
         await sqs.send(receive()).catch(() => {})
@@ -356,14 +359,18 @@ describe('a call that is aborted ends at once, with the error of the SDK', () =>
       const seen = []
       for (const transport of transports) {
         await using server = await openHttpScript(reply)
-        using sqs = open(transport, server.url)
+        using sqs = await open(transport, server.url)
         const began = performance.now()
         const error = await failure(sqs.send(receive(), { abortSignal: signal() }))
         expect(performance.now() - began).toBeLessThan(2_000)
-        seen.push({ told: told(error), cause: told((error as Error).cause), requests: server.requests.length })
+        seen.push({
+          reported: reportOf(error),
+          cause: reportOf((error as Error).cause),
+          requests: server.requests.length,
+        })
       }
       expect(seen[1]).toEqual(seen[0])
-      expect(seen[1]).toMatchObject({ told: { name: 'AbortError' }, requests })
+      expect(seen[1]).toMatchObject({ reported: { name: 'AbortError' }, requests })
     })
   }
 
@@ -373,7 +380,7 @@ describe('a call that is aborted ends at once, with the error of the SDK', () =>
       response.once('close', () => closed.push(at))
       if (at === 1) setTimeout(() => json(200, {})(response, at), 400)
     })
-    using sqs = open('thin', server.url)
+    using sqs = await open('thin', server.url)
     const aborted = failure(sqs.send(receive(), { abortSignal: AbortSignal.timeout(200) }))
     await until('the first request', () => server.requests.length > 0)
     const other = sqs.send(receive())
@@ -384,7 +391,7 @@ describe('a call that is aborted ends at once, with the error of the SDK', () =>
 
   test('destroy ends what is under way', async () => {
     await using server = await openHttpScript(silent)
-    using sqs = open('thin', server.url)
+    using sqs = await open('thin', server.url)
     const call = failure(sqs.send(receive()))
     await until('the request', () => server.requests.length > 0)
     sqs.destroy()
@@ -446,7 +453,7 @@ describe('credentials come from the provider of the SDK', () => {
       }
       const client = new SQSClient({ region: 'us-east-1', endpoint: server.url, credentials: provider })
       const sqs: Sqs = transport === 'thin' ? openThin(client, limits) : client
-      const error = told(await failure(sqs.send(receive())))
+      const error = reportOf(await failure(sqs.send(receive())))
       const { $metadata } = await sqs.send(receive())
       seen.push({ error, asked, status: $metadata.httpStatusCode })
       sqs.destroy()
@@ -464,7 +471,7 @@ async function failure(call: Promise<unknown>): Promise<unknown> {
 }
 
 /** All that code can see of an error, but where it was thrown. */
-function told(error: unknown): object {
+function reportOf(error: unknown): object {
   if (!(error instanceof Error)) return { error }
   return {
     ...error,

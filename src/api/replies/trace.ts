@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import { hint } from '../../messages.ts'
+import { amount } from '../http/schemas.ts'
+
+const time = z.iso.datetime()
+const because = z.string().meta({ description: 'How this is known, or why it is not.' })
+
+const step = z
+  .object({
+    done: z.enum(['yes', 'no', 'unknown']),
+    not_before: time.nullable(),
+    not_after: time.nullable().meta({ description: 'Equal to not_before if it is known exactly.' }),
+    because,
+  })
+  .meta({ id: 'Step' })
+
+const waiting = z
+  .object({
+    stream: z.string(),
+    entry: z.string(),
+    since: time,
+    held_by: z.array(
+      z.object({
+        stage: z.string(),
+        state: z.enum(['undelivered', 'pending', 'acknowledged']),
+        consumer: z.string().optional(),
+        held_ms: z.int().optional().meta({ description: 'Since the last delivery or rejected commit.' }),
+        deliveries: z.int().optional(),
+      }),
+    ),
+    message: z.string().optional().meta({ description: 'The SQS message, or the replay that requeued it.' }),
+    jobId: z.string().optional().meta({ description: 'The job that requeued it.' }),
+    attempts: z.int().optional().meta({ description: 'How often it had been rejected by then.' }),
+    orders: z.int().optional().meta({ description: 'Orders of the user that the entry counts.' }),
+  })
+  .meta({ id: 'WaitingEntry' })
+
+const rejected = z
+  .object({
+    id: z.string().meta({ description: 'More is at /orders/invalid/{id}.' }),
+    code: z.string(),
+    reason: z.string(),
+    hint: hint.optional(),
+    ts: z.string(),
+    stage: z.string().optional(),
+    attempts: z.int(),
+    first_reason: z.string().optional(),
+    first_ts: z.string().optional(),
+    edits: z.array(z.object({ by: z.string(), ts: z.string() })).optional(),
+  })
+  .meta({ id: 'Rejected' })
+
+/** The known facts about an order. The API replies it, and `orders trace --json` prints it. */
+export const traceReply = z
+  .object({
+    user_id: z.string(),
+    order_id: z.string(),
+    at: time.meta({ description: "When this was so, by Redis' clock." }),
+    where: z
+      .enum(['ranked', 'applied', 'admitted', 'waiting', 'invalid', 'discarded', 'unknown'])
+      .meta({ description: 'The furthest it has come.' }),
+    received: step,
+    admitted: step,
+    applied: step,
+    ranked: step,
+    amount: amount.nullable().meta({ description: 'The amount it was admitted with; null if it was not admitted.' }),
+    waiting: z.array(waiting).meta({ description: 'Where the order, or a copy of it, waits for a stage.' }),
+    counted: z
+      .array(waiting)
+      .meta({ description: 'Entries with totals of its user that may include it and wait for a stage.' }),
+    invalid: z.array(rejected).meta({ description: 'Its entries in the invalid channel.' }),
+    discarded: z
+      .array(z.object({ at: z.string(), by: z.string(), why: z.string(), rejected }))
+      .meta({ description: 'Discarded: by whom and why.' }),
+    duplicates: z.object({ total: z.int().meta({ description: 'Of all orders.' }), because }),
+    scanned: z
+      .array(
+        z.object({
+          stream: z.string(),
+          entries: z.int(),
+          of: z.int(),
+          whole: z.boolean().meta({ description: 'True if every entry was scanned.' }),
+          more: z.boolean().meta({ description: 'True if the result was truncated to the newest 50.' }),
+        }),
+      )
+      .meta({
+        description: 'How much of each stream was scanned. Of a long stream, only its oldest and newest entries are.',
+      }),
+    settled: z.boolean().meta({
+      description:
+        'False if orders were replayed during the whole search, so that this one may have been missed: ask again.',
+    }),
+  })
+  .meta({ id: 'Trace' })

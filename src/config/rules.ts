@@ -1,0 +1,35 @@
+import { complaint } from './complaint.ts'
+import { type RedisPlace, readRedisUrl, splitUrls } from './redis-url.ts'
+
+interface RedisSettings {
+  readonly redisUrl?: string | undefined
+  readonly redisCluster?: boolean
+  readonly redisSentinels?: unknown
+}
+
+/** Requires both credentials, or none. */
+export function halfCredentials({ AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret }: NodeJS.ProcessEnv): string[] {
+  if (Boolean(id) === Boolean(secret)) return []
+  const [set, missing] = id ? ['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY'] : ['SECRET_ACCESS_KEY', 'ACCESS_KEY_ID']
+  return [`AWS_${missing} is not set: expected together with AWS_${set}.`]
+}
+
+/** Finds values that are valid alone but not together. */
+export function contradictions(env: NodeJS.ProcessEnv, config: RedisSettings): string[] {
+  const { redisUrl = '', redisCluster, redisSentinels } = config
+  const places = splitUrls(redisUrl).map(readRedisUrl)
+  const some = (matches: (place: RedisPlace) => boolean): boolean =>
+    redisUrl !== '' && places.some((place) => typeof place !== 'string' && matches(place))
+  const hasPath = some(({ address }) => 'path' in address)
+  const urls = (expected: string): string[] => [complaint('REDIS_URL', redisUrl, expected)]
+  if (redisSentinels && redisCluster)
+    return [complaint('REDIS_SENTINELS', env['REDIS_SENTINELS'], 'none with REDIS_CLUSTER=true')]
+  if (redisSentinels && hasPath) return urls(`${expectedNode}, with REDIS_SENTINELS`)
+  if (redisCluster && hasPath) return urls(`${expectedNode}, with REDIS_CLUSTER=true`)
+  if (redisCluster && some(({ database }) => database > 0))
+    return urls('no database: a Redis Cluster has only database 0')
+  if (!redisCluster && places.length > 1) return urls('one URL, or several with REDIS_CLUSTER=true')
+  return []
+}
+
+const expectedNode = 'a redis:// or rediss:// URL'

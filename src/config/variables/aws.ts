@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { define, text, withDefault } from '../variable.ts'
+
+export const awsVariables = {
+  awsEndpointUrl: define({
+    name: 'AWS_ENDPOINT_URL',
+    unit: 'URL',
+    expected: 'an http:// or https:// URL',
+    unset: 'real AWS for `orders run`; local emulator for `orders start`',
+    about: 'Endpoint of SQS.',
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .regex(/^\S+$/)
+      .optional(),
+  }),
+  awsRegion: define({
+    name: 'AWS_REGION',
+    unit: 'region',
+    expected: 'a region name such as us-east-1',
+    about: 'Region of the queue.',
+    schema: withDefault(text.regex(/^[a-z0-9-]+$/), 'us-east-1'),
+  }),
+  awsAccessKeyId: define({
+    name: 'AWS_ACCESS_KEY_ID',
+    unit: 'text',
+    expected: 'an access key id, together with AWS_SECRET_ACCESS_KEY',
+    unset: "the AWS SDK's own chain; `test` with a local endpoint",
+    about: 'Credentials.',
+    schema: text.optional(),
+  }),
+  awsSecretAccessKey: define({
+    name: 'AWS_SECRET_ACCESS_KEY',
+    unit: 'text',
+    expected: 'a secret access key, together with AWS_ACCESS_KEY_ID',
+    unset: "the AWS SDK's own chain; `test` with a local endpoint",
+    about: 'Credentials.',
+    isSecret: true,
+    schema: text.optional(),
+  }),
+  awsSessionToken: define({
+    name: 'AWS_SESSION_TOKEN',
+    unit: 'text',
+    expected: 'a session token',
+    unset: 'none',
+    about: 'Session token of temporary credentials.',
+    isSecret: true,
+    schema: text.optional(),
+  }),
+  sqsQueueName: define({
+    name: 'SQS_QUEUE_NAME',
+    unit: 'name',
+    expected: '1 to 76 letters, digits, hyphens or underscores',
+    about: 'The queue of raw orders; created if missing, with a dead-letter queue `<name>-dlq`.',
+    // 76: SQS allows 80, the dead-letter queue's name adds 4.
+    schema: withDefault(text.regex(/^[\w-]{1,76}$/), 'orders'),
+  }),
+}

@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto'
+import type { Message } from '@aws-sdk/client-sqs'
+import type { App } from '../app.ts'
+import type { Keys } from '../keys.ts'
+import { enqueue } from './enqueue.ts'
+
+/** Writes messages to `orders:raw` of a partition, and reports how long they waited since they were sent. */
+export async function writeMessages(app: App, keys: Keys, messages: readonly Message[]): Promise<void> {
+  const { redis, telemetry, tracing } = app
+  const records = messages.map(({ MessageId = randomUUID(), Body = '' }) => ({ id: MessageId, body: Body }))
+  const sentMs = firstSent(messages)
+  const span = tracing?.span('bridge', messages.map(tracedBy), { 'messaging.batch.message_count': messages.length })
+  const from = performance.now()
+  try {
+    const [id = ''] = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent })
+    span?.end()
+    telemetry.emit('enqueued', { messages: messages.length, durationMs: performance.now() - from })
+    if (sentMs === undefined) return
+    const atMs = Number.parseInt(id, 10)
+    const waits = [Math.max(0, atMs - sentMs), messages.length]
+    telemetry.emit('hop', { hop: 'bridge', atMs, waits, sinceSent: waits })
+  } catch (error) {
+    span?.fail(error)
+    throw error
+  }
+}
+
+/** The attributes in which a producer names the span that sent a message: AWS's own, and that of W3C. */
+export const tracedIn = { system: 'AWSTraceHeader', own: 'traceparent' } as const
+
+function tracedBy({ MessageAttributes, Attributes }: Message): string | undefined {
+  return MessageAttributes?.[tracedIn.own]?.StringValue ?? Attributes?.[tracedIn.system]
+}
+
+function firstSent(messages: readonly Message[]): number | undefined {
+  const sent = messages.map(({ Attributes }) => Number(Attributes?.SentTimestamp))
+  return sent.every(Number.isSafeInteger) ? Math.min(...sent) : undefined
+}

@@ -1,0 +1,142 @@
+import { declare, type KeyDeclaration } from './declaration.ts'
+
+/** Keys of a partition. */
+export const partitionKeys = {
+  invalid: declare({
+    name: 'orders:invalid',
+    kind: 'stream',
+    owner: 'partition',
+    holds: 'every rejected record: `code`, `record` (JSON)',
+  }),
+  invalidOrders: declare({
+    name: 'invalid_orders',
+    kind: 'list',
+    owner: 'partition',
+    holds: 'the rejected records, newest first: JSON `{id, order, raw?, code, reason, ts, attempts, …}`',
+  }),
+  discarded: declare({
+    name: 'orders:discarded',
+    kind: 'stream',
+    owner: 'partition',
+    holds: 'rejected records that an operator discarded: `record`, `reason`, `by`, `ts`',
+  }),
+  globalStats: declare({
+    name: 'global:stats',
+    kind: 'hash',
+    owner: 'partition',
+    holds: '`total_orders`, `total_revenue_minor`',
+  }),
+  leaderboardSpend: declare({
+    name: 'leaderboard:spend',
+    kind: 'zset',
+    owner: 'partition',
+    holds: 'user → minor units',
+  }),
+  leaderboardOrders: declare({
+    name: 'leaderboard:orders',
+    kind: 'zset',
+    owner: 'partition',
+    holds: 'user → orders',
+  }),
+  /** Built by a repair next to the leaderboards, and put in their place in one step. */
+  rebuiltSpend: declare({
+    name: 'leaderboard:spend:rebuilt',
+    kind: 'zset',
+    owner: 'partition',
+    holds: 'built by `orders verify --repair`; expires 10 minutes after it is killed',
+  }),
+  rebuiltOrders: declare({
+    name: 'leaderboard:orders:rebuilt',
+    kind: 'zset',
+    owner: 'partition',
+    holds: 'built by `orders verify --repair`; expires 10 minutes after it is killed',
+  }),
+  /** The books. */
+  counters: declare({
+    name: 'pipeline:counters',
+    kind: 'hash',
+    owner: 'partition',
+    holds:
+      '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
+  }),
+  /** How many records of the ledger were written in each generation: so many must be there. */
+  ledgerCounts: declare({
+    name: 'pipeline:ledger-counts',
+    kind: 'hash',
+    owner: 'partition',
+    holds: 'generation → records that were written into the ledger',
+  }),
+  /** Of the data, see ops/incidents/scan.lua; that of the server is RedisIncarnation in ingest/durability.ts. */
+  incarnation: declare({
+    name: 'pipeline:incarnation',
+    kind: 'string',
+    owner: 'partition',
+    holds: 'an id made once: another one means that the data was deleted or replaced',
+  }),
+  /** See ingest/barrier.ts. */
+  barrier: declare({
+    name: 'pipeline:barrier',
+    kind: 'string',
+    owner: 'partition',
+    holds: 'written after other writes, to find out whether Redis has made them durable',
+  }),
+  /** See ops/verify/counted-feed.ts. */
+  trimHold: declare({
+    name: 'pipeline:trim-hold',
+    kind: 'string',
+    owner: 'partition',
+    holds: 'how far `orders verify` or `repartition` has read `orders:counted`: the rest is not trimmed meanwhile',
+  }),
+  layoutKey: declare({
+    name: 'pipeline:layout',
+    kind: 'string',
+    owner: 'partition',
+    holds: 'the number of partitions since `orders repartition`: a process that writes by another is refused',
+  }),
+  /** Ids by the ms of their entries. */
+  committed: declare({
+    name: 'pipeline:committed:<stage>',
+    kind: 'zset',
+    owner: 'partition',
+    holds: 'entries that the stage has committed and that its stream still holds: none is committed again',
+  }),
+  stages: declare({
+    name: 'pipeline:stages',
+    kind: 'hash',
+    owner: 'partition',
+    holds: 'stage → channel that it reads: a process whose list of stages differs does not mix with the others',
+  }),
+  invalidGroup: declare({
+    name: 'invalid:<group>',
+    kind: 'zset',
+    owner: 'partition',
+    holds: 'ids of the rejected records of one reason, in order; finds, counts and groups them',
+  }),
+  outcome: declare({
+    name: 'outcome:<job>',
+    kind: 'hash',
+    owner: 'job',
+    holds: 'what became of the orders that a job requeued; kept for 7 days',
+  }),
+  userStats: declare({
+    name: 'user:<id>',
+    kind: 'hash',
+    owner: 'user',
+    holds: '`order_count`, `total_spend_minor`',
+  }),
+  /** Orders of one generation (`LEDGER_DAYS` long) whose identity hashes to this bucket. */
+  ledger: declare({
+    name: 'ledger:<generation>:<bucket>',
+    kind: 'hash',
+    owner: 'order',
+    holds: 'hash of an admitted identity → fingerprint and minor units',
+  }),
+} satisfies Record<string, KeyDeclaration>
+
+/** Work streams of a partition: one for each channel of the pipeline. */
+export const channelKey: KeyDeclaration = {
+  name: 'orders:<channel>',
+  kind: 'stream',
+  owner: 'partition',
+  holds: 'work of a channel (`raw`, `valid`, `counted`): record batches, read by a consumer group per stage',
+}

@@ -1,0 +1,87 @@
+import { declare, type KeyDeclaration } from './declaration.ts'
+
+/** Keys of the whole system, which carry the tag of the first partition where there are partitions. */
+export const controlKeys = {
+  /** See control/pauses.ts. */
+  pauses: declare({
+    name: 'pipeline:pauses',
+    kind: 'hash',
+    owner: 'whole',
+    holds: 'a field per paused component: JSON `{by, ts, reason?}`; a component without one runs',
+  }),
+  /** See control/audit-log.ts. */
+  audit: declare({
+    name: 'pipeline:audit',
+    kind: 'stream',
+    owner: 'whole',
+    holds:
+      'the admin audit log, the last 20,000 entries of 400 days, 5,000 of one name: `action`, `by`, `what` (JSON), `outcome`',
+  }),
+  auditActors: declare({
+    name: 'pipeline:audit:actors',
+    kind: 'zset',
+    owner: 'whole',
+    holds: 'entries of the audit log by name',
+  }),
+  /** See ops/incidents/losses.ts. */
+  losses: declare({
+    name: 'pipeline:losses',
+    kind: 'hash',
+    owner: 'whole',
+    holds: 'per stage the missing orders that the log has reported',
+  }),
+  lossesTurn: declare({
+    name: 'pipeline:losses:turn',
+    kind: 'string',
+    owner: 'whole',
+    holds: 'held for seconds by the process that looks for missing orders',
+    transient: true,
+  }),
+  /** See reads/timeline.ts. */
+  timeline: declare({
+    name: 'pipeline:timeline:<slot>',
+    kind: 'hash',
+    owner: 'whole',
+    holds: 'how long orders took in ten seconds, for the last quarter of an hour',
+    transient: true,
+  }),
+  /** See stages/runner/leases.lua. */
+  members: declare({
+    name: 'pipeline:members:<stage>',
+    kind: 'zset',
+    owner: 'whole',
+    holds: 'with partitions: the processes that run the stage',
+    transient: true,
+  }),
+  leases: declare({
+    name: 'pipeline:leases:<stage>',
+    kind: 'hash',
+    owner: 'whole',
+    holds: 'with partitions: which process has which partition of the stage',
+    transient: true,
+  }),
+} satisfies Record<string, KeyDeclaration>
+
+/** Keys that are the same whatever the partitions. */
+export const bareKeys = {
+  manifest: declare({
+    name: 'pipeline:manifest',
+    kind: 'hash',
+    owner: 'whole',
+    holds: 'settings that must not change under a running system, and a repartition or an adoption under way',
+  }),
+  incidents: declare({
+    name: 'pipeline:incidents',
+    kind: 'hash',
+    owner: 'whole',
+    holds:
+      'what happened to the data from outside: JSON `{kind, place, ts, orders, text}`, until an operator acknowledges it',
+  }),
+  repartition: declare({
+    name: 'pipeline:repartition',
+    kind: 'string',
+    owner: 'whole',
+    holds: 'held by the one `orders repartition` or `orders adopt` that runs',
+    transient: true,
+  }),
+} satisfies Record<string, KeyDeclaration>

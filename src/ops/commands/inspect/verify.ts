@@ -1,0 +1,42 @@
+import { OrdersError } from '../../../errors.ts'
+import { isAway } from '../../../redis/errors.ts'
+import { defineCommand, flag } from '../../command.ts'
+import { requireAdopted } from '../../manifest/adoption.ts'
+import { connectCommandApp } from '../../open/command-app.ts'
+import { jsonLine } from '../../terminal/printable.ts'
+import { verificationLines } from '../../terminal/verification-text.ts'
+import { acknowledge } from '../../verify/acknowledge.ts'
+import { maxExamples } from '../../verify/compare-scores.ts'
+import { jsonValue, writeOffAndVerify } from '../../verify/verification.ts'
+
+export const command = defineCommand({
+  name: 'verify',
+  about:
+    'Verifies the books: every order received is counted, rejected, a duplicate, lost or waiting. Exit code 1 if anything is wrong.',
+  options: {
+    deep: flag("also compares every user's totals with both leaderboards and the global stats, while the system runs"),
+    repair: flag("as --deep, and rebuilds leaderboards and global stats from the users' totals if they are wrong"),
+    force: flag("repairs even if the users' totals themselves seem to be wrong"),
+    acknowledge: flag(
+      'first acknowledges the open incidents, so that verify, doctor and the alert no longer report them',
+    ),
+    'write-off': flag('shows what it would book as lost: orders that were deleted before a stage had committed them'),
+    yes: flag('with --write-off: books them as lost, while the system runs'),
+    json: flag(`as JSON on one line, with up to ${maxExamples} users`),
+  },
+  run: async ({ config, options: { json, acknowledge: accepts, ...options }, signal, print, fail }) => {
+    if (options.yes && !options['write-off']) {
+      throw new OrdersError('ORD_USAGE', 'orders verify: --yes goes with --write-off: see orders verify --help.')
+    }
+    await using app = await connectCommandApp(config)
+    if (options.repair || options['write-off']) await requireAdopted(app.redis, app.config)
+    const acknowledged = accepts ? await acknowledge(app, signal) : undefined
+    const verification = await writeOffAndVerify(app, options, signal).catch((error: unknown) => {
+      if (!isAway(error)) throw error
+      throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: make sure that it runs.', { cause: error })
+    })
+    const all = { ...verification, ...(acknowledged && { acknowledged }) }
+    print(json ? jsonLine(all, jsonValue) : verificationLines(all))
+    if (all.verdict !== 'right' || all.incidents.length > 0) fail()
+  },
+})

@@ -1,0 +1,31 @@
+import { adopt, preview } from '../../adopt/adopt.ts'
+import { defineCommand, flag } from '../../command.ts'
+import { noticedMs } from '../../manifest/check.ts'
+import { connectCommandApp } from '../../open/command-app.ts'
+import { foundLines } from '../../terminal/adoption-text.ts'
+import { jsonLine } from '../../terminal/printable.ts'
+
+export const command = defineCommand({
+  name: 'adopt',
+  about:
+    'Converts the data of the Python system in this Redis. Without --yes it only shows what it would do. If it is killed, run it again to continue.',
+  options: {
+    yes: flag('converts the data; without it nothing is changed'),
+    force: flag('converts even if other connected clients may write: make sure that they do not'),
+    json: flag('as JSON on one line'),
+  },
+  run: async ({ config, options: { yes, force, json }, signal, print, fail }) => {
+    await using app = await connectCommandApp(config)
+    const found = yes
+      ? await adopt(app, { force, settleMs: noticedMs, print: json ? () => {} : print }, signal)
+      : await preview(app, signal)
+    print(json ? jsonLine(found, jsonValue) : foundLines(app.config, found))
+    if (found.survey.problemCount > 0) fail()
+  },
+})
+
+/** Converts values that JSON does not have. Sums beyond 2^53 are rounded. */
+function jsonValue(_: string, value: unknown): unknown {
+  if (value instanceof Map) return Object.fromEntries(value)
+  return typeof value === 'bigint' ? Number(value) : value
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import { OrdersError } from '../../../errors.ts'
+import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
+import { defineCommand, flag, wholeNumber } from '../../command.ts'
+import { withRunning } from '../../local/running-system.ts'
+import { sampleOrders } from '../../local/sample-orders.ts'
+import { sendBatch, sendOrders } from '../../local/send-orders.ts'
+import { progressOn } from '../../terminal/progress.ts'
+
+export const command = defineCommand({
+  name: 'populate',
+  about: 'Sends sample orders to the queue, the same ones for the same seed; or one message of your own.',
+  options: {
+    body: {
+      hint: 'TEXT',
+      about: 'sends this one message, whatever it is, and no sample orders',
+      expected: 'a text that is not empty',
+      schema: z.string().min(1).optional(),
+    },
+    valid: wholeNumber('number of valid orders', 50),
+    invalid: wholeNumber('number of invalid orders', 10),
+    users: wholeNumber('number of users', 100, { min: 1 }),
+    seed: {
+      hint: 'N',
+      about: 'seed of the orders (default random, so that each run sends new ones)',
+      expected: 'a whole number from 0 to 4294967295',
+      schema: z
+        .string()
+        .regex(/^\d{1,10}$/)
+        .transform(Number)
+        .pipe(z.int().max(2 ** 32 - 1))
+        .optional(),
+    },
+    aws: flag('sends to AWS itself if AWS_ENDPOINT_URL is not set'),
+    rate: {
+      hint: 'N',
+      about: 'messages a second (default as fast as SQS takes them)',
+      expected: 'a whole number from 1 to 1000000',
+      schema: z
+        .string()
+        .regex(/^[1-9]\d{0,6}$/)
+        .transform(Number)
+        .optional(),
+    },
+  },
+  run: async ({ config, options, signal, print, stdout }) => {
+    const { body, rate, aws, seed = Math.floor(Math.random() * 2 ** 32), ...samples } = options
+    const here = withRunning(config)
+    if (here.awsEndpointUrl === undefined && !aws) {
+      const problem = 'No system runs in this folder and AWS_ENDPOINT_URL is not set'
+      throw new OrdersError(
+        'ORD_LOCAL',
+        `${problem}: run npm start first, or use --aws to send sample orders to AWS itself.`,
+      )
+    }
+    using queue = await openQueue(here, signal)
+    const where = queuePlace(here)
+    if (body !== undefined) {
+      await sendBatch(queue, [body], signal)
+      return print(`Sent one message to ${where}.`)
+    }
+    const total = samples.valid + samples.invalid
+    const progress = progressOn(stdout, 'sent', total)
+    await sendOrders(queue, bodies(sampleOrders({ ...samples, seed })), { rate, progress }, signal)
+    progress.end()
+    print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${where}, seed ${seed}.`)
+  },
+})
+
+function* bodies(samples: Iterable<{ body: string }>): Generator<string> {
+  for (const { body } of samples) yield body
+}

@@ -1,0 +1,73 @@
+import type { Job } from 'bullmq'
+import type { App } from '../../app.ts'
+import { type ReplayData, type ReplayResult, replayData } from '../../control/job-queues.ts'
+import type { Rejection } from '../../reject-codes.ts'
+import type { InvalidEntry } from '../../stages/invalid/entry.ts'
+import { readOutcome } from '../../stages/invalid/outcome.ts'
+import { replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
+import { checkOrder } from '../../stages/rules.ts'
+import { decideRecord } from '../../stages/runner/plan.ts'
+import { chunks, countMatching } from './chunks.ts'
+import { jobIdOf, judged } from './outcome.ts'
+
+/** Requeues invalid orders, oldest first, and counts their verdicts. */
+export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
+  const { redis, partitions, telemetry } = app
+  const jobId = jobIdOf(job)
+  const data = replayData.parse(job.data)
+  if (data.dryRun) return rehearse(app, job, data, signal)
+  const before = await readOutcome(redis, partitions, jobId)
+  const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
+  let { sent } = before
+  // A failover can lose what Redis has replied to: passes go on until one finds nothing left to requeue.
+  for (let requeued = 1; requeued > 0 && sent < data.limit; ) {
+    requeued = 0
+    for await (const entries of chunks(app, data, signal, () => data.limit - sent)) {
+      const taken = await replayEntries(app, entries, { jobId, limit: data.limit })
+      requeued += taken.length
+      telemetry.emit('replayed', { job: jobId, orders: taken.length })
+      const outcome = await readOutcome(redis, partitions, jobId)
+      await job.updateProgress({ done: outcome.judged, total })
+      sent = outcome.sent
+      if (sent >= data.limit) break
+    }
+  }
+  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal)
+  return { dry_run: false, ...result, rejected: { ...result.rejected } }
+}
+
+/**
+ * Judges the orders by the rules, and those that a later stage rejected by that stage. Skips those that a replay leaves where
+ * they are. Changes nothing.
+ */
+async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSignal): Promise<ReplayResult> {
+  const rejected: Record<string, number> = {}
+  const passed = { admitted: 0, returned: 0 }
+  const total = Math.min(data.limit, await countMatching(app, data))
+  let done = 0
+  for await (const entries of chunks(app, data, signal, () => data.limit - done)) {
+    for (const entry of entries) {
+      const found = rehearseEntry(app, entry)
+      if (found === undefined) continue
+      done++
+      if (typeof found === 'string') passed[found]++
+      else rejected[found.code] = (rejected[found.code] ?? 0) + 1
+    }
+    await job.updateProgress({ done, total })
+    if (done >= data.limit) break
+  }
+  return { dry_run: true, sent: 0, duplicate: 0, conflict: 0, ...passed, rejected }
+}
+
+/** Returns how a replay would count an order, or why it would be rejected; undefined if a replay leaves it where it is. */
+function rehearseEntry(app: App, entry: InvalidEntry): 'admitted' | 'returned' | Rejection | undefined {
+  if (entry.text === undefined) return undefined
+  if (entry.record.stage === undefined) {
+    const order = checkOrder(entry.text)
+    return 'code' in order ? order : 'admitted'
+  }
+  const back = returningRecord(app, entry)
+  if (!back) return undefined
+  const verdict = decideRecord(back.stage, entry.keys, back.record, () => {})
+  return verdict.outcome === 'reject' ? verdict : 'returned'
+}

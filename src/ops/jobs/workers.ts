@@ -1,0 +1,79 @@
+import { setInterval as every, setTimeout as sleep } from 'node:timers/promises'
+import { type Job, WaitingError, Worker } from 'bullmq'
+import type { App, Loop, Tick } from '../../app.ts'
+import {
+  bullConnection,
+  type OrderVerdict,
+  type ReplayData,
+  type ReplayResult,
+  type ReprocessData,
+} from '../../control/job-queues.ts'
+import { markJobsAlive } from '../../control/jobs-alive.ts'
+import { messageOf } from '../../errors.ts'
+import { replay } from './replay.ts'
+import { reprocess } from './reprocess.ts'
+
+/** Returns the worker of each queue. Many reprocess jobs only wait for their verdict; a replay moves thousands of orders. */
+export function jobLoops(app: App): Loop[] {
+  const reprocessing: Work<ReprocessData, OrderVerdict> = { queue: 'reprocess', concurrency: 50, handle: reprocess }
+  const replaying: Work<ReplayData, ReplayResult> = { queue: 'replay', concurrency: 4, handle: replay }
+  return [
+    { name: 'jobs-reprocess', run: (tick, signal) => work(app, reprocessing, tick, signal) },
+    { name: 'jobs-replay', run: (tick, signal) => work(app, replaying, tick, signal) },
+  ]
+}
+
+interface Work<D, R> {
+  readonly queue: string
+  readonly concurrency: number
+  /** Can be retried at any point: the orders it has sent are recorded. */
+  handle(app: App, job: Job<D, R>, signal: AbortSignal): Promise<R>
+}
+
+/** Processes jobs until the signal aborts. Jobs in flight then wait for another worker. */
+async function work<D, R>(
+  app: App,
+  { queue, concurrency, handle }: Work<D, R>,
+  tick: Tick,
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, telemetry, redis } = app
+  const process = async (job: Job<D, R>, token?: string): Promise<R> => {
+    try {
+      return await handle(app, job, signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      await job.moveToWait(token)
+      throw new WaitingError()
+    }
+  }
+  const worker = new Worker<D, R>(queue, process, {
+    ...bullConnection(redis),
+    concurrency,
+    lockDuration: config.jobLockMs,
+    stalledInterval: config.jobLockMs,
+    // Any number of times a job continues where its killed worker stopped.
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+  })
+  worker.on('error', () => {}) // the shared connection reports the same outage
+  worker.on('completed', ({ id = '' }) => telemetry.emit('jobDone', { job: id, queue }))
+  worker.on('failed', (job, error) => {
+    telemetry.emit('jobFailed', { job: job?.id ?? '', queue, attempt: job?.attemptsMade ?? 0, error: messageOf(error) })
+  })
+  try {
+    await markAlive(app)
+    for await (const _ of every(1_000, undefined, { signal })) {
+      if (!worker.isRunning()) continue
+      tick()
+      void markAlive(app)
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    // Without its master in a cluster, it reconnects forever and does not end.
+    await Promise.race([worker.close(), sleep(config.stopGraceMs, undefined, { ref: false })])
+  }
+}
+
+/** Continues if Redis refuses it: the connection reports an outage. */
+const markAlive = ({ redis }: App): Promise<void> => markJobsAlive(redis).catch(() => {})

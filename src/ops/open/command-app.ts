@@ -1,0 +1,23 @@
+import type { App } from '../../app.ts'
+import type { Config } from '../../config/config.ts'
+import { withRunning } from '../local/running-system.ts'
+import { connectApp, openApp } from './open-app.ts'
+
+/**
+ * Opens the app of a command. It logs nothing, replies within two seconds, and uses the system that runs in this folder
+ * if no other one is configured.
+ * @throws OrdersError when Redis does not answer, or was set up with other settings.
+ */
+export function openCommandApp(config: Config): Promise<App & AsyncDisposable> {
+  return openApp(commandConfig(config), 'ask')
+}
+
+/**
+ * Opens the same for a command that also works on a Redis with other settings, or with none yet.
+ * @throws OrdersError when Redis does not answer.
+ */
+export function connectCommandApp(config: Config): Promise<App & AsyncDisposable> {
+  return connectApp(commandConfig(config), 'ask')
+}
+
+const commandConfig = (config: Config): Config => ({ ...withRunning(config), logLevel: 'silent' })

@@ -1,0 +1,17 @@
+/**
+ * Formats a number with a comma at each thousand. `toLocaleString` would do the same, but its first call loads the tables
+ * of all languages: 25 ms, a tenth of what `orders status` takes.
+ */
+export function countText(value: number | bigint): string {
+  const [whole = '', ...fraction] = String(value).split('.')
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...fraction].join('.')
+}
+
+/** Formats an amount of minor units as currency units with two decimals. */
+export function money(minor: number): string {
+  if (!Number.isFinite(minor)) return String(minor) // another client wrote the score
+  const digits = BigInt(Math.round(Math.abs(minor)))
+    .toString()
+    .padStart(3, '0')
+  return `${minor < 0 ? '-' : ''}${countText(BigInt(digits.slice(0, -2)))}.${digits.slice(-2)}`
+}

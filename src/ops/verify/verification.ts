@@ -1,0 +1,94 @@
+import type { App } from '../../app.ts'
+import { audited } from '../../control/audit-log.ts'
+import { type OpenIncident, readIncidents } from '../../control/incidents.ts'
+import { OrdersError } from '../../errors.ts'
+import type { Sum } from '../../money.ts'
+import { type Books, readBooks } from '../../reads/books.ts'
+import { operatingUser } from '../process/operating-user.ts'
+import { type Acknowledged, lossesOf } from './acknowledge.ts'
+import type { DeepCheck } from './compare-scores.ts'
+import { deepCheck } from './deep-check.ts'
+import type { LedgerLoss } from './ledger-losses.ts'
+import { type Repaired, repair } from './repair.ts'
+import { type WrittenOff, writeOff } from './write-off.ts'
+
+/** The findings; after a repair, those of the second check. */
+export interface Verification {
+  readonly verdict: DeepCheck['verdict']
+  readonly books: Books
+  readonly audit?: DeepCheck
+  /** Of a deep one: what the ledger has lost. */
+  readonly ledger?: readonly LedgerLoss[]
+  /** Changes of Redis' data from outside that are not acknowledged. */
+  readonly incidents: readonly OpenIncident[]
+  readonly acknowledged?: Acknowledged
+  /** The result of a repair, and the findings before it. */
+  readonly repaired?: Repaired & { readonly found: DeepCheck }
+  /** The orders that a write-off booked as lost, or would book. */
+  readonly writtenOff?: { readonly booked: boolean; readonly orders: WrittenOff }
+}
+
+type Depth = { readonly deep: boolean; readonly repair: boolean; readonly force: boolean }
+type WriteOff = { readonly 'write-off': boolean; readonly yes: boolean }
+
+/** Verifies the books, in detail if `deep`; with `repair` fixes what it can and verifies again. */
+export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
+  const found = await examine(app, depth.deep || depth.repair, signal)
+  if (!depth.repair || !found.audit || found.audit.verdict === 'right') return found
+  if (!depth.force) refuseToSpoil(found.books, found.audit)
+  const action = { action: 'orders verify --repair', by: operatingUser(), what: '{}' }
+  const did = await audited(
+    app,
+    action,
+    () => repair(app, signal),
+    (done) => JSON.stringify(done, jsonValue),
+  )
+  const repaired = { ...did, found: found.audit }
+  return { ...(await examine(app, true, signal)), repaired }
+}
+
+/** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
+function refuseToSpoil({ applied, totals, unread }: Books, { sums, wrongUsers, examples }: DeepCheck): void {
+  if (totals.orders === null || applied === null) {
+    throw new OrdersError('ORD_BOOKS', `${unread.join(' ')} Nothing is repaired: fix that first.`)
+  }
+  if (!sums) return
+  const { users, global, leaderboards } = sums
+  const same = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
+  const counted = global.orders - BigInt(totals.orders - applied) // at the moment of the sums, by the counter
+  const othersAgree = same(global, leaderboards) && !same(users, global)
+  if (users.orders === counted && !othersAgree) return
+  const some = examples.slice(0, 5).map(({ user_id }) => user_id)
+  const whose = `some users' own totals are wrong (of ${wrongUsers} that differ: ${some.join(', ')})`
+  const text = `What was counted does not agree with the users' totals: it seems that ${whose}`
+  throw new OrdersError('ORD_BOOKS', `${text}. A repair would spread that: correct those users first, or use --force.`)
+}
+
+async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Verification> {
+  const books = await readBooks(app)
+  const verdict = books.balanced === null ? 'undecided' : books.balanced ? 'right' : 'wrong'
+  const incidents = await readIncidents(app.redis)
+  if (!deep) return { verdict, books, incidents }
+  const found = await deepCheck(app, signal)
+  const ledger = await lossesOf(app, signal)
+  const worst = ledger.length > 0 || found.verdict === 'wrong' ? 'wrong' : verdict
+  return { verdict: worst === 'right' ? found.verdict : worst, books, audit: found, ledger, incidents }
+}
+
+/** Books lost orders first if asked to, then verifies. */
+export async function writeOffAndVerify(
+  app: App,
+  options: Depth & WriteOff,
+  signal: AbortSignal,
+): Promise<Verification> {
+  if (!options['write-off']) return verify(app, options, signal)
+  let orders = await writeOff(app, 'plan')
+  if (options.yes && Object.keys(orders).length > 0) {
+    const action = { action: 'orders verify --write-off', by: operatingUser(), what: JSON.stringify(orders) }
+    orders = await audited(app, action, () => writeOff(app, 'write'), JSON.stringify)
+  }
+  return { ...(await verify(app, options, signal)), writtenOff: { booked: options.yes, orders } }
+}
+
+/** JSON knows no bigint: sums beyond 2^53 are rounded. */
+export const jsonValue = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)

@@ -1,0 +1,46 @@
+/**
+ * Why an order is rejected: one entry per reason. A key is a code, with a suffix where one code has several sentences. The
+ * sentence is the reason as people read it, with … where it names the order itself. Rejections are grouped by these entries;
+ * the codes, the API's lists and the labels of metrics follow from them.
+ */
+export const rejectGroups = {
+  'malformed-json': 'Malformed JSON',
+  'not-an-object': 'Order must be a JSON object',
+  'missing-field:user_id': 'Missing required field: user_id',
+  'missing-field:order_id': 'Missing required field: order_id',
+  'missing-field:order_value': 'Missing required field: order_value',
+  'bad-identity:user_id': 'user_id must be a non-empty string',
+  'bad-identity:order_id': 'order_id must be a non-empty string',
+  'bad-value:number': 'order_value must be a number',
+  'bad-value:range': 'order_value must be between 0 and 1000000000',
+  'bad-items': "Invalid structure in 'items' list",
+  'total-mismatch': 'Calculated total (…) does not match order_value (…)',
+  conflict: 'Order … of user … was already accepted with order_value …',
+  'internal-error': 'Stage … failed on this order',
+  /** For stages of a user's own that have no entry here: the reason may say anything. */
+  refused: 'A stage refused the order: …',
+} as const
+export type RejectGroup = keyof typeof rejectGroups
+export const rejectGroupNames = Object.keys(rejectGroups) as readonly RejectGroup[]
+
+type CodeOf<Group extends string> = Group extends `${infer Code}:${string}` ? Code : Group
+export type RejectCode = CodeOf<RejectGroup>
+
+export const codeOf = (group: RejectGroup): RejectCode => group.split(':')[0] as RejectCode
+
+/** In the order of the entries. */
+export const rejectCodes = [...new Set(rejectGroupNames.map(codeOf))] as readonly RejectCode[]
+
+/** Why a record was not accepted: a code for machines, a sentence for people. */
+export interface Rejection {
+  readonly code: RejectCode
+  readonly reason: string
+}
+
+export function groupOf({ code, reason }: Rejection): RejectGroup {
+  const ofCode = rejectGroupNames.filter((group) => codeOf(group) === code)
+  const exact = ofCode.find((group) => rejectGroups[group] === reason)
+  // A reason in other words, of another system: by the field that it names.
+  const named = ofCode.find((group) => reason.includes(group.split(':')[1] ?? reason))
+  return exact ?? named ?? ofCode[0] ?? 'internal-error'
+}

@@ -1,0 +1,70 @@
+import type { Keys } from '../../keys.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { codeOf, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
+import { idMs, idOfSortable, isoOf } from '../../stream-id.ts'
+import { type InvalidEntry, readEntry } from './entry.ts'
+
+/** Returns the groups of a code, of a reason, or of both. */
+export function groupsOf(code: RejectCode | undefined, reason?: string): readonly RejectGroup[] {
+  return rejectGroupNames.filter(
+    (group) =>
+      (code === undefined || codeOf(group) === code) && (reason === undefined || rejectGroups[group] === reason),
+  )
+}
+
+export interface GroupSummary {
+  readonly code: RejectCode
+  readonly reason: string
+  readonly count: number
+  readonly first: string
+  readonly last: string
+  /** The newest entry and its partition. */
+  readonly newest: { readonly id: string; readonly keys: Keys }
+}
+
+/** Reads every reason that has entries, most frequent first. The cost does not depend on the number of entries. */
+export async function summarize(redis: RedisClient, partitions: readonly Keys[]): Promise<GroupSummary[]> {
+  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, partitions, group)))
+  return groups.filter((group) => group !== undefined).sort((a, b) => b.count - a.count)
+}
+
+/** Reads the newest entry of each reason; skips a reason whose newest entry was removed meanwhile. */
+export async function withExamples(
+  redis: RedisClient,
+  groups: readonly GroupSummary[],
+): Promise<(Omit<GroupSummary, 'newest'> & { readonly example: InvalidEntry })[]> {
+  const all = await Promise.all(
+    groups.map(async ({ newest: { keys, id }, ...group }) => {
+      const example = await readEntry(redis, keys, id)
+      return example ? [{ ...group, example }] : []
+    }),
+  )
+  return all.flat()
+}
+
+async function summarizeGroup(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  group: RejectGroup,
+): Promise<GroupSummary | undefined> {
+  const found = await Promise.all(
+    partitions.map(async (keys) => {
+      const key = keys.invalidGroup(group)
+      const [count, [first], [last]] = await Promise.all([
+        redis.zcard(key),
+        redis.zrange(key, '0', '0'),
+        redis.zrange(key, '-1', '-1'),
+      ])
+      return first && last ? [{ keys, count, first, last }] : []
+    }),
+  )
+  const parts = found.flat().sort((one, other) => (one.last < other.last ? -1 : 1))
+  const [newest, first] = [parts.at(-1), parts.map((part) => part.first).sort()[0]]
+  if (!newest || !first) return undefined
+  return {
+    ...{ code: codeOf(group), reason: rejectGroups[group], count: parts.reduce((sum, part) => sum + part.count, 0) },
+    ...{ first: at(first), last: at(newest.last), newest: { id: idOfSortable(newest.last), keys: newest.keys } },
+  }
+}
+
+const at = (member: string): string => isoOf(idMs(member))

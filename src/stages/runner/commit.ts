@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import type { App } from '../../app.ts'
+import { defineScript } from '../../redis/script.ts'
+import { type Committer, encodeCommit } from './encode.ts'
+import { otherLayoutError } from './layout.ts'
+import type { Plan } from './plan.ts'
+
+export type CommitReply =
+  | {
+      readonly status: 'committed'
+      readonly passed: number
+      readonly duplicates: number
+      readonly rejected: number
+      /** When, by Redis' clock, in ms. */
+      readonly atMs: number
+    }
+  /**
+   * Nothing is committed: only these entries are still pending. `again` is the number of other entries that the group delivered
+   * again although the stage had committed them; they are acknowledged.
+   */
+  | { readonly status: 'stale'; readonly held: readonly string[]; readonly again: number }
+  /** Nothing changed: by Redis' clock this is the ledger's generation. */
+  | { readonly status: 'generation'; readonly generation: number }
+  /** Nothing changed: the ledger has other values for these emitted records. */
+  | { readonly status: 'conflict'; readonly conflicts: readonly Conflict[] }
+
+export type Conflict = readonly [emit: number, known: string]
+
+const run = defineScript(
+  import.meta.url,
+  z.union([
+    z.tuple([z.literal('committed'), z.int(), z.int(), z.int(), z.int()]),
+    z.tuple([z.literal('stale'), z.int()], z.string()),
+    z.tuple([z.literal('generation'), z.int()]),
+    z.tuple([z.literal('layout'), z.string()]),
+    z.tuple([z.literal('conflict')], z.union([z.int(), z.string()])),
+  ]),
+)
+
+/**
+ * Commits a plan, all of it or nothing (see commit.lua).
+ * @throws OrdersError ORD_MANIFEST if another list of stages has taken effect; nothing is committed
+ */
+export async function commit(
+  { redis, config }: Pick<App, 'redis' | 'config'>,
+  committer: Committer,
+  plan: Plan,
+  generation: number,
+): Promise<CommitReply> {
+  const { names, args } = encodeCommit(config, committer, plan, generation)
+  const reply = await run(redis, names, args)
+  if (reply[0] === 'committed') {
+    const [status, passed, duplicates, rejected, atMs] = reply
+    return { status, passed, duplicates, rejected, atMs }
+  }
+  if (reply[0] === 'layout') throw otherLayoutError(committer.stage, reply[1])
+  if (reply[0] === 'generation') return { status: reply[0], generation: reply[1] }
+  if (reply[0] === 'stale') {
+    const [status, again, ...held] = reply
+    return { status, held, again }
+  }
+  const conflicts: [number, string][] = []
+  for (let i = 1; i + 1 < reply.length; i += 2) conflicts.push([Number(reply[i]), String(reply[i + 1])])
+  return { status: reply[0], conflicts }
+}

@@ -1,0 +1,24 @@
+import { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import { readConfig } from '../../../src/config/config.ts'
+import { openDurability } from '../../../src/ingest/durability.ts'
+import { spawnRedisServer } from '../../support/redis-server.ts'
+import { requireRedisServer } from '../../support/requires.ts'
+import { appOn } from '../../support/world.ts'
+
+test('a write is durable in the file that Redis keeps, not without one, and not on a replica that is not there', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer('--appendonly', 'yes', '--appendfsync', 'everysec')
+  const redis = new Redis(server?.url ?? '')
+  const { keys } = appOn(redis)
+  const openFor = (SQS_DELETE_AFTER: string) => openDurability(appOn(redis, readConfig({ SQS_DELETE_AFTER })))
+  using byFile = await openFor('')
+  expect(await byFile.confirm(keys)).toBe(byFile.incarnation(keys))
+  using byReply = await openFor('write')
+  expect([byReply.settleMs, await byReply.confirm(keys)]).toEqual([0, ''])
+  using byReplica = await openFor('replicas:1')
+  await expect(byReplica.confirm(keys)).rejects.toThrow('(on 0 of 1 replicas): messages stay in SQS')
+  await redis.config('SET', 'appendonly', 'no')
+  await expect(byFile.confirm(keys)).rejects.toThrow('messages stay in SQS until they are')
+  redis.disconnect()
+})

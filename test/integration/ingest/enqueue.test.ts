@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
+import { appOn, emptyRedis } from '../../support/world.ts'
+
+const raw = (id: string, length: number) => ({ id, body: 'x'.repeat(length) })
+
+test('records are written in order, counted, and split where their bodies exceed a million characters', async () => {
+  await using world = await emptyRedis()
+  const { redis, keys } = appOn(world.redis)
+  const records = [raw('a', 400_000), raw('b', 600_000), raw('c', 1), raw('d', 1_000_001), raw('e', 1)]
+  const ids = await enqueue(redis, keys, records)
+  const entries = await redis.xrange(keys.stream('raw'), '-', '+')
+  expect(entries.map(([id]) => id)).toEqual(ids)
+  const batches = entries.map(([, [, n, , , , r = '']]) => [
+    n,
+    JSON.parse(r).map((record: { id: string }) => record.id),
+  ])
+  expect(batches).toEqual([
+    ['2', ['a', 'b']],
+    ['1', ['c']],
+    ['1', ['d']],
+    ['1', ['e']],
+  ])
+  expect(await redis.hgetall(keys.counters)).toEqual({ received: '5' })
+})
+
+test('a job that is tried again sends its order once', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  const { redis, keys } = app
+  for (let attempt = 0; attempt < 2; attempt++) await enqueueOnce(app, 'job', raw('a', 1))
+  expect(await redis.xlen(keys.stream('raw'))).toBe(1)
+  expect(await redis.hgetall(keys.counters)).toEqual({ received: '1' })
+  expect(await redis.hgetall(keys.outcome('job'))).toEqual({ sent: '1' })
+})

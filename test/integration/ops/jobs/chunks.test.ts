@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { chunks, countMatching } from '../../../../src/ops/jobs/chunks.ts'
+import { rejectBodies } from '../../../support/invalid.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
+
+const { signal } = new AbortController()
+
+/** An app with 150 invalid orders; every third lacks all fields, the others have a bad value. */
+async function withInvalid(): Promise<{ scope: PartitionScope; ids: string[] } & AsyncDisposable> {
+  const world = await emptyRedis()
+  const scope = appOn(world.redis)
+  const bodies = Array.from({ length: 150 }, (_, at) =>
+    at % 3 === 0 ? '{}' : JSON.stringify({ user_id: 'u', order_id: at, order_value: -1 }),
+  )
+  const ids = await rejectBodies(scope, bodies)
+  return { scope, ids, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
+}
+
+test('chunks have each matching entry once, oldest first, whether or not they are taken away meanwhile', async () => {
+  await using world = await withInvalid()
+  const { scope, ids } = world
+  const all = { limit: 1_000, dryRun: true, until: '+' }
+  const collect = async (data: Parameters<typeof chunks>[1], left = () => 1_000): Promise<string[]> => {
+    const found: string[] = []
+    for await (const chunk of chunks(scope, data, signal, left)) {
+      expect(chunk.length).toBeLessThanOrEqual(100)
+      found.push(...chunk.map(({ id }) => id))
+      if (found.length > ids.length) break
+    }
+    return found
+  }
+  expect(await collect(all)).toEqual(ids)
+  expect(await collect({ ...all, until: ids[69] ?? '' })).toEqual(ids.slice(0, 70))
+  expect(await collect({ ...all, code: 'missing-field' })).toEqual(ids.filter((_, at) => at % 3 === 0))
+  const some = [ids[90], ids[3], ids[3], ids[4], '1-1'].map(String)
+  expect(await collect({ ...all, ids: some })).toEqual([ids[3], ids[4], ids[90]])
+  expect(await collect({ ...all, ids: some, code: 'bad-value' })).toEqual([ids[4]])
+  expect(await countMatching(scope, { ...all, ids: some })).toBe(4)
+  expect(await countMatching(scope, { ...all, code: 'missing-field' })).toBe(50)
+})

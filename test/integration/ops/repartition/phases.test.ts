@@ -1,0 +1,129 @@
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import type { App } from '../../../../src/app.ts'
+import { openQueues } from '../../../../src/control/job-queues.ts'
+import { readPauses } from '../../../../src/control/pauses.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { type Keys, makeControlKeys, makePartitions } from '../../../../src/keys.ts'
+import { type Repartition, readRepartition, writeRepartition } from '../../../../src/ops/manifest/repartition.ts'
+import { holdLock } from '../../../../src/ops/repartition/lock.ts'
+import { repartition } from '../../../../src/ops/repartition/phases.ts'
+import { deepCheck } from '../../../../src/ops/verify/deep-check.ts'
+import { partitionFor } from '../../../../src/partitions.ts'
+import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
+import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
+import { readOutcome } from '../../../../src/stages/invalid/outcome.ts'
+import { discardEntry } from '../../../../src/stages/invalid/requeue.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
+import { until } from '../../../support/until.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
+
+const { signal } = new AbortController()
+
+function partitioned(redis: Redis, count: number): App {
+  const partitions = makePartitions(count)
+  return appOn(redis, undefined, { partitions, control: makeControlKeys(partitions), keys: partitions[0] as Keys })
+}
+
+/** Sends 80 orders of 40 users, every eighth of them invalid, each as a job of its user, and has them processed. */
+async function fill(app: App): Promise<void> {
+  const scopes = app.partitions.map((keys) => ({ ...app, keys }))
+  for (const scope of scopes) await ensureGroups(scope)
+  for (let at = 0; at < 80; at++) {
+    const order = { user_id: `u${at % 40}`, order_id: at, order_value: at % 8 === 0 ? -1 : at }
+    const record = { id: `m${at}`, body: JSON.stringify(order), jobId: `job ${at % 40}` }
+    await enqueue(app.redis, partitionFor(app.partitions, order.user_id), [record])
+  }
+  const stop = new AbortController()
+  const { stages } = app.pipeline
+  const running = scopes.flatMap((scope) => stages.map((stage) => runStage(scope, stage, () => {}, stop.signal)))
+  await until('all to be processed', async () => {
+    const counters = await readCounters(app.redis, app.partitions)
+    return counters['received'] === 80 && stages.every((stage) => waitingFor(stage, counters) === 0)
+  })
+  stop.abort()
+  await Promise.all(running)
+  const [entry] = await readOldest(app.redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  if (entry) await discardEntry(app, entry, { reason: 'a test', by: 'ann' })
+}
+
+/** Reads all that the stages have written, over all partitions. */
+async function contents({ redis, partitions }: App): Promise<object> {
+  const board = async (name: string): Promise<string[][]> => {
+    const flat = await redis.zrange(name, '0', '-1', 'WITHSCORES')
+    return flat.flatMap((user, at) => (at % 2 === 0 ? [[user, flat[at + 1] ?? '']] : []))
+  }
+  const all = async <T>(read: (keys: Keys) => Promise<T[]>): Promise<T[]> =>
+    (await Promise.all(partitions.map(read))).flat().toSorted()
+  const users = async (keys: Keys) =>
+    Promise.all(
+      (await redis.keys(`${keys.userStats('')}*`)).map(async (name) => {
+        const userId = name.slice(keys.userStats('').length)
+        expect(partitionFor(partitions, userId)).toBe(keys)
+        return JSON.stringify([userId, await redis.hgetall(name)])
+      }),
+    )
+  const sums = async (name: string): Promise<number> =>
+    (await all(async (keys) => [Number(await redis.hget(keys.globalStats, name))])).reduce((sum, one) => sum + one)
+  const records = async (stream: string): Promise<string[]> =>
+    (await redis.xrange(stream, '-', '+')).map(([, fields]) => fields.join(' '))
+  const outcomes = Array.from({ length: 40 }, (_, at) => readOutcome(redis, partitions, `job ${at}`))
+  return {
+    users: await all(users),
+    spend: await all(({ leaderboardSpend }) => board(leaderboardSpend)),
+    orders: await all(({ leaderboardOrders }) => board(leaderboardOrders)),
+    global: [await sums('total_orders'), await sums('total_revenue_minor')],
+    counters: await readCounters(redis, partitions),
+    invalid: (await readOldest(redis, partitions, { after: '0-0', until: '+', count: 100 })).map(({ json }) => json),
+    discarded: await all(({ discarded }) => records(discarded)),
+    outcomes: (await Promise.all(outcomes)).map(({ invalidId: _, ...counts }) => counts),
+  }
+}
+
+test('from three to two partitions everything is in those of its users, the books balance, and all runs again', async () => {
+  const [from, to] = [3, 2]
+  await using world = await emptyRedis()
+  const before = partitioned(world.redis, from)
+  await fill(before)
+  await using queues = openQueues(before.redis)
+  await queues.reprocess.pause() // by a run that was killed
+  const had = await contents(before)
+  const printed: string[] = []
+  const print = (line: string): void => void printed.push(line)
+  await using lock = await holdLock(before.redis, print, signal)
+  const begun: Repartition = { id: 'r', from, to, phase: 'drain', queues: ['reprocess'] }
+  await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: false, print }, begun, signal)
+
+  const after = partitioned(world.redis, to)
+  expect(await contents(after)).toEqual(had)
+  expect(await deepCheck(after, signal)).toMatchObject({ verdict: 'right' })
+  expect(printed.at(-1)).toBe('Everything is moved, and the books balance.')
+  expect(await readRepartition(after.redis)).toBeUndefined()
+  expect(await readPauses(after.redis, after.control)).toEqual({})
+  expect([await queues.reprocess.isPaused(), await queues.replay.isPaused()]).toEqual([false, false])
+  for (const keys of before.partitions.slice(to)) {
+    expect(await world.redis.exists(keys.counters, keys.invalid, keys.globalStats, keys.leaderboardSpend)).toBe(0)
+  }
+})
+
+test('a repartition that finds fewer rejected orders than there were stops before it replaces any', async () => {
+  await using world = await emptyRedis()
+  const before = partitioned(world.redis, 2)
+  await fill(before)
+  await using queues = openQueues(before.redis)
+  await using lock = await holdLock(before.redis, () => {}, signal)
+  const counts = {
+    totals: await readCounters(before.redis, before.partitions),
+    ledgerCounts: {},
+    invalid: 11,
+    discarded: 1,
+  }
+  const begun: Repartition = { id: 'r', from: 2, to: 3, phase: 'move', queues: [], ...counts }
+  await writeRepartition(before.redis, begun)
+  const run = { app: before, queues, lock, timeoutMs: 60_000, force: false, print: () => {} }
+  await expect(repartition(run, begun, signal)).rejects.toThrow(
+    '9 rejected and 1 discarded orders are moved, of 11 and 1.',
+  )
+  expect(await readOldest(before.redis, before.partitions, { after: '0-0', until: '+', count: 100 })).toHaveLength(9)
+})

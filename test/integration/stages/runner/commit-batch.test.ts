@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { batchCommitter } from '../../../../src/stages/runner/commit-batch.ts'
+import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { validate } from '../../../support/stages.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
+
+/** Opens a system, and reads as many entries of one order each; the order of entry `bad` cannot be committed. */
+async function open(count: number, bad?: number) {
+  const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
+  const sources: (readonly (string | undefined)[])[] = []
+  const tracing = {
+    span: (_: string, from: readonly (string | undefined)[]) => {
+      sources.push(from)
+      return { traceparent: '', end: () => {}, fail: () => {} }
+    },
+    [Symbol.asyncDispose]: async () => {},
+  }
+  const app = appOn(redis, undefined, { tracing })
+  await ensureGroups(app)
+  for (let at = 0; at < count; at++) {
+    const body = JSON.stringify({ user_id: 'u', order_id: `o${at}`, order_value: 1 })
+    // The outcome of a job is a hash: a text in its place makes the script fail.
+    await enqueue(redis, app.keys, [{ id: `m${at}`, body, ...(at === bad && { jobId: 'odd' }) }], {
+      traceparent: `parent ${at}`,
+    })
+  }
+  await redis.set(app.keys.outcome('odd'), 'text')
+  const reply = await redis.xreadgroupBuffer('GROUP', 'validate', 'c', 'STREAMS', 'orders:raw', '>')
+  const [, read] = (reply as [Buffer, [Buffer, Buffer[]][]][])[0] ?? [undefined, []]
+  const entries = read.map(([id, fields]): Entry => decodeEntry(app.pipeline, String(id), fields, 'raw'))
+  const commit = batchCommitter(app, { stage: validate, stream: 'orders:raw', name: 'c', reader: redis })
+  const pending = async (): Promise<unknown[]> => {
+    const all = (await redis.xpending('orders:raw', 'validate', '-', '+', 10)) as [id: string][]
+    return all.map(([id]) => id)
+  }
+  return { redis, entries, commit, pending, sources, [Symbol.asyncDispose]: close }
+}
+
+test.each([0, 1, 2, 3, 4])('of five entries only number %i, which cannot be committed, stays pending', async (bad) => {
+  await using world = await open(5, bad)
+  await expect(world.commit(world.entries)).rejects.toThrow('WRONGTYPE')
+  expect(await world.pending()).toEqual([world.entries[bad]?.id])
+  expect(await world.redis.hget('pipeline:counters', 'admitted')).toBe('4')
+})
+
+test('the span of a batch names the spans of all its entries', async () => {
+  await using world = await open(2)
+  await world.commit(world.entries)
+  expect(world.sources).toEqual([['parent 0', 'parent 1']])
+  expect(await world.pending()).toEqual([])
+})

@@ -1,0 +1,13 @@
+import type { Simple } from './shell.ts'
+
+/** Commands of pages that no test of the pages runs, and why. */
+const notRun: readonly (readonly [RegExp, string])[] = [
+  [/^npm ci$/, 'the checkout has been installed'],
+  [/^npm (test|run (test:\w+|check|bench|chaos|docs|types|lint|screenshots))\b/, 'takes minutes, or would run itself'],
+  [/^(npx|npm) .*\b(average|bad-currency)\b/, 'a page adds it, and test/e2e/own-code.test.ts runs it'],
+  [/^git pull$/, 'the checkout is the release under test'],
+  [/^(docker|kubectl|helm|aws) /, 'needs containers, a cluster or an account; what it names is checked'],
+]
+
+export const whyNotRun = ({ words }: Simple): string | undefined =>
+  notRun.find(([pattern]) => pattern.test(words.join(' ')))?.[1]

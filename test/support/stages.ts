@@ -1,0 +1,27 @@
+import type { CarriedName } from '../../src/messages.ts'
+import { aggregate as aggregateDefinition } from '../../src/stages/aggregate.ts'
+import { definePipeline } from '../../src/stages/define-pipeline.ts'
+import { leaderboard as leaderboardDefinition } from '../../src/stages/leaderboard.ts'
+import type { AnyStage, Stage, StageDefinition } from '../../src/stages/stage.ts'
+import { validate as validateDefinition } from '../../src/stages/validate.ts'
+
+/** The definitions that we ship, to build pipelines of. */
+export const definitions = {
+  validate: validateDefinition,
+  aggregate: aggregateDefinition,
+  leaderboard: leaderboardDefinition,
+}
+
+/** The pipeline that we ship, whatever stages a user has added to the one that is run. */
+export const shipped = definePipeline([validateDefinition, aggregateDefinition, leaderboardDefinition])
+export const [validate, aggregate, leaderboard] = shipped.stages as readonly [Stage, Stage, Stage]
+
+/** The stage of a test's own that takes the place of the shipped one of its name. */
+export function place<In extends object, Out extends object = never, Needs extends CarriedName = never>(
+  definition: StageDefinition<In, Out, Needs>,
+): Stage {
+  const own = (one: AnyStage): AnyStage => (one.name === definition.name ? (definition as unknown as AnyStage) : one)
+  const list = [validateDefinition, aggregateDefinition, leaderboardDefinition].map((one) => own(one as AnyStage))
+  const last = definition.passes ? list.length : list.findIndex(({ name }) => name === definition.name) + 1
+  return definePipeline(list.slice(0, last)).stage(definition.name) as Stage
+}

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { openEmptyReceives, openWakeups } from '../../../src/ingest/empty-receives.ts'
+import type { Outage } from '../../../src/ingest/failure-log.ts'
+
+const pollers = 16
+
+function open() {
+  const failures: unknown[] = []
+  const waiting: Outage = {
+    failed: (error) => failures.push(error),
+    worked: () => {},
+    left: () => {},
+    pause: async () => {},
+  }
+  const shared = { waiting, wakeups: openWakeups(() => pollers) }
+  return { failures, all: Array.from({ length: pollers }, () => openEmptyReceives(shared, {}, 20)) }
+}
+
+test('a message that wakes all pollers, of which one gets it: the empty answers of the others do not count', () => {
+  const { failures, all } = open()
+  for (let message = 0; message < 100; message++)
+    all.forEach((emptyReceives, at) => void emptyReceives.answered(at === message % pollers ? 1 : 0, 200))
+  expect(failures).toEqual([])
+})
+
+test('empty answers at once that no message explains are reported, also while some messages come', () => {
+  const { failures, all } = open()
+  for (let answer = 0; answer < 400; answer++) all[answer % pollers]?.answered(answer % 100 === 0 ? 1 : 0, 5)
+  expect(failures).not.toEqual([])
+})

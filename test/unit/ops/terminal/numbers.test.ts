@@ -1,0 +1,39 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { countText, money } from '../../../../src/ops/terminal/numbers.ts'
+
+test('a count has a comma at each thousand', () => {
+  expect([0, 7, 999, 1_000, 1_234_567, -12_345, 1_234.5, 12n ** 20n].map(countText)).toEqual([
+    '0',
+    '7',
+    '999',
+    '1,000',
+    '1,234,567',
+    '-12,345',
+    '1,234.5',
+    (12n ** 20n).toLocaleString('en'),
+  ])
+})
+
+test('an amount has two decimals', () => {
+  expect([0, 5, 50, 15_075, -1, -123_456_789].map(money)).toEqual([
+    '0.00',
+    '0.05',
+    '0.50',
+    '150.75',
+    '-0.01',
+    '-1,234,567.89',
+  ])
+  expect(money(Number.POSITIVE_INFINITY)).toBe('Infinity')
+})
+
+test('both read as Intl writes them', () => {
+  const count = new Intl.NumberFormat('en')
+  const amount = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+  fc.assert(
+    fc.property(fc.integer({ min: -(2 ** 45), max: 2 ** 45 }), (value) => {
+      expect(countText(value)).toBe(count.format(value))
+      expect(money(value)).toBe(amount.format(value / 100))
+    }),
+  )
+})
