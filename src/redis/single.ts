@@ -35,11 +35,32 @@ function patchSingle(redis: Redis): Redis {
     if (error.command?.name === 'select') redis.disconnect(true)
   })
   Object.assign(redis, { _readyCheck: readyCheck(redis) })
+  keepConnecting(redis)
   for (const over of ['close', 'end']) redis.on(over, () => failForgotten(redis)) // not every end is a close
   redis.on('end', () => {
     if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
   })
   return Object.assign(redis, { duplicate: (options?: Partial<RedisOptions>) => patchSingle(duplicate(options)) })
+}
+
+/** How ioredis makes a connection. */
+interface Connector {
+  stream?: { destroyed: boolean }
+  disconnect(): void
+}
+
+/**
+ * Keeps a connection that is on its way from ending where it is asked to connect anew, as when the sentinels tell of a
+ * failover while they are being asked for the master: ioredis would take it for the end and never connect again.
+ */
+function keepConnecting(redis: Redis): void {
+  const { connector } = redis as unknown as { connector: Connector }
+  const disconnect = connector.disconnect.bind(connector)
+  connector.disconnect = () => {
+    const { status, manuallyClosing } = redis as unknown as { status: string; manuallyClosing: boolean }
+    const asking = status === 'connecting' && connector.stream?.destroyed !== false
+    if (!asking || manuallyClosing) disconnect()
+  }
 }
 
 /** Commands that ioredis has sent and not yet settled. */

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
-import { deleteUnread } from '../support/deletions.ts'
+import { type Deletion, deleteUnread } from '../support/deletions.ts'
 import { scrape } from '../support/exposition.ts'
 import { Oracle } from '../support/oracle.ts'
 import { requireRealRedis } from '../support/requires.ts'
@@ -213,25 +213,35 @@ test('deletions under load: all numbers are the oracle’s without what was dele
   const places = [
     { stream: 'orders:raw', group: 'validate', most: 3 },
     { stream: 'orders:valid', group: 'aggregate', most: 2 },
-  ]
+  ] as const
   const hows = ['XDEL of waiting entries', 'XDEL of pending entries', 'XTRIM', 'DEL'] as const
-  let sending = true
-  const sent = sendBodies(env, bodies).finally(() => {
-    sending = false
-  })
-  const written: Promise<unknown>[] = []
-  await counted(redis, 'applied', (applied) => applied > 0) // what a stage that has never worked lacks, it has missed
-  for (let at = 0; sending || (await counter(redis, 'received')) < bodies.length; at++) {
-    const how = hows[Math.floor(at / 2) % hows.length] ?? 'DEL'
-    const place = places[at % 2] ?? { stream: '', group: '' }
+  const strike = async (place: (typeof places)[number], how: Deletion): Promise<number> => {
     const gone = await deleteUnread<{ body: string } & { user_id: string; minor: number }>(redis, place, how)
     if (place.group === 'validate') raw.push(...gone.map(({ body }) => body))
     else valid.push(...gone)
-    if (at === 40 || at === 80) written.push(orders(env, 'verify', '--write-off', '--yes'))
+    return gone.length
+  }
+  await sendBodies(env, bodies.slice(0, 300))
+  await counted(redis, 'applied', (applied) => applied > 0) // what a stage that has never worked lacks, it has missed
+  // What waits before a stage that is as fast as the sender is chance: here something does for certain.
+  for (const [at, place] of places.entries()) {
+    await orders(env, 'pause', place.group)
+    await sendBodies(env, bodies.slice(300 * (at + 1), 300 * (at + 2)))
+    await until(`orders to be deleted before ${place.group}`, () => strike(place, 'XDEL of waiting entries'))
+    await orders(env, 'resume', place.group)
+  }
+  let sending = true
+  const sent = sendBodies(env, bodies.slice(900)).finally(() => {
+    sending = false
+  })
+  const written: Promise<unknown>[] = []
+  for (let at = 0; sending || (await counter(redis, 'received')) < bodies.length; at++) {
+    const how = hows[Math.floor(at / 2) % hows.length] ?? 'DEL'
+    await strike(places[at % 2] ?? places[0], how)
+    if (at === 0 || at === 40) written.push(orders(env, 'verify', '--write-off', '--yes'))
   }
   await sent
   await Promise.all(written)
-  expect([raw.length > 0, valid.length > 0]).toEqual([true, true])
 
   const oracle = new Oracle()
   const left = new Map<string, number>()

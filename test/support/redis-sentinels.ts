@@ -4,6 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { type HoldingProxy, openHoldingProxy } from './holding-proxy.ts'
 import { killOnExit, removeOnExit } from './on-exit.ts'
 import { freePort, type RedisServer, spawnRedisServer } from './redis-server.ts'
 import { until } from './until.ts'
@@ -20,6 +21,14 @@ export interface Sentinels extends AsyncDisposable {
   failOver(): Promise<void>
   /** Resolves when the master has a replica in step, which every sentinel knows. */
   settled(): Promise<void>
+  /** Holds every question for the master, and resolves when there is one. */
+  hold(): Promise<void>
+  /** Answers what is held. */
+  release(): void
+  /** Resolves when every sentinel has told its subscribers of the next failover. */
+  told(): Promise<unknown>
+  /** Returns how many connections listen for failovers. */
+  subscribers(): Promise<number>
 }
 
 const name = 'orders'
@@ -44,7 +53,7 @@ export async function spawnSentinels(): Promise<Sentinels> {
   await settled()
   const opened = stack.move()
   return {
-    addresses: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(','),
+    addresses: sentinels.map(({ proxy }) => `127.0.0.1:${proxy.port}`).join(','),
     name,
     password,
     master,
@@ -53,6 +62,18 @@ export async function spawnSentinels(): Promise<Sentinels> {
       const { port } = await master()
       await client.call('SENTINEL', 'FAILOVER', name)
       await until('another master', master, (now) => now.port !== port)
+    },
+    hold: async () => {
+      for (const { proxy } of sentinels) proxy.hold('get-master-addr-by-name')
+      await until('a question for the master', () => sentinels.some(({ proxy }) => proxy.held() > 0))
+    },
+    release: () => {
+      for (const { proxy } of sentinels) proxy.release()
+    },
+    told: () => Promise.all(sentinels.map(({ client }) => toldBy(client))),
+    subscribers: async () => {
+      const lists = sentinels.map(({ client }) => client.call('CLIENT', 'LIST', 'TYPE', 'pubsub'))
+      return `${await Promise.all(lists)}`.split('\n').filter((line) => line.includes('id=')).length
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -65,7 +86,8 @@ async function spawned(...options: string[]): Promise<RedisServer> {
 }
 
 interface Sentinel extends AsyncDisposable {
-  readonly port: number
+  /** In front of it: for the processes under test and the other sentinels. */
+  readonly proxy: HoldingProxy
   readonly client: Redis
 }
 
@@ -73,11 +95,13 @@ async function spawnSentinel(masterPort: number): Promise<Sentinel> {
   const dir = mkdtempSync(join(tmpdir(), 'orders-test-sentinel-'))
   const folder = removeOnExit(dir)
   const port = await freePort()
+  const proxy = await openHoldingProxy(port)
   const lines = [
     `port ${port}`,
     'bind 127.0.0.1',
     `dir ${dir}`,
     `requirepass ${password}`,
+    `sentinel announce-port ${proxy.port}`,
     `sentinel sentinel-pass ${password}`,
     `sentinel monitor ${name} 127.0.0.1 ${masterPort} 2`,
     `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
@@ -94,9 +118,10 @@ async function spawnSentinel(masterPort: number): Promise<Sentinel> {
     const exit = once(child, 'exit')
     child.kill('SIGKILL')
     await exit
+    await proxy[Symbol.asyncDispose]()
     folder[Symbol.dispose]()
   }
-  return { port, client, [Symbol.asyncDispose]: close }
+  return { proxy, client, [Symbol.asyncDispose]: close }
 }
 
 /** Requires that a sentinel knows the master, a replica in sync with it, and both other sentinels. */
@@ -111,4 +136,12 @@ async function knowsAll(client: Redis): Promise<void> {
     const inStep = replicas.some((one) => one.get('master-link-status') === 'ok' && one.get('flags') === 'slave')
     return seen.get('flags') === 'master' && seen.get('num-other-sentinels') === '2' && inStep
   })
+}
+
+async function toldBy(client: Redis): Promise<void> {
+  const subscriber = client.duplicate()
+  subscriber.on('error', () => {})
+  await subscriber.subscribe('+switch-master')
+  await once(subscriber, 'message')
+  subscriber.disconnect()
 }
