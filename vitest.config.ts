@@ -18,7 +18,7 @@ const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
         include,
         ...(hasOwnStages && { setupFiles: 'test/support/shipped-list.ts', env: { OWN_STAGES: '1' } }),
         // Unit tests have no server, file or process to leave behind: they share workers, which saves half of their time.
-        isolate: name !== 'unit',
+        isolate: name === 'chaos',
         // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
         testTimeout: 120_000,
         hookTimeout: 60_000,

@@ -50,8 +50,8 @@ interface Connector {
 }
 
 /**
- * Keeps a connection that is on its way from ending where it is asked to connect anew, as when the sentinels tell of a
- * failover while they are being asked for the master: ioredis would take it for the end and never connect again.
+ * Keeps a connection that is being made alive where it is to be replaced, as when the sentinels announce a failover while
+ * they are asked for the master: ioredis would end it, and never connect again.
  */
 function keepConnecting(redis: Redis): void {
   const { connector } = redis as unknown as { connector: Connector }

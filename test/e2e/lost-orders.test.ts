@@ -223,7 +223,7 @@ test('deletions under load: all numbers are the oracle’s without what was dele
   }
   await sendBodies(env, bodies.slice(0, 300))
   await counted(redis, 'applied', (applied) => applied > 0) // what a stage that has never worked lacks, it has missed
-  // What waits before a stage that is as fast as the sender is chance: here something does for certain.
+  // A stage may be as fast as the sender: here orders wait for certain.
   for (const [at, place] of places.entries()) {
     await orders(env, 'pause', place.group)
     await sendBodies(env, bodies.slice(300 * (at + 1), 300 * (at + 2)))

@@ -25,8 +25,8 @@ export interface Sentinels extends AsyncDisposable {
   hold(): Promise<void>
   /** Answers what is held. */
   release(): void
-  /** Resolves when every sentinel has told its subscribers of the next failover. */
-  told(): Promise<unknown>
+  /** Resolves when every sentinel has announced the next failover to its subscribers. */
+  announced(): Promise<unknown>
   /** Returns how many connections listen for failovers. */
   subscribers(): Promise<number>
 }
@@ -70,7 +70,7 @@ export async function spawnSentinels(): Promise<Sentinels> {
     release: () => {
       for (const { proxy } of sentinels) proxy.release()
     },
-    told: () => Promise.all(sentinels.map(({ client }) => toldBy(client))),
+    announced: () => Promise.all(sentinels.map(({ client }) => announcedBy(client))),
     subscribers: async () => {
       const lists = sentinels.map(({ client }) => client.call('CLIENT', 'LIST', 'TYPE', 'pubsub'))
       return `${await Promise.all(lists)}`.split('\n').filter((line) => line.includes('id=')).length
@@ -138,7 +138,7 @@ async function knowsAll(client: Redis): Promise<void> {
   })
 }
 
-async function toldBy(client: Redis): Promise<void> {
+async function announcedBy(client: Redis): Promise<void> {
   const subscriber = client.duplicate()
   subscriber.on('error', () => {})
   await subscriber.subscribe('+switch-master')

@@ -9,7 +9,7 @@ import { until } from '../../support/until.ts'
 
 const telemetry = openTelemetry(pino({ level: 'silent' }))
 
-test('a failover that is told while a connection asks the sentinels for the master does not end the connection', async (context) => {
+test('a failover that is announced while a connection asks the sentinels for the master does not end the connection', async (context) => {
   requireRedisServer(context)
   await using sentinels = await spawnSentinels()
   const { addresses, name, password } = sentinels
@@ -19,14 +19,14 @@ test('a failover that is told while a connection asks the sentinels for the mast
     REDIS_SENTINEL_PASSWORD: password,
   })
   const redis = await openRedis(config, 'work', telemetry)
-  const told = sentinels.told()
+  const announced = sentinels.announced()
   const held = sentinels.hold()
   await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'no')
   await held
   const written = redis.set('failover', 'survived')
   written.catch(() => {})
   await sentinels.failOver()
-  await told
+  await announced
   sentinels.release()
   expect(await written).toBe('OK')
   expect(await redis.get('failover')).toBe('survived')

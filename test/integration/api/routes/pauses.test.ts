@@ -527,8 +527,7 @@ test('while Redis is away, or refuses to answer, a process keeps the state it kn
   await until('more than a second of it', () => (app.pulse.get('validate') ?? 0) > pulse + 1_200)
   expect(going.rounds()).toBeGreaterThan(went)
   await server.start()
-  await redis.rename(app.control.pauses, 'kept')
-  await redis.set(app.control.pauses, 'no hash')
+  await redis.multi().rename(app.control.pauses, 'kept').set(app.control.pauses, 'no hash').exec()
   await until('both to be refused', () => events.filter(([event]) => event === 'pausesUnreadable').length === 2)
   const more = app.pulse.get('validate') ?? 0
   await until('another second of it', () => (app.pulse.get('validate') ?? 0) > more + 1_200)
