@@ -50,7 +50,7 @@ interface Connector {
 }
 
 /**
- * Keeps a connection that is being made alive where it is to be replaced, as when the sentinels announce a failover while
+ * Keeps a connection that is being made alive where it should be replaced, as when the sentinels announce a failover while
  * they are asked for the master: ioredis would end it, and never connect again.
  */
 function keepConnecting(redis: Redis): void {

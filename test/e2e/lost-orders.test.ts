@@ -226,6 +226,9 @@ test('deletions under load: all numbers are the oracle’s without what was dele
   // A stage may be as fast as the sender: here orders wait for certain.
   for (const [at, place] of places.entries()) {
     await orders(env, 'pause', place.group)
+    await until('both processes to pause', () =>
+      [all, more].every((process) => process.events('paused').some(({ component }) => component === place.group)),
+    )
     await sendBodies(env, bodies.slice(300 * (at + 1), 300 * (at + 2)))
     await until(`orders to be deleted before ${place.group}`, () => strike(place, 'XDEL of waiting entries'))
     await orders(env, 'resume', place.group)

@@ -55,7 +55,7 @@ function judge(body: string): Judged {
   } catch {
     return { code: 'malformed-json', reason: 'Malformed JSON' }
   }
-  if (sent === null || typeof sent !== 'object' || Array.isArray(sent)) {
+  if (!isJsonObject(sent)) {
     return { code: 'not-an-object', reason: 'Order must be a JSON object' }
   }
   const order = new Map(Object.entries(sent))
@@ -137,6 +137,10 @@ type ParseWithSource = (
   reviver: (name: string, value: unknown, context: { source?: string }) => unknown,
 ) => unknown
 
+function isJsonObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Digits)
+}
+
 function isIdentity(value: unknown): boolean {
   if (value instanceof Digits) return value.digits.replace('-', '').length <= 256
   if (typeof value === 'number') return Number.isSafeInteger(value)
@@ -144,7 +148,7 @@ function isIdentity(value: unknown): boolean {
 }
 
 function isItem(item: unknown): boolean {
-  if (item === null || typeof item !== 'object' || Array.isArray(item)) return false
+  if (!isJsonObject(item)) return false
   return Object.entries(item).every(
     ([name, value]) =>
       !['quantity', 'price_per_unit'].includes(name) || (typeof value === 'number' && value >= 0 && value < Infinity),

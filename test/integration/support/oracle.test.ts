@@ -58,3 +58,13 @@ test('the rules and the fingerprint say what the oracle says of the same money i
   // Each came up, or the property has proved less than it says.
   expect(Math.min(...Object.values(totals))).toBeGreaterThan(50)
 })
+
+test.each([
+  ['20871735244018610', 'Order must be a JSON object'],
+  ['{"user_id":"u","order_id":"o","order_value":1,"items":[20871735244018610]}', "Invalid structure in 'items' list"],
+])('an integer that no double holds is no object: %s', (body, reason) => {
+  const oracle = new Oracle()
+  oracle.take(body)
+  expect([...oracle.reasons.keys()]).toEqual([reason])
+  expect(checkOrder(body)).toMatchObject({ reason })
+})
