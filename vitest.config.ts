@@ -17,7 +17,7 @@ const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
         name,
         include,
         ...(hasOwnStages && { setupFiles: 'test/support/shipped-list.ts', env: { OWN_STAGES: '1' } }),
-        // Unit tests have no server, file or process to leave behind: they share workers, which saves half of their time.
+        // Files share workers: each loads its modules once. Tests under chaos, which kill what they can, have one each.
         isolate: name === 'chaos',
         // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
         testTimeout: 120_000,

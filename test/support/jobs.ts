@@ -26,6 +26,17 @@ export async function send(
 /** The headers of every write. */
 export const writing = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
 
+/** An order as POST /orders/reprocess takes it, with all its fields. */
+export const corrected = {
+  order_id: 'o',
+  user_id: 'u',
+  order_timestamp: '2026-11-23T10:00:00Z',
+  order_value: 10,
+  items: [{ product_id: 'P1', quantity: 2, price_per_unit: 5 }],
+  shipping_address: '12 Main St',
+  payment_method: 'PayPal',
+}
+
 /** The job once it has ended one way or the other. */
 export async function ended(api: string, id: unknown): Promise<JobView> {
   return until(

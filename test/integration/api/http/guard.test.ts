@@ -2,17 +2,8 @@ import { request as httpRequest } from 'node:http'
 import { expect, test } from 'vitest'
 import { routes } from '../../../../src/api/server.ts'
 import { openTestApi, type TestApi } from '../../../support/api.ts'
+import { corrected } from '../../../support/jobs.ts'
 import { adminToken } from '../../../support/world.ts'
-
-const order = {
-  order_id: 'o',
-  user_id: 'u',
-  order_timestamp: '2026-11-23T10:00:00Z',
-  order_value: 10,
-  items: [{ product_id: 'P1', quantity: 2, price_per_unit: 5 }],
-  shipping_address: '12 Main St',
-  payment_method: 'PayPal',
-}
 
 interface Sent {
   readonly status: number | undefined
@@ -42,7 +33,7 @@ async function ask(url: string, method: string, headers: Record<string, string> 
 const wrongToken =
   'The token is not the ADMIN_TOKEN of this API: send the right one as Authorization: Bearer <ADMIN_TOKEN>.'
 const json = { 'content-type': 'application/json' }
-const post = (server: TestApi, headers: Record<string, string> = {}, body = JSON.stringify(order)): Promise<Sent> =>
+const post = (server: TestApi, headers: Record<string, string> = {}, body = JSON.stringify(corrected)): Promise<Sent> =>
   ask(`${server.url}/orders/reprocess`, 'POST', { ...json, ...headers }, body)
 const basic = (user: string, password: string) => ({
   authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
@@ -166,8 +157,8 @@ test('a corrected order must have every field, and each wrong one is named', asy
     'shipping_address',
     'user_id',
   ])
-  for (const field of Object.keys(order)) {
-    const { [field]: _, ...rest } = order as Record<string, unknown>
+  for (const field of Object.keys(corrected)) {
+    const { [field]: _, ...rest } = corrected as Record<string, unknown>
     expect(await post(server, {}, JSON.stringify(rest))).toMatchObject({
       status: 422,
       body: { errors: [{ field, message: expect.any(String) }] },
@@ -178,7 +169,7 @@ test('a corrected order must have every field, and each wrong one is named', asy
     body: { detail: 'A JSON body is needed: send {} at least.' },
   })
   expect(await post(server, {}, '{')).toMatchObject({ status: 400, body: { detail: 'The body is not JSON.' } })
-  expect(await post(server, {}, JSON.stringify({ ...order, note: 'x'.repeat(1_100_000) }))).toMatchObject({
+  expect(await post(server, {}, JSON.stringify({ ...corrected, note: 'x'.repeat(1_100_000) }))).toMatchObject({
     status: 413,
   })
 })
@@ -191,7 +182,7 @@ test('an Idempotency-Key is one job, and with another order it is 409', async ()
   expect((await post(server, key)).body['job_id']).toBe(first.body['job_id'])
   expect((await post(server, { 'idempotency-key': 'k2' })).body['job_id']).not.toBe(first.body['job_id'])
   expect((await post(server)).body['job_id']).not.toBe(first.body['job_id'])
-  expect(await post(server, key, JSON.stringify({ ...order, order_value: 9.95 }))).toMatchObject({ status: 409 })
+  expect(await post(server, key, JSON.stringify({ ...corrected, order_value: 9.95 }))).toMatchObject({ status: 409 })
 })
 
 test('what is not there is 404, what is no id is 422', async () => {
@@ -210,6 +201,6 @@ test('what is not there is 404, what is no id is 422', async () => {
   }
   const unknown = await ask(`${server.url}/orders/replay`, 'POST', json, '{"dryrun":true}')
   expect(unknown.body['errors']).toEqual([{ field: 'dryrun', message: 'is not known' }])
-  const many = await post(server, {}, JSON.stringify({ ...order, items: Array.from({ length: 100_000 }, () => 0) }))
+  const many = await post(server, {}, JSON.stringify({ ...corrected, items: Array.from({ length: 100_000 }, () => 0) }))
   expect(many.body['errors']).toHaveLength(100)
 })

@@ -10,7 +10,7 @@ import { partitionFor } from '../../../../src/partitions.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import { send } from '../../../support/jobs.ts'
+import { corrected, send } from '../../../support/jobs.ts'
 import { shipped as pipeline } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
@@ -110,16 +110,6 @@ test('an order with NaN where no rule looks is counted; one that is refused is s
     },
   ])
 })
-
-const corrected = {
-  order_id: 'o',
-  user_id: 'u',
-  order_timestamp: '2026-11-23T10:00:00Z',
-  order_value: 10,
-  items: [{ product_id: 'P1', quantity: 2, price_per_unit: 5 }],
-  shipping_address: '12 Main St',
-  payment_method: 'PayPal',
-}
 
 test.each(['2026-11-23 10:00:00.123456', '2026-11-23', '2026-11-23T10:00:00+0000', 'yesterday', ''])(
   'a corrected order may have any text as order_timestamp: %j',

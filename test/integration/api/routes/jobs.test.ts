@@ -11,7 +11,7 @@ import { jobLoops } from '../../../../src/ops/jobs/workers.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import { ended, type JobView, send } from '../../../support/jobs.ts'
+import { corrected, ended, type JobView, send } from '../../../support/jobs.ts'
 import { runOrders } from '../../../support/run-orders.ts'
 import { validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
@@ -39,16 +39,6 @@ beforeEach(async () => {
   await redis.flushdb()
   await ensureGroups(scope)
 })
-
-const corrected = {
-  order_id: 'o',
-  user_id: 'u',
-  order_timestamp: '2026-11-23T10:00:00Z',
-  order_value: 10,
-  items: [{ product_id: 'P1', quantity: 2, price_per_unit: 5 }],
-  shipping_address: '12 Main St',
-  payment_method: 'PayPal',
-}
 
 /** Runs loops in this process until it is disposed of. */
 function running(loops: readonly ((signal: AbortSignal) => Promise<void>)[]): AsyncDisposable {
