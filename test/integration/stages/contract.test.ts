@@ -146,10 +146,11 @@ test.for(cases)('$stage counts every order exactly once under $fault', async ({ 
   if (fault === 'claim') await abandonSome(redis, stage, scope.keys.stream(withBoth.stage(stage)?.from ?? ''))
   running.push(...run(stage, fault === 'repeat'))
   const wanted = expected()
+  // A repeated order may still wait for validate when the last counted one is ranked: each counter has to get there.
   await until(
     'every stage to be done',
     () => redis.hgetall('pipeline:counters'),
-    ({ ranked, booked }) => ranked === wanted.counters.ranked && booked === wanted.counters.booked,
+    (counters) => Object.entries(wanted.counters).every(([name, count]) => Number(counters[name]) >= Number(count)),
   )
   stop.abort()
   await Promise.all(running)
