@@ -14,7 +14,7 @@ describe('every order counts once in spite of', () => {
   for (const [at, fault] of faultsOfConnections.entries()) {
     test(fault.name, async (context) => {
       requireRedisServer(context)
-      const result = await world.run(fault, 2_000, seed + at)
+      const result = await world.run(fault, 1_000, seed + at)
       expectExact(fault.name, result)
       if (fault.redelivers) expect(result.again).toBeGreaterThan(0)
     })

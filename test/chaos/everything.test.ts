@@ -8,7 +8,7 @@ const kills = 70
 
 test('every order counts once when everything goes wrong together', async (context) => {
   requireRedisServer(context)
-  const result = await runEverything(30_000, kills, seed)
+  const result = await runEverything(12_000, kills, seed)
   expectExact('everything', result)
   expectOrderly(result.stopped)
   expect(result.kills).toBe(kills)

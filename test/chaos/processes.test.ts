@@ -14,14 +14,14 @@ describe('every order counts once in spite of', () => {
   test(faultOfClocks.name, async (context) => {
     requireRedisServer(context)
     await using other = shareWorld(wrongClocks)
-    expectExact(faultOfClocks.name, await other.run(faultOfClocks, 2_000, seed))
+    expectExact(faultOfClocks.name, await other.run(faultOfClocks, 1_000, seed))
     expectOrderly(await other.stop())
   })
 
   for (const [at, fault] of faultsOfProcesses.entries()) {
     test(fault.name, async (context) => {
       requireRedisServer(context)
-      expectExact(fault.name, await world.run(fault, 2_000, seed + at))
+      expectExact(fault.name, await world.run(fault, 1_000, seed + at))
     })
   }
 })

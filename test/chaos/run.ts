@@ -75,12 +75,12 @@ async function underLoad(
   random: Random,
 ): Promise<void> {
   const sent = world.send(bodies)
-  await sleep(random.below(sendingMs))
+  await sleep(random.below(bodies.length * sendingMs))
   await Promise.all([sent, strike()])
 }
 
-/** Sending a few hundred orders takes about this long. */
-const sendingMs = 150
+/** Sending an order takes about this long, where hundreds are sent at once. */
+const sendingMs = 0.5
 
 /** Paces the faults: a process takes half a second to start, and two cores start about four a second. */
 const paceMs = 300
