@@ -170,7 +170,11 @@ async function openIncarnations({ redis, partitions }: App, waiting?: RedisClien
     seen.set(keys, incarnation)
     return incarnation
   }
-  await Promise.all(partitions.map(read))
+  const readAll = () => Promise.all(partitions.map(read))
+  await readAll()
+  // After a restart or failover the next write can be confirmed: SQS need not deliver its message again.
+  const readAgain = (): void => void readAll().catch(() => {}) // the next confirmation reads it as well
+  if (byServer) for (const event of ['ready', '+node']) redis.on(event, readAgain)
   const known = (keys: Keys): RedisIncarnation => (byServer ? (seen.get(keys) ?? '') : byConnection())
   return { read, known, byServer, byConnection }
 }

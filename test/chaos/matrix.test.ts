@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import type { Strike } from '../support/crash.ts'
-import { spawnOrders } from '../support/process.ts'
+import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { requireRedisServer } from '../support/requires.ts'
+import { armStrike, striking } from '../support/strike.ts'
 import { until } from '../support/until.ts'
 import type { Env } from '../support/world.ts'
 import { type Expected, expectedOf, expectFlow, flowOf } from './flow.ts'
@@ -13,7 +12,6 @@ import { randomOf } from './random.ts'
 import { exact, settle } from './settle.ts'
 import { openWorld, type World } from './world.ts'
 
-const preload = fileURLToPath(new URL('../support/crash.ts', import.meta.url))
 const roles = ['bridge', 'validate', 'aggregate', 'leaderboard']
 /** One of everything, so that it is known who has what in flight; the log says what happened. */
 const single: Env = { STAGE_IN_FLIGHT: '1', BRIDGE_POLLERS: '1', LOG_LEVEL: 'debug' }
@@ -33,21 +31,31 @@ test.concurrent.for(names)(
     const found: Record<string, unknown> = {}
     const expected: Record<string, unknown> = {}
     for (const role of roles) {
+      const struck = steps.filter((step) => step.role === role && step.then[fault])
+      if (struck.length === 0) continue
       const others = roles.filter((other) => other !== role)
       await using around = spawnOrders(['run', ...others], { ...world.env, ...single, SQS_DELETE_AFTER: 'write' })
       await around.started()
-      for (const step of steps.filter((step) => step.role === role)) {
-        const name = step.then[fault]
-        if (name === undefined) continue
-        const wanted: Consequence = consequences[name]
+      const env = { ...world.env, ...single, ...(fault === 'sqs' && patient) }
+      const start = (): OrdersProcess => spawnOrders(['run', role], { ...env, ...striking() }, { ipc: true })
+      const post: Post = { start, holder: start() }
+      await using _ = { [Symbol.asyncDispose]: () => post.holder[Symbol.asyncDispose]() }
+      for (const step of struck) {
+        const wanted: Consequence = consequences[step.then[fault] ?? 'nothing']
         const { text: _, ...asserted } = wanted
-        found[step.name] = await strike(lane, step, fault, wanted)
+        found[step.name] = await strike(lane, post, step, fault, wanted)
         expected[step.name] = expect.objectContaining({ ...exact, ...asserted })
       }
     }
     expect(found).toEqual(expected)
   },
 )
+
+/** A role that one process has. One that is killed or stopped is followed by another. */
+interface Post {
+  start(): OrdersProcess
+  holder: OrdersProcess
+}
 
 /** A world with all that was ever sent to it: its numbers add up, so it need not be emptied between the steps. */
 interface Lane {
@@ -71,26 +79,34 @@ function laneOf(world: World): Lane {
   return { world, expected, send, repeated }
 }
 
-async function strike(lane: Lane, step: Step, fault: Fault, wanted: Consequence): Promise<object> {
+async function strike(lane: Lane, post: Post, step: Step, fault: Fault, wanted: Consequence): Promise<object> {
   const { world } = lane
-  const before = await lane.repeated()
-  const env = { ...world.env, ...single, ...(fault === 'sqs' && 'event' in step.trigger && patient) }
+  const repeatedBefore = await lane.repeated()
   const target = { killed: 0, stopped: 0, redis: world.server.pid(), sqs: world.sqs.pid() }[fault]
-  const blow: Strike = { trigger: step.trigger, pid: target, signal: fault === 'stopped' ? 'SIGSTOP' : 'SIGKILL' }
-  const striking = { STRIKE: JSON.stringify(blow), NODE_OPTIONS: `--import=${preload}` }
-  await using victim = spawnOrders(['run', step.role], { ...env, ...striking })
+  const victim = post.holder
   await victim.started()
+  await armStrike(victim.child, {
+    trigger: step.trigger,
+    pid: target,
+    signal: fault === 'stopped' ? 'SIGSTOP' : 'SIGKILL',
+  })
+  const seen = (event: string): number =>
+    new Set([victim, post.holder]).values().reduce((sum, { events }) => sum + events(event).length, 0)
+  const before = { claimed: seen('claimed'), stale: seen('stale') }
+  const saw = (event: keyof typeof before): boolean => seen(event) > before[event]
   await lane.send()
   await felt(step, target || Number(victim.child.pid))
   await using stack = new AsyncDisposableStack()
-  const successor = target === 0 ? stack.use(spawnOrders(['run', step.role], env)) : undefined
-  const saw = (event: string): boolean => [victim, successor].some((process) => process?.events(event).length)
+  if (target === 0) {
+    stack.use(victim)
+    post.holder = post.start()
+  }
   if (fault === 'redis') await world.server.start()
   if (fault === 'sqs') await world.sqs.start()
   if (fault === 'stopped') {
     await sleep(step.role === 'bridge' ? 6_000 : 2_000) // the fault itself: beyond visibility timeout or claim
     // The late one would delete what its successor, slow to start, has not received again yet.
-    const took = (): boolean => (successor?.events('enqueued').length ?? 0) > 0
+    const took = (): boolean => post.holder.events('enqueued').length > 0
     if (step.role === 'bridge' && wanted.repeats) await until('the successor to have written', took)
     await allProcessed(lane)
     victim.child.kill('SIGCONT')
@@ -98,11 +114,11 @@ async function strike(lane: Lane, step: Step, fault: Fault, wanted: Consequence)
     if (wanted.repeats)
       await until(
         `the late one to write: ${step.name} ${victim.stderr().slice(-3000)}`,
-        async () => (await lane.repeated()) > before,
+        async () => (await lane.repeated()) > repeatedBefore,
       )
   }
   const { lost, doubled, complaints, differences } = await settle(world, lane.expected)
-  const repeats = (await lane.repeated()) > before
+  const repeats = (await lane.repeated()) > repeatedBefore
   return { lost, doubled, complaints, differences, repeats, claims: saw('claimed'), stale: saw('stale') }
 }
 

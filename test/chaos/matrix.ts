@@ -1,4 +1,4 @@
-import type { Trigger } from '../support/crash.ts'
+import type { Trigger } from '../support/strike.ts'
 
 /** Faults that can strike at a step. */
 export const faults = {

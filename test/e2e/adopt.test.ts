@@ -1,8 +1,6 @@
-import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { randomOf } from '../chaos/random.ts'
-import type { Strike } from '../support/crash.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
@@ -11,11 +9,11 @@ import { dumps, fillAsPython, rejectAsPython } from '../support/python-system.ts
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
+import { striking } from '../support/strike.ts'
 import { until } from '../support/until.ts'
 import { emptySqs, envOf } from '../support/world.ts'
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-const preload = fileURLToPath(new URL('../support/crash.ts', import.meta.url))
 
 test('a Redis of the Python system: a start refuses, an adoption is killed again and again, and all runs on', {
   timeout: 120_000,
@@ -51,9 +49,8 @@ test('a Redis of the Python system: a start refuses, an adoption is killed again
   const random = randomOf(seed)
   for (let kill = 0; kill < 3; kill++) {
     const trigger = { event: 'adoptionStep', nth: 5 + random.below(25), after: random.below(2) === 1 }
-    const strike: Strike = { trigger, pid: 0, signal: 'SIGKILL' }
-    const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
-    await using run = spawnOrders(['adopt', '--yes'], { ...env, ...striking })
+    const strike = striking({ trigger, pid: 0, signal: 'SIGKILL' })
+    await using run = spawnOrders(['adopt', '--yes'], { ...env, ...strike })
     const { signal } = await run.exit()
     expect([seed, run.stderr(), signal]).toEqual([seed, '', signal])
     await redis.del('pipeline:repartition') // else the next one waits until it runs out

@@ -1,12 +1,10 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Cluster, Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { randomOf } from '../chaos/random.ts'
-import type { Strike } from '../support/crash.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { writing } from '../support/jobs.ts'
 import { removeOnExit } from '../support/on-exit.ts'
@@ -17,6 +15,7 @@ import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
+import { striking } from '../support/strike.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
 
@@ -55,16 +54,14 @@ async function expectAll(env: Env, url: string, oracle: Oracle): Promise<void> {
   expect(codes).toEqual(Object.fromEntries(oracle.codes))
 }
 
-const preload = fileURLToPath(new URL('../support/crash.ts', import.meta.url))
 const random = randomOf(seed)
 
 /** Killed before or within any of its writes, again and again, and then let through. */
 async function repartition(env: Env, redis: Redis, to: number): Promise<void> {
   for (let kill = 0; kill < 5; kill++) {
     const trigger = { event: 'repartitionStep', nth: 1 + random.below(60), after: random.below(2) === 1 }
-    const strike: Strike = { trigger, pid: 0, signal: 'SIGKILL' }
-    const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
-    await using run = spawnOrders(['repartition', '--to', String(to)], { ...env, ...striking })
+    const strike = striking({ trigger, pid: 0, signal: 'SIGKILL' })
+    await using run = spawnOrders(['repartition', '--to', String(to)], { ...env, ...strike })
     const { signal } = await run.exit()
     expect(run.stderr()).toBe('')
     if (signal === null) return
@@ -236,10 +233,9 @@ test('what others have paused stays paused; what was killed before it moved anyt
     }
     return components.filter(({ paused }) => paused).map(({ component, by }) => `${component} by ${by}`)
   }
-  const strike: Strike = { trigger: { event: 'repartitionStep', nth: 6 }, pid: 0, signal: 'SIGKILL' }
-  const striking = { STRIKE: JSON.stringify(strike), NODE_OPTIONS: `--import=${preload}` }
+  const strike = striking({ trigger: { event: 'repartitionStep', nth: 6 }, pid: 0, signal: 'SIGKILL' })
   {
-    await using killed = spawnOrders(['repartition', '--to', '4'], { ...env, ...striking })
+    await using killed = spawnOrders(['repartition', '--to', '4'], { ...env, ...strike })
     expect(await killed.exit()).toMatchObject({ signal: 'SIGKILL' })
     await place.redis.del('pipeline:repartition')
     expect(await paused(url)).toEqual(['bridge by orders repartition', 'leaderboard by ann'])

@@ -1,45 +1,53 @@
 /**
- * A preload (`node --import`) that strikes at one step of the process it is loaded into, once: at an event of telemetry, or
- * when a call to SQS has been answered. It knows the code only from outside, by its diagnostics channels.
+ * A preload (`node --import`) that strikes at a step of the process it is loaded into, once each time that it is armed: at an
+ * event of telemetry, or when a call to SQS has been answered. It knows the code only from outside, by its diagnostics
+ * channels. See strike.ts.
  */
 import diagnostics from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
+import type { Strike } from './strike.ts'
 
-/** `nth`: not the first time, but that. `after`: what the step begins is under way, and its answer has not been read. */
-export type Trigger =
-  | { readonly event: string; readonly stage?: string; readonly after?: boolean; readonly nth?: number }
-  | { readonly call: string }
-
-export interface Strike {
-  readonly trigger: Trigger
-  /** The process that is hit: its id, or 0 for the one that strikes. */
-  readonly pid: number
-  readonly signal: NodeJS.Signals
-}
-
-const { trigger, pid, signal } = JSON.parse(process.env['STRIKE'] ?? '{}') as Strike
-let struck = false
+let armed: Strike | undefined
 let seen = 0
 
-function strike(): void {
-  if (struck) return
-  struck = true
+function arm(strike: Strike): void {
+  armed = strike
+  seen = 0
+}
+
+function strike({ pid, signal }: Strike): void {
   process.kill(pid || process.pid, signal)
 }
 
-if ('event' in trigger) {
-  diagnostics.subscribe('order-pipeline:event', (message) => {
-    const { event, fields } = message as { event: string; fields: { stage?: string } }
-    if (event !== trigger.event || (trigger.stage !== undefined && fields.stage !== trigger.stage)) return
-    if (++seen < (trigger.nth ?? 1)) return
-    if (trigger.after) setImmediate(strike)
-    else strike()
+diagnostics.subscribe('order-pipeline:event', (message) => {
+  if (!armed || !('event' in armed.trigger)) return
+  const { event, fields } = message as { event: string; fields: { stage?: string } }
+  const { trigger } = armed
+  if (event !== trigger.event || (trigger.stage !== undefined && fields.stage !== trigger.stage)) return
+  if (++seen < (trigger.nth ?? 1)) return
+  const due = armed
+  armed = undefined
+  if (trigger.after) setImmediate(strike, due)
+  else strike(due)
+})
+
+diagnostics.subscribe('http.client.response.finish', (message) => {
+  if (!armed || !('call' in armed.trigger)) return
+  const { request, response } = message as { request: ClientRequest; response: { headers: Record<string, string> } }
+  const isCall = String(request.getHeader('x-amz-target')).endsWith(`.${armed.trigger.call}`)
+  // An answer without messages is two bytes.
+  if (!isCall || Number(response.headers['content-length'] ?? 0) <= 20) return
+  const due = armed
+  armed = undefined
+  strike(due)
+})
+
+const { STRIKE: atStart } = process.env
+if (atStart !== undefined) arm(JSON.parse(atStart))
+if (process.send) {
+  process.on('message', (strike: Strike) => {
+    arm(strike)
+    process.send?.('armed')
   })
-} else {
-  diagnostics.subscribe('http.client.response.finish', (message) => {
-    const { request, response } = message as { request: ClientRequest; response: { headers: Record<string, string> } }
-    const isCall = String(request.getHeader('x-amz-target')).endsWith(`.${trigger.call}`)
-    // An answer without messages is two bytes.
-    if (isCall && Number(response.headers['content-length'] ?? 0) > 20) strike()
-  })
+  process.channel?.unref()
 }

@@ -19,6 +19,8 @@ interface Spawn {
   /** A file descriptor, for output that goes elsewhere and cannot be read here. */
   readonly stdout?: 'pipe' | number
   readonly stderr?: 'pipe' | number
+  /** True for a channel on which it can be sent messages. */
+  readonly ipc?: boolean
 }
 
 /** The folder where Node keeps src compiled for the whole run (see compile-once.ts). */
@@ -28,11 +30,11 @@ export const compileCache: Env = compiled === undefined ? {} : { NODE_COMPILE_CA
 export function spawnOrders(
   args: readonly string[],
   env: Env,
-  { cwd, entry = cli, stdout = 'pipe', stderr = 'pipe' }: Spawn = {},
+  { cwd, entry = cli, stdout = 'pipe', stderr = 'pipe', ipc = false }: Spawn = {},
 ): OrdersProcess {
   const child = spawn(process.execPath, [entry, ...args], {
     env: { PATH: process.env['PATH'], ...compileCache, ...env },
-    stdio: ['ignore', stdout, stderr],
+    stdio: ['ignore', stdout, stderr, ...(ipc ? (['ipc'] as const) : [])],
     ...(cwd && { cwd }),
   })
   killOnExit(child)

@@ -4,6 +4,7 @@ import { readConfig } from '../../../src/config/config.ts'
 import { openDurability } from '../../../src/ingest/durability.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRedisServer } from '../../support/requires.ts'
+import { until } from '../../support/until.ts'
 import { appOn } from '../../support/world.ts'
 
 test('a write is durable in the file that Redis keeps, not without one, and not on a replica that is not there', async (context) => {
@@ -20,5 +21,25 @@ test('a write is durable in the file that Redis keeps, not without one, and not 
   await expect(byReplica.confirm(keys)).rejects.toThrow('(on 0 of 1 replicas): messages stay in SQS')
   await redis.config('SET', 'appendonly', 'no')
   await expect(byFile.confirm(keys)).rejects.toThrow('messages stay in SQS until they are')
+  redis.disconnect()
+})
+
+test('after a restart of Redis the next write can be confirmed', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  const redis = new Redis(server?.url ?? '', { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  redis.on('error', () => {})
+  const app = appOn(redis)
+  using durability = await openDurability(app)
+  const before = durability.incarnation(app.keys)
+  await server?.stop('SIGKILL')
+  await server?.start()
+  const after = await until(
+    'the restart to be noticed',
+    () => durability.incarnation(app.keys),
+    (incarnation) => incarnation !== before,
+  )
+  await redis.set('k', 'written by the server of now')
+  expect(await until('the write to be on disk', () => durability.confirm(app.keys).catch(() => undefined))).toBe(after)
   redis.disconnect()
 })
