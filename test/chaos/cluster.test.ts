@@ -88,6 +88,7 @@ const freezeMaster: Strike = async (line) => {
   process.kill(victim.pid(), 'SIGSTOP')
   await sleep(1_000)
   process.kill(victim.pid(), 'SIGCONT')
+  await cluster.settled() // on a slow machine its replica may be master now
 }
 
 const killWorker: Strike = ({ random, workers }) => random.pick(workers).kill()

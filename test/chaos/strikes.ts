@@ -156,7 +156,8 @@ export const zombie =
     await until(`${stage} to stand still with entries in flight`, async () => {
       await until(`${stage} to read`, holders, holds)
       victim.child.kill('SIGSTOP')
-      await sleep(3 * replyMs) // what it has sent arrives
+      for (let pause = 0; pause < 3; pause++) await sleep(replyMs) // what it has sent arrives
+      await holders() // what arrived before is processed when this is answered
       const caught = holds(await holders())
       if (!caught) victim.child.kill('SIGCONT')
       return caught

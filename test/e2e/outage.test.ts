@@ -10,6 +10,7 @@ import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { expectExact } from '../support/state.ts'
+import { stopwatch } from '../support/stopwatch.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -59,7 +60,7 @@ test('Redis gone for 3 s under load: everything resumes by itself and the number
   )
   await expectExact(redis, oracle)
   expect(all.events('redisAway').length).toBeGreaterThan(0)
-  expect(all.events('redisBack').length).toBe(all.events('redisAway').length)
+  await until('each outage to be over', () => all.events('redisBack').length === all.events('redisAway').length)
   redis.disconnect()
   expect(await all.stop()).toEqual({ code: 0, signal: null })
 })
@@ -77,9 +78,9 @@ test('SIGTERM under load: exit code 0 in under 5 s, nothing lost, nothing double
     () => redis.redis.hget('pipeline:counters', 'ranked'),
     (ranked) => Number(ranked) > 100,
   )
-  const asked = performance.now()
+  using watch = stopwatch()
   expect(await first.stop()).toEqual({ code: 0, signal: null })
-  expect(performance.now() - asked).toBeLessThan(5_000)
+  expect(watch.ms()).toBeLessThan(5_000)
   expect(sqs.depth()).toBeGreaterThan(0)
   for (const stream of ['raw', 'valid', 'counted']) {
     const [group] = (await redis.redis.xinfo('GROUPS', `orders:${stream}`)) as unknown[][]
@@ -110,9 +111,9 @@ test('SIGTERM while Redis is away ends in under 5 s with exit code 0', async (co
     () => all.events('redisAway'),
     (events) => events.length > 0,
   )
-  const asked = performance.now()
+  using watch = stopwatch()
   expect(await all.stop()).toEqual({ code: 0, signal: null })
-  expect(performance.now() - asked).toBeLessThan(5_000)
+  expect(watch.ms()).toBeLessThan(5_000)
 })
 
 test('kill -9 under load: another process claims what was in flight, and the numbers are exact', async () => {

@@ -285,6 +285,11 @@ test('several corrections of one order at once, each to another user: one of the
   const jobs = sent.flatMap(({ body }) => (body['job_id'] ? [body['job_id']] : []))
   const states = await Promise.all(jobs.map(async (job) => (await ended(url, job)).state))
   expect(states.filter((state) => state === 'completed')).toHaveLength(1)
+  await until(
+    'it to be counted',
+    () => get('/stats/global'),
+    ({ total_orders }) => total_orders === 1,
+  )
   expect(await get('/stats/global')).toEqual({ total_orders: 1, total_revenue: 1 })
   expect(await get('/orders/invalid')).toEqual([])
 })

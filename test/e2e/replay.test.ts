@@ -27,7 +27,7 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   await using world = await emptyRedis()
   const { redis } = world
   await using sqs = await emptySqs()
-  const env = envOf(world.url, sqs, { JOB_VERDICT_MS: '300' })
+  const env = envOf(world.url, sqs)
   const oracle = new Oracle()
   const take = (bodies: readonly string[]): void => {
     for (const body of bodies) oracle.take(body)
@@ -35,9 +35,10 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   const byBug = valid(60, 1)
   await rejectByBug(redis, byBug)
 
-  await using api = runOrders(['run', 'api', 'jobs', 'bridge', 'aggregate', 'leaderboard'], env)
+  await using api = runOrders(['run', 'api', 'bridge', 'aggregate', 'leaderboard'], env)
+  await using jobs = runOrders(['run', 'jobs'], env)
   await using first = runOrders(['run', 'validate'], env)
-  await Promise.all([api.started(), first.started()])
+  await Promise.all([api.started(), jobs.started(), first.started()])
   const url = await api.apiUrl()
   // 120 of seven codes, 20 conflicts with 20 orders that are admitted before.
   const accepted = valid(20, 2)
@@ -91,13 +92,16 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
   expect(twice).toMatchObject({ attempts: 2, first_reason: 'Malformed JSON', reason: 'Malformed JSON' })
 
   // A third by a job that fails while no validate runs, and is retried in Bull Board when one does.
-  await first.stop()
+  await Promise.all([first.stop(), jobs.stop()])
+  await using hasty = runOrders(['run', 'jobs'], { ...env, JOB_VERDICT_MS: '300' })
+  await hasty.started()
   const stuck = await send(`${url}/orders/replay`, 'POST', { code: 'internal-error' })
   expect(await ended(url, stuck.body['job_id'])).toMatchObject({
     state: 'failed',
     failure: '20 of 20 orders have no verdict yet: make sure that a validate process runs, then retry.',
   })
-  await using second = runOrders(['run', 'validate'], env)
+  await hasty.stop()
+  await using second = runOrders(['run', 'validate', 'jobs'], env)
   await second.started()
   const retried = await fetch(`${url}/admin/queues/api/queues/replay/${stuck.body['job_id']}/retry`, {
     method: 'PUT',
@@ -205,9 +209,9 @@ test('a corrected order whose original was meanwhile admitted is a conflict or a
   )) as [{ id: string }]
   await sendBodies(env, [JSON.stringify(good)]) // the producer has corrected it, too
   await until(
-    'it to be admitted',
-    () => world.redis.hget('pipeline:counters', 'admitted'),
-    (admitted) => admitted === '1',
+    'it to be counted',
+    () => world.redis.hget('pipeline:counters', 'applied'),
+    (applied) => applied === '1',
   )
 
   const same = await send(`${url}/orders/reprocess`, 'POST', good)

@@ -86,7 +86,7 @@ test('SQS away at start: the process waits, alive and not ready, and starts by i
 test('SQS away for longer than START_WAIT_MS: the process ends with the sentence', async () => {
   await using redis = await emptyRedis()
   await using server = await openHttpScript(page)
-  const env = envOf(redis.url, { url: server.url, queueName: 'orders' }, { START_WAIT_MS: '1500' })
+  const env = envOf(redis.url, { url: server.url, queueName: 'orders' }, { START_WAIT_MS: '5000' })
   await using orders = runOrders(['run', 'bridge'], env)
   expect(await orders.exit()).toEqual({ code: 1, signal: null })
   expect(orders.events('waiting')).toHaveLength(1)

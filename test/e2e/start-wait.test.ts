@@ -80,7 +80,7 @@ test('SIGTERM ends a wait at once, of run and of start', async (context) => {
 
 test('when the wait is over the process ends with the sentence', async (context) => {
   const redis = await stoppedRedis(context)
-  await using orders = spawnOrders(['run', 'validate'], envOf(redis.url, undefined, { START_WAIT_MS: '700' }))
+  await using orders = spawnOrders(['run', 'validate'], envOf(redis.url, undefined, { START_WAIT_MS: '5000' }))
   expect(await orders.exit()).toEqual({ code: 1, signal: null })
   expect(orders.events('waiting')).toHaveLength(1)
   expect(orders.stderr().trimEnd().split('\n').slice(1)).toEqual([

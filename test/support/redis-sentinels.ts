@@ -25,8 +25,8 @@ export interface Sentinels extends AsyncDisposable {
   hold(): Promise<void>
   /** Answers what is held. */
   release(): void
-  /** Resolves when every sentinel has announced the next failover to its subscribers. */
-  announced(): Promise<unknown>
+  /** Resolves when it listens, with a promise that resolves when every sentinel has announced the next failover. */
+  listen(): Promise<{ readonly announced: Promise<unknown> }>
   /** Returns how many connections listen for failovers. */
   subscribers(): Promise<number>
 }
@@ -70,7 +70,10 @@ export async function spawnSentinels(): Promise<Sentinels> {
     release: () => {
       for (const { proxy } of sentinels) proxy.release()
     },
-    announced: () => Promise.all(sentinels.map(({ client }) => announcedBy(client))),
+    listen: async () => {
+      const heard = await Promise.all(sentinels.map(({ client }) => listenTo(client)))
+      return { announced: Promise.all(heard.map(({ announced }) => announced)) }
+    },
     subscribers: async () => {
       const lists = sentinels.map(({ client }) => client.call('CLIENT', 'LIST', 'TYPE', 'pubsub'))
       return `${await Promise.all(lists)}`.split('\n').filter((line) => line.includes('id=')).length
@@ -138,10 +141,10 @@ async function knowsAll(client: Redis): Promise<void> {
   })
 }
 
-async function announcedBy(client: Redis): Promise<void> {
+async function listenTo(client: Redis): Promise<{ readonly announced: Promise<void> }> {
   const subscriber = client.duplicate()
   subscriber.on('error', () => {})
+  const announced = once(subscriber, 'message').then(() => subscriber.disconnect())
   await subscriber.subscribe('+switch-master')
-  await once(subscriber, 'message')
-  subscriber.disconnect()
+  return { announced }
 }

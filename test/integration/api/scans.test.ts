@@ -230,6 +230,7 @@ test('while lists are read, /readyz answers; too many are refused with a time to
     replies.push(await fetch(`${server.url}/orders/invalid?user_id=stranger`))
   })
   await until('the refusals', () => replies.length >= 50)
+  await until('the first read', () => proxy.held() > 0)
   expect(proxy.held()).toBe(1)
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
   const refused = replies.slice(0, 50).map(({ status, headers }) => [status, headers.get('retry-after')])

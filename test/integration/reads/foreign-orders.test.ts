@@ -12,13 +12,14 @@ import { shipped as pipeline } from '../../support/stages.ts'
 import { until } from '../../support/until.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
 
-async function processAll(scope: PartitionScope, ranked: number): Promise<void> {
+/** Lets the stages work until each of these counters is there. */
+async function processAll(scope: PartitionScope, wanted: Readonly<Record<string, number>>): Promise<void> {
   const stop = new AbortController()
   const running = pipeline.stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
   await until(
-    `${ranked} to be ranked`,
-    () => scope.redis.hget('pipeline:counters', 'ranked'),
-    (found) => Number(found) === ranked,
+    `the counters ${JSON.stringify(wanted)}`,
+    () => scope.redis.hgetall('pipeline:counters'),
+    (found) => Object.entries(wanted).every(([name, count]) => Number(found[name]) === count),
   )
   stop.abort()
   await Promise.all(running)
@@ -52,7 +53,7 @@ test('orders that another process puts on a later stream are counted as foreign,
   )
   const balanced = { balanced: true, losses: [], differences: [] }
   expect(await readBooks(app)).toMatchObject({ ...balanced, notes: [], received: 10 })
-  await processAll(app, 14)
+  await processAll(app, { ranked: 14, rejected: 2, 'aggregate:rejected': 1, 'leaderboard:rejected': 2 })
 
   const notes = [
     'Stage aggregate: 5 foreign orders that no stage of ours wrote.',
@@ -80,7 +81,7 @@ test('every entry that a stage writes is known as ours', async () => {
   await redis.xgroup('CREATE', 'orders:raw', 'onlooker', '0')
   for (const stream of ['orders:valid', 'orders:counted']) await redis.xgroup('CREATE', stream, 'onlooker', '0')
   await enqueue(redis, app.keys, [{ id: 'm', body }])
-  await processAll(app, 1)
+  await processAll(app, { ranked: 1 })
   for (const stream of app.pipeline.channels.map(({ name }) => app.keys.stream(name))) {
     const [[, fields = []] = []] = await redis.xrange(stream, '-', '+')
     expect(fields.slice(fields.indexOf('c'), fields.indexOf('c') + 2)).toEqual(['c', '1'])

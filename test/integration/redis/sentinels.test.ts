@@ -19,7 +19,7 @@ test('a failover that is announced while a connection asks the sentinels for the
     REDIS_SENTINEL_PASSWORD: password,
   })
   const redis = await openRedis(config, 'work', telemetry)
-  const announced = sentinels.announced()
+  const { announced } = await sentinels.listen()
   const held = sentinels.hold()
   await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'no')
   await held

@@ -191,14 +191,18 @@ async function reading(scope: PartitionScope, name: string): Promise<AsyncDispos
 test('while another process runs a stage that changes, a new list is refused, and so is the return of the former one', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
-  const before = appWith(world.redis, shipped)
-  const after = appWith(world.redis, withFraud)
+  // A process that stalls here must not be taken for dead.
+  const patient = readConfig({ CLAIM_IDLE_MS: '10000', BLOCK_MS: '20' })
+  const [before, after] = [shipped, withFraud].map((pipeline) => appOn(world.redis, patient, { pipeline })) as [
+    PartitionScope,
+    PartitionScope,
+  ]
   await send(before, range(0, 10))
   await work(before)
   {
     await using _ = await reading(before, 'aggregate')
     await expect(rewire(after)).rejects.toThrow(
-      'another process still runs stage aggregate as it was before: stop all processes of the other release first. One that was killed counts as running for 1 seconds.',
+      'another process still runs stage aggregate as it was before: stop all processes of the other release first. One that was killed counts as running for 60 seconds.',
     )
   }
   await send(after, range(10, 30))

@@ -68,6 +68,7 @@ test('a hundred viewers cost Redis no more than one, and none costs nothing', as
   await using own = await ownRedis()
   await using api = await apiOn(own.redis, own.url)
   const costOf = async (one: { looks: readonly SnapshotSource[] }): Promise<number> => {
+    await more(one, 1) // begins between two snapshots, as it ends
     const [before, seen] = [await commandsOf(own.redis), one.looks.length]
     await more(one, 10)
     return ((await commandsOf(own.redis)) - before) / (one.looks.length - seen)
@@ -224,7 +225,12 @@ test('the numbers are the oracle’s; the terminal shows the same, from the API 
   const seen = await until(
     'all in the timeline',
     snapshotOf,
-    (one) => ranked(one) === oracle.admitted && one.sqs?.in_flight === 0,
+    (one) =>
+      ranked(one) === oracle.admitted &&
+      one.totals.received === oracle.received &&
+      one.totals.waiting === 0 &&
+      one.sqs?.visible === 0 &&
+      one.sqs.in_flight === 0,
   )
   expect(seen.totals).toEqual({
     received: oracle.received,

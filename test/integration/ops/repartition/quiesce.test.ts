@@ -33,7 +33,7 @@ test.each([undefined, 'ann'])(
     const stop = new AbortController()
     const noted: string[] = []
     const halt = {
-      ...{ before, after, queues, timeoutMs: 5_000, reason: 'orders are being moved' },
+      ...{ before, after, queues, timeoutMs: 60_000, reason: 'orders are being moved' },
       print: () => stop.abort(),
       alive: async () => {},
       noteQueues: async (names: string[]) => void noted.push(...names),
@@ -87,7 +87,7 @@ test.each([
     },
     [Symbol.asyncDispose]: async () => {},
   }
-  const run = { app, queues, lock, timeoutMs: 1_000, force: false, print: () => {} }
+  const run = { app, queues, lock, timeoutMs: 60_000, force: false, print: () => {} }
   await expect(repartition(run, begun, new AbortController().signal)).rejects.toThrow('another process has it')
   expect(await readRepartition(app.redis)).toEqual(state)
   expect(steps).toEqual(Array.from({ length: writes }, () => 'drain'))

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { sampleOrders } from '../../../../src/ops/local/sample-orders.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
@@ -45,7 +46,7 @@ test('the line asks no more of Redis than it did: commits, and commands per 1,00
   await using server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
   const redis = new Redis(server.url)
-  const app = appOn(redis)
+  const app = appOn(redis, readConfig({ BLOCK_MS: '100', CLAIM_IDLE_MS: '600000' })) // a stall is no reason to claim
   await ensureGroups(app)
   const bodies = [...sampleOrders({ valid: orders, invalid: 0, users, seed: 5 })].map(({ body }) => body)
   for (let at = 0; at < orders; at += 10) {

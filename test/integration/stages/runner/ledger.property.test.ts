@@ -28,8 +28,9 @@ interface Calendar {
 async function calendarNow(redis: Redis, generations: number, fraction: number): Promise<Calendar> {
   const [now] = await redis.time()
   const shortest = Number(now) / (generations + 1)
-  // Up to ten minutes before the end, so that the clock does not pass it; from the first second on.
-  const passed = Math.max(1, Math.floor(fraction * (shortest - 600)))
+  // Up to ten minutes before the end, so that the clock does not pass it; from the first second on. The remainder
+  // of the division, less than the number of generations, comes on top.
+  const passed = Math.max(1, Math.floor(fraction * (shortest - 600 - generations)))
   const seconds = Math.floor((Number(now) - passed) / generations)
   return { generation: Math.floor(Number(now) / seconds), seconds }
 }

@@ -24,6 +24,7 @@ import { shapeOf } from '../../../../../src/ingest/sqs/thin/prepared-command.ts'
 import type { Sqs } from '../../../../../src/ingest/sqs/types.ts'
 import { type HttpScript, json, openHttpScript, type Reply } from '../../../../support/http-script.ts'
 import { freePort } from '../../../../support/redis-server.ts'
+import { stopwatch } from '../../../../support/stopwatch.ts'
 import { until } from '../../../../support/until.ts'
 import { type Env, emptySqs } from '../../../../support/world.ts'
 
@@ -339,18 +340,19 @@ describe('answers and errors are those of the SDK', () => {
 
 describe('a call that is aborted ends at once, with the error of the SDK', () => {
   const silent: Reply = () => {}
-  const cases: Record<string, { reply: Reply; signal: () => AbortSignal; requests: number }> = {
+  /** `asked` aborts a moment after the first request has come. */
+  const cases: Record<string, { reply: Reply; signal: (asked: AbortSignal) => AbortSignal; requests: number }> = {
     'before it is sent': { reply: silent, signal: () => AbortSignal.abort(), requests: 0 },
     'with a reason of its own': { reply: silent, signal: () => AbortSignal.abort('enough'), requests: 0 },
-    'while it waits for the answer': { reply: silent, signal: () => AbortSignal.timeout(200), requests: 1 },
+    'while it waits for the answer': { reply: silent, signal: (asked) => asked, requests: 1 },
     'by one signal of two': {
       reply: silent,
-      signal: () => AbortSignal.any([new AbortController().signal, AbortSignal.timeout(200)]),
+      signal: (asked) => AbortSignal.any([new AbortController().signal, asked]),
       requests: 1,
     },
     'while it waits to try again': {
       reply: json(429, {}, { 'x-amz-retry-after': '4000' }),
-      signal: () => AbortSignal.timeout(200),
+      signal: (asked) => asked,
       requests: 1,
     },
   }
@@ -358,11 +360,15 @@ describe('a call that is aborted ends at once, with the error of the SDK', () =>
     test(name, async () => {
       const seen = []
       for (const transport of transports) {
-        await using server = await openHttpScript(reply)
+        const asked = new AbortController()
+        await using server = await openHttpScript((response, at) => {
+          setTimeout(() => asked.abort(), 200)
+          reply(response, at)
+        })
         using sqs = await open(transport, server.url)
-        const began = performance.now()
-        const error = await failure(sqs.send(receive(), { abortSignal: signal() }))
-        expect(performance.now() - began).toBeLessThan(2_000)
+        using watch = stopwatch()
+        const error = await failure(sqs.send(receive(), { abortSignal: signal(asked.signal) }))
+        expect(watch.ms()).toBeLessThan(2_000)
         seen.push({
           reported: reportOf(error),
           cause: reportOf((error as Error).cause),
@@ -381,9 +387,11 @@ describe('a call that is aborted ends at once, with the error of the SDK', () =>
       if (at === 1) setTimeout(() => json(200, {})(response, at), 400)
     })
     using sqs = await open('thin', server.url)
-    const aborted = failure(sqs.send(receive(), { abortSignal: AbortSignal.timeout(200) }))
+    const leave = new AbortController()
+    const aborted = failure(sqs.send(receive(), { abortSignal: leave.signal }))
     await until('the first request', () => server.requests.length > 0)
     const other = sqs.send(receive())
+    leave.abort()
     await aborted
     await until('the connection to be closed', () => closed.includes(0))
     expect(await other).toMatchObject({ $metadata: { httpStatusCode: 200 } })
