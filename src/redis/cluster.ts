@@ -56,6 +56,7 @@ const nextTryMs = disconnectTimeoutMs + 50
  */
 function patchCluster(cluster: Cluster): Cluster {
   limitWaiting(cluster, cluster.options.redisOptions?.commandTimeout)
+  cluster.on('error', () => {}) // Its user reports it. BullMQ stops listening when it closes one, and ioredis would print it.
   cluster.on('+node', (node: Redis) => {
     if (cluster.status === 'disconnecting') node.disconnect()
   })

@@ -3,7 +3,7 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { blockingConnection, closeRedis, openRedis } from '../../../src/redis/client.ts'
 import { openTelemetry } from '../../../src/telemetry.ts'
@@ -143,6 +143,24 @@ test('with no server up, a client of a cluster for who wants an answer, and its 
   await reader.get('x')
   for (const node of cluster.nodes) await node.stop('SIGKILL')
   for (const client of [redis, reader]) await expect(client.get('x')).rejects.toThrow()
+})
+
+test('an error of a duplicate to which nobody listens, as when BullMQ closes it, is not printed by ioredis', {
+  timeout: limitMs,
+}, async (context) => {
+  await using cluster = await spawnRedisCluster({ masters: 1 })
+  const redis = await openRedis(readConfig({ REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }), 'work', telemetry)
+  context.onTestFinished(() => closeRedis(redis))
+  const duplicate = redis.duplicate()
+  context.onTestFinished(() => duplicate.disconnect())
+  const printed = vi.spyOn(console, 'error')
+  context.onTestFinished(() => printed.mockRestore())
+  const failed = once(duplicate, 'node error')
+  for (const node of cluster.nodes) await node.stop('SIGKILL')
+  duplicate.get('x').catch(() => {})
+  await failed
+  await until('the duplicate to try again', () => duplicate.status === 'reconnecting')
+  expect(printed.mock.calls).toEqual([])
 })
 
 /** Returns whether a command waits until it is sent to the node that a slot has moved to. */
