@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
@@ -16,6 +16,19 @@ import { adminToken, type Env, emptyRedis, emptySqs, envOf } from '../support/wo
 const stages = ['validate', 'aggregate', 'leaderboard']
 const everything = ['run', 'bridge', ...stages, 'jobs', 'api']
 const loopback = 'http://127.0.0.1'
+
+let launched: ReturnType<typeof launch> | undefined
+afterAll(async () => (await launched)?.close())
+
+/** The one browser of this file. What a test opens in it is closed with the test. */
+async function openBrowser(): Promise<AsyncDisposable & { browser: Browser }> {
+  launched ??= launch()
+  const browser = await launched
+  const close = async (): Promise<void> => {
+    await Promise.all(browser.contexts().map((context) => context.close()))
+  }
+  return { browser, [Symbol.asyncDispose]: close }
+}
 
 interface Opened extends AsyncDisposable {
   readonly page: Page
@@ -35,7 +48,7 @@ async function open(redisUrl: string, more: Env = {}): Promise<Opened> {
   const line = stack.use(runOrders(everything, env))
   await line.started()
   const url = await line.apiUrl()
-  const browser = stack.use(await launch())
+  const { browser } = stack.use(await openBrowser())
   const page = await browser.newPage()
   if (more['ADMIN_TOKEN'] === undefined)
     await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
@@ -97,12 +110,12 @@ test('data is there within a second, numbers and ranks move, the plots have poin
   const before = await until('full boards', ranks, ({ length }) => length === 20)
   await page.locator('.hop[data-key="leaderboard"]:not([data-flowing])').waitFor()
   await page.evaluate('window.flowed = false')
-  const sent = sendBodies(env, bodiesOf(2_000, 0, 2))
+  const sent = sendBodies(env, bodiesOf(700, 0, 2))
   await until('orders to flow', () => page.evaluate<boolean>('window.flowed'))
   await until(
     'more counted',
     () => totalOf(page, 'Orders counted'),
-    (reported) => reported === '2,300 orders counted',
+    (reported) => reported === '1,000 orders counted',
   )
   await sent
   await until('ranks to move', ranks, (now) => now.join() !== before.join())
@@ -252,8 +265,8 @@ test('it says since when it is stale, with the API or Redis away, and goes on by
   const env = envOf(redis.url, undefined, { API_PORT: `${await freePort()}` })
   await using first = spawnOrders(['run', 'api'], env)
   const url = await first.apiUrl()
-  await using browser = await launch()
-  const page = await browser.newPage()
+  await using opened = await openBrowser()
+  const page = await opened.browser.newPage()
   await page.goto(url)
   const state = page.locator('#state')
   await state.getByText('Live').waitFor()

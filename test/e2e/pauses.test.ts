@@ -9,6 +9,7 @@ import { requireRealRedis } from '../support/requires.ts'
 import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { expectExact } from '../support/state.ts'
+import { traffic } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -173,21 +174,21 @@ test('components paused and resumed one after the other while orders flow, by tw
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs, { ...brief, BATCH_RECORDS: '50' })
   const oracle = new Oracle()
-  const bodies = orders(4_000, 8)
-  for (const body of bodies) oracle.take(body)
   await using one = spawnOrders(['run', 'api', 'bridge', ...stages], env)
   await using two = runOrders(['run', 'bridge', ...stages], env)
   await Promise.all([one.started(), two.started()])
   const url = await one.apiUrl()
-  const flowing = sendBodies(env, bodies)
-  for (const [round, component] of ['leaderboard', 'bridge', 'aggregate', 'validate', 'bridge', 'validate'].entries()) {
-    await until('orders to flow', () => world.redis.hget('pipeline:counters', 'ranked'))
-    await send(`${url}/admin/pause/${component}`, 'POST', {})
-    const times = round < 4 ? 1 : 2
-    await Promise.all([obeyed(one, component, times), obeyed(two, component, times)])
-    await send(`${url}/admin/resume/${component}`, 'POST', {})
+  {
+    await using _ = traffic(env, oracle, { invalid: 5 })
+    const components = ['leaderboard', 'bridge', 'aggregate', 'validate', 'bridge', 'validate']
+    for (const [round, component] of components.entries()) {
+      await until('orders to flow', () => world.redis.hget('pipeline:counters', 'ranked'))
+      await send(`${url}/admin/pause/${component}`, 'POST', {})
+      const times = round < 4 ? 1 : 2
+      await Promise.all([obeyed(one, component, times), obeyed(two, component, times)])
+      await send(`${url}/admin/resume/${component}`, 'POST', {})
+    }
   }
-  await flowing
   await expectExact(world.redis, oracle)
   expect(await ok(env, 'verify', '--deep')).toMatch('Everything balances.')
   expect([...one.events('loopFailed'), ...two.events('loopFailed')]).toEqual([])
