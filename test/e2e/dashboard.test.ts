@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
@@ -16,19 +16,6 @@ import { adminToken, type Env, emptyRedis, emptySqs, envOf } from '../support/wo
 const stages = ['validate', 'aggregate', 'leaderboard']
 const everything = ['run', 'bridge', ...stages, 'jobs', 'api']
 const loopback = 'http://127.0.0.1'
-
-let launched: ReturnType<typeof launch> | undefined
-afterAll(async () => (await launched)?.close())
-
-/** The one browser of this file. What a test opens in it is closed with the test. */
-async function openBrowser(): Promise<AsyncDisposable & { browser: Browser }> {
-  launched ??= launch()
-  const browser = await launched
-  const close = async (): Promise<void> => {
-    await Promise.all(browser.contexts().map((context) => context.close()))
-  }
-  return { browser, [Symbol.asyncDispose]: close }
-}
 
 interface Opened extends AsyncDisposable {
   readonly page: Page
@@ -48,7 +35,7 @@ async function open(redisUrl: string, more: Env = {}): Promise<Opened> {
   const line = stack.use(runOrders(everything, env))
   await line.started()
   const url = await line.apiUrl()
-  const { browser } = stack.use(await openBrowser())
+  const browser = stack.use(await launch())
   const page = await browser.newPage()
   if (more['ADMIN_TOKEN'] === undefined)
     await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
@@ -265,8 +252,8 @@ test('it says since when it is stale, with the API or Redis away, and goes on by
   const env = envOf(redis.url, undefined, { API_PORT: `${await freePort()}` })
   await using first = spawnOrders(['run', 'api'], env)
   const url = await first.apiUrl()
-  await using opened = await openBrowser()
-  const page = await opened.browser.newPage()
+  await using browser = await launch()
+  const page = await browser.newPage()
   await page.goto(url)
   const state = page.locator('#state')
   await state.getByText('Live').waitFor()
