@@ -4,7 +4,6 @@ import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
-import { freePort } from '../support/redis-server.ts'
 import { requireRealRedis } from '../support/requires.ts'
 import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
@@ -80,14 +79,13 @@ test('a paused stage reads nothing in any process, also after kill -9 and a rest
   const { redis } = world
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs, debug)
-  const [port, later] = [await freePort(), await freePort()]
   const oracle = new Oracle()
   const sendAll = async (bodies: readonly string[]): Promise<void> => {
     for (const body of bodies) oracle.take(body)
     await sendBodies(env, bodies)
   }
   await using line = runOrders(rest, env)
-  await using one = spawnOrders(['run', 'validate'], { ...env, METRICS_PORT: String(port) })
+  await using one = spawnOrders(['run', 'validate'], { ...env, METRICS_PORT: '0' })
   await using two = runOrders(['run', 'validate'], env)
   await Promise.all([line.started(), one.started(), two.started()])
   const url = await line.apiUrl()
@@ -110,11 +108,11 @@ test('a paused stage reads nothing in any process, also after kill -9 and a rest
   })
 
   await one.kill('SIGKILL')
-  await using three = runOrders(['run', 'validate'], { ...env, METRICS_PORT: String(later) })
+  await using three = runOrders(['run', 'validate'], { ...env, METRICS_PORT: '0' })
   await three.started()
   await obeyed(three, 'validate')
   const alive = async (): Promise<number> => {
-    const response = await fetch(`http://127.0.0.1:${later}/livez`)
+    const response = await fetch(`${await three.apiUrl()}/livez`)
     expect(response.status).toBe(200)
     return ((await response.json()) as { loops: Record<string, number> }).loops['validate'] ?? Number.POSITIVE_INFINITY
   }
