@@ -10,6 +10,7 @@ import { removeOnExit } from '../support/on-exit.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { until } from '../support/until.ts'
+import { emptyRedis, envOf } from '../support/world.ts'
 
 const env = { API_PORT: '0', BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1' }
 
@@ -67,16 +68,12 @@ test.each(['start', 'demo'])('%s: a terminal that is closed (SIGHUP, twice) is a
   if (command === 'demo') expect(existsSync(one.data)).toBe(false)
 })
 
-test('SIGHUP is an orderly stop of a role, too', async (context) => {
-  requireRedisServer(context)
-  using folder = ownFolder()
-  await using one = await started('start', folder.path)
-  const { redisUrl = '' } = readRunning(join(folder.path, '.data')) ?? {}
-  await using role = spawnOrders(['run', 'validate'], { ...env, REDIS_URL: redisUrl })
+test('SIGHUP is an orderly stop of a role, too', async () => {
+  await using redis = await emptyRedis()
+  await using role = spawnOrders(['run', 'validate'], envOf(redis.url))
   await role.started()
   expect(await role.kill('SIGHUP')).toEqual({ code: 0, signal: null })
   expect(role.events('stopped')).toHaveLength(1)
-  await one.orders.kill('SIGTERM')
 })
 
 test.each([

@@ -13,7 +13,7 @@ import { listeningAddresses } from '../support/listening.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
-import { type OrdersRun, runOrders } from '../support/run-orders.ts'
+import { type Exit, type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -35,7 +35,11 @@ async function finished(command: OrdersRun): Promise<string> {
   return command.stdout()
 }
 
-async function demonstrate(env: Record<string, string>): Promise<string> {
+/** @param ending sends what ends it, which may be more than one signal */
+async function demonstrate(
+  env: Record<string, string>,
+  ending: (demo: OrdersProcess) => Promise<Exit>,
+): Promise<string> {
   await using demo = spawnOrders(['demo'], { ...demoEnv, ...env }, { cwd: folder })
   await until(
     'the demo to be done',
@@ -55,18 +59,29 @@ async function demonstrate(env: Record<string, string>): Promise<string> {
   const docs = /^Docs +(\S+)$/m.exec(text)?.[1] ?? ''
   expect((await fetch(docs)).status).toBe(200)
   expect(new Set(listeningAddresses(demo.child.pid))).toEqual(new Set(['127.0.0.1']))
-  expect(await demo.kill('SIGINT')).toEqual({ code: 0, signal: null })
+  const { folder: data = '' } = readRunning(join(folder, '.data')) ?? {}
+  expect(existsSync(data)).toBe(true)
+  expect(await ending(demo)).toEqual({ code: 0, signal: null })
   expect(demo.stderr()).toBe('')
+  expect(existsSync(data)).toBe(false)
+  expect(readRunning(join(folder, '.data'))).toBeUndefined()
   return text
 }
 
-test('demo with redis-server: exact numbers, top users, reasons, working URLs, loopback only', async (context) => {
+test('demo with redis-server: exact numbers, top users, reasons, working URLs, loopback only; a Ctrl-C that npm passes on, so that it comes twice, is one', async (context) => {
   requireRedisServer(context)
-  expect(await demonstrate({})).toMatch('private redis-server at redis://127.0.0.1:')
+  const passedOn = (demo: OrdersProcess): Promise<Exit> => {
+    demo.child.kill('SIGINT')
+    return demo.kill('SIGINT')
+  }
+  expect(await demonstrate({}, passedOn)).toMatch('private redis-server at redis://127.0.0.1:')
 })
 
 test('demo with nothing but Node: the emulator says what it is, and the numbers are the same', async () => {
-  expect(await demonstrate({ PATH: folder })).toMatch('in-process emulator, for a first try only: it keeps no data')
+  const once = (demo: OrdersProcess): Promise<Exit> => demo.kill('SIGINT')
+  expect(await demonstrate({ PATH: folder }, once)).toMatch(
+    'in-process emulator, for a first try only: it keeps no data',
+  )
 })
 
 test('start, run, populate and status find each other; Redis keeps its data; a second start is refused', async (context) => {
@@ -94,15 +109,11 @@ test('start, run, populate and status find each other; Redis keeps its data; a s
     const entries = ['.', ...readdirSync(data, { recursive: true, encoding: 'utf8' })]
     expect(entries).toEqual(expect.arrayContaining([join('sqs', 'fauxqs.db'), join('redis', 'appendonlydir')]))
     expect(entries.filter((name) => (statSync(join(data, name)).mode & 0o077) !== 0)).toEqual([])
-    await using second = spawnOrders(['start'], env, { cwd: folder })
+    await using second = runOrders(['start'], { ...env, DATA_DIR: data })
     expect(await second.exit()).toEqual({ code: 1, signal: null })
     expect(second.stderr()).toBe(
       `A system already runs here (process ${system.child.pid}): stop it, or set DATA_DIR to another folder.\n`,
     )
-    await using worker = spawnOrders(['run', 'bridge', 'validate'], env, { cwd: folder })
-    await worker.started()
-    expect(await worker.kill('SIGTERM')).toEqual({ code: 0, signal: null })
-
     await using populate = spawnOrders(
       ['populate', '--valid', '30', '--invalid', '7', '--seed', '5', '--rate', '200'],
       env,
@@ -118,6 +129,10 @@ test('start, run, populate and status find each other; Redis keeps its data; a s
     })
     await finished(again)
     await settled('duplicates 30')
+    // Last, because the emulator hands messages to the last poll of a bridge that has ended.
+    await using worker = runOrders(['run', 'bridge', 'validate'], { ...env, DATA_DIR: data })
+    await worker.started()
+    expect(await worker.stop()).toEqual({ code: 0, signal: null })
     await system.kill('SIGKILL') // leaves its redis-server behind
   }
   {
@@ -145,13 +160,13 @@ test('.env of the working folder is read, and the real environment wins', async 
 
 test('status --watch shows the status again and again until it is stopped', async () => {
   await using redis = await emptyRedis()
-  await using status = spawnOrders(['status', '--watch', '--json'], envOf(redis.url))
+  await using status = runOrders(['status', '--watch', '--json'], envOf(redis.url))
   await until(
     'two of them',
     () => status.stdout().trim().split('\n'),
     (lines) => lines.length >= 2,
   )
-  expect(await status.kill('SIGINT')).toEqual({ code: 0, signal: null })
+  expect(await status.stop()).toEqual({ code: 0, signal: null })
 })
 
 test('populate sends what it says, and a queue that is gone is one plain line', async () => {
@@ -197,7 +212,7 @@ test('populate without a seed sends new orders each time, and none to AWS unless
     seeds.push(/seed (\d+)\./.exec(await finished(populate))?.[1] ?? '')
   }
   expect(seeds[0]).not.toBe(seeds[1])
-  await using nowhere = spawnOrders(['populate'], {}, { cwd: folder })
+  await using nowhere = runOrders(['populate'], { DATA_DIR: join(folder, '.data') })
   expect(await nowhere.exit()).toEqual({ code: 1, signal: null })
   expect(nowhere.stderr()).toBe(
     'No system runs in this folder and AWS_ENDPOINT_URL is not set: run npm start first, or use --aws to send sample orders to AWS itself.\n',
@@ -207,7 +222,7 @@ test('populate without a seed sends new orders each time, and none to AWS unless
 test('a DATA_DIR that is no folder is one plain line', async () => {
   const file = join(folder, 'file')
   writeFileSync(file, '')
-  await using start = spawnOrders(['start'], { DATA_DIR: file }, { cwd: folder })
+  await using start = runOrders(['start'], { DATA_DIR: file })
   expect(await start.exit()).toEqual({ code: 1, signal: null })
   expect(start.stderr()).toMatch(
     /^DATA_DIR is ".*" and cannot be used \(EEXIST.*\): set it to a folder that can be written to\.\n$/,
@@ -247,37 +262,20 @@ test('SIGTERM to npm start ends the system, too', async () => {
   await until('its process to be gone', () => !existsSync(`/proc/${system}`))
 })
 
-test('a Ctrl-C that npm passes on, so that it comes twice, is one: the stop is orderly and the data is gone', async () => {
-  await using demo = spawnOrders(['demo'], demoEnv, { cwd: folder })
-  await until('the demo to be done', () => demo.stdout().includes('Ctrl-C stops.'))
-  const { folder: data = '' } = readRunning(join(folder, '.data')) ?? {}
-  expect(existsSync(data)).toBe(true)
-  demo.child.kill('SIGINT')
-  expect(await demo.kill('SIGINT')).toEqual({ code: 0, signal: null })
-  expect(existsSync(data)).toBe(false)
-  expect(readRunning(join(folder, '.data'))).toBeUndefined()
-})
-
-test('neither a second Ctrl-C nor a kill -9 of the demo leaves a redis-server behind', async (context) => {
+// closed-terminal.test.ts has the same of kill -9.
+test('a second Ctrl-C of the demo leaves no redis-server behind', async (context) => {
   requireRedisServer(context)
-  const up = async (demo: OrdersProcess): Promise<string> => {
-    await until('the demo to send', () => demo.stdout().includes('sent to SQS'))
-    return readRunning(join(folder, '.data'))?.redisUrl ?? ''
-  }
-  const isGone = (url: string): Promise<boolean> => {
-    const probe = connect(Number(new URL(url).port), '127.0.0.1')
-    return new Promise((resolve) => {
-      probe.once('connect', () => resolve(false)).once('error', () => resolve(true))
-    }).finally(() => probe.destroy()) as Promise<boolean>
-  }
   await using impatient = spawnOrders(['demo'], demoEnv, { cwd: folder })
-  const first = await up(impatient)
+  await until('the demo to send', () => impatient.stdout().includes('sent to SQS'))
+  const { port } = new URL(readRunning(join(folder, '.data'))?.redisUrl ?? '')
+  const isGone = (): Promise<boolean> => {
+    const probe = connect(Number(port), '127.0.0.1')
+    return new Promise<boolean>((resolve) => {
+      probe.once('connect', () => resolve(false)).once('error', () => resolve(true))
+    }).finally(() => probe.destroy())
+  }
   impatient.child.kill('SIGINT')
   await sleep(600) // what comes at once is the same Ctrl-C, passed on by npm
   await impatient.kill('SIGINT')
-  await until('its redis-server to be gone', () => isGone(first))
-  await using killed = spawnOrders(['demo'], demoEnv, { cwd: folder })
-  const second = await up(killed)
-  await killed.kill('SIGKILL')
-  await until('its redis-server to be gone', () => isGone(second))
+  await until('its redis-server to be gone', isGone)
 })

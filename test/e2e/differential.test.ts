@@ -7,7 +7,7 @@ import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
-const orders = 5_000
+const orders = 1_500
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
 async function runThrough(processes: (env: Env) => OrdersRun[]): Promise<void> {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
@@ -10,8 +9,9 @@ import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
+import { traffic } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
-import { type Env, emptySqs, envOf } from '../support/world.ts'
+import { emptySqs, envOf } from '../support/world.ts'
 
 /** Orders that are invalid, and are requeued while the master changes. */
 const broken = 100
@@ -55,26 +55,6 @@ async function linked(replica: Redis): Promise<void> {
     () => replica.info('replication'),
     (info) => /master_link_status:up/.test(info),
   )
-}
-
-/** Valid orders, sent a few at a time until it is disposed; the oracle knows them. */
-function traffic(env: Env, oracle: Oracle): AsyncDisposable {
-  let over = false
-  const run = async (): Promise<void> => {
-    for (let seed = 1; !over; seed++) {
-      const bodies = [...sampleOrders({ valid: 30, invalid: 0, users: 20, seed })].map(({ body }) => body)
-      for (const body of bodies) oracle.take(body)
-      await sendBodies(env, bodies)
-      await sleep(50)
-    }
-  }
-  const running = run()
-  return {
-    [Symbol.asyncDispose]: async () => {
-      over = true
-      await running
-    },
-  }
 }
 
 /** The first moment, in ms after `from`, at which each stage has gone on at the new master, and a write of the API and a job were taken. */

@@ -204,7 +204,7 @@ test('deletions under load: all numbers are the oracle’s without what was dele
   await using sqs = await emptySqs()
   const { redis } = world
   const env = envOf(world.url, sqs, { BATCH_RECORDS: '50', BRIDGE_POLLERS: '8' })
-  const bodies = samples(3_000)
+  const bodies = samples(1_500)
   await using all = runOrders(['run', ...line, 'api'], env)
   await using more = runOrders(['run', 'validate', 'aggregate'], env)
   await Promise.all([all.started(), more.started()])
@@ -221,7 +221,7 @@ test('deletions under load: all numbers are the oracle’s without what was dele
     else valid.push(...gone)
     return gone.length
   }
-  await sendBodies(env, bodies.slice(0, 300))
+  await sendBodies(env, bodies.slice(0, 150))
   await counted(redis, 'applied', (applied) => applied > 0) // what a stage that has never worked lacks, it has missed
   // A stage may be as fast as the sender: here orders wait for certain.
   for (const [at, place] of places.entries()) {
@@ -229,12 +229,12 @@ test('deletions under load: all numbers are the oracle’s without what was dele
     await until('both processes to pause', () =>
       [all, more].every((process) => process.events('paused').some(({ component }) => component === place.group)),
     )
-    await sendBodies(env, bodies.slice(300 * (at + 1), 300 * (at + 2)))
+    await sendBodies(env, bodies.slice(150 * (at + 1), 150 * (at + 2)))
     await until(`orders to be deleted before ${place.group}`, () => strike(place, 'XDEL of waiting entries'))
     await orders(env, 'resume', place.group)
   }
   let sending = true
-  const sent = sendBodies(env, bodies.slice(900)).finally(() => {
+  const sent = sendBodies(env, bodies.slice(450)).finally(() => {
     sending = false
   })
   const written: Promise<unknown>[] = []

@@ -4,11 +4,11 @@ import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { send } from '../support/jobs.ts'
 import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
-import { freePort } from '../support/redis-server.ts'
 import { requireRealRedis } from '../support/requires.ts'
 import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { expectExact } from '../support/state.ts'
+import { traffic } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -79,14 +79,13 @@ test('a paused stage reads nothing in any process, also after kill -9 and a rest
   const { redis } = world
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs, debug)
-  const [port, later] = [await freePort(), await freePort()]
   const oracle = new Oracle()
   const sendAll = async (bodies: readonly string[]): Promise<void> => {
     for (const body of bodies) oracle.take(body)
     await sendBodies(env, bodies)
   }
   await using line = runOrders(rest, env)
-  await using one = spawnOrders(['run', 'validate'], { ...env, METRICS_PORT: String(port) })
+  await using one = spawnOrders(['run', 'validate'], { ...env, METRICS_PORT: '0' })
   await using two = runOrders(['run', 'validate'], env)
   await Promise.all([line.started(), one.started(), two.started()])
   const url = await line.apiUrl()
@@ -109,11 +108,11 @@ test('a paused stage reads nothing in any process, also after kill -9 and a rest
   })
 
   await one.kill('SIGKILL')
-  await using three = runOrders(['run', 'validate'], { ...env, METRICS_PORT: String(later) })
+  await using three = runOrders(['run', 'validate'], { ...env, METRICS_PORT: '0' })
   await three.started()
   await obeyed(three, 'validate')
   const alive = async (): Promise<number> => {
-    const response = await fetch(`http://127.0.0.1:${later}/livez`)
+    const response = await fetch(`${await three.apiUrl()}/livez`)
     expect(response.status).toBe(200)
     return ((await response.json()) as { loops: Record<string, number> }).loops['validate'] ?? Number.POSITIVE_INFINITY
   }
@@ -173,21 +172,21 @@ test('components paused and resumed one after the other while orders flow, by tw
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs, { ...brief, BATCH_RECORDS: '50' })
   const oracle = new Oracle()
-  const bodies = orders(4_000, 8)
-  for (const body of bodies) oracle.take(body)
   await using one = spawnOrders(['run', 'api', 'bridge', ...stages], env)
   await using two = runOrders(['run', 'bridge', ...stages], env)
   await Promise.all([one.started(), two.started()])
   const url = await one.apiUrl()
-  const flowing = sendBodies(env, bodies)
-  for (const [round, component] of ['leaderboard', 'bridge', 'aggregate', 'validate', 'bridge', 'validate'].entries()) {
-    await until('orders to flow', () => world.redis.hget('pipeline:counters', 'ranked'))
-    await send(`${url}/admin/pause/${component}`, 'POST', {})
-    const times = round < 4 ? 1 : 2
-    await Promise.all([obeyed(one, component, times), obeyed(two, component, times)])
-    await send(`${url}/admin/resume/${component}`, 'POST', {})
+  {
+    await using _ = traffic(env, oracle, { invalid: 5 })
+    const components = ['leaderboard', 'bridge', 'aggregate', 'validate', 'bridge', 'validate']
+    for (const [round, component] of components.entries()) {
+      await until('orders to flow', () => world.redis.hget('pipeline:counters', 'ranked'))
+      await send(`${url}/admin/pause/${component}`, 'POST', {})
+      const times = round < 4 ? 1 : 2
+      await Promise.all([obeyed(one, component, times), obeyed(two, component, times)])
+      await send(`${url}/admin/resume/${component}`, 'POST', {})
+    }
   }
-  await flowing
   await expectExact(world.redis, oracle)
   expect(await ok(env, 'verify', '--deep')).toMatch('Everything balances.')
   expect([...one.events('loopFailed'), ...two.events('loopFailed')]).toEqual([])
