@@ -66,15 +66,17 @@ const arrival = fc.record({
   value: fc.constantFrom<number | string>(...values, 'none'),
 })
 
-/** All that has to come up. */
-const each = [
-  [0, 1],
-  [0, 1],
-  [0, 2],
-  [1, 1],
-  [0, 2],
-  [1, 1],
-].map(([later = 0, value = 0]) => ({ later, fraction: 0.5, generations: 9, wrongBy: 1, order: '1', value }))
+/** All that has to come up: twice the same, another value, both again a generation later, and new in the one after. */
+const each = (
+  [
+    [0, 1],
+    [0, 1],
+    [0, 2],
+    [1, 1],
+    [0, 2],
+    [1, 1],
+  ] as const
+).map(([later, value]) => ({ later, fraction: 0.5, generations: 9, wrongBy: 1 as const, order: '1' as const, value }))
 
 test('an order is known in its generation and the next, wherever in them, and forgotten in the one after', async () => {
   await using world = await emptyRedis()
