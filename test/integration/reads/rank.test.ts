@@ -10,6 +10,7 @@ import { type Cursor, cursorText, readCursor, readTop } from '../../../src/reads
 import { spawnOrders } from '../../support/process.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRedisServer } from '../../support/requires.ts'
+import { runOrders } from '../../support/run-orders.ts'
 import { until } from '../../support/until.ts'
 import { appOn, emptyRedis, envOf } from '../../support/world.ts'
 
@@ -206,7 +207,7 @@ test('orders top shows both boards, in a terminal that no name can control, and 
   await redis.zadd(keys.leaderboardSpend, 123_456_789, 'a\u001b[2Jb', 5, 'x\n1. y', 7, '🙂')
   await redis.zadd(keys.leaderboardOrders, 1_000, 'a', 1, 'b')
   const top = async (...args: string[]): Promise<string> => {
-    await using command = spawnOrders(['top', ...args], envOf(url))
+    await using command = runOrders(['top', ...args], envOf(url))
     expect([await command.exit(), command.stderr()]).toEqual([{ code: 0, signal: null }, ''])
     return command.stdout()
   }
@@ -225,7 +226,7 @@ test('orders top shows both boards, in a terminal that no name can control, and 
   )
   await redis.flushdb()
   expect(await top()).toBe('No user is ranked yet.\n')
-  await using refused = spawnOrders(['top', '--by', 'fame'], envOf(url))
+  await using refused = runOrders(['top', '--by', 'fame'], envOf(url))
   expect((await refused.exit()).code).toBe(1)
   expect(refused.stderr()).toBe('orders top: --by is "fame", expected spend or orders: see orders top --help.\n')
 })

@@ -13,8 +13,8 @@ import { ensureGroups } from '../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../src/stages/runner/run.ts'
 import type { Stage } from '../../../src/stages/stage.ts'
 import { scrape } from '../../support/exposition.ts'
-import { spawnOrders } from '../../support/process.ts'
 import { requireRealRedis } from '../../support/requires.ts'
+import { runOrders } from '../../support/run-orders.ts'
 import { aggregate, leaderboard, validate } from '../../support/stages.ts'
 import { appOn, emptyRedis, envOf } from '../../support/world.ts'
 
@@ -151,26 +151,26 @@ test('orders doctor ends with exit code 1, names key and types, and says what to
     await world.redis.zadd(`leaderboard:${board}`, score, 'u')
   }
   const env = envOf(world.url, undefined, { SQS_DELETE_AFTER: 'write', AWS_ENDPOINT_URL: 'http://127.0.0.1:9' })
-  await using doctor = spawnOrders(['doctor'], env)
+  await using doctor = runOrders(['doctor'], env)
   expect(await doctor.exit()).toMatchObject({ code: 1 })
   expect(doctor.stdout()).toMatch(
     /error +key types +global:stats is a string, not a hash\n +→ Another client wrote it: move it out of the way \(RENAME global:stats foreign:global:stats\), then run orders verify --repair, which rebuilds it from the users' totals\.\n/,
   )
-  await using status = spawnOrders(['status'], env)
+  await using status = runOrders(['status'], env)
   expect(await status.exit()).toMatchObject({ code: 0 })
   expect(status.stdout()).toContain('counted  ? orders, ? revenue; 1 ranked')
-  await using stages = spawnOrders(['run', 'aggregate'], env)
+  await using stages = runOrders(['run', 'aggregate'], env)
   await stages.started()
   expect(stages.events('checkWarned')).toMatchObject([
     { check: 'key types', found: 'global:stats is a string, not a hash' },
   ])
-  await using verify = spawnOrders(['verify', '--repair'], env)
+  await using verify = runOrders(['verify', '--repair'], env)
   expect(await verify.exit()).toMatchObject({ code: 1 })
   expect(verify.stderr()).toBe(
     'global:stats is a string, not a hash: it cannot be read, see orders doctor. Nothing is repaired: fix that first.\n',
   )
   await world.redis.rename('global:stats', 'foreign:global:stats')
-  await using again = spawnOrders(['verify', '--repair'], env)
+  await using again = runOrders(['verify', '--repair'], env)
   expect(await again.exit()).toMatchObject({ code: 0 })
   expect(await world.redis.hgetall('global:stats')).toEqual({ total_orders: '1', total_revenue_minor: '100' })
 })

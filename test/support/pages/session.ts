@@ -51,6 +51,7 @@ export async function openSession(): Promise<Session> {
     SQS_QUEUE_NAME: sqs.queueName,
     DATA_DIR: join(folder, '.data'),
     API_PORT: '0',
+    BRIDGE_POLLERS: '2',
     BLOCK_MS: '100',
     CLAIM_IDLE_MS: '1000',
     SQS_WAIT_TIME_SECONDS: '1',

@@ -15,6 +15,7 @@ import { Oracle } from '../../../support/oracle.ts'
 import { spawnOrders } from '../../../support/process.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
+import { runOrders } from '../../../support/run-orders.ts'
 import { sendBodies } from '../../../support/send.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
@@ -212,7 +213,7 @@ test('the numbers are the oracle’s; the terminal shows the same, from the API 
   await using world = await emptyRedis()
   await using sqs = await emptySqs()
   const env = envOf(world.url, sqs)
-  await using line = spawnOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api'], env)
+  await using line = runOrders(['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'api'], env)
   const url = await line.apiUrl()
   await line.started()
   const bodies = [...sampleOrders({ valid: 500, invalid: 60, users: 30, seed: 11 })].map(({ body }) => body)
@@ -277,7 +278,7 @@ test('the numbers are the oracle’s; the terminal shows the same, from the API 
     const shown = lines().map((text) => JSON.parse(text) as Snapshot)
     expect([from, shown.at(-1)?.totals, shown.at(-1)?.top]).toEqual([from, seen.totals, seen.top])
   }
-  await using people = spawnOrders(['tail'], env)
+  await using people = runOrders(['tail'], env)
   await until('a table', () => people.stdout().includes('leaderboard'))
   expect(people.stdout()).toContain(`counted  ${oracle.admitted} orders`)
 })

@@ -14,18 +14,18 @@ import { pipeline } from '../../../../src/stages/pipeline.ts'
 import { type Sample, scrape, scrapeOf } from '../../../support/exposition.ts'
 import { body } from '../../../support/generated.ts'
 import { Oracle } from '../../../support/oracle.ts'
-import { type OrdersProcess, spawnOrders } from '../../../support/process.ts'
 import { openProxy } from '../../../support/proxy.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
 import { freePort, spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
+import { type OrdersRun, runOrders } from '../../../support/run-orders.ts'
 import { sendBodies } from '../../../support/send.ts'
 import { stopwatch } from '../../../support/stopwatch.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, type Env, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 
 /** The metrics of all processes, as Prometheus would have it. */
-async function scrapeAll(processes: readonly OrdersProcess[]): Promise<ReturnType<typeof scrapeOf>> {
+async function scrapeAll(processes: readonly OrdersRun[]): Promise<ReturnType<typeof scrapeOf>> {
   const scrapes = await Promise.all(processes.map(async (process) => scrape(await process.apiUrl())))
   return scrapeOf(scrapes.flatMap(({ samples }) => samples))
 }
@@ -52,15 +52,17 @@ test('the metrics of all processes add up to what the oracle says of the same or
   await sendBodies(env, bodies)
   await handOut(env, 20)
 
-  await using bridge = spawnOrders(['run', 'bridge'], env)
-  await using validate = spawnOrders(['run', 'validate'], env)
-  await using another = spawnOrders(['run', 'validate'], env)
-  await using rest = spawnOrders(['run', 'aggregate', 'leaderboard'], env)
-  await using api = spawnOrders(['run', 'api'], env)
+  await using bridge = runOrders(['run', 'bridge'], env)
+  await using validate = runOrders(['run', 'validate'], env)
+  await using another = runOrders(['run', 'validate'], env)
+  await using rest = runOrders(['run', 'aggregate', 'leaderboard'], env)
+  await using api = runOrders(['run', 'api'], env)
   const processes = [bridge, validate, another, rest, api]
   const sent = bodies.length
+  const ranked = () => world.redis.hget('pipeline:counters', 'ranked')
+  await until('all to be ranked', ranked, (count) => Number(count) === oracle.admitted)
   const reported = await until(
-    'all orders to be ranked and deleted',
+    'all processes to say so',
     () => scrapeAll(processes),
     ({ sum }) =>
       sum('orders_booked_total', { counter: 'duplicates' }) === oracle.duplicates &&
@@ -117,7 +119,7 @@ test('the metrics of all processes add up to what the oracle says of the same or
   expect(sum('orders_stale_commits_total')).toBe(0)
 
   expectDeclared(reported.samples)
-  const names = (process: OrdersProcess) => async (): Promise<string[]> =>
+  const names = (process: OrdersRun) => async (): Promise<string[]> =>
     (await scrape(await process.apiUrl())).samples.map(({ name }) => name)
   expect(await names(api)()).toContain('orders_waiting')
   for (const other of [bridge, validate, rest]) expect(await names(other)()).not.toContain('orders_waiting')
@@ -274,7 +276,7 @@ test('a Redis that answers and refuses writes is said by a metric of its own', a
   requireRedisServer(context)
   await using server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
-  await using orders = spawnOrders(['run', 'api'], envOf(server.url))
+  await using orders = runOrders(['run', 'api'], envOf(server.url))
   const api = { url: await orders.apiUrl() }
   const redis = new Redis(server.url)
   expect((await scrape(api.url)).sum('orders_redis_writable')).toBe(1)

@@ -18,9 +18,9 @@ import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import type { Stage } from '../../../../src/stages/stage.ts'
-import { spawnOrders } from '../../../support/process.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
+import { runOrders } from '../../../support/run-orders.ts'
 import { shipped as pipeline } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis, envOf } from '../../../support/world.ts'
@@ -288,7 +288,7 @@ test('while orders flow none is ever nowhere, what is said to be done is done, a
   const running = pipeline.stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
   const counted = async (user: string) => Number(await redis.hget(`user:${user}`, 'order_count'))
   const ranked = async (user: string) => Number(await redis.zscore('leaderboard:orders', user))
-  for (let round = 0; round < 150; round++) {
+  for (let round = 0; round < 50; round++) {
     const user = `u${round}`
     await send(body(1, 'o', user), ...Array.from({ length: 9 }, (_, at) => body(1, `o${round}-${at}`, 'other')))
     for (let found: OrderLocation | undefined; found?.where !== 'ranked'; ) {
@@ -462,7 +462,7 @@ test('a name that is no text is refused as everywhere, and the document has the 
 })
 
 async function command(...args: string[]): Promise<string> {
-  await using run = spawnOrders(['trace', ...args], envOf(url))
+  await using run = runOrders(['trace', ...args], envOf(url))
   expect([await run.exit(), run.stderr()]).toEqual([{ code: 0, signal: null }, ''])
   return run.stdout()
 }
@@ -536,7 +536,7 @@ test('orders trace without --user traces every user that the streams know', asyn
     nameless: [{ code: 'missing-field' }],
     traces: [{ where: 'waiting' }, { where: 'invalid' }],
   })
-  await using refused = spawnOrders(['trace'], envOf(url))
+  await using refused = runOrders(['trace'], envOf(url))
   expect((await refused.exit()).code).toBe(1)
   expect(refused.stderr()).toBe('orders trace: expected one order_id: see orders trace --help.\n')
 })
@@ -545,7 +545,7 @@ test('orders are traced, and users ranked and paged, on a Redis Cluster too', as
   requireRedisServer(context)
   await using own = await spawnRedisCluster()
   const { node } = own
-  await using all = spawnOrders(
+  await using all = runOrders(
     ['run', 'validate', 'aggregate', 'leaderboard', 'api'],
     envOf(own.url, undefined, { REDIS_CLUSTER: 'true' }),
   )

@@ -210,7 +210,7 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
   const seed = process.env['SEED']
   await fc.assert(property, {
     ...(seed !== undefined && { seed: Number(seed) }),
-    numRuns: 160,
+    numRuns: 80,
     examples: rare.map((run) => [run]),
     interruptAfterTimeLimit: 90_000, // against a machine that is very slow: fewer runs then
   })
