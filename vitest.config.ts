@@ -32,8 +32,8 @@ export default defineConfig({
     projects,
     ...(withRedis && { globalSetup: 'test/support/global-setup.ts' }),
     reporters: ['default', './test/support/closing-line.ts'],
-    // Each worker has a Redis database of its own, and a Redis has 16.
-    maxWorkers: 4,
+    // More than cores: end-to-end tests wait for half of their time. Each worker has one of the 16 databases of a Redis.
+    maxWorkers: 6,
     sequence: { sequencer: LongestFirst },
   },
 })

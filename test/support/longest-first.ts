@@ -1,29 +1,36 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /**
- * The files that take longest (60 to 240 s where all run on two cores), longest first. Begun last, one would run on alone for
- * minutes. Those that kill servers alternate with others: each keeps both cores busy.
+ * The files that take longest (30 to 200 s where all run on two cores), longest first. Begun last, one would run on alone for
+ * minutes. Those that mostly wait alternate with those that keep a core busy.
  */
 const longest = [
   'e2e/repartition',
-  'chaos/matrix',
-  'e2e/outage',
-  'chaos/connections',
-  'e2e/rights',
-  'chaos/servers',
-  'e2e/pauses',
   'chaos/everything',
-  'e2e/replay',
+  'chaos/connections',
+  'chaos/matrix',
+  'chaos/servers',
   'chaos/cluster',
-  'integration/ops/verify/deep-check',
+  'e2e/rights',
   'chaos/processes',
-  'e2e/bridge',
-  'e2e/dashboard',
-  'e2e/partitions',
   'e2e/silent-loss',
+  'e2e/dashboard',
   'e2e/lost-orders',
-  'e2e/closed-terminal',
+  'e2e/partitions',
+  'e2e/bridge',
+  'e2e/outage',
+  'e2e/sentinels',
+  'e2e/replay',
+  'e2e/pauses',
   'e2e/commands',
+  'integration/api/live/events',
+  'e2e/closed-terminal',
+  'integration/pages',
+  'integration/ops/verify/deep-check',
+  'integration/ops/adopt/adopt',
+  'e2e/cluster',
+  'integration/ops/repartition/phases',
+  'e2e/failover',
 ]
 
 const rank = ({ moduleId }: TestSpecification): number => {

@@ -145,7 +145,7 @@ test('with no server up, a client of a cluster for who wants an answer, and its 
   for (const client of [redis, reader]) await expect(client.get('x')).rejects.toThrow()
 })
 
-test('an error of a duplicate to which nobody listens, as when BullMQ closes it, is not printed by ioredis', {
+test('ioredis prints no error of a duplicate without a listener, as when BullMQ closes it', {
   timeout: limitMs,
 }, async (context) => {
   await using cluster = await spawnRedisCluster({ masters: 1 })
