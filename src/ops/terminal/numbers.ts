@@ -7,6 +7,11 @@ export function countText(value: number | bigint): string {
   return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...fraction].join('.')
 }
 
+/** Formats a number of orders: "1 order", "2 orders". @param unknown stands for a number that could not be read */
+export function ordersText(count: number | bigint | null, unknown: string): string {
+  return `${count === null ? unknown : countText(count)} ${Number(count) === 1 ? 'order' : 'orders'}`
+}
+
 /** Formats an amount of minor units as currency units with two decimals. */
 export function money(minor: number): string {
   if (!Number.isFinite(minor)) return String(minor) // another client wrote the score

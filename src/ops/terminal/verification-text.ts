@@ -6,7 +6,7 @@ import type { DeepCheck } from '../verify/compare-scores.ts'
 import { lossText } from '../verify/ledger-losses.ts'
 import type { Repaired } from '../verify/repair.ts'
 import type { Verification } from '../verify/verification.ts'
-import { countText, money } from './numbers.ts'
+import { countText, money, ordersText } from './numbers.ts'
 import { table } from './table.ts'
 
 const shownUsers = 20
@@ -83,7 +83,7 @@ function booksLines({
   return [
     `received ${number(received)} = admitted ${number(admitted)} + duplicates ${number(duplicates)}` +
       ` + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
-    `counted ${number(applied)}, global stats ${number(totals.orders)} orders, ${amount(totals.minor)} revenue`,
+    `counted ${number(applied)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
     `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
     '',
     ...table([columns, ...rows]),
@@ -112,7 +112,7 @@ function auditLines({ users, sums, examples }: DeepCheck): string[] {
 }
 
 function repairLines({ users, before, after, found }: Repaired & { found: DeepCheck }): string[] {
-  const sum = ({ orders, minor }: Sum): string => `${number(orders)} orders, ${amount(minor)}`
+  const sum = ({ orders, minor }: Sum): string => `${ordersText(orders, '-')}, ${amount(minor)}`
   return [
     ...found.differences,
     `Repaired: both leaderboards rebuilt from ${number(users)} users' hashes.`,

@@ -145,7 +145,8 @@ function rankedStep({ now: { counted, ranked, atMs } }: Evidence, applied: Step)
   if (applied.done === 'unknown') return unknown('Whether it was counted is not known.')
   if (counted === 0) return unknown('Its user has no counted orders: run orders verify --deep to check the books.')
   if (ranked >= counted) {
-    const because = `All ${counted} orders of its user are ranked.`
+    const because =
+      counted === 1 ? 'The one order of its user is ranked.' : `All ${counted} orders of its user are ranked.`
     return { done: 'yes', not_before: applied.not_before, not_after: isoOf(atMs), because }
   }
   const missing = `${counted - ranked} of ${counted} orders of its user are not ranked yet`

@@ -4,7 +4,7 @@ import { readStatus, type Status } from '../../../reads/status.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
-import { countText, money } from '../../terminal/numbers.ts'
+import { countText, money, ordersText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
 import { show } from '../../terminal/watch.ts'
@@ -23,7 +23,7 @@ export function statusLines({ counters, totals, invalid, stages, paused, unread 
     `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
       ` + rejected ${number(of('rejected'))} + lost ${number(of(`${first?.stage}:lost`))}` +
       ` + waiting ${number(first?.waiting ?? null)} (for ${first?.stage})`,
-    `counted  ${number(totals?.orders ?? null)} orders, ${totals ? money(totals.minor) : '?'} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
+    `counted  ${ordersText(totals?.orders ?? null, '?')}, ${totals ? money(totals.minor) : '?'} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
     '',
     ...table([columns, ...rows]),
     '',

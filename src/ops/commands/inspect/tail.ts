@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Snapshot } from '../../../api/live/snapshot.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { unreadLines } from '../../terminal/notes.ts'
-import { countText, money } from '../../terminal/numbers.ts'
+import { countText, money, ordersText } from '../../terminal/numbers.ts'
 import { clearTerminal, printError } from '../../terminal/output.ts'
 import { jsonLine, printable } from '../../terminal/printable.ts'
 import { apiSource, redisSource } from '../../terminal/snapshot-source.ts'
@@ -31,7 +31,7 @@ export function snapshotLines({
     '',
     ...hopLines(hops),
     '',
-    `counted  ${number(totals.counted)} orders, ${totals.revenue_minor === null ? '–' : money(totals.revenue_minor)} revenue; ${number(totals.ranked)} ranked; from SQS to rank p50 ${ms(critical.p50_ms)}, p99 ${ms(critical.p99_ms)}`,
+    `counted  ${ordersText(totals.counted, '–')}, ${totals.revenue_minor === null ? '–' : money(totals.revenue_minor)} revenue; ${number(totals.ranked)} ranked; from SQS to rank p50 ${ms(critical.p50_ms)}, p99 ${ms(critical.p99_ms)}`,
     `received ${number(totals.received)}; ${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
     ...boardLines(top),
     ...failedLines(failed),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { countText, money } from '../../../../src/ops/terminal/numbers.ts'
+import { countText, money, ordersText } from '../../../../src/ops/terminal/numbers.ts'
 
 test('a count has a comma at each thousand', () => {
   expect([0, 7, 999, 1_000, 1_234_567, -12_345, 1_234.5, 12n ** 20n].map(countText)).toEqual([
@@ -12,6 +12,17 @@ test('a count has a comma at each thousand', () => {
     '-12,345',
     '1,234.5',
     (12n ** 20n).toLocaleString('en'),
+  ])
+})
+
+test('a number of orders: one is an order', () => {
+  expect([0, 1, 2, 1_000, 1n, null].map((count) => ordersText(count, '?'))).toEqual([
+    '0 orders',
+    '1 order',
+    '2 orders',
+    '1,000 orders',
+    '1 order',
+    '? orders',
   ])
 })
 
