@@ -54,7 +54,7 @@ const pastIdleMs = 1_500
 const pastVisibilityMs = 6_000
 
 export const faultsOfProcesses: readonly Fault[] = [
-  ...line.map((role) => ({ name: `kill -9 of a ${role} again and again`, strikes: times(6, killOne(role)) })),
+  ...line.map((role) => ({ name: `kill -9 of a ${role} again and again`, strikes: times(4, killOne(role)) })),
   {
     name: 'a stage that stands still for longer than the claim idle time, goes on, and finds that it is stale',
     strikes: [
@@ -71,8 +71,8 @@ export const faultOfClocks: Fault = {
 }
 
 export const faultsOfConnections: readonly Fault[] = [
-  { name: 'connections to Redis that are cut', strikes: times(20, cut(redisLine)) },
-  { name: 'connections to SQS that are cut', strikes: times(20, cut(sqsLine)) },
+  { name: 'connections to Redis that are cut', strikes: times(12, cut(redisLine)) },
+  { name: 'connections to SQS that are cut', strikes: times(12, cut(sqsLine)) },
   {
     name: 'connections that are slow',
     strikes: [slow(redisLine, 1_500), slow(sqsLine, 1_500)],
@@ -94,11 +94,11 @@ const refusingMs = Number(process.env['OUTAGE_MS'] ?? 6_000)
 
 export const faultsOfServers: readonly Fault[] = [
   { name: 'a Redis that refuses writes, while processes start again and again', strikes: [refuseWrites(refusingMs)] },
-  { name: 'kill -9 of Redis again and again', strikes: times(6, killServer('redis')) },
-  { name: 'kill -9 of SQS again and again', strikes: times(4, killServer('sqs')) },
+  { name: 'kill -9 of Redis again and again', strikes: times(4, killServer('redis')) },
+  { name: 'kill -9 of SQS again and again', strikes: times(3, killServer('sqs')) },
   { name: 'a Redis without memory', strikes: times(2, fillMemory(1_000)) },
   { name: 'processes that start while Redis has no memory', strikes: [restartOnFull] },
-  { name: 'SCRIPT FLUSH', strikes: times(20, flushScripts) },
+  { name: 'SCRIPT FLUSH', strikes: times(12, flushScripts) },
   {
     name: 'every message twice, and some received by a consumer that does not delete them',
     strikes: times(4, receiveAndForget),

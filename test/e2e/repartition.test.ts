@@ -58,7 +58,7 @@ const random = randomOf(seed)
 
 /** Killed before or within any of its writes, again and again, and then let through. */
 async function repartition(env: Env, redis: Redis, to: number): Promise<void> {
-  for (let kill = 0; kill < 5; kill++) {
+  for (let kill = 0; kill < 3; kill++) {
     const trigger = { event: 'repartitionStep', nth: 1 + random.below(60), after: random.below(2) === 1 }
     const strike = striking({ trigger, pid: 0, signal: 'SIGKILL' })
     await using run = spawnOrders(['repartition', '--to', String(to)], { ...env, ...strike })
@@ -147,7 +147,7 @@ test.for([
     for (const partitions of layouts) {
       await using all = await start(env)
       const url = await all.apiUrl()
-      const fresh = more(400, partitions)
+      const fresh = more(200, partitions)
       await feed(env, url, oracle, [...bodies, ...fresh]) // those of before are known
       bodies.push(...fresh)
       given.push(await discard(url, oracle))
