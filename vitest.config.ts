@@ -32,8 +32,8 @@ export default defineConfig({
     projects,
     ...(withRedis && { globalSetup: 'test/support/global-setup.ts' }),
     reporters: ['default', './test/support/closing-line.ts'],
-    // Twice the cores of a small machine: end-to-end tests wait for half of their time. With 6 all of them took a third more
-    // CPU. Each worker has one of the 16 databases of a Redis.
+    // Twice the cores of a small machine: end-to-end tests wait for half of their time. Six took no less time. Each worker has
+    // one of the 16 databases of a Redis.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
   },

@@ -31,19 +31,21 @@ test.concurrent.for(names)(
     const found: Record<string, unknown> = {}
     const expected: Record<string, unknown> = {}
     for (const role of roles) {
-      const struck = steps.filter((step) => step.role === role && step.then[fault])
+      const struck = steps.flatMap((step) => {
+        const name = step.role === role ? step.then[fault] : undefined
+        return name ? [{ step, wanted: consequences[name] as Consequence }] : []
+      })
       if (struck.length === 0) continue
       const others = roles.filter((other) => other !== role)
       await using around = spawnOrders(['run', ...others], { ...world.env, ...single, SQS_DELETE_AFTER: 'write' })
       await around.started()
       const env = { ...world.env, ...single, ...(fault === 'sqs' && patient) }
       const start = (): OrdersProcess => spawnOrders(['run', role], { ...env, ...striking() }, { ipc: true })
-      const post: Post = { start, holder: start() }
-      await using _ = { [Symbol.asyncDispose]: () => post.holder[Symbol.asyncDispose]() }
-      for (const step of struck) {
-        const wanted: Consequence = consequences[step.then[fault] ?? 'nothing']
+      const succession: Succession = { start, current: start() }
+      await using _ = { [Symbol.asyncDispose]: () => succession.current[Symbol.asyncDispose]() }
+      for (const { step, wanted } of struck) {
         const { text: _, ...asserted } = wanted
-        found[step.name] = await strike(lane, post, step, fault, wanted)
+        found[step.name] = await strike(lane, succession, step, fault, wanted)
         expected[step.name] = expect.objectContaining({ ...exact, ...asserted })
       }
     }
@@ -51,10 +53,10 @@ test.concurrent.for(names)(
   },
 )
 
-/** A role that one process has. One that is killed or stopped is followed by another. */
-interface Post {
+/** The processes of a role, one after the other: one that is killed or stopped is followed by another. */
+interface Succession {
   start(): OrdersProcess
-  holder: OrdersProcess
+  current: OrdersProcess
 }
 
 /** A world with all that was ever sent to it: its numbers add up, so it need not be emptied between the steps. */
@@ -79,11 +81,17 @@ function laneOf(world: World): Lane {
   return { world, expected, send, repeated }
 }
 
-async function strike(lane: Lane, post: Post, step: Step, fault: Fault, wanted: Consequence): Promise<object> {
+async function strike(
+  lane: Lane,
+  succession: Succession,
+  step: Step,
+  fault: Fault,
+  wanted: Consequence,
+): Promise<object> {
   const { world } = lane
   const repeatedBefore = await lane.repeated()
   const target = { killed: 0, stopped: 0, redis: world.server.pid(), sqs: world.sqs.pid() }[fault]
-  const victim = post.holder
+  const victim = succession.current
   await victim.started()
   await armStrike(victim.child, {
     trigger: step.trigger,
@@ -91,7 +99,7 @@ async function strike(lane: Lane, post: Post, step: Step, fault: Fault, wanted: 
     signal: fault === 'stopped' ? 'SIGSTOP' : 'SIGKILL',
   })
   const seen = (event: string): number =>
-    new Set([victim, post.holder]).values().reduce((sum, { events }) => sum + events(event).length, 0)
+    new Set([victim, succession.current]).values().reduce((sum, { events }) => sum + events(event).length, 0)
   const before = { claimed: seen('claimed'), stale: seen('stale') }
   const saw = (event: keyof typeof before): boolean => seen(event) > before[event]
   await lane.send()
@@ -99,14 +107,14 @@ async function strike(lane: Lane, post: Post, step: Step, fault: Fault, wanted: 
   await using stack = new AsyncDisposableStack()
   if (target === 0) {
     stack.use(victim)
-    post.holder = post.start()
+    succession.current = succession.start()
   }
   if (fault === 'redis') await world.server.start()
   if (fault === 'sqs') await world.sqs.start()
   if (fault === 'stopped') {
     await sleep(step.role === 'bridge' ? 6_000 : 2_000) // the fault itself: beyond visibility timeout or claim
     // The late one would delete what its successor, slow to start, has not received again yet.
-    const took = (): boolean => post.holder.events('enqueued').length > 0
+    const took = (): boolean => succession.current.events('enqueued').length > 0
     if (step.role === 'bridge' && wanted.repeats) await until('the successor to have written', took)
     await allProcessed(lane)
     victim.child.kill('SIGCONT')

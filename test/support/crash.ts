@@ -15,8 +15,12 @@ function arm(strike: Strike): void {
   seen = 0
 }
 
-function strike({ pid, signal }: Strike): void {
-  process.kill(pid || process.pid, signal)
+function strike(after = false): void {
+  if (!armed) return
+  const { pid, signal } = armed
+  armed = undefined
+  if (after) setImmediate(() => process.kill(pid || process.pid, signal))
+  else process.kill(pid || process.pid, signal)
 }
 
 diagnostics.subscribe('order-pipeline:event', (message) => {
@@ -24,11 +28,7 @@ diagnostics.subscribe('order-pipeline:event', (message) => {
   const { event, fields } = message as { event: string; fields: { stage?: string } }
   const { trigger } = armed
   if (event !== trigger.event || (trigger.stage !== undefined && fields.stage !== trigger.stage)) return
-  if (++seen < (trigger.nth ?? 1)) return
-  const due = armed
-  armed = undefined
-  if (trigger.after) setImmediate(strike, due)
-  else strike(due)
+  if (++seen === (trigger.nth ?? 1)) strike(trigger.after)
 })
 
 diagnostics.subscribe('http.client.response.finish', (message) => {
@@ -36,10 +36,7 @@ diagnostics.subscribe('http.client.response.finish', (message) => {
   const { request, response } = message as { request: ClientRequest; response: { headers: Record<string, string> } }
   const isCall = String(request.getHeader('x-amz-target')).endsWith(`.${armed.trigger.call}`)
   // An answer without messages is two bytes.
-  if (!isCall || Number(response.headers['content-length'] ?? 0) <= 20) return
-  const due = armed
-  armed = undefined
-  strike(due)
+  if (isCall && Number(response.headers['content-length'] ?? 0) > 20) strike()
 })
 
 const { STRIKE: atStart } = process.env

@@ -69,7 +69,7 @@ export async function answers(url: string): Promise<void> {
  * Below those that a system gives to connections: one of them could take the port before the server has it. Each worker of
  * the run has its own, and begins elsewhere for each file.
  */
-const [firstPort, portsPerWorker] = [10_000, 3_000]
+const [firstPort, portsPerWorker] = [10_000, 4_500]
 const workerPorts = firstPort + Number(process.env['VITEST_POOL_ID'] ?? 0) * portsPerWorker
 let portsTried = process.pid * 50
 

@@ -3,11 +3,11 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
-import { beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, type TestContext, test, vi } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { blockingConnection, closeRedis, openRedis } from '../../../src/redis/client.ts'
+import { blockingConnection, closeRedis, openRedis, type RedisClient } from '../../../src/redis/client.ts'
 import { openTelemetry } from '../../../src/telemetry.ts'
-import { spawnRedisCluster } from '../../support/redis-cluster.ts'
+import { type RedisCluster, spawnRedisCluster } from '../../support/redis-cluster.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRedisServer } from '../../support/requires.ts'
 import { until } from '../../support/until.ts'
@@ -15,6 +15,12 @@ import { until } from '../../support/until.ts'
 beforeEach(requireRedisServer)
 
 const telemetry = openTelemetry(pino({ level: 'silent' }))
+
+async function clientOf(cluster: RedisCluster, purpose: 'work' | 'ask', context: TestContext): Promise<RedisClient> {
+  const redis = await openRedis(readConfig({ REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }), purpose, telemetry)
+  context.onTestFinished(() => closeRedis(redis))
+  return redis
+}
 
 /** Against hanging for ever, which is what these commands did. */
 const limitMs = 100_000
@@ -99,9 +105,7 @@ test('a client of a cluster that is reconnected while a command is sent to anoth
   timeout: limitMs,
 }, async (context) => {
   await using cluster = await spawnRedisCluster({ masters: 2 })
-  const config = readConfig({ REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' })
-  const redis = await openRedis(config, 'work', telemetry)
-  context.onTestFinished(() => closeRedis(redis))
+  const redis = await clientOf(cluster, 'work', context)
   const client = redis as unknown as Cluster & { slots: string[][] }
   const slot = await cluster.node.cluster('KEYSLOT', 'here')
   const [own] = client.slots[slot] ?? []
@@ -137,8 +141,7 @@ test('with no server up, a client of a cluster for who wants an answer, and its 
   timeout: limitMs,
 }, async (context) => {
   await using cluster = await spawnRedisCluster({ masters: 1 })
-  const redis = await openRedis(readConfig({ REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }), 'ask', telemetry)
-  context.onTestFinished(() => closeRedis(redis))
+  const redis = await clientOf(cluster, 'ask', context)
   using reader = blockingConnection(redis, 20)
   await reader.get('x')
   for (const node of cluster.nodes) await node.stop('SIGKILL')
@@ -149,8 +152,7 @@ test('ioredis prints no error of a duplicate without a listener, as when BullMQ 
   timeout: limitMs,
 }, async (context) => {
   await using cluster = await spawnRedisCluster({ masters: 1 })
-  const redis = await openRedis(readConfig({ REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }), 'work', telemetry)
-  context.onTestFinished(() => closeRedis(redis))
+  const redis = await clientOf(cluster, 'work', context)
   const duplicate = redis.duplicate()
   context.onTestFinished(() => duplicate.disconnect())
   const printed = vi.spyOn(console, 'error')
