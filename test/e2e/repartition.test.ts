@@ -110,19 +110,23 @@ async function clustered(): Promise<Place> {
   return { url: cluster.url, env, redis: redis as unknown as Redis, keys, [Symbol.asyncDispose]: close }
 }
 
-/** An order that was not accepted is given up. */
-async function discard(url: string, oracle: Oracle): Promise<string> {
-  const found = (await (await fetch(`${url}/orders/invalid?code=bad-value&limit=1`)).json()) as {
+/** Gives up an order that was not accepted, another than those before. Returns the path of its trace. */
+async function discard(url: string, oracle: Oracle, before: readonly string[]): Promise<string> {
+  const found = (await (await fetch(`${url}/orders/invalid?code=bad-value&limit=1000`)).json()) as {
     id: string
     order: { user_id: string; order_id: string }
   }[]
-  const { id = '', order } = found[0] ?? {}
+  const traces = found.map(({ id, order: { user_id, order_id } }) => ({
+    id,
+    trace: `/orders/${encodeURIComponent(user_id)}/${encodeURIComponent(order_id)}/trace`,
+  }))
+  const { id, trace } = traces.find(({ trace }) => !before.includes(trace)) ?? { id: '', trace: '' }
   const body = JSON.stringify({ reason: 'a test order' })
   const headers = writing
   const { status } = await fetch(`${url}/orders/invalid/${id}`, { method: 'DELETE', headers, body })
   expect(status).toBe(200)
   oracle.codes.set('bad-value', (oracle.codes.get('bad-value') ?? 0) - 1)
-  return `/orders/${encodeURIComponent(order?.user_id ?? '')}/${encodeURIComponent(order?.order_id ?? '')}/trace`
+  return trace
 }
 
 const read = async (url: string, path: string): Promise<unknown> =>
@@ -150,7 +154,7 @@ test.for([
       const fresh = more(200, partitions)
       await feed(env, url, oracle, [...bodies, ...fresh]) // those of before are known
       bodies.push(...fresh)
-      given.push(await discard(url, oracle))
+      given.push(await discard(url, oracle, given))
       await expectAll(env, url, oracle)
       const invalid = await invalidOf(url)
       await repartition(env, place.redis, partitions)
