@@ -22,7 +22,6 @@ const chaosEnv: Env = {
   SQS_DELETE_AFTER: 'replicas:1',
   SQS_VISIBILITY_TIMEOUT_SECONDS: '5',
   CLAIM_IDLE_MS: '1000',
-  BLOCK_MS: '250',
 }
 
 let cluster: RedisCluster

@@ -104,7 +104,6 @@ export async function openWorld(posts: readonly Post[], maxReceiveCount = 5): Pr
 const chaosEnv: Env = {
   SQS_VISIBILITY_TIMEOUT_SECONDS: '5',
   CLAIM_IDLE_MS: '1000',
-  BLOCK_MS: '250',
   LEDGER_DAYS: '1',
 }
 

@@ -12,7 +12,7 @@ import { requireRedisServer } from '../support/requires.ts'
 import { until } from '../support/until.ts'
 import { emptyRedis, envOf } from '../support/world.ts'
 
-const env = { API_PORT: '0', BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1' }
+const env = { API_PORT: '0', SQS_WAIT_TIME_SECONDS: '1' }
 
 interface Started extends AsyncDisposable {
   readonly orders: OrdersProcess

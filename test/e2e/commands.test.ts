@@ -86,7 +86,7 @@ test('demo with nothing but Node: the emulator says what it is, and the numbers 
 
 test('start, run, populate and status find each other; Redis keeps its data; a second start is refused', async (context) => {
   requireRedisServer(context)
-  const env = { ...demoEnv, BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1' }
+  const env = { ...demoEnv, SQS_WAIT_TIME_SECONDS: '1' }
   const data = join(folder, '.data')
   const settled = async (books: string): Promise<string> => {
     const asked = async (): Promise<string> => {

@@ -270,7 +270,7 @@ test('the system of a folder ends when its partitions change, and is started aga
   requireRedisServer(context)
   const cwd = mkdtempSync(join(tmpdir(), 'orders-test-folder-'))
   using _ = removeOnExit(cwd)
-  const env = { API_PORT: '0', BLOCK_MS: '100', SQS_WAIT_TIME_SECONDS: '1', LOG_LEVEL: 'info' }
+  const env = { API_PORT: '0', SQS_WAIT_TIME_SECONDS: '1', LOG_LEVEL: 'info' }
   const run = async (...args: string[]): Promise<[code: number | null, stderr: string]> => {
     await using process = spawnOrders(args, env, { cwd })
     const { code } = await process.exit()

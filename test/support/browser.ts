@@ -1,6 +1,6 @@
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { chromiumPath } from './chromium.ts'
 
-const executablePath = '/usr/bin/chromium'
 /** Without them Chromium calls home. */
 const quiet = [
   '--disable-quic',
@@ -11,6 +11,7 @@ const quiet = [
 ]
 
 export async function launch(): Promise<Browser & AsyncDisposable> {
+  const executablePath = chromiumPath ?? 'chromium'
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ...quiet] })
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { inject, type TestContext } from 'vitest'
+import { chromiumPath } from './chromium.ts'
 
 /** Skips a test, and says so, where the machine lacks a real part; under CI nothing may be skipped, so there it fails. */
 function require(context: TestContext, there: boolean, what: string): void {
@@ -9,7 +9,12 @@ function require(context: TestContext, there: boolean, what: string): void {
   context.skip(`needs ${what}`)
 }
 
-export const hasRedisServer = (): boolean => spawnSync('redis-server', ['--version']).status === 0
+let redisServer: boolean | undefined
+
+export function hasRedisServer(): boolean {
+  redisServer ??= spawnSync('redis-server', ['--version']).status === 0
+  return redisServer
+}
 
 /** For tests that kill or configure a redis-server of their own. */
 export function requireRedisServer(context: TestContext): void {
@@ -31,5 +36,5 @@ export function requireRealRedis(context: TestContext): void {
 }
 
 export function requireChromium(context: TestContext): void {
-  require(context, existsSync('/usr/bin/chromium'), "Debian's chromium")
+  require(context, chromiumPath !== undefined, "Debian's chromium")
 }

@@ -52,7 +52,6 @@ export async function openSession(): Promise<Session> {
     DATA_DIR: join(folder, '.data'),
     API_PORT: '0',
     BRIDGE_POLLERS: '2',
-    BLOCK_MS: '100',
     CLAIM_IDLE_MS: '1000',
     SQS_WAIT_TIME_SECONDS: '1',
     SQS_DELETE_AFTER: 'write',
