@@ -32,9 +32,9 @@ export default defineConfig({
     projects,
     ...(withRedis && { globalSetup: 'test/support/global-setup.ts' }),
     reporters: ['default', './test/support/closing-line.ts'],
-    // Twice the cores of a small machine: end-to-end tests wait for half of their time. Six took no less time. Each worker has
-    // one of the 16 databases of a Redis.
-    maxWorkers: 4,
+    // Three times the cores of a small machine: end-to-end tests wait for half of their time. Each worker has one of the
+    // 16 databases of a Redis.
+    maxWorkers: 6,
     sequence: { sequencer: LongestFirst },
   },
 })

@@ -63,12 +63,12 @@ export async function emptySqs(): Promise<{ url: string; queueName: string; dept
 export type Env = Readonly<Record<string, string>>
 
 /**
- * Reads and claims so short that tests need not wait for them, and so few pollers and buckets of the ledger that many
- * processes fit on two cores: each that starts reads all buckets. TEST_SQS_TRANSPORT=thin runs any test over the thin client.
+ * Reads and claims so short that tests need not wait for them, and pollers so few that many processes fit on two cores.
+ * TEST_SQS_TRANSPORT=thin runs any test over the thin client.
  */
 const quick: Env = {
   BRIDGE_POLLERS: '4',
-  LEDGER_BUCKETS: '1024',
+  LEDGER_BUCKETS: '1024', // a validate that starts reads all of a small ledger
   START_WAIT_MS: '0',
   SQS_WAIT_TIME_SECONDS: '1',
   CLAIM_IDLE_MS: '1000',

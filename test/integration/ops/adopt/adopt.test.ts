@@ -41,7 +41,7 @@ async function open(context: TestContext, count?: number): Promise<World> {
   requireRealRedis(context)
   const { url, redis, [Symbol.asyncDispose]: close } = await emptyRedis()
   const partitions = makePartitions(count)
-  const config = readConfig({ REDIS_URL: url, API_PORT: '0', BLOCK_MS: '50', PARTITIONS: count ? `${count}` : '' })
+  const config = readConfig(envOf(url, undefined, { BLOCK_MS: '50', PARTITIONS: count ? `${count}` : '' }))
   const app = appOn(redis, config, {
     keys: partitions[0],
     partitions,
@@ -291,7 +291,7 @@ test.each([
   ['order_count', '1.5'],
 ])('a user whose %s is "%s" is named, and nothing is converted', async (field, value) => {
   await using world = await emptyRedis()
-  const app = appOn(world.redis, readConfig({ REDIS_URL: world.url }))
+  const app = appOn(world.redis, readConfig(envOf(world.url)))
   const other = connectAsPython(world.url)
   await other.hset('user:good', { order_count: '1', total_spend: '5' })
   await other.hset('user:bad', { order_count: '1', total_spend: '5', [field]: value })

@@ -37,7 +37,7 @@ beforeAll(async () => {
   const world = stack.use(await emptyRedis())
   redis = world.redis
   url = world.url
-  scope = appOn(redis, readConfig({ REDIS_URL: url, API_PORT: '0', BLOCK_MS: '50' }))
+  scope = appOn(redis, readConfig(envOf(url, undefined, { BLOCK_MS: '50' })))
   server = stack.use(await openApi(scope))
 })
 afterAll(() => stack.disposeAsync())
