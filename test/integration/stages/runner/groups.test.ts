@@ -136,6 +136,16 @@ test('what was acknowledged before commits were kept counts as committed', async
   )
 })
 
+test('orders that are gone before the first stage began are lost, not missed', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis)
+  await redis.hset('pipeline:counters', { received: 3 })
+  await ensureGroups(app)
+  expect(await redis.hgetall('pipeline:counters')).toEqual({ received: '3' })
+  expect((await readBooks(app)).balanced).toBe(false)
+})
+
 test('what a stage has committed is kept for as long as its stream holds it', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
