@@ -21,15 +21,16 @@ import type { Env } from '../../support/world.ts'
 
 const telemetry = openTelemetry(pino({ level: 'silent' }))
 
-async function connect(env: Env): Promise<{ redis: RedisClient } & Disposable> {
-  const redis = await openRedis(readConfig(env), 'ask', telemetry, 1_400)
+/** @param patienceMs longer than a reply takes on a busy machine */
+async function connect(env: Env, patienceMs = 4_000): Promise<{ redis: RedisClient } & Disposable> {
+  const redis = await openRedis(readConfig(env), 'ask', telemetry, patienceMs)
   return { redis, [Symbol.dispose]: () => closeRedis(redis) }
 }
 
 /** The one sentence, and whether waiting may help. */
-async function refusal(env: Env): Promise<[sentence: string, code: string]> {
+async function refusal(env: Env, patienceMs?: number): Promise<[sentence: string, code: string]> {
   try {
-    using _ = await connect(env)
+    using _ = await connect(env, patienceMs)
   } catch (error) {
     if (!(error instanceof OrdersError)) throw error
     return [error.message, error.code]
@@ -327,7 +328,7 @@ test('a server that accepts and never answers is one sentence too', async (conte
     context,
     createServer((socket) => void socket.on('error', () => {})),
   )
-  expect(await refusal({ REDIS_URL: `redis://127.0.0.1:${port}` })).toEqual([
+  expect(await refusal({ REDIS_URL: `redis://127.0.0.1:${port}` }, 1_400)).toEqual([
     `Redis does not answer at redis://127.0.0.1:${port} (no answer): start it or set REDIS_URL.`,
     unreachable,
   ])
