@@ -74,6 +74,8 @@ export async function judge(sandbox: Sandbox, change: Change, known: Known, wide
     const result = tests.length > 0 ? await sandbox.run({ tests, bail: true }, limitMs) : undefined
     if (result === 'timed out') return ended({ outcome: 'timed out' })
     if (result?.failed !== undefined) return ended({ outcome: 'caught', by: result.failed })
+    const unrun = tests.find((test) => result?.passed[test] === undefined)
+    if (unrun !== undefined) throw new Error(`${unrun} neither passes nor fails with change ${change.id}.`)
     if (!typed.test(change.kind) && areTypesWrong()) return ended({ outcome: 'types' })
     return ended({ outcome: 'survived', wide: wideMs > 0 })
   } finally {

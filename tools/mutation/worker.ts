@@ -50,9 +50,25 @@ async function open(bail: boolean): Promise<Vitest> {
 
 const relative = (path: string): string => path.slice(process.cwd().length + 1)
 
-async function run(vitest: Vitest, { tests, changed }: Turn): Promise<TurnResult> {
+async function run(vitest: Vitest, turn: Turn): Promise<TurnResult> {
+  for (const file of turn.changed) vitest.invalidateFile(resolve(file))
+  if (!turn.bail) return runOnce(vitest, turn.tests)
+  let passed: TurnResult['passed'] = {}
+  // Where an earlier turn had failures in two workers at once, Vitest may take the end of the second for one of this turn.
+  for (let runs = 0; runs < maxRuns; runs++) {
+    const left = turn.tests.filter((test) => passed[test] === undefined)
+    if (left.length === 0) break
+    const result = await runOnce(vitest, left)
+    passed = { ...passed, ...result.passed }
+    if (result.failed !== undefined) return { ...result, passed }
+  }
+  return { passed, failures: [], failed: undefined }
+}
+
+const maxRuns = 5
+
+async function runOnce(vitest: Vitest, tests: readonly string[]): Promise<TurnResult> {
   order = tests.map((test) => resolve(test))
-  for (const file of changed) vitest.invalidateFile(resolve(file))
   const specifications = await vitest.globTestSpecifications([...tests])
   const earlier = new Set(vitest.state.getTestModules())
   const { testModules: all, unhandledErrors } = await vitest.runTestSpecifications(

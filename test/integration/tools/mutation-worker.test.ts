@@ -59,6 +59,19 @@ test('a turn reports the failures of its own tests, not those of an earlier turn
   expect([Object.keys(passed), failed]).toEqual([['b.test.ts'], undefined])
 })
 
+test('each turn runs all its tests, though the one before ended at its first failure', async () => {
+  await using folder = openFolder()
+  const { one, write, run } = folder
+  const changed = ['one.ts']
+  for (let turn = 0; turn < 5; turn++) {
+    write('one.ts', one.replace('1', '2'))
+    expect((await run({ tests: files, changed, bail: true })).failed).toMatch(/one: expected 2/)
+    write('one.ts', one)
+    const { passed, failed } = await run({ tests: files, changed, bail: true })
+    expect([Object.keys(passed).sort(), failed]).toEqual([files, undefined])
+  }
+})
+
 test('each of the test files that share a worker records its own calls', async () => {
   const hits = join(mkdtempSync(join(tmpdir(), 'orders-test-hits-')), 'hits')
   await using folder = openFolder({ MUTATION_HITS: hits })
