@@ -1,7 +1,9 @@
 import diagnostics from 'node:diagnostics_channel'
-import { mkdirSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
 import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { OrdersError } from '../../errors.ts'
 import { namesRedis } from '../../redis/endpoint.ts'
@@ -44,8 +46,23 @@ async function localSqs(folder: string): Promise<LocalServer> {
   using _private = creatingPrivately()
   const dataDir = resolve(folder, 'sqs')
   mkdirSync(dataDir, { recursive: true })
-  const server = await startFauxqs({ port: 0, logger: false, dataDir })
+  const portFile = resolve(dataDir, 'port')
+  const server = await startFauxqs({ port: await portOf(portFile), logger: false, dataDir })
+  writeFileSync(portFile, String(server.port))
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
+}
+
+/** Returns the port in the file if it is free, else 0: the URLs of kept queues name the port of their first start. */
+async function portOf(file: string): Promise<number> {
+  const port = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  if (!(Number.isInteger(port) && port > 0 && port <= 65_535)) return 0
+  const probe = createServer().listen(port, '127.0.0.1')
+  const isFree = await once(probe, 'listening').then(
+    () => true,
+    () => false,
+  )
+  if (isFree) await promisify(probe.close.bind(probe))()
+  return isFree ? port : 0
 }
 
 async function localRedis(

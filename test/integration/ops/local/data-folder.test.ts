@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Config, readConfig } from '../../../../src/config/config.ts'
+import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { openLocal } from '../../../../src/ops/local/emulators.ts'
 import { shutDownOrphan } from '../../../../src/ops/local/redis-server.ts'
 import { claimDataDir, readRunning, register, withRunning } from '../../../../src/ops/local/running-system.ts'
@@ -48,6 +49,23 @@ function expectClosed(): void {
   const modeOf = (name: string): string => (lstatSync(join(folder, name)).isDirectory() ? '700' : '600')
   expect(Object.entries(modes()).filter(([name, mode]) => mode !== modeOf(name))).toEqual([])
 }
+
+test('the URL of a queue is right after a restart, unless another has taken the port', async () => {
+  const withoutRedis = { ...config, redisUrl: 'redis://127.0.0.1:1' }
+  const start = async (): Promise<{ queueUrl: string; endpoint: string }> => {
+    await using local = await openLocal(withoutRedis, folder, () => {})
+    using queue = await openQueue(local.config)
+    return { queueUrl: queue.url, endpoint: local.config.awsEndpointUrl ?? '' }
+  }
+  const portIn = (url: string): number => Number(new URL(url).port)
+  const [first, second] = [await start(), await start()]
+  expect([second, portIn(second.queueUrl)]).toEqual([first, portIn(first.endpoint)])
+  const other = createServer().listen(portIn(first.endpoint), '127.0.0.1')
+  onTestFinished(() => void other.close())
+  await once(other, 'listening')
+  const third = await start()
+  expect(portIn(third.endpoint)).not.toBe(portIn(first.endpoint))
+})
 
 describe('the files of orders start', () => {
   test('are open to their owner alone, also where the folder was open to all before', async (context) => {
