@@ -10,7 +10,7 @@ import { barrierTtlMs, proveWrite } from './barrier.ts'
 /**
  * Names the incarnation of Redis that took a write: its process and its replication id. Both are new after a restart, the
  * id after a failover: what another incarnation took may be lost. The key `pipeline:incarnation` names another thing, the
- * data: it is stored with them, so it outlasts a restart, and is new only where they were deleted or replaced.
+ * data: it is stored with the data, so it survives a restart and changes only if they are deleted or replaced.
  */
 export type RedisIncarnation = string
 
@@ -22,12 +22,12 @@ export interface Durability extends Disposable {
   /**
    * Returns the incarnation in which every write to a partition that was replied to before the call, and is `settleMs` old,
    * is durable now.
-   * @throws when it is not durable yet: to be asked again
+   * @throws when it is not durable yet: the caller retries
    */
   confirm(keys: Keys): Promise<RedisIncarnation>
 }
 
-/** Makes sure of writes as SQS_DELETE_AFTER says; without it by Redis' append-only file, where there is one. */
+/** Confirms writes as SQS_DELETE_AFTER requires; without it by Redis' append-only file, where there is one. */
 export async function openDurability(app: App): Promise<Durability> {
   const { redis, partitions, config } = app
   const asked = Promise.all(partitions.map(({ barrier }) => infoAt(redis, barrier, 'persistence')))
@@ -48,8 +48,8 @@ export async function openDurability(app: App): Promise<Durability> {
 }
 
 /**
- * Where INFO is not allowed, WAIT and WAITAOF say as well what is safe; in place of the name of the server stands that of
- * our connection, which does not outlive the server.
+ * Where INFO is not allowed, WAIT and WAITAOF say as well what is safe. The id of our connection, which does not outlive the
+ * server, is used instead of the server's.
  * @throws OrdersError ORD_CHECK where neither could say whether Redis has a message on its disk
  */
 async function withoutInfo(app: App): Promise<Durability> {
@@ -69,7 +69,7 @@ async function withoutInfo(app: App): Promise<Durability> {
   return byReply
 }
 
-/** Undefined where CONFIG is forbidden, as on managed services: what is usual is taken to be so. */
+/** Undefined where CONFIG is forbidden, as on managed services: the caller assumes the usual value. */
 async function setting(redis: RedisClient, name: string): Promise<string | undefined> {
   const [, value] = (await redis.config('GET', name).catch(() => [])) as string[]
   return value
@@ -101,7 +101,7 @@ interface Barrier {
 
 /** Long enough for an fsync every second; the next try follows. */
 const barrierMs = 1_500
-/** A write on a connection of its own comes after those to confirm, so what has it has them; only that connection waits. */
+/** A write on a connection of its own comes after those to confirm, so whatever has stored it has stored those too; only that connection waits. */
 async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durability> {
   const { redis } = app
   const waiting = blockingConnection(redis, barrierMs)

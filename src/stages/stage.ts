@@ -3,7 +3,7 @@ import type { Keys } from '../keys.ts'
 import type { Carried, CarriedName, RawRecord, RecordKind } from '../messages.ts'
 import type { Rejection } from '../reject-codes.ts'
 
-/** A change to Redis that commutes with itself, so that consumers may commit in any order. Integers within 2^53. */
+/** A change to Redis that gives the same result in any order, so that consumers may commit in any. Integers within 2^53. */
 export type Effect =
   | { readonly kind: 'hincrby'; readonly key: string; readonly field: string; readonly by: number }
   | { readonly kind: 'zaddGt'; readonly key: string; readonly member: string; readonly score: number }
@@ -100,7 +100,7 @@ export function defineStage<In extends object, Out extends object = never, Needs
   return stage
 }
 
-/** A stage that reads the same records as the next stage of the chain, and keeps effects of its own. */
+/** A stage that reads what the nearest stage before it, other than an observer, passes on, and keeps effects of its own. */
 export interface ObserverDefinition<In extends object, Needs extends CarriedName> {
   readonly name: string
   readonly takes: RecordKind<In>

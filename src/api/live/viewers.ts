@@ -24,7 +24,7 @@ export interface Viewer {
 
 export interface Viewers {
   readonly count: () => number
-  /** Returns why no viewer more can be taken from there; undefined if one can. */
+  /** Returns why the client of a request cannot be added; undefined if it can. */
   refusalOf(request: Request): Problem | undefined
   add(response: Response, request: Request, whole: boolean): Viewer
   /** Sends an event to one viewer, or to all. */
