@@ -7,7 +7,10 @@ import { countEntry, fieldsOf, nameOf } from './audit-log.ts'
 
 const writePause = defineScript(import.meta.url, z.tuple([z.int(), z.string(), z.string(), z.string()]))
 
-/** A pause of a component: by whom, since when and why. Any other value, written by hand, pauses too, and is shown as paused by `unknown`. */
+/**
+ * A pause of a component: by whom, since when and why. Any other value, written by hand, pauses too, and is shown as paused
+ * by `unknown`.
+ */
 export const pauseSchema = z.object({
   by: z.string(),
   ts: z.iso.datetime().optional().meta({ description: 'Since when.' }),

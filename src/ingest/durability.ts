@@ -101,7 +101,10 @@ interface Barrier {
 
 /** Long enough for an fsync every second; the next try follows. */
 const barrierMs = 1_500
-/** A write on a connection of its own comes after those to confirm, so whatever has stored it has stored those too; only that connection waits. */
+/**
+ * A write on a connection of its own comes after those to confirm, so whatever has stored it has stored those too. Only that
+ * connection waits.
+ */
 async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durability> {
   const { redis } = app
   const waiting = blockingConnection(redis, barrierMs)

@@ -82,7 +82,10 @@ function productId(value: unknown): Item[0] {
   return typeof value === 'string' || Number.isFinite(value) || isRawJson(value) ? (value as Item[0]) : null
 }
 
-/** Returns whether the two differ by at most 1 % of the larger, as decimals: 9.999 is 1 % below 10.1, as doubles they are slightly off. */
+/**
+ * Returns whether the two differ by at most 1 % of the larger, as decimals: 9.999 is 1 % below 10.1, as doubles they are
+ * slightly off.
+ */
 function matches(total: number, value: number): boolean {
   if (!Number.isFinite(total)) return false
   if (Math.abs(total - value) < value / 1_000) return true // the usual order is far from the border

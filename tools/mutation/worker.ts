@@ -34,7 +34,7 @@ async function open(bail: boolean): Promise<Vitest> {
     root: process.cwd(),
     watch: false,
     bail: bail ? 1 : 0,
-    maxWorkers: 4, // as in vitest.config.ts
+    maxWorkers: 4, // unit and integration tests keep two cores busy with that
     reporters: [{}],
     testTimeout,
     hookTimeout: testTimeout,
