@@ -47,22 +47,28 @@ async function localSqs(folder: string): Promise<LocalServer> {
   const dataDir = resolve(folder, 'sqs')
   mkdirSync(dataDir, { recursive: true })
   const portFile = resolve(dataDir, 'port')
-  const server = await startFauxqs({ port: await portOf(portFile), logger: false, dataDir })
-  writeFileSync(portFile, String(server.port))
+  const kept = portIn(portFile)
+  const port = kept !== undefined && (await isFree(kept)) ? kept : 0
+  const server = await startFauxqs({ port, logger: false, dataDir })
+  if (kept === undefined) writeFileSync(portFile, String(server.port))
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
 }
 
-/** Returns the port in the file if it is free, else 0: the URLs of kept queues name the port of their first start. */
-async function portOf(file: string): Promise<number> {
+/** Returns the port of the folder's first start, which the URLs of its queues name; undefined if there was none. */
+function portIn(file: string): number | undefined {
   const port = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
-  if (!(Number.isInteger(port) && port > 0 && port <= 65_535)) return 0
+  return Number.isInteger(port) && port > 0 && port <= 65_535 ? port : undefined
+}
+
+async function isFree(port: number): Promise<boolean> {
   const probe = createServer().listen(port, '127.0.0.1')
-  const isFree = await once(probe, 'listening').then(
-    () => true,
-    () => false,
-  )
-  if (isFree) await promisify(probe.close.bind(probe))()
-  return isFree ? port : 0
+  try {
+    await once(probe, 'listening')
+  } catch {
+    return false
+  }
+  await promisify(probe.close.bind(probe))()
+  return true
 }
 
 async function localRedis(

@@ -65,6 +65,9 @@ test('the URL of a queue is right after a restart, unless another has taken the 
   await once(other, 'listening')
   const third = await start()
   expect(portIn(third.endpoint)).not.toBe(portIn(first.endpoint))
+  other.close()
+  await once(other, 'close')
+  expect(await start()).toEqual(first)
 })
 
 describe('the files of orders start', () => {
