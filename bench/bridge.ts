@@ -24,6 +24,7 @@ const settings = [
   { pollers: 2, processes: 1 },
   { pollers: 4, processes: 1 },
   { pollers: 8, processes: 1 },
+  { pollers: 16, processes: 1 },
   { pollers: 4, processes: 2 },
 ] as const
 
