@@ -4,19 +4,37 @@ WORKDIR /app
 
 # The version of package.json; test/integration/deploy/compose.test.ts compares them.
 FROM base AS sqs
-RUN npm install --ignore-scripts fauxqs@2.4.1 && npm cache clean --force && install -d -o node /data
+RUN --mount=type=cache,target=/root/.npm npm install --ignore-scripts fauxqs@2.4.1 && mkdir -p /data && chown node /data
 USER node
 # Its own CLI does not keep messages over a restart, and logs every request.
 CMD ["node", "-e", "import('fauxqs').then((sqs) => sqs.startFauxqs({ dataDir: '/data', logger: false }))"]
 
-FROM base AS orders
-ENV NODE_ENV=production
+FROM base AS dependencies
 COPY package.json package-lock.json .npmrc ./
-# No dependency needs its install script, and that of @scarf/scarf reports usage.
-RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
+# No dependency needs its install script, and that of @scarf/scarf reports usage. Optional are TypeScript, which nothing runs,
+# and a faster decoder for BullMQ.
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts
+# With the development dependencies in package.json, npm would call them missing.
+RUN npm pkg delete devDependencies && npm sbom --omit=optional --sbom-format=cyclonedx > sbom.cdx.json
+# What Node does not read: types, maps, documents, sources, and builds for browsers that we do not serve.
+RUN find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.md' \) \
+    -exec rm {} + && rm -rf node_modules/zod/src node_modules/swagger-ui-dist/swagger-ui-es-bundle*
+
+FROM base AS system
+RUN mv /usr/local/bin/node /node && rm -rf /usr/local/* /opt/* /app && mkdir /usr/local/bin && mv /node /usr/local/bin/
+
+# A layer for the system and Node without npm, one for the dependencies, and one for the code: a release usually has a new code.
+FROM scratch AS orders
+COPY --from=system / /
+ENV NODE_ENV=production PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+WORKDIR /app
+COPY --from=dependencies /app ./
 COPY src src
 # For other commands in a running container: orders status.
 RUN ln -s /app/src/ops/orders.js /usr/local/bin/orders
+LABEL org.opencontainers.image.title="Order pipeline" org.opencontainers.image.licenses=MIT sbom=/app/sbom.cdx.json
 USER node
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.METRICS_PORT || process.env.API_PORT || 8000}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1))"]
 ENTRYPOINT ["node", "src/ops/orders.js"]
 CMD ["--help"]

@@ -19,8 +19,9 @@ const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
         ...(hasOwnStages && { setupFiles: 'test/support/shipped-list.ts', env: { OWN_STAGES: '1' } }),
         // Files share workers: each loads its modules once. Tests under chaos, which kill what they can, have one each.
         isolate: name === 'chaos',
+        ...(name === 'containers' && { globalSetup: 'test/support/containers/setup.ts' }),
         // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
-        testTimeout: 120_000,
+        testTimeout: name === 'containers' ? 400_000 : 120_000,
         hookTimeout: 60_000,
       },
     },

@@ -22,13 +22,16 @@ async function given(): Promise<Found | undefined> {
   return { name: 'TEST_REDIS_URL', url, real: true, stop: async () => {} }
 }
 
+/** The image of the container. */
+export const redisImage = 'redis:7.4'
+
 async function container(): Promise<Found | undefined> {
   const engine = await Promise.race([
     getContainerRuntimeClient().catch(() => undefined),
     new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 3_000).unref()), // an engine behind a black hole
   ])
   if (!engine) return undefined
-  const started = await new RedisContainer('redis:7.4').start()
+  const started = await new RedisContainer(redisImage).start()
   const stop = async (): Promise<void> => void (await started.stop())
   return { name: 'a container', url: started.getConnectionUrl(), real: true, stop }
 }

@@ -3,7 +3,7 @@ import { inject, type TestContext } from 'vitest'
 import { chromiumPath } from './chromium.ts'
 
 /** Skips a test, and says so, where the machine lacks a real part; under CI nothing may be skipped, so there it fails. */
-function require(context: TestContext, there: boolean, what: string): void {
+export function requirePart(context: TestContext, there: boolean, what: string): void {
   if (there) return
   if (process.env['CI'] === 'true') throw new Error(`CI needs ${what}.`)
   context.skip(`needs ${what}`)
@@ -18,7 +18,7 @@ export function hasRedisServer(): boolean {
 
 /** For tests that kill or configure a redis-server of their own. */
 export function requireRedisServer(context: TestContext): void {
-  require(context, hasRedisServer(), 'redis-server on the PATH')
+  requirePart(context, hasRedisServer(), 'redis-server on the PATH')
 }
 
 /** For tests of TLS. A redis-server without it stumbles over the first line here already. */
@@ -26,15 +26,15 @@ export function requireTls(context: TestContext): void {
   requireRedisServer(context)
   const input = 'tls-auth-clients no\nno-such-line\n'
   const { stderr, stdout } = spawnSync('redis-server', ['-'], { input, encoding: 'utf8' })
-  require(context, !`${stdout}${stderr}`.includes("'tls-auth-clients no'"), 'a redis-server that speaks TLS')
-  require(context, spawnSync('openssl', ['version']).status === 0, 'openssl on the PATH')
+  requirePart(context, !`${stdout}${stderr}`.includes("'tls-auth-clients no'"), 'a redis-server that speaks TLS')
+  requirePart(context, spawnSync('openssl', ['version']).status === 0, 'openssl on the PATH')
 }
 
 /** For tests of what the emulator cannot do. */
 export function requireRealRedis(context: TestContext): void {
-  require(context, inject('realRedis'), 'a real Redis')
+  requirePart(context, inject('realRedis'), 'a real Redis')
 }
 
 export function requireChromium(context: TestContext): void {
-  require(context, chromiumPath !== undefined, "Debian's chromium")
+  requirePart(context, chromiumPath !== undefined, "Debian's chromium")
 }

@@ -32,6 +32,7 @@ const packageJson = z
 /** Every key we use and no other: a misspelt one fails here. */
 const service = z.strictObject({
   image: z.string().optional(),
+  pull_policy: z.literal('never').optional(),
   build: z.union([z.string(), z.strictObject({ context: z.string(), target: z.string() })]).optional(),
   command: z.array(z.string()).default([]),
   init: z.boolean().optional(),
@@ -48,13 +49,15 @@ const service = z.strictObject({
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
   depends_on: z.record(z.string(), z.strictObject({ condition: z.string() })).default({}),
-  healthcheck: z.strictObject({
-    test: z.tuple([z.literal('CMD'), z.string()], z.string()),
-    interval: z.string(),
-    timeout: z.string(),
-    start_period: z.string().optional(),
-    retries: z.int().optional(),
-  }),
+  healthcheck: z
+    .strictObject({
+      test: z.tuple([z.literal('CMD'), z.string()], z.string()),
+      interval: z.string(),
+      timeout: z.string(),
+      start_period: z.string().optional(),
+      retries: z.int().optional(),
+    })
+    .optional(),
 })
 type Service = z.output<typeof service>
 
@@ -94,7 +97,16 @@ const targetNames = ['sqs', stages.at(-1)?.name ?? '']
 const all = (target: string, keyword: string): string[] =>
   stages.find(({ name }) => name === target)?.instructions.flatMap((i) => (i.keyword === keyword ? [i.rest] : [])) ?? []
 const argv = (target: string, keyword: string): string[] =>
-  z.array(z.string()).parse(JSON.parse(all(target, keyword).at(-1) ?? '[]'))
+  z.array(z.string()).parse(
+    JSON.parse(
+      all(target, keyword)
+        .at(-1)
+        ?.replace(/^.*? CMD /, '') ?? '[]',
+    ),
+  )
+
+/** The healthcheck of a service: its own, or that of the image. */
+const checkOf = ({ healthcheck }: Service): string[] => healthcheck?.test.slice(1) ?? argv('orders', 'HEALTHCHECK')
 
 const children: ChildProcess[] = []
 const servers: Server[] = []
@@ -150,14 +162,20 @@ function temporaryFolder(): string {
 }
 
 /** A healthcheck as it is written, but for the port. */
-function healthCommand({ healthcheck }: Service, port: number): string[] {
-  const command = healthcheck.test.slice(1).map((word) => word.replace(/(127\.0\.0\.1):\d+/, `$1:${port}`))
+function healthCommand(one: Service, port: number): string[] {
+  const command = checkOf(one).map((word) => word.replace(address, `127.0.0.1:${port}`))
   if (command[0] === 'redis-cli') command.splice(1, 0, '-p', `${port}`)
   return command
 }
 
-const healthUrl = ({ healthcheck }: Service): URL =>
-  new URL(/'(http:[^']+)'/.exec(healthcheck.test.join(' '))?.[1] ?? '')
+/** In the image the port is that of the role's variables. */
+const address = /127\.0\.0\.1:(\d+|\$\{[^}]*\})/
+
+function healthUrl(one: Service): URL {
+  const [, found = ''] = /['`](http:[^'`]+)['`]/.exec(checkOf(one).join(' ')) ?? []
+  const { metricsPort, apiPort } = configOf(one)
+  return new URL(found.replace(/\$\{[^}]*\}/, `${metricsPort ?? apiPort}`))
+}
 
 describe('docker-compose.yml', () => {
   it('has every role once, under its own name', async () => {
@@ -181,10 +199,16 @@ describe('docker-compose.yml', () => {
   })
 
   it('takes region, queue and port from where the commands on the host take them', () => {
-    const { services } = readCompose({ AWS_REGION: 'eu-west-1', SQS_QUEUE_NAME: 'other', API_PORT: '9000' })
+    const { services } = readCompose({
+      AWS_REGION: 'eu-west-1',
+      SQS_QUEUE_NAME: 'other',
+      API_PORT: '9000',
+      SQS_PORT: '9001',
+    })
     const { awsRegion, sqsQueueName } = configOf(service.parse({ ...services['bridge'] }))
     expect({ awsRegion, sqsQueueName }).toEqual({ awsRegion: 'eu-west-1', sqsQueueName: 'other' })
     expect(services['api']?.ports).toEqual(['127.0.0.1:9000:8000'])
+    expect(services['sqs']?.ports).toEqual(['127.0.0.1:9001:4566'])
     expect(configOf(serviceNamed('bridge'))).toMatchObject({ awsRegion: 'us-east-1', sqsQueueName: 'orders' })
   })
 
@@ -246,8 +270,12 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('builds one image for all roles, without a name they would contend for, and one for SQS', () => {
-    for (const [, { build, image }] of ours) expect({ build, image }).toEqual({ build: '.', image: undefined })
+  it('builds one image for all roles once, never pulls it, and builds one for SQS', () => {
+    const built = ours.filter(([, { build }]) => build === '.').map(([name]) => name)
+    expect(built).toEqual(['api'])
+    for (const [, { image, pull_policy }] of ours) {
+      expect({ image, pull_policy }).toEqual({ image: 'order-pipeline', pull_policy: 'never' })
+    }
     expect(serviceNamed('sqs').build).toEqual({ context: '.', target: 'sqs' })
     expect(serviceNamed('redis').image).toMatch(/^redis:\d+\.\d+\.\d+$/)
   })
@@ -361,12 +389,12 @@ describe('Dockerfile', () => {
     expect(Number(node.split('.')[0])).toBeGreaterThanOrEqual(24)
     const [base, ...others] = stages.map(({ from }) => from)
     expect(base).toBe(`node:${node}-slim`)
-    expect(new Set(others)).toEqual(new Set([stages[0]?.name]))
+    expect(new Set(others)).toEqual(new Set([stages[0]?.name, 'scratch']))
   })
 
   it('has the SQS emulator of package.json', () => {
     const [install = ''] = all('sqs', 'RUN')
-    expect(install).toContain(`npm install --ignore-scripts fauxqs@${packageJson.devDependencies['fauxqs']} `)
+    expect(install).toContain(` npm install --ignore-scripts fauxqs@${packageJson.devDependencies['fauxqs']} `)
   })
 
   it.each(targetNames)('%s: does not run as root', (target) => {
@@ -375,19 +403,22 @@ describe('Dockerfile', () => {
 
   it('lets the user of sqs write where the volume is mounted', () => {
     const [, folder = ''] = serviceNamed('sqs').volumes[0]?.split(':') ?? []
-    expect(all('sqs', 'RUN').join('\n')).toContain(`install -d -o node ${folder}`)
+    expect(all('sqs', 'RUN').join('\n')).toContain(`mkdir -p ${folder} && chown node ${folder}`)
     expect(argv('sqs', 'CMD').join(' ')).toContain(`dataDir: '${folder}'`)
   })
 
   it('is by default the roles, without development dependencies and install scripts', () => {
     expect(targetNames).toEqual(['sqs', 'orders'])
-    expect(all('orders', 'RUN').join('\n')).toContain('npm ci --omit=dev --ignore-scripts')
+    expect(all('dependencies', 'RUN').join('\n')).toContain('npm ci --omit=dev --omit=optional --ignore-scripts')
     expect(argv('orders', 'ENTRYPOINT')).toEqual(['node', packageJson.bin['orders']])
     expect(argv('orders', 'CMD')).toEqual(['--help'])
   })
 
   it('copies what is there and what .dockerignore lets through', () => {
-    const sources = all('orders', 'COPY').flatMap((rest) => rest.split(' ').slice(0, -1))
+    const copied = [...all('dependencies', 'COPY'), ...all('orders', 'COPY')].filter(
+      (rest) => !rest.startsWith('--from='),
+    )
+    const sources = copied.flatMap((rest) => rest.split(' ').slice(0, -1))
     expect(sources).toEqual(expect.arrayContaining(['package.json', 'package-lock.json', '.npmrc', 'src']))
     for (const source of sources) {
       expect(existsSync(join(root, source)), source).toBe(true)

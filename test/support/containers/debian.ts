@@ -1,0 +1,60 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cachedFolder } from './cache.ts'
+import { run } from './run.ts'
+
+/** A release of Debian: what this machine's own lacks is in the next one, and what is newest in sid. */
+export type Release = 'trixie' | 'sid'
+
+/** What a program in C or C++ needs, and a shell. */
+export const systemPackages = ['busybox-static', 'libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1']
+
+/** Redis, and the libraries that it needs in addition. */
+export const redisPackages = [
+  ...['redis-server', 'redis-tools', 'libssl3t64', 'libjemalloc2', 'liblzf1', 'libsystemd0', 'libcap2', 'zlib1g'],
+  ...['libzstd1', 'libhiredis1.1.0'],
+]
+
+/**
+ * Downloads packages of another release of Debian, each with the libraries that are named with it, and unpacks them into a
+ * folder. Nothing is installed: this machine keeps its release.
+ */
+export function debianPackages(release: Release, names: readonly string[]): Promise<string> {
+  return cachedFolder(`${release}-${names[0]}`, async (folder) => {
+    const apt = await aptOf(release, join(folder, 'apt'))
+    await run('apt-get', [...apt, 'download', ...names], { cwd: join(folder, 'apt/debs') })
+    for (const deb of readdirSync(join(folder, 'apt/debs'))) {
+      await run('dpkg', ['-x', join(folder, 'apt/debs', deb), folder])
+    }
+    rmSync(join(folder, 'apt'), { recursive: true })
+  })
+}
+
+/** Returns the options of an apt that knows one release and keeps its state in a folder of its own. */
+async function aptOf(release: Release, folder: string): Promise<string[]> {
+  for (const name of ['debs', 'lists/partial', 'cache/archives/partial']) {
+    mkdirSync(join(folder, name), { recursive: true })
+  }
+  const list = join(folder, 'next.list')
+  writeFileSync(list, `deb [signed-by=${keyring}] ${await mirror()} ${release} main\n`)
+  const options = [
+    `Dir::Etc::sourcelist=${list}`,
+    'Dir::Etc::sourceparts=/dev/null',
+    `Dir::State::lists=${join(folder, 'lists')}`,
+    `Dir::Cache=${join(folder, 'cache')}`,
+    'APT::Sandbox::User=root', // the folder is not readable for apt's own user
+  ]
+  const apt = ['-qq', ...options.map((option) => `-o=${option}`)]
+  await run('apt-get', [...apt, 'update'])
+  return apt
+}
+
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+/** Returns the address of the mirror that this machine's own packages come from. */
+async function mirror(): Promise<string> {
+  const targets = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Origin: Debian'])
+  const found = targets.split('\n').find((uri) => uri !== '' && !uri.includes('security'))
+  if (found === undefined) throw new Error('apt names no mirror of Debian.')
+  return found
+}

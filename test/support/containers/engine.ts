@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { killOnExit, removeOnExit } from '../on-exit.ts'
+import { until } from '../until.ts'
+import { debianPackages } from './debian.ts'
+import { run } from './run.ts'
+
+/** A Docker engine. */
+export interface Engine extends AsyncDisposable {
+  /** Leads docker, and all that looks for an engine as docker does, to this one. */
+  readonly env: Readonly<Record<string, string>>
+  /** False for one that was started for this run: it has no image, and no registry to get one from. */
+  readonly isGiven: boolean
+}
+
+/** Opens the engine that answers, or starts one if this machine can. Returns undefined if it can't. */
+export async function openEngine(): Promise<Engine | undefined> {
+  if (await answers({})) return { env: {}, isGiven: true, [Symbol.asyncDispose]: async () => {} }
+  return process.getuid?.() === 0 && (await isInstalled('dockerd')) ? start() : undefined
+}
+
+const answers = (env: Engine['env']): Promise<boolean> =>
+  run('docker', ['version', '--format', '{{.Server.Version}}'], { env }).then(
+    () => true,
+    () => false,
+  )
+
+const isInstalled = (program: string): Promise<boolean> =>
+  run(program, ['--version']).then(
+    () => true,
+    () => false,
+  )
+
+async function start(): Promise<Engine> {
+  const dir = mkdtempSync(join(tmpdir(), 'orders-docker-'))
+  const folder = removeOnExit(dir)
+  const env = { DOCKER_HOST: `unix://${dir}/docker.sock`, DOCKER_CONFIG: join(dir, 'config') }
+  await addPlugins(join(dir, 'config/cli-plugins'))
+  const log = openSync(join(dir, 'dockerd.log'), 'w')
+  const options = ['data-root', 'exec-root', 'pidfile'].map((name) => `--${name}=${join(dir, name)}`)
+  const child = spawn('dockerd', [...options, '--host', env.DOCKER_HOST], { stdio: ['ignore', log, log] })
+  closeSync(log)
+  killOnExit(child)
+  await until('the Docker engine', async () => {
+    if (child.exitCode !== null) throw new Error(readFileSync(join(dir, 'dockerd.log'), 'utf8').slice(-2_000))
+    return answers(env)
+  })
+  const stop = async (): Promise<void> => {
+    await removeAll(env)
+    await end(child)
+    await unmount(join(dir, 'data-root/overlay2'))
+    folder[Symbol.dispose]()
+  }
+  return { env, isGiven: false, [Symbol.asyncDispose]: stop }
+}
+
+/** Compose and buildx, which Debian has in its next release only, where docker finds them. */
+async function addPlugins(folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  const found = await debianPackages('sid', ['docker-compose', 'docker-buildx'])
+  for (const name of readdirSync(found, { recursive: true, encoding: 'utf8' })) {
+    const plugin = /cli-plugins\/(docker-\w+)$/.exec(name)?.[1]
+    if (plugin !== undefined) symlinkSync(join(found, name), join(folder, plugin))
+  }
+}
+
+/** An engine that ends leaves its containers running. */
+async function removeAll(env: Engine['env']): Promise<void> {
+  const ids = (await run('docker', ['ps', '--all', '--quiet'], { env })).split('\n').filter(Boolean)
+  if (ids.length > 0) await run('docker', ['rm', '--force', '--volumes', ...ids], { env })
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const exit = once(child, 'exit')
+  child.kill('SIGTERM')
+  await exit
+}
+
+/** A build that was interrupted leaves its file system mounted. */
+async function unmount(folder: string): Promise<void> {
+  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
+  const left = mounts.map((line) => line.split(' ')[1] ?? '').filter((path) => path.startsWith(folder))
+  for (const path of left) await run('umount', [path])
+}

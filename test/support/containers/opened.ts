@@ -1,0 +1,37 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { inject, type TestContext } from 'vitest'
+import { requirePart } from '../requires.ts'
+import { until } from '../until.ts'
+import { run } from './run.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    engineFile: string
+  }
+}
+
+/** How the opening of the engine went. */
+export interface Opened {
+  readonly isMissing?: boolean
+  readonly env?: Readonly<Record<string, string>>
+  readonly error?: string
+}
+
+/** The image of docker-compose.yml, built from the checkout. */
+export const image = 'order-pipeline'
+
+/** Runs docker with the engine of this run, and returns what it printed. */
+export type Docker = ((...args: readonly string[]) => Promise<string>) & {
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** Waits for the engine and the image. Skips the test where this machine has no engine and cannot start one. */
+export async function requireEngine(context: TestContext): Promise<Docker> {
+  const file = inject('engineFile')
+  await until('the Docker engine and the image', () => existsSync(file), Boolean, 300_000)
+  const { env = {}, error, isMissing = false }: Opened = JSON.parse(readFileSync(file, 'utf8'))
+  if (error !== undefined) throw new Error(error)
+  requirePart(context, !isMissing, 'a Docker engine, or root and dockerd to start one')
+  const docker = (...args: readonly string[]): Promise<string> => run('docker', args, { env })
+  return Object.assign(docker, { env })
+}

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { root } from '../markdown.ts'
+import { addBaseImages } from './base-images.ts'
+import { type Engine, openEngine } from './engine.ts'
+import { image, type Opened } from './opened.ts'
+import { run } from './run.ts'
+
+/**
+ * Opens a Docker engine and builds the image while the other tests run. The tests that need them wait for a file that says
+ * how it went (see opened.ts).
+ */
+export default function setup(project: TestProject): () => Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'orders-engine-'))
+  const file = join(dir, 'opened.json')
+  project.provide('engineFile', file)
+  let engine: Engine | undefined
+  const open = async (): Promise<Opened> => {
+    engine = await openEngine()
+    if (!engine) return { isMissing: true }
+    if (!engine.isGiven) await addBaseImages(engine)
+    await run('docker', ['build', '--tag', image, root], { env: engine.env })
+    return { env: engine.env }
+  }
+  const opening = open()
+    .catch((error: unknown): Opened => ({ error: String(error) }))
+    .then((opened) => writeFileSync(file, JSON.stringify(opened)))
+  return async () => {
+    await opening
+    await engine?.[Symbol.asyncDispose]()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
