@@ -6,7 +6,8 @@ const notRun: readonly (readonly [RegExp, string])[] = [
   [/^npm (test|run (test:\w+|check|bench|chaos|docs|types|lint|screenshots))\b/, 'takes minutes, or would run itself'],
   [/^(npx|npm) .*\b(average|bad-currency)\b/, 'a page adds it, and test/e2e/own-code.test.ts runs it'],
   [/^git pull$/, 'the checkout is the release under test'],
-  [/^(docker|kubectl|helm|aws) /, 'needs containers, a cluster or an account; what it names is checked'],
+  [/^docker /, 'test/containers/compose.test.ts runs it'],
+  [/^(kubectl|helm|aws) /, 'needs a cluster or an account; what it names is checked'],
 ]
 
 export const whyNotRun = ({ words }: Simple): string | undefined =>
