@@ -21,20 +21,23 @@ export function roundToCents(value: number): number {
 }
 
 /**
- * An amount as the Python system and Redis write it (`150.75`, `9999.99999999999871`) to minor units, half away from zero,
- * on its shortest decimal form. Undefined for what is no plain decimal: `inf`, `nan`, `1e+16`.
+ * An amount as the Python system and Redis write it (`150.75`, `9999.99999999999871`, from Redis 8.6 on also
+ * `1.0000013349200001e+9`) to minor units, half away from zero, on its shortest decimal form. Undefined for
+ * what is no decimal number (`inf`, `nan`), and from 10^21 on.
  */
 export function minorIn(text: string): bigint | undefined {
-  if (!decimal.test(text)) return undefined
-  // HINCRBYFLOAT leaves noise in the 17 digits behind the point. Where a double cannot hold cents, only the text is exact.
+  const given = decimal.exec(text)
   const value = Math.abs(Number(text))
-  const shortest = value < 1e-6 ? '0' : value < minWithoutCents ? String(value) : text
+  const hasExponent = given?.[3] !== undefined
+  if (!given || (hasExponent && value >= 1e21)) return undefined
+  // HINCRBYFLOAT leaves noise in the 17 digits behind the point. Where a double cannot hold cents, only the text is exact.
+  const shortest = value < 1e-6 ? '0' : value < minWithoutCents || hasExponent ? String(value) : text
   const [, whole = '', fraction = ''] = decimal.exec(shortest) ?? []
   const cents = BigInt(whole + fraction.slice(0, 2).padEnd(2, '0')) + (fraction.charAt(2) >= '5' ? 1n : 0n)
   return text.startsWith('-') ? -cents : cents
 }
 
-const decimal = /^[+-]?(\d+)(?:\.(\d+))?$/
+const decimal = /^[+-]?(\d+)(?:\.(\d+))?(e[+-]?\d+)?$/
 /** From here on neighboring doubles are more than a cent apart. */
 const minWithoutCents = 2 ** 46
 

@@ -3,7 +3,7 @@ import { OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { blockingConnection, type RedisClient, unwrapReplies } from '../redis/client.ts'
 import { mastersOf } from '../redis/cluster.ts'
-import { unlessForbidden } from '../redis/errors.ts'
+import { hasReplyCode, unlessForbidden } from '../redis/errors.ts'
 import { type Info, infoAt, infoOf } from '../redis/info.ts'
 import { barrierTtlMs, proveWrite } from './barrier.ts'
 
@@ -120,7 +120,10 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
       .exists(keys.barrier)
       .call(command, ...args, barrierMs)
     if (incarnations.byServer) asked.info('server').info('replication')
-    const [, reached, ...info] = unwrapReplies(await asked.exec())
+    const replies = await asked.exec()
+    // WAITAOF is refused as soon as the file is turned off.
+    if (command === 'WAITAOF' && hasReplyCode(replies?.[1]?.[0], 'ERR')) throw notDurable('its append-only file is off')
+    const [, reached, ...info] = unwrapReplies(replies)
     const have = Number(Array.isArray(reached) ? reached[0] : reached)
     if (have < wants) throw notDurable(command === 'WAITAOF' ? 'not on its disk' : `on ${have} of ${wants} replicas`)
     const now = incarnations.byServer ? nameOf(infoOf(info)) : incarnations.byConnection()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { requireEngine } from '../support/containers/opened.ts'
-import { run } from '../support/containers/run.ts'
+import { run } from '../support/debian/run.ts'
 import { root } from '../support/markdown.ts'
 import { removeOnExit } from '../support/on-exit.ts'
 

@@ -20,7 +20,14 @@ export interface RedisServer extends AsyncDisposable {
 }
 
 /** Undefined where there is no redis-server on the PATH. */
-export async function spawnRedisServer(...options: string[]): Promise<RedisServer | undefined> {
+export const spawnRedisServer = (...options: string[]): Promise<RedisServer | undefined> =>
+  spawnRedisProgram('redis-server', options)
+
+/** Undefined where there is no such program. */
+export async function spawnRedisProgram(
+  program: string,
+  options: readonly string[] = [],
+): Promise<RedisServer | undefined> {
   const dir = mkdtempSync(join(tmpdir(), 'orders-test-redis-'))
   const folder = removeOnExit(dir)
   const port = await freePort()
@@ -29,10 +36,10 @@ export async function spawnRedisServer(...options: string[]): Promise<RedisServe
   const url = `redis://127.0.0.1:${port}`
   let child: ChildProcess | undefined
   const start = async (...more: string[]): Promise<void> => {
-    child = spawn('redis-server', [...args, ...more], { stdio: 'ignore' })
+    child = spawn(program, [...args, ...more], { stdio: 'ignore' })
     killOnExit(child)
     await once(child, 'spawn')
-    const over = once(child, 'exit').then(() => Promise.reject(new Error(`redis-server at ${url} has ended`)))
+    const over = once(child, 'exit').then(() => Promise.reject(new Error(`${program} at ${url} has ended`)))
     await Promise.race([answers(url), over]) // where another has its port, that one would answer
   }
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {

@@ -95,10 +95,11 @@ test('a user who may not choose a database is refused', async (context) => {
   const admin = new Redis(url)
   context.onTestFinished(() => admin.disconnect())
   await admin.call('ACL', 'SETUSER', 'clerk', 'on', '>word', '~*', '+@all', '-select')
-  expect(await refusal({ REDIS_URL: `redis://clerk:word@127.0.0.1:${port}/2` })).toEqual([
-    `Redis at redis://***@127.0.0.1:${port}/2 does not let its user choose a database (NOPERM this user has no permissions to run the 'select' command): allow SELECT with ACL SETUSER, or take the database out of REDIS_URL.`,
-    refused,
-  ])
+  const [message, code] = await refusal({ REDIS_URL: `redis://clerk:word@127.0.0.1:${port}/2` })
+  expect(code).toBe(refused)
+  const [, before, after] = /^(.*) \(NOPERM .* run the 'select' command\)(.*)$/.exec(`${message}`) ?? []
+  expect(before).toBe(`Redis at redis://***@127.0.0.1:${port}/2 does not let its user choose a database`)
+  expect(after).toBe(': allow SELECT with ACL SETUSER, or take the database out of REDIS_URL.')
 })
 
 test('a database on a node of a cluster, and a cluster where there is none, are refused', async (context) => {

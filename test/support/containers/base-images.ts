@@ -10,12 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { cachedFolder } from '../debian/cache.ts'
+import { debianPackages, systemPackages } from '../debian/packages.ts'
+import { run } from '../debian/run.ts'
 import { redisImage } from '../find-redis.ts'
 import { root } from '../markdown.ts'
-import { cachedFolder } from './cache.ts'
-import { debianPackages, redisPackages, systemPackages } from './debian.ts'
 import type { Engine } from './engine.ts'
-import { run } from './run.ts'
 
 /**
  * Makes the images that Dockerfile, docker-compose.yml and the tests name, on an engine that has no registry: Node from this
@@ -67,7 +67,7 @@ const systemCertificates = '/etc/ssl/certs/ca-certificates.crt'
 async function makeRedis(folder: string): Promise<void> {
   const at = join(folder, 'rootfs')
   await addSystem(at, 'redis', 999)
-  await copyInto(at, await debianPackages('sid', redisPackages))
+  await copyInto(at, await debianPackages('experimental', ['redis-server', 'redis-tools']))
   const entry = join(at, 'usr/local/bin/entry')
   writeFileSync(entry, '#!/bin/sh\n[ "$1" = redis-server ] && set -- "$@" --protected-mode no\nexec "$@"\n') // as there
   chmodSync(entry, 0o755)

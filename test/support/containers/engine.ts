@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { debianPackages } from '../debian/packages.ts'
+import { run } from '../debian/run.ts'
 import { killOnExit, removeOnExit } from '../on-exit.ts'
 import { until } from '../until.ts'
-import { debianPackages } from './debian.ts'
-import { run } from './run.ts'
 
 /** A Docker engine. */
 export interface Engine extends AsyncDisposable {

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { inject, type TestContext } from 'vitest'
+import { run } from '../debian/run.ts'
 import { requirePart } from '../requires.ts'
 import { until } from '../until.ts'
-import { run } from './run.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,13 +1,13 @@
 import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { run } from '../debian/run.ts'
 import { root } from '../markdown.ts'
 import { removeOnExit } from '../on-exit.ts'
 import { freePort } from '../redis-server.ts'
 import { until } from '../until.ts'
 import { adminToken, type Env } from '../world.ts'
 import { type Docker, image } from './opened.ts'
-import { run } from './run.ts'
 
 /** The project of docker-compose.yml on ports of its own, in a copy of the checkout: its .env plays no part. */
 export interface Project extends AsyncDisposable {

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { run } from '../debian/run.ts'
 import { root } from '../markdown.ts'
 import { addBaseImages } from './base-images.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { image, type Opened } from './opened.ts'
-import { run } from './run.ts'
 
 /**
  * Opens a Docker engine and builds the image while the other tests run. The tests that need them wait for a file that says

@@ -3,21 +3,18 @@ import { join } from 'node:path'
 import { cachedFolder } from './cache.ts'
 import { run } from './run.ts'
 
-/** A release of Debian: what this machine's own lacks is in the next one, and what is newest in sid. */
-export type Release = 'trixie' | 'sid'
+/** A release of Debian. Later ones than this machine's have newer programs. */
+export type Release = 'bookworm' | 'trixie' | 'sid' | 'experimental'
 
-/** What a program in C or C++ needs, and a shell. */
-export const systemPackages = ['busybox-static', 'libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1']
-
-/** Redis, and the libraries that it needs in addition. */
-export const redisPackages = [
-  ...['redis-server', 'redis-tools', 'libssl3t64', 'libjemalloc2', 'liblzf1', 'libsystemd0', 'libcap2', 'zlib1g'],
-  ...['libzstd1', 'libhiredis1.1.0'],
+/** What programs in C and C++ need, the servers of Redis and Valkey among them, and a shell. */
+export const systemPackages = [
+  ...['busybox-static', 'libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1', 'libssl3t64', 'libjemalloc2', 'liblzf1'],
+  ...['libsystemd0', 'libcap2', 'zlib1g', 'libzstd1'],
 ]
 
 /**
- * Downloads packages of another release of Debian, each with the libraries that are named with it, and unpacks them into a
- * folder. Nothing is installed: this machine keeps its release.
+ * Downloads packages of a release of Debian, without what they depend on, and unpacks them into a folder. Nothing is
+ * installed: this machine keeps its release.
  */
 export function debianPackages(release: Release, names: readonly string[]): Promise<string> {
   return cachedFolder(`${release}-${names[0]}`, async (folder) => {
@@ -42,6 +39,7 @@ async function aptOf(release: Release, folder: string): Promise<string[]> {
     'Dir::Etc::sourceparts=/dev/null',
     `Dir::State::lists=${join(folder, 'lists')}`,
     `Dir::Cache=${join(folder, 'cache')}`,
+    'Dir::State::status=/dev/null', // what this machine has installed plays no part
     'APT::Sandbox::User=root', // the folder is not readable for apt's own user
   ]
   const apt = ['-qq', ...options.map((option) => `-o=${option}`)]
