@@ -53,7 +53,8 @@ const refusals: readonly Refusal[] = [
   {
     sign: /DB index is out of range/i,
     text: (where) => `${where} has no such database`,
-    advice: 'put another number at the end of REDIS_URL, or raise databases in the configuration of Redis',
+    advice:
+      'put another number at the end of REDIS_URL, or raise databases in the configuration of Redis; for a cluster, take it out and set REDIS_CLUSTER=true',
   },
   {
     sign: /^NOPERM.*'select'/,

@@ -126,7 +126,7 @@ test('sentinels that cannot be used are said in a sentence', async (context) => 
     /^The sentinels \S+ refuse the user or password \(WRONGPASS.*\): fix REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD\.$/,
   )
   expect(await refusal({ ...env, REDIS_URL: 'redis://nowhere.invalid/99' })).toBe(
-    `Redis at orders of the sentinels ${addresses} has no such database (ERR DB index is out of range): put another number at the end of REDIS_URL, or raise databases in the configuration of Redis.`,
+    `Redis at orders of the sentinels ${addresses} has no such database (ERR DB index is out of range): put another number at the end of REDIS_URL, or raise databases in the configuration of Redis; for a cluster, take it out and set REDIS_CLUSTER=true.`,
   )
   const port = await freePort()
   expect(await refusal({ ...env, REDIS_SENTINELS: `127.0.0.1:${port}` })).toBe(

@@ -51,7 +51,7 @@ export async function runOn(engine: RedisEngine, workers: number): Promise<Reado
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const files = [...suites.values()].flat()
   const options = ['--reporter=json', `--outputFile=${file}`, `--maxWorkers=${workers}`]
-  const env = { PATH: `${bin}:${process.env['PATH']}`, TEST_REDIS_URL: server?.url }
+  const env = { PATH: `${bin}:${process.env['PATH']}`, TEST_REDIS_URL: server?.url, TEST_PORT_SLOT: '8' }
   await run(process.execPath, [vitest, 'run', ...options, ...files], { cwd: root, env }).catch((error: unknown) => {
     if (!(error instanceof Error) || !error.message.includes(' ended with 1\n')) throw error // some have failed
   })

@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * minutes. Those that mostly wait alternate with those that keep a core busy.
  */
 const longest = [
+  'engines/engines',
   'containers/compose',
   'e2e/repartition',
   'chaos/everything',

@@ -74,10 +74,12 @@ export async function answers(url: string): Promise<void> {
 
 /**
  * Below those that a system gives to connections: one of them could take the port before the server has it. Each worker of
- * the run has its own, and begins elsewhere for each file.
+ * the run has its own, and begins elsewhere for each file. A run within a run has TEST_PORT_SLOT, after the workers of the
+ * outer one.
  */
-const [firstPort, portsPerWorker] = [10_000, 4_500]
-const workerPorts = firstPort + Number(process.env['VITEST_POOL_ID'] ?? 0) * portsPerWorker
+const [firstPort, portsPerWorker] = [10_000, 1_400]
+const slot = Number(process.env['TEST_PORT_SLOT'] ?? 0) + Number(process.env['VITEST_POOL_ID'] ?? 0)
+const workerPorts = firstPort + slot * portsPerWorker
 let portsTried = process.pid * 50
 
 export async function freePort(): Promise<number> {

@@ -60,7 +60,7 @@ const unreachable = 'ORD_REDIS_UNREACHABLE'
 test('a database that the server does not have is refused, and nothing is written to database 0', async (context) => {
   const { port } = await server(context)
   expect(await refusal({ REDIS_URL: `redis://127.0.0.1:${port}/99` })).toEqual([
-    `Redis at redis://127.0.0.1:${port}/99 has no such database (ERR DB index is out of range): put another number at the end of REDIS_URL, or raise databases in the configuration of Redis.`,
+    `Redis at redis://127.0.0.1:${port}/99 has no such database (ERR DB index is out of range): put another number at the end of REDIS_URL, or raise databases in the configuration of Redis; for a cluster, take it out and set REDIS_CLUSTER=true.`,
     refused,
   ])
 })
@@ -105,8 +105,9 @@ test('a user who may not choose a database is refused', async (context) => {
 test('a database on a node of a cluster, and a cluster where there is none, are refused', async (context) => {
   requireRedisServer(context)
   await using node = await spawnClusterServer()
+  // Valkey 9 says what it says of any database that a server does not have.
   expect(await refusal({ REDIS_URL: `redis://127.0.0.1:${node.port}/2` })).toEqual([
-    `Redis at redis://127.0.0.1:${node.port}/2 is a node of a cluster, which has only database 0 (ERR SELECT is not allowed in cluster mode): take the database out of REDIS_URL and set REDIS_CLUSTER=true.`,
+    expect.stringMatching(/ (is a node of a cluster|has no such database) .* and set REDIS_CLUSTER=true\.$/),
     refused,
   ])
   const { port } = await server(context)
@@ -272,7 +273,7 @@ test('a server that has all the clients it takes says so, and may take us later'
 
 test('a server that is busy with a script says so, and may take us later', async (context) => {
   const busy = await server(context, '--busy-reply-threshold', '20')
-  const { port, url } = busy
+  const { url } = busy
   context.onTestFinished(() => busy.stop('SIGKILL')) // it does not hear anything else
   const looping = new Redis(url, { retryStrategy: () => null })
   looping.on('error', () => {})
@@ -286,7 +287,9 @@ test('a server that is busy with a script says so, and may take us later', async
     (said) => said.includes('BUSY'),
   )
   expect(await refusal({ REDIS_URL: url })).toEqual([
-    `Redis at redis://127.0.0.1:${port} is busy with a script that runs too long (BUSY Redis is busy running a script): wait until it ends, or end it with SCRIPT KILL.`,
+    expect.stringMatching(
+      /^Redis at \S+ is busy with a script that runs too long \(BUSY \w+ is busy .*\): wait until it ends, or end it with SCRIPT KILL\.$/,
+    ),
     unreachable,
   ])
   await killer.call('SCRIPT', 'KILL')

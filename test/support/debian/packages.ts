@@ -1,10 +1,15 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cachedFolder } from './cache.ts'
 import { run } from './run.ts'
 
 /** A release of Debian. Later ones than this machine's have newer programs. */
 export type Release = 'bookworm' | 'trixie' | 'sid' | 'experimental'
+
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+/** Whether this machine has Debian's package tools, and its mirror. */
+export const isDebian = existsSync(keyring)
 
 /** What programs in C and C++ need, the servers of Redis and Valkey among them, and a shell. */
 export const systemPackages = [
@@ -46,8 +51,6 @@ async function aptOf(release: Release, folder: string): Promise<string[]> {
   await run('apt-get', [...apt, 'update'])
   return apt
 }
-
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 /** Returns the address of the mirror that this machine's own packages come from. */
 async function mirror(): Promise<string> {
