@@ -5,31 +5,39 @@ import { isScriptFault } from '../../redis/errors.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import { type CommitReply, type Conflict, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
+import { argumentsOf } from './encode.ts'
 import type { Entry } from './entry.ts'
 import { conflictWith, generationSeconds } from './ledger.ts'
 import { type Plan, planBatch, type RecordAt } from './plan.ts'
 
-/** Commits entries, all of them or none. */
-type CommitBatch = (batch: readonly Entry[]) => Promise<void>
+/** Commits entries, all of them or none. Returns false, without a change, if they need more arguments than a request may have. */
+type CommitBatch = (batch: readonly Entry[]) => Promise<boolean>
 
 /**
- * Returns a function that commits a batch. If the script fails on it (a key of another type, say), bisects the batch to isolate
- * the entry that cannot be committed. That entry stays pending; the rest commit.
+ * Returns a function that commits a batch, in several requests if one would have too many arguments. If the script fails on
+ * it (a key of another type, say), bisects the batch to isolate the entry that cannot be committed. That entry stays pending;
+ * the rest commit.
  */
-export function batchCommitter(scope: PartitionScope, consumer: Consumer): CommitBatch {
+export function batchCommitter(scope: PartitionScope, consumer: Consumer): (batch: readonly Entry[]) => Promise<void> {
   const commitBatch = committer(scope, consumer)
-  const commitOrBisect: CommitBatch = async (batch) => {
+  const commitOrBisect = async (batch: readonly Entry[]): Promise<void> => {
+    let fault: unknown
     try {
-      await commitBatch(batch)
+      if (await commitBatch(batch)) return
     } catch (error) {
       if (batch.length === 1 || !isScriptFault(error)) throw error
-      const half = Math.ceil(batch.length / 2)
-      const halves = await Promise.allSettled([batch.slice(0, half), batch.slice(half)].map(commitOrBisect))
-      if (halves.some(({ status }) => status === 'rejected')) throw error
+      fault = error
     }
+    const half = Math.ceil(batch.length / 2)
+    const halves = await Promise.allSettled([batch.slice(0, half), batch.slice(half)].map(commitOrBisect))
+    const failed = halves.find((half) => half.status === 'rejected')
+    if (failed) throw fault ?? failed.reason
   }
   return commitOrBisect
 }
+
+/** ElastiCache Serverless refuses a request with more. */
+const maxArguments = 3_999
 
 /** Returns a function that plans and commits, and plans again while the commit script finds the plan outdated. */
 function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatch {
@@ -37,18 +45,22 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
   const channel = scope.pipeline.channel(stage.from)
   // A guess by this process' clock; the commit script corrects it by Redis' clock.
   let generation = Math.floor(scope.now().getTime() / 1000 / generationSeconds(scope.config))
-  const commitAs = async (batch: readonly Entry[], span: BatchSpan | undefined): Promise<void> => {
+  const commitAs = async (batch: readonly Entry[], span: BatchSpan | undefined): Promise<boolean> => {
     let conflicts: ReadonlyMap<RecordAt, Rejection> = new Map()
     let entries = batch
     while (entries.length > 0) {
       const plan = planBatch({ stage, channel, keys, now: scope.now(), conflicts, onDecideFailed }, entries)
+      if (entries.length > 1 && argumentsOf(plan, stage) > maxArguments) {
+        span?.end({ 'orders.split': true })
+        return false
+      }
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const from = performance.now()
       const consumer = { stage, keys, consumer: name, traceparent: span?.traceparent }
       const reply = await commit(scope, consumer, plan, generation)
       if (reply.status === 'committed') {
         reportCommit(scope, stage.name, { entries, plan, reply, durationMs: performance.now() - from, span })
-        return
+        return true
       }
       if (reply.status === 'generation') generation = reply.generation
       if (reply.status === 'stale') {
@@ -61,12 +73,13 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
       conflicts = reply.status === 'conflict' && conflicts.size === 0 ? overrule(plan, reply.conflicts) : new Map()
     }
     span?.end({ 'orders.stale': true })
+    return true
   }
   return async (batch) => {
     const sources = scope.tracing ? batch.map(({ traceparent }) => traceparent) : []
     const span = scope.tracing?.span(stage.name, sources, { 'messaging.batch.message_count': batch.length })
     try {
-      await commitAs(batch, span)
+      return await commitAs(batch, span)
     } catch (error) {
       span?.fail(error)
       throw error

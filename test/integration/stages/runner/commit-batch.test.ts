@@ -1,4 +1,6 @@
+import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import type { PartitionScope } from '../../../../src/app.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { batchCommitter } from '../../../../src/stages/runner/commit-batch.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
@@ -51,3 +53,34 @@ test('the span of a batch names the spans of all its entries', async () => {
   expect(world.sources).toEqual([['parent 0', 'parent 1']])
   expect(await world.pending()).toEqual([])
 })
+
+test('a batch that needs more than 3,999 arguments is committed in several requests, all of it once', async () => {
+  await using test = await emptyRedis()
+  const { redis } = test
+  const app = appOn(redis)
+  await ensureGroups(app)
+  const entries = 12
+  for (let at = 0; at < entries; at++) {
+    const records = Array.from({ length: 100 }, (_, nth) => ({ id: `m${at}-${nth}`, body: 'no JSON' }))
+    await enqueue(redis, app.keys, records)
+  }
+  const reply = await redis.xreadgroupBuffer('GROUP', 'validate', 'c', 'COUNT', entries, 'STREAMS', 'orders:raw', '>')
+  const [, read] = (reply as [Buffer, [Buffer, Buffer[]][]][])[0] ?? [undefined, []]
+  const batch = read.map(([id, fields]): Entry => decodeEntry(app.pipeline, String(id), fields, 'raw'))
+  await commitCounting(app, redis, batch)
+  expect(await redis.hget('pipeline:counters', 'rejected')).toBe(`${100 * entries}`)
+  expect(await redis.xlen('orders:invalid')).toBe(100 * entries)
+  expect(await redis.xpending('orders:raw', 'validate')).toEqual([0, null, null, null])
+})
+
+async function commitCounting(app: PartitionScope, redis: Redis, batch: readonly Entry[]): Promise<void> {
+  const lengths: number[] = []
+  const send = redis.sendCommand.bind(redis)
+  redis.sendCommand = (command, ...rest) => {
+    lengths.push(1 + command.args.length)
+    return send(command, ...rest)
+  }
+  await batchCommitter(app, { stage: validate, stream: 'orders:raw', name: 'c', reader: redis })(batch)
+  expect(Math.max(...lengths)).toBeGreaterThan(1_500) // no smaller than it has to be
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(3_999)
+}
