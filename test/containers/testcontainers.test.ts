@@ -19,13 +19,13 @@ test('where an engine answers, the tests run on a Redis in a container', async (
     NODE_COMPILE_CACHE: join(bin, 'cache'),
     TESTCONTAINERS_RYUK_DISABLED: 'true', // its image is only in a registry
     TEST_REDIS_URL: '',
-    TEST_PORT_SLOT: '12',
+    TEST_PORT_SLOT: '14',
     NO_COLOR: '1',
   }
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const suites = ['test/integration/stages/runner/commit.test.ts', 'test/integration/api/server.test.ts']
   for (const suite of suites) expect(existsSync(join(root, suite)), suite).toBe(true)
-  const printed = await run(process.execPath, [vitest, 'run', '--maxWorkers=2', ...suites], { cwd: root, env })
+  const printed = await run(process.execPath, [vitest, 'run', '--maxWorkers=1', ...suites], { cwd: root, env })
   expect(printed).toContain('Redis for the tests: a container')
   expect(printed).toMatch(/\n[5-9]\d passed, 0 failed, /) // those of a redis-server of their own are skipped there
 })

@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   out(`| engine | ${[...suites.keys()].join(' | ')} |`)
   out(`|---|${'---|'.repeat(suites.size)}`)
   for (const engine of chosen) {
-    const outcomes = await runOn(engine, Number(values.workers))
+    const outcomes = await runOn(engine, { workers: Number(values.workers), portSlot: 0 })
     const cells = [...outcomes.values()].map(({ passed, failed, skipped }) =>
       [`${passed} passed`, failed.length > 0 && `${failed.length} failed`, skipped > 0 && `${skipped} skipped`]
         .filter(Boolean)

@@ -42,7 +42,10 @@ const report = z.object({
 })
 
 /** Runs every suite with an engine as its Redis, and as the `redis-server` that tests start. */
-export async function runOn(engine: RedisEngine, workers: number): Promise<ReadonlyMap<string, Outcome>> {
+export async function runOn(
+  engine: RedisEngine,
+  { workers, portSlot }: { workers: number; portSlot: number },
+): Promise<ReadonlyMap<string, Outcome>> {
   const bin = await binOf(engine)
   const dir = mkdtempSync(join(tmpdir(), 'orders-engine-'))
   using _ = removeOnExit(dir)
@@ -51,7 +54,7 @@ export async function runOn(engine: RedisEngine, workers: number): Promise<Reado
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const files = [...suites.values()].flat()
   const options = ['--reporter=json', `--outputFile=${file}`, `--maxWorkers=${workers}`]
-  const env = { PATH: `${bin}:${process.env['PATH']}`, TEST_REDIS_URL: server?.url, TEST_PORT_SLOT: '8' }
+  const env = { PATH: `${bin}:${process.env['PATH']}`, TEST_REDIS_URL: server?.url, TEST_PORT_SLOT: `${portSlot}` }
   await run(process.execPath, [vitest, 'run', ...options, ...files], { cwd: root, env }).catch((error: unknown) => {
     if (!(error instanceof Error) || !error.message.includes(' ended with 1\n')) throw error // some have failed
   })

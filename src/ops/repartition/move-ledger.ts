@@ -15,23 +15,42 @@ export function moveLedger(move: Move): Promise<number> {
       })
       const elsewhere = [...targets].filter(([target]) => target.ledger(generation, bucket) !== name)
       return elsewhere.map(([target, fields]) => {
-        const values = Object.fromEntries(fields.map((field) => [field, buckets[at]?.[field] ?? '']))
         const expires = (generation + 2) * generationSeconds(move.config)
-        return { name, target, key: target.ledger(generation, bucket), fields, values, expires }
+        const key = target.ledger(generation, bucket)
+        return {
+          name,
+          target,
+          key,
+          values: fields.map((field) => [field, buckets[at]?.[field] ?? ''] as const),
+          expires,
+        }
       })
     })
     const copies = [...Map.groupBy(records, ({ target }) => target).values()].map((own) => {
       const copy = move.redis.pipeline()
-      for (const { key, values, expires } of own) copy.hset(key, values).expireat(key, expires)
+      for (const { key, values, expires } of own) {
+        for (const some of inCalls(values)) copy.hset(key, Object.fromEntries(some))
+        copy.expireat(key, expires)
+      }
       return copy
     })
     const remove = (): ChainableCommander => {
       const removal = move.redis.pipeline()
-      for (const { name, fields } of records) removal.hdel(name, ...fields)
+      for (const { name, values } of records) {
+        for (const some of inCalls(values)) removal.hdel(name, ...some.map(([field]) => field))
+      }
       return removal
     }
     return { moved: records.length, copies, remove }
   })
+}
+
+/** Fields per call: ElastiCache Serverless refuses a request with more than 3,999 arguments. */
+const maxFields = 1_500
+
+function inCalls<T>(values: readonly T[]): T[][] {
+  const calls = Math.ceil(values.length / maxFields)
+  return Array.from({ length: calls }, (_, at) => values.slice(at * maxFields, (at + 1) * maxFields))
 }
 
 /** Reads how many records of the ledger were written in each generation, over all partitions. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { makePartitions } from '../../../../src/keys.ts'
+import { type Keys, makePartitions } from '../../../../src/keys.ts'
 import { requireFinished } from '../../../../src/ops/repartition/clear.ts'
 import { recordIn } from '../../../../src/ops/repartition/copy-invalid.ts'
 import type { Move } from '../../../../src/ops/repartition/move.ts'
@@ -8,6 +8,7 @@ import { buildInvalid, lengthsOf, swapInvalid } from '../../../../src/ops/repart
 import { moveLedger, readLedgerCounts, writeLedgerCounts } from '../../../../src/ops/repartition/move-ledger.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { admittedRecord, generationSeconds } from '../../../../src/stages/runner/ledger.ts'
+import { longestRequest, maxArguments } from '../../../support/arguments.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 function moveOn(redis: Redis, from: number, to: number): Move {
@@ -49,6 +50,25 @@ test('each record of the ledger moves to the partition of its user, and the coun
   const owned = to.map((keys) => users.filter((userId) => partitionFor(to, userId) === keys).length)
   const counts = await Promise.all(to.map(({ ledgerCounts }) => redis.hget(ledgerCounts, String(generation))))
   expect(counts.map(Number)).toEqual([(owned[0] ?? 0) + 2, ...owned.slice(1)])
+})
+
+test('a bucket of more records than a request may have arguments moves as a whole', async () => {
+  await using world = await emptyRedis()
+  const move = moveOn(world.redis, 1, 2)
+  const { redis, config, from, to } = move
+  const generation = Math.floor(Date.now() / 1_000 / generationSeconds(config))
+  const userId = users.find((user) => partitionFor(to, user) === to[1]) ?? ''
+  const records = Array.from({ length: 5_000 }, (_, at) => {
+    const identity = { userId, orderId: `o${at}`, fingerprint: 'abcdef', minor: 5 }
+    return admittedRecord(identity, { keys: from[0] as Keys, buckets: 1, generation })
+  })
+  const fields = Object.fromEntries(records.map(({ field, value }) => [field, value]))
+  await redis.hset(records[0]?.current ?? '', fields)
+  const longest = longestRequest(redis)
+  while ((await moveLedger(move)) > 0);
+  expect(longest()).toBeLessThanOrEqual(maxArguments)
+  expect(await redis.hgetall((to[1] as Keys).ledger(generation, 0))).toEqual(fields)
+  expect(await redis.exists(records[0]?.current ?? '')).toBe(0)
 })
 
 test('rejected and discarded orders move to the partitions of their users, in order', async () => {
