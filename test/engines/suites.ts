@@ -22,7 +22,7 @@ function integrationFiles(): string[] {
   return (all ?? []).filter((file) => !without.has(file)).map((file) => file.replaceAll('\\', '/'))
 }
 
-/** What a suite printed on an engine. */
+/** Counts the tests of a suite on an engine. */
 export interface Outcome {
   readonly passed: number
   /** The titles of those that failed. */

@@ -4,12 +4,12 @@ import type { Redis } from 'ioredis'
 export const maxArguments = 3_999
 
 /** Returns a function that says how many arguments the longest request had since then, its command included. */
-export function longestRequest(redis: Redis): () => number {
-  let longest = 0
+export function maxRequest(redis: Redis): () => number {
+  let max = 0
   const send = redis.sendCommand.bind(redis)
   redis.sendCommand = (command, ...rest) => {
-    longest = Math.max(longest, 1 + command.args.length)
+    max = Math.max(max, 1 + command.args.length)
     return send(command, ...rest)
   }
-  return () => longest
+  return () => max
 }

@@ -8,10 +8,10 @@ export type Release = 'bookworm' | 'trixie' | 'sid' | 'experimental'
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
-/** Whether this machine has Debian's package tools, and its mirror. */
+/** True on Debian, whose tools and mirror are used. */
 export const isDebian = existsSync(keyring)
 
-/** What programs in C and C++ need, the servers of Redis and Valkey among them, and a shell. */
+/** Libraries of programs in C and C++, such as the servers of Redis and Valkey, and a shell. */
 export const systemPackages = [
   ...['busybox-static', 'libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1', 'libssl3t64', 'libjemalloc2', 'liblzf1'],
   ...['libsystemd0', 'libcap2', 'zlib1g', 'libzstd1'],

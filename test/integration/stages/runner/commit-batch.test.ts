@@ -3,7 +3,7 @@ import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { batchCommitter } from '../../../../src/stages/runner/commit-batch.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import { longestRequest, maxArguments } from '../../../support/arguments.ts'
+import { maxArguments, maxRequest } from '../../../support/arguments.ts'
 import { validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
@@ -66,7 +66,7 @@ test('a batch that needs more than 3,999 arguments is committed in several reque
   const reply = await redis.xreadgroupBuffer('GROUP', 'validate', 'c', 'COUNT', entries, 'STREAMS', 'orders:raw', '>')
   const [, read] = (reply as [Buffer, [Buffer, Buffer[]][]][])[0] ?? [undefined, []]
   const batch = read.map(([id, fields]): Entry => decodeEntry(app.pipeline, String(id), fields, 'raw'))
-  const longest = longestRequest(redis)
+  const longest = maxRequest(redis)
   await batchCommitter(app, { stage: validate, stream: 'orders:raw', name: 'c', reader: redis })(batch)
   expect(longest()).toBeGreaterThan(1_500) // no smaller than it has to be
   expect(longest()).toBeLessThanOrEqual(maxArguments)
