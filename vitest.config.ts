@@ -1,15 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 import { LongestFirst } from './test/support/longest-first.ts'
-import { filesOf, type Tier, tiers } from './test/support/tiers.ts'
+import { filesOf, tiers } from './test/support/tiers.ts'
 
 const withRedis = process.env['SKIP_REDIS_TESTS'] !== '1'
 
 /** True in a clone with stages of its own. Our tests name the stages that we ship, so they run with those. */
 const hasOwnStages = !readFileSync('src/stages/pipeline.ts', 'utf8').includes('[validate, aggregate, leaderboard]')
-
-/** Their tests are few, and each holds a whole system or a whole run of tests. */
-const isLong = (tier: Tier): boolean => tier === 'containers' || tier === 'engines'
 
 const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
   const include = filesOf(name, { withRedis })
@@ -24,7 +21,7 @@ const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
         isolate: name === 'chaos',
         ...(name === 'containers' && { globalSetup: 'test/support/containers/setup.ts' }),
         // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
-        testTimeout: isLong(name) ? 900_000 : 120_000,
+        testTimeout: name === 'containers' ? 600_000 : 120_000,
         hookTimeout: 60_000,
       },
     },

@@ -2,6 +2,7 @@ import { Cluster, type Redis } from 'ioredis'
 import type { Config } from '../config/config.ts'
 import { OrdersError } from '../errors.ts'
 import { clusterOptions } from './endpoint.ts'
+import { passwordReader, type ReadPassword, readAtConnect } from './password-file.ts'
 import { type ConnectOptions, disconnectTimeoutMs } from './single.ts'
 
 /** Servers that do not agree yet on the owner of a slot redirect back and forth. */
@@ -39,7 +40,7 @@ export function openCluster(
   }
   const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy }
   const cluster = new Cluster(endpoint.nodes, { redisOptions, ...tried, lazyConnect: true })
-  return patchCluster(cluster) as unknown as Redis
+  return patchCluster(cluster, passwordReader(config)) as unknown as Redis
 }
 
 /** Connections of the last try end within this time. ioredis would count a later end for the next try, and give up. */
@@ -54,10 +55,11 @@ const nextTryMs = disconnectTimeoutMs + 50
  * - `sendCommand` starts the timeout of a command at once (see `limitWaiting`).
  * - A node that a redirection adds during a disconnect is closed as well: the cluster waits for all nodes to end.
  */
-function patchCluster(cluster: Cluster): Cluster {
+function patchCluster(cluster: Cluster, password: ReadPassword | undefined): Cluster {
   limitWaiting(cluster, cluster.options.redisOptions?.commandTimeout)
   cluster.on('error', () => {}) // Its user reports it. BullMQ stops listening when it closes one, and ioredis would print it.
   cluster.on('+node', (node: Redis) => {
+    readAtConnect(node.options, password)
     if (cluster.status === 'disconnecting') node.disconnect()
   })
   const { connect, disconnect, duplicate, handleCloseEvent } = boundTo(cluster)
@@ -70,7 +72,7 @@ function patchCluster(cluster: Cluster): Cluster {
         throw error
       }
     },
-    duplicate: (...given: Parameters<Cluster['duplicate']>) => patchCluster(duplicate(...given)),
+    duplicate: (...given: Parameters<Cluster['duplicate']>) => patchCluster(duplicate(...given), password),
     disconnect: (reconnect = false): void => {
       if (!reconnect) Object.assign(cluster.options, { clusterRetryStrategy: () => null, enableOfflineQueue: false })
       if (reconnect) disconnect(true)

@@ -43,7 +43,10 @@ const refusals: readonly Refusal[] = [
   {
     sign: /^WRONGPASS|invalid password/,
     text: (where) => `${where} refuses the user or password`,
-    advice: 'fix REDIS_URL, in which % is written %25, @ %40, : %3A, / %2F, ? %3F and # %23',
+    advice: ({ redisPasswordFile }) =>
+      redisPasswordFile === undefined
+        ? 'fix REDIS_URL, in which % is written %25, @ %40, : %3A, / %2F, ? %3F and # %23'
+        : 'fix the user in REDIS_URL, and the password in the file of REDIS_PASSWORD_FILE',
   },
   {
     sign: /SELECT is not allowed in cluster mode/i,

@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Config } from '../config/config.ts'
 import { redisOptions } from './endpoint.ts'
+import { passwordReader, type ReadPassword, readAtConnect } from './password-file.ts'
 import { readyCheck } from './rights.ts'
 
 /** A server that has stopped answering delays a stop no longer than this. */
@@ -22,14 +23,15 @@ export type ConnectOptions = Pick<
 /** Opens one Redis, directly or by its sentinels. */
 export function openOne(config: Config, options: ConnectOptions): Redis {
   const location = { ...redisOptions(config), sentinelRetryStrategy: options.retryStrategy }
-  return patchSingle(new Redis({ ...options, ...location, lazyConnect: true }))
+  return patchSingle(new Redis({ ...options, ...location, lazyConnect: true }), passwordReader(config))
 }
 
 /**
  * Replaces a connection, or that of a duplicate, that could not choose its database: ioredis would use database 0. A
  * connection that has ended also leaves the sentinels, to which it listens for failovers.
  */
-function patchSingle(redis: Redis): Redis {
+function patchSingle(redis: Redis, password: ReadPassword | undefined): Redis {
+  readAtConnect(redis.options, password)
   const duplicate = redis.duplicate.bind(redis)
   redis.on('error', (error: { command?: { name: string } }) => {
     if (error.command?.name === 'select') redis.disconnect(true)
@@ -40,7 +42,9 @@ function patchSingle(redis: Redis): Redis {
   redis.on('end', () => {
     if (redis.status === 'end' && redis.options.sentinels) redis.disconnect(true)
   })
-  return Object.assign(redis, { duplicate: (options?: Partial<RedisOptions>) => patchSingle(duplicate(options)) })
+  return Object.assign(redis, {
+    duplicate: (options?: Partial<RedisOptions>) => patchSingle(duplicate(options), password),
+  })
 }
 
 /** How ioredis makes a connection. */

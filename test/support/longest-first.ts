@@ -5,8 +5,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * minutes. Those that mostly wait alternate with those that keep a core busy.
  */
 const longest = [
-  'engines/redis',
-  'engines/valkey',
   'containers/compose',
   'e2e/repartition',
   'chaos/everything',

@@ -31,6 +31,15 @@ export const redisVariables = {
       'URL of Redis, with user, password, database or TLS (`rediss://`), or the path of its socket; overrides REDIS_HOST and REDIS_PORT. For a cluster: one or more nodes, separated by commas.',
     schema: text.refine((given) => unreadable(given).length === 0).optional(),
   }),
+  redisPasswordFile: define({
+    name: 'REDIS_PASSWORD_FILE',
+    unit: 'path',
+    expected: 'the path of a file',
+    unset: 'the password of REDIS_URL',
+    about:
+      'File with the password of Redis, read again at each connect, so that a token may be renewed in it. Overrides the password of REDIS_URL.',
+    schema: text.optional(),
+  }),
   redisCaFile: define({
     name: 'REDIS_CA_FILE',
     unit: 'path',

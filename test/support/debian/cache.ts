@@ -17,6 +17,8 @@ export async function cachedFolder(name: string, fill: (folder: string) => Promi
   try {
     await fill(unfinished)
     renameSync(unfinished, folder)
+  } catch (error) {
+    if (!existsSync(folder)) throw error // else another process was quicker
   } finally {
     rmSync(unfinished, { recursive: true, force: true })
   }

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cachedFolder } from './cache.ts'
 import { debianPackages, type Release, systemPackages } from './packages.ts'
+import { run } from './run.ts'
 
 /** A server that speaks the protocol of Redis, in the newest version that a release of Debian has. */
 export interface RedisEngine {
@@ -44,4 +45,10 @@ export async function binOf({ release, kind }: RedisEngine): Promise<string> {
       chmodSync(file, 0o755)
     }
   })
+}
+
+/** Returns the name of an engine with its whole version, such as `Redis 8.6.3`. */
+export async function versionOf(engine: RedisEngine): Promise<string> {
+  const printed = await run(join(await binOf(engine), 'redis-server'), ['--version'])
+  return `${engine.name.split(' ')[0]} ${/v=([\d.]+)/.exec(printed)?.[1]}`
 }

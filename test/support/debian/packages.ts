@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cachedFolder } from './cache.ts'
 import { run } from './run.ts'
@@ -7,9 +7,6 @@ import { run } from './run.ts'
 export type Release = 'bookworm' | 'trixie' | 'sid' | 'experimental'
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
-
-/** True on Debian, whose tools and mirror are used. */
-export const isDebian = existsSync(keyring)
 
 /** Libraries of programs in C and C++, such as the servers of Redis and Valkey, and a shell. */
 export const systemPackages = [
