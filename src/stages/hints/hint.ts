@@ -58,7 +58,7 @@ function malformedHint(body: string): string | undefined {
 
 /** Compares with the amount that was accepted first, which the reason ends with. */
 function conflictHint(reason: string, order: Readonly<Record<string, unknown>>): string | undefined {
-  const accepted = Number(/order_value (\S{1,30})$/.exec(reason.slice(-60))?.[1] ?? Number.NaN)
+  const accepted = Number(/order_value (\S{1,30})$/.exec(reason.slice(-60))?.[1])
   const value = order['order_value']
   if (!Number.isFinite(accepted) || typeof value !== 'number') return undefined
   const advice = 'an accepted order cannot be changed, so send a new one under an order_id of its own'

@@ -43,3 +43,28 @@ test('after a restart of Redis the next write can be confirmed', async (context)
   expect(await until('the write to be on disk', () => durability.confirm(app.keys).catch(() => undefined))).toBe(after)
   redis.disconnect()
 })
+
+test('a restart is noticed where the server names its replication as before', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  const redis = new Redis(server?.url ?? '', { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  redis.on('error', () => {})
+  const pipeline = redis.pipeline.bind(redis)
+  redis.pipeline = () => {
+    const commands = pipeline()
+    const exec = commands.exec.bind(commands)
+    commands.exec = async () => (await exec())?.map(([error, reply]) => [error, withOneReplication(reply)]) ?? null
+    return commands
+  }
+  const app = appOn(redis)
+  using durability = await openDurability(app)
+  const before = durability.incarnation(app.keys)
+  await server?.stop('SIGKILL')
+  await server?.start()
+  await until('the restart to be noticed', () => durability.incarnation(app.keys) !== before, Boolean, 20_000)
+  expect(durability.incarnation(app.keys).split(' ').at(-1)).toBe(before.split(' ').at(-1))
+  redis.disconnect()
+})
+
+const withOneReplication = (reply: unknown): unknown =>
+  typeof reply === 'string' ? reply.replace(/^master_replid:.*$/m, 'master_replid:same') : reply

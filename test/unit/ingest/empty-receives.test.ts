@@ -28,3 +28,18 @@ test('empty answers at once that no message explains are reported, also while so
   for (let answer = 0; answer < 400; answer++) all[answer % pollers]?.answered(answer % 100 === 0 ? 1 : 0, 5)
   expect(failures).not.toEqual([])
 })
+
+test('a poller pauses from the tenth empty answer in a row that no message explains', async () => {
+  const [emptyReceives] = open().all
+  const pauses = (): Promise<boolean> =>
+    emptyReceives?.pause(AbortSignal.abort()).then(
+      () => false,
+      () => true, // the signal has ended the pause
+    ) ?? Promise.resolve(false)
+  for (let answer = 1; answer < 10; answer++) emptyReceives?.answered(0, 5)
+  expect(await pauses()).toBe(false)
+  emptyReceives?.answered(0, 5)
+  expect(await pauses()).toBe(true)
+  emptyReceives?.answered(0, 20_000)
+  expect(await pauses()).toBe(false)
+})

@@ -129,6 +129,15 @@ test('a channel is decoded by the schema of the stage that writes it, with what 
   expect(decodeEntry(withFraud, '1-1', onValid, 'valid').records).toBeUndefined()
 })
 
+test('a record with what is carried along, or without it, is plain: it is taken as it is', () => {
+  const { isPlain } = withFraud.channel('valid')
+  const order = { user_id: 'u', order_id: 'o', minor: 1 }
+  expect(isPlain(order)).toBe(true)
+  expect(isPlain({ ...order, shipping_address: '12 Main St' })).toBe(true)
+  expect(isPlain({ ...order, shipping_address: 7 })).toBe(false)
+  expect(isPlain({ ...order, minor: 'many' })).toBe(false)
+})
+
 test('the group of an entry is that of any reader of its channel, and no other', () => {
   const groupOf = (group: string): string | undefined => {
     const fields = ['r', '[]', 'g', group].map((text) => Buffer.from(text))

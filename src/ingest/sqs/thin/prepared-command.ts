@@ -35,7 +35,7 @@ export async function shapeOf<Input extends ServiceInputTypes, Output extends Se
   const [, namespace, name, traits, input, output] = command.schema as StaticOperationSchema
   const schema = operation(namespace, name, traits, input, output)
   const protocol = config.protocol as ClientProtocol<HttpRequest, HttpResponse>
-  const serde = { ...config, ...context, endpoint: async () => template }
+  const serde = { ...config, endpoint: async () => template }
   const readAsSdk = sdkReader(client, context)
   return {
     scheme,

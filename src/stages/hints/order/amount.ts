@@ -3,17 +3,12 @@ import { quote, visible } from '../quote.ts'
 import { type JsonObject, member, namesText } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
 
-/** Describes a value in the place of a number, and what to send; undefined where it is a finite number. */
+/** Describes a value in the place of a number, and what to send; undefined where it is a number. */
 export function notNumberText(value: unknown): { is: string; send: string } | undefined {
   if (value === undefined) return undefined
   if (value === null) return { is: 'null', send: 'send a number' }
   if (typeof value === 'boolean') return { is: `the boolean ${value}`, send: 'send a number' }
   if (typeof value === 'string') return textAmount(value)
-  if (typeof value === 'number') {
-    return Number.isFinite(value)
-      ? undefined
-      : { is: 'no finite number (NaN or Infinity)', send: 'send a finite number' }
-  }
   if (Array.isArray(value)) {
     return { is: `a list of ${value.length} value${value.length === 1 ? '' : 's'}`, send: 'send a single number' }
   }

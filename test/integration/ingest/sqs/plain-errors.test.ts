@@ -35,6 +35,11 @@ const cases: Record<string, [reply: Reply, path: string, sentence: string]> = {
     '',
     'URL answered 503 Service Unavailable with text/html, which is no answer of SQS: check AWS_ENDPOINT_URL.',
   ],
+  'a status that has no name': [
+    page(520),
+    '',
+    'URL answered 520 with text/html, which is no answer of SQS: check AWS_ENDPOINT_URL.',
+  ],
   'a login page': [
     page(200),
     '/',

@@ -1,10 +1,13 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import { inspectQueue, openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { json, openHttpScript } from '../../../support/http-script.ts'
+import { until } from '../../../support/until.ts'
+
+afterEach(() => void vi.unstubAllEnvs())
 
 test('the state of a queue is made of the attributes that are asked for, with either client', async () => {
   const attributes = {
@@ -47,3 +50,24 @@ test.each(['sdk', 'thin'])('a queue that cannot be opened leaves no connection o
   }
   expect(await Promise.all(closed)).toHaveLength(2)
 })
+
+test.each(['sdk', 'thin'])(
+  'a stop ends the opening of a queue while credentials are fetched (%s)',
+  async (SQS_TRANSPORT) => {
+    await using server = await openHttpScript(() => {}) // never answers
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE']) vi.stubEnv(name, undefined)
+    for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/nowhere')
+    vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${server.url}/credentials`)
+    for (const open of [openQueue, inspectQueue]) {
+      const stop = new AbortController()
+      const asked = server.requests.length
+      const opening = open(readConfig({ SQS_TRANSPORT }), stop.signal).then(
+        () => 'opened',
+        (error: Error) => error.message,
+      )
+      await until('the credentials to be asked for', () => server.requests.length > asked)
+      stop.abort(new Error('stopped by the test'))
+      expect(await opening).toContain('(stopped by the test)')
+    }
+  },
+)

@@ -39,3 +39,21 @@ test('chunks have each matching entry once, oldest first, whether or not they ar
   expect(await countMatching(scope, { ...all, ids: some })).toBe(4)
   expect(await countMatching(scope, { ...all, code: 'missing-field' })).toBe(50)
 })
+
+test('a chunk has a hundred orders after the first, and of large ones as many as fit, one at least', async () => {
+  const sizes = async (scope: PartitionScope): Promise<number[]> => {
+    const found: number[] = []
+    const all = { limit: 1_000, dryRun: true, until: '+' }
+    for await (const chunk of chunks(scope, all, signal, () => 1_000)) found.push(chunk.length)
+    return found
+  }
+  {
+    await using world = await withInvalid()
+    expect(await sizes(world.scope)).toEqual([10, 100, 40])
+  }
+  await using world = await emptyRedis()
+  const scope = appOn(world.redis)
+  const note = (characters: number): string => JSON.stringify({ note: 'x'.repeat(characters) })
+  await rejectBodies(scope, [300_000, 300_000, 900_000, 1_000_100, 10, 10].map(note))
+  expect(await sizes(scope)).toEqual([2, 1, 1, 1, 1])
+})

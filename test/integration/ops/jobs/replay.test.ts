@@ -3,7 +3,9 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { newJobId, openQueues } from '../../../../src/control/job-queues.ts'
 import { judged } from '../../../../src/ops/jobs/outcome.ts'
 import { replay } from '../../../../src/ops/jobs/replay.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import { rejectBodies } from '../../../support/invalid.ts'
+import { validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 test('a dry run judges as many orders as its limit, oldest first, reports its progress and moves none', async () => {
@@ -33,4 +35,23 @@ test('a job whose orders get no verdict shows that none is done, and fails after
   await world.redis.hset(scope.keys.outcome(jobId), { sent: 2 })
   await expect(judged(scope, job, new AbortController().signal)).rejects.toThrow('2 of 2 orders have no verdict yet')
   expect(job.progress).toEqual({ done: 0, total: 2 })
+})
+
+test('a replay that has sent as many orders as its limit looks at no more', async () => {
+  await using world = await emptyRedis()
+  const scope = appOn(world.redis)
+  const ids = await rejectBodies(scope, ['[]', '{}', '{}'])
+  const replayed: unknown[] = []
+  scope.telemetry.listen((event, fields) => void (event === 'replayed' && replayed.push(fields)))
+  await using queues = openQueues(world.redis)
+  const jobId = newJobId('replay', crypto.randomUUID())
+  const job = await queues.replay.add('replay', { limit: 1, dryRun: false, until: '+' }, { jobId })
+  const stop = new AbortController()
+  const running = runStage(scope, validate, () => {}, stop.signal)
+  const result = await replay(scope, job, stop.signal)
+  stop.abort()
+  await running
+  expect(result).toMatchObject({ dry_run: false, sent: 1, rejected: { 'not-an-object': 1 } })
+  expect(replayed).toEqual([{ job: jobId, orders: 1 }])
+  expect((await world.redis.xrange(scope.keys.invalid, '-', '+')).map(([id]) => id).slice(0, 2)).toEqual(ids.slice(1))
 })

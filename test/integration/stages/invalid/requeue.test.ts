@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { App } from '../../../../src/app.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeControlKeys, makePartitions } from '../../../../src/keys.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
@@ -8,8 +9,13 @@ import type { InvalidEntry } from '../../../../src/stages/invalid/entry.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { readOutcome } from '../../../../src/stages/invalid/outcome.ts'
 import { discardEntry, replayEntries } from '../../../../src/stages/invalid/requeue.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
+import type { Stage } from '../../../../src/stages/stage.ts'
 import { rejectBodies } from '../../../support/invalid.ts'
+import { corrected } from '../../../support/jobs.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
+import { withFraud } from '../../../support/sample-stages.ts'
 import { validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
@@ -112,4 +118,27 @@ test('a discarded entry is kept with the reason, the operator and the time', asy
   expect(entry && (await discardEntry({ ...app, now: () => now }, entry, { reason: 'a test', by: 'ann' }))).toBe(true)
   const [[, fields = []] = []] = await world.redis.xrange(entry?.keys.discarded ?? '', '-', '+')
   expect(fields).toEqual(['record', entry?.json, 'reason', 'a test', 'by', 'ann', 'ts', now.toISOString()])
+})
+
+test('an order that a later stage has rejected goes back to it, and counts as returned, not as received', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const { redis } = world
+  const scope = appOn(redis, undefined, { pipeline: withFraud })
+  const fraudulent = {
+    ...{ ...corrected, order_value: 600, shipping_address: '1 Nowhere Lane' },
+    items: [{ product_id: 'P1', quantity: 2, price_per_unit: 300 }],
+  }
+  await ensureGroups(scope)
+  await enqueue(redis, scope.keys, [{ id: 'm', body: JSON.stringify(fraudulent) }])
+  const stop = new AbortController()
+  const stages = ['validate', 'fraud'].map((name) => withFraud.stage(name) as Stage)
+  const running = stages.map((stage) => runStage(scope, stage, () => {}, stop.signal))
+  await until('it to be rejected', async () => (await redis.xlen(scope.keys.invalid)) === 1)
+  stop.abort()
+  await Promise.all(running)
+  const all = await oldest(scope)
+  expect(await replayEntries(scope, all, { jobId: 'job', limit: 1 })).toEqual(all.map(({ id }) => id))
+  expect(await readOutcome(redis, scope.partitions, 'job')).toMatchObject({ sent: 1, returned: 1, judged: 1 })
+  expect(await readCounters(redis, scope.partitions)).toMatchObject({ received: 1, admitted: 1, 'fraud:rejected': 0 })
 })

@@ -293,6 +293,21 @@ test('a key of the wrong type, or a sum that cannot grow, is refused before anyt
   })
 })
 
+test('where the commits of a stage are of another type, the error names their key, and nothing is written', async () => {
+  await using world = await open()
+  const { scope: app, redis } = world
+  await enqueue(redis, app.keys, [raw(order('1'))])
+  const entries = await read(app, validate, 'c')
+  const key = app.keys.committed('validate')
+  await redis.del(key)
+  await redis.hset(key, 'of another', 'type')
+  const before = await snapshot(redis)
+  await expect(commitAs(app, validate, 'c', plan(app, validate, entries))).rejects.toThrow(`${key} cannot be used`)
+  expect(await snapshot(redis)).toEqual(before)
+  const [pending] = await redis.xpending(app.keys.stream('raw'), 'validate')
+  expect(pending).toBe(1)
+})
+
 test('a decision that throws rejects its record only', async () => {
   await using world = await open()
   const { scope: app, redis } = world

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { withHint } from '../../../../src/stages/hints/entry.ts'
+import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { invalidRecord } from '../../../../src/stages/invalid/record.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
@@ -233,6 +233,23 @@ test.each([
   ],
 ])('%s stays as it is', (_, json) => {
   expect(withHint(json)).toBe(json)
+})
+
+test('between large entries other work of the process runs, between small ones none', async () => {
+  const entry = (characters: number): string => entryOf(JSON.stringify({ note: 'x'.repeat(characters) }))
+  for (const [characters, runs] of [
+    [10, false],
+    [300_000, true],
+  ] as const) {
+    let ran = false
+    const other = setImmediate(() => {
+      ran = true
+    })
+    const hinted = await withHints([entry(characters), entry(characters)])
+    clearImmediate(other)
+    expect(ran).toBe(runs)
+    for (const json of hinted) expect(JSON.parse(json).hint).toContain('but none named `user_id`')
+  }
 })
 
 test('bytes that are no text have a hint of their own', () => {

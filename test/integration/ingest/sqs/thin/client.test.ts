@@ -1,4 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import {
   ChangeMessageVisibilityBatchCommand,
   CreateQueueCommand,
@@ -406,6 +408,20 @@ describe('a call that is aborted ends at once, with the error of the SDK', () =>
     expect(await call).toBeInstanceOf(Error)
     expect(server.requests).toHaveLength(1)
   })
+})
+
+test('destroy closes the connection of a call that the client of the SDK makes', async () => {
+  const closed = Promise.withResolvers<string>()
+  await using server = await openHttpScript((response, at) => {
+    const socket = response.socket as Socket & { readonly server: Server }
+    socket.server.keepAliveTimeout = 0 // only the client closes it
+    socket.once('close', () => closed.resolve('closed'))
+    json(200, { QueueUrls: [] })(response, at)
+  })
+  const sqs = await open('thin', server.url)
+  await sqs.send(new ListQueuesCommand({}))
+  sqs.destroy()
+  expect(await closed.promise).toBe('closed')
 })
 
 test('an answer that does not come in time is a TimeoutError, and tried again', async () => {
