@@ -42,8 +42,8 @@ export function findOrder(root: Json): FoundOrder | undefined {
         queue.push({ ...node, ...inner, depth: depth + 1 })
       }
     } else if (Array.isArray(value)) {
-      const many = count === 1 ? countIn(value) : value.length === 1 ? count : undefined
       for (const item of value.slice(0, 3)) {
+        const many = count === 1 ? countLike(item, value) : value.length === 1 ? count : undefined
         queue.push({ value: item, path: `${path}[]`, as, count: many, depth: depth + 1 })
       }
     } else if (isObject(value)) {
@@ -56,12 +56,11 @@ export function findOrder(root: Json): FoundOrder | undefined {
   return undefined
 }
 
-/** Counts the elements that are like the first: orders, or wrappers of one kind. */
-function countIn(list: readonly Json[]): number {
-  const [first] = list
-  if (looksLikeOrder(first)) return list.filter(looksLikeOrder).length
-  if (typeof first === 'string') return list.filter((one) => typeof one === 'string').length
-  const [name] = isObject(first) ? Object.keys(first) : []
+/** Counts the elements of a list that are like one of them: orders, or wrappers of one kind. */
+function countLike(item: Json, list: readonly Json[]): number {
+  if (looksLikeOrder(item)) return list.filter(looksLikeOrder).length
+  if (typeof item === 'string') return list.filter((one) => typeof one === 'string').length
+  const [name] = isObject(item) ? Object.keys(item) : []
   return name === undefined ? 1 : list.filter((one) => isObject(one) && Object.hasOwn(one, name)).length
 }
 
