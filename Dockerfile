@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ign
 RUN npm pkg delete devDependencies && npm sbom --omit=optional --sbom-format=cyclonedx > sbom.cdx.json
 # What Node does not read: types, maps, documents, sources, and builds for browsers that we do not serve.
 RUN find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.md' \) \
-    -exec rm {} + && rm -rf node_modules/zod/src node_modules/swagger-ui-dist/swagger-ui-es-bundle*
+    ! -iname 'licen[cs]e*' -exec rm {} + && rm -rf node_modules/zod/src node_modules/swagger-ui-dist/swagger-ui-es-bundle*
 
 FROM base AS system
 RUN mv /usr/local/bin/node /node && rm -rf /usr/local/* /opt/* /app && mkdir /usr/local/bin && mv /node /usr/local/bin/
@@ -26,7 +26,8 @@ RUN mv /usr/local/bin/node /node && rm -rf /usr/local/* /opt/* /app && mkdir /us
 # A layer for the system and Node without npm, one for the dependencies, and one for the code: a release usually has a new code.
 FROM scratch AS orders
 COPY --from=system / /
-ENV NODE_ENV=production PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# The port of the health routes, which the API serves at its own.
+ENV NODE_ENV=production METRICS_PORT=9100 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 WORKDIR /app
 COPY --from=dependencies /app ./
 COPY src src
@@ -35,6 +36,6 @@ RUN ln -s /app/src/ops/orders.js /usr/local/bin/orders
 LABEL org.opencontainers.image.title="Order pipeline" org.opencontainers.image.licenses=MIT sbom=/app/sbom.cdx.json
 USER node
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.METRICS_PORT || process.env.API_PORT || 8000}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1))"]
+  CMD ["node", "-e", "Promise.any([process.env.METRICS_PORT, process.env.API_PORT || 8000].map(async (port) => { if (!(await fetch(`http://127.0.0.1:${port}/livez`)).ok) throw port })).catch(() => process.exit(1))"]
 ENTRYPOINT ["node", "src/ops/orders.js"]
 CMD ["--help"]

@@ -19,9 +19,13 @@ const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
         ...(hasOwnStages && { setupFiles: 'test/support/shipped-list.ts', env: { OWN_STAGES: '1' } }),
         // Files share workers: each loads its modules once. Tests under chaos, which kill what they can, have one each.
         isolate: name === 'chaos',
-        ...(name === 'containers' && { globalSetup: 'test/support/containers/setup.ts' }),
+        // A whole system in containers takes both cores: it runs after the others.
+        ...(name === 'containers' && {
+          globalSetup: 'test/support/containers/setup.ts',
+          sequence: { groupOrder: 1 },
+        }),
         // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
-        testTimeout: name === 'containers' ? 600_000 : 120_000,
+        testTimeout: name === 'containers' ? 1_200_000 : 120_000,
         hookTimeout: 60_000,
       },
     },
@@ -36,6 +40,7 @@ export default defineConfig({
     // Three times the cores of a small machine: end-to-end tests wait for half of their time. Each worker has one of the
     // 16 databases of a Redis.
     maxWorkers: 6,
+    teardownTimeout: 120_000, // a Docker engine ends in seconds, and a build before it
     sequence: { sequencer: LongestFirst },
   },
 })

@@ -1,9 +1,9 @@
 import type { App } from '../app.ts'
-import { OrdersError } from '../errors.ts'
+import { messageOf, OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { blockingConnection, type RedisClient, unwrapReplies } from '../redis/client.ts'
 import { mastersOf } from '../redis/cluster.ts'
-import { hasReplyCode, unlessForbidden } from '../redis/errors.ts'
+import { unlessForbidden } from '../redis/errors.ts'
 import { type Info, infoAt, infoOf } from '../redis/info.ts'
 import { barrierTtlMs, proveWrite } from './barrier.ts'
 
@@ -122,7 +122,7 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
     if (incarnations.byServer) asked.info('server').info('replication')
     const replies = await asked.exec()
     // WAITAOF is refused as soon as the file is turned off.
-    if (command === 'WAITAOF' && hasReplyCode(replies?.[1]?.[0], 'ERR')) throw notDurable('its append-only file is off')
+    if (/appendonly is disabled/.test(messageOf(replies?.[1]?.[0]))) throw notDurable('its append-only file is off')
     const [, reached, ...info] = unwrapReplies(replies)
     const have = Number(Array.isArray(reached) ? reached[0] : reached)
     if (have < wants) throw notDurable(command === 'WAITAOF' ? 'not on its disk' : `on ${have} of ${wants} replicas`)

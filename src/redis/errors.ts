@@ -87,6 +87,10 @@ const refusals: readonly (readonly [RegExp, string])[] = [
     /^MISCONF\b/,
     'Redis cannot save to its disk and takes no writes: free disk space; the log of Redis names the error.',
   ],
+  [
+    /^(WRONGPASS|NOAUTH)\b/,
+    'Redis refuses the user or password: renew it in the file of REDIS_PASSWORD_FILE, or start again with the right REDIS_URL.',
+  ],
   [/^OOM\b/, 'Redis is full and takes no writes: raise maxmemory.'],
 ]
 

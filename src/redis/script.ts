@@ -7,6 +7,9 @@ import { hasReplyCode, isWrongType } from './errors.ts'
 import { wrongTypes, wrongTypeText } from './key-types.ts'
 import { nameInScript } from './rights.ts'
 
+/** ElastiCache Serverless refuses a request with more, its command included. */
+export const maxArguments = 3_999
+
 export interface Script {
   readonly source: string
   readonly sha: string

@@ -23,10 +23,12 @@ const allShown = pages.flatMap((page) => {
 
 /** Commands that stand in sentences or on other pages, with the word that a reader fills in. */
 const others: Readonly<Record<string, string>> = {
-  'docker compose up -d': 'docker compose up -d',
+  'docker compose build': 'docker compose build',
   'docker compose logs <service>': 'docker compose logs validate',
   'docker build -t <your registry>/orders:<version> .': 'docker build -t registry.example/orders:1 .',
 }
+const repartition = 'docker compose run --rm api repartition --to 8'
+const restart = 'docker compose up --detach --wait'
 const lastOfAll = 'docker compose down --volumes'
 
 /** Runs a line of a page until it prints what the page shows. Returns what was wrong. */
@@ -35,11 +37,11 @@ async function follow({ shell }: Project, { at, line, expected }: Example): Prom
   for (const { source } of simpleCommands(line)) {
     if (source === 'git pull') continue // the checkout is the release under test
     const isEndless = source.includes('--follow')
-    const ask = (): Promise<string> => (isEndless ? shell(`timeout 3 ${source} || true`) : shell(source))
+    const ask = (): Promise<string> => (isEndless ? shell(source, 3_000).catch(String) : shell(source))
     const isShown = (printed: string): boolean => (expected ? isAsShown(expected, printed) : true)
     const output = await until(source, ask, isShown, 30_000).catch(String)
     if (expected && !isShown(output)) complaints.push(`${at}: ${source}\nprints\n${output}`)
-    if (output.startsWith('Error:')) complaints.push(`${at}: ${output}`)
+    if (!isEndless && output.startsWith('Error:')) complaints.push(`${at}: ${output}`)
     if (isEndless && !output.includes('"msg":"started"')) complaints.push(`${at}: ${source}\nprints\n${output}`)
   }
   return complaints
@@ -83,7 +85,11 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
 
   for (const example of page.filter(isDown)) expect(await follow(project, example)).toEqual([])
   for (const command of Object.values(others)) await shell(command)
-  await compose('up', '--detach', '--wait')
+  await shell(restart)
+  await expectCounted(project, oracle)
+  expect(await shell(repartition)).toContain('Done: start every process with PARTITIONS=8')
+  project.addToEnv('PARTITIONS=8')
+  await shell(restart)
   await expectCounted(project, oracle)
   await compose('stop', '--timeout', '10')
   const ids = (await compose('ps', '--all', '--quiet', ...roles)).split('\n').filter(Boolean)
@@ -92,6 +98,6 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   await shell(lastOfAll)
   expect(await docker('volume', 'ls', '--quiet', '--filter', `name=${project.name}`)).toBe('')
   await docker('rmi', 'registry.example/orders:1')
-  const ran = [...page.map(({ line }) => line), ...Object.keys(others), lastOfAll]
+  const ran = [...page.map(({ line }) => line), ...Object.keys(others), restart, repartition, lastOfAll]
   expect(allShown.filter((command) => !ran.includes(command))).toEqual([])
 })

@@ -19,6 +19,7 @@ test('where an engine answers, the tests run on a Redis in a container', async (
     NODE_COMPILE_CACHE: join(bin, 'cache'),
     TESTCONTAINERS_RYUK_DISABLED: 'true', // its image is only in a registry
     TEST_REDIS_URL: '',
+    CI: '', // it has no redis-server for tests that need one of their own
     TEST_PORT_SLOT: '14',
     NO_COLOR: '1',
   }

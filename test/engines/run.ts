@@ -29,6 +29,7 @@ else await main()
 async function main(): Promise<void> {
   const all = values.all || values.only.length > 0 ? engines : newestEngines
   const chosen = all.filter(({ name }) => values.only.length === 0 || values.only.includes(name))
+  if (chosen.length === 0) throw new Error(`There is no engine ${values.only.join(', ')}.`)
   const table = [`| engine | ${[...suites.keys()].join(' | ')} |`, `|---|${'---|'.repeat(suites.size)}`]
   out(table.join('\n'))
   for (const engine of chosen) {

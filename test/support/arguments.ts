@@ -1,8 +1,5 @@
 import type { Redis } from 'ioredis'
 
-/** ElastiCache Serverless refuses a request with more. */
-export const maxArguments = 3_999
-
 /** Returns a function that says how many arguments the longest request had since then, its command included. */
 export function maxRequest(redis: Redis): () => number {
   let max = 0

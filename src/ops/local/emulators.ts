@@ -36,7 +36,13 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
     notes.push(`Redis  ${redis.note}`)
   }
   const opened = stack.move()
-  return { config: { ...config, awsEndpointUrl, redisUrl }, notes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  // That of a local Redis is in its URL.
+  const redisPasswordFile = redisUrl === config.redisUrl ? config.redisPasswordFile : undefined
+  return {
+    config: { ...config, awsEndpointUrl, redisUrl, redisPasswordFile },
+    notes,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 async function localSqs(folder: string): Promise<LocalServer> {

@@ -1,6 +1,7 @@
 import type { ChainableCommander } from 'ioredis'
 import type { Keys } from '../../keys.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
+import { maxArguments } from '../../redis/script.ts'
 import { generationSeconds, userHashIn } from '../../stages/runner/ledger.ts'
 import { keysLike, type Move, moveHashes } from './move.ts'
 
@@ -45,8 +46,8 @@ export function moveLedger(move: Move): Promise<number> {
   })
 }
 
-/** Fields per call: ElastiCache Serverless refuses a request with more than 3,999 arguments. */
-const maxFields = 1_500
+/** Fields per call: HSET has two arguments for each. */
+const maxFields = Math.floor((maxArguments - 2) / 2)
 
 function inCalls<T>(values: readonly T[]): T[][] {
   const calls = Math.ceil(values.length / maxFields)

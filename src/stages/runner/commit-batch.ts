@@ -5,7 +5,6 @@ import { isScriptFault } from '../../redis/errors.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import { type CommitReply, type Conflict, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
-import { argumentsOf } from './encode.ts'
 import type { Entry } from './entry.ts'
 import { conflictWith, generationSeconds } from './ledger.ts'
 import { type Plan, planBatch, type RecordAt } from './plan.ts'
@@ -36,9 +35,6 @@ export function batchCommitter(scope: PartitionScope, consumer: Consumer): (batc
   return commitOrBisect
 }
 
-/** ElastiCache Serverless refuses a request with more. */
-const maxArguments = 3_999
-
 /** Returns a function that plans and commits, and plans again while the commit script finds the plan outdated. */
 function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatch {
   const { keys, telemetry } = scope
@@ -50,10 +46,6 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
     let entries = batch
     while (entries.length > 0) {
       const plan = planBatch({ stage, channel, keys, now: scope.now(), conflicts, onDecideFailed }, entries)
-      if (entries.length > 1 && argumentsOf(plan, stage) > maxArguments) {
-        span?.end({ 'orders.split': true })
-        return false
-      }
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const from = performance.now()
       const consumer = { stage, keys, consumer: name, traceparent: span?.traceparent }
@@ -61,6 +53,10 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
       if (reply.status === 'committed') {
         reportCommit(scope, stage.name, { entries, plan, reply, durationMs: performance.now() - from, span })
         return true
+      }
+      if (reply.status === 'split') {
+        span?.end({ 'orders.split': true })
+        return false
       }
       if (reply.status === 'generation') generation = reply.generation
       if (reply.status === 'stale') {

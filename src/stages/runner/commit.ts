@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { App } from '../../app.ts'
-import { defineScript } from '../../redis/script.ts'
+import { defineScript, maxArguments } from '../../redis/script.ts'
 import { type Committer, encodeCommit } from './encode.ts'
 import { otherLayoutError } from './layout.ts'
 import type { Plan } from './plan.ts'
@@ -19,6 +19,8 @@ export type CommitReply =
    * again although the stage had committed them; they are acknowledged.
    */
   | { readonly status: 'stale'; readonly held: readonly string[]; readonly again: number }
+  /** Nothing is sent: it would have more arguments than a request may have. Never for a single entry. */
+  | { readonly status: 'split' }
   /** Nothing changed: by Redis' clock this is the ledger's generation. */
   | { readonly status: 'generation'; readonly generation: number }
   /** Nothing changed: the ledger has other values for these emitted records. */
@@ -37,6 +39,9 @@ const run = defineScript(
   ]),
 )
 
+/** The command, the script's hash and the number of keys. */
+const commandWords = 3
+
 /**
  * Commits a plan, all of it or nothing (see commit.lua).
  * @throws OrdersError ORD_MANIFEST if another list of stages has taken effect; nothing is committed
@@ -48,6 +53,7 @@ export async function commit(
   generation: number,
 ): Promise<CommitReply> {
   const { names, args } = encodeCommit(config, committer, plan, generation)
+  if (plan.entryIds.length > 1 && commandWords + names.length + args.length > maxArguments) return { status: 'split' }
   const reply = await run(redis, names, args)
   if (reply[0] === 'committed') {
     const [status, passed, duplicates, rejected, atMs] = reply

@@ -70,17 +70,6 @@ export function encodeCommit(
   return { names, args }
 }
 
-/**
- * Returns how many arguments the commit of a plan has at most: the command, the script's hash, the number of keys, and what
- * `encodeCommit` returns.
- */
-export function argumentsOf({ emits, rejects, hashes, boards }: Plan, { isFirst }: Stage): number {
-  const [fixed, keysOfRecord] = [3 + 8 + 3, isFirst ? 3 : 0] // two of the ledger, and the outcome of a job
-  const perEmit = 1 + keysOfRecord
-  const perReject = 4 + 1 + keysOfRecord
-  return fixed + emits.length * perEmit + rejects.length * perReject + hashes.size + boards.size
-}
-
 /** Returns the number of a key, and appends the key to `names` the first time. */
 function numberIn(names: string[], key: string): number {
   const at = names.indexOf(key)

@@ -23,8 +23,8 @@ export async function openEngine(): Promise<Engine | undefined> {
 }
 
 const answers = (env: Engine['env']): Promise<boolean> =>
-  run('docker', ['version', '--format', '{{.Server.Version}}'], { env }).then(
-    () => true,
+  run('docker', ['version', '--format', '{{.Server.Os}}'], { env, timeoutMs: 10_000 }).then(
+    (os) => os.trim() === 'linux',
     () => false,
   )
 
@@ -45,13 +45,13 @@ async function start(): Promise<Engine> {
   closeSync(log)
   killOnExit(child)
   await until('the Docker engine', async () => {
-    if (child.exitCode !== null) throw new Error(readFileSync(join(dir, 'dockerd.log'), 'utf8').slice(-2_000))
+    if (hasEnded(child)) throw new Error(readFileSync(join(dir, 'dockerd.log'), 'utf8').slice(-2_000))
     return answers(env)
   })
   const stop = async (): Promise<void> => {
     await removeAll(env)
     await end(child)
-    await unmount(join(dir, 'data-root/overlay2'))
+    await unmount(dir)
     folder[Symbol.dispose]()
   }
   return { env, isGiven: false, [Symbol.asyncDispose]: stop }
@@ -73,14 +73,16 @@ async function removeAll(env: Engine['env']): Promise<void> {
   if (ids.length > 0) await run('docker', ['rm', '--force', '--volumes', ...ids], { env })
 }
 
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return
+  if (hasEnded(child)) return
   const exit = once(child, 'exit')
   child.kill('SIGTERM')
   await exit
 }
 
-/** A build that was interrupted leaves its file system mounted. */
+/** What was interrupted leaves file systems mounted. */
 async function unmount(folder: string): Promise<void> {
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
   const left = mounts.map((line) => line.split(' ')[1] ?? '').filter((path) => path.startsWith(folder))

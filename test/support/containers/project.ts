@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { run } from '../debian/run.ts'
@@ -16,15 +16,17 @@ export interface Project extends AsyncDisposable {
   readonly url: string
   readonly name: string
   compose(...args: readonly string[]): Promise<string>
+  /** Adds a line to .env. */
+  addToEnv(line: string): void
   /** Runs a line of a page in the project's folder. */
-  shell(line: string): Promise<string>
+  shell(line: string, timeoutMs?: number): Promise<string>
 }
 
 export async function openProject(docker: Docker): Promise<Project> {
   const folder = mkdtempSync(join(tmpdir(), 'orders-compose-'))
   const removing = removeOnExit(folder)
   const listed = await run('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: root })
-  for (const file of listed.split('\0').filter(Boolean)) {
+  for (const file of listed.split('\0').filter((file) => file !== '' && existsSync(join(root, file)))) {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
     cpSync(join(root, file), join(folder, file))
   }
@@ -36,24 +38,29 @@ export async function openProject(docker: Docker): Promise<Project> {
     API_PORT: `${apiPort}`,
     SQS_PORT: `${sqsPort}`,
     COMPOSE_PROJECT_NAME: name,
+    AWS_REGION: 'us-east-1',
+    SQS_QUEUE_NAME: 'orders',
+    ADMIN_TOKEN: adminToken,
   }
   const compose = (...args: readonly string[]): Promise<string> =>
     run('docker', ['compose', ...args], { cwd: folder, env: { ...env, COMPOSE_PROGRESS: 'plain' } })
   const bin = join(root, 'node_modules/.bin')
-  const shell = (line: string): Promise<string> => {
+  const shell = (line: string, timeoutMs = 0): Promise<string> => {
     const here = line
       .replaceAll('localhost:8000', `localhost:${apiPort}`)
       .replaceAll('localhost:4566', `localhost:${sqsPort}`)
       .replace(/^curl /, 'curl -sS ')
       .replace('npx orders', `${process.execPath} ${join(root, 'src/ops/orders.js')}`)
-    return run('sh', ['-c', here], { cwd: folder, env: { ...env, PATH: `${bin}:${process.env['PATH']}` } })
+    return run('sh', ['-c', here], { cwd: folder, timeoutMs, env: { ...env, PATH: `${bin}:${process.env['PATH']}` } })
   }
   const close = async (): Promise<void> => {
-    await compose('down', '--volumes', '--timeout', '2')
+    await compose('down', '--volumes', '--rmi', 'local', '--timeout', '2')
+    await docker('rmi', '--force', `${name}-orders`)
     removing[Symbol.dispose]()
   }
   const sqs = { AWS_ENDPOINT_URL: `http://127.0.0.1:${sqsPort}`, AWS_REGION: 'us-east-1', SQS_QUEUE_NAME: 'orders' }
-  return { env: sqs, name, url: `http://127.0.0.1:${apiPort}`, compose, shell, [Symbol.asyncDispose]: close }
+  const addToEnv = (line: string): void => appendFileSync(join(folder, '.env'), `${line}\n`)
+  return { env: sqs, name, addToEnv, url: `http://127.0.0.1:${apiPort}`, compose, shell, [Symbol.asyncDispose]: close }
 }
 
 /** Kills a service's container as the system would, from outside of it, and waits until its restart policy has it up again. */

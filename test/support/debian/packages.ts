@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cachedFolder } from './cache.ts'
@@ -19,7 +20,7 @@ export const systemPackages = [
  * installed: this machine keeps its release.
  */
 export function debianPackages(release: Release, names: readonly string[]): Promise<string> {
-  return cachedFolder(`${release}-${names[0]}`, async (folder) => {
+  return cachedFolder(`${release}-${names[0]}-${digestOf(names)}`, async (folder) => {
     const apt = await aptOf(release, join(folder, 'apt'))
     await run('apt-get', [...apt, 'download', ...names], { cwd: join(folder, 'apt/debs') })
     for (const deb of readdirSync(join(folder, 'apt/debs'))) {
@@ -28,6 +29,9 @@ export function debianPackages(release: Release, names: readonly string[]): Prom
     rmSync(join(folder, 'apt'), { recursive: true })
   })
 }
+
+const digestOf = (names: readonly string[]): string =>
+  createHash('sha256').update(names.join()).digest('hex').slice(0, 8)
 
 /** Returns the options of an apt that knows one release and keeps its state in a folder of its own. */
 async function aptOf(release: Release, folder: string): Promise<string[]> {

@@ -3,11 +3,16 @@ import { execFile } from 'node:child_process'
 interface Options {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string | undefined>>
+  readonly timeoutMs?: number
 }
 
 /** Runs a program to its end and returns what it printed. @throws Error with its output if it ends with another code than 0 */
-export function run(program: string, args: readonly string[], { cwd, env = {} }: Options = {}): Promise<string> {
-  const options = { cwd, env: { ...process.env, ...env }, maxBuffer: 64 * 2 ** 20 }
+export function run(
+  program: string,
+  args: readonly string[],
+  { cwd, env = {}, timeoutMs = 0 }: Options = {},
+): Promise<string> {
+  const options = { cwd, timeout: timeoutMs, env: { ...process.env, ...env }, maxBuffer: 64 * 2 ** 20 }
   return new Promise((resolve, reject) => {
     execFile(program, args, options, (error, stdout, stderr) => {
       if (!error) return resolve(stdout)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
 import { userTotals } from '../../../../src/messages.ts'
-import { argumentsOf, encodeCommit } from '../../../../src/stages/runner/encode.ts'
+import { encodeCommit } from '../../../../src/stages/runner/encode.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
 import { hincrby, pass, type Stage, zaddGt } from '../../../../src/stages/stage.ts'
@@ -168,24 +168,4 @@ test('hashes that change the same fields are encoded with the names of these onc
   ])
   expect(totals).toEqual([number('user:u'), number('user:v')])
   expect(ledger).toBeUndefined()
-})
-
-test('a plan has no more arguments than is said before it is encoded', () => {
-  const place = { ledgerBuckets: 4, ledgerDays: 14 }
-  const first = [
-    { ...raw('a', order('1')), jobId: 'one' },
-    { ...raw('b', '{'), jobId: 'two' },
-    raw('c', '[]'),
-    raw('d', order('2')),
-  ]
-  const plans = [
-    [validate, planOf(validate, [entryOf(validate, '1-0', first)])],
-    [aggregate, planOf(aggregate, [entryOf(aggregate, '1-0', [valid('u', 5), valid('v', 7)])])],
-  ] as const
-  for (const [stage, plan] of plans) {
-    const { names, args } = encodeCommit(place, { stage, keys, consumer: 'c' }, plan, 3)
-    const sent = 3 + names.length + args.length
-    expect(argumentsOf(plan, stage)).toBeGreaterThanOrEqual(sent)
-    expect(argumentsOf(plan, stage)).toBeLessThanOrEqual(sent + 2 * (plan.emits.length + plan.rejects.length))
-  }
 })
