@@ -19,13 +19,8 @@ const projects = tiers.flatMap((name): TestProjectConfiguration[] => {
         ...(hasOwnStages && { setupFiles: 'test/support/shipped-list.ts', env: { OWN_STAGES: '1' } }),
         // Files share workers: each loads its modules once. Tests under chaos, which kill what they can, have one each.
         isolate: name === 'chaos',
-        // A whole system in containers takes both cores: it runs after the others.
-        ...(name === 'containers' && {
-          globalSetup: 'test/support/containers/setup.ts',
-          sequence: { groupOrder: 1 },
-        }),
         // Real servers and processes on a small, shared machine: a limit against hanging, not an expectation of speed.
-        testTimeout: name === 'containers' ? 1_200_000 : 120_000,
+        testTimeout: 120_000,
         hookTimeout: 60_000,
       },
     },
@@ -40,7 +35,6 @@ export default defineConfig({
     // Three times the cores of a small machine: end-to-end tests wait for half of their time. Each worker has one of the
     // 16 databases of a Redis.
     maxWorkers: 6,
-    teardownTimeout: 120_000, // a Docker engine ends in seconds, and a build before it
     sequence: { sequencer: LongestFirst },
   },
 })

@@ -82,7 +82,7 @@ async function end(child: ChildProcess): Promise<void> {
   await exit
 }
 
-/** What was interrupted leaves file systems mounted. */
+/** Unmounts the file systems that an interrupted build or container leaves. */
 async function unmount(folder: string): Promise<void> {
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
   const left = mounts.map((line) => line.split(' ')[1] ?? '').filter((path) => path.startsWith(folder))
