@@ -82,7 +82,8 @@ export function withRunning(config: Config): Config {
   return {
     ...config,
     awsEndpointUrl: config.awsEndpointUrl ?? found.awsEndpointUrl,
-    redisUrl: namesRedis(config) ? config.redisUrl : found.redisUrl,
+    // Its password is in its URL.
+    ...(!namesRedis(config) && found.redisUrl && { redisUrl: found.redisUrl, redisPasswordFile: undefined }),
   }
 }
 

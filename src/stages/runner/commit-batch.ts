@@ -29,7 +29,7 @@ export function batchCommitter(scope: PartitionScope, consumer: Consumer): (batc
     }
     const half = Math.ceil(batch.length / 2)
     const halves = await Promise.allSettled([batch.slice(0, half), batch.slice(half)].map(commitOrBisect))
-    const failed = halves.find((half) => half.status === 'rejected')
+    const failed = halves.find((one) => one.status === 'rejected')
     if (failed) throw fault ?? failed.reason
   }
   return commitOrBisect

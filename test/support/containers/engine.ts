@@ -67,7 +67,7 @@ async function addPlugins(folder: string): Promise<void> {
   }
 }
 
-/** An engine that ends leaves its containers running. */
+/** An engine that ends would wait for each of its containers to stop. */
 async function removeAll(env: Engine['env']): Promise<void> {
   const ids = (await run('docker', ['ps', '--all', '--quiet'], { env })).split('\n').filter(Boolean)
   if (ids.length > 0) await run('docker', ['rm', '--force', '--volumes', ...ids], { env })

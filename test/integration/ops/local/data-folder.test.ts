@@ -50,6 +50,14 @@ function expectClosed(): void {
   expect(Object.entries(modes()).filter(([name, mode]) => mode !== modeOf(name))).toEqual([])
 }
 
+test('a local Redis has its password in its URL, and none of REDIS_PASSWORD_FILE', async (context) => {
+  requireRedisServer(context)
+  const given = { ...config, awsEndpointUrl: 'http://127.0.0.1:1', redisPasswordFile: '/password' }
+  await using local = await openLocal(given, folder, () => {})
+  expect(local.config.redisPasswordFile).toBeUndefined()
+  expect(new URL(local.config.redisUrl ?? '').password).not.toBe('')
+})
+
 test('the URL of a queue is right after a restart, unless another has taken the port', async () => {
   const withoutRedis = { ...config, redisUrl: 'redis://127.0.0.1:1' }
   const start = async (): Promise<{ queueUrl: string; endpoint: string }> => {
@@ -183,6 +191,10 @@ describe('the claim of a data folder', () => {
         awsEndpointUrl: 'http://127.0.0.1:1',
         redisUrl: 'redis://:secret@127.0.0.1:2',
       })
+      // REDIS_PASSWORD_FILE is of another Redis.
+      expect(withRunning({ ...config, redisPasswordFile: '/password' }).redisPasswordFile).toBeUndefined()
+      const named = { ...config, redisUrl: 'redis://127.0.0.1:3', redisPasswordFile: '/password' }
+      expect(withRunning(named)).toMatchObject({ redisUrl: named.redisUrl, redisPasswordFile: '/password' })
     }
     expect(readRunning(folder)).toBeUndefined()
     expect(withRunning(config)).toEqual(config)
