@@ -43,6 +43,19 @@ export async function manifestConflicts(redis: RedisClient, config: Config): Pro
   })
 }
 
+/**
+ * Returns the configuration with the ledger settings that Redis was set up with, if it was. The names and the expiry of the
+ * ledger's keys depend on them.
+ */
+export async function withLedgerOf(redis: RedisClient, config: Config): Promise<Config> {
+  const { LEDGER_DAYS: days, LEDGER_BUCKETS: buckets } = await readManifest(redis)
+  return {
+    ...config,
+    ...(days !== undefined && { ledgerDays: Number(days) }),
+    ...(buckets !== undefined && { ledgerBuckets: Number(buckets) }),
+  }
+}
+
 /** Returns the number of partitions in Redis, or undefined before it is set up. */
 export async function layoutOf(redis: RedisClient): Promise<number | typeof bare | undefined> {
   const found = await redis.hget(manifestKey, 'PARTITIONS')

@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
 import { withRunning } from '../local/running-system.ts'
+import { withLedgerOf } from '../manifest/settings.ts'
 import { connectApp, openApp } from './open-app.ts'
 
 /**
@@ -13,11 +14,16 @@ export function openCommandApp(config: Config): Promise<App & AsyncDisposable> {
 }
 
 /**
- * Opens the same for a command that also works on a Redis with other settings, or with none yet.
+ * Opens the same for a command that also works on a Redis with other settings, or with none yet. It takes those of the ledger
+ * from Redis.
  * @throws OrdersError when Redis does not answer.
  */
-export function connectCommandApp(config: Config): Promise<App & AsyncDisposable> {
-  return connectApp(commandConfig(config), 'ask')
+export async function connectCommandApp(config: Config): Promise<App & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const app = stack.use(await connectApp(commandConfig(config), 'ask'))
+  const ofRedis = await withLedgerOf(app.redis, app.config)
+  stack.move()
+  return { ...app, config: ofRedis }
 }
 
 const commandConfig = (config: Config): Config => ({ ...withRunning(config), logLevel: 'silent' })
