@@ -9,7 +9,7 @@ import { judge } from './judge.ts'
 import { reachOf } from './reach.ts'
 import { readAccepted, reportOf, requiredPercent } from './report.ts'
 import { openSandbox, type Sandbox } from './sandbox.ts'
-import { isWide, type Result, readState, type State, writeState } from './state.ts'
+import { isNear, type Result, readState, type State, writeState } from './state.ts'
 
 const usage = `Draws one-line changes of the code and lists which of them no test catches.
 
@@ -78,7 +78,7 @@ async function judgeAll(changes: readonly Change[], given: Options): Promise<Sta
   const run: Run = { texts, state, sandboxes, isOver: () => performance.now() > until }
   const sources = [...new Set([...readTexts(defaultFiles).keys(), ...readTexts(given.files).keys()])]
   const reaching = new Set(changes.flatMap(({ file }) => [...reachOf(texts, file).keys()]))
-  const near = [...reaching].filter((test) => !isWide(test)).toSorted()
+  const near = [...reaching].filter(isNear).toSorted()
   await measure(run, sources, near.toReversed()) // unit tests, which are quick, first
   // By id, which is as good as random: a run that is cut short has judged a fair part of the files.
   const byId = changes.toSorted((one, other) => (one.id < other.id ? -1 : 1))

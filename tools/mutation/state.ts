@@ -52,5 +52,8 @@ export function writeState(path: string, state: State): void {
   writeFileSync(path, JSON.stringify(state, undefined, 1))
 }
 
-/** Tests that take long: they run on what the others let pass. */
+/** True for a test that judges every change: it starts no whole system, and needs no Docker engine. */
+export const isNear = (test: string): boolean => /^test\/(unit|integration)\//.test(test)
+
+/** True for a test that takes long: it runs on what the others let pass. */
 export const isWide = (test: string): boolean => /^test\/(e2e|chaos)\//.test(test)
