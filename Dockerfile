@@ -23,7 +23,7 @@ RUN find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.m
 FROM base AS system
 RUN mv /usr/local/bin/node /node && rm -rf /usr/local/* /opt/* /app && mkdir /usr/local/bin && mv /node /usr/local/bin/
 
-# A layer for the system and Node without npm, one for the dependencies, and one for the code: a release usually has a new code.
+# Layers for the system and Node without npm, for the dependencies, and for the code: most releases have new code only.
 FROM scratch AS orders
 COPY --from=system / /
 # The port of the health routes, which the API serves at its own.
@@ -31,6 +31,9 @@ ENV NODE_ENV=production METRICS_PORT=9100 PATH=/usr/local/sbin:/usr/local/bin:/u
 WORKDIR /app
 COPY --from=dependencies /app ./
 COPY src src
+# A container cannot keep compiled code itself: its file system is read-only. With it a start takes half of the CPU.
+RUN NODE_COMPILE_CACHE=node_modules/.cache/orders node --input-type=module --eval \
+    "import { globSync } from 'node:fs'; for (const file of globSync('/app/src/**/*.ts')) await import(file)"
 # For other commands in a running container: orders status.
 RUN ln -s /app/src/ops/orders.js /usr/local/bin/orders
 LABEL org.opencontainers.image.title="Order pipeline" org.opencontainers.image.licenses=MIT sbom=/app/sbom.cdx.json

@@ -1,3 +1,5 @@
+import { countText } from './count-text.ts'
+
 /* Sentences about the books of a stage. */
 
 interface Found {
@@ -9,27 +11,25 @@ interface Found {
   readonly foreign: number | null
 }
 
-const number = (value: number): string => value.toLocaleString('en')
-
 /** "1 order is", "2 orders are". */
-export const ordersAre = (orders: number): string => (orders === 1 ? '1 order is' : `${number(orders)} orders are`)
+export const ordersAre = (orders: number): string => (orders === 1 ? '1 order is' : `${countText(orders)} orders are`)
 
 /** Describes orders that wait by the counters but are not in the stream: they were deleted before their commit. */
 export function lossOf({ stage, waiting, measured }: Found): string[] {
   if (measured === null || waiting === null || waiting <= measured) return []
   const missing = `${ordersAre(waiting - measured)} missing from its stream`
-  return [`Stage ${stage}: ${missing}: ${number(waiting)} wait by the counters, it holds ${number(measured)}.`]
+  return [`Stage ${stage}: ${missing}: ${countText(waiting)} wait by the counters, it holds ${countText(measured)}.`]
 }
 
 /** Describes more orders than came in: another process changed the counters, or copied an entry. */
 export function surplusOf({ stage, waiting, measured }: Found): string[] {
   if (waiting === null) return []
   if (measured === null && waiting < 0) {
-    return [`Stage ${stage}: ${number(-waiting)} more orders have gone out than came in.`]
+    return [`Stage ${stage}: ${countText(-waiting)} more orders have gone out than came in.`]
   }
   if (measured === null || waiting >= measured) return []
-  const more = `its stream holds ${number(measured - waiting)} more orders than came in`
-  return [`Stage ${stage}: ${more}: ${number(waiting)} wait by the counters, it holds ${number(measured)}.`]
+  const more = `its stream holds ${countText(measured - waiting)} more orders than came in`
+  return [`Stage ${stage}: ${more}: ${countText(waiting)} wait by the counters, it holds ${countText(measured)}.`]
 }
 
 /** Describes facts that do not make the books wrong. */
@@ -46,7 +46,7 @@ export function notesOf(stages: readonly Found[]): string[] {
 
 export function foreignNote(stage: string, foreign: number | null): string[] {
   if (foreign === null || foreign === 0) return []
-  return [`Stage ${stage}: ${number(foreign)} foreign order${foreign === 1 ? '' : 's'} that no stage of ours wrote.`]
+  return [`Stage ${stage}: ${countText(foreign)} foreign order${foreign === 1 ? '' : 's'} that no stage of ours wrote.`]
 }
 
 /** Describes missing orders that are not written off. */

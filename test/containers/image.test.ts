@@ -58,6 +58,15 @@ const sbom = z.object({
   components: z.array(z.object({ group: z.string().optional(), name: z.string(), version: z.string() })),
 })
 
+test('it has its code compiled: a start reads it on a file system that cannot be written', async (context) => {
+  const docker = await requireEngine(context)
+  const log = ['--env', 'NODE_DEBUG_NATIVE=COMPILE_CACHE', '--entrypoint', 'sh']
+  const start = 'node src/ops/orders.js run --help 2>&1'
+  const printed = await docker('run', '--rm', '--read-only', '--network', 'none', ...log, image, '-c', start)
+  expect(printed.match(/ was accepted/g)?.length).toBeGreaterThan(20)
+  expect(printed).not.toMatch(/was rejected|reading cache .*not found/)
+})
+
 test('its label leads to a list of every package in it', async (context) => {
   const docker = await requireEngine(context)
   const file = (await docker('inspect', '--format', '{{index .Config.Labels "sbom"}}', image)).trim()

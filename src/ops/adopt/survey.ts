@@ -1,6 +1,7 @@
 import type { Keys } from '../../keys.ts'
 import type { Sum } from '../../money.ts'
 import { minorIn, minorText } from '../../money.ts'
+import { countText } from '../../reads/count-text.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import type { Move } from '../repartition/move.ts'
 import { countElements } from './invalid.ts'
@@ -129,7 +130,7 @@ export function isEmpty({ users, global, spend, orders, invalid }: Survey, to: r
 /** Returns a sentence for each disagreement in the Python system's numbers, and one if they are mixed with ours. */
 export function disagreements({ users, global, spend, orders }: Survey): string[] {
   if (users.both + users.ours > 0) {
-    const some = (users.both + users.ours).toLocaleString('en')
+    const some = countText(users.both + users.ours)
     return [
       `${some} users have totals of orders too, or are converted already: the Python system's are added to these, each once.`,
     ]
@@ -153,7 +154,7 @@ export function disagreements({ users, global, spend, orders }: Survey): string[
 
 function apart(key: string, what: 'orders' | 'revenue', stored: bigint | undefined, sum: bigint): string[] {
   if (stored === undefined || stored === sum) return []
-  const text = (value: bigint): string => (what === 'orders' ? value.toLocaleString('en') : minorText(Number(value)))
+  const text = (value: bigint): string => (what === 'orders' ? countText(value) : minorText(Number(value)))
   const difference = stored - sum
   const more = `${text(difference < 0n ? -difference : difference)} ${difference < 0n ? 'less' : 'more'}`
   return [`${key} says ${text(stored)} ${what}, ${more} than the users' hashes add up to.`]
@@ -161,7 +162,7 @@ function apart(key: string, what: 'orders' | 'revenue', stored: bigint | undefin
 
 function unlike(key: string, { users, wrong }: Board, count: number): string[] {
   return [
-    ...(wrong === 0 ? [] : [`${wrong.toLocaleString('en')} users have another score on ${key} than in their hash.`]),
-    ...(users <= count ? [] : [`${key} has ${(users - count).toLocaleString('en')} users more than there are hashes.`]),
+    ...(wrong === 0 ? [] : [`${countText(wrong)} users have another score on ${key} than in their hash.`]),
+    ...(users <= count ? [] : [`${key} has ${countText(users - count)} users more than there are hashes.`]),
   ]
 }

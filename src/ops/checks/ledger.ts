@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts'
+import { countText } from '../../reads/count-text.ts'
 import { generationSeconds, meanBucket } from '../../stages/runner/ledger.ts'
 import { timeMs } from '../../stream-id.ts'
 import { manifestConflicts } from '../manifest/settings.ts'
@@ -43,7 +44,7 @@ export function judgeLedger({ perBucket, elapsed }: LedgerSample, buckets: numbe
   const check = 'ledger buckets'
   const projected = Math.ceil(perBucket / elapsed)
   const room = compactEntries * roomUsed
-  const found = `${projected.toLocaleString('en')} orders each when this generation ends (${Math.round(elapsed * 100)} % of it is over)`
+  const found = `${countText(projected)} orders each when this generation ends (${Math.round(elapsed * 100)} % of it is over)`
   if (projected <= room) return ok(check, found)
   const better = 2 ** Math.ceil(Math.log2((projected * buckets) / room))
   const advice = `Set up Redis again with LEDGER_BUCKETS=${better} when you can, or raise hash-max-listpack-entries`

@@ -1,4 +1,5 @@
 import type { QueueState } from '../../ingest/sqs/queue.ts'
+import { countText } from '../../reads/count-text.ts'
 import { type Finding, ok, unread, warning } from './finding.ts'
 import { isFrom, type ServerCheck } from './redis.ts'
 
@@ -63,4 +64,4 @@ function deadLetters({ maxReceiveCount, deadLetters }: Found): Finding[] {
   ]
 }
 
-const plural = (count: number, noun: string): string => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+const plural = (count: number, noun: string): string => `${countText(count)} ${noun}${count === 1 ? '' : 's'}`

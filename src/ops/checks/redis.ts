@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.ts'
 import type { DeleteAfter } from '../../config/variables/bridge.ts'
 import { lowWater } from '../../ingest/backpressure.ts'
+import { countText } from '../../reads/count-text.ts'
 import { safeUrl } from '../../redis/endpoint.ts'
 import { error, type Finding, ok, unread, warning } from './finding.ts'
 import type { Server } from './server.ts'
@@ -69,8 +70,7 @@ export const memory: ServerCheck = ({ info }, { highWaterMemory }) => {
   return warning(check, found, `Raise maxmemory: ${effect}.`)
 }
 
-const megabytes = (bytes: number): string =>
-  `${(bytes / 1_000_000).toLocaleString('en', { maximumFractionDigits: 0 })} MB`
+const megabytes = (bytes: number): string => `${countText(Math.round(bytes / 1_000_000))} MB`
 
 export const appendOnlyFile: ServerCheck = ({ info, settings }, { sqsDeleteAfter }) => {
   const check = 'append-only file'

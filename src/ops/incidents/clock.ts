@@ -1,4 +1,5 @@
 import type { Incident } from '../../control/incidents.ts'
+import { countText } from '../../reads/count-text.ts'
 import { isoOf } from '../../stream-id.ts'
 import type { Clock } from './scan.ts'
 
@@ -48,5 +49,5 @@ const units = [
 
 function durationOf(ms: number): string {
   const [name, unit] = units.find(([, length]) => ms >= 2 * length) ?? units[3]
-  return `${Math.round(ms / unit).toLocaleString('en')} ${name}`
+  return `${countText(Math.round(ms / unit))} ${name}`
 }

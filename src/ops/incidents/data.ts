@@ -1,5 +1,6 @@
 import type { Incident } from '../../control/incidents.ts'
 import type { Keys } from '../../keys.ts'
+import { countText } from '../../reads/count-text.ts'
 import type { Counts, Data, Scan } from './scan.ts'
 
 /** The memory of a process about a partition: the last counters that it saw of each incarnation of the data. */
@@ -83,14 +84,14 @@ function fallOf(before: Counts, now: Counts): number {
 }
 
 function change(before: Counts, now: Counts): string {
-  const number = (counts: Counts, name: string): string => (counts[name] ?? 0).toLocaleString('en')
+  const number = (counts: Counts, name: string): string => countText(counts[name] ?? 0)
   const changed = Object.keys(now).filter((name) => before[name] !== now[name])
   return changed.map((name) => `${name} ${number(before, name)} → ${number(now, name)}`).join(', ') || 'same counts'
 }
 
 function goneOf(orders: number): string {
   if (orders === 0) return 'No order that was seen is gone; orders that arrived in between may be.'
-  const some = orders === 1 ? '1 order is' : `${orders.toLocaleString('en')} orders are`
+  const some = orders === 1 ? '1 order is' : `${countText(orders)} orders are`
   return (
     `At most ${some} gone, plus those that arrived in between. ` +
     'SQS redelivers the messages that it still holds; the rest must be sent again or restored.'

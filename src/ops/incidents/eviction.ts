@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
 import type { Incident } from '../../control/incidents.ts'
+import { countText } from '../../reads/count-text.ts'
 import { type Eviction, noEviction, readEviction } from '../../redis/eviction.ts'
 
 /**
@@ -28,7 +29,7 @@ function evictions({ server, evicted }: Eviction, known: Map<string, number>, no
   const before = known.get(server)
   known.set(server, evicted)
   if (before === undefined || evicted <= before) return []
-  const some = `${(evicted - before).toLocaleString('en')} key${evicted - before === 1 ? '' : 's'}`
+  const some = `${countText(evicted - before)} key${evicted - before === 1 ? '' : 's'}`
   const what = `Redis at ${server} was full and deleted ${some}`
   const text = `${what}: orders, totals and ledger records may be among them. Check with orders verify --deep.`
   return [{ kind: 'evicted', place: server, ts: now.toISOString(), orders: evicted - before, text }]

@@ -50,7 +50,7 @@ export async function spawnRedis(
     child.kill('SIGTERM')
     await exit
   }
-  const url = `redis://:${password}@127.0.0.1:${port}`
+  const url = `redis://default:${password}@127.0.0.1:${port}` // redis-cli takes no URL with an empty user
   const note = `private ${program} at redis://127.0.0.1:${port}`
   onSpawned(url)
   if (await answers(url)) return { url, note, [Symbol.asyncDispose]: stop }

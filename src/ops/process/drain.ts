@@ -3,9 +3,9 @@ import type { App } from '../../app.ts'
 import { readPauses } from '../../control/pauses.ts'
 import { OrdersError } from '../../errors.ts'
 import { openBacklog, type StageBacklog, totalOf, type WaitingByStage } from '../../reads/backlog.ts'
+import { countText } from '../../reads/count-text.ts'
 import { otherListText } from '../../stages/runner/layout.ts'
 import { pausedLines } from '../terminal/notes.ts'
-import { countText } from '../terminal/numbers.ts'
 import { table } from '../terminal/table.ts'
 
 /** A bridge pauses within a second and then writes the messages it has in flight. */

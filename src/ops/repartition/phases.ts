@@ -4,6 +4,7 @@ import { audited } from '../../control/audit-log.ts'
 import { openQueues, type Queues } from '../../control/job-queues.ts'
 import { makeControlKeys, makePartitions } from '../../keys.ts'
 import type { Sum } from '../../money.ts'
+import { countText } from '../../reads/count-text.ts'
 import { isAway } from '../../redis/errors.ts'
 import { noticedMs } from '../manifest/check.ts'
 import { forgetRepartition, type Repartition, switchOver, writeRepartition } from '../manifest/repartition.ts'
@@ -107,7 +108,7 @@ async function move({ move, state, after, app, print }: Progress): Promise<Next>
     let moved = 0
     // SCAN yields all keys only if nothing happens to its server meanwhile.
     for (let more = await pass(); more > 0; more = await pass()) moved += more
-    print(`${what}: ${moved.toLocaleString('en')} moved.`)
+    print(`${what}: ${countText(moved)} moved.`)
   }
   await untilNothingMoves('Users', () => moveUsers(move))
   await untilNothingMoves('Parts of the ledger', () => moveLedger(move))

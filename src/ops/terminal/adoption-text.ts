@@ -1,10 +1,10 @@
 import type { Config } from '../../config/config.ts'
 import { minorIn, minorText } from '../../money.ts'
+import { countText } from '../../reads/count-text.ts'
 import { safeUrl } from '../../redis/endpoint.ts'
 import { sum } from '../../sums.ts'
 import type { Found } from '../adopt/adopt.ts'
 import { pythonKeys } from '../adopt/python.ts'
-import { countText } from './numbers.ts'
 import { printable } from './printable.ts'
 import { table } from './table.ts'
 

@@ -1,10 +1,11 @@
+import { countText } from '../../reads/count-text.ts'
 import type { Holding } from '../../reads/locate/delivery-state.ts'
 import type { OrderLocation, Waiting } from '../../reads/locate/locate.ts'
 import type { ScanCoverage } from '../../reads/locate/scan.ts'
 import type { Rejected } from '../../reads/locate/sightings.ts'
 import type { Step } from '../../reads/locate/steps.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
-import { countText, money } from './numbers.ts'
+import { money } from './numbers.ts'
 
 const verdicts: Readonly<Record<OrderLocation['where'], string>> = {
   ranked: 'is counted and ranked',

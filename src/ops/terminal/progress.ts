@@ -1,4 +1,4 @@
-import { countText } from './numbers.ts'
+import { countText } from '../../reads/count-text.ts'
 
 /** Where progress is shown: standard output. */
 export interface Terminal {

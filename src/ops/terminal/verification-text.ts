@@ -1,12 +1,13 @@
 import type { OpenIncident } from '../../control/incidents.ts'
 import type { Sum } from '../../money.ts'
 import type { Books } from '../../reads/books.ts'
+import { countText } from '../../reads/count-text.ts'
 import { acknowledgedLines } from '../verify/acknowledge.ts'
 import type { DeepCheck } from '../verify/compare-scores.ts'
 import { lossText } from '../verify/ledger-losses.ts'
 import type { Repaired } from '../verify/repair.ts'
 import type { Verification } from '../verify/verification.ts'
-import { countText, money, ordersText } from './numbers.ts'
+import { money, ordersText } from './numbers.ts'
 import { table } from './table.ts'
 
 const shownUsers = 20

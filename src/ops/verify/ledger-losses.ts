@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
+import { countText } from '../../reads/count-text.ts'
 import { defineScript } from '../../redis/script.ts'
 import { generationNow, generationSeconds } from '../../stages/runner/ledger.ts'
 
@@ -89,7 +90,7 @@ export async function acceptLoss({ redis, keys }: Place, { generation, lost }: L
 
 export function lossText({ partition, lost, exact, of }: LedgerLoss): string {
   const where = partition === undefined ? '' : `Partition ${partition}: `
-  const counts = `${exact ? '' : 'about '}${lost.toLocaleString('en')} of ${of.toLocaleString('en')}`
+  const counts = `${exact ? '' : 'about '}${countText(lost)} of ${countText(of)}`
   const consequence = 'an order that SQS has delivered again since then may have been counted twice'
   return `${where}The ledger lost ${counts} remembered orders: ${consequence}.`
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { OrdersError } from '../../../errors.ts'
 import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
+import { checkOrder } from '../../../stages/rules.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { withRunning } from '../../local/running-system.ts'
 import { sampleOrders } from '../../local/sample-orders.ts'
@@ -57,7 +58,7 @@ export const command = defineCommand({
     const where = queuePlace(here)
     if (body !== undefined) {
       await sendBatch(queue, [body], signal)
-      return print(`Sent one message to ${where}.`)
+      return print(`Sent one message to ${where}.${rejected(body)}`)
     }
     const total = samples.valid + samples.invalid
     const progress = progressOn(stdout, 'sent', total)
@@ -66,6 +67,12 @@ export const command = defineCommand({
     print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${where}, seed ${seed}.`)
   },
 })
+
+/** Says why validate will reject a body, such as one whose quotes a shell has removed. */
+function rejected(body: string): string {
+  const order = checkOrder(body)
+  return 'code' in order ? ` It will be rejected as ${order.code}: ${order.reason}.` : ''
+}
 
 function* bodies(samples: Iterable<{ body: string }>): Generator<string> {
   for (const { body } of samples) yield body

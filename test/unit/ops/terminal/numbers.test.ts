@@ -1,19 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { countText, money, ordersText } from '../../../../src/ops/terminal/numbers.ts'
-
-test('a count has a comma at each thousand', () => {
-  expect([0, 7, 999, 1_000, 1_234_567, -12_345, 1_234.5, 12n ** 20n].map(countText)).toEqual([
-    '0',
-    '7',
-    '999',
-    '1,000',
-    '1,234,567',
-    '-12,345',
-    '1,234.5',
-    (12n ** 20n).toLocaleString('en'),
-  ])
-})
+import { money, ordersText } from '../../../../src/ops/terminal/numbers.ts'
 
 test('a number of orders: one is an order', () => {
   expect([0, 1, 2, 1_000, 1n, null].map((count) => ordersText(count, '?'))).toEqual([
@@ -38,12 +25,10 @@ test('an amount has two decimals', () => {
   expect(money(Number.POSITIVE_INFINITY)).toBe('Infinity')
 })
 
-test('both read as Intl writes them', () => {
-  const count = new Intl.NumberFormat('en')
+test('it reads as Intl writes it', () => {
   const amount = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
   fc.assert(
     fc.property(fc.integer({ min: -(2 ** 45), max: 2 ** 45 }), (value) => {
-      expect(countText(value)).toBe(count.format(value))
       expect(money(value)).toBe(amount.format(value / 100))
     }),
   )
