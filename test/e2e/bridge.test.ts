@@ -9,13 +9,20 @@ import { sendBodies } from '../support/send.ts'
 import { type Answer, openSqsProxy } from '../support/sqs-proxy.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 import { until } from '../support/until.ts'
-import { type Env, emptySqs, envOf } from '../support/world.ts'
+import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 async function serverOf(context: TestContext, ...options: string[]): Promise<RedisServer> {
   requireRedisServer(context)
   const server = await spawnRedisServer(...options)
   if (!server) throw new Error('no redis-server')
   return server
+}
+
+/** Returns the options of a server as before 7.2, which has no such command. */
+async function withoutWaitAof(): Promise<string[]> {
+  await using place = await emptyRedis()
+  const [known] = (await place.redis.call('COMMAND', 'INFO', 'WAITAOF')) as unknown[]
+  return known === null ? [] : ['--rename-command', 'WAITAOF', '']
 }
 
 const bodies = (count: number): string[] =>
@@ -49,7 +56,7 @@ async function ranked(redis: Redis, count: number): Promise<void> {
 }
 
 test('fsync without WAITAOF: a message is deleted two seconds after its write, and the pollers do not wait for it', async (context) => {
-  await using server = await serverOf(context, '--appendfsync', 'everysec')
+  await using server = await serverOf(context, '--appendfsync', 'everysec', ...(await withoutWaitAof()))
   await using sqs = await emptySqs()
   const env = envOf(server.url, sqs, { ...debug, BRIDGE_POLLERS: '1' })
   await sendBodies(env, bodies(300))
