@@ -46,8 +46,9 @@ export const isErrorReply = (error: unknown): error is Error => error instanceof
 
 /** The beginning of the sentence with which `nameForbidden` replaces a refusal. */
 export const forbiddenSentence = /^Redis does not let the user/
-/** A refusal in Redis' own words. From 7.2 on scripts also reply with NOPERM; earlier ones only with the last form. */
-export const forbiddenReply = /^NOPERM\b|^EXECABORT .*NOPERM\b|The user executing the script can't/
+/** A refusal in Redis' own words. The last two are those of a command in a script, before 7.2 and in Redis 8 and Valkey. */
+export const forbiddenReply =
+  /^NOPERM\b|^EXECABORT .*NOPERM\b|The user executing the script can't|ACL failure in script/
 
 /** Returns whether Redis refused a command because of the rights of its user. */
 export const isForbidden = (error: unknown): boolean =>
