@@ -40,13 +40,16 @@ export function openCluster(
     return delayMs === null ? null : Math.max(delayMs, nextTryMs)
   }
   const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy }
-  const named = redisOptions.tls ? { dnsLookup: keepName } : {}
+  const named = redisOptions.tls ? { dnsLookup: keepName, slotsRefreshTimeout: tlsSlotsTimeoutMs } : {}
   const cluster = new Cluster(endpoint.nodes, { redisOptions, ...tried, ...named, lazyConnect: true })
   return patchCluster(cluster, passwordReader(config)) as unknown as Redis
 }
 
 /** Connects to a node by its name, for which its certificate is valid. ioredis would connect to its address. */
 const keepName: NonNullable<ClusterOptions['dnsLookup']> = (name, use) => use(null, name, 0)
+
+/** For the handshake and the answer of a node over TLS. ioredis' own second is too short on a busy machine. */
+const tlsSlotsTimeoutMs = 3_000
 
 /** Connections of the last try end within this time. ioredis would count a later end for the next try, and give up. */
 const nextTryMs = disconnectTimeoutMs + 50

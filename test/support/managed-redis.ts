@@ -35,8 +35,16 @@ export interface ManagedRedis extends AsyncDisposable {
   refused(): Promise<string[]>
 }
 
-/** @param hosts names of the service. Its certificate has no address, and a cluster names its node by a name too. */
-export async function spawnManagedRedis(cluster: boolean, hosts: readonly string[]): Promise<ManagedRedis> {
+export interface Service {
+  /** True for a cluster of one node, which has a name instead of an address. */
+  readonly cluster: boolean
+  /** Whether INFO is allowed. */
+  readonly info: boolean
+  /** The names in its certificate, next to `localhost`. */
+  readonly hosts: readonly string[]
+}
+
+export async function spawnManagedRedis({ cluster, info, hosts }: Service): Promise<ManagedRedis> {
   await using stack = new AsyncDisposableStack()
   const certificates = stack.use(makeCertificates(['localhost', ...hosts].map((host) => `DNS:${host}`).join()))
   const tlsPort = await freePort()
@@ -54,11 +62,10 @@ export async function spawnManagedRedis(cluster: boolean, hosts: readonly string
   if (cluster) await until('the cluster to be up', async () => /state:ok/.test(await admin.cluster('INFO')))
   const extras = extrasOf(actors).map(allow)
   const rules = rulesFor(actors, { cluster, partitioned: cluster }).filter((rule) => !extras.includes(rule))
-  await admin.call(aclName, 'SETUSER', 'orders', 'on', ...rules, '-@admin', '-@dangerous')
+  await admin.call(aclName, 'SETUSER', 'orders', 'on', ...rules, '-@admin', '-@dangerous', info ? '+info' : '-info')
 
   const dir = mkdtempSync(join(tmpdir(), 'orders-test-managed-'))
-  const folder = stack.use(removeOnExit(dir))
-  void folder
+  stack.use(removeOnExit(dir))
   const file = join(dir, 'token')
   let rotations = 0
   const rotate = async (): Promise<void> => {
@@ -90,7 +97,7 @@ export async function spawnManagedRedis(cluster: boolean, hosts: readonly string
     longestRequest: () => longest,
     refused: async () => {
       const log = (await admin.call(aclName, 'LOG', '128')) as string[][]
-      return log.filter(([, , , reason]) => reason !== 'auth').map((entry) => `${entry[5] === 'lua' ? '' : entry[7]}`)
+      return log.filter(([, , , reason]) => reason !== 'auth').map((entry) => String(entry[7]))
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

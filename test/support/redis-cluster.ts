@@ -65,9 +65,7 @@ interface ClusterNode extends RedisNode {
 }
 
 /** A bus port of its own: the usual one, 10,000 above the port, may be beyond the last one there is. */
-export async function spawnClusterServer(
-  ...options: string[]
-): Promise<RedisServer & { readonly busPort: number }> {
+export async function spawnClusterServer(...options: string[]): Promise<RedisServer & { readonly busPort: number }> {
   const busPort = await freePort()
   const own = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', `${busPort}`]
   const quick = ['--cluster-node-timeout', `${nodeTimeoutMs}`, '--repl-diskless-sync-delay', '0']

@@ -42,9 +42,11 @@ function onReply(wanted: DeleteAfter | undefined, facts: DurabilityFacts, servic
   const { found, remedy } = (service && riskOf[service]) ?? (facts.file === 'off' ? fileless : unseen)
   const inForce = `${found}: \`write\` is in force`
   if (wanted) return ok(check, `${inForce}, as SQS_DELETE_AFTER says`)
-  const remedies = facts.wait ? `${remedy}, set SQS_DELETE_AFTER=replicas:1 to wait for a replica` : remedy
-  const advice = `${remedies}, or set SQS_DELETE_AFTER=write if Redis may lose orders`
-  return warning(check, inForce, `${advice}: messages are deleted from SQS once Redis has replied.`)
+  const accept = 'write accepts that Redis may lose orders'
+  const ways = facts.wait
+    ? `SQS_DELETE_AFTER: replicas:1 waits for a replica, ${accept}`
+    : `SQS_DELETE_AFTER: ${accept}`
+  return warning(check, inForce, `${remedy}, or set ${ways}.`)
 }
 
 interface Risk {

@@ -46,14 +46,15 @@ export const commands: ServerCheck = ({ lacks, forbids, user }) => {
 
 export const eviction: ServerCheck = ({ info, settings }, config) => {
   const check = 'eviction'
-  const found = info['maxmemory_policy'] ?? settings['maxmemory-policy']
+  const isServerless = serviceAt(hostOf(config)) === 'ElastiCache Serverless'
+  const found = info['maxmemory_policy'] ?? settings['maxmemory-policy'] ?? (isServerless ? 'volatile-lru' : undefined)
   if (!found) return unread(check, 'set maxmemory-policy noeviction')
   if (found === 'noeviction') return ok(check, found)
-  if (serviceAt(hostOf(config)) === 'ElastiCache Serverless' && found.startsWith('volatile-'))
+  if (isServerless)
     return warning(
       check,
-      `maxmemory-policy ${found}, which ElastiCache Serverless does not let change`,
-      'Set no maximum for its data storage: when that is reached, the ledger is evicted, and repeated orders count twice.',
+      `maxmemory-policy ${found}, as ElastiCache Serverless has it`,
+      'Set no maximum for its data storage: when that is full, it evicts the ledger, and repeated orders count twice.',
     )
   return error(
     check,
