@@ -5,8 +5,8 @@ import { blockingConnection, type RedisClient, unwrapReplies } from '../redis/cl
 import { unlessForbidden } from '../redis/errors.ts'
 import { type Info, infoAt, infoOf } from '../redis/info.ts'
 import { barrierTtlMs, proveWrite } from './barrier.ts'
-import { readDurabilityFacts } from './durability-facts.ts'
-import { decideProof, everysecMs } from './proof.ts'
+import { readDurabilityFacts } from './proof/facts.ts'
+import { decideProof, everysecMs } from './proof/proof.ts'
 
 /**
  * Names the incarnation of Redis that took a write: its process and its replication id. Both are new after a restart, the

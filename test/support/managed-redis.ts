@@ -30,15 +30,15 @@ export interface ManagedRedis extends AsyncDisposable {
   /** Gives the user another password, first on the server and then in the file, and ends its connections. */
   rotate(): Promise<void>
   /** The number of arguments of the longest request so far, its command included. */
-  longestRequest(): number
-  /** Commands that the user was refused by its rights. */
+  maxRequest(): number
+  /** Commands and keys that the user was refused by its rights. */
   refused(): Promise<string[]>
 }
 
 export interface Service {
   /** True for a cluster of one node, which has a name instead of an address. */
   readonly cluster: boolean
-  /** Whether INFO is allowed. */
+  /** True if INFO is allowed. */
   readonly info: boolean
   /** The names in its certificate, next to `localhost`. */
   readonly hosts: readonly string[]
@@ -94,7 +94,7 @@ export async function spawnManagedRedis({ cluster, info, hosts }: Service): Prom
     urlAt,
     admin,
     rotate,
-    longestRequest: () => longest,
+    maxRequest: () => longest,
     refused: async () => {
       const log = (await admin.call(aclName, 'LOG', '128')) as string[][]
       return log.filter(([, , , reason]) => reason !== 'auth').map((entry) => String(entry[7]))

@@ -4,7 +4,7 @@ import { listen } from './listen.ts'
 /** An HTTP proxy before the SQS emulator: it sees every call, and can answer one itself. */
 export interface SqsProxy extends AsyncDisposable {
   readonly url: string
-  /** The emulator, for calls that nobody has to see. */
+  /** The emulator itself, for calls that are not recorded. */
   readonly target: string
   /** Name and input of each call that was made, in order. */
   readonly calls: { readonly name: string; readonly input: Record<string, unknown> }[]

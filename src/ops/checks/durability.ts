@@ -1,5 +1,5 @@
 import type { DeleteAfter } from '../../config/variables/bridge.ts'
-import { type DurabilityFacts, everysecMs, type Proof } from '../../ingest/proof.ts'
+import { type DurabilityFacts, everysecMs, type Proof } from '../../ingest/proof/proof.ts'
 import type { Service } from '../../redis/service.ts'
 import { error, type Finding, ok, warning } from './finding.ts'
 

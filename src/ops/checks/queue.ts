@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { everysecMs, type Proof } from '../../ingest/proof.ts'
+import { everysecMs, type Proof } from '../../ingest/proof/proof.ts'
 import type { QueueState } from '../../ingest/sqs/queue.ts'
 import { countText } from '../../reads/count-text.ts'
 import { type Finding, ok, unread, warning } from './finding.ts'

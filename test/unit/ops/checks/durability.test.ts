@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DeleteAfter } from '../../../../src/config/variables/bridge.ts'
-import { type DurabilityFacts, decideProof } from '../../../../src/ingest/proof.ts'
+import { type DurabilityFacts, decideProof } from '../../../../src/ingest/proof/proof.ts'
 import { durability } from '../../../../src/ops/checks/durability.ts'
 import { serviceAt } from '../../../../src/redis/service.ts'
 

@@ -1,4 +1,4 @@
-import type { DeleteAfter } from '../config/variables/bridge.ts'
+import type { DeleteAfter } from '../../config/variables/bridge.ts'
 
 /** The facts about Redis that decide how a write can be confirmed; of a cluster those of its weakest master. */
 export interface DurabilityFacts {
@@ -10,9 +10,9 @@ export interface DurabilityFacts {
   readonly fsync: string | undefined
   /** False if nothing is synced while a child of Redis writes a file. */
   readonly syncsWhileRewriting: boolean
-  /** Whether WAITAOF is known and allowed. Redis before 7.2 does not know it. */
+  /** True if WAITAOF is known and allowed. Redis before 7.2 does not know it. */
   readonly waitaof: boolean
-  /** Whether WAIT is allowed. */
+  /** True if WAIT is allowed. */
   readonly wait: boolean
 }
 

@@ -1,8 +1,8 @@
-import type { App } from '../app.ts'
-import type { RedisClient } from '../redis/client.ts'
-import { mastersOf } from '../redis/cluster.ts'
-import { unlessForbidden, unlessRefused } from '../redis/errors.ts'
-import { type Info, infoAt } from '../redis/info.ts'
+import type { App } from '../../app.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { mastersOf } from '../../redis/cluster.ts'
+import { unlessForbidden, unlessRefused } from '../../redis/errors.ts'
+import { type Info, infoAt } from '../../redis/info.ts'
 import type { DurabilityFacts } from './proof.ts'
 
 /** Reads the facts that decide how a write can be confirmed. */
