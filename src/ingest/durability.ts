@@ -2,10 +2,11 @@ import type { App } from '../app.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import type { Keys } from '../keys.ts'
 import { blockingConnection, type RedisClient, unwrapReplies } from '../redis/client.ts'
-import { mastersOf } from '../redis/cluster.ts'
 import { unlessForbidden } from '../redis/errors.ts'
 import { type Info, infoAt, infoOf } from '../redis/info.ts'
 import { barrierTtlMs, proveWrite } from './barrier.ts'
+import { readDurabilityFacts } from './proof/facts.ts'
+import { decideProof, everysecMs } from './proof/proof.ts'
 
 /**
  * Names the incarnation of Redis that took a write: its process and its replication id. Both are new after a restart, the
@@ -27,63 +28,18 @@ export interface Durability extends Disposable {
   confirm(keys: Keys): Promise<RedisIncarnation>
 }
 
-/** Confirms writes as SQS_DELETE_AFTER requires; without it by Redis' append-only file, where there is one. */
+/**
+ * Confirms writes as SQS_DELETE_AFTER requires; without it by Redis' append-only file, where there is one.
+ * @throws OrdersError ORD_CHECK where Redis does not say what SQS_DELETE_AFTER waits for
+ */
 export async function openDurability(app: App): Promise<Durability> {
-  const { redis, partitions, config } = app
-  const asked = Promise.all(partitions.map(({ barrier }) => infoAt(redis, barrier, 'persistence')))
-  const files = await unlessForbidden(asked)
-  if (!files) return withoutInfo(app)
-  const kept = files.every((info) => info('aof_enabled') === '1')
-  const wanted = config.sqsDeleteAfter ?? { kind: kept ? 'fsync' : 'write' }
-  if (wanted.kind === 'write') return byReply
-  if (wanted.kind === 'replicas') return byBarrier(app, { command: 'WAIT', wants: wanted.replicas })
-  // With always, Redis calls fsync before it replies, except during a rewrite if no-appendfsync-on-rewrite is on.
-  const masters = mastersOf(redis)
-  const settings = (name: string) => Promise.all(masters.map((master) => setting(master, name)))
-  const rewriting = (await settings('no-appendfsync-on-rewrite')).includes('yes')
-  if ((await settings('appendfsync')).every((when) => when === 'always') && !rewriting) return byReply
-  const canWait = await Promise.all(masters.map((master) => canWaitForFile(master)))
-  if (canWait.every((can) => can)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
-  return byAge(app, rewriting)
-}
-
-/**
- * Where INFO is not allowed, WAIT and WAITAOF say as well what is safe. The id of our connection, which does not outlive the
- * server, is used instead of the server's.
- * @throws OrdersError ORD_CHECK where neither could say whether Redis has a message on its disk
- */
-async function withoutInfo(app: App): Promise<Durability> {
-  const wanted = app.config.sqsDeleteAfter
-  if (wanted?.kind === 'write') return byReply
-  if (wanted?.kind === 'replicas') return byBarrier(app, { command: 'WAIT', wants: wanted.replicas })
-  const hasFile = await Promise.all(mastersOf(app.redis).map((master) => canWaitForFile(master, 1)))
-  if (hasFile.every((has) => has)) return byBarrier(app, { command: 'WAITAOF', wants: 1 })
-  if (wanted) {
-    const why =
-      "orders may use neither INFO nor WAITAOF, or Redis keeps no append-only file: it cannot find out what is on Redis' disk"
-    throw new OrdersError('ORD_CHECK', `SQS_DELETE_AFTER=fsync: ${why}. Allow INFO, or set SQS_DELETE_AFTER=write.`)
-  }
-  const found = 'cannot be read: a message is deleted from SQS when Redis has replied to the write'
-  const advice = 'Allow INFO to have it wait for the append-only file, or set SQS_DELETE_AFTER=write.'
-  app.telemetry.emit('checkWarned', { check: 'durability', found, advice })
-  return byReply
-}
-
-/** Undefined where CONFIG is forbidden, as on managed services: the caller assumes the usual value. */
-async function setting(redis: RedisClient, name: string): Promise<string | undefined> {
-  const [, value] = (await redis.config('GET', name).catch(() => [])) as string[]
-  return value
-}
-
-/**
- * Redis before 7.2 has no WAITAOF, and a user may not be allowed to use it.
- * @param files 1 to be refused where Redis keeps no file
- */
-async function canWaitForFile(redis: RedisClient, files = 0): Promise<boolean> {
-  return redis.call('WAITAOF', files, 0, 1).then(
-    () => true,
-    () => false,
-  )
+  const facts = await readDurabilityFacts(app)
+  const proof = decideProof(app.config.sqsDeleteAfter, facts)
+  if (proof.by === 'reply') return byReply
+  if (proof.by === 'WAIT') return byBarrier(app, { command: 'WAIT', wants: proof.replicas })
+  if (proof.by === 'WAITAOF') return byBarrier(app, { command: 'WAITAOF', wants: 1 })
+  if (proof.by === 'age') return byAge(app, !facts.syncsWhileRewriting)
+  throw new OrdersError('ORD_CHECK', `${proof.why}. ${proof.advice}`)
 }
 
 const byReply: Durability = {
@@ -133,12 +89,6 @@ async function byBarrier(app: App, { command, wants }: Barrier): Promise<Durabil
   return { settleMs: 0, incarnation: incarnations.known, confirm, [Symbol.dispose]: () => waiting[Symbol.dispose]() }
 }
 
-/**
- * Redis before 7.2 does not say when it has synced its file. With `everysec` it does a second after the write, and puts
- * off a write for two at most while the disk is slow; then it says that an fsync is in progress.
- */
-const everysecMs = 2_000
-
 /** @param rewriting whether nothing is synced while a child of Redis writes a file */
 async function byAge(app: App, rewriting: boolean): Promise<Durability> {
   const { redis } = app
@@ -170,7 +120,9 @@ async function openIncarnations({ redis, partitions }: App, waiting?: RedisClien
     for (const event of ['close', '-node']) client.on(event, () => connections++) // of a cluster each node
   }
   const byConnection = (): RedisIncarnation => `connection ${connections}`
-  const byServer = (await unlessForbidden(redis.pipeline().info('server').exec().then(unwrapReplies))) !== undefined
+  const server = await unlessForbidden(redis.pipeline().info('server').exec().then(unwrapReplies))
+  // Where INFO hides the server, the id of our connection is used: it does not outlive the server.
+  const byServer = server !== undefined && infoOf(server)('run_id') !== undefined
   const read = async (keys: Keys): Promise<RedisIncarnation> => {
     const incarnation = byServer ? nameOf(await infoAt(redis, keys.barrier, 'server', 'replication')) : byConnection()
     seen.set(keys, incarnation)

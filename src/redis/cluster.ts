@@ -1,8 +1,9 @@
-import { Cluster, type Redis } from 'ioredis'
+import { Cluster, type ClusterOptions, type Redis } from 'ioredis'
 import type { Config } from '../config/config.ts'
 import { OrdersError } from '../errors.ts'
 import { clusterOptions } from './endpoint.ts'
 import { passwordReader, type ReadPassword, readAtConnect } from './password-file.ts'
+import { readyCheck } from './rights.ts'
 import { type ConnectOptions, disconnectTimeoutMs } from './single.ts'
 
 /** Servers that do not agree yet on the owner of a slot redirect back and forth. */
@@ -39,9 +40,16 @@ export function openCluster(
     return delayMs === null ? null : Math.max(delayMs, nextTryMs)
   }
   const tried = { maxRedirections, retryDelayOnMoved: retryDelayOnMovedMs, clusterRetryStrategy }
-  const cluster = new Cluster(endpoint.nodes, { redisOptions, ...tried, lazyConnect: true })
+  const named = redisOptions.tls ? { dnsLookup: keepName, slotsRefreshTimeout: tlsSlotsTimeoutMs } : {}
+  const cluster = new Cluster(endpoint.nodes, { redisOptions, ...tried, ...named, lazyConnect: true })
   return patchCluster(cluster, passwordReader(config)) as unknown as Redis
 }
+
+/** Connects to a node by its name, for which its certificate is valid. ioredis would connect to its address. */
+const keepName: NonNullable<ClusterOptions['dnsLookup']> = (name, use) => use(null, name, 0)
+
+/** For the handshake and the answer of a node over TLS. ioredis' own second is too short on a busy machine. */
+const tlsSlotsTimeoutMs = 3_000
 
 /** Connections of the last try end within this time. ioredis would count a later end for the next try, and give up. */
 const nextTryMs = disconnectTimeoutMs + 50
@@ -60,6 +68,7 @@ function patchCluster(cluster: Cluster, password: ReadPassword | undefined): Clu
   cluster.on('error', () => {}) // Its user reports it. BullMQ stops listening when it closes one, and ioredis would print it.
   cluster.on('+node', (node: Redis) => {
     readAtConnect(node.options, password)
+    Object.assign(node, { _readyCheck: readyCheck(node) })
     if (cluster.status === 'disconnecting') node.disconnect()
   })
   const { connect, disconnect, duplicate, handleCloseEvent } = boundTo(cluster)

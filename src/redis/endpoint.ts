@@ -23,6 +23,12 @@ function safe({ address, tls, username, password, database }: RedisPlace): strin
   return `${tls ? 'rediss' : 'redis'}://${hidden}${host}:${address.port}${database > 0 ? `/${database}` : ''}`
 }
 
+/** Returns the first host of the configuration; undefined for a socket. */
+export function hostOf(config: Config): string | undefined {
+  const address = config.redisSentinels?.[0] ?? firstPlace(config).address
+  return 'host' in address ? address.host : undefined
+}
+
 type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>
 type Whereabouts = Omit<RedisOptions, 'retryStrategy' | 'maxRetriesPerRequest' | 'replyMapping' | 'himportFieldsets'>
 

@@ -11,7 +11,7 @@ import { makeKeys } from '../../src/keys.ts'
 import { examineQueue, examineRedis } from '../../src/ops/checks/checks.ts'
 import type { Finding } from '../../src/ops/checks/finding.ts'
 import { clock, judgeLedger } from '../../src/ops/checks/ledger.ts'
-import { appendOnlyFile, version } from '../../src/ops/checks/redis.ts'
+import { version } from '../../src/ops/checks/redis.ts'
 import { readServers } from '../../src/ops/checks/server.ts'
 import { judgeSpread } from '../../src/ops/checks/spread.ts'
 import { findingLines } from '../../src/ops/commands/inspect/doctor.ts'
@@ -137,7 +137,7 @@ describe('a start', () => {
     expect(await orders.exit()).toEqual({ code: 1, signal: null })
     expect(orders.stderr().trimEnd().split('\n')).toEqual([
       'Eviction: maxmemory-policy allkeys-lru. Set maxmemory-policy noeviction, or Redis deletes orders when it is full.',
-      'Append-only file: off. Turn on appendonly or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
+      'Durability: SQS_DELETE_AFTER=fsync, but there is no append-only file. Turn on appendonly or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
     ])
     expect(await redis.redis.exists(makeKeys().stream('raw'))).toBe(0)
     expect(await examineQueue(configOf(env))).toMatchObject([{ check: 'queue', level: 'warning' }])
@@ -151,7 +151,12 @@ describe('a start', () => {
     await using others = runOrders(['run', 'validate', 'api'], env)
     await Promise.all([bridge.started(), others.started()])
     expect(bridge.events('checkWarned')).toMatchObject([
-      { level: 40, check: 'append-only file', found: 'off', advice: expect.stringMatching(/^Turn on appendonly/) },
+      {
+        level: 40,
+        check: 'durability',
+        found: 'no append-only file: `write` is in force',
+        advice: expect.stringMatching(/^Turn on appendonly, or set SQS_DELETE_AFTER: /),
+      },
     ])
     expect(others.events('checkWarned')).toEqual([])
   })
@@ -198,7 +203,7 @@ describe('the rights of the user', () => {
     expect(code).toBe(0)
     expect(checks.filter(({ level }) => level === 'warning')).toMatchObject([
       { check: 'commands', found: 'cannot be read' },
-      { check: 'append-only file', found: 'on, appendfsync cannot be read' },
+      { check: 'durability', advice: 'Make sure that appendfsync, which cannot be read, is everysec or always.' },
     ])
     await using validate = runOrders(['run', 'validate'], envOf(url))
     await validate.started()
@@ -211,7 +216,7 @@ describe('the rights of the user', () => {
     await using shop = connect(redis.url.replace('//', '//shop:secret@'))
     const levels = levelsOf(await examineRedis(appOn(shop.redis), roleNames))
     expect(Object.values(levels)).not.toContain('error')
-    for (const check of ['redis version', 'eviction', 'memory', 'append-only file', 'replication']) {
+    for (const check of ['redis version', 'eviction', 'memory', 'durability', 'replication']) {
       expect([check, levels[check]]).toEqual([check, 'warning'])
     }
   })
@@ -258,32 +263,29 @@ test('memory beyond the high-water mark', async (context) => {
   })
 })
 
-test('the append-only file against SQS_DELETE_AFTER', async (context) => {
+test('the guarantee in force is that of the facts of Redis and SQS_DELETE_AFTER', async (context) => {
   await using redis = await ownRedis(context)
   const judge = async (appendonly: string, appendfsync: string, after: string): Promise<string> => {
     await redis.redis.config('SET', 'appendonly', appendonly, 'appendfsync', appendfsync)
-    const { level, found } = (await finding(redis.redis, 'append-only file', { SQS_DELETE_AFTER: after })) ?? {}
+    const { level, found } = (await finding(redis.redis, 'durability', { SQS_DELETE_AFTER: after })) ?? {}
     return `${level}: ${found}`
   }
-  expect(await judge('yes', 'everysec', '')).toBe('ok: on, appendfsync everysec')
-  expect(await judge('yes', 'always', 'fsync')).toBe('ok: on, appendfsync always')
-  expect(await judge('yes', 'no', 'fsync')).toBe('error: on, appendfsync no')
-  expect(await judge('yes', 'no', '')).toBe('warning: on, appendfsync no')
-  expect(await judge('yes', 'everysec', 'write')).toMatch(/^ok: .* up to a second of orders can be lost$/)
-  expect(await judge('yes', 'always', 'write')).toMatch(/^ok: .* nothing is lost/)
-  expect(await judge('yes', 'no', 'write')).toMatch(/^ok: .* the system has not written to disk yet can be lost$/)
-  expect(await judge('yes', 'no', 'replicas:1')).toBe('ok: on, appendfsync no')
-  expect(await judge('no', 'everysec', '')).toBe('warning: off')
-  expect(await judge('no', 'everysec', 'fsync')).toBe('error: off')
-  expect(await judge('no', 'everysec', 'write')).toBe('ok: off, as SQS_DELETE_AFTER=write accepts')
-  expect(await judge('no', 'everysec', 'replicas:1')).toBe('ok: off; messages wait for replicas instead')
-  const full = { info: { aof_enabled: '1', aof_last_write_status: 'err' }, settings: {} }
-  const [server] = await readServers(appOn(redis.redis), ['bridge'])
-  if (!server) throw new Error('no server')
-  expect(appendOnlyFile({ ...server, ...full }, configOf())).toMatchObject({
-    level: 'error',
-    found: 'the last write to it failed',
-  })
+  const once = 'ok: a message is deleted from SQS once'
+  const onDisk = /its order is on the disk of Redis \((WAITAOF|2 s after the write, if no fsync is outstanding)\)$/
+  expect(await judge('yes', 'everysec', '')).toMatch(onDisk)
+  expect(await judge('yes', 'always', 'fsync')).toBe(
+    `${once} Redis has replied: nothing is lost, as fsync comes before the reply`,
+  )
+  expect(await judge('yes', 'no', 'fsync')).toBe('error: appendfsync no')
+  expect(await judge('yes', 'everysec', 'write')).toBe(
+    `${once} Redis has replied: up to a second of orders can be lost`,
+  )
+  expect(await judge('yes', 'no', 'replicas:1')).toBe(`${once} 1 replica has its order (WAIT)`)
+  expect(await judge('no', 'everysec', '')).toBe('warning: no append-only file: `write` is in force')
+  expect(await judge('no', 'everysec', 'fsync')).toBe('error: SQS_DELETE_AFTER=fsync, but there is no append-only file')
+  expect(await judge('no', 'everysec', 'write')).toBe(
+    'ok: no append-only file: `write` is in force, as SQS_DELETE_AFTER says',
+  )
 })
 
 test('a replica is an error; fewer replicas than SQS_DELETE_AFTER asks for are a warning', async (context) => {

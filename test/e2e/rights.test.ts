@@ -136,14 +136,12 @@ describe('a user who may do only what is needed', () => {
     expect(replay.stdout()).toMatch(/^sent +5$/m)
     await until('the messages to be deleted', () => sqs.depth() === 0)
     expect(running.stderr()).not.toMatch(/NOPERM|INFO command fails|does not let/)
-    expect(running.events('checkWarned').map(({ check }) => check)).toContain('durability')
+    expect(running.events('checkWarned').filter(({ check }) => check === 'durability')).toHaveLength(1)
     await using doctor = runOrders(['doctor', '--json'], env)
     expect([(await doctor.exit()).code, doctor.stderr()]).toEqual([0, ''])
     const { checks } = JSON.parse(doctor.stdout()) as { checks: { level: string; check: string; found: string }[] }
     const unread = checks.filter(({ found }) => found === 'cannot be read').map(({ check }) => check)
-    expect(unread).toEqual(
-      expect.arrayContaining(['redis version', 'commands', 'eviction', 'memory', 'append-only file', 'replication']),
-    )
+    expect(unread).toEqual(expect.arrayContaining(['redis version', 'commands', 'eviction', 'memory', 'replication']))
     expect(checks.filter(({ level }) => level === 'error')).toEqual([])
     await running.stop()
   })

@@ -29,7 +29,7 @@ const nodeTimeoutMs = 2_000
 /** Slots are shared out evenly among the masters; each has as many replicas. */
 export async function spawnRedisCluster({ masters = 1, replicas = 0 } = {}): Promise<RedisCluster> {
   await using stack = new AsyncDisposableStack()
-  const spawned = await Promise.all(Array.from({ length: masters * (1 + replicas) }, spawnNode))
+  const spawned = await Promise.all(Array.from({ length: masters * (1 + replicas) }, () => spawnNode()))
   const nodes = spawned.map((node) => stack.use(node))
   await Promise.all(
     nodes.slice(0, masters).map(async ({ redis }, at) => {
@@ -65,11 +65,11 @@ interface ClusterNode extends RedisNode {
 }
 
 /** A bus port of its own: the usual one, 10,000 above the port, may be beyond the last one there is. */
-export async function spawnClusterServer(): Promise<RedisServer & { readonly busPort: number }> {
+export async function spawnClusterServer(...options: string[]): Promise<RedisServer & { readonly busPort: number }> {
   const busPort = await freePort()
   const own = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', `${busPort}`]
   const quick = ['--cluster-node-timeout', `${nodeTimeoutMs}`, '--repl-diskless-sync-delay', '0']
-  const server = await spawnRedisServer(...own, ...quick)
+  const server = await spawnRedisServer(...own, ...quick, ...options)
   if (!server) throw new Error('no redis-server')
   return { ...server, busPort }
 }

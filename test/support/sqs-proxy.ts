@@ -4,6 +4,8 @@ import { listen } from './listen.ts'
 /** An HTTP proxy before the SQS emulator: it sees every call, and can answer one itself. */
 export interface SqsProxy extends AsyncDisposable {
   readonly url: string
+  /** The emulator itself, for calls that are not recorded. */
+  readonly target: string
   /** Name and input of each call that was made, in order. */
   readonly calls: { readonly name: string; readonly input: Record<string, unknown> }[]
 }
@@ -34,5 +36,5 @@ export async function openSqsProxy(targetUrl: string, answer: Answer = () => und
     reply.on('close', () => forward.destroy())
     forward.end(body)
   })
-  return { ...(await listen(server)), calls }
+  return { ...(await listen(server)), target: targetUrl, calls }
 }

@@ -1,14 +1,19 @@
 import type { App } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
+import { readDurabilityFacts } from '../../ingest/proof/facts.ts'
+import { decideProof } from '../../ingest/proof/proof.ts'
+import { hostOf } from '../../redis/endpoint.ts'
+import { serviceAt } from '../../redis/service.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
 import { actorsOf } from '../rights/commands.ts'
 import { printable } from '../terminal/printable.ts'
+import { durability } from './durability.ts'
 import { type Finding, isWorse, warning } from './finding.ts'
 import { keyTypes } from './key-types.ts'
 import { clock, ledger } from './ledger.ts'
 import { judgeQueue, visibilityTimeout } from './queue.ts'
-import { appendOnlyFile, commands, eviction, memory, replication, type ServerCheck, version } from './redis.ts'
+import { commands, eviction, memory, replication, type ServerCheck, version } from './redis.ts'
 import { isEmulator, readServers } from './server.ts'
 import { spread } from './spread.ts'
 
@@ -21,8 +26,6 @@ const serverChecks: readonly (readonly [ServerCheck, Part])[] = [
   [eviction, 'every role'],
   [replication, 'every role'],
   [memory, 'bridge'],
-  [appendOnlyFile, 'bridge'],
-  [visibilityTimeout, 'bridge'],
 ]
 
 /**
@@ -58,9 +61,20 @@ export async function examineRedis(app: App, roles: readonly string[]): Promise<
   const ofServer = serverChecks
     .filter(([, part]) => parts.includes(part))
     .map(([check]) => servers.map((server) => check(server, app.config)).reduce((a, b) => (isWorse(b, a) ? b : a)))
-  if (!parts.includes('stages')) return ofServer
+  const ofBridge = parts.includes('bridge') ? await examineDeletions(app) : []
+  if (!parts.includes('stages')) return [...ofServer, ...ofBridge]
   const compactEntries = Math.min(...servers.map(({ compactEntries }) => compactEntries))
-  return [...ofServer, ...(await Promise.all([clock(app), ledger(app, compactEntries), spread(app)])).flat()]
+  const ofStages = (await Promise.all([clock(app), ledger(app, compactEntries), spread(app)])).flat()
+  return [...ofServer, ...ofBridge, ...ofStages]
+}
+
+/** Checks when messages are deleted from SQS, by the same facts and decision as the bridge itself. */
+async function examineDeletions(app: App): Promise<Finding[]> {
+  const { config } = app
+  const facts = await readDurabilityFacts(app)
+  const proof = decideProof(config.sqsDeleteAfter, facts)
+  const service = serviceAt(hostOf(config))
+  return [durability({ wanted: config.sqsDeleteAfter, facts, proof, service }), visibilityTimeout(config, proof)]
 }
 
 const emulator = warning(

@@ -1,19 +1,14 @@
+import type { Config } from '../../config/config.ts'
+import { everysecMs, type Proof } from '../../ingest/proof/proof.ts'
 import type { QueueState } from '../../ingest/sqs/queue.ts'
 import { countText } from '../../reads/count-text.ts'
 import { type Finding, ok, unread, warning } from './finding.ts'
-import { isFrom, type ServerCheck } from './redis.ts'
-
-/** Before 7.2 Redis cannot say when it has synced its file (WAITAOF); two seconds later it has. */
-const settleSeconds = 2
 
 /** Compares the visibility timeout with the time that a message may take until it is deleted. */
-export const visibilityTimeout: ServerCheck = ({ info, settings }, config) => {
+export function visibilityTimeout(config: Config, proof: Proof): Finding {
   const check = 'visibility timeout'
   const given = config.sqsVisibilityTimeoutSeconds
-  const kind = config.sqsDeleteAfter?.kind ?? (info['aof_enabled'] === '1' ? 'fsync' : 'write')
-  const waitsForSync =
-    kind === 'fsync' && settings['appendfsync'] !== 'always' && !isFrom(7.02, info['redis_version'] ?? '')
-  const takes = (waitsForSync ? settleSeconds : 0) + config.stopGraceMs / 1_000
+  const takes = ((proof.by === 'age' ? everysecMs : 0) + config.stopGraceMs) / 1_000
   const found = `${given} s; a message may take ${takes} s until it is deleted`
   if (given >= 2 * takes) return ok(check, found)
   return warning(

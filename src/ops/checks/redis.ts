@@ -1,8 +1,8 @@
 import type { Config } from '../../config/config.ts'
-import type { DeleteAfter } from '../../config/variables/bridge.ts'
 import { lowWater } from '../../ingest/backpressure.ts'
 import { countText } from '../../reads/count-text.ts'
-import { safeUrl } from '../../redis/endpoint.ts'
+import { hostOf, safeUrl } from '../../redis/endpoint.ts'
+import { serviceAt } from '../../redis/service.ts'
 import { error, type Finding, ok, unread, warning } from './finding.ts'
 import type { Server } from './server.ts'
 
@@ -44,11 +44,18 @@ export const commands: ServerCheck = ({ lacks, forbids, user }) => {
   return ok(check, `all allowed to the user ${user}`)
 }
 
-export const eviction: ServerCheck = ({ info, settings }) => {
+export const eviction: ServerCheck = ({ info, settings }, config) => {
   const check = 'eviction'
-  const found = info['maxmemory_policy'] ?? settings['maxmemory-policy']
+  const isServerless = serviceAt(hostOf(config)) === 'ElastiCache Serverless'
+  const found = info['maxmemory_policy'] ?? settings['maxmemory-policy'] ?? (isServerless ? 'volatile-lru' : undefined)
   if (!found) return unread(check, 'set maxmemory-policy noeviction')
   if (found === 'noeviction') return ok(check, found)
+  if (isServerless)
+    return warning(
+      check,
+      `maxmemory-policy ${found}, as ElastiCache Serverless has it`,
+      'Set no maximum for its data storage: when that is full, it evicts the ledger, and repeated orders count twice.',
+    )
   return error(
     check,
     `maxmemory-policy ${found}`,
@@ -71,47 +78,6 @@ export const memory: ServerCheck = ({ info }, { highWaterMemory }) => {
 }
 
 const megabytes = (bytes: number): string => `${countText(Math.round(bytes / 1_000_000))} MB`
-
-export const appendOnlyFile: ServerCheck = ({ info, settings }, { sqsDeleteAfter }) => {
-  const check = 'append-only file'
-  const [enabled, fsync] = [info['aof_enabled'], settings['appendfsync']]
-  if (enabled === undefined) return unread(check, 'turn on appendonly')
-  if (enabled !== '1') return withoutFile(check, sqsDeleteAfter)
-  if (info['aof_last_write_status'] === 'err')
-    return error(check, 'the last write to it failed', "Make room on Redis' disk; its log shows the error.")
-  const found = `on, appendfsync ${fsync ?? 'cannot be read'}`
-  if (sqsDeleteAfter?.kind === 'write') return ok(check, `${found}; SQS_DELETE_AFTER=write: ${atRisk(fsync)}`)
-  if (sqsDeleteAfter?.kind === 'replicas') return ok(check, found)
-  if (fsync === undefined) return warning(check, found, 'Make sure that it is everysec or always.')
-  if (fsync === 'no') {
-    const advice = 'Set appendfsync everysec: without it, messages are deleted before their orders are on disk.'
-    return sqsDeleteAfter ? error(check, found, advice) : warning(check, found, advice)
-  }
-  return ok(check, found)
-}
-
-function withoutFile(check: string, deleteAfter: DeleteAfter | undefined): Finding {
-  const found = 'off'
-  if (deleteAfter?.kind === 'fsync')
-    return error(
-      check,
-      found,
-      'Turn on appendonly or set SQS_DELETE_AFTER=write: messages would never be deleted from SQS.',
-    )
-  if (deleteAfter?.kind === 'replicas') return ok(check, `${found}; messages wait for replicas instead`)
-  if (deleteAfter?.kind === 'write') return ok(check, `${found}, as SQS_DELETE_AFTER=write accepts`)
-  return warning(
-    check,
-    found,
-    'Turn on appendonly, or set SQS_DELETE_AFTER=write if Redis may lose orders when it stops.',
-  )
-}
-
-function atRisk(fsync: string | undefined): string {
-  if (fsync === 'always') return 'nothing is lost, as fsync comes before the reply'
-  if (fsync === 'no') return 'orders that the system has not written to disk yet can be lost'
-  return 'up to a second of orders can be lost'
-}
 
 export const replication: ServerCheck = ({ info }, { sqsDeleteAfter }) => {
   const check = 'replication'

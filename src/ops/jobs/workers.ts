@@ -30,6 +30,9 @@ interface Work<D, R> {
   handle(app: App, job: Job<D, R>, signal: AbortSignal): Promise<R>
 }
 
+/** Ms after which a worker asks again for its next job. BullMQ's own 15 s are long after a password that came late. */
+const retryDelayMs = 1_000
+
 /** Processes jobs until the signal aborts. Jobs in flight then wait for another worker. */
 async function work<D, R>(
   app: App,
@@ -54,8 +57,14 @@ async function work<D, R>(
     stalledInterval: config.jobLockMs,
     // Any number of times a job continues where its killed worker stopped.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
+    runRetryDelay: retryDelayMs,
   })
   worker.on('error', () => {}) // the shared connection reports the same outage
+  let failed: Promise<void> | undefined
+  const ready = worker.waitUntilReady().then(() => {})
+  ready.catch(() => {
+    failed = ready
+  })
   worker.on('completed', ({ id = '' }) => telemetry.emit('jobDone', { job: id, queue }))
   worker.on('failed', (job, error) => {
     telemetry.emit('jobFailed', { job: job?.id ?? '', queue, attempt: job?.attemptsMade ?? 0, error: messageOf(error) })
@@ -63,6 +72,7 @@ async function work<D, R>(
   try {
     await markAlive(app)
     for await (const _ of every(1_000, undefined, { signal })) {
+      await failed // its connection broke while it was opened: only another worker can work
       if (!worker.isRunning()) continue
       tick()
       void markAlive(app)

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { openDurability } from '../../../src/ingest/durability.ts'
+import { readDurabilityFacts } from '../../../src/ingest/proof/facts.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRedisServer } from '../../support/requires.ts'
 import { until } from '../../support/until.ts'
@@ -49,13 +50,7 @@ test('a restart is noticed where the server names its replication as before', as
   await using server = await spawnRedisServer()
   const redis = new Redis(server?.url ?? '', { retryStrategy: () => 20, maxRetriesPerRequest: null })
   redis.on('error', () => {})
-  const pipeline = redis.pipeline.bind(redis)
-  redis.pipeline = () => {
-    const commands = pipeline()
-    const exec = commands.exec.bind(commands)
-    commands.exec = async () => (await exec())?.map(([error, reply]) => [error, withOneReplication(reply)]) ?? null
-    return commands
-  }
+  rewriteReplies(redis, (info) => info.replace(/^master_replid:.*$/m, 'master_replid:same'))
   const app = appOn(redis)
   using durability = await openDurability(app)
   const before = durability.incarnation(app.keys)
@@ -66,5 +61,28 @@ test('a restart is noticed where the server names its replication as before', as
   redis.disconnect()
 })
 
-const withOneReplication = (reply: unknown): unknown =>
-  typeof reply === 'string' ? reply.replace(/^master_replid:.*$/m, 'master_replid:same') : reply
+test('where INFO has no section about files, or none about the server, Redis hides them', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  const redis = new Redis(server?.url ?? '', { retryStrategy: () => 20, maxRetriesPerRequest: null })
+  rewriteReplies(redis, (info) => info.replaceAll(/^(aof_|run_id|master_replid).*\r\n/gm, ''))
+  expect(await readDurabilityFacts(appOn(redis))).toMatchObject({ file: 'hidden', wait: true })
+  const app = appOn(redis, readConfig({ SQS_DELETE_AFTER: 'replicas:1' }))
+  using durability = await openDurability(app)
+  const before = durability.incarnation(app.keys)
+  redis.disconnect(true)
+  await until('another connection', () => durability.incarnation(app.keys) !== before)
+  redis.disconnect()
+})
+
+/** Changes each text that a pipeline replies. */
+function rewriteReplies(redis: Redis, rewrite: (reply: string) => string): void {
+  const pipeline = redis.pipeline.bind(redis)
+  redis.pipeline = () => {
+    const commands = pipeline()
+    const exec = commands.exec.bind(commands)
+    const rewritten = (reply: unknown): unknown => (typeof reply === 'string' ? rewrite(reply) : reply)
+    commands.exec = async () => (await exec())?.map(([error, reply]) => [error, rewritten(reply)]) ?? null
+    return commands
+  }
+}
