@@ -83,15 +83,19 @@ export async function startPod(
     return ended
   }
   const available = async (minReadySeconds: number): Promise<void> => {
-    const logs = async (reason: unknown): Promise<never> => {
-      throw new Error(`${reason}\n${await run('sh', ['-c', `docker logs --tail 5 ${name} 2>&1`], { env: docker.env })}`)
+    const fail = async (reason: unknown): Promise<never> => {
+      throw new Error(`${reason}\n${await logsOf(docker, name)}`)
     }
-    await until(`${name} to be ready`, kubelet.isReady).catch(logs)
+    await until(`${name} to be ready`, kubelet.isReady).catch(fail)
     await period(minReadySeconds)
-    if (!kubelet.isReady()) await logs(`${name} did not stay ready`)
+    if (!kubelet.isReady()) await fail(`${name} did not stay ready`)
   }
   return { name, address, isReady: kubelet.isReady, available, restarts: () => inspect('.RestartCount'), terminate }
 }
+
+/** Returns the last lines that a container has written to stderr. */
+const logsOf = ({ env }: Docker, name: string): Promise<string> =>
+  run('sh', ['-c', `docker logs --tail 5 ${name} 2>&1`], { env })
 
 type RoleContainer = RolePod['spec']['containers'][0]
 
@@ -111,31 +115,39 @@ function watch({ docker, complain, closing }: Node, name: string, address: Addre
   const probe = async (): Promise<void> => {
     while (!signal.aborted) {
       const known = await restarts()
-      let failures = 0
-      await probing(address, startupProbe, signal, (seen) => {
-        failures = seen
-        return seen > 0 && seen < startupProbe.failureThreshold * speedUp // the time for a start stays
+      let last: readonly string[] = []
+      await probing(address, startupProbe, signal, (failures) => {
+        last = failures
+        return failures.length > 0 && failures.length < startupProbe.failureThreshold * speedUp // the time for a start stays
       })
       const living = new AbortController()
-      const readiness = probing(address, readinessProbe, AbortSignal.any([signal, living.signal]), (seen) => {
-        if (seen === 0) isReady = true
-        if (seen >= readinessProbe.failureThreshold) isReady = false
+      const readiness = probing(address, readinessProbe, AbortSignal.any([signal, living.signal]), ({ length }) => {
+        if (length === 0) isReady = true
+        if (length >= readinessProbe.failureThreshold) isReady = false
         return true
       })
-      await probing(address, livenessProbe, signal, (seen) => isIgnored || seen < livenessProbe.failureThreshold)
+      if (last.length === 0) {
+        await probing(address, livenessProbe, signal, (failures) => {
+          last = failures
+          return isIgnored || failures.length < livenessProbe.failureThreshold
+        })
+      }
       living.abort()
       await readiness
       isReady = false
-      if (!signal.aborted && (await restarts()) === known)
-        complain(`${name} failed ${failures} startup probes, or is not live`)
+      if (signal.aborted || (await restarts()) !== known) continue
+      complain(`${name} would be killed: ${last.join('; ')}; ignored ${isIgnored}\n${await logsOf(docker, name)}`)
     }
   }
   const running = probe().catch((error: unknown) => {
     if (!signal.aborted) complain(`${name}: ${error}`)
   })
+  const ignoreLiveness = (): void => {
+    isIgnored = true
+  }
   const stop = async (): Promise<void> => {
     stopping.abort()
     await running
   }
-  return { isReady: () => isReady, ignoreLiveness: () => void (isIgnored = true), stop }
+  return { isReady: () => isReady, ignoreLiveness, stop }
 }

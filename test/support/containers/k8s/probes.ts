@@ -15,27 +15,28 @@ export interface Address {
   readonly port: number
 }
 
-/** Asks as the kubelet does: on a connection of its own, and every status below 400 is a success. */
-export function passes({ host, port }: Address, { httpGet, timeoutSeconds }: Probe): Promise<boolean> {
-  return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(timeoutSeconds * 1_000)
-    const request = get({ host, port, path: httpGet.path, agent: false, signal }, (response) => {
-      response.resume()
-      resolve((response.statusCode ?? 500) >= 200 && (response.statusCode ?? 500) < 400)
-    })
-    request.on('error', () => resolve(false))
+/** Asks as the kubelet does: on a connection of its own. Returns why it is a failure; undefined for a status below 400. */
+export function failureOf({ host, port }: Address, { httpGet, timeoutSeconds }: Probe): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  const signal = AbortSignal.timeout(timeoutSeconds * 1_000)
+  const request = get({ host, port, path: httpGet.path, agent: false, signal }, async (response) => {
+    const body = await response.toArray().then(String, String)
+    resolve((response.statusCode ?? 500) < 400 ? undefined : `${httpGet.path}: ${response.statusCode} ${body}`)
   })
+  request.on('error', (error) => resolve(`${httpGet.path}: ${error}`))
+  return promise
 }
 
-/** Probes once a period until the signal aborts, or `seen` returns false for the number of failures without a success between. */
+/** Probes once a period until the signal aborts, or until `seen` returns false for the failures since the last success. */
 export async function probing(
   address: Address,
   probe: Probe,
   signal: AbortSignal,
-  seen: (failures: number) => boolean,
+  seen: (failures: readonly string[]) => boolean,
 ): Promise<void> {
-  for (let failures = 0; !signal.aborted; await period(probe.periodSeconds, signal)) {
-    failures = (await passes(address, probe)) ? 0 : failures + 1
+  for (let failures: string[] = []; !signal.aborted; await period(probe.periodSeconds, signal)) {
+    const failure = await failureOf(address, probe)
+    failures = failure === undefined ? [] : [...failures, failure]
     if (signal.aborted || !seen(failures)) return
   }
 }
