@@ -1,46 +1,103 @@
-import { appendFileSync, cpSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { expectCounted } from '../support/containers/counted.ts'
-import { openKubectl } from '../support/containers/k8s/kubectl.ts'
-import { readManifests } from '../support/containers/k8s/manifests.ts'
-import { redisPassword, sqsPort } from '../support/containers/k8s/servers.ts'
-import { openSystem } from '../support/containers/k8s/system.ts'
+import { openClient } from '../support/containers/k8s/clients.ts'
+import { runJob } from '../support/containers/k8s/job.ts'
+import { openOverlay } from '../support/containers/k8s/overlay.ts'
+import { reachedFrom } from '../support/containers/k8s/reached.ts'
+import { around, openSystem, type System } from '../support/containers/k8s/system.ts'
 import { requireEngine } from '../support/containers/opened.ts'
-import { root } from '../support/markdown.ts'
-import { removeOnExit } from '../support/on-exit.ts'
+import { withoutBlocks } from '../support/markdown.ts'
 import { Oracle } from '../support/oracle.ts'
+import { blocksOf, examplesOf, pages, readPage } from '../support/pages/blocks.ts'
+import { simpleCommands } from '../support/pages/shell.ts'
 import { traffic } from '../support/traffic.ts'
-import { adminToken } from '../support/world.ts'
+import { until } from '../support/until.ts'
 
-test('the Deployments count exactly while every role is rolled out', async (context) => {
+const page = 'docs/how-to/kubernetes.md'
+const roles = ['aggregate', 'api', 'bridge', 'jobs', 'leaderboard', 'validate']
+
+/** Every connection that the policies allow, but that of the repartition's Pod: it runs later. */
+const allowed = [
+  ...roles.map((role) => `${role} → redis`),
+  'bridge → sqs',
+  ...roles.map((role) => `monitoring → ${role}`),
+  'ingress → api',
+]
+
+/** Every line for kubectl that a page has, in a block or within a sentence. */
+const allShown = pages.flatMap((name) => {
+  const lines = examplesOf(blocksOf(name)).flatMap(({ line }) => simpleCommands(line).map(({ source }) => source))
+  const inline = [...withoutBlocks(readPage(name)).matchAll(/`(kubectl [^`]+)`/g)].map(([, command = '']) => command)
+  return [...lines.filter((source) => source.startsWith('kubectl ')), ...inline]
+})
+
+const secret = 'kubectl -n orders create secret generic orders --from-env-file=orders.secret'
+const inPods = [
+  'kubectl -n orders exec deploy/bridge -- orders doctor',
+  'kubectl -n orders exec deploy/api -- orders status',
+]
+
+/** Lines that need an API server, which cannot be had here, and the steps of the test in their place. */
+const needApiServer: Readonly<Record<string, string>> = {
+  'kubectl apply -f deploy/k8s/base/namespace.yaml': 'nothing: containers have no namespaces',
+  'kubectl diff -k deploy/k8s/overlays/single-redis': 'kubectl kustomize renders the overlay; nothing is compared',
+  'kubectl apply -k deploy/k8s/overlays/single-redis': 'kubectl kustomize renders the overlay; containers run its Pods',
+  'kubectl -n orders rollout undo deployment/validate': 'a rollout of validate',
+  'kubectl -n orders rollout restart deployment': 'a rollout of every role',
+  'kubectl apply -f repartition.yaml': 'a container runs the Job',
+  'kubectl -n orders wait --for=condition=complete --timeout=30m job/repartition': 'waits for the container',
+  'kubectl -n orders logs job/repartition': 'docker logs',
+  'kubectl -n orders delete job/repartition': 'docker rm',
+  'kubectl -n orders logs deploy/validate': 'docker logs',
+}
+
+test('each kubectl line of the pages is run, or named as one that needs an API server', () => {
+  expect(new Set(allShown)).toEqual(new Set([secret, ...inPods, ...Object.keys(needApiServer)]))
+})
+
+/** Runs the part of a line after `--` in a container of its Deployment. */
+function execute(system: System, line: string): Promise<string> {
+  const [, role = '', command = ''] = /exec deploy\/(\w+) -- (.+)$/.exec(line) ?? []
+  return system.exec(role, ...command.split(' '))
+}
+
+test('the Pods of overlays/single-redis count exactly while every role is rolled out, and on new partitions', async (context) => {
   const docker = await requireEngine(context)
-  const folder = mkdtempSync(join(tmpdir(), 'orders-k8s-'))
-  using _ = removeOnExit(folder)
-  cpSync(join(root, 'deploy/k8s'), join(folder, 'deploy/k8s'), { recursive: true })
-  appendFileSync(join(folder, 'deploy/k8s/base/orders.env'), `AWS_ENDPOINT_URL=http://sqs:${sqsPort}\n`)
-  writeFileSync(
-    join(folder, 'orders.secret'),
-    `REDIS_URL=redis://:${redisPassword}@redis:6379\nADMIN_TOKEN=${adminToken}\n`,
-  )
-  const kubectl = await openKubectl(folder)
-  const secret = await kubectl(
-    ...'-n orders create secret generic orders --from-env-file=orders.secret --dry-run=client -o yaml'.split(' '),
-  )
-  const render = async () =>
-    readManifests(`${await kubectl('kustomize', 'deploy/k8s/overlays/single-redis')}---\n${secret}`)
+  using overlay = await openOverlay('single-redis')
+  const manifests = await overlay.render(secret)
   const t0 = performance.now()
   const lap = (what: string) => process.stdout.write(`${what} ${Math.round(performance.now() - t0)} ms\n`)
-  await using system = await openSystem(docker, await render())
+  await using system = await openSystem(docker, manifests)
   lap('open')
-  console.error(system.edges.map(({ from, to }) => `${from.name} → ${to.name}`))
+  const edges = system.edges.map(({ from, to }) => `${from.name} → ${to.name}`)
+  expect(edges.toSorted()).toEqual([...allowed, 'command → redis'].toSorted())
+  expect((await reachedFrom(system, [...roles, ...around])).toSorted()).toEqual(allowed.toSorted())
+  lap('reached')
+
   const oracle = new Oracle()
   {
     await using _ = traffic(system.sqs, oracle, { invalid: 2 })
-    const ended = await system.rollOut(await render())
+    await using client = openClient(system.url)
+    const ended = await system.rollOut(manifests)
     lap('rolled')
-    console.error(ended)
+    expect(ended.filter(({ exitCode, restarts }) => exitCode !== 0 || restarts !== 0)).toEqual([])
+    expect(ended).toHaveLength(12)
+    expect(client.failures).toEqual([])
+  }
+  await expectCounted(system.url, oracle)
+  for (const line of inPods) await execute(system, line)
+  lap('counted')
+
+  {
+    await using _ = traffic(system.sqs, oracle, { invalid: 2 })
+    const [{ text: job = '' } = {}] = blocksOf(page).filter(({ language }) => language === 'yaml')
+    expect(await runJob(system, job, manifests, 'Paused')).toContain('Done: start every process with PARTITIONS=8')
+    lap('repartitioned')
+    const pods = system.roles.flatMap((role) => role.pods())
+    for (const pod of pods) await until(`${pod.name} to end, and be refused`, pod.restarts, (count) => count > 1)
+    overlay.set('PARTITIONS=8')
+    await system.rollOut(await overlay.render(secret))
+    lap('rolled')
   }
   await expectCounted(system.url, oracle)
   lap('counted')

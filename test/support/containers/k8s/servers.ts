@@ -31,7 +31,7 @@ export async function startServers({ docker, networks, label }: Node, id: string
 /** Starts a container that does nothing, to connect from: a Prometheus, or an ingress controller. */
 export async function startClient({ networks, label }: Node, id: string, place: string): Promise<void> {
   const idle = ['-e', 'setInterval(() => {}, 1e9)']
-  await networks.start(place, `${id}-${place}-1`, [
+  await networks.start(place, `${id}-${place}`, [
     '--label',
     label,
     '--init',

@@ -24,9 +24,14 @@ export interface System extends AsyncDisposable {
   readonly sqs: Env
   /** Runs a command in the container of a place, in the first Pod of a role. */
   exec(place: string, ...command: readonly string[]): Promise<string>
+  /** Returns the addresses of the containers of a place. */
+  addressesOf(place: string): Promise<string[]>
   /** Rolls out every role at the same time. */
   rollOut(manifests: Manifests): Promise<Ended[]>
 }
+
+/** Namespaces that the policies name, from which tests connect. */
+export const around = ['monitoring', 'ingress']
 
 /** Credentials, which the cloud gives to Pods of the ServiceAccount `bridge`. */
 const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' }
@@ -46,19 +51,40 @@ export async function openSystem(docker: Docker, manifests: Manifests): Promise<
   stack.defer(() => removeAll(node))
   stack.defer(() => closing.abort())
   const sqsUrl = await startServers(node, id)
-  await Promise.all(['monitoring', 'ingress'].map((place) => startClient(node, id, place)))
+  await Promise.all(around.map((place) => startClient(node, id, place)))
   const names = manifests.deployments.map(({ metadata }) => metadata.name)
   const roles = await Promise.all(names.map((name) => startRole(node, id, name, manifests)))
   const podsOf = (place: string) => roles.find(({ name }) => name === place)?.pods() ?? []
   const service = stack.use(await openService(() => podsOf('api')))
+  const containersOf = (place: string): string[] => {
+    const pods = podsOf(place).map(({ name }) => name)
+    return pods.length > 0 ? pods : [`${id}-${place}`]
+  }
   const exec = (place: string, ...command: readonly string[]): Promise<string> =>
-    docker('exec', podsOf(place)[0]?.name ?? `${id}-${place}-1`, ...command)
+    docker('exec', ...containersOf(place).slice(0, 1), ...command)
+  const addressesOf = async (place: string): Promise<string[]> => {
+    const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}'
+    const printed = await docker('inspect', '--format', format, ...containersOf(place))
+    return printed.split(/\s+/).filter(Boolean)
+  }
   const rollOut = async (next: Manifests): Promise<Ended[]> =>
     (await Promise.all(roles.map((role) => role.rollOut(next)))).flat()
   const sqs = { AWS_ENDPOINT_URL: sqsUrl, AWS_REGION: 'us-east-1', SQS_QUEUE_NAME: 'orders' }
   const opened = stack.move()
   const close = (): Promise<void> => opened.disposeAsync()
-  return { node, id, edges, roles, faults, url: service.url, sqs, exec, rollOut, [Symbol.asyncDispose]: close }
+  return {
+    node,
+    id,
+    edges,
+    roles,
+    faults,
+    url: service.url,
+    sqs,
+    exec,
+    addressesOf,
+    rollOut,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 async function removeAll({ docker, label }: Node): Promise<void> {
