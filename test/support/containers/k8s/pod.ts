@@ -1,9 +1,9 @@
-import { run } from '../../debian/run.ts'
 import { until } from '../../until.ts'
 import { type Docker, image } from '../opened.ts'
+import { logsOf, watch } from './kubelet.ts'
 import { type Container, environmentOf, type Manifests, type RolePod } from './manifests.ts'
 import type { Networks } from './networks.ts'
-import { type Address, period, probing, speedUp } from './probes.ts'
+import { type Address, period } from './probes.ts'
 
 /** Where containers run in place of a node of Kubernetes. */
 export interface Node {
@@ -26,7 +26,7 @@ export interface Pod {
   isReady(): boolean
   /** Resolves when it has been ready for minReadySeconds. */
   available(minReadySeconds: number): Promise<void>
-  restarts(): Promise<number>
+  restarts(): number
   /** Sends SIGTERM, waits at most for the grace period, and removes the container. */
   terminate(): Promise<Ended>
 }
@@ -65,22 +65,20 @@ export async function startPod(
   const { docker, networks, identities } = node
   const [container] = spec.containers
   const environment = { ...environmentOf(manifests, container), ...identities[spec.serviceAccountName] }
-  const options = ['--restart', 'always', ...creation(node, spec.securityContext, container, environment)]
+  const options = creation(node, spec.securityContext, container, environment)
   const host = await networks.start(metadata.labels['app.kubernetes.io/component'] ?? '', name, options)
   const address = { host, port: container.ports[0].containerPort }
-  const kubelet = watch(node, name, address, container)
-  const inspect = async (format: string): Promise<number> =>
-    Number(await docker('inspect', '--format', `{{${format}}}`, name))
+  const kubelet = watch({ docker, name, address, container, complain: node.complain }, node.closing)
   const terminate = async (): Promise<Ended> => {
+    kubelet.beginStop()
     const stopped = docker('stop', '--time', `${spec.terminationGracePeriodSeconds}`, name)
-    kubelet.ignoreLiveness()
     // A node may hear later than the process that the Pod stops: requests reach it until /readyz says so.
     await Promise.race([stopped, until(`${name} not to be ready`, () => !kubelet.isReady())])
     await stopped
-    await kubelet.stop()
-    const ended = { pod: name, exitCode: await inspect('.State.ExitCode'), restarts: await inspect('.RestartCount') }
+    const exitCode = Number(await docker('inspect', '--format', '{{.State.ExitCode}}', name))
+    await kubelet.end()
     await docker('rm', '--volumes', name)
-    return ended
+    return { pod: name, exitCode, restarts: kubelet.restarts() }
   }
   const available = async (minReadySeconds: number): Promise<void> => {
     const fail = async (reason: unknown): Promise<never> => {
@@ -90,64 +88,5 @@ export async function startPod(
     await period(minReadySeconds)
     if (!kubelet.isReady()) await fail(`${name} did not stay ready`)
   }
-  return { name, address, isReady: kubelet.isReady, available, restarts: () => inspect('.RestartCount'), terminate }
-}
-
-/** Returns the last lines that a container has written to stderr. */
-const logsOf = ({ env }: Docker, name: string): Promise<string> =>
-  run('sh', ['-c', `docker logs --tail 5 ${name} 2>&1`], { env })
-
-type RoleContainer = RolePod['spec']['containers'][0]
-
-interface Kubelet {
-  isReady(): boolean
-  ignoreLiveness(): void
-  stop(): Promise<void>
-}
-
-/** Probes a container until it is stopped; from the beginning when its process has been restarted. */
-function watch({ docker, complain, closing }: Node, name: string, address: Address, container: RoleContainer): Kubelet {
-  const { startupProbe, readinessProbe, livenessProbe } = container
-  const stopping = new AbortController()
-  const signal = AbortSignal.any([stopping.signal, closing])
-  let [isReady, isIgnored] = [false, false]
-  const restarts = (): Promise<string> => docker('inspect', '--format', '{{.RestartCount}}', name)
-  const probe = async (): Promise<void> => {
-    while (!signal.aborted) {
-      const known = await restarts()
-      let last: readonly string[] = []
-      await probing(address, startupProbe, signal, (failures) => {
-        last = failures
-        return failures.length > 0 && failures.length < startupProbe.failureThreshold * speedUp // the time for a start stays
-      })
-      const living = new AbortController()
-      const readiness = probing(address, readinessProbe, AbortSignal.any([signal, living.signal]), ({ length }) => {
-        if (length === 0) isReady = true
-        if (length >= readinessProbe.failureThreshold) isReady = false
-        return true
-      })
-      if (last.length === 0) {
-        await probing(address, livenessProbe, signal, (failures) => {
-          last = failures
-          return isIgnored || failures.length < livenessProbe.failureThreshold
-        })
-      }
-      living.abort()
-      await readiness
-      isReady = false
-      if (signal.aborted || (await restarts()) !== known) continue
-      complain(`${name} would be killed: ${last.join('; ')}; ignored ${isIgnored}\n${await logsOf(docker, name)}`)
-    }
-  }
-  const running = probe().catch((error: unknown) => {
-    if (!signal.aborted) complain(`${name}: ${error}`)
-  })
-  const ignoreLiveness = (): void => {
-    isIgnored = true
-  }
-  const stop = async (): Promise<void> => {
-    stopping.abort()
-    await running
-  }
-  return { isReady: () => isReady, ignoreLiveness, stop }
+  return { name, address, isReady: kubelet.isReady, available, restarts: kubelet.restarts, terminate }
 }
