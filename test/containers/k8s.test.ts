@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { expectCounted } from '../support/containers/counted.ts'
 import { openClient } from '../support/containers/k8s/clients.ts'
 import { runJob } from '../support/containers/k8s/job.ts'
+import { environmentOf } from '../support/containers/k8s/manifests.ts'
 import { openOverlay } from '../support/containers/k8s/overlay.ts'
+import { placesOf } from '../support/containers/k8s/places.ts'
+import { allowedEdges } from '../support/containers/k8s/policies.ts'
 import { reachedFrom } from '../support/containers/k8s/reached.ts'
 import { around, openSystem, type System } from '../support/containers/k8s/system.ts'
 import { requireEngine } from '../support/containers/opened.ts'
@@ -32,6 +35,7 @@ const allShown = pages.flatMap((name) => {
 })
 
 const secret = 'kubectl -n orders create secret generic orders --from-env-file=orders.secret'
+const rendering = 'kubectl kustomize deploy/k8s/overlays/single-redis'
 const inPods = [
   'kubectl -n orders exec deploy/bridge -- orders doctor',
   'kubectl -n orders exec deploy/api -- orders status',
@@ -52,7 +56,18 @@ const needApiServer: Readonly<Record<string, string>> = {
 }
 
 test('each kubectl line of the pages is run, or named as one that needs an API server', () => {
-  expect(new Set(allShown)).toEqual(new Set([secret, ...inPods, ...Object.keys(needApiServer)]))
+  expect(new Set(allShown)).toEqual(new Set([secret, rendering, ...inPods, ...Object.keys(needApiServer)]))
+})
+
+test('overlays/redis-cluster has Pods and connections of the same kind, with a Redis Cluster in their environment', async () => {
+  using overlay = await openOverlay('redis-cluster')
+  const manifests = await overlay.render(secret)
+  const edges = allowedEdges(manifests.policies, placesOf(manifests)).map(({ from, to }) => `${from.name} → ${to.name}`)
+  expect(edges.toSorted()).toEqual([...allowed, 'command → redis'].toSorted())
+  for (const { spec } of manifests.deployments) {
+    const environment = environmentOf(manifests, spec.template.spec.containers[0])
+    expect(environment).toMatchObject({ REDIS_CLUSTER: 'true', PARTITIONS: '22', SQS_DELETE_AFTER: 'replicas:1' })
+  }
 })
 
 /** Runs the part of a line after `--` in a container of its Deployment. */
@@ -65,41 +80,34 @@ test('the Pods of overlays/single-redis count exactly while every role is rolled
   const docker = await requireEngine(context)
   using overlay = await openOverlay('single-redis')
   const manifests = await overlay.render(secret)
-  const t0 = performance.now()
-  const lap = (what: string) => process.stdout.write(`${what} ${Math.round(performance.now() - t0)} ms\n`)
   await using system = await openSystem(docker, manifests)
-  lap('open')
   const edges = system.edges.map(({ from, to }) => `${from.name} → ${to.name}`)
   expect(edges.toSorted()).toEqual([...allowed, 'command → redis'].toSorted())
   expect((await reachedFrom(system, [...roles, ...around])).toSorted()).toEqual(allowed.toSorted())
-  lap('reached')
 
   const oracle = new Oracle()
   {
     await using _ = traffic(system.sqs, oracle, { invalid: 2 })
     await using client = openClient(system.url)
     const ended = await system.rollOut(manifests)
-    lap('rolled')
     expect(ended.filter(({ exitCode, restarts }) => exitCode !== 0 || restarts !== 0)).toEqual([])
     expect(ended).toHaveLength(12)
     expect(client.failures).toEqual([])
+    const sent = `${oracle.received} orders sent, ${client.replies} requests answered`
+    process.stdout.write(`Rollout of every role: ${ended.length} Pods replaced, ${sent}\n`)
   }
   await expectCounted(system.url, oracle)
   for (const line of inPods) await execute(system, line)
-  lap('counted')
 
   {
     await using _ = traffic(system.sqs, oracle, { invalid: 2 })
     const [{ text: job = '' } = {}] = blocksOf(page).filter(({ language }) => language === 'yaml')
     expect(await runJob(system, job, manifests, 'Paused')).toContain('Done: start every process with PARTITIONS=8')
-    lap('repartitioned')
     const pods = system.roles.flatMap((role) => role.pods())
     for (const pod of pods) await until(`${pod.name} to end, and be refused`, pod.restarts)
     overlay.set('PARTITIONS=8')
     await system.rollOut(await overlay.render(secret))
-    lap('rolled')
   }
   await expectCounted(system.url, oracle)
-  lap('counted')
   expect(system.faults).toEqual([])
 })

@@ -37,6 +37,9 @@ export interface Ended {
   readonly restarts: number
 }
 
+/** progressDeadlineSeconds of Kubernetes: a rollout fails that makes no progress for so long. */
+const progressDeadlineMs = 600_000
+
 /** Returns the options of `docker create` that do what a container's spec says, and its image and arguments. */
 export function creation(
   { label }: Pick<Node, 'label'>,
@@ -84,7 +87,7 @@ export async function startPod(
     const fail = async (reason: unknown): Promise<never> => {
       throw new Error(`${reason}\n${await logsOf(docker, name)}`)
     }
-    await until(`${name} to be ready`, kubelet.isReady).catch(fail)
+    await until(`${name} to be ready`, kubelet.isReady, Boolean, progressDeadlineMs).catch(fail)
     await period(minReadySeconds)
     if (!kubelet.isReady()) await fail(`${name} did not stay ready`)
   }

@@ -19,19 +19,27 @@ export async function startRole(node: Node, id: string, name: string, manifests:
     return pod
   }
   const first = deploymentOf(manifests, name)
-  await Promise.all(Array.from({ length: replicasOf(manifests, first) }, () => start(manifests, first)))
+  await allOf(Array.from({ length: replicasOf(manifests, first) }, () => start(manifests, first)))
 
   const rollOut = async (next: Manifests): Promise<Ended[]> => {
     const stopping: Promise<Ended>[] = []
     for (const old of pods) {
       await start(next, deploymentOf(next, name))
-      stopping.push(old.terminate())
+      const ended = old.terminate()
+      ended.catch(() => {}) // reported below, unless a start fails first
+      stopping.push(ended)
     }
-    const ended = await Promise.all(stopping)
+    const ended = await allOf(stopping)
     pods = pods.filter((pod) => !ended.some((one) => one.pod === pod.name))
     return ended
   }
   return { name, pods: () => pods, rollOut }
+}
+
+/** Waits for all to settle, so that none starts a container after a failure of another has removed them. */
+export async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
 }
 
 function deploymentOf({ deployments }: Manifests, name: string): Deployment {

@@ -6,7 +6,7 @@ import { openNetworks } from './networks.ts'
 import { placesOf } from './places.ts'
 import type { Ended, Node } from './pod.ts'
 import { allowedEdges, type Edge } from './policies.ts'
-import { type Role, startRole } from './role.ts'
+import { allOf, type Role, startRole } from './role.ts'
 import { buildSqs, startClient, startServers } from './servers.ts'
 import { openService } from './service.ts'
 
@@ -53,7 +53,7 @@ export async function openSystem(docker: Docker, manifests: Manifests): Promise<
   const sqsUrl = await startServers(node, id)
   await Promise.all(around.map((place) => startClient(node, id, place)))
   const names = manifests.deployments.map(({ metadata }) => metadata.name)
-  const roles = await Promise.all(names.map((name) => startRole(node, id, name, manifests)))
+  const roles = await allOf(names.map((name) => startRole(node, id, name, manifests)))
   const podsOf = (place: string) => roles.find(({ name }) => name === place)?.pods() ?? []
   const service = stack.use(await openService(() => podsOf('api')))
   const containersOf = (place: string): string[] => {
@@ -68,7 +68,7 @@ export async function openSystem(docker: Docker, manifests: Manifests): Promise<
     return printed.split(/\s+/).filter(Boolean)
   }
   const rollOut = async (next: Manifests): Promise<Ended[]> =>
-    (await Promise.all(roles.map((role) => role.rollOut(next)))).flat()
+    (await allOf(roles.map((role) => role.rollOut(next)))).flat()
   const sqs = { AWS_ENDPOINT_URL: sqsUrl, AWS_REGION: 'us-east-1', SQS_QUEUE_NAME: 'orders' }
   const opened = stack.move()
   const close = (): Promise<void> => opened.disposeAsync()
