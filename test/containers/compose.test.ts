@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
+import { expectCounted } from '../support/containers/counted.ts'
 import { requireEngine } from '../support/containers/opened.ts'
 import { kill, openProject, type Project } from '../support/containers/project.ts'
-import { expectStats, getFrom } from '../support/expected.ts'
 import { withoutBlocks } from '../support/markdown.ts'
 import { Oracle } from '../support/oracle.ts'
 import { blocksOf, type Example, examplesOf, pages, readPage } from '../support/pages/blocks.ts'
@@ -48,15 +48,6 @@ async function follow({ shell }: Project, { at, line, expected }: Example): Prom
   return complaints
 }
 
-async function expectCounted({ url }: Project, oracle: Oracle): Promise<void> {
-  const get = getFrom(url)
-  const total = async (): Promise<unknown> => (await get('/stats/global').catch(() => ({}) as never))['total_orders']
-  await until('every order to be counted', total, (orders) => orders === oracle.admitted)
-  const ranked = async (): Promise<unknown> => (await get('/integrity'))['balanced']
-  await until('every order to be ranked, and the books to balance', ranked)
-  await expectStats(get, oracle)
-}
-
 test('docker-compose.yml does what its page says, and counts exactly while each service is killed', async (context) => {
   const docker = await requireEngine(context)
   await using project = await openProject(docker)
@@ -70,7 +61,7 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   for (const example of steps) expect(await follow(project, example)).toEqual([])
   const oracle = new Oracle()
   for (const { body } of sampleOrders({ valid: 50, invalid: 10, users: 100, seed: 7 })) oracle.take(body) // by the page
-  await expectCounted(project, oracle)
+  await expectCounted(project.url, oracle)
   expect((await compose('ps', '--quiet', 'validate')).trim().split('\n')).toHaveLength(4)
 
   {
@@ -82,7 +73,7 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   for (const body of more) oracle.take(body)
   await until('SQS to answer again', () => fetch(`${env['AWS_ENDPOINT_URL']}/health`).then(Boolean, () => false))
   await sendBodies(env, more)
-  await expectCounted(project, oracle)
+  await expectCounted(project.url, oracle)
   await shell(deepCheck)
   await compose('run', '--rm', 'api', 'doctor')
   expect(await compose('run', '--rm', 'api', 'replay', '10')).toContain('10')
@@ -90,11 +81,11 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   for (const example of page.filter(isDown)) expect(await follow(project, example)).toEqual([])
   for (const command of Object.values(others)) await shell(command)
   await shell(restart)
-  await expectCounted(project, oracle)
+  await expectCounted(project.url, oracle)
   expect(await shell(repartition)).toContain('Done: start every process with PARTITIONS=8')
   project.addToEnv('PARTITIONS=8')
   await shell(restart)
-  await expectCounted(project, oracle)
+  await expectCounted(project.url, oracle)
   await shell(deepCheck)
   await compose('stop', '--timeout', '10')
   const ids = (await compose('ps', '--all', '--quiet', ...roles)).split('\n').filter(Boolean)

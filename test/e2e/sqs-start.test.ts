@@ -4,9 +4,10 @@ import { openHttpScript, type Reply } from '../support/http-script.ts'
 import { spawnOrders } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
 import { type OrdersRun, runOrders } from '../support/run-orders.ts'
+import { openSqsProxy } from '../support/sqs-proxy.ts'
 import { spawnSqsServer } from '../support/sqs-server.ts'
 import { until } from '../support/until.ts'
-import { type Env, emptyRedis, envOf } from '../support/world.ts'
+import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 const patient: Env = { START_WAIT_MS: '60000' }
 const transports = ['sdk', 'thin'] as const
@@ -83,6 +84,20 @@ test('SQS away at start: the process waits, alive and not ready, and starts by i
   await sqs.start()
   await orders.started()
   expect(await health(port)).toEqual([200, 200])
+})
+
+test('SQS answers: the port opens once, so that no probe that succeeds is followed by a refused connection', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const port = await freePort()
+  const isOpen = (): Promise<boolean> => health(port).then(Boolean, () => false)
+  const seen: Promise<boolean>[] = []
+  await using proxy = await openSqsProxy(sqs.url, () => void seen.push(isOpen()))
+  const env = envOf(redis.url, { ...sqs, url: proxy.url }, { ...patient, METRICS_PORT: String(port) })
+  await using orders = runOrders(['run', 'bridge'], env)
+  await orders.started()
+  expect(await isOpen()).toBe(true)
+  expect(await seen[0]).toBe(false)
 })
 
 test('SQS away for longer than START_WAIT_MS: the process ends with the sentence', async () => {

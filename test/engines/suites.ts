@@ -12,7 +12,10 @@ import { filesOf } from '../support/tiers.ts'
 /** The suites that run on every engine, by their files. */
 export const suites: ReadonlyMap<string, readonly string[]> = new Map([
   ['integration', integrationFiles()],
-  ...['differential', 'replay', 'verify', 'rights', 'managed'].map((name): [string, string[]] => [name, [`test/e2e/${name}.test.ts`]]),
+  ...['differential', 'replay', 'verify', 'rights', 'managed'].map((name): [string, string[]] => [
+    name,
+    [`test/e2e/${name}.test.ts`],
+  ]),
 ])
 
 /** Returns the integration tests that need a Redis. */

@@ -11,8 +11,9 @@ import { inspectQueue } from '../../ingest/sqs/queue.ts'
 const retryMs = 500
 
 /**
- * Waits until SQS answers, START_WAIT_MS at most. Only a process with a bridge needs this. Meanwhile its port says that it
- * is alive and not ready. Returns at once on an error that is not transient, such as a refusal: the check at start reports it.
+ * Waits until SQS answers, START_WAIT_MS at most. Only a process with a bridge needs this. From the first failure on, its
+ * port says that it is alive and not ready; where SQS answers at once, the port opens once, and a probe never finds it closed
+ * again. Returns at once on an error that is not transient, such as a refusal: the check at start reports it.
  * @throws OrdersError ORD_SQS when SQS has not answered by then
  */
 export async function awaitQueue(app: App, roles: readonly string[], signal: AbortSignal): Promise<void> {
@@ -20,8 +21,6 @@ export async function awaitQueue(app: App, roles: readonly string[], signal: Abo
   const deadline = performance.now() + config.startWaitMs
   const port = portOf(config, roles)
   await using stack = new AsyncDisposableStack()
-  const server =
-    port && stack.use(await openWaiting(config, port, 'SQS does not answer yet: this process waits for it.'))
   for (let tries = 1; ; tries++) {
     try {
       await inspectQueue(config, signal)
@@ -30,8 +29,12 @@ export async function awaitQueue(app: App, roles: readonly string[], signal: Abo
       signal.throwIfAborted()
       if (!mayPass(error)) return
       if (performance.now() >= deadline) throw error
-      const waits = { error: messageOf(error), maxMs: config.startWaitMs, ...(server && { url: server.url }) }
-      if (tries === 1) telemetry.emit('waiting', waits)
+      if (tries === 1) {
+        const detail = 'SQS does not answer yet: this process waits for it.'
+        const server = port && stack.use(await openWaiting(config, port, detail))
+        const waits = { error: messageOf(error), maxMs: config.startWaitMs, ...(server && { url: server.url }) }
+        telemetry.emit('waiting', waits)
+      }
       await sleep(Math.min(retryMs, Math.max(0, deadline - performance.now())), undefined, { signal })
     }
   }

@@ -5,9 +5,9 @@ import { run } from '../debian/run.ts'
 import { root } from '../markdown.ts'
 import { removeOnExit } from '../on-exit.ts'
 import { freePort } from '../redis-server.ts'
-import { until } from '../until.ts'
 import { adminToken, type Env } from '../world.ts'
-import { type Docker, image } from './opened.ts'
+import { killContainer } from './kill.ts'
+import type { Docker } from './opened.ts'
 
 /** The project of docker-compose.yml on ports of its own, in a copy of the checkout: its .env plays no part. */
 export interface Project extends AsyncDisposable {
@@ -63,12 +63,8 @@ export async function openProject(docker: Docker): Promise<Project> {
   return { env: sqs, name, addToEnv, url: `http://127.0.0.1:${apiPort}`, compose, shell, [Symbol.asyncDispose]: close }
 }
 
-/** Kills a service's container as the system would, from outside of it, and waits until its restart policy has it up again. */
+/** Kills a service's container, and waits until it is up again. */
 export async function kill({ compose }: Project, docker: Docker, service: string): Promise<void> {
   const [id = ''] = (await compose('ps', '--quiet', service)).split('\n')
-  const state = async (): Promise<string[]> =>
-    (await docker('inspect', '--format', '{{.State.Pid}} {{.RestartCount}} {{.State.Status}}', id)).trim().split(' ')
-  const [pid = '', restarts] = await state()
-  await docker('run', '--rm', '--pid', 'host', '--user', '0', '--entrypoint', 'sh', image, '-c', `kill -9 ${pid}`)
-  await until(`${service} to be up again`, state, ([, again, status]) => again !== restarts && status === 'running')
+  await killContainer(docker, id)
 }

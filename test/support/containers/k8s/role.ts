@@ -1,0 +1,49 @@
+import { type Deployment, type Manifests, replicasOf } from './manifests.ts'
+import { type Ended, type Node, type Pod, startPod } from './pod.ts'
+
+/** The Pods of one Deployment. */
+export interface Role {
+  readonly name: string
+  pods(): readonly Pod[]
+  /** Replaces every Pod as the strategy says: a new one is available before an old one stops. Returns how the old ones ended. */
+  rollOut(manifests: Manifests): Promise<Ended[]>
+}
+
+export async function startRole(node: Node, id: string, name: string, manifests: Manifests): Promise<Role> {
+  let count = 0
+  let pods: Pod[] = []
+  const start = async (from: Manifests, { spec }: Deployment): Promise<Pod> => {
+    const pod = await startPod(node, `${id}-${name}-${++count}`, spec.template, from)
+    pods = [...pods, pod]
+    await pod.available(spec.minReadySeconds)
+    return pod
+  }
+  const first = deploymentOf(manifests, name)
+  await allOf(Array.from({ length: replicasOf(manifests, first) }, () => start(manifests, first)))
+
+  const rollOut = async (next: Manifests): Promise<Ended[]> => {
+    const stopping: Promise<Ended>[] = []
+    for (const old of pods) {
+      await start(next, deploymentOf(next, name))
+      const ended = old.terminate()
+      ended.catch(() => {}) // reported below, unless a start fails first
+      stopping.push(ended)
+    }
+    const ended = await allOf(stopping)
+    pods = pods.filter((pod) => !ended.some((one) => one.pod === pod.name))
+    return ended
+  }
+  return { name, pods: () => pods, rollOut }
+}
+
+/** Waits for all to settle, so that none starts a container after a failure of another has removed them. */
+export async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
+
+function deploymentOf({ deployments }: Manifests, name: string): Deployment {
+  const found = deployments.find(({ metadata }) => metadata.name === name)
+  if (!found) throw new Error(`There is no Deployment ${name}.`)
+  return found
+}
