@@ -3,10 +3,12 @@ import { rmSync } from 'node:fs'
 
 const children = new Set<ChildProcess>()
 const folders = new Set<string>()
+const actions = new Set<() => void>()
 
 /** A test that runs into its time limit, or is interrupted, is not unwound: what it leaves ends with its process. */
 process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL')
+  for (const act of actions) act()
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
@@ -27,4 +29,10 @@ export function removeOnExit(folder: string): Disposable {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Does something at the end of the process, unless it is disposed before. */
+export function doOnExit(action: () => void): Disposable {
+  actions.add(action)
+  return { [Symbol.dispose]: () => void actions.delete(action) }
 }

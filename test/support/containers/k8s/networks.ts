@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto'
 import type { Docker } from '../opened.ts'
+import { allOf } from './all-of.ts'
 import type { Edge } from './policies.ts'
 
 /** One Docker network for each connection that the policies allow: containers without a common one do not reach each other. */
-export interface Networks extends AsyncDisposable {
+export interface Networks {
   /** Creates a container of a place, connects it to the networks of the place, and starts it. Returns its address. */
   start(place: string, container: string, create: readonly string[]): Promise<string>
 }
@@ -14,15 +15,19 @@ const subnets = (): ((nth: number) => string) => {
   return (nth) => `10.${second}.${third + (nth >> 4)}.${16 * (nth & 15)}/28`
 }
 
-export async function openNetworks(docker: Docker, id: string, edges: readonly Edge[]): Promise<Networks> {
-  await using stack = new AsyncDisposableStack()
+export async function openNetworks(
+  docker: Docker,
+  id: string,
+  label: string,
+  edges: readonly Edge[],
+): Promise<Networks> {
   const subnet = subnets()
   const networks = edges.map(({ from, to }) => ({ name: `${id}-${from.name}-${to.name}`, ends: [from.name, to.name] }))
-  for (const [nth, { name }] of networks.entries()) {
-    await docker('network', 'create', '--internal', '--subnet', subnet(nth), name)
-    stack.defer(async () => void (await docker('network', 'rm', name)))
-  }
-  const opened = stack.move()
+  await allOf(
+    networks.map(({ name }, nth) =>
+      docker('network', 'create', '--internal', '--label', label, '--subnet', subnet(nth), name),
+    ),
+  )
   const start = async (place: string, container: string, create: readonly string[]): Promise<string> => {
     const [first, ...others] = networks.filter(({ ends }) => ends.includes(place)).map(({ name }) => name)
     if (first === undefined) throw new Error(`The policies let ${place} reach nothing, and nothing reach it.`)
@@ -32,5 +37,5 @@ export async function openNetworks(docker: Docker, id: string, edges: readonly E
     const format = `{{(index .NetworkSettings.Networks "${first}").IPAddress}}`
     return (await docker('inspect', '--format', format, container)).trim()
   }
-  return { start, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return { start }
 }

@@ -27,6 +27,7 @@ export async function openOverlay(name: string): Promise<Overlay> {
   writeFileSync(join(folder, 'orders.secret'), lines.join(''))
   const set = (line: string): void => appendFileSync(join(folder, 'deploy/k8s/base/orders.env'), `${line}\n`)
   set(`AWS_ENDPOINT_URL=http://sqs:${sqsPort}`)
+  set('LEDGER_BUCKETS=1024') // a validate that starts reads all of them, and a repartition moves them
   const kubectl = await openKubectl(folder)
   const render = async (line: string): Promise<Manifests> => {
     const [, ...create] = `${line} --dry-run=client --output yaml`.split(' ')

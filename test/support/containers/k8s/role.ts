@@ -1,3 +1,4 @@
+import { allOf } from './all-of.ts'
 import { type Deployment, type Manifests, replicasOf } from './manifests.ts'
 import { type Ended, type Node, type Pod, startPod } from './pod.ts'
 
@@ -34,12 +35,6 @@ export async function startRole(node: Node, id: string, name: string, manifests:
     return ended
   }
   return { name, pods: () => pods, rollOut }
-}
-
-/** Waits for all to settle, so that none starts a container after a failure of another has removed them. */
-export async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises)
-  return Promise.all(promises)
 }
 
 function deploymentOf({ deployments }: Manifests, name: string): Deployment {

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Env } from '../../world.ts'
 import type { Docker } from '../opened.ts'
+import { allOf } from './all-of.ts'
 import type { Manifests } from './manifests.ts'
 import { openNetworks } from './networks.ts'
 import { placesOf } from './places.ts'
 import type { Ended, Node } from './pod.ts'
 import { allowedEdges, type Edge } from './policies.ts'
-import { allOf, type Role, startRole } from './role.ts'
+import { removing } from './removal.ts'
+import { type Role, startRole } from './role.ts'
 import { buildSqs, startClient, startServers } from './servers.ts'
 import { openService } from './service.ts'
 
@@ -42,16 +44,16 @@ export async function openSystem(docker: Docker, manifests: Manifests): Promise<
   const label = `orders.test=${id}`
   await buildSqs(docker)
   const edges = allowedEdges(manifests.policies, placesOf(manifests))
-  const networks = stack.use(await openNetworks(docker, id, edges))
+  stack.use(removing(docker, label))
+  const networks = await openNetworks(docker, id, label, edges)
   const faults: string[] = []
   const complain = (fault: string): void => void faults.push(fault)
   const closing = new AbortController()
   const identities = { bridge: credentials }
   const node: Node = { docker, networks, label, identities, complain, closing: closing.signal }
-  stack.defer(() => removeAll(node))
   stack.defer(() => closing.abort())
   const sqsUrl = await startServers(node, id)
-  await Promise.all(around.map((place) => startClient(node, id, place)))
+  await allOf(around.map((place) => startClient(node, id, place)))
   const names = manifests.deployments.map(({ metadata }) => metadata.name)
   const roles = await allOf(names.map((name) => startRole(node, id, name, manifests)))
   const podsOf = (place: string) => roles.find(({ name }) => name === place)?.pods() ?? []
@@ -85,9 +87,4 @@ export async function openSystem(docker: Docker, manifests: Manifests): Promise<
     rollOut,
     [Symbol.asyncDispose]: close,
   }
-}
-
-async function removeAll({ docker, label }: Node): Promise<void> {
-  const ids = (await docker('ps', '--all', '--quiet', '--filter', `label=${label}`)).split('\n').filter(Boolean)
-  if (ids.length > 0) await docker('rm', '--force', '--volumes', ...ids)
 }
