@@ -93,10 +93,6 @@ export const job = z.object({
   metadata: named,
   spec: z.strictObject({ backoffLimit: z.int(), template: template(commandPod) }),
 })
-const scaledObject = z.object({
-  kind: z.literal('ScaledObject'),
-  spec: z.looseObject({ scaleTargetRef: named, minReplicaCount: z.int() }),
-})
 const configMap = z.object({ kind: z.literal('ConfigMap'), metadata: named, data: labels })
 const secret = z.object({ kind: z.literal('Secret'), metadata: named, data: labels })
 const service = z.object({
@@ -125,18 +121,11 @@ export function readManifests(text: string) {
     all.filter((one) => z.object({ kind: z.literal(kind) }).safeParse(one).success).map((one) => schema.parse(one))
   return {
     deployments: of('Deployment', deployment),
-    scaledObjects: of('ScaledObject', scaledObject),
     policies: of('NetworkPolicy', networkPolicy),
     services: of('Service', service),
     configMaps: of('ConfigMap', configMap),
     secrets: of('Secret', secret),
   }
-}
-
-/** Returns how many processes a role has while little waits. */
-export function replicasOf({ scaledObjects }: Manifests, { metadata, spec }: Deployment): number {
-  const scaled = scaledObjects.find((one) => one.spec.scaleTargetRef.name === metadata.name)
-  return spec.replicas ?? scaled?.spec.minReplicaCount ?? 1
 }
 
 /** Returns the environment of a container, from the ConfigMaps and Secrets that it names. */

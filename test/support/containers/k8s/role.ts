@@ -1,5 +1,5 @@
 import { allOf } from './all-of.ts'
-import { type Deployment, type Manifests, replicasOf } from './manifests.ts'
+import type { Deployment, Manifests } from './manifests.ts'
 import { type Ended, type Node, type Pod, startPod } from './pod.ts'
 
 /** The Pods of one Deployment. */
@@ -10,6 +10,7 @@ export interface Role {
   rollOut(manifests: Manifests): Promise<Ended[]>
 }
 
+/** Starts one Pod, whatever the number of replicas: a rollout runs two at a time, and each start takes seconds of CPU. */
 export async function startRole(node: Node, id: string, name: string, manifests: Manifests): Promise<Role> {
   let count = 0
   let pods: Pod[] = []
@@ -19,8 +20,7 @@ export async function startRole(node: Node, id: string, name: string, manifests:
     await pod.available(spec.minReadySeconds)
     return pod
   }
-  const first = deploymentOf(manifests, name)
-  await allOf(Array.from({ length: replicasOf(manifests, first) }, () => start(manifests, first)))
+  await start(manifests, deploymentOf(manifests, name))
 
   const rollOut = async (next: Manifests): Promise<Ended[]> => {
     const stopping: Promise<Ended>[] = []
