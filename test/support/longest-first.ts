@@ -5,8 +5,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * minutes. Those that mostly wait alternate with those that keep a core busy.
  */
 const longest = [
-  'containers/compose',
-  'containers/k8s',
   'e2e/repartition',
   'chaos/everything',
   'chaos/connections',

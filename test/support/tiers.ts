@@ -1,5 +1,5 @@
 /** The tiers of tests: each is a Vitest project and a folder of that name, from the quickest to the slowest. */
-export const tiers = ['unit', 'integration', 'e2e', 'chaos', 'containers'] as const
+export const tiers = ['unit', 'integration', 'e2e', 'chaos'] as const
 export type Tier = (typeof tiers)[number]
 
 /** Integration tests of files, of programs other than Redis, and of random cases that take seconds. */
