@@ -38,7 +38,8 @@ RUN NODE_COMPILE_CACHE=node_modules/.cache/orders node --input-type=module --eva
 RUN ln -s /app/src/ops/orders.js /usr/local/bin/orders
 LABEL org.opencontainers.image.title="Order pipeline" org.opencontainers.image.licenses=MIT sbom=/app/sbom.cdx.json
 USER node
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+# Each check starts a Node, which takes 0.1 s of CPU.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "Promise.any([process.env.METRICS_PORT, process.env.API_PORT || 8000].map(async (port) => { if (!(await fetch(`http://127.0.0.1:${port}/livez`)).ok) throw port })).catch(() => process.exit(1))"]
 ENTRYPOINT ["node", "src/ops/orders.js"]
 CMD ["--help"]

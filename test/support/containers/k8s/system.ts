@@ -18,7 +18,7 @@ export interface System extends AsyncDisposable {
   readonly id: string
   readonly edges: readonly Edge[]
   readonly roles: readonly Role[]
-  /** What healthy Pods must not do. */
+  /** Lists what a probe or a restart found that healthy Pods do not have. */
   readonly faults: readonly string[]
   /** The Service of the API. */
   readonly url: string
