@@ -9,6 +9,7 @@ import { sendBodies } from '../support/send.ts'
 import { type Answer, openSqsProxy } from '../support/sqs-proxy.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 import { until } from '../support/until.ts'
+import { hasWaitAof } from '../support/waitaof.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 async function serverOf(context: TestContext, ...options: string[]): Promise<RedisServer> {
@@ -21,8 +22,7 @@ async function serverOf(context: TestContext, ...options: string[]): Promise<Red
 /** Returns the options of a server as before 7.2, which has no such command. */
 async function withoutWaitAof(): Promise<string[]> {
   await using place = await emptyRedis()
-  const [known] = (await place.redis.call('COMMAND', 'INFO', 'WAITAOF')) as unknown[]
-  return known === null ? [] : ['--rename-command', 'WAITAOF', '']
+  return (await hasWaitAof(place.redis)) ? ['--rename-command', 'WAITAOF', ''] : []
 }
 
 const bodies = (count: number): string[] =>

@@ -22,6 +22,7 @@ import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { until } from '../support/until.ts'
+import { hasWaitAof } from '../support/waitaof.ts'
 import { appOn, type Env, emptySqs, envOf } from '../support/world.ts'
 
 /** A redis-server of a test's own, with a client. */
@@ -58,6 +59,11 @@ async function doctor(env: Env, cwd?: string): Promise<Report & { code: number |
 
 const levelsOf = (checks: readonly Finding[]): Record<string, string> =>
   Object.fromEntries(checks.map(({ check, level }) => [check, level]))
+
+/** Rules for a user as of a server before 7.2, which has no WAITAOF. */
+async function withoutWaitAof(redis: Redis): Promise<string[]> {
+  return (await hasWaitAof(redis)) ? ['-waitaof'] : []
+}
 
 test('on a sound system all is well, and nothing is written or created', async (context) => {
   await using redis = await ownRedis(context)
@@ -197,7 +203,8 @@ test('a Redis that is too old, nearly so, or does not say', async (context) => {
 describe('the rights of the user', () => {
   test('without CONFIG and ACL what cannot be read is a warning, and the start goes on', async (context) => {
     await using redis = await ownRedis(context)
-    await redis.redis.call('ACL', 'SETUSER', 'shop', 'on', '>secret', '~*', '&*', '+@all', '-config', '-acl')
+    const rules = ['~*', '&*', '+@all', '-config', '-acl', ...(await withoutWaitAof(redis.redis))]
+    await redis.redis.call('ACL', 'SETUSER', 'shop', 'on', '>secret', ...rules)
     const url = redis.url.replace('//', '//shop:secret@')
     const { checks, code } = await doctor(envOf(url, await queueOf(context)))
     expect(code).toBe(0)
@@ -212,7 +219,8 @@ describe('the rights of the user', () => {
 
   test('without INFO nothing is an error', async (context) => {
     await using redis = await ownRedis(context)
-    await redis.redis.call('ACL', 'SETUSER', 'shop', 'on', '>secret', '~*', '+@all', '-info', '-config', '-acl')
+    const rules = ['~*', '+@all', '-info', '-config', '-acl', ...(await withoutWaitAof(redis.redis))]
+    await redis.redis.call('ACL', 'SETUSER', 'shop', 'on', '>secret', ...rules)
     await using shop = connect(redis.url.replace('//', '//shop:secret@'))
     const levels = levelsOf(await examineRedis(appOn(shop.redis), roleNames))
     expect(Object.values(levels)).not.toContain('error')

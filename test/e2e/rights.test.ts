@@ -14,6 +14,7 @@ import { requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
+import { hasWaitAof } from '../support/waitaof.ts'
 import { appOn, emptySqs, envOf } from '../support/world.ts'
 
 const bare = { cluster: false, partitioned: false }
@@ -43,8 +44,8 @@ test('every role and command does all it can do as its own user with the rights 
   await using redis = await ownRedis(context)
   await using sqs = await emptySqs()
   await using recorder = await openRecorder(redis.port)
-  const [known] = (await redis.admin.call('COMMAND', 'INFO', 'WAITAOF')) as unknown[]
-  const newer = (actor: Actor): string[] => (known === null ? [] : newerExtrasOf([actor]))
+  const isNewer = await hasWaitAof(redis.admin)
+  const newer = (actor: Actor): string[] => (isNewer ? newerExtrasOf([actor]) : [])
   const urls = new Map<Actor, string>()
   for (const actor of actors) {
     const both = keyPatterns(true).map((pattern) => `~${pattern}`) // before a repartition, and after

@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { engines, newestEngines, versionOf } from '../support/debian/engines.ts'
 import { root } from '../support/markdown.ts'
-import { type Outcome, runOn, suites } from './suites.ts'
+import { nearestSuites, type Outcome, runOn, suites } from './suites.ts'
 
 const usage = `Runs the suites that need a Redis on several engines, and prints a table of how they went.
 
   --all            every engine, not only the newest Redis and Valkey
   --write          put the table into docs/reference/engines.md; with --all
   --only <name>    this engine; may be given several times
+  --nearest        of the integration tests only those nearest to Redis: of its clients, scripts and writers
   --workers 4      test files that run at a time`
 
 const { values } = parseArgs({
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     all: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] as string[] },
+    nearest: { type: 'boolean', default: false },
     workers: { type: 'string', default: '4' },
     help: { type: 'boolean', default: false },
   },
@@ -33,7 +35,8 @@ async function main(): Promise<void> {
   const table = [`| engine | ${[...suites.keys()].join(' | ')} |`, `|---|${'---|'.repeat(suites.size)}`]
   out(table.join('\n'))
   for (const engine of chosen) {
-    const outcomes = await runOn(engine, { workers: Number(values.workers), portSlot: 0 })
+    const chosenSuites = values.nearest ? nearestSuites() : suites
+    const outcomes = await runOn(engine, chosenSuites, { workers: Number(values.workers), portSlot: 0 })
     const version = await versionOf(engine)
     const row = `| ${version} | ${[...outcomes.values()].map(cellOf).join(' | ')} |`
     table.push(row)

@@ -44,9 +44,22 @@ const report = z.object({
   ),
 })
 
-/** Runs every suite with an engine as its Redis, and as the `redis-server` that tests start. */
+/** The integration tests nearest to Redis: of its clients, of what writes to it, and of the scripts of the stages. */
+const nearest = /^test\/integration\/(redis|ingest|stages)\//
+
+/** Returns the suites with the integration tests nearest to Redis only. */
+export const nearestSuites = (): typeof suites =>
+  new Map(
+    [...suites].map(([name, files]) => [
+      name,
+      name === 'integration' ? files.filter((file) => nearest.test(file)) : files,
+    ]),
+  )
+
+/** Runs suites with an engine as its Redis, and as the `redis-server` that tests start. */
 export async function runOn(
   engine: RedisEngine,
+  chosen: typeof suites,
   { workers, portSlot }: { workers: number; portSlot: number },
 ): Promise<ReadonlyMap<string, Outcome>> {
   const bin = await binOf(engine)
@@ -55,14 +68,14 @@ export async function runOn(
   await using server = await spawnRedisProgram(join(bin, 'redis-server'))
   const file = join(dir, 'report.json')
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
-  const files = [...suites.values()].flat()
+  const files = [...chosen.values()].flat()
   const options = ['--reporter=json', `--outputFile=${file}`, `--maxWorkers=${workers}`]
   const env = { PATH: `${bin}:${process.env['PATH']}`, TEST_REDIS_URL: server?.url, TEST_PORT_SLOT: `${portSlot}` }
   await run(process.execPath, [vitest, 'run', ...options, ...files], { cwd: root, env }).catch((error: unknown) => {
     if (!(error instanceof Error) || !error.message.includes(' ended with 1\n')) throw error // some have failed
   })
   const { testResults } = report.parse(JSON.parse(readFileSync(file, 'utf8')))
-  const outcomes = [...suites].map(([name, own]) => {
+  const outcomes = [...chosen].map(([name, own]) => {
     const mine = testResults.filter((result) => own.some((path) => result.name.endsWith(`/${path}`)))
     return [name, outcomeOf(mine)] as const
   })

@@ -21,10 +21,10 @@ export async function openDurable({ partitions, ...app }: App, signal: AbortSign
   const confirm = async (): Promise<void> => {
     await sleep(durability.settleMs, undefined, { signal })
     const until = performance.now() + durableMs
-    for (const keys of partitions) {
-      if ((await confirmed(durability, keys, until, signal)) === opened.get(keys)) continue
-      throw new OrdersError('ORD_NOT_DURABLE', 'Redis was started again or failed over: run this once more.')
-    }
+    // All at once: one fsync, a second later, confirms every partition.
+    const found = await Promise.all(partitions.map((keys) => confirmed(durability, keys, until, signal)))
+    if (partitions.every((keys, at) => found[at] === opened.get(keys))) return
+    throw new OrdersError('ORD_NOT_DURABLE', 'Redis was started again or failed over: run this once more.')
   }
   return { confirm, [Symbol.dispose]: () => durability[Symbol.dispose]() }
 }
