@@ -23,6 +23,7 @@ export function durability({ wanted, facts, proof, service }: Deletions): Findin
   if (proof.by === 'reply') return onReply(wanted, facts, service)
   const how = proof.by === 'WAITAOF' ? 'WAITAOF' : `${everysecMs / 1_000} s after the write, if no fsync is outstanding`
   const found = deletedOnce(`its order is on the disk of Redis (${how})`)
+  if (facts.fsync === 'no' && proof.by === 'WAITAOF') return error(check, 'appendfsync no', neverSyncedAdvice)
   if (facts.fsync === 'no') return (wanted ? error : warning)(check, 'appendfsync no', everysecAdvice)
   if (proof.by === 'age' && facts.fsync === undefined)
     return warning(check, found, 'Make sure that appendfsync, which cannot be read, is everysec or always.')
@@ -33,6 +34,10 @@ const deletedOnce = (event: string): string => `a message is deleted from SQS on
 const replicas = (count: number): string => (count === 1 ? '1 replica has' : `${count} replicas have`)
 const diskAdvice = "Make room on Redis' disk; its log shows the error."
 const everysecAdvice = 'Set appendfsync everysec: without it, messages are deleted before their orders are on disk.'
+
+/** Redis counts only what it has synced itself. */
+const neverSyncedAdvice =
+  'Set appendfsync everysec, or SQS_DELETE_AFTER=write: no message would be deleted from SQS, because WAITAOF waits forever.'
 
 /** A message is deleted once Redis has replied. What that is worth depends on what Redis does then. */
 function onReply(wanted: DeleteAfter | undefined, facts: DurabilityFacts, service: Service | undefined): Finding {
