@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
+import { changePartitions } from '../support/containers/change-partitions.ts'
 import { expectCounted } from '../support/containers/counted.ts'
 import { requireEngine } from '../support/containers/opened.ts'
 import { kill, openProject, type Project } from '../support/containers/project.ts'
@@ -27,7 +28,6 @@ const others: Readonly<Record<string, string>> = {
   'docker compose logs <service>': 'docker compose logs validate',
   'docker build -t <your registry>/orders:<version> .': 'docker build -t registry.example/orders:1 .',
 }
-const repartition = 'docker compose run --rm api repartition --to 8'
 const deepCheck = 'docker compose run --rm api verify --deep'
 const restart = 'docker compose up --detach --wait'
 const lastOfAll = 'docker compose down --volumes'
@@ -82,10 +82,6 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   for (const command of Object.values(others)) await shell(command)
   await shell(restart)
   await expectCounted(project.url, oracle)
-  expect(await shell(repartition)).toContain('Done: start every process with PARTITIONS=8')
-  project.addToEnv('PARTITIONS=8')
-  await shell(restart)
-  await expectCounted(project.url, oracle)
   await shell(deepCheck)
   await compose('stop', '--timeout', '10')
   const ids = (await compose('ps', '--all', '--quiet', ...roles)).split('\n').filter(Boolean)
@@ -94,6 +90,6 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   await shell(lastOfAll)
   expect(await docker('volume', 'ls', '--quiet', '--filter', `name=${project.name}`)).toBe('')
   await docker('rmi', 'registry.example/orders:1')
-  const ran = [...page.map(({ line }) => line), ...Object.keys(others), restart, repartition, deepCheck, lastOfAll]
+  const ran = [...page.map(({ line }) => line), ...Object.keys(others), ...changePartitions, restart, lastOfAll]
   expect(allShown.filter((command) => !ran.includes(command))).toEqual([])
 })

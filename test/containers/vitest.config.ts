@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Runs the image, docker-compose.yml and the Pods on a Docker engine: minutes of both cores, so apart from the gate. */
+/** Runs the image, docker-compose.yml and the Pods on a Docker engine. */
 export default defineConfig({
   root: '.', // the folder that npm runs in
   test: {
@@ -10,6 +10,7 @@ export default defineConfig({
     isolate: false,
     reporters: ['default', './test/support/closing-line.ts'],
     maxWorkers: 3,
+    env: { TEST_PORT_SLOT: '8' }, // the tests of the engines run at the same time
     // Limits against hanging: a first run downloads packages, makes base images and builds.
     testTimeout: 1_200_000,
     teardownTimeout: 120_000,

@@ -10,7 +10,7 @@ const usage = `Runs the suites that need a Redis on several engines, and prints 
   --all            every engine, not only the newest Redis and Valkey
   --write          put the table into docs/reference/engines.md; with --all
   --only <name>    this engine; may be given several times
-  --nearest        of the integration tests only those nearest to Redis: of its clients, scripts and writers
+  --nearest        what tells most in little time: the integration tests nearest to Redis, differential, replay, verify
   --workers 4      test files that run at a time`
 
 const { values } = parseArgs({
@@ -32,10 +32,10 @@ async function main(): Promise<void> {
   const all = values.all || values.only.length > 0 ? engines : newestEngines
   const chosen = all.filter(({ name }) => values.only.length === 0 || values.only.includes(name))
   if (chosen.length === 0) throw new Error(`There is no engine ${values.only.join(', ')}.`)
-  const table = [`| engine | ${[...suites.keys()].join(' | ')} |`, `|---|${'---|'.repeat(suites.size)}`]
+  const chosenSuites = values.nearest ? nearestSuites() : suites
+  const table = [`| engine | ${[...chosenSuites.keys()].join(' | ')} |`, `|---|${'---|'.repeat(chosenSuites.size)}`]
   out(table.join('\n'))
   for (const engine of chosen) {
-    const chosenSuites = values.nearest ? nearestSuites() : suites
     const outcomes = await runOn(engine, chosenSuites, { workers: Number(values.workers), portSlot: 0 })
     const version = await versionOf(engine)
     const row = `| ${version} | ${[...outcomes.values()].map(cellOf).join(' | ')} |`
