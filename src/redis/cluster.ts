@@ -48,8 +48,8 @@ export function openCluster(
 /** Connects to a node by its name, for which its certificate is valid. ioredis would connect to its address. */
 const keepName: NonNullable<ClusterOptions['dnsLookup']> = (name, use) => use(null, name, 0)
 
-/** For the handshake and the answer of a node over TLS. ioredis' own second is too short on a busy machine. */
-const tlsSlotsTimeoutMs = 3_000
+/** For the handshake and the answer of a node over TLS: two nodes within the 5 s of a first answer. ioredis has 1 s. */
+const tlsSlotsTimeoutMs = 2_000
 
 /** Connections of the last try end within this time. ioredis would count a later end for the next try, and give up. */
 const nextTryMs = disconnectTimeoutMs + 50

@@ -10,7 +10,7 @@ const usage = `Runs the suites that need a Redis on several engines, and prints 
   --all            every engine, not only the newest Redis and Valkey
   --write          put the table into docs/reference/engines.md; with --all
   --only <name>    this engine; may be given several times
-  --nearest        what tells most in little time: the integration tests nearest to Redis, differential, replay, verify
+  --nearest        what shows most in little time: the integration tests nearest to Redis, differential, replay, verify
   --workers 4      test files that run at a time`
 
 const { values } = parseArgs({

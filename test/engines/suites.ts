@@ -47,7 +47,7 @@ const report = z.object({
 /** The integration tests nearest to Redis: of its clients, of what writes to it, and of the scripts of the stages. */
 const nearest = /^test\/integration\/(redis|ingest|stages)\//
 
-/** Returns what tells most in little time: the integration tests nearest to Redis, and what a change of engine could miscount. */
+/** Returns what shows most in little time: the integration tests nearest to Redis, and what a change of engine could miscount. */
 export const nearestSuites = (): typeof suites =>
   new Map([
     ['integration', integrationFiles().filter((file) => nearest.test(file))],

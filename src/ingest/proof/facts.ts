@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts'
+import { messageOf, OrdersError } from '../../errors.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { mastersOf } from '../../redis/cluster.ts'
 import { unlessForbidden, unlessRefused } from '../../redis/errors.ts'
@@ -47,4 +48,12 @@ async function setting(redis: RedisClient, name: string): Promise<string | undef
   return value
 }
 
-const isAnswered = async (reply: Promise<unknown>): Promise<boolean> => (await unlessRefused(reply)) !== undefined
+/** @throws OrdersError ORD_REDIS_UNREACHABLE for a server that is not a master any more: it tells nothing about its master */
+async function isAnswered(reply: Promise<unknown>): Promise<boolean> {
+  const asMaster = reply.catch((error: unknown) => {
+    if (!messageOf(error).includes('with replica instances')) throw error
+    const message = 'Redis has become a replica meanwhile: make sure that its new master answers, and start again.'
+    throw new OrdersError('ORD_REDIS_UNREACHABLE', message, { cause: error })
+  })
+  return (await unlessRefused(asMaster)) !== undefined
+}

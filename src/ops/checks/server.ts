@@ -50,7 +50,6 @@ async function readServer(redis: RedisClient, partitions: readonly Keys[], used:
     unlessRefused(redis.call('ACL', 'WHOAMI')),
     readMissing(redis, used),
     setting('maxmemory-policy'),
-    setting('appendfsync'),
     setting('hash-max-*-entries'),
   ])
   const known: Facts = Object.assign({}, ...settings)

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Port } from '../../api/listen.ts'
 import { openWaiting } from '../../api/waiting.ts'
 import type { App } from '../../app.ts'
-import type { Config } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
 import { mayPass } from '../../ingest/sqs/errors.ts'
 import { inspectQueue } from '../../ingest/sqs/queue.ts'
+import { portOf } from './port-of.ts'
 
 /** Time between two tries. */
 const retryMs = 500
@@ -38,10 +37,4 @@ export async function awaitQueue(app: App, roles: readonly string[], signal: Abo
       await sleep(Math.min(retryMs, Math.max(0, deadline - performance.now())), undefined, { signal })
     }
   }
-}
-
-/** Returns the port that the server of these roles will use. */
-function portOf({ apiPort, metricsPort }: Config, roles: readonly string[]): Port | undefined {
-  if (roles.includes('api')) return { variable: 'API_PORT', port: apiPort }
-  return metricsPort === undefined ? undefined : { variable: 'METRICS_PORT', port: metricsPort }
 }

@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import type { OpenLog } from './log.ts'
 import { openApp, openLogging } from './open-app.ts'
+import { portOf } from './port-of.ts'
 
 /** Time between two tries. */
 const retryMs = 250
@@ -53,11 +54,8 @@ async function answerMeanwhile(
   roles: readonly string[],
   stack: AsyncDisposableStack,
 ): Promise<string | undefined> {
-  const { apiPort, metricsPort } = config
-  if (!roles.includes('api') && metricsPort === undefined) return undefined
-  const port = roles.includes('api')
-    ? ({ variable: 'API_PORT', port: apiPort } as const)
-    : ({ variable: 'METRICS_PORT', port: metricsPort ?? 0 } as const)
+  const port = portOf(config, roles)
+  if (port === undefined) return undefined
   return stack.use(await openWaiting(config, port, 'Redis does not answer yet: this process waits for it.')).url
 }
 

@@ -75,6 +75,15 @@ test('where INFO has no section about files, or none about the server, Redis hid
   redis.disconnect()
 })
 
+test('a server that has become a replica decides nothing: it cannot be asked what its master has', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  const redis = new Redis(server?.url ?? '')
+  await redis.replicaof('127.0.0.1', 1)
+  await expect(openDurability(appOn(redis))).rejects.toMatchObject({ code: 'ORD_REDIS_UNREACHABLE' })
+  redis.disconnect()
+})
+
 /** Changes each text that a pipeline replies. */
 function rewriteReplies(redis: Redis, rewrite: (reply: string) => string): void {
   const pipeline = redis.pipeline.bind(redis)
