@@ -48,7 +48,7 @@ async function setting(redis: RedisClient, name: string): Promise<string | undef
   return value
 }
 
-/** @throws OrdersError ORD_REDIS_UNREACHABLE for a server that is not a master any more: it tells nothing about its master */
+/** @throws OrdersError ORD_REDIS_UNREACHABLE for a server that is not a master any more: what it has says nothing about its master */
 async function isAnswered(reply: Promise<unknown>): Promise<boolean> {
   const asMaster = reply.catch((error: unknown) => {
     if (!messageOf(error).includes('with replica instances')) throw error
