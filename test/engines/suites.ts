@@ -69,14 +69,18 @@ export async function runOn(
   const files = [...chosen.values()].flat()
   const options = ['--reporter=json', `--outputFile=${file}`, `--maxWorkers=${workers}`]
   const env = { PATH: `${bin}:${process.env['PATH']}`, TEST_REDIS_URL: server?.url, TEST_PORT_SLOT: `${portSlot}` }
-  await run(process.execPath, [vitest, 'run', ...options, ...files], { cwd: root, env }).catch((error: unknown) => {
-    if (!(error instanceof Error) || !error.message.includes(' ended with 1\n')) throw error // some have failed
-  })
+  const failure = await run(process.execPath, [vitest, 'run', ...options, ...files], { cwd: root, env }).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  if (failure !== undefined && !(failure instanceof Error && failure.message.includes(' ended with 1\n'))) throw failure
   const { testResults } = report.parse(JSON.parse(readFileSync(file, 'utf8')))
   const outcomes = [...chosen].map(([name, own]) => {
     const mine = testResults.filter((result) => own.some((path) => result.name.endsWith(`/${path}`)))
     return [name, outcomeOf(mine)] as const
   })
+  // An error outside of any test also ends a run with 1.
+  if (failure !== undefined && outcomes.every(([, { failed }]) => failed.length === 0)) throw failure
   return new Map(outcomes)
 }
 
