@@ -20,8 +20,8 @@ import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { resultLines } from '../../terminal/job-text.ts'
 import { type Progress, progressOn } from '../../terminal/progress.ts'
-import { table } from '../../terminal/table.ts'
 
 const maxReplayed = 1_000_000
 /** The default of the Python system's script. */
@@ -64,9 +64,12 @@ export const command = defineCommand({
       return
     }
     if (!options.wait && !options['dry-run'] && !stdout.isTTY) {
-      return print(`--wait shows what becomes of them, and so does GET /jobs/${jobId}.`)
+      return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
     }
-    const result = await resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
+    const result = await resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal).catch((error) => {
+      if (signal.aborted) print(['', 'The job goes on. To stop it:', `orders jobs cancel ${jobId}`])
+      throw error
+    })
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) fail()
   },
@@ -105,30 +108,11 @@ async function resultOf(
       return replayResult.parse(found.job.returnvalue)
     }
     if (!found || found.state === 'failed') {
-      const why = found?.job.failedReason ?? 'it was removed'
-      throw new OrdersError('ORD_JOB', `The replay failed (${why}): retry it in /admin/queues.`)
+      if (!found) throw new OrdersError('ORD_JOB', 'The replay was cancelled or removed before it sent an order.')
+      throw new OrdersError('ORD_JOB', `The replay failed (${found.job.failedReason}): retry it in /admin/queues.`)
     }
     await sleep(pollMs, undefined, { signal })
   }
-}
-
-function resultLines({ dry_run, sent, admitted, duplicate, conflict, returned, rejected }: ReplayResult): string[] {
-  const codes = Object.entries(rejected).map(([code, count]) => [`  ${code}`, countText(count)])
-  if (dry_run) {
-    const ofStages = returned > 0 ? [['would pass their stage', countText(returned)]] : []
-    return [
-      'Dry run, nothing was sent.',
-      ...table([['would keep the rules', countText(admitted)], ...ofStages, ...codes]),
-    ]
-  }
-  return table([
-    ['sent', countText(sent)],
-    ['admitted', countText(admitted)],
-    ['duplicate', countText(duplicate)],
-    ['conflict', countText(conflict)],
-    ...(returned > 0 ? [['returned to their stage', countText(returned)]] : []),
-    ...codes,
-  ])
 }
 
 function failedAgain({ conflict, rejected }: ReplayResult): number {
