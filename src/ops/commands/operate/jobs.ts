@@ -41,7 +41,7 @@ export const command = defineCommand({
 
 async function existing(queues: Queues, id: string): Promise<FoundJob> {
   const found = await readJob(queues, id)
-  if (!found) throw new OrdersError('ORD_JOB', noJobText(id))
+  if (!found) throw new OrdersError('ORD_JOB', wrapped(noJobText(id)).join('\n'))
   return found
 }
 
@@ -80,7 +80,7 @@ async function cancel(app: App, queues: Queues, id: string, json: boolean): Prom
   })
   if (done.result === 'refused') {
     await begun.cancel()
-    throw new OrdersError('ORD_JOB', done.reason)
+    throw new OrdersError('ORD_JOB', wrapped(done.reason).join('\n'))
   }
   await begun.end('done')
   const sent = done.result === 'removed' ? 0 : done.sent
