@@ -5,8 +5,8 @@ import { jobsWarning } from '../../control/jobs-alive.ts'
 import { identityText } from '../../identity.ts'
 import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../reject-codes.ts'
+import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
 import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
-import { newestInvalidId } from '../../stages/invalid/oldest.ts'
 import { refuse } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
 import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
@@ -83,11 +83,7 @@ export const replayOrders = defineRoute({
     .object({
       limit: z.int().min(1).max(maxReplayed).default(maxReplayed),
       code: z.enum(rejectCodes).optional(),
-      ids: z
-        .array(z.string().regex(/^\d{1,16}-\d{1,16}$/))
-        .min(1)
-        .max(1_000)
-        .optional(),
+      ids: z.array(z.string().regex(entryIdPattern)).min(1).max(1_000).optional(),
       dryRun: z.boolean().default(false),
     })
     .strict()
@@ -95,10 +91,10 @@ export const replayOrders = defineRoute({
   status: 202,
   reply: acceptedReply,
   handle: async (context, { body }) => {
-    const { redis, partitions, queues } = context
-    const jobId = newJobId('replay', randomUUID())
-    await queues.replay.add('replay', { ...body, until: await newestInvalidId(redis, partitions) }, { jobId })
-    return { ...(await accepted(context, jobId)), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
+    const planned = await planReplay(context, body)
+    await addReplay(context.queues, planned)
+    const message = body.dryRun ? 'Dry run accepted.' : 'Replay accepted.'
+    return { ...(await accepted(context, planned.jobId)), message }
   },
 })
 

@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { audited } from '../../../control/audit-log.ts'
 import {
-  newJobId,
   openQueues,
   progressSchema,
   type Queues,
@@ -15,7 +13,7 @@ import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
-import { countInvalid, newestInvalidId } from '../../../stages/invalid/oldest.ts'
+import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
 import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
@@ -48,13 +46,11 @@ export const command = defineCommand({
     const limit = limitOf(words, options.limit)
     await using app = await openCommandApp(config)
     await using queues = openQueues(app.redis)
-    const until = await newestInvalidId(app.redis, app.partitions)
-    const found = await countInvalid(app.redis, app.partitions, { code: options.code, until })
+    const planned = await planReplay(app, { limit, code: options.code, dryRun: options['dry-run'] })
+    const { jobId, data, matching: found } = planned
     const total = Math.min(limit, found)
-    const jobId = newJobId('replay', randomUUID())
-    const data = { limit, code: options.code, dryRun: options['dry-run'], until }
     const action = { action: 'orders replay', by: operatingUser(), what: JSON.stringify({ ...data, job: jobId }) }
-    await audited(app, action, () => queues.replay.add('replay', data, { jobId }))
+    await audited(app, action, () => addReplay(queues, planned))
     print(`Job ${jobId}: ${countText(total)} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
     const warning = await jobsWarning(app.redis)
