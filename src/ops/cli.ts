@@ -19,6 +19,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     verify: () => import('./commands/inspect/verify.ts'),
     trace: () => import('./commands/inspect/trace.ts'),
     top: () => import('./commands/inspect/top.ts'),
+    user: () => import('./commands/inspect/user.ts'),
     pause: () => import('./commands/operate/pause.ts'),
     resume: () => import('./commands/operate/resume.ts'),
     drain: () => import('./commands/operate/drain.ts'),
@@ -26,6 +27,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     repartition: () => import('./commands/operate/repartition.ts'),
     adopt: () => import('./commands/operate/adopt.ts'),
     doctor: () => import('./commands/inspect/doctor.ts'),
+    completion: () => import('./commands/inspect/completion.ts'),
   }),
 )
 

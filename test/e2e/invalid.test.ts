@@ -47,7 +47,7 @@ test('orders invalid lists by code and user, shows, retries and discards, with t
     '{"user_id":"ann","order_id":12345678901234567890,"order_value":-1}',
     '{"user_id":"ann"',
   ])
-  expect(await output(['invalid', '--user', 'nobody-has-this'], env)).toBe('0 There is no such invalid order.\n')
+  expect(await output(['invalid', '--user', 'unknown'], env)).toBe('0 There is no such invalid order.\n')
   const listed = await output(['invalid'], env)
   expect(listed.split('\n').map((line) => line.split(' ')[0])).toEqual(['0', third, second, first, ''])
   expect(listed).toContain('o\\u{1b}[2J')

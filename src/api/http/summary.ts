@@ -70,7 +70,7 @@ function more(count: number, state: { isCut: boolean }): string {
   return `… ${count} more`
 }
 
-/** What a request asks for, or a command that does the same. */
+/** The wish of a request, or of a command that does the same. */
 export interface Asked {
   readonly action: string
   /** The parameters of the path, or the path itself. */

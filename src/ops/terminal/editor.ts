@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { processEnv } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
 
 /** A text that was edited, and the file that holds it until it is removed. */
@@ -19,15 +20,17 @@ export interface Edited {
 export async function editText(text: string): Promise<Edited> {
   const file = join(await mkdtemp(join(tmpdir(), 'orders-')), 'order.json')
   await writeFile(file, `${text}\n`, { mode: 0o600 })
-  const failure = await runEditor(process.env['VISUAL'] || process.env['EDITOR'] || 'vi', file)
+  const { VISUAL, EDITOR } = processEnv()
+  const failure = await runEditor(VISUAL || EDITOR || (isWindows ? 'notepad' : 'vi'), file)
   const edited = (await readFile(file, 'utf8').catch(() => text)).replace(/\r?\n$/, '')
   const remove = (): Promise<void> => rm(dirname(file), { recursive: true, force: true })
   return { file, text: edited, isChanged: edited !== text, failure, remove }
 }
 
+const isWindows = process.platform === 'win32'
+
 /** Runs it as git does: the variable may hold options too. */
 async function runEditor(editor: string, file: string): Promise<string | undefined> {
-  const isWindows = process.platform === 'win32'
   const [program, args] = isWindows
     ? ['cmd', ['/c', `${editor} "${file}"`]]
     : ['sh', ['-c', `${editor} "$1"`, editor, file]]

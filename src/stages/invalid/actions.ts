@@ -6,7 +6,7 @@ import { countInvalid, newestInvalidId } from './oldest.ts'
 import { discardEntry, type Edit } from './requeue.ts'
 
 /*
- * What an operator does with invalid orders, by the API or at a terminal.
+ * The actions of an operator on invalid orders, by the API or at a terminal.
  */
 
 /** An id in the invalid channel. */

@@ -22,7 +22,7 @@ const cancelIn = defineScript(import.meta.url, z.int())
 
 type Scope = Pick<App, 'redis' | 'partitions'>
 
-/** What became of the wish to cancel a job. */
+/** The result of the wish to cancel a job. */
 export type Cancellation =
   /** The job is gone from its queue. It has sent nothing and never will. */
   | { readonly result: 'removed' }
