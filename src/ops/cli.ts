@@ -58,7 +58,7 @@ export async function runCommand(argv: readonly string[], surroundings: Surround
   const env = await readEnv()
   const call = parseCall(command, [...flagsFromNpm(command, env), ...args])
   own.signal.throwIfAborted() // it may have come while the command was loaded
-  await command.run({ ...own, ...call, config: readConfig(env) })
+  await command.run({ ...own, ...call, config: readConfig(env), commands: loadCommands })
 }
 
 async function overview(): Promise<string[]> {

@@ -3,7 +3,7 @@ import type { Action } from '../../control/audit-log.ts'
 import { isRawJson } from '../../raw-json.ts'
 
 /** Fields that identify an order or an action. They come first, wherever they are in the body. */
-const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun']
+const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun', 'dry_run']
 
 interface Bounds {
   readonly fields: number

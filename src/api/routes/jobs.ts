@@ -84,17 +84,28 @@ export const replayOrders = defineRoute({
       limit: z.int().min(1).max(maxReplayed).default(maxReplayed),
       code: z.enum(rejectCodes).optional(),
       ids: z.array(z.string().regex(entryIdPattern)).min(1).max(1_000).optional(),
-      dryRun: z.boolean().default(false),
+      dryRun: z.boolean().optional(),
+      dry_run: z.boolean().optional().meta({ description: 'The same as `dryRun`.' }),
     })
     .strict()
+    .refine(({ dryRun, dry_run }) => dryRun === undefined || dry_run === undefined || dryRun === dry_run, {
+      path: ['dry_run'],
+      error: 'must be the same as dryRun',
+    })
     .meta({ id: 'Replay' }),
   status: 202,
-  reply: acceptedReply,
-  handle: async (context, { body }) => {
-    const planned = await planReplay(context, body)
+  reply: acceptedReply
+    .extend({
+      matching: z.int().meta({ description: 'Orders that match, up to `limit`; of `ids` as many as were sent.' }),
+    })
+    .meta({ id: 'ReplayAccepted' }),
+  handle: async (context, { body: { dryRun: camel, dry_run, ...filter } }) => {
+    const dryRun = camel ?? dry_run ?? false
+    const planned = await planReplay(context, { ...filter, dryRun })
     await addReplay(context.queues, planned)
-    const message = body.dryRun ? 'Dry run accepted.' : 'Replay accepted.'
-    return { ...(await accepted(context, planned.jobId)), message }
+    const message = dryRun ? 'Dry run accepted.' : 'Replay accepted.'
+    const matching = Math.min(planned.matching, filter.limit)
+    return { ...(await accepted(context, planned.jobId)), message, matching }
   },
 })
 

@@ -1,5 +1,4 @@
 import { actionOf, actionsIn } from '../../action.ts'
-import { loadCommands } from '../../cli.ts'
 import { type Command, defineCommand } from '../../command.ts'
 
 const name = 'completion'
@@ -10,9 +9,9 @@ export const command = defineCommand({
   words,
   about: 'Prints a script for tab completion: source <(orders completion bash), or orders completion fish | source.',
   options: {},
-  run: async ({ words: given, print }) => {
+  run: async ({ words: given, print, commands: load }) => {
     const { action: shell } = actionOf({ name, words }, given)
-    const commands = await loadCommands()
+    const commands = await load()
     print(shell === 'bash' ? bash(commands) : shell === 'zsh' ? zsh(commands) : fish(commands))
   },
 })
