@@ -63,8 +63,12 @@ export const errorCodes = {
     'Do what the message says. `orders verify --deep` lists each difference, `--repair` rebuilds leaderboards and global stats, and `--write-off` books lost orders.',
   ),
   ORD_JOB: entry(
-    'A job failed for good, or still runs.',
-    'Retry a failed job in Bull Board at `/admin/queues`. Wait for one that runs.',
+    'A job failed for good, still runs, is gone, or can no longer be cancelled.',
+    'Retry a failed job in Bull Board at `/admin/queues`. Wait for one that runs. `orders jobs` lists those that there are.',
+  ),
+  ORD_EDIT: entry(
+    'An invalid order was not changed: it is gone, may not be changed, or what the editor left is no order.',
+    'Follow the message. It names the file that keeps the text.',
   ),
   ORD_OUTPUT: entry(
     'Standard output cannot be written.',

@@ -19,7 +19,7 @@ import { openServer, type Server } from './open-server.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
 import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
-import { job, replayOrders, reprocessOrder } from './routes/jobs.ts'
+import { cancelRoute, job, replayOrders, reprocessOrder } from './routes/jobs.ts'
 import { liveSnapshot } from './routes/live.ts'
 import { auditTrail, drainRoute, pauseRoute, pausesRoute, resumeRoute } from './routes/pauses.ts'
 import { userRank } from './routes/rank.ts'
@@ -43,6 +43,7 @@ export const routes: readonly Route[] = [
   reprocessOrder,
   replayOrders,
   job,
+  cancelRoute,
   pausesRoute,
   pauseRoute,
   resumeRoute,
@@ -119,7 +120,7 @@ function serveRoutes(router: Router, context: ApiContext, guard: Guard): void {
   const options = { hasRight: guard.isOpen, send: openOutbox().send }
   for (const route of routes) {
     const before = [...guard.for(rightOf(route))]
-    if (route.body || route.writes) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
+    if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
     router[route.method](expressPath(route.path), ...before, handler(context, route, options))
     if (route === lastOf(routes, route.path))
       router.all(expressPath(route.path), onlyMethods(context, methodsOf(routes, route.path)))

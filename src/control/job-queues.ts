@@ -23,7 +23,8 @@ export const replayData = z.object({
 })
 export type ReplayData = z.output<typeof replayData>
 
-export const verdicts = ['admitted', 'duplicate', 'conflict', 'rejected'] as const
+/** `cancelled`: the job was cancelled before it sent its order. */
+export const verdicts = ['admitted', 'duplicate', 'conflict', 'rejected', 'cancelled'] as const
 
 /** The pipeline's verdict on one order. */
 export const verdict = z
@@ -44,6 +45,7 @@ export type OrderVerdict = z.output<typeof verdict>
 export const replayResult = z
   .object({
     dry_run: z.boolean(),
+    cancelled: z.boolean().default(false).meta({ description: 'Cancelled: orders that it has not sent stay invalid.' }),
     sent: z.int(),
     admitted: z.int(),
     duplicate: z.int(),
@@ -101,16 +103,42 @@ export const newJobId = (queue: (typeof queueNames)[number], unique: string): st
 const jobId = /^(reprocess|replay)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const isJobId = (id: string): boolean => jobId.test(id)
 
+export const hasEnded = (state: string): boolean => state === 'completed' || state === 'failed'
+
+export interface FoundJob {
+  readonly job: ReprocessJob | ReplayJob
+  readonly state: string
+}
+
 /**
  * Reads a job and its state. The state is read first, so that a job reported as completed always has its result.
  */
-export async function readJob(
-  queues: Queues,
-  id: string,
-): Promise<{ job: ReprocessJob | ReplayJob; state: string } | undefined> {
+export async function readJob(queues: Queues, id: string): Promise<FoundJob | undefined> {
   const name = queueNames.find((queue) => id.startsWith(`${queue}-`))
   if (!name || !isJobId(id)) return undefined
   const state = await queues[name].getJobState(id)
   const job = (await queues[name].getJob(id)) as ReprocessJob | ReplayJob | undefined
   return job && { job, state }
+}
+
+const listedStates = ['active', 'waiting', 'prioritized', 'delayed', 'failed', 'completed'] as const
+
+/** Reads the newest jobs of both queues, newest first. */
+export async function listJobs(queues: Queues, limit: number): Promise<FoundJob[]> {
+  const lists = queueNames.flatMap((name) =>
+    listedStates.map(async (state) => {
+      const jobs = (await queues[name].getJobs([state], 0, limit - 1)) as (ReprocessJob | ReplayJob)[]
+      return jobs.map((job) => ({ job, state }))
+    }),
+  )
+  const found = new Map<string | undefined, FoundJob>()
+  // The lists are read one after another, so a job that moves on is in two of them: the later state counts.
+  for (const one of (await Promise.all(lists)).flat()) found.set(one.job.id, one)
+  return [...found.values()].sort((one, other) => other.job.timestamp - one.job.timestamp).slice(0, limit)
+}
+
+/** Names the kind of a job: the two queues have two each. */
+export function kindOf({ queueName, data }: ReprocessJob | ReplayJob): 'replay' | 'dry run' | 'edit' | 'order' {
+  if (queueName === 'replay') return 'dryRun' in data && data.dryRun ? 'dry run' : 'replay'
+  return 'edit' in data && data.edit ? 'edit' : 'order'
 }

@@ -3,7 +3,7 @@
 -- ARGV[1] the caller's number of partitions   [2] seconds the outcome is kept   [3] when they were sent to SQS, in ms, and
 --   [4] the traceparent of the span that does it: empty where there is none
 -- ARGV[5..] per batch the number of its records and the records (a JSON array)
--- Replies the entries' ids; none where the job has sent before: a job that is tried again sends once. An error where
+-- Replies the entries' ids; none where the job has sent before or was cancelled: a job that is tried again sends once. An error where
 -- there are other partitions now: no stage would read what is written here.
 -- XADD is the first write: it is what a full Redis refuses, and then nothing is counted.
 
@@ -11,7 +11,10 @@ local layout = redis.call('GET', KEYS[3])
 if layout and layout ~= ARGV[1] then
   return redis.error_reply('ORDLAYOUT ' .. layout .. ' ' .. ARGV[1])
 end
-if KEYS[4] and redis.call('HEXISTS', KEYS[4], 'sent') == 1 then return {} end
+if KEYS[4] then
+  local decided = redis.call('HEXISTS', KEYS[4], 'sent') + redis.call('HEXISTS', KEYS[4], 'cancelled')
+  if decided > 0 then return {} end
+end
 redis.call('HLEN', KEYS[2])
 local ids, received = {}, 0
 for i = 5, #ARGV, 2 do

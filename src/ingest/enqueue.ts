@@ -28,8 +28,8 @@ export async function enqueue(
 }
 
 /**
- * Puts a job's one order on `orders:raw` of its partition, once however often the job is tried. The verdict goes to the
- * job's outcome.
+ * Puts a job's one order on `orders:raw` of its partition, once however often the job is tried, and not after the job was
+ * cancelled. The verdict goes to the job's outcome.
  */
 export async function enqueueOnce(
   { redis, partitions }: Pick<App, 'redis' | 'partitions'>,

@@ -12,11 +12,14 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     run: () => import('./commands/operate/run.ts'),
     populate: () => import('./commands/operate/populate.ts'),
     replay: () => import('./commands/operate/replay.ts'),
+    invalid: () => import('./commands/operate/invalid.ts'),
+    jobs: () => import('./commands/operate/jobs.ts'),
     status: () => import('./commands/inspect/status.ts'),
     tail: () => import('./commands/inspect/tail.ts'),
     verify: () => import('./commands/inspect/verify.ts'),
     trace: () => import('./commands/inspect/trace.ts'),
     top: () => import('./commands/inspect/top.ts'),
+    user: () => import('./commands/inspect/user.ts'),
     pause: () => import('./commands/operate/pause.ts'),
     resume: () => import('./commands/operate/resume.ts'),
     drain: () => import('./commands/operate/drain.ts'),
@@ -24,6 +27,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     repartition: () => import('./commands/operate/repartition.ts'),
     adopt: () => import('./commands/operate/adopt.ts'),
     doctor: () => import('./commands/inspect/doctor.ts'),
+    completion: () => import('./commands/inspect/completion.ts'),
   }),
 )
 
@@ -54,7 +58,7 @@ export async function runCommand(argv: readonly string[], surroundings: Surround
   const env = await readEnv()
   const call = parseCall(command, [...flagsFromNpm(command, env), ...args])
   own.signal.throwIfAborted() // it may have come while the command was loaded
-  await command.run({ ...own, ...call, config: readConfig(env) })
+  await command.run({ ...own, ...call, config: readConfig(env), commands: loadCommands })
 }
 
 async function overview(): Promise<string[]> {

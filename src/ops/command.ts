@@ -36,6 +36,8 @@ export interface Call<O> {
   readonly stdout: Terminal
   /** Makes the exit code 1, for a command that has run and found something wrong. */
   fail(): void
+  /** Loads the declarations of all commands. */
+  commands(): Promise<readonly Command[]>
   /** Opens the log of a command that runs roles. */
   readonly openLog: OpenLog
 }

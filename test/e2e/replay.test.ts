@@ -66,7 +66,7 @@ test('200 invalid orders of every code: replayed by POST, by script and by retry
 
   // A third by POST, oldest first.
   const posted = await send(`${url}/orders/replay`, 'POST', { code: 'internal-error', limit: 20 })
-  expect(posted.status).toBe(202)
+  expect(posted).toMatchObject({ status: 202, body: { matching: 20 } })
   expect(await ended(url, posted.body['job_id'])).toMatchObject({
     state: 'completed',
     progress: { done: 20, total: 20 },
@@ -305,7 +305,9 @@ test('single entries: found by code, user and page, discarded with a reason, rep
     state: 'completed',
     result: { sent: 2, rejected: { 'bad-value': 2 } },
   })
-  const { body: rest } = await send(`${url}/orders/replay`, 'POST', { dryRun: true })
+  const { body: rest } = await send(`${url}/orders/replay`, 'POST', { dry_run: true })
+  expect(rest).toMatchObject({ message: 'Dry run accepted.', matching: 61 })
+  expect((await send(`${url}/orders/replay`, 'POST', { dryRun: false, dry_run: true })).status).toBe(422)
   expect(await ended(url, rest['job_id'])).toMatchObject({
     result: { dry_run: true, sent: 0, rejected: { 'bad-value': 59, 'malformed-json': 1 } },
   })

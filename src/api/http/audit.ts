@@ -1,40 +1,15 @@
-import { createHash } from 'node:crypto'
 import express, { type Request, type RequestHandler } from 'express'
 import type { App } from '../../app.ts'
 import { type Begun, beginAction } from '../../control/audit-log.ts'
 import { operatorOf } from './access.ts'
-import { summaryOf } from './summary.ts'
+import { type Asked, actionAsked } from './summary.ts'
 
 type Scope = Pick<App, 'redis' | 'control' | 'telemetry'>
 
-interface Asked {
-  readonly action: string
-  /** The parameters of the path, or the path itself. */
-  readonly where: Readonly<Record<string, unknown>>
-  readonly body: unknown
-}
-
 /** Records what a request is about to do. @param text the body as it was sent */
-export async function auditRequest(
-  app: Scope,
-  request: Request,
-  { action, where, body }: Asked,
-  text: string,
-): Promise<Begun> {
+export async function auditRequest(app: Scope, request: Request, asked: Asked, text: string): Promise<Begun> {
   const by = operatorOf((name) => request.get(name))
-  const { value, isCut } = summaryOf(body)
-  const sha256 = isCut ? createHash('sha256').update(text).digest('hex') : undefined // identifies what is not shown
-  const what = JSON.stringify({ ...where, body: value, sha256 })
-  return beginAction(app, { action, by, what, logged: JSON.stringify({ ...where, body: identifying(body) }) })
-}
-
-const identifyingFields = ['user_id', 'order_id', 'order_value', 'ids', 'limit', 'code', 'dryRun', 'reason']
-
-/** Returns the fields of a body that may go into the log, which must not have whole orders. */
-function identifying(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null) return undefined
-  const known = Object.entries(body).filter(([name]) => identifyingFields.includes(name))
-  return summaryOf(Object.fromEntries(known)).value
+  return beginAction(app, { by, ...actionAsked(asked, text) })
 }
 
 /** Parses what Bull Board accepts: the data of a job can be an order of 1 MB. */

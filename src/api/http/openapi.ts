@@ -42,7 +42,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
     refusals,
   } = route
   const isOpen = rightOf(route) === 'numbers'
-  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...((body || writes) && bodyRoute), ...refusals }
+  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...(body && bodyRoute), ...refusals }
   const known = { ...(writes && operatorHeader), ...headers }
   const header = z.object(Object.fromEntries(Object.entries(known).map(headerField)))
   return {

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
+import type { Action } from '../../control/audit-log.ts'
 import { isRawJson } from '../../raw-json.ts'
 
 /** Fields that identify an order or an action. They come first, wherever they are in the body. */
-const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun']
+const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun', 'dry_run']
 
 interface Bounds {
   readonly fields: number
@@ -66,4 +68,29 @@ function shortened(text: string, length: number, state: { isCut: boolean }): str
 function more(count: number, state: { isCut: boolean }): string {
   state.isCut = true
   return `… ${count} more`
+}
+
+/** The wish of a request, or of a command that does the same. */
+export interface Asked {
+  readonly action: string
+  /** The parameters of the path, or the path itself. */
+  readonly where: Readonly<Record<string, unknown>>
+  readonly body: unknown
+}
+
+/** Returns the action for the audit log. @param text the body as it was sent */
+export function actionAsked({ action, where, body }: Asked, text: string): Omit<Action, 'by'> {
+  const { value, isCut } = summaryOf(body)
+  const sha256 = isCut ? createHash('sha256').update(text).digest('hex') : undefined // identifies what is not shown
+  const what = JSON.stringify({ ...where, body: value, sha256 })
+  return { action, what, logged: JSON.stringify({ ...where, body: identifying(body) }) }
+}
+
+const identifyingFields = ['user_id', 'order_id', 'order_value', 'ids', 'limit', 'code', 'dryRun', 'dry_run', 'reason']
+
+/** Returns the fields of a body that may go into the log, which must not have whole orders. */
+function identifying(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return undefined
+  const known = Object.entries(body).filter(([name]) => identifyingFields.includes(name))
+  return summaryOf(Object.fromEntries(known)).value
 }

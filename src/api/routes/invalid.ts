@@ -1,13 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { newJobId } from '../../control/job-queues.ts'
 import { invalidOrder } from '../../messages.ts'
 import { rejectCodes, rejectGroups } from '../../reject-codes.ts'
 import { withHint, withHints } from '../../stages/hints/entry.ts'
+import { discardInvalid as discard, entryIdPattern, queueCorrection, refusals } from '../../stages/invalid/actions.ts'
 import { readInvalidEntry } from '../../stages/invalid/entry.ts'
 import { readInvalid } from '../../stages/invalid/page.ts'
 import { summarize, withExamples } from '../../stages/invalid/reasons.ts'
-import { discardEntry } from '../../stages/invalid/requeue.ts'
 import { sumBy } from '../../sums.ts'
 import { operatorOf } from '../http/access.ts'
 import { jsonText, refuse } from '../http/reply.ts'
@@ -16,13 +14,9 @@ import { integerParam } from '../http/schemas.ts'
 import { tooManyReads } from '../http/turns.ts'
 import { accepted, acceptedReply } from './jobs.ts'
 
-const entryId = z.string().regex(/^\d{1,16}-\d{1,16}$/, 'must be an id such as 1764000000000-0')
+const entryId = z.string().regex(entryIdPattern, 'must be an id such as 1764000000000-0')
 const params = z.object({ id: entryId.meta({ description: 'Id of the entry.' }) })
-const gone = { 404: 'There is no such entry. It was replayed or discarded.' }
-/** The ledger would take another body for a duplicate or a conflict, so the admitted order would never be counted. */
-const admitted = {
-  409: 'This order was admitted before a later stage rejected it, so it cannot be changed: replay it as it is, or discard it and send the corrected order with a new order_id.',
-}
+const gone = { 404: refusals[404] }
 const operatorHeader = { 'X-Operator': 'The name of the operator, for the audit log.' }
 
 export const invalidOrders = defineRoute({
@@ -126,16 +120,10 @@ export const retryInvalid = defineRoute({
   body: z.looseObject({}).meta({ id: 'AnyOrder', description: 'The order. The rules check it.' }),
   status: 202,
   reply: acceptedReply,
-  refusals: { ...gone, ...admitted },
+  refusals,
   handle: async (context, { params: { id }, text, header }) => {
-    const { redis, partitions, queues } = context
-    const entry = await readInvalidEntry(redis, partitions, id)
-    if (!entry) return refuse(404, gone[404])
-    if (entry.record.stage !== undefined) return refuse(409, admitted[409])
-    const jobId = newJobId('reprocess', randomUUID())
-    const edit = { invalidId: id, by: operatorOf(header) }
-    await queues.reprocess.add('edit', { body: text, edit }, { jobId })
-    return accepted(context, jobId)
+    const queued = await queueCorrection(context, context.queues, id, { body: text, by: operatorOf(header) })
+    return 'status' in queued ? refuse(queued.status, queued.reason) : accepted(context, queued.jobId)
   },
 })
 
@@ -150,9 +138,7 @@ export const discardInvalid = defineRoute({
   reply: z.object({ status: z.string(), id: z.string() }).meta({ id: 'Discarded' }),
   refusals: gone,
   handle: async (context, { params: { id }, body: { reason }, header }) => {
-    const entry = await readInvalidEntry(context.redis, context.partitions, id)
-    const why = { reason, by: operatorOf(header) }
-    const discarded = entry && (await discardEntry(context, entry, why))
+    const discarded = await discard(context, id, { reason, by: operatorOf(header) })
     return discarded ? { status: 'discarded', id } : refuse(404, gone[404])
   },
 })

@@ -1,24 +1,22 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { newJobId, progressSchema, readJob, replayResult, verdict } from '../../control/job-queues.ts'
+import { newJobId, readJob } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
 import { identityText } from '../../identity.ts'
 import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../reject-codes.ts'
-import { newestInvalidId } from '../../stages/invalid/oldest.ts'
-import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
+import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
+import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
 import { refuse } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
+import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
 
 export const acceptedReply = z
   .object({
     status: z.string(),
     message: z.string(),
     job_id: z.string(),
-    warning: z
-      .string()
-      .optional()
-      .meta({ description: 'Says that the job waits, while no process runs the role `jobs`.' }),
+    warning: z.string().optional().meta({ description: waitWarning }),
   })
   .meta({ id: 'Accepted' })
 
@@ -85,22 +83,29 @@ export const replayOrders = defineRoute({
     .object({
       limit: z.int().min(1).max(maxReplayed).default(maxReplayed),
       code: z.enum(rejectCodes).optional(),
-      ids: z
-        .array(z.string().regex(/^\d{1,16}-\d{1,16}$/))
-        .min(1)
-        .max(1_000)
-        .optional(),
-      dryRun: z.boolean().default(false),
+      ids: z.array(z.string().regex(entryIdPattern)).min(1).max(1_000).optional(),
+      dryRun: z.boolean().optional(),
+      dry_run: z.boolean().optional().meta({ description: 'The same as `dryRun`.' }),
     })
     .strict()
+    .refine(({ dryRun, dry_run }) => dryRun === undefined || dry_run === undefined || dryRun === dry_run, {
+      path: ['dry_run'],
+      error: 'must be the same as dryRun',
+    })
     .meta({ id: 'Replay' }),
   status: 202,
-  reply: acceptedReply,
-  handle: async (context, { body }) => {
-    const { redis, partitions, queues } = context
-    const jobId = newJobId('replay', randomUUID())
-    await queues.replay.add('replay', { ...body, until: await newestInvalidId(redis, partitions) }, { jobId })
-    return { ...(await accepted(context, jobId)), message: body.dryRun ? 'Dry run accepted.' : 'Replay accepted.' }
+  reply: acceptedReply
+    .extend({
+      matching: z.int().meta({ description: 'Orders that match, up to `limit`; of `ids` as many as were sent.' }),
+    })
+    .meta({ id: 'ReplayAccepted' }),
+  handle: async (context, { body: { dryRun: camel, dry_run, ...filter } }) => {
+    const dryRun = camel ?? dry_run ?? false
+    const planned = await planReplay(context, { ...filter, dryRun })
+    await addReplay(context.queues, planned)
+    const message = dryRun ? 'Dry run accepted.' : 'Replay accepted.'
+    const matching = Math.min(planned.matching, filter.limit)
+    return { ...(await accepted(context, planned.jobId)), message, matching }
   },
 })
 
@@ -110,44 +115,39 @@ export const job = defineRoute({
   summary: 'State and result of a job. A reprocess job has its verdict as soon as the pipeline does.',
   right: 'orders', // a verdict may quote the order
   params: z.object({ id: z.string().meta({ description: 'Id of the job.' }) }),
-  reply: z
-    .object({
-      id: z.string(),
-      queue: z.string(),
-      state: z.string(),
-      attempts: z.int(),
-      progress: progressSchema.nullable(),
-      verdict: verdict.nullable(),
-      result: z.union([replayResult, verdict]).nullable(),
-      failure: z.string().nullable(),
-      warning: z
-        .string()
-        .nullable()
-        .meta({ description: 'Says that the job waits, while no process runs the role `jobs`.' }),
-    })
-    .meta({ id: 'Job' }),
+  reply: jobReply,
   refusals: { 404: 'There is no such job.' },
-  handle: async ({ redis, partitions, queues }, { params: { id } }) => {
-    const found = await readJob(queues, id)
-    if (!found) return refuse(404, `There is no job ${id}. Of finished jobs the last 1,000 are kept, for a week.`)
-    const { job, state } = found
-    const outcome = await readOutcome(redis, partitions, id)
-    const hasVerdict = job.queueName === 'reprocess' && outcome.judged > 0
-    return {
-      id,
-      queue: job.queueName,
-      state,
-      attempts: job.attemptsMade,
-      progress: progressSchema.safeParse(job.progress).data ?? null,
-      verdict: hasVerdict ? await readVerdict(redis, partitions, outcome) : null,
-      result: job.returnvalue ?? null,
-      failure: job.failedReason ?? null,
-      warning: (hasEnded(state) ? undefined : await jobsWarning(redis)) ?? null,
-    }
+  handle: async (context, { params: { id } }) => {
+    const found = await readJob(context.queues, id)
+    return found ? jobOf(context, id, found) : refuse(404, noJobText(id))
   },
 })
 
-const hasEnded = (state: string): boolean => state === 'completed' || state === 'failed'
+export const cancelRoute = defineRoute({
+  method: 'delete',
+  path: '/jobs/{id}',
+  summary:
+    'Cancels a job. One that has sent nothing is removed. A replay that runs stops before its next 100 orders: what it has sent stays sent and is judged, and the result of the job says so.',
+  params: z.object({ id: z.string().meta({ description: 'Id of the job.' }) }),
+  headers: { 'X-Operator': 'The name of the operator, for the audit log.' },
+  writes: true,
+  reply: z
+    .object({
+      status: z.string().meta({ description: '`removed` or `stopping`.' }),
+      id: z.string(),
+      sent: z.int().meta({ description: 'Orders that the job had sent when it was cancelled.' }),
+      warning: z.string().optional().meta({ description: waitWarning }),
+    })
+    .meta({ id: 'Cancelled' }),
+  refusals: { 404: 'There is no such job.', 409: 'The job has ended, or it has sent its one order.' },
+  handle: async (context, { params: { id } }) => {
+    const done = await cancelJob(context, context.queues, id)
+    if (done.result === 'refused') return refuse(done.status, done.reason)
+    if (done.result === 'removed') return { status: 'removed', id, sent: 0 }
+    const warning = await jobsWarning(context.redis).catch(() => undefined) // it is cancelled all the same
+    return { status: 'stopping', id, sent: done.sent, ...(warning !== undefined && { warning }) }
+  },
+})
 
 const idempotencySeconds = 86_400
 

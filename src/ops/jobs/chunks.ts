@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import type { ReplayData } from '../../control/job-queues.ts'
 import { type InvalidEntry, readInvalidEntry } from '../../stages/invalid/entry.ts'
-import { countInvalid, readOldest } from '../../stages/invalid/oldest.ts'
+import { readOldest } from '../../stages/invalid/oldest.ts'
 import { compareIds, minId } from '../../stream-id.ts'
 import { sumBy } from '../../sums.ts'
 
@@ -54,9 +54,4 @@ async function nextEntries(
     if (wanted.length > 0) return wanted
   }
   return []
-}
-
-/** Counts the invalid orders that a replay would take if it had no limit. */
-export async function countMatching({ redis, partitions }: App, { ids, code, until }: ReplayData): Promise<number> {
-  return ids ? new Set(ids).size : countInvalid(redis, partitions, { code, until })
 }

@@ -2,15 +2,17 @@ import type { Job } from 'bullmq'
 import type { App } from '../../app.ts'
 import { type ReplayData, type ReplayResult, replayData } from '../../control/job-queues.ts'
 import type { Rejection } from '../../reject-codes.ts'
+import { countMatching } from '../../stages/invalid/actions.ts'
+import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
 import { checkOrder } from '../../stages/rules.ts'
 import { decideRecord } from '../../stages/runner/plan.ts'
-import { chunks, countMatching } from './chunks.ts'
+import { chunks } from './chunks.ts'
 import { jobIdOf, judged } from './outcome.ts'
 
-/** Requeues invalid orders, oldest first, and counts their verdicts. */
+/** Requeues invalid orders, oldest first, and counts their verdicts. One that is cancelled stops before its next chunk. */
 export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
   const { redis, partitions, telemetry } = app
   const jobId = jobIdOf(job)
@@ -18,9 +20,9 @@ export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal
   if (data.dryRun) return rehearse(app, job, data, signal)
   const before = await readOutcome(redis, partitions, jobId)
   const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
-  let { sent } = before
+  let { sent, cancelled } = before
   // A failover can lose what Redis has replied to: passes go on until one finds nothing left to requeue.
-  for (let requeued = 1; requeued > 0 && sent < data.limit; ) {
+  for (let requeued = 1; requeued > 0 && sent < data.limit && !cancelled; ) {
     requeued = 0
     for await (const entries of chunks(app, data, signal, () => data.limit - sent)) {
       const taken = await replayEntries(app, entries, { jobId, limit: data.limit })
@@ -29,9 +31,11 @@ export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal
       const outcome = await readOutcome(redis, partitions, jobId)
       await job.updateProgress({ done: outcome.judged, total })
       sent = outcome.sent
-      if (sent >= data.limit) break
+      cancelled = outcome.cancelled
+      if (cancelled || sent >= data.limit) break
     }
   }
+  if (cancelled) await cancelReplay(app, jobId) // no other process that believes to have this job sends after the result
   const { judged: _, invalidId: __, ...result } = await judged(app, job, signal)
   return { dry_run: false, ...result, rejected: { ...result.rejected } }
 }
@@ -45,7 +49,8 @@ async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSigna
   const passed = { admitted: 0, returned: 0 }
   const total = Math.min(data.limit, await countMatching(app, data))
   let done = 0
-  for await (const entries of chunks(app, data, signal, () => data.limit - done)) {
+  let cancelled = await isCancelled(app, job)
+  for await (const entries of cancelled ? [] : chunks(app, data, signal, () => data.limit - done)) {
     for (const entry of entries) {
       const found = rehearseEntry(app, entry)
       if (found === undefined) continue
@@ -54,10 +59,14 @@ async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSigna
       else rejected[found.code] = (rejected[found.code] ?? 0) + 1
     }
     await job.updateProgress({ done, total })
-    if (done >= data.limit) break
+    cancelled = await isCancelled(app, job)
+    if (cancelled || done >= data.limit) break
   }
-  return { dry_run: true, sent: 0, duplicate: 0, conflict: 0, ...passed, rejected }
+  return { dry_run: true, cancelled, sent: 0, duplicate: 0, conflict: 0, ...passed, rejected }
 }
+
+const isCancelled = async ({ redis, partitions }: App, job: Job): Promise<boolean> =>
+  (await readOutcome(redis, partitions, job.id ?? '')).cancelled
 
 /** Returns how a replay would count an order, or why it would be rejected; undefined if a replay leaves it where it is. */
 function rehearseEntry(app: App, entry: InvalidEntry): 'admitted' | 'returned' | Rejection | undefined {

@@ -15,16 +15,21 @@ export async function reprocess(app: App, job: Job<ReprocessData>, signal: Abort
   const { redis, partitions } = app
   const jobId = jobIdOf(job)
   const { body, edit } = reprocessData.parse(job.data)
+  if ((await readOutcome(redis, partitions, jobId)).cancelled) return { verdict: 'cancelled' }
   if (edit) {
     const entry = await readInvalidEntry(redis, partitions, edit.invalidId)
     await replayEdited(app, entry, { body, by: edit.by }, jobId)
-    if ((await readOutcome(redis, partitions, jobId)).sent === 0) {
+  } else {
+    await sendOnce(app, jobId, { id: jobId, body })
+  }
+  const { sent, cancelled } = await readOutcome(redis, partitions, jobId)
+  if (sent === 0) {
+    if (cancelled) return { verdict: 'cancelled' }
+    if (edit) {
       throw new UnrecoverableError(
         `The invalid order ${edit.invalidId} is gone: it was replayed or discarded meanwhile.`,
       )
     }
-  } else {
-    await sendOnce(app, jobId, { id: jobId, body })
   }
   return readVerdict(redis, partitions, await judged(app, job, signal))
 }

@@ -13,3 +13,16 @@ export function money(minor: number): string {
     .padStart(3, '0')
   return `${minor < 0 ? '-' : ''}${countText(BigInt(digits.slice(0, -2)))}.${digits.slice(-2)}`
 }
+
+const units = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['m', 60],
+] as const
+
+/** Formats an age in at most four characters: 59s, 59m, 23h, 400d. */
+export function ageText(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000))
+  const [unit, length] = units.find(([, length]) => seconds >= length) ?? ['s', 1]
+  return `${Math.floor(seconds / length)}${unit}`
+}

@@ -8,9 +8,9 @@ import type { Channel } from '../../stages/stage.ts'
 import { compareIds } from '../../stream-id.ts'
 import { type ScanCoverage, scanStream } from './scan.ts'
 
-/** The order to find. Without a user, finds the orders of any user. */
+/** The order to find. Without a user, finds the orders of any user; without an order, all orders of the user. */
 export interface Wanted {
-  readonly orderId: string
+  readonly orderId?: string
   readonly userId?: string | undefined
   /** Ends the search when it aborts. */
   readonly signal?: AbortSignal | undefined
@@ -103,7 +103,7 @@ interface Sought {
   readonly signal: AbortSignal | undefined
 }
 
-const sought = ({ orderId, signal }: Wanted): Sought => ({ text: orderId, signal })
+const sought = ({ orderId, userId = '', signal }: Wanted): Sought => ({ text: orderId ?? userId, signal })
 
 async function find<T>(
   { redis }: PartitionScope,
@@ -147,8 +147,8 @@ async function findRecords<R extends object>(
 }
 
 function matching({ userId, orderId }: Identified, wanted: Wanted): WithUser | undefined {
-  const isWanted = orderId === wanted.orderId && (wanted.userId === undefined || userId === wanted.userId)
-  return isWanted ? { userId } : undefined
+  if (wanted.orderId !== undefined && orderId !== wanted.orderId) return undefined
+  return wanted.userId === undefined || userId === wanted.userId ? { userId } : undefined
 }
 
 const edits = z.array(z.object({ by: z.string(), ts: z.string() })).optional() // without their bodies

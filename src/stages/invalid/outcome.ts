@@ -16,6 +16,8 @@ export interface Outcome {
   readonly returned: number
   /** By code, without conflicts. */
   readonly rejected: Readonly<Record<string, number>>
+  /** The job was cancelled: it sends no more (see cancel.ts). */
+  readonly cancelled: boolean
   /** Orders that have their verdict. */
   readonly judged: number
   /** The id in the invalid channel of the order that was rejected last. */
@@ -31,7 +33,8 @@ export async function readOutcome(redis: RedisClient, partitions: readonly Keys[
   const passed = { admitted, duplicate, conflict, returned }
   const judged = [...Object.values(passed), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0)
   const invalidId = fields.find(([name]) => name === 'invalid_id')?.[1]
-  return { sent, ...passed, rejected, judged, invalidId }
+  const cancelled = fields.some(([name]) => name === 'cancelled')
+  return { sent, ...passed, rejected, cancelled, judged, invalidId }
 }
 
 /** Reads the fields of all partitions. Those that a repartition moved have a longer name, which ends with the same word. */
@@ -45,7 +48,7 @@ async function readFields(
 }
 
 /** Fields that are not counts. */
-const texts = ['invalid_id', 'withdrawn']
+const texts = ['invalid_id', 'withdrawn', 'cancelled']
 
 /** The record that a job has withdrawn from the invalid channel to send it in another partition (see requeue.lua). */
 export async function readWithdrawn(

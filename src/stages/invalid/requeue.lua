@@ -11,7 +11,7 @@
 -- ARGV[8..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and the
 --   record for the stream (JSON)
 --
--- Replies the ids taken. Leaves out ids that another call has taken and those over the limit: each record is sent once, even
+-- Replies the ids taken; none if the job was cancelled (see cancel.lua). Leaves out ids that another call has taken and those over the limit: each record is sent once, even
 -- if the call is repeated after a lost reply or two jobs run at once. Fails if the partitions have changed.
 
 -- include ../../stream-id.lua
@@ -20,6 +20,8 @@ local layout = redis.call('GET', KEYS[6])
 if layout and layout ~= ARGV[7] then
   return redis.error_reply('ORDLAYOUT ' .. layout .. ' ' .. ARGV[7])
 end
+
+if redis.call('HEXISTS', KEYS[5], 'cancelled') == 1 then return {} end
 
 local mode, limit = ARGV[1], tonumber(ARGV[2])
 local sent = tonumber(redis.call('HGET', KEYS[5], 'sent') or '0')

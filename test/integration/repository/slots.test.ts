@@ -20,6 +20,7 @@ import { readRank } from '../../../src/reads/rank.ts'
 import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
 import { loadScript } from '../../../src/redis/script.ts'
+import { cancelReplay } from '../../../src/stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
 import { commit } from '../../../src/stages/runner/commit.ts'
@@ -120,6 +121,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => replayEntries(appOf(redis), [rejected('aggregate')], { jobId: 'replay-1', limit: 1 }),
   (redis) => discardEntry(appOf(redis), rejected(), { reason: 'r', by: 'b' }),
   (redis) => withdrawEntry(appOf(redis), rejected(), 'reprocess-1', { id: 'm', body: '{}' }),
+  (redis) => cancelReplay(appOf(redis), 'replay-1'),
   (redis) => copyInvalid(redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]]),
   (redis) => trim(appOf(redis), pipeline.first),
   (redis) =>

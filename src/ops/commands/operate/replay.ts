@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { audited } from '../../../control/audit-log.ts'
 import {
-  newJobId,
   openQueues,
   progressSchema,
   type Queues,
@@ -15,13 +13,13 @@ import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
-import { countInvalid, newestInvalidId } from '../../../stages/invalid/oldest.ts'
+import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
 import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { resultLines } from '../../terminal/job-text.ts'
 import { type Progress, progressOn } from '../../terminal/progress.ts'
-import { table } from '../../terminal/table.ts'
 
 const maxReplayed = 1_000_000
 /** The default of the Python system's script. */
@@ -48,13 +46,11 @@ export const command = defineCommand({
     const limit = limitOf(words, options.limit)
     await using app = await openCommandApp(config)
     await using queues = openQueues(app.redis)
-    const until = await newestInvalidId(app.redis, app.partitions)
-    const found = await countInvalid(app.redis, app.partitions, { code: options.code, until })
+    const planned = await planReplay(app, { limit, code: options.code, dryRun: options['dry-run'] })
+    const { jobId, data, matching: found } = planned
     const total = Math.min(limit, found)
-    const jobId = newJobId('replay', randomUUID())
-    const data = { limit, code: options.code, dryRun: options['dry-run'], until }
     const action = { action: 'orders replay', by: operatingUser(), what: JSON.stringify({ ...data, job: jobId }) }
-    await audited(app, action, () => queues.replay.add('replay', data, { jobId }))
+    await audited(app, action, () => addReplay(queues, planned))
     print(`Job ${jobId}: ${countText(total)} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
     const warning = await jobsWarning(app.redis)
@@ -64,9 +60,12 @@ export const command = defineCommand({
       return
     }
     if (!options.wait && !options['dry-run'] && !stdout.isTTY) {
-      return print(`--wait shows what becomes of them, and so does GET /jobs/${jobId}.`)
+      return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
     }
-    const result = await resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
+    const result = await resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal).catch((error) => {
+      if (signal.aborted) print(['', 'The job goes on. To stop it:', `orders jobs cancel ${jobId}`])
+      throw error
+    })
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) fail()
   },
@@ -105,30 +104,11 @@ async function resultOf(
       return replayResult.parse(found.job.returnvalue)
     }
     if (!found || found.state === 'failed') {
-      const why = found?.job.failedReason ?? 'it was removed'
-      throw new OrdersError('ORD_JOB', `The replay failed (${why}): retry it in /admin/queues.`)
+      if (!found) throw new OrdersError('ORD_JOB', 'The replay was cancelled or removed before it sent an order.')
+      throw new OrdersError('ORD_JOB', `The replay failed (${found.job.failedReason}): retry it in /admin/queues.`)
     }
     await sleep(pollMs, undefined, { signal })
   }
-}
-
-function resultLines({ dry_run, sent, admitted, duplicate, conflict, returned, rejected }: ReplayResult): string[] {
-  const codes = Object.entries(rejected).map(([code, count]) => [`  ${code}`, countText(count)])
-  if (dry_run) {
-    const ofStages = returned > 0 ? [['would pass their stage', countText(returned)]] : []
-    return [
-      'Dry run, nothing was sent.',
-      ...table([['would keep the rules', countText(admitted)], ...ofStages, ...codes]),
-    ]
-  }
-  return table([
-    ['sent', countText(sent)],
-    ['admitted', countText(admitted)],
-    ['duplicate', countText(duplicate)],
-    ['conflict', countText(conflict)],
-    ...(returned > 0 ? [['returned to their stage', countText(returned)]] : []),
-    ...codes,
-  ])
 }
 
 function failedAgain({ conflict, rejected }: ReplayResult): number {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
-import { chunks, countMatching } from '../../../../src/ops/jobs/chunks.ts'
+import { chunks } from '../../../../src/ops/jobs/chunks.ts'
+import { countMatching } from '../../../../src/stages/invalid/actions.ts'
 import { rejectBodies } from '../../../support/invalid.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 

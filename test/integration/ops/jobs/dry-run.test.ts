@@ -53,7 +53,7 @@ test('a dry run asks the stage that rejected an order, and leaves out what a rep
   stop.abort()
   await Promise.all(running)
   const before = await readCounters(scope.redis, scope.partitions)
-  const none = { dry_run: true, sent: 0, admitted: 0, duplicate: 0, conflict: 0, returned: 0 }
+  const none = { dry_run: true, cancelled: false, sent: 0, admitted: 0, duplicate: 0, conflict: 0, returned: 0 }
   expect(await dryRun(scope, world.url)).toEqual({ ...none, rejected: { refused: 6, 'not-an-object': 1 } })
   expect(await dryRun({ ...scope, pipeline: milder }, world.url)).toEqual({
     ...none,

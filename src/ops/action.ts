@@ -1,0 +1,37 @@
+import { OrdersError } from '../errors.ts'
+import type { Command } from './command.ts'
+
+/** An action of a command, as its `words` declare it: `show <id>` is the name `show` and one argument. */
+interface Action {
+  readonly name: string
+  readonly arguments: number
+}
+
+/**
+ * Returns the actions that `words` declare, such as `[list | show <id>]`. In brackets the first one is the default. Words
+ * without a `|` declare arguments, and no actions.
+ */
+export function actionsIn(words = ''): Action[] {
+  if (!words.includes('|')) return []
+  const alternatives = words.replaceAll(/[[\]]/g, '').split('|')
+  return alternatives.map((text) => {
+    const [name = '', ...given] = text.trim().split(/\s+/)
+    return { name, arguments: given.length }
+  })
+}
+
+/**
+ * Reads the action and its argument from the words of a call.
+ * @throws OrdersError ORD_USAGE for other words than the command declares
+ */
+export function actionOf(
+  { name, words = '' }: Pick<Command, 'name' | 'words'>,
+  given: readonly string[],
+): { action: string; argument: string } {
+  const actions = actionsIn(words)
+  const [wanted = words.startsWith('[') ? actions[0]?.name : undefined, ...rest] = given
+  const found = actions.find((action) => action.name === wanted)
+  if (found?.arguments === rest.length) return { action: found.name, argument: rest[0] ?? '' }
+  const expected = words.replaceAll(/^\[|\]$/g, '')
+  throw new OrdersError('ORD_USAGE', `orders ${name}: expected ${expected}: see orders ${name} --help.`)
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { amount } from '../../../api/http/schemas.ts'
+import type { App } from '../../../app.ts'
+import { OrdersError } from '../../../errors.ts'
+import { partitionFor } from '../../../partitions.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { type Discarded, findDiscarded } from '../../../reads/locate/sightings.ts'
+import { readRank } from '../../../reads/rank.ts'
+import { readUserStats } from '../../../stages/aggregate.ts'
+import { withHint } from '../../../stages/hints/entry.ts'
+import { defineCommand, flag, wholeNumber } from '../../command.ts'
+import { openCommandApp } from '../../open/command-app.ts'
+import { invalidRows, newestInvalid } from '../../terminal/invalid-text.ts'
+import { money } from '../../terminal/numbers.ts'
+import { escapeJson } from '../../terminal/printable.ts'
+import { cutTo, wrapped } from '../../terminal/wrapped.ts'
+
+export const command = defineCommand({
+  name: 'user',
+  words: '<user_id>',
+  about:
+    'Shows what is known of a user: orders and spend, ranks, and the newest orders that were not accepted. The ids of accepted orders are not kept by user: trace finds an order by its id.',
+  options: {
+    limit: wholeNumber('maximum number of invalid orders', 10, { min: 1, max: 1_000 }),
+    json: flag('as JSON on one line'),
+  },
+  run: async ({ config, options: { limit, json }, words: [userId, ...more], signal, print }) => {
+    if (userId === undefined || userId === '' || more.length > 0) {
+      throw new OrdersError('ORD_USAGE', 'orders user: expected one user_id: see orders user --help.')
+    }
+    await using app = await openCommandApp(config)
+    const user = await readUser(app, userId, limit, signal)
+    print(json ? userJson(user) : userLines(user, app.now()))
+  },
+})
+
+interface User {
+  readonly userId: string
+  readonly orders: number
+  readonly minor: number
+  readonly ranks: readonly { readonly board: string; readonly rank: number | null; readonly users: number }[]
+  /** As JSON. */
+  readonly invalid: readonly string[]
+  readonly discarded: readonly Discarded[]
+}
+
+async function readUser(app: App, userId: string, limit: number, signal: AbortSignal): Promise<User> {
+  const { redis, partitions } = app
+  const scope = { ...app, keys: partitionFor(partitions, userId) }
+  const { orders, minor } = await readUserStats(redis, partitions, userId)
+  const standings = Object.entries(await readRank(redis, partitions, userId, 0))
+  const ranks = standings.map(([board, { users, neighbors }]) => ({ board, rank: neighbors[0]?.rank ?? null, users }))
+  const invalid = await newestInvalid(app, { userId, limit, signal })
+  const { found } = await findDiscarded(scope, { userId, signal })
+  return { userId, orders, minor, ranks, invalid, discarded: found.toReversed().slice(0, limit) }
+}
+
+const known = z.object({ order_count: z.int(), total_spend: amount })
+
+/** The orders are JSON text already: parsing would change their long numbers. */
+function userJson({ userId, orders, minor, ranks, invalid, discarded }: User): string {
+  const head = {
+    user_id: userId,
+    ...known.parse({ order_count: orders, total_spend: minor }),
+    ranks: Object.fromEntries(ranks.map(({ board, ...rank }) => [board, rank])),
+    discarded,
+  }
+  return escapeJson(`${JSON.stringify(head).slice(0, -1)},"invalid":[${invalid.map(withHint).join(',')}]}`)
+}
+
+function userLines({ userId, orders, minor, ranks, invalid, discarded }: User, now: Date): string[] {
+  const ofRank = ranks.map(({ board, rank, users }) => {
+    const place = rank === null ? 'not ranked' : `rank ${countText(rank)} of ${countText(users)}`
+    return `${`by ${board}`.padEnd(9)}  ${place}`
+  })
+  const lines = discarded.map(({ at, by, why, rejected: { code } }) => cutTo(80, `${at}  ${code}, by ${by}: ${why}`))
+  return [
+    ...wrapped(`user       ${userId}`),
+    `orders     ${countText(orders)}`,
+    `spend      ${money(minor)}`,
+    ...ofRank,
+    ...(invalid.length > 0
+      ? ['', 'Invalid orders, newest first', ...invalidRows(invalid, now)]
+      : ['', 'No invalid order.']),
+    ...(lines.length > 0 ? ['', 'Discarded orders, newest first', ...lines] : []),
+  ]
+}

@@ -1,0 +1,95 @@
+import { jobOf, jobReply } from '../../../api/replies/job.ts'
+import type { App } from '../../../app.ts'
+import { beginAction } from '../../../control/audit-log.ts'
+import { type FoundJob, kindOf, listJobs, openQueues, type Queues, readJob } from '../../../control/job-queues.ts'
+import { jobsWarning } from '../../../control/jobs-alive.ts'
+import { messageOf, OrdersError } from '../../../errors.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { cancelJob, noJobText } from '../../../stages/invalid/cancel.ts'
+import { actionOf } from '../../action.ts'
+import { defineCommand, flag, wholeNumber } from '../../command.ts'
+import { openCommandApp } from '../../open/command-app.ts'
+import { operatingUser } from '../../process/operating-user.ts'
+import { jobRows, resultLines, shownState } from '../../terminal/job-text.ts'
+import { jsonLine } from '../../terminal/printable.ts'
+import { wrapped } from '../../terminal/wrapped.ts'
+
+const name = 'jobs'
+const words = '[list | show <id> | cancel <id>]'
+
+export const command = defineCommand({
+  name,
+  words,
+  about:
+    'Lists the jobs that requeue orders, newest first, shows one, or cancels one. A cancelled replay sends no more orders; those that it has sent stay sent.',
+  options: {
+    limit: wholeNumber('maximum number of jobs', 20, { min: 1, max: 1_000 }),
+    json: flag('as JSON, one job a line, as GET /jobs/{id} replies'),
+  },
+  run: async ({ config, options: { limit, json }, words: given, print }) => {
+    const { action, argument: id } = actionOf({ name, words }, given)
+    await using app = await openCommandApp(config)
+    await using queues = openQueues(app.redis)
+    if (action === 'cancel') return print(await cancel(app, queues, id, json))
+    const found = action === 'show' ? [await existing(queues, id)] : await listJobs(queues, limit)
+    if (json) {
+      for (const one of found) print(jsonLine(jobReply.parse(await jobOf(app, one.job.id ?? '', one))))
+    } else if (action === 'show') for (const one of found) print(await jobLines(app, one))
+    else print(found.length === 0 ? 'There is no job.' : jobRows(found, app.now()))
+  },
+})
+
+async function existing(queues: Queues, id: string): Promise<FoundJob> {
+  const found = await readJob(queues, id)
+  if (!found) throw new OrdersError('ORD_JOB', wrapped(noJobText(id)).join('\n'))
+  return found
+}
+
+async function jobLines(app: App, found: FoundJob): Promise<string[]> {
+  const { job } = found
+  const { id, attempts, progress, verdict, result, failure, warning } = jobReply.parse(
+    await jobOf(app, job.id ?? '', found),
+  )
+  const outcome = verdict ?? (result && 'verdict' in result ? result : null)
+  const facts = [
+    ['job', id],
+    ['kind', kindOf(job)],
+    ['state', shownState(found)],
+    ['created', new Date(job.timestamp).toISOString()],
+    ['attempts', countText(attempts)],
+    ...(progress ? [['progress', `${countText(progress.done)} of ${countText(progress.total)}`]] : []),
+    ...(outcome ? [['verdict', outcome.verdict]] : []),
+    ...(outcome?.invalid_id === undefined ? [] : [['invalid as', outcome.invalid_id]]),
+  ]
+  const sentences = [outcome?.reason, outcome?.hint, failure, warning].filter((text) => typeof text === 'string')
+  const width = 10
+  return [
+    ...facts.map(([label = '', value = '']) => `${label.padEnd(width)}  ${value}`),
+    ...(result && !('verdict' in result) ? resultLines(result) : []),
+    ...sentences.flatMap((text) => wrapped(text)),
+  ]
+}
+
+/** @throws OrdersError ORD_JOB for a job that cannot be cancelled, with the reason. */
+async function cancel(app: App, queues: Queues, id: string, json: boolean): Promise<string[]> {
+  const what = JSON.stringify({ job: id })
+  const begun = await beginAction(app, { action: 'orders jobs cancel', by: operatingUser(), what })
+  const done = await cancelJob(app, queues, id).catch(async (error: unknown) => {
+    await begun.end(`failed: ${messageOf(error)}`)
+    throw error
+  })
+  if (done.result === 'refused') {
+    await begun.cancel()
+    throw new OrdersError('ORD_JOB', wrapped(done.reason).join('\n'))
+  }
+  await begun.end('done')
+  const sent = done.result === 'removed' ? 0 : done.sent
+  if (json) return [jsonLine({ status: done.result, id, sent })]
+  if (done.result === 'removed') return [`Job ${id} is removed.`, 'It has sent nothing.']
+  const warning = await jobsWarning(app.redis)
+  return [
+    `Job ${id} stops.`,
+    ...wrapped(`It has sent ${countText(sent)} and sends no more. orders jobs show has its result.`),
+    ...(warning === undefined ? [] : wrapped(warning)),
+  ]
+}

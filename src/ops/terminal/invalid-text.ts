@@ -1,0 +1,75 @@
+import type { App } from '../../app.ts'
+import { identityInRecord } from '../../identity.ts'
+import { countText } from '../../reads/count-text.ts'
+import { hintIn } from '../../stages/hints/entry.ts'
+import type { InvalidEntry } from '../../stages/invalid/entry.ts'
+import { type InvalidFilter, readInvalid } from '../../stages/invalid/page.ts'
+import { idMs } from '../../stream-id.ts'
+import { ageText } from './numbers.ts'
+import { cutTo, wrapped } from './wrapped.ts'
+
+/** Reads the newest invalid orders as JSON, page by page until there are enough. */
+export async function newestInvalid(
+  { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
+  filter: InvalidFilter,
+): Promise<string[]> {
+  const all: string[] = []
+  for (let before: string | undefined; ; ) {
+    const { found, next } = await readInvalid(redis, partitions, {
+      ...filter,
+      limit: filter.limit - all.length,
+      before,
+    })
+    all.push(...found)
+    if (next === undefined || all.length >= filter.limit) return all
+    before = next
+  }
+}
+
+/** The columns in characters; the last one takes what is left of 80. */
+const widths = [17, 4, 14, 16, 20] as const
+
+/** Returns one line for each invalid order. Long ids are cut; `show` has them whole. */
+export function invalidRows(records: readonly string[], now: Date): string[] {
+  const rows = records.map((json) => {
+    const { id, code = '' } = JSON.parse(json) as { id: string; code?: string }
+    const { userId = '-', orderId = '-' } = identityOf(json)
+    return [id, ageText(now.getTime() - idMs(id)), code, userId, orderId]
+  })
+  return [['id', 'age', 'code', 'user', 'order'], ...rows].map((cells) =>
+    widths
+      .map((width, at) => cutTo(width, cells[at] ?? '').padEnd(width))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+/** Another client may have written a record that is not ours. */
+function identityOf(json: string): Partial<ReturnType<typeof identityInRecord>> {
+  try {
+    return identityInRecord(json)
+  } catch {
+    return {}
+  }
+}
+
+/** Returns all that is known of an invalid order, and the order itself in lines of its own. */
+export function invalidLines({ id, json, record }: InvalidEntry, order: string): string[] {
+  const { code, reason, ts, stage, attempts = 1, edits = [] } = record
+  const hint = hintIn(json)
+  const facts = [
+    ['id', id],
+    ['code', code],
+    ['rejected', ts],
+    ...(stage === undefined ? [] : [['by stage', stage]]),
+    ['attempts', countText(attempts)],
+    ...edits.map(({ by, ts }) => ['edited', `${ts} by ${by}`]),
+  ]
+  return [
+    ...facts.flatMap(([label = '', value = '']) => wrapped(`${label.padEnd(8)}  ${value}`)),
+    ...wrapped(reason),
+    ...(hint === undefined ? [] : wrapped(hint)),
+    '',
+    ...order.split('\n'),
+  ]
+}

@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import type { App } from '../../app.ts'
+import {
+  hasEnded,
+  type Queues,
+  type ReplayJob,
+  type ReprocessJob,
+  readJob,
+  reprocessData,
+} from '../../control/job-queues.ts'
+import { messageOf } from '../../errors.ts'
+import { identityIn } from '../../identity.ts'
+import type { Keys } from '../../keys.ts'
+import { outcomeSeconds } from '../../messages.ts'
+import { partitionFor } from '../../partitions.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { defineScript } from '../../redis/script.ts'
+import { readInvalidEntry } from './entry.ts'
+import { readOutcome, readWithdrawn } from './outcome.ts'
+
+const cancelIn = defineScript(import.meta.url, z.int())
+
+type Scope = Pick<App, 'redis' | 'partitions'>
+
+/** The result of the wish to cancel a job. */
+export type Cancellation =
+  /** The job is gone from its queue. It has sent nothing and never will. */
+  | { readonly result: 'removed' }
+  /** The job runs or has sent orders. It sends no more, and ends when those that it sent have their verdicts. */
+  | { readonly result: 'stopping'; readonly sent: number }
+  | { readonly result: 'refused'; readonly status: 404 | 409; readonly reason: string }
+
+export const noJobText = (id: string): string =>
+  `There is no job ${id}. Of finished jobs the last 1,000 are kept, for a week.`
+
+/**
+ * Cancels a job that has not ended. The wish is kept in the outcome of the job, where the scripts that send its orders
+ * find it: no process sends one of them afterwards, whichever has the job, or had it and does not know that it lost it.
+ */
+export async function cancelJob(scope: Scope, queues: Queues, id: string): Promise<Cancellation> {
+  const found = await readJob(queues, id)
+  if (!found) return { result: 'refused', status: 404, reason: noJobText(id) }
+  const ended = (state: string): Cancellation => {
+    return { result: 'refused', status: 409, reason: `Job ${id} has ended (${state}), so there is nothing to cancel.` }
+  }
+  if (hasEnded(found.state)) return ended(found.state)
+  if (!(await keepWish(scope, found.job, id))) {
+    const reason = `Job ${id} has already sent its order, which cannot be taken back: orders jobs show has its verdict.`
+    return { result: 'refused', status: 409, reason }
+  }
+  const { sent } = await readOutcome(scope.redis, scope.partitions, id)
+  const now = await readJob(queues, id) // it may have ended before it could see the wish
+  if (now && hasEnded(now.state) && !wasCancelled(now.job)) return ended(now.state)
+  if (sent === 0 && now && !hasEnded(now.state) && (await remove(now.job))) return { result: 'removed' }
+  return now ? { result: 'stopping', sent } : { result: 'removed' }
+}
+
+/** Returns false if it is too late for the job's one order. */
+async function keepWish(scope: Scope, job: ReplayJob | ReprocessJob, id: string): Promise<boolean> {
+  const { redis, partitions } = scope
+  if (job.queueName === 'replay') {
+    await cancelReplay(scope, id)
+    return true
+  }
+  // Only in the one partition that decides: a mark in another would stop the second step of a correction that moves there.
+  const [keys, outcome, withdrawn] = await Promise.all([
+    decidingPartition(scope, job as ReprocessJob),
+    readOutcome(redis, partitions, id),
+    readWithdrawn(redis, partitions, id),
+  ])
+  if (outcome.sent > 0 || withdrawn) return false
+  return keys === undefined || cancelOf(redis, keys, id, 'unsent')
+}
+
+/** Keeps the wish in every partition. A replay that finds it in one repeats this: a kill may have come in between. */
+export async function cancelReplay({ redis, partitions }: Scope, id: string): Promise<void> {
+  await Promise.all(partitions.map((keys) => cancelOf(redis, keys, id, 'any')))
+}
+
+/** Returns undefined if the invalid order is gone: then the job can send nothing. */
+async function decidingPartition({ redis, partitions }: Scope, job: ReprocessJob): Promise<Keys | undefined> {
+  const { body, edit } = reprocessData.parse(job.data)
+  if (edit) return (await readInvalidEntry(redis, partitions, edit.invalidId))?.keys
+  return partitionFor(partitions, identityIn(body).userId)
+}
+
+async function cancelOf(redis: RedisClient, keys: Keys, id: string, which: 'any' | 'unsent'): Promise<boolean> {
+  const names = [keys.outcome(id), keys.layoutKey]
+  return (await cancelIn(redis, names, [keys.layout, outcomeSeconds, which])) === 1
+}
+
+/** Returns false if a worker holds the job. That worker, or the next one, ends it. */
+async function remove(job: ReplayJob | ReprocessJob): Promise<boolean> {
+  try {
+    await job.remove()
+    return true
+  } catch (error) {
+    if (messageOf(error).includes('locked by another worker')) return false
+    throw error
+  }
+}
+
+const wasCancelled = ({ returnvalue }: ReplayJob | ReprocessJob): boolean =>
+  returnvalue !== null && ('verdict' in returnvalue ? returnvalue.verdict === 'cancelled' : returnvalue.cancelled)
