@@ -96,6 +96,8 @@ const [booksMs, failedMs, memoryMs, queueMs] = [5_000, 2_000, 5_000, 5_000]
 const queuePatienceMs = 200
 /** Each process writes its part of a slot within a second: after two it is complete. SQS counts as silent then, too. */
 const lateMs = 2_000
+/** After an outage of Redis, other processes need this long to connect again and renew their presence. */
+const reconnectMs = 5_000
 
 type Scope = Pick<App, 'config' | 'redis' | 'pipeline' | 'partitions' | 'control'>
 
@@ -119,7 +121,8 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
   })
   const top = (board: Board): Promise<Reading<Page>> =>
     readApart(`leaderboard of ${board}`, readTop(redis, partitions, board, { limit: shownUsers, offset: 0 }))
-  return async () => {
+  let failedAt = Number.NEGATIVE_INFINITY
+  const read = async (): Promise<Snapshot> => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
       readStatus(redis, app, backlog),
       top('spend'),
@@ -136,7 +139,9 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
     if (performance.now() - sqsAt > queueMs + lateMs) sqs = null // SQS does not answer: its last reply is too old
     return {
       at: new Date(status.atMs).toISOString(),
-      hops: hopsOf({ pipeline, status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
+      hops: hopsOf({ pipeline, status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }).map(
+        (hop) => (performance.now() - failedAt < reconnectMs ? { ...hop, processes: null, stall: null } : hop),
+      ),
       sqs,
       totals: totalsOf(status),
       critical: latestOf(slots, critical),
@@ -148,6 +153,11 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],
     }
   }
+  return () =>
+    read().catch((error: unknown) => {
+      failedAt = performance.now()
+      throw error
+    })
 }
 
 function topOf(bySpend: Reading<Page>, byOrders: Reading<Page>): Snapshot['top'] {
