@@ -120,7 +120,7 @@ test('data is there within a second, numbers and ranks move, the plots have poin
     ([names, users]) => names === users,
   )
 
-  for (const title of ['Orders ranked a second', 'Time from SQS to rank']) {
+  for (const title of ['Orders ranked and rejected a second', 'Time from SQS to rank']) {
     const plot = page.locator('figure', { hasText: title })
     await until(`points of ${title}`, async () => Number(await plot.getAttribute('data-points')) > 0)
   }

@@ -44,7 +44,12 @@ function makeGroup() {
     show(head.count, number(group.count), `${exact(group.count)} orders`)
     show(head.code, group.code)
     show(head.reason, group.reason)
-    show(head.last, `last ${ago(group.last, now)}`, `First ${exactTime(group.first)}, last ${exactTime(group.last)}`)
+    const recent = group.last_minute > 0 ? `${number(group.last_minute)} in the last minute, ` : ''
+    show(
+      head.last,
+      `${recent}last ${ago(group.last, now)}`,
+      `First ${exactTime(group.first)}, last ${exactTime(group.last)}`,
+    )
     panel.draw(group, now)
   })
   return item
