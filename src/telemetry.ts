@@ -32,7 +32,7 @@ export interface Events {
     durationMs: number
   }
   /** Lists of alternating ms and number of orders, by the clocks of Redis and SQS. `waits`: since they came to this hop. */
-  hop: { hop: string; atMs: number; waits: readonly number[]; sinceSent: readonly number[] }
+  hop: { hop: string; atMs: number; waits: readonly number[]; sinceSent: readonly number[]; rejected?: number }
   stale: { stage: string; planned: number; held: number }
   /** Entries that a group delivered although the stage had committed them: they were not committed again. */
   recommitRefused: { stage: string; entries: number }

@@ -37,6 +37,14 @@ export const controlKeys = {
     holds: 'held for seconds by the process that looks for missing orders',
     transient: true,
   }),
+  /** See control/presence.ts. */
+  presence: declare({
+    name: 'pipeline:presence',
+    kind: 'string',
+    owner: 'whole',
+    holds: 'a line per role and process, renewed each second: `<role> <instance> <end of life> <last progress>`',
+    transient: true,
+  }),
   /** See reads/timeline.ts. */
   timeline: declare({
     name: 'pipeline:timeline:<slot>',

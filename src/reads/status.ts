@@ -1,4 +1,5 @@
 import { type Pauses, readPauses } from '../control/pauses.ts'
+import { readPresence } from '../control/presence.ts'
 import type { ControlKeys, Keys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { isMissingStream } from '../redis/errors.ts'
@@ -9,6 +10,7 @@ import { timeMs } from '../stream-id.ts'
 import { sum, sumBy } from '../sums.ts'
 import { openBacklog, type StageBacklog } from './backlog.ts'
 import { type Reading, readApart, type Unread } from './readings.ts'
+import { stallOf } from './stalls.ts'
 
 export interface StageStatus extends Omit<StageBacklog, 'waiting'> {
   /** Orders that came in and have not gone out; null where the counters cannot be read. */
@@ -21,7 +23,16 @@ export interface StageStatus extends Omit<StageBacklog, 'waiting'> {
   readonly lag: number | null
   /** Summed over all partitions. */
   readonly consumers: number | null
+  /** Time since the oldest order that waits or is pending came to the stage; null where there is none. */
+  readonly oldestWaitingMs: number | null
+  /** Processes that run it. */
+  readonly processes: number | null
+  /** A sentence if it does no work although it should (stalls.ts). */
+  readonly stall: string | null
 }
+
+/** A component that reads from SQS. */
+export type SourceStatus = Pick<StageStatus, 'processes' | 'stall'>
 
 /** A value that cannot be read is null and listed in `unread`. */
 export interface Status {
@@ -30,6 +41,7 @@ export interface Status {
   readonly counters: Readonly<Record<string, number>> | null
   readonly totals: Totals | null
   readonly invalid: number | null
+  readonly bridge: SourceStatus
   readonly stages: readonly StageStatus[]
   /** The paused components. */
   readonly paused: Pauses | null
@@ -38,9 +50,13 @@ export interface Status {
 
 /** Names the readings that a status is made of. */
 export const statusReadings = ({ stages }: Pipeline): string[] => [
-  ...['counters', 'global stats', 'invalid channel', 'paused'],
+  ...['counters', 'global stats', 'invalid channel', 'paused', 'processes'],
   ...stages.map(streamOf),
 ]
+
+/** Says which components do no work although they should, one sentence each. */
+export const stallsOf = ({ bridge, stages }: Status): string[] =>
+  [bridge, ...stages].flatMap(({ stall }) => stall ?? [])
 
 function streamOf({ name }: Stage): string {
   return `stream of ${name}`
@@ -63,30 +79,46 @@ export async function readStatus(
   readBacklog = openBacklog({ redis, partitions, pipeline }),
 ): Promise<Status> {
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
-  const [time, backlog, totals, invalid, paused, ...groups] = await Promise.all([
+  const [time, backlog, totals, invalid, paused, presence, ...groups] = await Promise.all([
     redis.time(),
     readApart('counters', readBacklog()),
     readApart('global stats', readGlobalStats(redis, partitions)),
     readApart('invalid channel', Promise.all(invalids).then(sum)),
     readApart('paused', readPauses(redis, control)),
+    readApart('processes', readPresence(redis, control)),
     ...pipeline.stages.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
   ])
   const atMs = timeMs(time)
+  const running = presence.value?.(atMs)
+  const runs = (name: string, waits: Waits): SourceStatus => {
+    const processes = running ? (running.get(name)?.processes ?? 0) : null
+    const progressMs = running?.get(name)?.progressMs
+    const idleMs = progressMs === undefined ? null : atMs - progressMs
+    const isPaused = paused.value === undefined || name in paused.value
+    return { processes, stall: stallOf({ name, paused: isPaused, processes, idleMs, ...waits }) }
+  }
   const stages = pipeline.stages.map((stage, at): StageStatus => {
-    const { oldestMs, ...group } = groups[at]?.value ?? unknown
-    const oldestPendingMs = oldestMs === null ? null : Math.max(0, atMs - oldestMs)
+    const { oldestMs, oldestUndeliveredMs, ...group } = groups[at]?.value ?? unknown
+    const [oldestPendingMs, oldestUndelivered] = [ageOf(atMs, oldestMs), ageOf(atMs, oldestUndeliveredMs)]
+    const ages = [oldestPendingMs, oldestUndelivered].filter((age) => age !== null)
     const { waiting, unaccounted } = backlog.value?.stages[at] ?? { waiting: null, unaccounted: null }
-    return { stage: stage.name, waiting, unaccounted, ...group, oldestPendingMs }
+    const waits: Waits = { waiting, oldestWaitingMs: ages.length > 0 ? Math.max(...ages) : null }
+    return { stage: stage.name, unaccounted, ...group, oldestPendingMs, ...waits, ...runs(stage.name, waits) }
   })
-  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, ...groups]
+  const bridge = runs('bridge', { waiting: null, oldestWaitingMs: null })
+  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, presence, ...groups]
   return {
-    ...{ atMs, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
+    ...{ atMs, bridge, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
     ...{ invalid: invalid.value ?? null, paused: paused.value ?? null },
     unread: readings.flatMap(({ unread }) => unread),
   }
 }
 
-const unknown = { pending: null, oldestMs: null, lag: null, consumers: null }
+type Waits = Pick<StageStatus, 'waiting' | 'oldestWaitingMs'>
+
+const ageOf = (atMs: number, ms: number | null): number | null => (ms === null ? null : Math.max(0, atMs - ms))
+
+const unknown = { pending: null, oldestMs: null, oldestUndeliveredMs: null, lag: null, consumers: null }
 
 interface Group {
   readonly pending: number
@@ -94,16 +126,22 @@ interface Group {
   readonly consumers: number
   /** Time at which the oldest pending entry was written. */
   readonly oldestMs: number | null
+  /** Time at which the oldest entry that no consumer has was written. */
+  readonly oldestUndeliveredMs: number | null
 }
 
-const nothing: Group = { pending: 0, oldestMs: null, lag: 0, consumers: 0 }
+const nothing: Group = { pending: 0, oldestMs: null, oldestUndeliveredMs: null, lag: 0, consumers: 0 }
 
 async function readGroups(redis: RedisClient, partitions: readonly Keys[], stage: Stage): Promise<Group> {
   const groups = await Promise.all(partitions.map((keys) => readGroup(redis, keys, stage)))
-  const oldest = groups.flatMap(({ oldestMs }) => oldestMs ?? [])
+  const oldestOf = (times: readonly (number | null)[]): number | null => {
+    const known = times.filter((time) => time !== null)
+    return known.length > 0 ? Math.min(...known) : null
+  }
   return {
     pending: sumBy(groups, ({ pending }) => pending),
-    oldestMs: oldest.length > 0 ? Math.min(...oldest) : null,
+    oldestMs: oldestOf(groups.map(({ oldestMs }) => oldestMs)),
+    oldestUndeliveredMs: oldestOf(groups.map(({ oldestUndeliveredMs }) => oldestUndeliveredMs)),
     lag: groups.reduce<number | null>((sum, { lag }) => (sum === null || lag === null ? null : sum + lag), 0),
     consumers: sumBy(groups, ({ consumers }) => consumers),
   }
@@ -113,13 +151,18 @@ async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage):
   const stream = keys.stream(from)
   try {
     const group = groupNamed(await redis.xinfo('GROUPS', stream), name)
-    if (!group) return nothing
+    if (!group) return { ...nothing, oldestUndeliveredMs: await oldestFrom(redis, stream, '-') }
     const pending = Number(group['pending'])
     const lag = group['lag']
-    const [, oldest] = pending > 0 ? ((await redis.xpending(stream, name)) as [number, string | null]) : []
+    const [summary, oldestUndeliveredMs] = await Promise.all([
+      pending > 0 ? (redis.xpending(stream, name) as Promise<[number, string | null]>) : undefined,
+      lag === 0 ? null : oldestFrom(redis, stream, `(${group['last-delivered-id']}`),
+    ])
+    const oldest = summary?.[1]
     return {
       pending,
       oldestMs: oldest ? Number.parseInt(oldest, 10) : null,
+      oldestUndeliveredMs,
       lag: lag === null || lag === undefined ? null : Number(lag),
       consumers: Number(group['consumers']),
     }
@@ -127,4 +170,10 @@ async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage):
     if (isMissingStream(error)) return nothing
     throw error
   }
+}
+
+/** Returns when the first entry from an id on was written; null if there is none. */
+async function oldestFrom(redis: RedisClient, stream: string, id: string): Promise<number | null> {
+  const [oldest] = await redis.xrange(stream, id, '+', 'COUNT', 1)
+  return oldest ? Number.parseInt(oldest[0], 10) : null
 }

@@ -12,6 +12,8 @@ import { sumBy } from '../sums.ts'
  */
 
 export const critical = 'critical'
+/** Orders that a stage rejected. They have no time: all are in the first bucket. */
+export const rejectedSeries = 'rejected'
 export const slotMs = 10_000
 export const slotCount = 90
 /** One minute more than the quarter of an hour, for pages that were loaded a moment ago. */
@@ -34,9 +36,10 @@ export function timelineLoop(app: App): Loop {
       counts.set(field, (counts.get(field) ?? 0) + (times[at + 1] ?? 0))
     }
   }
-  app.telemetry.on('hop', ({ hop, atMs, waits, sinceSent }) => {
+  app.telemetry.on('hop', ({ hop, atMs, waits, sinceSent, rejected = 0 }) => {
     const slot = Math.floor(atMs / slotMs)
     add(slot, hop, waits)
+    if (rejected > 0) add(slot, rejectedSeries, [0, rejected])
     if (hop === leaderboard.name) add(slot, critical, sinceSent)
   })
   const flush = async (): Promise<void> => {

@@ -120,7 +120,7 @@ test('data is there within a second, numbers and ranks move, the plots have poin
     ([names, users]) => names === users,
   )
 
-  for (const title of ['Orders ranked a second', 'Time from SQS to rank']) {
+  for (const title of ['Orders ranked and rejected a second', 'Time from SQS to rank']) {
     const plot = page.locator('figure', { hasText: title })
     await until(`points of ${title}`, async () => Number(await plot.getAttribute('data-points')) > 0)
   }
@@ -261,12 +261,12 @@ test('it says since when it is stale, with the API or Redis away, and goes on by
   const state = page.locator('#state')
   await state.getByText('Live').waitFor()
   await first.kill('SIGKILL')
-  await state.getByText(/Stale since \d\d:\d\d:\d\d\. The API does not answer; trying again\./).waitFor()
+  await state.getByText(/As of \d\d:\d\d:\d\d \S+\. The API does not answer; trying again\./).waitFor()
   await using second = runOrders(['run', 'api'], env)
   await second.started()
   await state.getByText('Live').waitFor()
   await redis.stop()
-  await state.getByText(/Stale since .* Redis does not answer; trying again\./).waitFor()
+  await state.getByText(/As of \d\d:\d\d:\d\d \S+\. Redis does not answer; trying again\./).waitFor()
   await redis.start()
   await state.getByText('Live').waitFor()
 })

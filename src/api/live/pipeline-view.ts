@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { pauseSchema } from '../../control/pauses.ts'
+import { countText } from '../../reads/count-text.ts'
 import type { Status } from '../../reads/status.ts'
 import { type Slot, slotMs } from '../../reads/timeline.ts'
 import type { Pipeline } from '../../stages/stage.ts'
@@ -19,6 +20,11 @@ export const hop = z
     p99_ms: ms,
     pending: count.meta({ description: 'Entries in flight.' }),
     oldest_pending_ms: count.meta({ description: 'Age of the oldest of them; null if there is none.' }),
+    oldest_waiting_ms: count.meta({
+      description: 'Time since the oldest order that waits or is in flight came to the hop; null if there is none.',
+    }),
+    processes: count.meta({ description: 'Processes that run it; null if unknown.' }),
+    stall: z.string().nullable().meta({ description: 'Why it does no work although it should; null if it works.' }),
     consumers: count,
     paused: pauseSchema.nullable(),
   })
@@ -45,12 +51,17 @@ export function hopsOf({ pipeline, status, slots, rates, visible }: Seen): Hop[]
     ...latestOf(slots, name),
     paused: status.paused?.[name] ?? null,
   })
-  const noConsumers = { pending: null, oldest_pending_ms: null, consumers: null }
-  const first: Hop = { ...common(bridge), after: 'sqs', waiting: visible, ...noConsumers }
+  const noConsumers = { pending: null, oldest_pending_ms: null, oldest_waiting_ms: null, consumers: null }
+  const { processes, stall } = status.bridge
+  const inSqs = visible ? ` ${countText(visible)} message${visible === 1 ? ' waits' : 's wait'} in SQS.` : ''
+  const ofBridge = { processes, stall: stall && stall + inSqs }
+  const first: Hop = { ...common(bridge), after: 'sqs', waiting: visible, ...noConsumers, ...ofBridge }
   const stages = pipeline.stages.map((stage, at): Hop => {
-    const { waiting = null, pending = null, oldestPendingMs = null, consumers = null } = status.stages[at] ?? {}
-    const held = { waiting, pending, oldest_pending_ms: oldestPendingMs, consumers }
-    return { ...common(stage.name), after: pipeline.channel(stage.from).writer?.name ?? bridge, ...held }
+    const { waiting = null, pending = null, oldestPendingMs = null, oldestWaitingMs = null } = status.stages[at] ?? {}
+    const { consumers = null, processes = null, stall = null } = status.stages[at] ?? {}
+    const held = { waiting, pending, oldest_pending_ms: oldestPendingMs, oldest_waiting_ms: oldestWaitingMs }
+    const after = pipeline.channel(stage.from).writer?.name ?? bridge
+    return { ...common(stage.name), after, ...held, consumers, processes, stall }
   })
   return [first, ...stages]
 }

@@ -2,20 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { readIncidents } from '../../control/incidents.ts'
-import { inspectQueue } from '../../ingest/sqs/queue.ts'
 import { wholeNumberOf } from '../../money.ts'
 import { openBacklog, totalOf } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { type Reading, readApart } from '../../reads/readings.ts'
 import { readStatus, type Status } from '../../reads/status.ts'
-import { critical, followTimeline, type Slot, slotMs } from '../../reads/timeline.ts'
+import { critical, followTimeline, rejectedSeries, type Slot, slotMs } from '../../reads/timeline.ts'
 import { type Page, readTop } from '../../reads/top.ts'
-import { fullestOf } from '../../redis/info.ts'
 import { rejectCodes } from '../../reject-codes.ts'
-import { summarize } from '../../stages/invalid/reasons.ts'
 import { type Board, leaderboard } from '../../stages/leaderboard.ts'
 import { cached } from '../cached.ts'
 import { hop, hopsOf, latestOf, openRates } from './pipeline-view.ts'
+import { readFailed, readMemory, readQueue } from './rare-readings.ts'
 
 const count = z.int()
 const known = z.int().nullable().meta({ description: 'null if it cannot be read: see unread.' })
@@ -50,6 +48,7 @@ export const snapshot = z
         from: z.iso.datetime(),
         slot_ms: count,
         ranked: z.array(count).meta({ description: 'Orders ranked in each slot.' }),
+        rejected: z.array(count).meta({ description: 'Orders rejected in each slot.' }),
         p50_ms: z.array(ms),
         p99_ms: z.array(ms),
       })
@@ -65,6 +64,7 @@ export const snapshot = z
         count,
         first: z.iso.datetime(),
         last: z.iso.datetime(),
+        last_minute: count.meta({ description: 'Orders that failed for this reason in the last minute.' }),
         example: z.object({ id: z.string().meta({ description: 'The newest; it is at /orders/invalid/{id}.' }) }),
       }),
     ),
@@ -96,6 +96,8 @@ const [booksMs, failedMs, memoryMs, queueMs] = [5_000, 2_000, 5_000, 5_000]
 const queuePatienceMs = 200
 /** Each process writes its part of a slot within a second: after two it is complete. SQS counts as silent then, too. */
 const lateMs = 2_000
+/** After an outage of Redis, other processes need this long to connect again and renew their presence. */
+const reconnectMs = 5_000
 
 type Scope = Pick<App, 'config' | 'redis' | 'pipeline' | 'partitions' | 'control'>
 
@@ -119,7 +121,8 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
   })
   const top = (board: Board): Promise<Reading<Page>> =>
     readApart(`leaderboard of ${board}`, readTop(redis, partitions, board, { limit: shownUsers, offset: 0 }))
-  return async () => {
+  let failedAt = Number.NEGATIVE_INFINITY
+  const read = async (): Promise<Snapshot> => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
       readStatus(redis, app, backlog),
       top('spend'),
@@ -136,7 +139,9 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
     if (performance.now() - sqsAt > queueMs + lateMs) sqs = null // SQS does not answer: its last reply is too old
     return {
       at: new Date(status.atMs).toISOString(),
-      hops: hopsOf({ pipeline, status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
+      hops: hopsOf({ pipeline, status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }).map(
+        (hop) => (performance.now() - failedAt < reconnectMs ? { ...hop, processes: null, stall: null } : hop),
+      ),
       sqs,
       totals: totalsOf(status),
       critical: latestOf(slots, critical),
@@ -148,6 +153,11 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],
     }
   }
+  return () =>
+    read().catch((error: unknown) => {
+      failedAt = performance.now()
+      throw error
+    })
 }
 
 function topOf(bySpend: Reading<Page>, byOrders: Reading<Page>): Snapshot['top'] {
@@ -181,6 +191,7 @@ function plotted(slots: readonly Slot[], atMs: number): Snapshot['timeline'] {
     from: new Date(over[0]?.fromMs ?? atMs).toISOString(),
     slot_ms: slotMs,
     ranked: over.map(({ series }) => series[leaderboard.name]?.orders ?? 0),
+    rejected: over.map(({ series }) => series[rejectedSeries]?.orders ?? 0),
     p50_ms: spans.map((span) => span?.p50 ?? null),
     p99_ms: spans.map((span) => span?.p99 ?? null),
   }
@@ -200,20 +211,4 @@ async function readBooksIn(app: Scope): Promise<Pick<Snapshot, 'books' | 'unread
     notes: [...notes],
   }
   return { books, unread: unread.map((why) => ({ reading: 'books', why })) }
-}
-
-async function readFailed({ redis, partitions }: Scope): Promise<Snapshot['failed']> {
-  const groups = await summarize(redis, partitions)
-  return groups.map(({ newest: { id }, ...group }) => ({ ...group, example: { id } }))
-}
-
-async function readMemory({ redis, partitions }: Scope): Promise<Snapshot['memory']> {
-  const memory = await fullestOf(redis, partitions)
-  return memory ? { used_bytes: memory.used, most_bytes: memory.most === 0 ? null : memory.most } : null
-}
-
-async function readQueue(config: App['config']): Promise<Snapshot['sqs']> {
-  const state = await inspectQueue(config).catch(() => undefined)
-  if (state?.status !== 'found') return null
-  return { visible: state.messages, in_flight: state.inFlight, dead_letters: state.deadLetters ?? null }
 }

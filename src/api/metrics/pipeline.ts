@@ -52,6 +52,18 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
     of.oldestPendingMs === null ? of.pending && 0 : of.oldestPendingMs / 1_000,
   ),
   ofStages(
+    'orders_oldest_waiting_age_seconds',
+    'Time since the oldest order that waits for a stage or is in flight there came to it.',
+    (of) => (of.oldestWaitingMs === null ? of.pending && 0 : of.oldestWaitingMs / 1_000),
+  ),
+  ofApi('orders_processes', 'Living processes that run the component.', {
+    labels: { component: ({ components }) => components },
+    read: ({ status: { bridge, stages } }) => [
+      [bridge.processes, 'bridge'],
+      ...stages.map(({ stage, processes }): Sample => [processes, stage]),
+    ],
+  }),
+  ofStages(
     'orders_consumers',
     'Consumers of a stage, including dead ones that are not removed yet.',
     (of) => of.consumers,

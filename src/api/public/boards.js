@@ -28,7 +28,7 @@ export function drawBoards({ top }) {
 /** @param {string} title */
 function makeBoard(title) {
   const list = element('ol', { class: 'board' })
-  const none = element('p', { class: 'none' }, 'No user is ranked yet.')
+  const none = element('p', { class: 'none', hidden: true }, 'No user is ranked yet.')
   place.append(element('div', { class: 'panel' }, element('h3', {}, title), none, list))
   return { list, none }
 }

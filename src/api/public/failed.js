@@ -1,6 +1,7 @@
 // @ts-check
 import { act, fail } from './actions.js'
 import { jobEnd, olderEntry, readEntry } from './entry.js'
+import { keyOf, steady } from './group-order.js'
 import { askFor } from './lib/dialog.js'
 import { element, find, keep, notice, show } from './lib/dom.js'
 import { ago, exact, exactTime, number } from './lib/format.js'
@@ -24,7 +25,7 @@ export function drawFailed({ at, failed }) {
   none.hidden = failed.length > 0
   const now = Date.parse(at)
   const ofCode = Map.groupBy(failed, ({ code }) => code)
-  keep(list, failed, ({ code, reason }) => `${code} ${reason}`, {
+  keep(list, steady(list, failed), keyOf, {
     make: makeGroup,
     draw: (item, group) => drawings.get(item)({ ...group, all: ofCode.get(group.code) ?? [] }, now),
   })
@@ -43,7 +44,12 @@ function makeGroup() {
     show(head.count, number(group.count), `${exact(group.count)} orders`)
     show(head.code, group.code)
     show(head.reason, group.reason)
-    show(head.last, `last ${ago(group.last, now)}`, `First ${exactTime(group.first)}, last ${exactTime(group.last)}`)
+    const recent = group.last_minute > 0 ? `${number(group.last_minute)} in the last minute, ` : ''
+    show(
+      head.last,
+      `${recent}last ${ago(group.last, now)}`,
+      `First ${exactTime(group.first)}, last ${exactTime(group.last)}`,
+    )
     panel.draw(group, now)
   })
   return item

@@ -1,6 +1,6 @@
 // @ts-check
 import { element, find, keep, setData, show } from './lib/dom.js'
-import { ago, bytes, clock, exact, exactTime } from './lib/format.js'
+import { ago, bytes, clock, exact, exactTime, zone } from './lib/format.js'
 
 /** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
 /** @typedef {import('./lib/dom.js').Kind} Kind */
@@ -12,14 +12,29 @@ const badges = find('#badges')
 const message = element('span')
 const age = element('span', { 'aria-hidden': 'true' })
 
+show(find('#zone'), `Times in ${zone}`, Intl.DateTimeFormat().resolvedOptions().timeZone)
+
 /** @type {number | undefined} */
 let seenAt
 
 /** @param {Snapshot} snapshot */
-export function drawHeader({ books, memory, unread }) {
+export function drawHeader({ hops, books, memory, unread }) {
   seenAt = Date.now()
-  say('live', 'Live', '')
-  const drawn = [...unread.map(unreadBadge), booksBadge(books), memoryBadge(memory)]
+  document.body.dataset['known'] = ''
+  const stalls = hops.flatMap(({ stall }) => stall ?? [])
+  say('live', liveText(stalls), '', stalls.join('\n'))
+  setData(state, 'kind', stalls.length > 0 ? 'bad' : undefined)
+  drawBadges([...unread.map(unreadBadge), booksBadge(books), memoryBadge(memory)])
+}
+
+/** @param {string[]} stalls a sentence for each component that does no work */
+function liveText([first, ...more]) {
+  if (first === undefined) return 'Live'
+  return more.length > 0 ? `Live, but ${more.length + 1} components do no work` : `Live, but: ${first}`
+}
+
+/** @param {Badge[]} drawn */
+function drawBadges(drawn) {
   keep(badges, drawn, ({ key }) => key, {
     make: () => element('li'),
     draw: (badge, { text, detail, kind }) => {
@@ -34,19 +49,26 @@ export function drawHeader({ books, memory, unread }) {
  * @param {string} why a clause without a full stop
  */
 export function drawAway(why) {
-  if (seenAt === undefined) return say('stale', `${why}; trying again.`, '')
-  say('stale', `Stale since ${clock(seenAt)}. ${why}; trying again.`, ` (${ago(seenAt, Date.now())})`)
+  setData(state, 'kind', undefined)
+  drawBadges([
+    { key: 'books', text: 'Books: not known', detail: `${why}.` },
+    { key: 'memory', text: 'Redis memory: not known', detail: `${why}.` },
+  ])
+  if (seenAt === undefined) return say('stale', `${why}; trying again.`, '', '')
+  const lastHeard = `Last heard ${exactTime(seenAt)}`
+  say('stale', `As of ${clock(seenAt)} ${zone}. ${why}; trying again.`, ` (${ago(seenAt, Date.now())})`, lastHeard)
 }
 
 /**
  * @param {'live' | 'stale'} kind
  * @param {string} text
  * @param {string} growing shown to the eye only
+ * @param {string} detail
  */
-function say(kind, text, growing) {
+function say(kind, text, growing, detail) {
   if (!message.isConnected) state.replaceChildren(message, age)
   setData(document.body, 'state', kind)
-  show(message, text, seenAt === undefined ? '' : `Last heard ${exactTime(seenAt)}`)
+  show(message, text, detail)
   show(age, growing)
 }
 
@@ -56,7 +78,7 @@ function say(kind, text, growing) {
  */
 function booksBadge({ balanced, differences, lost, notes }) {
   const key = 'books'
-  if (balanced === null) return { key, text: 'Books: unknown', detail: differences.join('\n'), kind: 'warn' }
+  if (balanced === null) return { key, text: 'Books: not known', detail: differences.join('\n'), kind: 'warn' }
   if (balanced) {
     const detail = ['Every order that came in is accounted for.', ...notes].join('\n')
     return {
@@ -84,7 +106,7 @@ function unreadBadge({ reading, why }) {
 function memoryBadge(memory) {
   const key = 'memory'
   if (!memory)
-    return { key, text: 'Redis memory: unknown', detail: 'This process cannot read it from Redis.', kind: 'warn' }
+    return { key, text: 'Redis memory: not known', detail: 'This process cannot read it from Redis.', kind: 'warn' }
   const { used_bytes, most_bytes } = memory
   const used = `${exact(used_bytes)} bytes`
   if (most_bytes === null) return { key, text: `Redis ${bytes(used_bytes)}`, detail: `${used}, without a limit` }

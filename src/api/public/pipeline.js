@@ -68,6 +68,7 @@ function makeCard(title, ...actions) {
     element('div', { class: 'hop-head' }, element('h3', {}, title), ...actions),
     element('p', { class: 'rate' }),
     element('p', { class: 'paused', hidden: true }),
+    element('p', { class: 'stall', hidden: true }),
     element('dl'),
   )
 }
@@ -114,7 +115,11 @@ function drawHop(card, hop, now) {
   show(button, hop.paused ? 'Resume' : 'Pause')
   button.setAttribute('aria-label', `${hop.paused ? 'Resume' : 'Pause'} ${hop.name}`)
   drawPause(find('.paused', card), hop.paused, now)
-  const oldest = hop.oldest_pending_ms
+  setData(card, 'stall', hop.stall !== null)
+  const stall = find('.stall', card)
+  stall.hidden = hop.stall === null
+  show(stall, hop.stall ?? '')
+  const oldest = hop.oldest_waiting_ms
   drawFacts(card, [
     { name: 'Waiting', text: number(hop.waiting), detail: exact(hop.waiting) },
     { name: 'Wait p50', text: duration(hop.p50_ms), detail: exactMs(hop.p50_ms) },
@@ -127,9 +132,18 @@ function drawHop(card, hop, now) {
             text: number(hop.pending),
             detail: `${exact(hop.pending)} entries delivered and not acknowledged`,
           },
-          { name: 'Oldest', text: duration(oldest), detail: oldest === null ? 'None' : `${exact(oldest)} ms` },
-          { name: 'Consumers', text: number(hop.consumers), detail: exact(hop.consumers) },
+          {
+            name: 'Oldest',
+            text: duration(oldest),
+            detail: oldest === null ? 'None waits' : `The oldest order that waits came ${exact(oldest)} ms ago`,
+          },
         ]),
+    {
+      name: 'Processes',
+      text: number(hop.processes),
+      detail: `${exact(hop.processes)} processes run ${hop.name}`,
+      kind: hop.stall !== null && hop.processes === 0 ? 'bad' : undefined,
+    },
   ])
 }
 

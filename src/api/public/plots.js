@@ -12,8 +12,9 @@ const place = find('#plots')
 const dark = matchMedia('(prefers-color-scheme: dark)')
 const height = 180
 
-const rankedPlot = makePlot('Orders ranked a second', [
-  { label: 'orders/s', color: '--accent', fill: true, text: rate },
+const flowPlot = makePlot('Orders ranked and rejected a second', [
+  { label: 'ranked/s', color: '--accent', fill: true, text: rate },
+  { label: 'rejected/s', color: '--bad', fill: true, text: rate },
 ])
 const criticalPlot = makePlot('Time from SQS to rank', [
   { label: 'p50', color: '--accent', text: duration },
@@ -24,14 +25,18 @@ const criticalPlot = makePlot('Time from SQS to rank', [
 export function drawPlots({ timeline }) {
   const from = Date.parse(timeline.from)
   const times = timeline.ranked.map((_, at) => (from + (at + 1) * timeline.slot_ms) / 1_000)
-  const perSecond = timeline.ranked.map((orders) => orders / (timeline.slot_ms / 1_000))
-  const newest = perSecond.at(-1) ?? 0
-  const highest = Math.max(0, ...perSecond)
-  rankedPlot.draw([times, perSecond], `Last ${rate(newest)} a second, ${rate(highest)} at most`)
+  const [ranked, rejected] = [timeline.ranked, timeline.rejected].map((list) =>
+    list.map((orders) => orders / (timeline.slot_ms / 1_000)),
+  )
+  flowPlot.draw([times, ranked ?? [], rejected ?? []], `Ranked: ${rateText(ranked)}. Rejected: ${rateText(rejected)}.`)
   const [p50, p99] = [timeline.p50_ms, timeline.p99_ms].map((list) => list.findLast((ms) => ms !== null) ?? null)
   const text = p50 === null ? 'No order was ranked' : `Last p50 ${duration(p50)}, p99 ${duration(p99)}`
   criticalPlot.draw([times, timeline.p50_ms, timeline.p99_ms], text)
 }
+
+/** @param {number[]} [perSecond] */
+const rateText = (perSecond = []) =>
+  `last ${rate(perSecond.at(-1) ?? 0)} a second, ${rate(Math.max(0, ...perSecond))} at most`
 
 /**
  * @param {string} title
@@ -152,4 +157,4 @@ function readout(series) {
  * @param {string} label
  */
 const valueAt = (value, label) =>
-  value === null || value === undefined ? '–' : `${exact(value)}${label === 'orders/s' ? '' : ' ms'}`
+  value === null || value === undefined ? '–' : `${exact(value)}${label.endsWith('/s') ? '' : ' ms'}`

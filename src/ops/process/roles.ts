@@ -17,6 +17,7 @@ import { manifestLoop } from '../manifest/check.ts'
 import { readRepartition } from '../manifest/repartition.ts'
 import { assignPartitions, stageLoop } from './assignment.ts'
 import { openPauseGate } from './pausing.ts'
+import { announceRoles } from './presence.ts'
 import { supervise } from './supervise.ts'
 
 /** A part of the system. It runs alone in a process, or together with others. */
@@ -76,7 +77,8 @@ export async function openRoles(
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
-  const loops: Loop[] = [manifestLoop(app), incidentLoop(app, { ledger: names.includes('validate') })]
+  const presence = stack.use(await announceRoles(app, names)) // before the API can say that no process runs them
+  const loops: Loop[] = [presence.loop, manifestLoop(app), incidentLoop(app, { ledger: names.includes('validate') })]
   const gate = stack.use(await openPauseGate(app, signal))
   let apiUrl: string | undefined
   for (const [name, open] of openersOf(app.pipeline, names)) {

@@ -1,7 +1,7 @@
 import type { Keys } from '../../keys.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { codeOf, type RejectCode, type RejectGroup, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
-import { idMs, idOfSortable, isoOf } from '../../stream-id.ts'
+import { idMs, idOfSortable, isoOf, sortableId, timeMs } from '../../stream-id.ts'
 import { type InvalidEntry, readEntry } from './entry.ts'
 
 /** Returns the groups of a code, of a reason, or of both. */
@@ -18,13 +18,16 @@ export interface GroupSummary {
   readonly count: number
   readonly first: string
   readonly last: string
+  /** Orders of the last minute. */
+  readonly lastMinute: number
   /** The newest entry and its partition. */
   readonly newest: { readonly id: string; readonly keys: Keys }
 }
 
 /** Reads every reason that has entries, most frequent first. The cost does not depend on the number of entries. */
 export async function summarize(redis: RedisClient, partitions: readonly Keys[]): Promise<GroupSummary[]> {
-  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, partitions, group)))
+  const minuteAgo = `[${sortableId(`${timeMs(await redis.time()) - 60_000}`)}`
+  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, partitions, group, minuteAgo)))
   return groups.filter((group) => group !== undefined).sort((a, b) => b.count - a.count)
 }
 
@@ -32,9 +35,9 @@ export async function summarize(redis: RedisClient, partitions: readonly Keys[])
 export async function withExamples(
   redis: RedisClient,
   groups: readonly GroupSummary[],
-): Promise<(Omit<GroupSummary, 'newest'> & { readonly example: InvalidEntry })[]> {
+): Promise<(Omit<GroupSummary, 'newest' | 'lastMinute'> & { readonly example: InvalidEntry })[]> {
   const all = await Promise.all(
-    groups.map(async ({ newest: { keys, id }, ...group }) => {
+    groups.map(async ({ newest: { keys, id }, lastMinute: _, ...group }) => {
       const example = await readEntry(redis, keys, id)
       return example ? [{ ...group, example }] : []
     }),
@@ -46,16 +49,18 @@ async function summarizeGroup(
   redis: RedisClient,
   partitions: readonly Keys[],
   group: RejectGroup,
+  minuteAgo: string,
 ): Promise<GroupSummary | undefined> {
   const found = await Promise.all(
     partitions.map(async (keys) => {
       const key = keys.invalidGroup(group)
-      const [count, [first], [last]] = await Promise.all([
+      const [count, [first], [last], lastMinute] = await Promise.all([
         redis.zcard(key),
         redis.zrange(key, '0', '0'),
         redis.zrange(key, '-1', '-1'),
+        redis.zlexcount(key, minuteAgo, '+'),
       ])
-      return first && last ? [{ keys, count, first, last }] : []
+      return first && last ? [{ keys, count, first, last, lastMinute }] : []
     }),
   )
   const parts = found.flat().sort((one, other) => (one.last < other.last ? -1 : 1))
@@ -63,6 +68,7 @@ async function summarizeGroup(
   if (!newest || !first) return undefined
   return {
     ...{ code: codeOf(group), reason: rejectGroups[group], count: parts.reduce((sum, part) => sum + part.count, 0) },
+    lastMinute: parts.reduce((sum, part) => sum + part.lastMinute, 0),
     ...{ first: at(first), last: at(newest.last), newest: { id: idOfSortable(newest.last), keys: newest.keys } },
   }
 }

@@ -98,7 +98,8 @@ function reportCommit({ telemetry }: PartitionScope, stage: string, committed: C
   const { entries, plan, reply, durationMs, span } = committed
   const { status: _, atMs, ...orders } = reply
   telemetry.emit('committed', { stage, entries: entries.length, ...orders, durationMs })
-  telemetry.emit('hop', { hop: stage, atMs, waits: waitsOf(entries, atMs), sinceSent: since(plan.sent, atMs) })
+  const waits = { waits: waitsOf(entries, atMs), sinceSent: since(plan.sent, atMs) }
+  telemetry.emit('hop', { hop: stage, atMs, ...waits, rejected: reply.rejected })
   span?.end({
     'orders.passed': orders.passed,
     'orders.duplicates': orders.duplicates,

@@ -54,9 +54,13 @@ async function reportOf(key: string) {
 }
 
 const ofStage = (stage: string): string[] =>
-  ['orders_pending_entries', 'orders_oldest_pending_age_seconds', 'orders_consumers', 'orders_unaccounted'].map(
-    (name) => `${name} ${stage}`,
-  )
+  [
+    'orders_pending_entries',
+    'orders_oldest_pending_age_seconds',
+    'orders_oldest_waiting_age_seconds',
+    'orders_consumers',
+    'orders_unaccounted',
+  ].map((name) => `${name} ${stage}`)
 const slot = Math.floor(Date.now() / slotMs)
 
 /** Per key: what metrics cannot read next to `keys`, the series that are absent (or begin so), what the snapshot cannot read. */

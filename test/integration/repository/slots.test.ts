@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { beginAction } from '../../../src/control/audit-log.ts'
 import { noteIncident } from '../../../src/control/incidents.ts'
 import { pauseComponent, resumeComponent } from '../../../src/control/pauses.ts'
+import { renewPresence } from '../../../src/control/presence.ts'
 import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../src/keys.ts'
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
@@ -144,6 +145,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => ledgerLoss(appOf(redis), 1, 'all'),
   (redis) => renewLeases(appOf(redis), pipeline.first),
   (redis) => leaveLeases(appOf(redis), pipeline.first),
+  (redis) => renewPresence(appOf(redis), new Map([['bridge', 0]])),
   async (redis) => (await holdLock(redis, () => {}, new AbortController().signal))[Symbol.asyncDispose](),
   (redis) => swapInvalid(moveOn(redis)),
   (redis) => adoptBooks(moveOn(redis)),

@@ -80,6 +80,12 @@ export function clock(time, options = { timeStyle: 'medium' }) {
   return new Date(time).toLocaleTimeString('en-GB', options)
 }
 
+/** The short name of the time zone in which all times are shown, such as CET. */
+export const zone =
+  new Intl.DateTimeFormat('en-GB', { timeZoneName: 'short' })
+    .formatToParts()
+    .find(({ type }) => type === 'timeZoneName')?.value ?? 'local time'
+
 const units = ['B', 'KB', 'MB', 'GB', 'TB']
 
 /** @param {number} value */

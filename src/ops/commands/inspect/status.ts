@@ -1,7 +1,8 @@
 import { openBacklog } from '../../../reads/backlog.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { foreignNote, missingNote } from '../../../reads/findings.ts'
-import { readStatus, type Status } from '../../../reads/status.ts'
+import { durationText } from '../../../reads/stalls.ts'
+import { readStatus, type Status, stallsOf } from '../../../reads/status.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
@@ -11,14 +12,15 @@ import { table } from '../../terminal/table.ts'
 import { show } from '../../terminal/watch.ts'
 
 /** Formats the status as lines. */
-export function statusLines({ counters, totals, invalid, stages, paused, unread }: Status): string[] {
+export function statusLines(status: Status): string[] {
+  const { counters, totals, invalid, stages, paused, unread } = status
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   const number = (value: number | null): string => (value === null ? '?' : countText(value))
   const [first] = stages
-  const columns = ['stage', 'waiting', 'pending', 'lag', 'consumers']
-  const rows = stages.map(({ stage, waiting, pending, lag, consumers }) => [
-    stage,
-    ...[waiting, pending, lag, consumers].map(number),
+  const columns = ['stage', 'processes', 'waiting', 'oldest', 'pending', 'lag', 'consumers']
+  const rows = stages.map(({ stage, processes, waiting, oldestWaitingMs, pending, lag, consumers }) => [
+    ...[stage, number(processes), number(waiting)],
+    ...[oldestWaitingMs === null ? '–' : durationText(oldestWaitingMs), ...[pending, lag, consumers].map(number)],
   ])
   return [
     `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
@@ -29,6 +31,7 @@ export function statusLines({ counters, totals, invalid, stages, paused, unread 
     ...table([columns, ...rows]),
     '',
     'waiting: orders; pending: entries delivered, not acknowledged; lag: entries not delivered yet',
+    ...stallsOf(status),
     ...stages.flatMap(missingNote),
     ...stages.flatMap(({ stage }) => foreignNote(stage, of(`${stage}:foreign`))),
     ...pausedLines(paused ?? {}),
@@ -39,12 +42,17 @@ export function statusLines({ counters, totals, invalid, stages, paused, unread 
 export const command = defineCommand({
   name: 'status',
   about: 'Shows the orders that wait in each stage, the totals and the counters.',
-  options: { watch: flag('shows it again every second'), json: flag('as JSON, one object a line') },
-  run: async ({ config, options: { watch, json }, signal, print }) => {
+  options: {
+    watch: flag('shows it again every second'),
+    json: flag('as JSON, one object a line'),
+    check: flag('ends with exit code 1 if a component has no process, or stands still while orders wait'),
+  },
+  run: async ({ config, options: { watch, json, check }, signal, print, fail }) => {
     await using app = await openCommandApp(config)
     const readBacklog = openBacklog(app)
     await show({ watch, json, signal, print }, async () => {
       const status = await readStatus(app.redis, app, readBacklog)
+      if (check && stallsOf(status).length > 0) fail()
       return json ? jsonLine(status) : statusLines(status)
     })
   },

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Snapshot } from '../../../api/live/snapshot.ts'
 import { countText } from '../../../reads/count-text.ts'
+import { durationText } from '../../../reads/stalls.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { unreadLines } from '../../terminal/notes.ts'
 import { money, ordersText } from '../../terminal/numbers.ts'
@@ -53,17 +54,17 @@ function booksText({ balanced, differences }: Snapshot['books']): string {
 }
 
 function hopLines(hops: Snapshot['hops']): string[] {
-  const head = ['hop', 'orders/s', 'waiting', 'wait p50', 'p99', 'in flight', 'oldest', 'consumers']
-  const rows = hops.map(({ name, per_second, waiting, p50_ms, p99_ms, pending, oldest_pending_ms, consumers }) => [
+  const head = ['hop', 'orders/s', 'waiting', 'wait p50', 'p99', 'in flight', 'oldest', 'processes']
+  const rows = hops.map(({ name, per_second, waiting, p50_ms, p99_ms, pending, oldest_waiting_ms, processes }) => [
     ...[name, number(Math.round(per_second)), number(waiting), ms(p50_ms), ms(p99_ms)],
-    ...[number(pending), ms(oldest_pending_ms), number(consumers)],
+    ...[number(pending), oldest_waiting_ms === null ? '–' : durationText(oldest_waiting_ms), number(processes)],
   ])
   const paused = hops.flatMap(({ name, paused }) => {
     if (!paused) return []
     const since = paused.ts ? ` since ${clock(paused.ts)}` : ''
     return `${name} is PAUSED by ${shortName(paused.by)}${since}${paused.reason ? `: ${paused.reason}` : ''}`
   })
-  return [...table([head, ...rows]), ...paused]
+  return [...table([head, ...rows]), ...hops.flatMap(({ stall }) => stall ?? []), ...paused]
 }
 
 function boardLines({ spend, orders }: Snapshot['top']): string[] {

@@ -24,6 +24,9 @@ const snapshot = {
       p99_ms: 1,
       pending: 1,
       oldest_pending_ms: 1,
+      oldest_waiting_ms: 1,
+      processes: 1,
+      stall: evil,
       consumers: 1,
       paused: { by: evil, ts: '2026-11-23T10:00:00.000Z', reason: evil },
     },
@@ -41,7 +44,7 @@ const snapshot = {
     invalid: 0,
   },
   critical: { p50_ms: 1, p99_ms: 1 },
-  timeline: { from: '2026-11-23T10:00:00.000Z', slot_ms: 1, ranked: [], p50_ms: [], p99_ms: [] },
+  timeline: { from: '2026-11-23T10:00:00.000Z', slot_ms: 1, ranked: [], rejected: [], p50_ms: [], p99_ms: [] },
   top: { spend: [{ user_id: evil, spend_minor: 1 }], orders: [{ user_id: evil, orders: 1 }] },
   failed: [
     {
@@ -50,6 +53,7 @@ const snapshot = {
       count,
       first: '2026-11-23T10:00:00.000Z',
       last: '2026-11-23T10:00:00.000Z',
+      last_minute: 1,
       example: { id: evil },
     },
   ],

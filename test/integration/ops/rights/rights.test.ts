@@ -15,6 +15,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'stages/invalid/record.lua': ['stages', 'operator'],
   'control/audit-log.lua': ['api', 'operator'],
   'control/incidents.lua': actors,
+  'control/presence.lua': actors,
   'ingest/enqueue.lua': ['bridge', 'jobs'],
   'ops/incidents/scan.lua': actors,
   'ops/adopt/books.lua': ['operator'],

@@ -1,0 +1,106 @@
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import { pauseComponent } from '../../../src/control/pauses.ts'
+import { readPresence, renewPresence } from '../../../src/control/presence.ts'
+import { enqueue } from '../../../src/ingest/enqueue.ts'
+import { statusLines } from '../../../src/ops/commands/inspect/status.ts'
+import { readStatus, type Status, stallsOf } from '../../../src/reads/status.ts'
+import { spawnRedisServer } from '../../support/redis-server.ts'
+import { requireRealRedis, requireRedisServer } from '../../support/requires.ts'
+import { runOrders } from '../../support/run-orders.ts'
+import { until } from '../../support/until.ts'
+import { appOn, emptyRedis, envOf } from '../../support/world.ts'
+
+const roles = ['bridge', 'validate', 'aggregate', 'leaderboard']
+/** Marks roles as run by a process whose last progress was so long ago. */
+const mark = (redis: Redis, names: readonly string[], idleMs = 0) =>
+  renewPresence(appOn(redis), new Map(names.map((name) => [name, idleMs])))
+const processesOf = ({ bridge, stages }: Status) => [bridge, ...stages].map(({ processes }) => processes)
+const order = (id: number) => ({
+  id: `m${id}`,
+  body: JSON.stringify({ user_id: 'u', order_id: `${id}`, order_value: 1 }),
+})
+
+/** Writes an order that came to the first stage so long ago. */
+async function sendLate(redis: Redis, agoMs: number): Promise<void> {
+  const { keys } = appOn(redis)
+  await enqueue(redis, keys, [order(1)])
+  const [[, fields] = ['', []]] = await redis.xrange(keys.stream('raw'), '-', '+')
+  const [seconds = 0] = await redis.time()
+  await redis.del(keys.stream('raw'))
+  await redis.xadd(keys.stream('raw'), `${Number(seconds) * 1_000 - agoMs}-0`, ...fields)
+}
+
+test('a stage without a process is named with the orders that wait, and is not when it is paused', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual(roles.map((name) => `No process runs ${name}.`))
+  await mark(world.redis, ['bridge', 'aggregate', 'leaderboard'])
+  await mark(world.redis, ['aggregate'])
+  await sendLate(world.redis, 125_000)
+  const status = await readStatus(app.redis, app)
+  expect(processesOf(status)).toEqual([1, 0, 2, 1])
+  expect(stallsOf(status)).toEqual(['No process runs validate. 1 order waits, for 2 minutes.'])
+  expect(statusLines(status)).toContain('No process runs validate. 1 order waits, for 2 minutes.')
+  await enqueue(app.redis, app.keys, [order(2), order(3)])
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual([
+    'No process runs validate. 3 orders wait, the oldest for 2 minutes.',
+  ])
+  await pauseComponent(app, 'validate', { by: 'ann' })
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual([])
+})
+
+test('a stage stands still once nothing was committed for 30 s while an order waits, read or not', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  await mark(world.redis, roles, 40_000)
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual([])
+  await sendLate(world.redis, 29_000)
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual([])
+  await sendLate(world.redis, 31_000)
+  const stall = 'Stage validate stands still: it has committed nothing for 40 seconds. 1 order waits, for 31 seconds.'
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual([stall])
+  const stream = app.keys.stream('raw')
+  await world.redis.xgroup('CREATE', stream, 'validate', '0')
+  await world.redis.xreadgroup('GROUP', 'validate', 'dead', 'STREAMS', stream, '>')
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual([stall])
+  await mark(world.redis, ['validate'], 29_000)
+  expect(stallsOf(await readStatus(app.redis, app))).toEqual([])
+})
+
+test('presence is renewed in a Redis that is full', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer('--maxmemory', '1')
+  if (!server) throw new Error('no redis-server')
+  const { Redis } = await import('ioredis')
+  const redis = new Redis(server.url)
+  await mark(redis, ['validate'])
+  const { control } = appOn(redis)
+  expect([...(await readPresence(redis, control))(0).keys()]).toEqual(['validate'])
+  redis.disconnect()
+})
+
+test('status --check fails while a component has no process, and only then', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const env = envOf(world.url)
+  const check = async (): Promise<[code: number | null, text: string]> => {
+    await using run = runOrders(['status', '--check'], env)
+    const { code } = await run.exit()
+    return [code, run.stdout()]
+  }
+  await mark(world.redis, ['bridge'])
+  await using some = runOrders(['run', 'validate', 'aggregate'], env)
+  await some.started()
+  const [code, text] = await check()
+  expect([code, text.includes('No process runs leaderboard.'), text.includes('validate.')]).toEqual([1, true, false])
+  await using last = runOrders(['run', 'leaderboard'], env)
+  await last.started()
+  await mark(world.redis, ['bridge'])
+  expect((await check())[0]).toBe(0)
+  await last.stop()
+  const app = appOn(world.redis)
+  await until('leaderboard to be gone', async () => processesOf(await readStatus(app.redis, app))[3] === 0)
+})
