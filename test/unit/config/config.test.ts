@@ -144,7 +144,16 @@ describe('ADMIN_TOKEN', () => {
   )
 
   test('of 16 characters is taken', () => {
-    expect(readConfig({ ADMIN_TOKEN: '0123456789abcdef' }).adminToken).toBe('0123456789abcdef')
+    expect(readConfig({ ADMIN_TOKEN: '0123456789abcdef' }).adminTokens).toEqual(['0123456789abcdef'])
+  })
+
+  test('may be several, each of 16 characters', () => {
+    const [one, two] = ['0123456789abcdef', 'fedcba9876543210']
+    expect(readConfig({ ADMIN_TOKEN: `${one},${two}` }).adminTokens).toEqual([one, two])
+    for (const token of [`${one},short`, `${one},`, `,${one}`, `${one}, ${two}`])
+      expect(complaints({ ADMIN_TOKEN: token })).toEqual([
+        'ADMIN_TOKEN is "***": expected tokens of at least 16 characters each, separated by one comma, without white space.',
+      ])
   })
 })
 
