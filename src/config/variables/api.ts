@@ -45,7 +45,9 @@ export const apiVariables = {
     unit: 'text',
     expected: 'a token of at least 16 characters without white space, such as openssl rand -hex 16 prints',
     expectedOf: (given) =>
-      given.includes(',') ? 'tokens of at least 16 characters each, separated by one comma, without white space' : undefined,
+      given.includes(',')
+        ? 'tokens of at least 16 characters each, separated by one comma, without white space'
+        : undefined,
     unset: 'no access; with `orders start` this machine has access',
     about:
       'Token for the admin pages and the routes that write, sent as Bearer, or as Basic with any user name. Several, separated by commas, are all accepted, to replace one without a gap.',
