@@ -210,14 +210,20 @@ describe('configTable', () => {
     .map((row) => row.split('|').map((cell) => cell.trim()))
 
   test('lists each variable once', () => {
-    const names = cells.slice(2).map((row) => row[1])
+    const names = cells.slice(2).map((row) => row[1]?.replaceAll('*', ''))
     expect(names).toEqual(Object.values(variables).map(({ name }) => `\`${name}\``))
     expect(new Set(names).size).toBe(names.length)
   })
 
-  test('has four cells in each row, none of them empty but the last title', () => {
-    for (const row of cells) expect(row).toHaveLength(6)
-    for (const row of cells.slice(2)) expect(row.slice(1, 5)).not.toContain('')
+  test('has five cells in each row, none of them empty but the last title', () => {
+    for (const row of cells) expect(row).toHaveLength(7)
+    for (const row of cells.slice(2)) expect(row.slice(1, 6)).not.toContain('')
+  })
+
+  test('says of each variable what a refused value is answered with, and marks ten', () => {
+    const allowed = cells.slice(2).map((row) => row[4])
+    expect(allowed).toEqual(Object.values(variables).map(({ expected }) => expected))
+    expect(cells.filter((row) => row[1]?.startsWith('**'))).toHaveLength(10)
   })
 
   test.each([
@@ -228,7 +234,7 @@ describe('configTable', () => {
     ['REDIS_HOST', '`localhost` for `orders run`; local emulator for `orders start`'],
     ['AWS_ENDPOINT_URL', 'real AWS for `orders run`; local emulator for `orders start`'],
   ])('%s: %s', (name, fallback) => {
-    expect(cells.find((row) => row[1] === `\`${name}\``)?.[3]).toBe(fallback)
+    expect(cells.find((row) => row[1]?.replaceAll('*', '') === `\`${name}\``)?.[3]).toBe(fallback)
   })
 })
 
