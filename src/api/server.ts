@@ -84,7 +84,7 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
     for (const path of readPaths) router.all(path, onlyMethods(context, reading))
     return { router, end: live.end }
   })
-  if (app.config.adminToken === undefined) {
+  if (app.config.adminTokens === undefined) {
     app.telemetry.emit('adminOpenOnLoopback', {
       note: app.trustsThisMachine
         ? 'ADMIN_TOKEN is not set: requests from this machine may write. Set it before you put a proxy in front.'

@@ -28,8 +28,8 @@ export interface Refusal extends Problem {
 }
 
 export function openAccess({ config, trustsThisMachine = false }: Pick<App, 'config' | 'trustsThisMachine'>): Access {
-  const { adminToken, apiHost, apiPublic, apiAllowedHosts = [] } = config
-  const isToken = adminToken === undefined ? () => false : sameAs(adminToken)
+  const { adminTokens, apiHost, apiPublic, apiAllowedHosts = [] } = config
+  const isToken = sameAsOneOf(adminTokens ?? [])
   const hosts = [...apiAllowedHosts, apiHost]
   const listensHereOnly = isLoopbackName(apiHost)
 
@@ -45,7 +45,7 @@ export function openAccess({ config, trustsThisMachine = false }: Pick<App, 'con
     const proxied = isForwarded(request)
     if (right === 'numbers') return undefined
     if (right === 'orders' && (apiPublic || (listensHereOnly && !proxied))) return undefined
-    if (adminToken !== undefined) return { ...refusal(401, needsToken), isChallenge: true }
+    if (adminTokens !== undefined) return { ...refusal(401, needsToken), isChallenge: true }
     if (!trustsThisMachine) return refusal(401, right === 'orders' ? noTokenToRead : noToken)
     if (!isLoopbackName(request.socket.remoteAddress ?? ''))
       return refusal(403, `Only this machine may do this: ${set}`)
@@ -136,11 +136,14 @@ function basicLogin(authorization: string): { user: string; password: string } {
   return { user, password: password.join(':') }
 }
 
-/** Compares hashes in constant time: neither length nor content of the token shows. */
-function sameAs(token: string): (given: string) => boolean {
+/** Compares hashes in constant time, with every token: neither length nor content of a token shows, nor which one it was. */
+function sameAsOneOf(tokens: readonly string[]): (given: string) => boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-  const wanted = digest(token)
-  return (given) => timingSafeEqual(digest(given), wanted)
+  const wanted = tokens.map(digest)
+  return (given) => {
+    const sent = digest(given)
+    return wanted.map((one) => timingSafeEqual(sent, one)).includes(true)
+  }
 }
 
 function hostOf(request: Request): string {

@@ -40,15 +40,23 @@ export const apiVariables = {
     about: 'Port of the API; 0 picks a free one.',
     schema: withDefault(integer(0, 65_535), 8000),
   }),
-  adminToken: define({
+  adminTokens: define({
     name: 'ADMIN_TOKEN',
     unit: 'text',
     expected: 'a token of at least 16 characters without white space, such as openssl rand -hex 16 prints',
+    expectedOf: (given) =>
+      given.includes(',')
+        ? 'tokens of at least 16 characters each, separated by one comma, without white space'
+        : undefined,
     unset: 'no access; with `orders start` this machine has access',
-    about: 'Token for the admin pages and the routes that write, sent as Bearer, or as Basic with any user name.',
+    about:
+      'Token for the admin pages and the routes that write, sent as Bearer, or as Basic with any user name. Several, separated by commas, are all accepted, to replace one without a gap.',
     isSecret: true,
     // 16 characters of hex are 64 bits: out of reach at any number of guesses a minute.
-    schema: text.regex(/^\S{16,}$/).optional(),
+    schema: text
+      .transform((given) => given.split(','))
+      .pipe(z.array(z.string().regex(/^\S{16,}$/)))
+      .optional(),
   }),
   apiBasePath: define({
     name: 'API_BASE_PATH',

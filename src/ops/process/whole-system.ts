@@ -58,7 +58,7 @@ export async function temporaryFolder(): Promise<AsyncDisposable & { path: strin
 
 /** Returns the text that is printed at the start: the URLs, the local emulators and how to stop. */
 export function banner({ app, apiUrl, notes }: Started): string {
-  const writers = app.config.adminToken === undefined ? [writersNote] : []
+  const writers = app.config.adminTokens === undefined ? [writersNote] : []
   const urls = [
     `Live   ${apiUrl}/`,
     `API    ${apiUrl}/stats/global`,

@@ -234,10 +234,10 @@ describe('docker-compose.yml', () => {
     expect(read('docker-compose.yml').match(/TOKEN:.*/g)).toEqual([
       expect.stringMatching(/^TOKEN: "\$\{ADMIN_TOKEN:-\}"/),
     ])
-    expect(configOf(serviceNamed('api')).adminToken).toBeUndefined()
+    expect(configOf(serviceNamed('api')).adminTokens).toBeUndefined()
     const token = '0123456789abcdef'
     const { services } = readCompose({ ADMIN_TOKEN: token })
-    expect(configOf(service.parse({ ...services['api'] })).adminToken).toBe(token)
+    expect(configOf(service.parse({ ...services['api'] })).adminTokens).toEqual([token])
   })
 
   it('the HTTP page has the line that adds a token to .env', () => {
@@ -247,7 +247,7 @@ describe('docker-compose.yml', () => {
     const { status, stderr } = spawnSync('sh', ['-c', line], { cwd, encoding: 'utf8' })
     expect([status, stderr]).toEqual([0, ''])
     const env = parseEnv(readFileSync(join(cwd, '.env'), 'utf8'))
-    expect(readConfig(env).adminToken).toMatch(/^[0-9a-f]{32}$/)
+    expect(readConfig(env).adminTokens).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)])
   })
 
   it('gives each service a root file system that it cannot write to, no capability and no way to get one', () => {

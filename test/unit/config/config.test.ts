@@ -144,7 +144,16 @@ describe('ADMIN_TOKEN', () => {
   )
 
   test('of 16 characters is taken', () => {
-    expect(readConfig({ ADMIN_TOKEN: '0123456789abcdef' }).adminToken).toBe('0123456789abcdef')
+    expect(readConfig({ ADMIN_TOKEN: '0123456789abcdef' }).adminTokens).toEqual(['0123456789abcdef'])
+  })
+
+  test('may be several, each of 16 characters', () => {
+    const [one, two] = ['0123456789abcdef', 'fedcba9876543210']
+    expect(readConfig({ ADMIN_TOKEN: `${one},${two}` }).adminTokens).toEqual([one, two])
+    for (const token of [`${one},short`, `${one},`, `,${one}`, `${one}, ${two}`])
+      expect(complaints({ ADMIN_TOKEN: token })).toEqual([
+        'ADMIN_TOKEN is "***": expected tokens of at least 16 characters each, separated by one comma, without white space.',
+      ])
   })
 })
 
@@ -201,14 +210,20 @@ describe('configTable', () => {
     .map((row) => row.split('|').map((cell) => cell.trim()))
 
   test('lists each variable once', () => {
-    const names = cells.slice(2).map((row) => row[1])
+    const names = cells.slice(2).map((row) => row[1]?.replaceAll('*', ''))
     expect(names).toEqual(Object.values(variables).map(({ name }) => `\`${name}\``))
     expect(new Set(names).size).toBe(names.length)
   })
 
-  test('has four cells in each row, none of them empty but the last title', () => {
-    for (const row of cells) expect(row).toHaveLength(6)
-    for (const row of cells.slice(2)) expect(row.slice(1, 5)).not.toContain('')
+  test('has five cells in each row, none of them empty but the last title', () => {
+    for (const row of cells) expect(row).toHaveLength(7)
+    for (const row of cells.slice(2)) expect(row.slice(1, 6)).not.toContain('')
+  })
+
+  test('says of each variable what a refused value is answered with, and marks ten', () => {
+    const allowed = cells.slice(2).map((row) => row[4])
+    expect(allowed).toEqual(Object.values(variables).map(({ expected }) => expected))
+    expect(cells.filter((row) => row[1]?.startsWith('**'))).toHaveLength(10)
   })
 
   test.each([
@@ -219,7 +234,7 @@ describe('configTable', () => {
     ['REDIS_HOST', '`localhost` for `orders run`; local emulator for `orders start`'],
     ['AWS_ENDPOINT_URL', 'real AWS for `orders run`; local emulator for `orders start`'],
   ])('%s: %s', (name, fallback) => {
-    expect(cells.find((row) => row[1] === `\`${name}\``)?.[3]).toBe(fallback)
+    expect(cells.find((row) => row[1]?.replaceAll('*', '') === `\`${name}\``)?.[3]).toBe(fallback)
   })
 })
 

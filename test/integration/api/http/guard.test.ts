@@ -97,6 +97,18 @@ test('with a token: Bearer, or Basic with any user name; anything else is 401', 
   expect(server.log.join()).not.toContain('se:cret-of-16-characters')
 })
 
+test('each of several tokens is accepted, the list itself and any other token is not', async () => {
+  const [next, old] = ['next-token-of-this-test', 'old-token-of-this-test']
+  await using server = await openTestApi({ ADMIN_TOKEN: `${next},${old}` })
+  const statusOf = async (headers: Record<string, string>) => (await post(server, headers)).status
+  for (const token of [next, old]) {
+    expect(await statusOf({ authorization: `Bearer ${token}` })).toBe(202)
+    expect(await statusOf(basic('anyone', token))).toBe(202)
+  }
+  for (const token of [`${next},${old}`, `${next}x`, old.slice(1), ','])
+    expect([token, await statusOf({ authorization: `Bearer ${token}` })]).toEqual([token, 401])
+})
+
 test('too many wrong tokens are 429; a right one is never refused, and who sends none is not counted', async () => {
   await using server = await openTestApi({ ADMIN_TOKEN: adminToken })
   const right = { authorization: `Bearer ${adminToken}` }
