@@ -1,6 +1,4 @@
-import { messageOf, OrdersError } from '../errors.ts'
-import { redactUrls } from '../redact.ts'
-import { doesNotAnswer, isErrorReply, isForbidden, refusalOfWrites } from '../redis/errors.ts'
+import { exitCodes, OrdersError } from '../errors.ts'
 import { version } from '../version.ts'
 import type { Call, Command } from './command.ts'
 
@@ -35,7 +33,7 @@ export interface Surroundings extends Pick<Call<unknown>, 'signal' | 'print' | '
   readEnv(): NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>
 }
 
-/** Runs the command that the arguments name. @throws what the command throws; `errorLines` is what to print then */
+/** Runs the command that the arguments name. @throws what the command throws; `endingOf` says how to end then */
 export async function runCommand(argv: readonly string[], surroundings: Surroundings): Promise<void> {
   const [name = '--help', ...args] = argv
   const { readEnv, ...own } = surroundings
@@ -53,8 +51,13 @@ export async function runCommand(argv: readonly string[], surroundings: Surround
   ])
   const env = await readEnv()
   const call = parseCall(command, [...flagsFromNpm(command, env), ...args])
-  own.signal.throwIfAborted() // it may have come while the command was loaded
-  await command.run({ ...own, ...call, config: readConfig(env) })
+  const config = readConfig(env)
+  try {
+    own.signal.throwIfAborted() // it may have come while the command was loaded
+    await command.run({ ...own, ...call, config })
+  } catch (error) {
+    if (!command.isService || !own.signal.aborted) throw error
+  }
 }
 
 async function overview(): Promise<string[]> {
@@ -67,22 +70,8 @@ async function overview(): Promise<string[]> {
     ...lines,
     '',
     'orders <command> --help says more. docs/reference lists every command and every variable.',
+    '',
+    'Exit codes:',
+    ...Object.entries(exitCodes).map(([code, about]) => `  ${code.padStart(3)}  ${about}`),
   ]
-}
-
-/** Returns what is printed for an error of a command. */
-export function errorLines(error: unknown): string[] {
-  return (error instanceof OrdersError ? error.message : unexpected(error)).split('\n')
-}
-
-/** Returns a message for an error that no command expects. A bug is shown with its stack. */
-function unexpected(error: unknown): string {
-  const refused = refusalOfWrites(error)
-  if (refused) return refused
-  if (isForbidden(error)) return `${messageOf(error)}.`
-  if (doesNotAnswer(error)) return 'Redis, or a part of its cluster, does not answer: make sure that all of it runs.'
-  if (isErrorReply(error)) {
-    return `Redis refuses a command (${messageOf(error)}): check it with orders doctor, and make sure that no other program writes our keys.`
-  }
-  return `This is a bug in orders: ${error instanceof Error ? redactUrls(error.stack ?? '') : messageOf(error)}`
 }

@@ -22,6 +22,8 @@ export interface Command<O = Record<string, unknown>> {
   /** Arguments after its name, as its help shows them. */
   readonly words?: string
   readonly about: string
+  /** True for a command that runs until a signal stops it: that is its orderly end, with exit code 0. */
+  readonly isService?: boolean
   readonly options: { readonly [K in keyof O]: Option<O[K]> }
   run(call: Call<O>): Promise<void>
 }

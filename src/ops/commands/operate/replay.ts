@@ -19,6 +19,7 @@ import { countInvalid, newestInvalidId } from '../../../stages/invalid/oldest.ts
 import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { type Progress, progressOn } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
@@ -66,7 +67,9 @@ export const command = defineCommand({
     if (!options.wait && !options['dry-run'] && !stdout.isTTY) {
       return print(`--wait shows what becomes of them, and so does GET /jobs/${jobId}.`)
     }
-    const result = await resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
+    const waiting = resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
+    const goesOn = `Interrupted. The job ${jobId} goes on: GET /jobs/${jobId} shows it.`
+    const result = await interruptible(waiting, signal, () => goesOn)
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) fail()
   },

@@ -17,6 +17,7 @@ export const command = defineCommand({
   name: 'run',
   words: '<role…>',
   about: `Runs the named roles in this process: ${roleNames.join(', ')}. Start as many processes as you like.`,
+  isService: true,
   options: {
     partitions: {
       hint: 'LIST',
