@@ -41,7 +41,7 @@ export async function runCommand(argv: readonly string[], surroundings: Surround
   if (['--help', '-h', 'help'].includes(name)) return own.print(await overview())
   if (name === '--version') return own.print(version)
   const load = commands.get(name)
-  if (!load) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
+  if (!load) throw await unknownCommand(name)
   const { command } = await load()
   const { helpOf, parseCall } = await import('./command.ts')
   if (args.includes('--help') || args.includes('-h')) return own.print(helpOf(command))
@@ -58,6 +58,13 @@ export async function runCommand(argv: readonly string[], surroundings: Surround
   } catch (error) {
     if (!command.isService || !own.signal.aborted) throw error
   }
+}
+
+async function unknownCommand(name: string): Promise<OrdersError> {
+  const { nearest } = await import('./terminal/nearest.ts')
+  const near = nearest(name, [...commands.keys()])
+  const advice = near === undefined ? 'see orders --help.' : `did you mean ${near}? See orders --help.`
+  return new OrdersError('ORD_USAGE', `There is no command "${name}": ${advice}`)
 }
 
 async function overview(): Promise<string[]> {

@@ -63,12 +63,18 @@ test('bad variables are one line each and exit code 2, before anything is starte
 
 test.each([
   [['dance'], 'There is no command "dance": see orders --help.'],
+  [['statu'], 'There is no command "statu": did you mean status? See orders --help.'],
   [['run'], 'orders run: no role: expected bridge, validate, aggregate, leaderboard, jobs, api.'],
   [['run', 'cook'], 'There is no role "cook": expected bridge, validate, aggregate, leaderboard, jobs, api.'],
   [
     ['populate', '--valid', 'many'],
     'orders populate: --valid is "many", expected a whole number from 0 to 100000000: see orders populate --help.',
   ],
+  [
+    ['populate', '--valid', '-5'],
+    'orders populate: --valid is "-5", expected a whole number from 0 to 100000000: see orders populate --help.',
+  ],
+  [['status', '--wacth'], "orders status: Unknown option '--wacth': did you mean --watch? See orders status --help."],
   [['status', '--loud'], "orders status: Unknown option '--loud': see orders status --help."],
 ])('orders %s says what is wrong', async (args, line) => {
   expect(await refusal(2, args, {})).toEqual([line])
