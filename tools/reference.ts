@@ -1,7 +1,8 @@
 import { type openApiDocument, sharedErrors } from '../src/api/http/openapi.ts'
 import { type Route, rightOf } from '../src/api/http/route.ts'
 import { errorCodes, exitCodes } from '../src/errors.ts'
-import { type Command, helpOf } from '../src/ops/command.ts'
+import type { Command } from '../src/ops/command.ts'
+import { helpOf } from '../src/ops/help.ts'
 import { codeOf, rejectGroupNames, rejectGroups } from '../src/reject-codes.ts'
 import { eventTable } from '../src/telemetry.ts'
 

@@ -1,4 +1,4 @@
-import { exitCodes, OrdersError } from '../errors.ts'
+import { OrdersError } from '../errors.ts'
 import { version } from '../version.ts'
 import type { Call, Command } from './command.ts'
 
@@ -38,13 +38,16 @@ export async function runCommand(argv: readonly string[], surroundings: Surround
   const [name = '--help', ...args] = argv
   const { readEnv, ...own } = surroundings
   if (name === 'help' && args.length > 0) return runCommand([...args, '--help'], surroundings)
-  if (['--help', '-h', 'help'].includes(name)) return own.print(await overview())
+  if (['--help', '-h', 'help'].includes(name)) return own.print(await overview(own.stdout.columns))
   if (name === '--version') return own.print(version)
   const load = commands.get(name)
   if (!load) throw await unknownCommand(name)
   const { command } = await load()
-  const { helpOf, parseCall } = await import('./command.ts')
-  if (args.includes('--help') || args.includes('-h')) return own.print(helpOf(command))
+  if (args.includes('--help') || args.includes('-h')) {
+    const { helpOf } = await import('./help.ts')
+    return own.print(helpOf(command, own.stdout.columns))
+  }
+  const { parseCall } = await import('./command.ts')
   const [{ readConfig }, { flagsFromNpm }] = await Promise.all([
     import('../config/config.ts'),
     import('./terminal/npm-flags.ts'),
@@ -67,18 +70,7 @@ async function unknownCommand(name: string): Promise<OrdersError> {
   return new OrdersError('ORD_USAGE', `There is no command "${name}": ${advice}`)
 }
 
-async function overview(): Promise<string[]> {
-  const commands = await loadCommands()
-  const width = Math.max(...commands.map(({ name }) => name.length))
-  const lines = commands.map(({ name, about }) => `  ${name.padEnd(width)}  ${about.split('. ')[0]}`)
-  return [
-    'orders <command> [options]',
-    '',
-    ...lines,
-    '',
-    'orders <command> --help says more. docs/reference lists every command and every variable.',
-    '',
-    'Exit codes:',
-    ...Object.entries(exitCodes).map(([code, about]) => `  ${code.padStart(3)}  ${about}`),
-  ]
+async function overview(width: number | undefined): Promise<string[]> {
+  const { overviewOf } = await import('./help.ts')
+  return overviewOf(await loadCommands(), width)
 }

@@ -23,6 +23,10 @@ export interface Command<O = Record<string, unknown>> {
   /** Arguments after its name, as its help shows them. */
   readonly words?: string
   readonly about: string
+  /** Command lines for its help, without `orders` itself. */
+  readonly examples: readonly [string, ...string[]]
+  /** The page of docs that says more. */
+  readonly page: string
   /** True for a command that runs until a signal stops it: that is its orderly end, with exit code 0. */
   readonly isService?: boolean
   readonly options: { readonly [K in keyof O]: Option<O[K]> }
@@ -114,19 +118,4 @@ function withNumbers({ options }: Command, args: readonly string[]): string[] {
     if (joined(at)) return [`${arg}=${args[at + 1]}`]
     return at > 0 && joined(at - 1) ? [] : [arg]
   })
-}
-
-export function helpOf({ name, words, about, options }: Command): string[] {
-  const rows = [
-    ...Object.entries(options).map(([option, { hint, about }]) => [`--${option}${hint ? ` ${hint}` : ''}`, about]),
-    ['--help', 'this text'],
-  ]
-  const width = Math.max(...rows.map(([option = '']) => option.length))
-  return [
-    `orders ${[name, words, '[options]'].filter(Boolean).join(' ')}`,
-    '',
-    about,
-    '',
-    ...rows.map(([option = '', about = '']) => `  ${option.padEnd(width)}  ${about}`),
-  ]
 }

@@ -39,6 +39,8 @@ export function statusLines({ counters, totals, invalid, stages, paused, unread 
 export const command = defineCommand({
   name: 'status',
   about: 'Shows the orders that wait in each stage, the totals and the counters.',
+  examples: ['status', 'status --watch'],
+  page: 'docs/how-to/monitor.md',
   options: { watch: flag('shows it again every second'), json: flag('as JSON, one object a line') },
   run: async ({ config, options: { watch, json }, signal, print }) => {
     await using app = await openCommandApp(config)

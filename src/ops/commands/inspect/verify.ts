@@ -14,6 +14,8 @@ export const command = defineCommand({
   name: 'verify',
   about:
     'Verifies the books: every order received is counted, rejected, a duplicate, lost or waiting. Exit code 1 if anything is wrong.',
+  examples: ['verify --deep', 'verify --repair'],
+  page: 'docs/how-to/verify-and-repair.md',
   options: {
     deep: flag("also compares every user's totals with both leaderboards and the global stats, while the system runs"),
     repair: flag("as --deep, and rebuilds leaderboards and global stats from the users' totals if they are wrong"),

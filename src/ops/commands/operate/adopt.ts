@@ -12,6 +12,8 @@ export const command = defineCommand({
   name: 'adopt',
   about:
     'Converts the data of the Python system in this Redis. Without --yes it only shows what it would do. If it is killed, run it again to continue.',
+  examples: ['adopt', 'adopt --yes'],
+  page: 'docs/python-system.md',
   options: {
     yes: flag('converts the data; without it nothing is changed'),
     force: flag('converts even if other connected clients may write: make sure that they do not'),

@@ -100,6 +100,8 @@ export const command = defineCommand<TrickleOptions>({
   name: 'demo',
   about: 'Runs everything on temporary data, sends 1,000 valid and 50 invalid orders, and shows the results.',
   isService: true,
+  examples: ['demo', 'demo --no-trickle'],
+  page: 'docs/getting-started.md',
   options: {
     trickle: flag('then sends 30 to 60 orders a second until Ctrl-C, some of them invalid (default on a terminal)'),
     'no-trickle': flag('sends no more orders'),

@@ -17,6 +17,8 @@ export const command = defineCommand({
   name: 'drain',
   about:
     'Pauses the bridge and waits until no order waits in any stage. The bridge stays paused. Exit code 1 if not drained in time.',
+  examples: ['drain --timeout 60', 'drain --reason maintenance --json'],
+  page: 'docs/how-to/pause-and-drain.md',
   options: {
     timeout: wholeNumber('maximum seconds to wait', 600, { min: 3, max: 86_400 }),
     reason: reasonOption,

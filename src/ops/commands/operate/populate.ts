@@ -14,6 +14,8 @@ export const command = defineCommand({
   name: 'populate',
   about:
     'Sends sample orders to the queue, of the last 30 days, or one message of your own. The same seed gives the same orders.',
+  examples: ['populate --valid 500 --invalid 20 --rate 50', 'populate --seed 7'],
+  page: 'docs/getting-started.md',
   options: {
     body: {
       hint: 'TEXT',

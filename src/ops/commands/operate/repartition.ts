@@ -21,6 +21,8 @@ export const command = defineCommand({
   name: 'repartition',
   about:
     'Moves everything to another number of partitions: pauses, drains, moves, verifies, resumes. If it is killed, run it again to continue.',
+  examples: ['repartition --to 8', 'repartition --undo'],
+  page: 'docs/how-to/change-partitions.md',
   options: {
     to: {
       hint: 'N',

@@ -32,6 +32,8 @@ export const command = defineCommand({
   name: 'replay',
   words: '[limit]',
   about: `Sends the oldest ${defaultLimit} invalid orders, or as many as the limit, through the pipeline again. Exit code 1 if any is rejected again.`,
+  examples: ['replay 100 --dry-run', 'replay --limit 100 --code bad-value --wait'],
+  page: 'docs/how-to/replay-and-correct.md',
   options: {
     limit: optionalNumber(`maximum number of orders (default ${defaultLimit})`, { min: 1, max: maxReplayed }),
     code: {

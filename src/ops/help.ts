@@ -1,0 +1,67 @@
+import { exitCodes } from '../errors.ts'
+import type { Command } from './command.ts'
+
+/** Columns of a terminal that does not say how wide it is. */
+export const defaultWidth = 80
+/** A narrower one would show a word a line. */
+const minWidth = 40
+
+type Row = readonly [term: string, about: string]
+
+/** Returns the help of a command, wrapped to the width. */
+export function helpOf({ name, words, about, options, examples, page }: Command, width = defaultWidth): string[] {
+  const rows = Object.entries(options).map(
+    ([option, { hint, about }]): Row => [`--${option}${hint ? ` ${hint}` : ''}`, about],
+  )
+  return [
+    `orders ${[name, words, '[options]'].filter(Boolean).join(' ')}`,
+    '',
+    ...wrapped(about, width),
+    '',
+    ...rowLines([...rows, ['--help', 'this text']], width),
+    '',
+    examples.length === 1 ? 'Example:' : 'Examples:',
+    ...examples.map((example) => `  npx orders ${example}`),
+    '',
+    `More in ${page}.`,
+  ]
+}
+
+/** Returns the help of the CLI: every command with the first sentence about it, and the exit codes. */
+export function overviewOf(commands: readonly Command[], width = defaultWidth): string[] {
+  const summaries = commands.map(({ name, about }): Row => [name, (about.split(/\. |; /)[0] ?? '').replace(/\.$/, '')])
+  const codes = Object.entries(exitCodes).map(([code, about]): Row => [code.padStart(3), about])
+  return [
+    'orders <command> [options]',
+    '',
+    ...rowLines(summaries, width),
+    '',
+    'Exit codes:',
+    ...rowLines(codes, width),
+    '',
+    ...wrapped('orders <command> --help says more. docs/reference lists every command and every variable.', width),
+  ]
+}
+
+/** Returns terms and what they mean in two columns. The second is wrapped within itself. */
+function rowLines(rows: readonly Row[], width: number): string[] {
+  const termWidth = Math.max(...rows.map(([term]) => term.length))
+  const indent = termWidth + 4
+  return rows.flatMap(([term, about]) =>
+    wrapped(about, width - indent).map((line, at) =>
+      at === 0 ? `  ${term.padEnd(termWidth)}  ${line}` : `${' '.repeat(indent)}${line}`,
+    ),
+  )
+}
+
+/** Breaks a text at blanks into lines of at most this width. A longer word has a line of its own. */
+export function wrapped(text: string, width: number): string[] {
+  const limit = Math.max(width, minWidth / 2)
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= limit) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}
