@@ -4,19 +4,38 @@ import { redactUrls } from './redact.ts'
 export interface ErrorEntry {
   readonly cause: string
   readonly fix: string
+  /** Exit code of a command that ends with this error; undefined where the signal decides. */
+  readonly exitCode: keyof typeof exitCodes | undefined
 }
 
-const entry = (cause: string, fix: string): ErrorEntry => ({ cause, fix })
+/** Every exit code of a command, with its meaning. The shell adds the number of the signal to 128. */
+export const exitCodes = {
+  0: 'yes, or done',
+  1: 'the answer is no, or the command failed',
+  2: 'wrong usage or configuration',
+  3: 'Redis or SQS cannot be reached',
+  129: 'interrupted: the terminal was closed (SIGHUP)',
+  130: 'interrupted by Ctrl-C (SIGINT)',
+  143: 'interrupted by SIGTERM',
+} as const
+
+const entry = (cause: string, fix: string, exitCode: ErrorEntry['exitCode'] = 1): ErrorEntry => ({
+  cause,
+  fix,
+  exitCode,
+})
 
 /** Every code an OrdersError can carry. Test by code, never by message. */
 export const errorCodes = {
   ORD_CONFIG: entry(
     'A variable has a value that cannot be used.',
     'Correct the variables that the message names, in the environment or in `.env`.',
+    2,
   ),
   ORD_USAGE: entry(
     'A command was called with words it does not know, or when it cannot run.',
     'Follow the message. `orders <command> --help` lists the words and options.',
+    2,
   ),
   ORD_LOCAL: entry(
     'A local emulator could not be started or found.',
@@ -37,10 +56,12 @@ export const errorCodes = {
   ORD_REDIS_UNREACHABLE: entry(
     'Redis does not answer.',
     'Make sure that Redis runs and that `REDIS_URL`, or `REDIS_HOST` and `REDIS_PORT`, lead to it.',
+    3,
   ),
   ORD_REDIS_REFUSED: entry(
     'Redis refuses the connection as it is configured.',
     'Check the user, password, database, TLS and `REDIS_CLUSTER` of the connection. The message says which of them.',
+    3,
   ),
   ORD_REDIS_REPLY: entry(
     'Redis sent an unexpected reply.',
@@ -57,6 +78,7 @@ export const errorCodes = {
   ORD_SQS: entry(
     'SQS does not answer or refuses.',
     'Check `AWS_ENDPOINT_URL`, the credentials, the region and the rights on the queue.',
+    3,
   ),
   ORD_BOOKS: entry(
     'The counters and the data in Redis contradict each other, orders still wait, or another program writes our keys. So a repair, a repartition or an adoption stops.',
@@ -78,7 +100,14 @@ export const errorCodes = {
     'A loop could not be restarted, so the process ends with exit code 1.',
     'Let the orchestrator restart the process. The log lines before it name the cause.',
   ),
-} as const
+  ORD_INTERRUPTED: {
+    ...entry(
+      'Ctrl-C or another signal ended a command that leaves something behind.',
+      'The message says what is left, and what to type to continue or to undo it.',
+    ),
+    exitCode: undefined,
+  },
+} as const satisfies Readonly<Record<string, ErrorEntry>>
 
 export type ErrorCode = keyof typeof errorCodes
 

@@ -11,7 +11,7 @@ import { aclLines, newerAclLines } from '../src/ops/rights/acl.ts'
 import { pipeline } from '../src/stages/pipeline.ts'
 import { matrixTable } from '../test/chaos/matrix.ts'
 import { dashboardJson } from './grafana.ts'
-import { callRows, commandsText, errorsText, eventRows, rejectionRows, routesText } from './reference.ts'
+import { callRows, commandsText, errorsText, eventRows, exitCodeRows, rejectionRows, routesText } from './reference.ts'
 
 const metricsHead = ['metric', 'type', 'labels', 'served by', 'comes from', 'meaning']
 
@@ -29,7 +29,10 @@ export function generated(): Map<string, string> {
 
 /** The generated sections of each page in docs/reference, by the name of their markers. */
 const reference: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  commands: { commands: commandsText(await loadCommands()) },
+  commands: {
+    'exit-codes': table(['exit code', 'meaning'], exitCodeRows()),
+    commands: commandsText(await loadCommands()),
+  },
   configuration: { variables: configTable() },
   errors: { errors: errorsText(), rejections: table(['code', 'reason'], rejectionRows()) },
   events: { events: table(['event', 'level', 'meaning', 'fields'], eventRows(read('src/telemetry.ts'))) },

@@ -1,7 +1,8 @@
 import { type openApiDocument, sharedErrors } from '../src/api/http/openapi.ts'
 import { type Route, rightOf } from '../src/api/http/route.ts'
-import { errorCodes } from '../src/errors.ts'
-import { type Command, helpOf } from '../src/ops/command.ts'
+import { errorCodes, exitCodes } from '../src/errors.ts'
+import type { Command } from '../src/ops/command.ts'
+import { helpOf } from '../src/ops/help.ts'
 import { codeOf, rejectGroupNames, rejectGroups } from '../src/reject-codes.ts'
 import { eventTable } from '../src/telemetry.ts'
 
@@ -14,10 +15,14 @@ export function commandsText(commands: readonly Command[]): string {
     .join('\n\n')
 }
 
-/** Returns cause and fix of each error code. */
+export const exitCodeRows = (): Row[] => Object.entries(exitCodes)
+
+/** Returns cause, fix and exit code of each error code. */
 export function errorsText(): string {
   return Object.entries(errorCodes)
-    .map(([code, { cause, fix }]) => `### ${code}\n\n${cause}\n\nFix: ${fix}`)
+    .map(([code, { cause, fix, exitCode = '130, 143 or 129, by the signal' }]) =>
+      [`### ${code}`, cause, `Fix: ${fix}`, `Exit code: ${exitCode}.`].join('\n\n'),
+    )
     .join('\n\n')
 }
 

@@ -1,6 +1,4 @@
-import { messageOf, OrdersError } from '../errors.ts'
-import { redactUrls } from '../redact.ts'
-import { doesNotAnswer, isErrorReply, isForbidden, refusalOfWrites } from '../redis/errors.ts'
+import { OrdersError } from '../errors.ts'
 import { version } from '../version.ts'
 import type { Call, Command } from './command.ts'
 
@@ -39,54 +37,44 @@ export interface Surroundings extends Pick<Call<unknown>, 'signal' | 'print' | '
   readEnv(): NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>
 }
 
-/** Runs the command that the arguments name. @throws what the command throws; `errorLines` is what to print then */
+/** Runs the command that the arguments name. @throws what the command throws; `endingOf` says how to end then */
 export async function runCommand(argv: readonly string[], surroundings: Surroundings): Promise<void> {
   const [name = '--help', ...args] = argv
   const { readEnv, ...own } = surroundings
   if (name === 'help' && args.length > 0) return runCommand([...args, '--help'], surroundings)
-  if (['--help', '-h', 'help'].includes(name)) return own.print(await overview())
+  if (['--help', '-h', 'help'].includes(name)) return own.print(await overview(own.stdout.columns))
   if (name === '--version') return own.print(version)
   const load = commands.get(name)
-  if (!load) throw new OrdersError('ORD_USAGE', `There is no command "${name}": see orders --help.`)
+  if (!load) throw await unknownCommand(name)
   const { command } = await load()
-  const { helpOf, parseCall } = await import('./command.ts')
-  if (args.includes('--help') || args.includes('-h')) return own.print(helpOf(command))
+  if (args.includes('--help') || args.includes('-h')) {
+    const { helpOf } = await import('./help.ts')
+    return own.print(helpOf(command, own.stdout.columns))
+  }
+  const { parseCall } = await import('./command.ts')
   const [{ readConfig }, { flagsFromNpm }] = await Promise.all([
     import('../config/config.ts'),
     import('./terminal/npm-flags.ts'),
   ])
   const env = await readEnv()
   const call = parseCall(command, [...flagsFromNpm(command, env), ...args])
-  own.signal.throwIfAborted() // it may have come while the command was loaded
-  await command.run({ ...own, ...call, config: readConfig(env), commands: loadCommands })
-}
-
-async function overview(): Promise<string[]> {
-  const commands = await loadCommands()
-  const width = Math.max(...commands.map(({ name }) => name.length))
-  const lines = commands.map(({ name, about }) => `  ${name.padEnd(width)}  ${about.split('. ')[0]}`)
-  return [
-    'orders <command> [options]',
-    '',
-    ...lines,
-    '',
-    'orders <command> --help says more. docs/reference lists every command and every variable.',
-  ]
-}
-
-/** Returns what is printed for an error of a command. */
-export function errorLines(error: unknown): string[] {
-  return (error instanceof OrdersError ? error.message : unexpected(error)).split('\n')
-}
-
-/** Returns a message for an error that no command expects. A bug is shown with its stack. */
-function unexpected(error: unknown): string {
-  const refused = refusalOfWrites(error)
-  if (refused) return refused
-  if (isForbidden(error)) return `${messageOf(error)}.`
-  if (doesNotAnswer(error)) return 'Redis, or a part of its cluster, does not answer: make sure that all of it runs.'
-  if (isErrorReply(error)) {
-    return `Redis refuses a command (${messageOf(error)}): check it with orders doctor, and make sure that no other program writes our keys.`
+  const config = readConfig(env)
+  try {
+    own.signal.throwIfAborted() // it may have come while the command was loaded
+    await command.run({ ...own, ...call, config, commands: loadCommands })
+  } catch (error) {
+    if (!command.isService || !own.signal.aborted) throw error
   }
-  return `This is a bug in orders: ${error instanceof Error ? redactUrls(error.stack ?? '') : messageOf(error)}`
+}
+
+async function unknownCommand(name: string): Promise<OrdersError> {
+  const { nearest } = await import('./nearest.ts')
+  const near = nearest(name, [...commands.keys()])
+  const advice = near === undefined ? 'see orders --help.' : `did you mean ${near}? See orders --help.`
+  return new OrdersError('ORD_USAGE', `There is no command "${name}": ${advice}`)
+}
+
+async function overview(width: number | undefined): Promise<string[]> {
+  const { overviewOf } = await import('./help.ts')
+  return overviewOf(await loadCommands(), width)
 }

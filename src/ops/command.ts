@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Config } from '../config/config.ts'
 import { messageOf, OrdersError } from '../errors.ts'
 import { redactUrl } from '../redact.ts'
+import { nearest } from './nearest.ts'
 import type { OpenLog } from './open/log.ts'
 import type { Output } from './terminal/output.ts'
 import type { Terminal } from './terminal/progress.ts'
@@ -22,6 +23,12 @@ export interface Command<O = Record<string, unknown>> {
   /** Arguments after its name, as its help shows them. */
   readonly words?: string
   readonly about: string
+  /** Command lines for its help, without `orders` itself. */
+  readonly examples: readonly [string, ...string[]]
+  /** The page of docs that says more. */
+  readonly page: string
+  /** True for a command that runs until a signal stops it: that is its orderly end, with exit code 0. */
+  readonly isService?: boolean
   readonly options: { readonly [K in keyof O]: Option<O[K]> }
   run(call: Call<O>): Promise<void>
 }
@@ -77,8 +84,8 @@ export function parseCall(
   command: Command,
   args: readonly string[],
 ): Pick<Call<unknown>, 'words'> & { options: Record<string, unknown> } {
-  const refuse = (problem: string): OrdersError =>
-    new OrdersError('ORD_USAGE', `orders ${command.name}: ${problem}: see orders ${command.name} --help.`)
+  const refuse = (problem: string, advice = 'see'): OrdersError =>
+    new OrdersError('ORD_USAGE', `orders ${command.name}: ${problem}: ${advice} orders ${command.name} --help.`)
   const types = Object.entries(command.options).map(([name, { hint }]) => [
     name,
     { type: hint === undefined ? ('boolean' as const) : ('string' as const) },
@@ -86,12 +93,15 @@ export function parseCall(
   let given: { values: Record<string, unknown>; positionals: string[] }
   try {
     given = parseArgs({
-      args: [...args],
+      args: withNumbers(command, args),
       options: Object.fromEntries(types),
       allowPositionals: command.words !== undefined,
     })
   } catch (error) {
-    throw refuse((messageOf(error).split(/[.\n]/)[0] ?? '').trim())
+    const problem = (messageOf(error).split(/[.\n]/)[0] ?? '').trim()
+    const [, typed = ''] = /^Unknown option '--([^']*)'/.exec(problem) ?? []
+    const near = nearest(typed, [...Object.keys(command.options), 'help'])
+    throw refuse(problem, near && `did you mean --${near}? See`)
   }
   const options: Record<string, unknown> = {}
   for (const [name, { schema, expected }] of Object.entries(command.options)) {
@@ -102,17 +112,12 @@ export function parseCall(
   return { options, words: given.positionals }
 }
 
-export function helpOf({ name, words, about, options }: Command): string[] {
-  const rows = [
-    ...Object.entries(options).map(([option, { hint, about }]) => [`--${option}${hint ? ` ${hint}` : ''}`, about]),
-    ['--help', 'this text'],
-  ]
-  const width = Math.max(...rows.map(([option = '']) => option.length))
-  return [
-    `orders ${[name, words, '[options]'].filter(Boolean).join(' ')}`,
-    '',
-    about,
-    '',
-    ...rows.map(([option = '', about = '']) => `  ${option.padEnd(width)}  ${about}`),
-  ]
+/** Joins an option and the negative number after it, which `parseArgs` would take for an option. */
+function withNumbers({ options }: Command, args: readonly string[]): string[] {
+  const takesValue = (arg = ''): boolean => arg.startsWith('--') && options[arg.slice(2)]?.hint !== undefined
+  const joined = (at: number): boolean => takesValue(args[at]) && /^-\d/.test(args[at + 1] ?? '')
+  return args.flatMap((arg, at) => {
+    if (joined(at)) return [`${arg}=${args[at + 1]}`]
+    return at > 0 && joined(at - 1) ? [] : [arg]
+  })
 }

@@ -1,10 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { OrdersError } from '../errors.ts'
-import { errorLines, runCommand } from './cli.ts'
+import { runCommand } from './cli.ts'
+import { codeOfSignal, endingOf, errorLines, outputClosed } from './ending.ts'
 import { openLog } from './open/log.ts'
-import { openOutput, outputError, printError } from './terminal/output.ts'
+import { endLine, openOutput, outputError, printError } from './terminal/output.ts'
 
-/** Runs the command that the arguments name. On an error it prints one plain line and ends the process with code 1. */
+/**
+ * Runs the command that the arguments name. On an error it prints one plain line. The exit code says how it ended: see
+ * `exitCodes` in src/errors.ts.
+ */
 export async function main(argv: readonly string[]): Promise<void> {
   const stop = stopOnSignal()
   const refused = stopWithOutput(stop)
@@ -22,11 +26,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     await runCommand(argv, { readEnv, signal: stop.signal, print: openOutput(), stdout: process.stdout, fail, openLog })
     await turn() // An error of the last print is known after one turn.
     if (refused()) throw refused()
-    if (stop.signal.aborted) process.exit(0) // a connection that could not be closed would keep the process alive
+    if (stop.signal.aborted) process.exit() // a connection that could not be closed would keep the process alive
   } catch (thrown) {
-    if (stop.signal.aborted && !refused()) process.exit(0)
-    printError(errorLines(refused() ?? thrown))
-    process.exit(1)
+    const full = refused()
+    const { exitCode, lines } = full ? { exitCode: 1, lines: errorLines(full) } : endingOf(thrown, stop.signal)
+    if (exitCode > 128) endLine()
+    printError(lines)
+    process.exit(exitCode)
   }
 }
 
@@ -40,7 +46,7 @@ function stopWithOutput(stop: AbortController): () => OrdersError | undefined {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (stop.signal.aborted) return
     if (error.code !== 'EPIPE') refused = outputError(error)
-    stop.abort('output')
+    stop.abort(outputClosed)
   })
   return () => refused
 }
@@ -58,7 +64,7 @@ function stopOnSignal(): AbortController {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (!stop.signal.aborted) stoppedAt = performance.now()
-      else if (name !== 'SIGHUP' && performance.now() - stoppedAt > sameSignalMs) process.exit(130)
+      else if (name !== 'SIGHUP' && performance.now() - stoppedAt > sameSignalMs) process.exit(codeOfSignal(name))
       stop.abort(name)
     })
   }

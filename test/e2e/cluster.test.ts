@@ -34,11 +34,11 @@ test('the same processes run on a Redis Cluster, and no log line at any level sh
   expect(all.stderr()).not.toMatch(/Main St|Oak Avenue|Harbour Road|PayPal|Credit Card|user_\d/)
 })
 
-test('a Redis Cluster that is not up at start is one line and exit code 1', async (context) => {
+test('a Redis Cluster that is not up at start is one line and exit code 3', async (context) => {
   requireRedisServer(context)
   await using server = await spawnClusterServer()
   await using refused = runOrders(['run', 'validate'], envOf(server.url, undefined, { REDIS_CLUSTER: 'true' }))
-  expect(await refused.exit()).toEqual({ code: 1, signal: null })
+  expect(await refused.exit()).toEqual({ code: 3, signal: null })
   expect(refused.stderr()).toMatch(
     /^Redis does not answer at redis:\/\/127\.0\.0\.1:\d+ \(.+\): start it or set REDIS_URL\.\n$/,
   )

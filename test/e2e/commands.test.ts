@@ -142,7 +142,7 @@ test('start, run, populate and status find each other; Redis keeps its data; a s
     expect(await system.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   }
   await using status = spawnOrders(['status'], env, { cwd: folder })
-  expect(await status.exit()).toEqual({ code: 1, signal: null })
+  expect(await status.exit()).toEqual({ code: 3, signal: null })
   expect(status.stderr()).toMatch(
     /^Redis does not answer at redis:\/\/localhost:6379 \(.*\): start it, set REDIS_URL, or run npm start in this folder\.\n$/,
   )
@@ -166,7 +166,7 @@ test('status --watch shows the status again and again until it is stopped', asyn
     () => status.stdout().trim().split('\n'),
     (lines) => lines.length >= 2,
   )
-  expect(await status.stop()).toEqual({ code: 0, signal: null })
+  expect(await status.stop()).toEqual({ code: 143, signal: null })
 })
 
 test('populate sends what it says, and a queue that is gone is one plain line', async () => {
@@ -243,7 +243,7 @@ test('status --watch says that Redis is away, goes on when it is back, and ends 
   await server.start()
   await until('a status again', () => status.stdout().length > before)
   await server.stop('SIGKILL')
-  expect(await status.kill('SIGINT')).toEqual({ code: 0, signal: null })
+  expect(await status.kill('SIGINT')).toEqual({ code: 130, signal: null })
 })
 
 test('SIGTERM to npm start ends the system, too', async () => {

@@ -155,7 +155,7 @@ test('a loss is said once in the log, by the metric, doctor, status and verify u
 test('--yes alone is refused', async () => {
   await using world = await emptyRedis()
   expect(await orders(envOf(world.url), 'verify', '--yes')).toEqual({
-    code: 1,
+    code: 2,
     out: '',
     err: 'orders verify: --yes goes with --write-off: see orders verify --help.\n',
   })

@@ -45,7 +45,7 @@ test('npm run populate --valid 5 --invalid 1, which npm takes the flags of, is r
   const { output, ended } = spawnNpm(['run', 'populate', '--valid', '5', '--invalid', '1'], {
     AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
   })
-  expect((await ended)[0]).toBe(1)
+  expect((await ended)[0]).toBe(2)
   expect(output()).toContain(
     'orders populate: npm took --valid and --invalid as its own, so the command did not get them: use npx orders populate --valid N --invalid N, the form that works everywhere.\n',
   )

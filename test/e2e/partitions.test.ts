@@ -386,6 +386,6 @@ test.each([
   ],
 ])('--partitions %s is refused in one line', async (list, reported) => {
   await using refused = runOrders(['run', 'validate', '--partitions', list], envOn(undefined))
-  expect(await refused.exit()).toEqual({ code: 1, signal: null })
+  expect(await refused.exit()).toEqual({ code: 2, signal: null })
   expect(refused.stderr()).toBe(`${reported}\n`)
 })

@@ -304,6 +304,6 @@ test('commands of an operator are in the audit by the name of the user, a repair
       'There is no component "api" to pause or resume: expected bridge, validate, aggregate, leaderboard.',
     ],
   ] as const) {
-    expect(await run(env, ...args)).toEqual({ code: 1, out: '', err: `${line}\n` })
+    expect(await run(env, ...args)).toEqual({ code: 2, out: '', err: `${line}\n` })
   }
 })

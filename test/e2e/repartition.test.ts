@@ -286,7 +286,7 @@ test('the system of a folder ends when its partitions change, and is started aga
     (books) => (books as { received: number }).received === 33,
   )
   expect(await run('repartition')).toEqual([
-    1,
+    2,
     'orders repartition: give the new number of partitions, as in --to 8.\n',
   ])
   expect(await run('repartition', '--to', '4')).toEqual([0, ''])

@@ -8,26 +8,27 @@ import { spawnOrders } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
-/** One clear line on stderr, exit code 1, nothing else. */
-async function refusal(args: readonly string[], env: Env): Promise<string[]> {
+/** One clear line on stderr, this exit code, nothing else. */
+async function refusal(code: number, args: readonly string[], env: Env): Promise<string[]> {
   await using orders = spawnOrders(args, env)
-  expect(await orders.exit()).toEqual({ code: 1, signal: null })
+  expect(await orders.exit()).toEqual({ code, signal: null })
   expect(orders.stdout()).toBe('')
   return orders.stderr().trimEnd().split('\n')
 }
 
-test('Redis missing at start is one line and exit code 1', async () => {
+test('Redis missing at start is one line and exit code 3', async () => {
   const port = await freePort()
-  const lines = await refusal(['run', 'validate'], envOf(`redis://user:secret@127.0.0.1:${port}`))
+  const lines = await refusal(3, ['run', 'validate'], envOf(`redis://user:secret@127.0.0.1:${port}`))
   expect(lines).toEqual([
     `Redis does not answer at redis://***@127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): start it or set REDIS_URL.`,
   ])
 })
 
-test('SQS missing at start is one line and exit code 1', async () => {
+test('SQS missing at start is one line and exit code 3', async () => {
   await using redis = await emptyRedis()
   const port = await freePort()
   const lines = await refusal(
+    3,
     ['run', 'bridge'],
     envOf(redis.url, { url: `http://127.0.0.1:${port}`, queueName: 'orders' }),
   )
@@ -43,7 +44,7 @@ test('an API port that is taken is one line and exit code 1', async () => {
   const address = server.address()
   const port = typeof address === 'object' ? String(address?.port) : ''
   try {
-    expect(await refusal(['run', 'api'], envOf(redis.url, undefined, { API_PORT: port }))).toEqual([
+    expect(await refusal(1, ['run', 'api'], envOf(redis.url, undefined, { API_PORT: port }))).toEqual([
       `Cannot listen on 127.0.0.1:${port} (listen EADDRINUSE: address already in use 127.0.0.1:${port}): stop what uses it or set API_PORT.`,
     ])
   } finally {
@@ -51,9 +52,9 @@ test('an API port that is taken is one line and exit code 1', async () => {
   }
 })
 
-test('bad variables are one line each and exit code 1, before anything is started', async () => {
+test('bad variables are one line each and exit code 2, before anything is started', async () => {
   const env = { API_PORT: 'abc', REDIS_URL: 'http://x', AWS_ENDPOINT_URL: 'nowhere' }
-  expect(await refusal(['start'], env)).toEqual([
+  expect(await refusal(2, ['start'], env)).toEqual([
     'AWS_ENDPOINT_URL is "nowhere": expected an http:// or https:// URL.',
     'REDIS_URL is "http://x": expected a redis:// or rediss:// URL, or the path of a socket.',
     'API_PORT is "abc": expected a port number from 0 to 65535.',
@@ -62,21 +63,27 @@ test('bad variables are one line each and exit code 1, before anything is starte
 
 test.each([
   [['dance'], 'There is no command "dance": see orders --help.'],
+  [['statu'], 'There is no command "statu": did you mean status? See orders --help.'],
   [['run'], 'orders run: no role: expected bridge, validate, aggregate, leaderboard, jobs, api.'],
   [['run', 'cook'], 'There is no role "cook": expected bridge, validate, aggregate, leaderboard, jobs, api.'],
   [
     ['populate', '--valid', 'many'],
     'orders populate: --valid is "many", expected a whole number from 0 to 100000000: see orders populate --help.',
   ],
+  [
+    ['populate', '--valid', '-5'],
+    'orders populate: --valid is "-5", expected a whole number from 0 to 100000000: see orders populate --help.',
+  ],
+  [['status', '--wacth'], "orders status: Unknown option '--wacth': did you mean --watch? See orders status --help."],
   [['status', '--loud'], "orders status: Unknown option '--loud': see orders status --help."],
 ])('orders %s says what is wrong', async (args, line) => {
-  expect(await refusal(args, {})).toEqual([line])
+  expect(await refusal(2, args, {})).toEqual([line])
 })
 
 test('settings that must not change under a running system are refused', async () => {
   await using redis = await emptyRedis()
   await redis.redis.hset('pipeline:manifest', { LEDGER_DAYS: 14, LEDGER_BUCKETS: 65_536 })
-  const [line, ...rest] = await refusal(['run', 'validate'], envOf(redis.url, undefined, { LEDGER_DAYS: '7' }))
+  const [line, ...rest] = await refusal(1, ['run', 'validate'], envOf(redis.url, undefined, { LEDGER_DAYS: '7' }))
   expect(line).toMatch(/was set up with LEDGER_DAYS=14, this process has 7: set LEDGER_DAYS=14\.$/)
   expect(rest).toEqual([])
 })

@@ -81,7 +81,7 @@ test('SIGTERM ends a wait at once, of run and of start', async (context) => {
 test('when the wait is over the process ends with the sentence', async (context) => {
   const redis = await stoppedRedis(context)
   await using orders = spawnOrders(['run', 'validate'], envOf(redis.url, undefined, { START_WAIT_MS: '5000' }))
-  expect(await orders.exit()).toEqual({ code: 1, signal: null })
+  expect(await orders.exit()).toEqual({ code: 3, signal: null })
   expect(orders.events('waiting')).toHaveLength(1)
   expect(orders.stderr().trimEnd().split('\n').slice(1)).toEqual([
     `Redis does not answer at ${redis.url} (connect ECONNREFUSED 127.0.0.1:${redis.port}): start it or set REDIS_URL.`,
@@ -98,7 +98,7 @@ test('what time does not heal is not waited for: a sentence at once, and doctor 
     [url.replace('//', '//who:hunter2@'), /^Redis at .* refuses the user or password .*\n$/],
   ] as const) {
     await using orders = spawnOrders(['run', 'validate'], env(REDIS_URL))
-    expect(await orders.exit()).toEqual({ code: 1, signal: null })
+    expect(await orders.exit()).toEqual({ code: 3, signal: null })
     expect(orders.stderr()).toMatch(sentence)
     expect(orders.stderr()).not.toContain('hunter2')
   }
@@ -112,7 +112,7 @@ test('what time does not heal is not waited for: a sentence at once, and doctor 
 test('a command for people does not wait', async (context) => {
   const redis = await stoppedRedis(context)
   await using status = spawnOrders(['status'], envOf(redis.url, undefined, waiting))
-  expect(await status.exit()).toEqual({ code: 1, signal: null })
+  expect(await status.exit()).toEqual({ code: 3, signal: null })
   expect(status.stderr()).toMatch(/^Redis does not answer at .*: start it or set REDIS_URL\.\n$/)
 })
 

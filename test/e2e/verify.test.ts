@@ -166,9 +166,9 @@ test('verify reads and repairs a Redis Cluster', async (context) => {
   expect(await redis.zscore('{p0}:leaderboard:spend', 'user_7')).toBe('625')
 })
 
-test('without Redis it is one line and exit code 1', async () => {
+test('without Redis it is one line and exit code 3', async () => {
   const refused = await verify(envOf(`redis://127.0.0.1:${await freePort()}`))
-  expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^Redis does not answer at .+\n$/) })
+  expect(refused).toMatchObject({ code: 3, out: '', err: expect.stringMatching(/^Redis does not answer at .+\n$/) })
 })
 
 test('GET /integrity gives the books, amounts in currency units, 200 whether they balance or not', async (context) => {

@@ -1,4 +1,5 @@
-import { errorLines, runCommand } from '../../src/ops/cli.ts'
+import { runCommand } from '../../src/ops/cli.ts'
+import { endingOf } from '../../src/ops/ending.ts'
 import { textOf } from '../../src/ops/terminal/output.ts'
 import { until } from './until.ts'
 import type { Env } from './world.ts'
@@ -47,9 +48,9 @@ export function runOrders(args: readonly string[], env: Env, onOutput: (text: st
     openLog: () => ({ write: (line) => write('stderr', line), dropped: () => 0, [Symbol.dispose]: () => {} }),
   })
     .catch((error: unknown) => {
-      if (signal.aborted) return
-      fail()
-      write('stderr', textOf(errorLines(error)))
+      const { exitCode, lines } = endingOf(error, signal)
+      code = exitCode
+      write('stderr', textOf(lines))
     })
     .then((): Exit => {
       isOver = true

@@ -1,4 +1,5 @@
 import { sumBy } from '../../sums.ts'
+
 /** A sample order. The same seed gives the same orders. */
 export interface Sample {
   readonly body: string
@@ -10,23 +11,32 @@ export interface SampleOptions {
   readonly invalid: number
   readonly users: number
   readonly seed: number
+  /** The orders are of the 30 days before. The default is fixed, so that the same seed gives the same bytes. */
+  readonly until?: Date
 }
+
+const samplesUntil = new Date('2026-11-28T00:00:00Z')
+const daysSeconds = 30 * 86_400
+
+/** Returns the beginning of the day: on one day, the same seed gives the same bytes. */
+export const startOfDay = (time: Date): Date => new Date(Math.floor(time.getTime() / 86_400_000) * 86_400_000)
 
 /**
  * Yields valid and invalid orders, mixed evenly. Every identity occurs once, and another seed gives other identities. The
  * valid orders of a seed do not depend on the number of invalid ones.
  */
-export function* sampleOrders({ valid, invalid, users, seed }: SampleOptions): Generator<Sample> {
+export function* sampleOrders({ valid, invalid, users, seed, until = samplesUntil }: SampleOptions): Generator<Sample> {
   const good = randomOf(seed)
   const bad = randomOf(seed + 1)
   const name = seed.toString(36)
   const total = valid + invalid
+  const from = until.getTime() - daysSeconds * 1_000
   for (let i = 0, spoiled = 0; i < total; i++) {
     if (spoiled < Math.floor(((i + 1) * invalid) / total)) {
-      const order = sampleOrder(bad, users, `${name}-invalid-${spoiled}`)
+      const order = sampleOrder(bad, users, from, `${name}-invalid-${spoiled}`)
       yield { body: spoil(order, spoiled++), valid: false }
     } else {
-      yield { body: JSON.stringify(sampleOrder(good, users, `${name}-${i - spoiled}`)), valid: true }
+      yield { body: JSON.stringify(sampleOrder(good, users, from, `${name}-${i - spoiled}`)), valid: true }
     }
   }
 }
@@ -45,7 +55,7 @@ function randomOf(seed: number): () => number {
 const streets = ['Main St', 'Oak Avenue', 'Harbour Road', 'Mill Lane', 'Station Square']
 const payments = ['PayPal', 'Credit Card', 'Debit Card', 'Bank Transfer']
 
-function sampleOrder(random: () => number, users: number, id: string) {
+function sampleOrder(random: () => number, users: number, from: number, id: string) {
   const below = (limit: number): number => Math.floor(random() * limit)
   const items = Array.from({ length: 1 + below(5) }, () => ({
     product_id: `P${String(1 + below(500)).padStart(3, '0')}`,
@@ -59,7 +69,7 @@ function sampleOrder(random: () => number, users: number, id: string) {
     user_id: `user_${user}`,
     order_id: id,
     order_value: cents / 100,
-    order_timestamp: new Date(Date.UTC(2026, 0, 1) + below(31_536_000) * 1_000).toISOString(),
+    order_timestamp: new Date(from + below(daysSeconds) * 1_000).toISOString(),
     items,
     shipping_address: `${1 + below(200)} ${streets[below(streets.length)]}`,
     payment_method: payments[below(payments.length)],

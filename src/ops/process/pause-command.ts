@@ -15,6 +15,8 @@ export function definePauseCommand(name: string, about: string, change: typeof r
     name,
     words: '<component…>',
     about: `${about} Components: ${components.join(', ')}.`,
+    examples: [`${name} validate --reason maintenance`, `${name} bridge aggregate`],
+    page: 'docs/how-to/pause-and-drain.md',
     options: { reason: reasonOption, json: flag('as JSON, one object a line') },
     run: async ({ config, options: { reason, json }, words, print }) => {
       if (words.length === 0)

@@ -37,6 +37,11 @@ export function clearTerminal(): void {
   if (process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[H')
 }
 
+/** Ends the line of a terminal that a progress bar or `^C` has begun. Does nothing if standard output is no terminal. */
+export function endLine(): void {
+  if (process.stdout.isTTY) process.stdout.write('\n')
+}
+
 /** Returns the text of lines, made safe for a terminal. */
 export const textOf = (output: Output): string =>
   [output]

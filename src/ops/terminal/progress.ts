@@ -3,6 +3,8 @@ import { countText } from '../../reads/count-text.ts'
 /** Where progress is shown: standard output. */
 export interface Terminal {
   readonly isTTY?: boolean
+  /** Its width, if it is a terminal. */
+  readonly columns?: number
   write(text: string): unknown
 }
 

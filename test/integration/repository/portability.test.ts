@@ -29,6 +29,7 @@ const allowed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'src/redis/endpoint.ts': { 'a link or a Unix socket': 'REDIS_URL may name a host and port' },
   'src/config/variables/process.ts': { 'a signal': 'a description; a process ends there with its console' },
   'src/config/redis-url.ts': { 'a link or a Unix socket': 'REDIS_URL may name a host and port' },
+  'src/errors.ts': { 'a signal': 'a description; Node knows the numbers there too' },
   'src/ops/main.ts': {
     'a signal': 'Ctrl-C is SIGINT and a closed console is SIGHUP there too; nothing sends SIGTERM',
     'the parent process': 'Ctrl-C reaches every process of the console, so the shell need not pass it on',

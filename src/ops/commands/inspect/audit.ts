@@ -6,6 +6,8 @@ import { jsonLine } from '../../terminal/printable.ts'
 export const command = defineCommand({
   name: 'audit',
   about: 'Shows the actions of admins, newest first: what, by whom and when.',
+  examples: ['audit', 'audit --limit 100 --json'],
+  page: 'docs/how-to/pause-and-drain.md',
   options: {
     limit: wholeNumber('maximum number of entries', 20, { min: 1, max: 10_000 }),
     json: flag('as JSON, one object a line'),

@@ -8,6 +8,8 @@ export const command = defineCommand({
   name,
   words,
   about: 'Prints a script for tab completion: source <(orders completion bash), or orders completion fish | source.',
+  examples: ['completion bash', 'completion fish'],
+  page: 'docs/reference/commands.md',
   options: {},
   run: async ({ words: given, print, commands: load }) => {
     const { action: shell } = actionOf({ name, words }, given)

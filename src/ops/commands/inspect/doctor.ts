@@ -80,6 +80,8 @@ export const command = defineCommand({
   about:
     'Checks that Redis and SQS are fit for orders, and says what to do; exit code 1 if they are not. Changes nothing. ' +
     `With roles (${subjects.join(', ')}) only for what they need.`,
+  examples: ['doctor', 'doctor bridge validate --json'],
+  page: 'docs/runbook.md',
   options: {
     json: flag('as JSON'),
     acl: flag('only prints the ACL lines that give Redis a user for each role, with no more rights than it needs'),

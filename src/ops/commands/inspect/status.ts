@@ -42,6 +42,8 @@ export function statusLines(status: Status): string[] {
 export const command = defineCommand({
   name: 'status',
   about: 'Shows the orders that wait in each stage, the totals and the counters.',
+  examples: ['status', 'status --watch', 'status --check'],
+  page: 'docs/how-to/monitor.md',
   options: {
     watch: flag('shows it again every second'),
     json: flag('as JSON, one object a line'),

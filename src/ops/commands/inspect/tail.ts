@@ -104,6 +104,8 @@ function shortName(name: string): string {
 export const command = defineCommand({
   name: 'tail',
   about: 'Shows the pipeline live, each second: rates, waiting orders and times, top users and failures.',
+  examples: ['tail', 'tail --url http://localhost:8000'],
+  page: 'docs/how-to/monitor.md',
   options: {
     url: {
       hint: 'URL',

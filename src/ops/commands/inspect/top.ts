@@ -20,6 +20,8 @@ export function topLines(board: Board, { users }: Page): string[] {
 export const command = defineCommand({
   name: 'top',
   about: 'Shows the top users by spend or by number of orders.',
+  examples: ['top', 'top --by orders --n 50'],
+  page: 'docs/getting-started.md',
   options: {
     by: {
       hint: boards.join('|'),

@@ -44,6 +44,8 @@ export const command = defineCommand({
   words: '<order_id>',
   about:
     'Shows where an order is or was, and which of its steps are no longer known. Without --user, for each user with such an order in the streams.',
+  examples: ['trace 6f1c', 'trace 6f1c --user ada --json'],
+  page: 'docs/getting-started.md',
   options: {
     user: {
       hint: 'USER_ID',

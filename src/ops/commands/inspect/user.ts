@@ -20,6 +20,8 @@ export const command = defineCommand({
   words: '<user_id>',
   about:
     'Shows what is known of a user: orders and spend, ranks, and the newest orders that were not accepted. The ids of accepted orders are not kept by user: trace finds an order by its id.',
+  examples: ['user ada', 'user ada --limit 50 --json'],
+  page: 'docs/how-to/check-a-number.md',
   options: {
     limit: wholeNumber('maximum number of invalid orders', 10, { min: 1, max: 1_000 }),
     json: flag('as JSON on one line'),

@@ -3,6 +3,7 @@ import { isAway } from '../../../redis/errors.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { requireAdopted } from '../../manifest/adoption.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { verificationLines } from '../../terminal/verification-text.ts'
 import { acknowledge } from '../../verify/acknowledge.ts'
@@ -13,6 +14,8 @@ export const command = defineCommand({
   name: 'verify',
   about:
     'Verifies the books: every order received is counted, rejected, a duplicate, lost or waiting. Exit code 1 if anything is wrong.',
+  examples: ['verify --deep', 'verify --repair'],
+  page: 'docs/how-to/verify-and-repair.md',
   options: {
     deep: flag("also compares every user's totals with both leaderboards and the global stats, while the system runs"),
     repair: flag("as --deep, and rebuilds leaderboards and global stats from the users' totals if they are wrong"),
@@ -31,12 +34,22 @@ export const command = defineCommand({
     await using app = await connectCommandApp(config)
     if (options.repair || options['write-off']) await requireAdopted(app.redis, app.config)
     const acknowledged = accepts ? await acknowledge(app, signal) : undefined
-    const verification = await writeOffAndVerify(app, options, signal).catch((error: unknown) => {
+    const verifying = writeOffAndVerify(app, options, signal).catch((error: unknown) => {
       if (!isAway(error)) throw error
       throw new OrdersError('ORD_REDIS_UNREACHABLE', 'Redis does not answer: make sure that it runs.', { cause: error })
     })
+    const left = leftBy({ ...options, accepts })
+    const verification = await interruptible(verifying, signal, () => `Interrupted. ${left}`)
     const all = { ...verification, ...(acknowledged && { acknowledged }) }
     print(json ? jsonLine(all, jsonValue) : verificationLines(all))
     if (all.verdict !== 'right' || all.incidents.length > 0) fail()
   },
 })
+
+/** Says what an interrupted verification leaves behind. */
+function leftBy({ repair, yes, accepts }: { repair: boolean; yes: boolean; accepts: boolean }): string {
+  if (repair) return 'A repair may be unfinished: run orders verify --repair again.'
+  if (yes) return 'Lost orders may be booked already: orders verify says what is still missing.'
+  const done = accepts ? 'The incidents are acknowledged' : 'Nothing was changed'
+  return `${done}, and the check has not ended: run orders verify again.`
+}

@@ -1,7 +1,10 @@
+import type { App } from '../../../app.ts'
 import { adopt, preview } from '../../adopt/adopt.ts'
 import { defineCommand, flag } from '../../command.ts'
+import { isAdopting } from '../../manifest/adoption.ts'
 import { noticedMs } from '../../manifest/check.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
 import { foundLines } from '../../terminal/adoption-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
@@ -9,6 +12,8 @@ export const command = defineCommand({
   name: 'adopt',
   about:
     'Converts the data of the Python system in this Redis. Without --yes it only shows what it would do. If it is killed, run it again to continue.',
+  examples: ['adopt', 'adopt --yes'],
+  page: 'docs/python-system.md',
   options: {
     yes: flag('converts the data; without it nothing is changed'),
     force: flag('converts even if other connected clients may write: make sure that they do not'),
@@ -16,13 +21,20 @@ export const command = defineCommand({
   },
   run: async ({ config, options: { yes, force, json }, signal, print, fail }) => {
     await using app = await connectCommandApp(config)
-    const found = yes
-      ? await adopt(app, { force, settleMs: noticedMs, print: json ? () => {} : print }, signal)
-      : await preview(app, signal)
+    const adopting = { force, settleMs: noticedMs, print: json ? () => {} : print }
+    const finding = yes ? adopt(app, adopting, signal) : preview(app, signal)
+    const found = await interruptible(finding, signal, () => interrupted(app))
     print(json ? jsonLine(found, jsonValue) : foundLines(app.config, found))
     if (found.survey.problemCount > 0) fail()
   },
 })
+
+async function interrupted({ redis }: App): Promise<string> {
+  const begun = await isAdopting(redis).catch(() => null)
+  if (begun === false) return 'Interrupted. No adoption is under way.'
+  const what = begun ? 'The conversion is not finished, and no process of orders starts until it is' : 'Nothing is lost'
+  return `Interrupted. ${what}: run orders adopt --yes again to continue.`
+}
 
 /** Converts values that JSON does not have. Sums beyond 2^53 are rounded. */
 function jsonValue(_: string, value: unknown): unknown {

@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../../app.ts'
 import type { Config } from '../../../config/config.ts'
-import { openQueue } from '../../../ingest/sqs/queue.ts'
+import { OrdersError } from '../../../errors.ts'
+import { openQueue, type Queue } from '../../../ingest/sqs/queue.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters, rejectedByCode } from '../../../reads/counters.ts'
 import { readTop } from '../../../reads/top.ts'
+import { namesRedis } from '../../../redis/endpoint.ts'
 import { readGlobalStats } from '../../../stages/aggregate.ts'
-import { type Call, defineCommand } from '../../command.ts'
-import { sampleOrders } from '../../local/sample-orders.ts'
+import { newestInvalidId } from '../../../stages/invalid/oldest.ts'
+import { type Call, defineCommand, flag } from '../../command.ts'
+import { type Sample, sampleOrders } from '../../local/sample-orders.ts'
 import { sendOrders } from '../../local/send-orders.ts'
+import { trickle } from '../../local/trickle.ts'
 import { banner, runWholeSystem, type Started, temporaryFolder } from '../../process/whole-system.ts'
 import { money } from '../../terminal/numbers.ts'
 import { progressOn } from '../../terminal/progress.ts'
@@ -16,11 +20,13 @@ import { table } from '../../terminal/table.ts'
 
 const samples = { valid: 1_000, invalid: 50, users: 100 }
 
-/** Sends sample orders through SQS, shows their progress, and prints the results. */
-async function demonstrate(app: App, { print, stdout, signal }: Call<unknown>): Promise<void> {
+const randomSeed = (): number => Math.floor(Math.random() * 2 ** 32)
+
+/** Sends sample orders through SQS, shows their progress, and prints the results. Returns what was sent. */
+async function demonstrate(app: App, queue: Queue, { print, stdout, signal }: Call<unknown>): Promise<Sample[]> {
   const before = await readCounters(app.redis, app.partitions)
-  const bodies = [...sampleOrders({ ...samples, seed: Math.floor(Math.random() * 2 ** 32) })].map(({ body }) => body)
-  using queue = await openQueue(app.config, signal)
+  const sent = [...sampleOrders({ ...samples, seed: randomSeed(), until: app.now() })]
+  const bodies = sent.map(({ body }) => body)
   const sending = progressOn(stdout, 'sent to SQS:', bodies.length)
   await sendOrders(queue, bodies, { progress: sending }, signal)
   sending.end()
@@ -29,6 +35,7 @@ async function demonstrate(app: App, { print, stdout, signal }: Call<unknown>): 
   processing.end()
   print('')
   for (const line of await resultLines(app)) print(line)
+  return sent
 }
 
 /** Polls the counters until every order sent since `before` is ranked, rejected or a duplicate. */
@@ -64,20 +71,70 @@ async function resultLines({ redis, partitions }: App): Promise<string[]> {
   ]
 }
 
-export const command = defineCommand({
+/** Returns what to type next, with ids of this demo. */
+async function nextLines({ app, apiUrl }: Started, sent: readonly Sample[]): Promise<string[]> {
+  const { user_id, order_id } = JSON.parse(sent.find(({ valid }) => valid)?.body ?? '{}')
+  const invalidId = await newestInvalidId(app.redis, app.partitions)
+  return [
+    'Type next, in another terminal in this folder (orders resume aggregate ends the pause):',
+    `  npx orders trace ${order_id} --user ${user_id}`,
+    `  curl ${apiUrl}/orders/invalid/${invalidId}`,
+    '  npx orders pause aggregate',
+  ]
+}
+
+/** Sends a trickle on a terminal, whose user may look at the dashboard, unless the options say otherwise. */
+function sendsTrickle({ options, stdout }: Call<TrickleOptions>): boolean {
+  if (options.trickle && options['no-trickle']) {
+    throw new OrdersError('ORD_USAGE', 'orders demo: --trickle and --no-trickle contradict each other: give one.')
+  }
+  return options.trickle || (stdout.isTTY === true && !options['no-trickle'])
+}
+
+interface TrickleOptions {
+  readonly trickle: boolean
+  readonly 'no-trickle': boolean
+}
+
+export const command = defineCommand<TrickleOptions>({
   name: 'demo',
   about: 'Runs everything on temporary data, sends 1,000 valid and 50 invalid orders, and shows the results.',
-  options: {},
+  isService: true,
+  examples: ['demo', 'demo --no-trickle'],
+  page: 'docs/getting-started.md',
+  options: {
+    trickle: flag('then sends 30 to 60 orders a second until Ctrl-C, some of them invalid (default on a terminal)'),
+    'no-trickle': flag('sends no more orders'),
+  },
   run: async (call) => {
-    const { config, print } = call
-    await using folder = await temporaryFolder()
-    const quiet: Config = { ...config, logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }
-    const show = async (started: Started): Promise<void> => {
-      for (const note of started.notes) print(note)
-      await demonstrate(started.app, call)
-      print('')
-      print(banner({ ...started, notes: [] }).split('\n'))
+    const withTrickle = sendsTrickle(call)
+    try {
+      await runDemo(call, withTrickle)
+    } finally {
+      if (call.signal.aborted) call.print(stoppedLines(call))
     }
-    await runWholeSystem(quiet, folder.path, show, call)
   },
 })
+
+/** On a terminal the first line ends the one that `^C` is in. A Redis that is configured keeps its data. */
+function stoppedLines({ config, stdout }: Call<unknown>): string[] {
+  const stopped = namesRedis(config) ? 'Stopped.' : 'Stopped; its data is gone. `npm start` keeps it.'
+  return stdout.isTTY ? ['', stopped] : [stopped]
+}
+
+async function runDemo(call: Call<TrickleOptions>, withTrickle: boolean): Promise<void> {
+  const { config, print, signal } = call
+  await using folder = await temporaryFolder()
+  const quiet: Config = { ...config, logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }
+  const show = async (started: Started): Promise<void> => {
+    const { app, notes } = started
+    for (const note of notes) print(note)
+    using queue = await openQueue(app.config, signal)
+    const sent = await demonstrate(app, queue, call)
+    print(['', ...(await nextLines(started, sent)), ''])
+    if (withTrickle) print('From now on 30 to 60 orders a second are sent, some of them invalid.')
+    print(banner({ ...started, notes: [] }).split('\n'))
+    if (withTrickle) await trickle(queue, { seed: randomSeed(), until: app.now() }, signal)
+  }
+  await runWholeSystem(quiet, folder.path, show, call)
+}

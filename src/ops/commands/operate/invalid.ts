@@ -44,6 +44,8 @@ export const command = defineCommand<Options>({
   words,
   about:
     'Lists invalid orders, newest first, or shows, corrects, retries or discards one. edit opens it in $VISUAL or $EDITOR and sends what you saved in its place; retry sends it as it is.',
+  examples: ['invalid --code bad-value', 'invalid show 1764000000000-0'],
+  page: 'docs/how-to/replay-and-correct.md',
   options: {
     code: {
       hint: 'CODE',

@@ -1,16 +1,21 @@
 import { z } from 'zod'
 import { OrdersError } from '../../../errors.ts'
 import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
+import { countText } from '../../../reads/count-text.ts'
 import { checkOrder } from '../../../stages/rules.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { withRunning } from '../../local/running-system.ts'
-import { sampleOrders } from '../../local/sample-orders.ts'
+import { sampleOrders, startOfDay } from '../../local/sample-orders.ts'
 import { sendBatch, sendOrders } from '../../local/send-orders.ts'
+import { interruptible } from '../../process/interruptible.ts'
 import { progressOn } from '../../terminal/progress.ts'
 
 export const command = defineCommand({
   name: 'populate',
-  about: 'Sends sample orders to the queue, the same ones for the same seed; or one message of your own.',
+  about:
+    'Sends sample orders to the queue, of the last 30 days, or one message of your own. The same seed gives the same orders.',
+  examples: ['populate --valid 500 --invalid 20 --rate 50', 'populate --seed 7'],
+  page: 'docs/getting-started.md',
   options: {
     body: {
       hint: 'TEXT',
@@ -62,11 +67,27 @@ export const command = defineCommand({
     }
     const total = samples.valid + samples.invalid
     const progress = progressOn(stdout, 'sent', total)
-    await sendOrders(queue, bodies(sampleOrders({ ...samples, seed })), { rate, progress }, signal)
-    progress.end()
+    let sent = 0
+    const counting = {
+      show: (done: number) => {
+        sent = done
+        progress.show(done)
+      },
+      end: progress.end,
+    }
+    const orders = sampleOrders({ ...samples, seed, until: startOfDay(new Date()) })
+    const sending = sendOrders(queue, bodies(orders), { rate, progress: counting }, signal)
+    await interruptible(sending, signal, () => interrupted(sent, total, seed))
+    counting.end()
     print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${where}, seed ${seed}.`)
   },
 })
+
+/** A batch that was on its way may have arrived too. The same order sent again is a duplicate, and counted once. */
+function interrupted(sent: number, total: number, seed: number): string {
+  const left = `at least ${countText(sent)} of ${countText(total)} orders were sent`
+  return `Interrupted: ${left}. The same command with --seed ${seed} sends the rest, and those sent already are duplicates.`
+}
 
 /** Says why validate will reject a body, such as one whose quotes a shell has removed. */
 function rejected(body: string): string {

@@ -13,6 +13,7 @@ import { requireAdopted } from '../../manifest/adoption.ts'
 import { type Repartition, readRepartition } from '../../manifest/repartition.ts'
 import { layoutOf } from '../../manifest/settings.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
 import { holdLock } from '../../repartition/lock.ts'
 import { type Run, repartition, undoRepartition } from '../../repartition/phases.ts'
 
@@ -20,6 +21,8 @@ export const command = defineCommand({
   name: 'repartition',
   about:
     'Moves everything to another number of partitions: pauses, drains, moves, verifies, resumes. If it is killed, run it again to continue.',
+  examples: ['repartition --to 8', 'repartition --undo'],
+  page: 'docs/how-to/change-partitions.md',
   options: {
     to: {
       hint: 'N',
@@ -50,14 +53,24 @@ export const command = defineCommand({
     if (undo || to === undefined) return await callOff(run, known)
     const state = await stateFor(run, known, to)
     if (state.from === to) return print(`There are ${to} partitions already.`)
-    await repartition(run, state, signal).catch((error: unknown) => {
+    const moving = repartition(run, state, signal).catch((error: unknown) => {
       if (!isAway(error)) throw error
       const message = 'Redis does not answer: nothing is lost, so run this again once it answers.'
       throw new OrdersError('ORD_REDIS_UNREACHABLE', message, { cause: error })
     })
+    await interruptible(moving, signal, () => interrupted(app, to))
     print(`Done: start every process with PARTITIONS=${to}; those with another number have ended by themselves.`)
   },
 })
+
+async function interrupted({ redis }: App, to: number): Promise<string> {
+  const again = `run orders repartition --to ${to} again to continue`
+  const known = await readRepartition(redis).catch(() => null)
+  if (known === undefined) return 'Interrupted. Nothing was moved, and everything runs as before.'
+  if (known === null) return `Interrupted. Nothing is lost: ${again}.`
+  if (known.phase === 'drain') return `Interrupted. All is paused: ${again}, or orders repartition --undo.`
+  return `Interrupted. Orders were moved, and all stays paused until the move has ended: ${again}.`
+}
 
 /** @throws OrdersError ORD_USAGE for the emulator: it ends with its process, and a repartition ends every process */
 async function refuseEmulator({ redis }: App): Promise<void> {

@@ -17,6 +17,7 @@ import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
 import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { resultLines } from '../../terminal/job-text.ts'
 import { type Progress, progressOn } from '../../terminal/progress.ts'
@@ -29,6 +30,8 @@ export const command = defineCommand({
   name: 'replay',
   words: '[limit]',
   about: `Sends the oldest ${defaultLimit} invalid orders, or as many as the limit, through the pipeline again. Exit code 1 if any is rejected again.`,
+  examples: ['replay 100 --dry-run', 'replay --limit 100 --code bad-value --wait'],
+  page: 'docs/how-to/replay-and-correct.md',
   options: {
     limit: optionalNumber(`maximum number of orders (default ${defaultLimit})`, { min: 1, max: maxReplayed }),
     code: {
@@ -62,10 +65,9 @@ export const command = defineCommand({
     if (!options.wait && !options['dry-run'] && !stdout.isTTY) {
       return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
     }
-    const result = await resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal).catch((error) => {
-      if (signal.aborted) print(['', 'The job goes on. To stop it:', `orders jobs cancel ${jobId}`])
-      throw error
-    })
+    const waiting = resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
+    const goesOn = `Interrupted. The job ${jobId} goes on: orders jobs show ${jobId} shows it, orders jobs cancel ${jobId} stops it.`
+    const result = await interruptible(waiting, signal, () => goesOn)
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) fail()
   },

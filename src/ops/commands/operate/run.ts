@@ -17,6 +17,9 @@ export const command = defineCommand({
   name: 'run',
   words: '<role…>',
   about: `Runs the named roles in this process: ${roleNames.join(', ')}. Start as many processes as you like.`,
+  isService: true,
+  examples: ['run bridge validate', 'run aggregate --partitions 0-3'],
+  page: 'docs/scaling.md',
   options: {
     partitions: {
       hint: 'LIST',

@@ -5,6 +5,9 @@ import { banner, runWholeSystem, type Started } from '../../process/whole-system
 export const command = defineCommand({
   name: 'start',
   about: 'Runs everything in this process, with local emulators for SQS and Redis if none is configured.',
+  isService: true,
+  examples: ['start'],
+  page: 'docs/getting-started.md',
   options: {},
   run: (call) => {
     const { config, print } = call

@@ -274,7 +274,7 @@ test('the numbers are the oracle’s; the terminal shows the same, from the API 
     await using tail = spawnOrders(['tail', '--json', ...from], env)
     const lines = (): string[] => tail.stdout().split('\n').slice(0, -1)
     await until('two lines', () => lines().length >= 2)
-    expect(await tail.kill('SIGINT')).toMatchObject({ code: 0 })
+    expect(await tail.kill('SIGINT')).toMatchObject({ code: 130 })
     const shown = lines().map((text) => JSON.parse(text) as Snapshot)
     expect([from, shown.at(-1)?.totals, shown.at(-1)?.top]).toEqual([from, seen.totals, seen.top])
   }

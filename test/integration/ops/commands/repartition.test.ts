@@ -40,7 +40,7 @@ test.each([['--to', '8'], ['--undo']])(
     await redis.hset('pipeline:manifest', settings)
     const given = args.filter((arg) => arg !== undefined)
     await using run = runOrders(['repartition', ...given], { REDIS_URL: url })
-    expect(await run.exit()).toMatchObject({ code: 1 })
+    expect(await run.exit()).toMatchObject({ code: 2 })
     expect(run.stderr()).toMatch(/forgets everything.*Nothing was changed.*REDIS_URL/s)
     expect(await redis.hgetall('pipeline:manifest')).toEqual(settings)
   },

@@ -60,6 +60,18 @@ describe('sample orders', () => {
     )
   })
 
+  test('are of the 30 days before a time, which changes nothing else', () => {
+    const until = new Date('2025-03-31T12:00:00Z')
+    const [one, other] = [samplesOf({ invalid: 0, until }), samplesOf({ invalid: 0 })].map((samples) =>
+      samples.map(({ body }) => JSON.parse(body)),
+    )
+    for (const { order_timestamp } of one ?? []) {
+      expect(order_timestamp >= '2025-03-01T12:00:00.000Z' && order_timestamp < '2025-03-31T12:00:00.000Z').toBe(true)
+    }
+    const rest = (orders: object[] = []) => orders.map((order) => ({ ...order, order_timestamp: '' }))
+    expect(rest(one)).toEqual(rest(other))
+  })
+
   test('marked valid are whole: what the reprocess route asks for is there', () => {
     for (const { body } of samplesOf({ invalid: 0 })) {
       expect(JSON.parse(body)).toEqual({

@@ -537,7 +537,7 @@ test('orders trace without --user traces every user that the streams know', asyn
     traces: [{ where: 'waiting' }, { where: 'invalid' }],
   })
   await using refused = runOrders(['trace'], envOf(url))
-  expect((await refused.exit()).code).toBe(1)
+  expect((await refused.exit()).code).toBe(2)
   expect(refused.stderr()).toBe('orders trace: expected one order_id: see orders trace --help.\n')
 })
 

@@ -14,7 +14,11 @@ const options = {
 } satisfies Record<string, Command['options']>
 type Name = keyof typeof options
 
-const named = (name: Name): Command => ({ name, about: '', options: options[name], run: async () => {} })
+const named = (name: Name): Command => ({
+  ...{ name, about: '', examples: [name], page: '' },
+  options: options[name],
+  run: async () => {},
+})
 
 /** As npm starts the script of this name. */
 const flags = (name: Name, env: Record<string, string>): string[] =>

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Queue } from '../../ingest/sqs/queue.ts'
+import { sampleOrders } from './sample-orders.ts'
+import { sendBatch } from './send-orders.ts'
+
+/** Orders a second: 30 to 60 in waves of a minute are seen on the dashboard, and cost little CPU. */
+const meanRate = 45
+const swing = 15
+const waveMs = 60_000
+
+/** One order in 25 is invalid, and one in 50 is sent twice. */
+const samples = { valid: 960_000_000, invalid: 40_000_000, users: 100 }
+const repeatEvery = 50
+
+/** The size of a batch of SQS. */
+const batchSize = 10
+/** Time before the next try when SQS takes no batch. */
+const retryMs = 1_000
+
+/** Sends sample orders until the signal aborts, at a rate that rises and falls. Continues after an outage of SQS. */
+export async function trickle(
+  queue: Queue,
+  options: { seed: number; until: Date },
+  signal: AbortSignal,
+): Promise<void> {
+  const from = performance.now()
+  for (const batch of batchesOf(options)) {
+    await sleep((batch.length * 1_000) / rateAt(performance.now() - from), undefined, { signal })
+    await sendBatch(queue, batch, signal).catch(() => sleep(retryMs, undefined, { signal }))
+  }
+}
+
+/** Returns the orders a second that are sent so long after the start. */
+export function rateAt(ms: number): number {
+  return meanRate + swing * Math.sin((2 * Math.PI * ms) / waveMs)
+}
+
+/** Yields sample orders in batches. Now and then an order occurs again, as when a producer sends it twice. */
+export function* batchesOf(options: { seed: number; until: Date }): Generator<string[]> {
+  const batch: string[] = []
+  let count = 0
+  for (const { body, valid } of sampleOrders({ ...samples, ...options })) {
+    batch.push(body)
+    if (valid && ++count % repeatEvery === 0) batch.push(body)
+    if (batch.length < batchSize) continue
+    yield batch.splice(0, batchSize)
+  }
+}
