@@ -117,7 +117,7 @@ test('an endpoint that is not SQS is refused without a wait', async () => {
   await using server = await openHttpScript((response) => void response.writeHead(404).end())
   const env = envOf(redis.url, { url: server.url, queueName: 'orders' }, patient)
   await using orders = runOrders(['run', 'bridge'], env)
-  expect(await orders.exit()).toEqual({ code: 3, signal: null })
+  expect(await orders.exit()).toEqual({ code: 1, signal: null })
   expect(orders.events('waiting')).toEqual([])
   expect(orders.stderr()).toBe(
     `SQS cannot open the queue orders: ${server.url} answered 404 Not Found, which is no answer of SQS: check AWS_ENDPOINT_URL.\n`,

@@ -1,5 +1,14 @@
 import { printable } from './printable.ts'
 
+/** With it a row of a name and two numbers fits 80 columns. */
+const maxName = 32
+
+/** Returns a name as it is shown in a table: safe to print, and cut if it is long. */
+export function shortName(name: string): string {
+  const text = printable(name)
+  return text.length > maxName ? `${text.slice(0, maxName - 1)}…` : text
+}
+
 /** Aligns rows in columns as wide as their widest cell: the first to the left, the others to the right. */
 export function table(cells: readonly (readonly string[])[]): string[] {
   const rows = cells.map((row) => row.map(printable))

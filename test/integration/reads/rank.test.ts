@@ -224,6 +224,13 @@ test('orders top shows both boards, in a terminal that no name can control, and 
   expect(JSON.parse(await top('--by', 'orders', '--n', '1', '--json'))).toEqual(
     (await get('/stats/top-users?by=orders&n=1')).body,
   )
+  await redis.zadd(
+    keys.leaderboardOrders,
+    ...Array.from({ length: 10 }, (_, at) => [99 - at, `${at}`.repeat(256)]).flat(),
+  )
+  const lines = (await top('--by', 'orders')).split('\n')
+  expect(lines[2]).toBe(` 2. ${'0'.repeat(31)}…      99`)
+  expect(lines[10]).toBe(`10. ${'8'.repeat(31)}…      91`)
   await redis.flushdb()
   expect(await top()).toBe('No user is ranked yet.\n')
   await using refused = runOrders(['top', '--by', 'fame'], envOf(url))

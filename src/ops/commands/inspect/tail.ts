@@ -6,9 +6,9 @@ import { defineCommand, flag } from '../../command.ts'
 import { unreadLines } from '../../terminal/notes.ts'
 import { money, ordersText } from '../../terminal/numbers.ts'
 import { clearTerminal, printError } from '../../terminal/output.ts'
-import { jsonLine, printable } from '../../terminal/printable.ts'
+import { jsonLine } from '../../terminal/printable.ts'
 import { apiSource, redisSource } from '../../terminal/snapshot-source.ts'
-import { table } from '../../terminal/table.ts'
+import { shortName, table } from '../../terminal/table.ts'
 
 /** Rows per leaderboard and list, so that everything fits a terminal. */
 const shown = 5
@@ -93,13 +93,6 @@ function failedLines(failed: Snapshot['failed']): string[] {
 const number = (value: number | null): string => (value === null ? '–' : countText(value))
 const ms = (value: number | null): string => (value === null ? '–' : `${number(Math.round(value))} ms`)
 const clock = (time: string): string => new Date(time).toLocaleTimeString('en-GB')
-
-const maxName = 32
-
-function shortName(name: string): string {
-  const text = printable(name)
-  return text.length > maxName ? `${text.slice(0, maxName - 1)}…` : text
-}
 
 export const command = defineCommand({
   name: 'tail',

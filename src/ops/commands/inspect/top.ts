@@ -7,13 +7,17 @@ import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { money } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
-import { table } from '../../terminal/table.ts'
+import { shortName, table } from '../../terminal/table.ts'
 import { show } from '../../terminal/watch.ts'
 
 export function topLines(board: Board, { users }: Page): string[] {
   if (users.length === 0) return ['No user is ranked yet.']
   const scoreOf = (score: number): string => (board === 'spend' ? money(score) : countText(score))
-  const rows = users.map(({ userId, score }, at) => [`${at + 1}. ${userId}`, scoreOf(score)])
+  const rankWidth = String(users.length).length
+  const rows = users.map(({ userId, score }, at) => [
+    `${String(at + 1).padStart(rankWidth)}. ${shortName(userId)}`,
+    scoreOf(score),
+  ])
   return table([['user', board], ...rows])
 }
 
