@@ -133,12 +133,16 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       queries: [
         ['max by (stage) (orders_pending_entries)', '{{stage}} pending'],
         ['max by (stage) (orders_consumers)', '{{stage}} consumers'],
+        ['max by (component) (orders_processes)', '{{component}} processes'],
       ],
     },
     {
       title: 'Oldest pending entry',
       unit: 's',
-      queries: [['max by (stage) (orders_oldest_pending_age_seconds)', '{{stage}}']],
+      queries: [
+        ['max by (stage) (orders_oldest_pending_age_seconds)', '{{stage}}'],
+        ['max by (stage) (orders_oldest_waiting_age_seconds)', '{{stage}} waiting'],
+      ],
     },
     {
       title: 'Claims and stale commits per second',
