@@ -6,7 +6,7 @@ import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
 import { auditWrites } from './http/audit.ts'
 import { cors } from './http/cors.ts'
-import { type Guard, jsonOnly, openGuard } from './http/guard.ts'
+import { type Guard, jsonOnly, noOtherThanJson, openGuard } from './http/guard.ts'
 import { handler } from './http/handler.ts'
 import { onlyMethods, reading } from './http/methods.ts'
 import { openApiDocument } from './http/openapi.ts'
@@ -120,6 +120,7 @@ function serveRoutes(router: Router, context: ApiContext, guard: Guard): void {
   const options = { hasRight: guard.isOpen, send: openOutbox().send }
   for (const route of routes) {
     const before = [...guard.for(rightOf(route))]
+    if (route.writes && !route.body) before.push(noOtherThanJson)
     if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
     router[route.method](expressPath(route.path), ...before, handler(context, route, options))
     if (route === lastOf(routes, route.path))

@@ -45,7 +45,7 @@ export type OrderVerdict = z.output<typeof verdict>
 export const replayResult = z
   .object({
     dry_run: z.boolean(),
-    cancelled: z.boolean().default(false).meta({ description: 'Cancelled: orders that it has not sent stay invalid.' }),
+    cancelled: z.boolean().optional().meta({ description: 'Cancelled: orders that it has not sent stay invalid.' }),
     sent: z.int(),
     admitted: z.int(),
     duplicate: z.int(),

@@ -127,6 +127,9 @@ async function commandErrands(env: EnvFor, admin: Redis): Promise<string[]> {
     'trace no-such-order',
     'top --by orders',
     'audit',
+    'jobs',
+    'invalid --code malformed-json',
+    'user user_1',
   ]
   const doing = ['verify --acknowledge --repair', 'pause validate', 'resume validate', 'drain', 'resume bridge']
   const all = (lines: readonly string[]) => Promise.all(lines.map((line) => run(env('operator'), line.split(' '))))

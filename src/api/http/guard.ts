@@ -84,3 +84,10 @@ export const jsonOnly: RequestHandler = (request, response, next) => {
   if (type === null) return sendProblem(response, problemOf(400, needsBody))
   sendProblem(response, problemOf(415, 'The content-type must be application/json.'))
 }
+
+/** Lets a write pass that needs no body. A type that a form of another site can send is refused all the same. */
+export const noOtherThanJson: RequestHandler = (request, response, next) => {
+  const type = request.get('content-type')
+  if (type === undefined || /^application\/json\b/i.test(type)) return next()
+  sendProblem(response, problemOf(415, 'The content-type must be application/json.'))
+}

@@ -101,4 +101,5 @@ async function remove(job: ReplayJob | ReprocessJob): Promise<boolean> {
 }
 
 const wasCancelled = ({ returnvalue }: ReplayJob | ReprocessJob): boolean =>
-  returnvalue !== null && ('verdict' in returnvalue ? returnvalue.verdict === 'cancelled' : returnvalue.cancelled)
+  returnvalue !== null &&
+  ('verdict' in returnvalue ? returnvalue.verdict === 'cancelled' : returnvalue.cancelled === true)

@@ -31,7 +31,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'ops/verify/ledger-losses.lua': ['stages', 'operator'],
   'ops/repartition/lock.lua': ['operator'],
   'ops/repartition/move-invalid.lua': ['operator'],
-  'reads/rank.lua': ['api'],
+  'reads/rank.lua': ['api', 'operator'],
   'ops/verify/repair.lua': ['operator'],
   'stages/invalid/cancel.lua': ['jobs', 'api', 'operator'],
   'stages/invalid/requeue.lua': ['jobs', 'api', 'operator'],
