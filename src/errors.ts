@@ -11,8 +11,8 @@ export interface ErrorEntry {
 /** Every exit code of a command, with its meaning. The shell adds the number of the signal to 128. */
 export const exitCodes = {
   0: 'yes, or done',
-  1: 'the answer is no, or the command failed',
-  2: 'wrong usage or configuration',
+  1: 'the answer is no, a variable has a bad value, or the command failed',
+  2: 'wrong usage',
   3: 'Redis or SQS cannot be reached',
   129: 'interrupted: the terminal was closed (SIGHUP)',
   130: 'interrupted by Ctrl-C (SIGINT)',
@@ -30,7 +30,6 @@ export const errorCodes = {
   ORD_CONFIG: entry(
     'A variable has a value that cannot be used.',
     'Correct the variables that the message names, in the environment or in `.env`.',
-    2,
   ),
   ORD_USAGE: entry(
     'A command was called with words it does not know, or when it cannot run.',

@@ -72,7 +72,7 @@ test('replay --wait names the job, which goes on', async (context) => {
   await using replay = spawnOrders(['replay', '5', '--wait'], envOf(world.url))
   await until('its job', () => replay.stdout().includes('Job '))
   const said = await interrupt(replay, 'SIGTERM')
-  const id = /^Interrupted\. The job (replay-\S+) goes on: GET \/jobs\/\1 shows it\.\n$/.exec(said)?.[1]
+  const id = /^Interrupted\. The job goes on\. To stop it: orders jobs cancel (replay-\S+)\n$/.exec(said)?.[1]
   await using queues = openQueues(world.redis)
   expect(await queues.replay.getJobState(String(id))).toBe('waiting')
 })

@@ -66,7 +66,7 @@ export const command = defineCommand({
       return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
     }
     const waiting = resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
-    const goesOn = `Interrupted. The job ${jobId} goes on: orders jobs show ${jobId} shows it, orders jobs cancel ${jobId} stops it.`
+    const goesOn = `Interrupted. The job goes on. To stop it: orders jobs cancel ${jobId}`
     const result = await interruptible(waiting, signal, () => goesOn)
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) fail()
