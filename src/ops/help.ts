@@ -10,7 +10,7 @@ export function helpOf({ name, words, about, options, examples, page }: Command,
     ([option, { hint, about }]): Row => [`--${option}${hint ? ` ${hint}` : ''}`, about],
   )
   return [
-    `orders ${[name, words, '[options]'].filter(Boolean).join(' ')}`,
+    ...wrapped(`orders ${[name, words, '[options]'].filter(Boolean).join(' ')}`, { width, indent: '  ' }),
     '',
     ...wrapped(about, { width }),
     '',

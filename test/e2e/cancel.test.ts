@@ -83,5 +83,5 @@ test('orders jobs lists jobs that wait, removes one, and leaves an entry in the 
     what: { job: id },
     outcome: 'done',
   })
-  expect(await output(['jobs', 'stop', id], env)).toMatch(/^1 orders jobs: expected list \| show <id> \| cancel <id>/)
+  expect(await output(['jobs', 'stop', id], env)).toMatch(/^2 orders jobs: expected list \| show <id> \| cancel <id>/)
 })

@@ -62,7 +62,7 @@ test('orders invalid lists by code and user, shows, retries and discards, with t
   expect(shown).toMatch(/^0 id {8}\d+-\d\ncode {6}bad-value\nrejected .*\nattempts {2}1\norder_value must be between/)
   expect(shown).toContain('\n  "order_id": 12345678901234567890,\n')
   expect(await output(['invalid', 'show', '1-1'], env)).toMatch(/^1 There is no such entry/)
-  expect(await output(['invalid', 'show', 'x'], env)).toMatch(/^1 orders invalid: the id is "x"/)
+  expect(await output(['invalid', 'show', 'x'], env)).toMatch(/^2 orders invalid: the id is "x"/)
 
   expect(await output(['invalid', 'discard', third], env)).toMatch(/^1 .*--reason/)
   expect(await output(['invalid', 'discard', third, '--reason', 'a test'], env)).toBe(

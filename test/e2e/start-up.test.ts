@@ -52,9 +52,9 @@ test('an API port that is taken is one line and exit code 1', async () => {
   }
 })
 
-test('bad variables are one line each and exit code 2, before anything is started', async () => {
+test('bad variables are one line each and exit code 1, before anything is started', async () => {
   const env = { API_PORT: 'abc', REDIS_URL: 'http://x', AWS_ENDPOINT_URL: 'nowhere' }
-  expect(await refusal(2, ['start'], env)).toEqual([
+  expect(await refusal(1, ['start'], env)).toEqual([
     'AWS_ENDPOINT_URL is "nowhere": expected an http:// or https:// URL.',
     'REDIS_URL is "http://x": expected a redis:// or rediss:// URL, or the path of a socket.',
     'API_PORT is "abc": expected a port number from 0 to 65535.',

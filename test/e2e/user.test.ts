@@ -54,5 +54,5 @@ test('orders user shows totals, ranks, invalid and discarded orders of one user'
   expect(await output(['user', 'unknown'], env)).toMatch(
     /orders {5}0\n.*\nby spend {3}not ranked\n.*\n\nNo invalid order\.\n$/,
   )
-  expect(await output(['user'], env)).toMatch(/^1 orders user: expected one user_id/)
+  expect(await output(['user'], env)).toMatch(/^2 orders user: expected one user_id/)
 })

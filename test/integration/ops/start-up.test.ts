@@ -30,6 +30,8 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   tail: ['@aws-sdk/client-sqs'],
   repartition: ['bullmq'],
   replay: ['bullmq'],
+  invalid: ['bullmq'],
+  jobs: ['bullmq'],
 }
 
 test.each(commands)('orders $name loads only the packages that it needs', ({ name, path }) => {

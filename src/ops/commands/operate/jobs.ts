@@ -22,7 +22,7 @@ export const command = defineCommand({
   words,
   about:
     'Lists the jobs that requeue orders, newest first, shows one, or cancels one. A cancelled replay sends no more orders; those that it has sent stay sent.',
-  examples: ['jobs', 'jobs cancel replay-0c5f4a0e-1111-4222-8333-444455556666'],
+  examples: ['jobs', 'jobs --limit 100 --json'],
   page: 'docs/how-to/replay-and-correct.md',
   options: {
     limit: wholeNumber('maximum number of jobs', 20, { min: 1, max: 1_000 }),

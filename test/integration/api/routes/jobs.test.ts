@@ -148,7 +148,7 @@ test('while no process runs the role jobs, every reply with a job says so, and t
   const next = await send(`${server.url}/orders/replay`, 'POST', { dryRun: true })
   expect(next).toEqual({
     status: 202,
-    body: { status: 'accepted', message: 'Dry run accepted.', job_id: expect.any(String) },
+    body: { status: 'accepted', message: 'Dry run accepted.', job_id: expect.any(String), matching: 0 },
   })
 })
 

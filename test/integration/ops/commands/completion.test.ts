@@ -41,6 +41,6 @@ test('the scripts for zsh and fish name every command, action and option', async
 
 test('completion for another shell is refused with the shells that there are', async () => {
   await using command = runOrders(['completion', 'tcsh'], {})
-  expect(await command.exit()).toEqual({ code: 1, signal: null })
+  expect(await command.exit()).toEqual({ code: 2, signal: null })
   expect(command.stderr()).toBe('orders completion: expected bash | zsh | fish: see orders completion --help.\n')
 })
