@@ -64,7 +64,7 @@ test('orders invalid lists by code and user, shows, retries and discards, with t
   expect(await output(['invalid', 'show', '1-1'], env)).toMatch(/^1 There is no such entry/)
   expect(await output(['invalid', 'show', 'x'], env)).toMatch(/^2 orders invalid: the id is "x"/)
 
-  expect(await output(['invalid', 'discard', third], env)).toMatch(/^1 .*--reason/)
+  expect(await output(['invalid', 'discard', third], env)).toMatch(/^2 .*--reason/)
   expect(await output(['invalid', 'discard', third, '--reason', 'a test'], env)).toBe(
     `0 Invalid order ${third} is discarded.\n`,
   )
