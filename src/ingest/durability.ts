@@ -30,10 +30,15 @@ export interface Durability extends Disposable {
 
 /**
  * Confirms writes as SQS_DELETE_AFTER requires; without it by Redis' append-only file, where there is one.
- * @throws OrdersError ORD_CHECK where Redis does not say what SQS_DELETE_AFTER waits for
+ * @throws OrdersError ORD_CHECK where Redis does not say what SQS_DELETE_AFTER waits for; ORD_REDIS_UNREACHABLE where it has
+ *   become a replica
  */
 export async function openDurability(app: App): Promise<Durability> {
   const facts = await readDurabilityFacts(app)
+  if (facts.isReplica) {
+    const message = 'Redis has become a replica: make sure that its new master answers, and start again.'
+    throw new OrdersError('ORD_REDIS_UNREACHABLE', message)
+  }
   const proof = decideProof(app.config.sqsDeleteAfter, facts)
   if (proof.by === 'reply') return byReply
   if (proof.by === 'WAIT') return byBarrier(app, { command: 'WAIT', wants: proof.replicas })

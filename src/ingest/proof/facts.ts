@@ -1,8 +1,7 @@
 import type { App } from '../../app.ts'
-import { messageOf, OrdersError } from '../../errors.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { mastersOf } from '../../redis/cluster.ts'
-import { unlessForbidden, unlessRefused } from '../../redis/errors.ts'
+import { isErrorReply, unlessForbidden, unlessRefused } from '../../redis/errors.ts'
 import { type Info, infoAt } from '../../redis/info.ts'
 import type { DurabilityFacts } from './proof.ts'
 
@@ -17,16 +16,17 @@ export async function readDurabilityFacts({ redis, partitions }: App): Promise<D
     ask((master) => setting(master, 'appendfsync')),
     ask((master) => setting(master, 'no-appendfsync-on-rewrite')),
     // Of a server that may have no file, WAITAOF also says that: it is refused.
-    ask((master) => isAnswered(master.call('WAITAOF', file === 'hidden' ? 1 : 0, 0, 1))),
-    ask((master) => isAnswered(master.call('WAIT', 0, 1))),
+    ask((master) => answerOf(master.call('WAITAOF', file === 'hidden' ? 1 : 0, 0, 1))),
+    ask((master) => answerOf(master.call('WAIT', 0, 1))),
   ])
   return {
     file,
     writesFile: infos.every((info) => info('aof_last_write_status') !== 'err'),
     fsync: weakest(fsyncs),
     syncsWhileRewriting: !rewriting.includes('yes'),
-    waitaof: waitaof.every(Boolean),
-    wait: wait.every(Boolean),
+    waitaof: waitaof.every((answer) => answer === 'given'),
+    wait: wait.every((answer) => answer === 'given'),
+    isReplica: [...waitaof, ...wait].includes('by a replica'),
   }
 }
 
@@ -48,12 +48,15 @@ async function setting(redis: RedisClient, name: string): Promise<string | undef
   return value
 }
 
-/** @throws OrdersError ORD_REDIS_UNREACHABLE for a server that is not a master any more: what it has says nothing about its master */
-async function isAnswered(reply: Promise<unknown>): Promise<boolean> {
-  const asMaster = reply.catch((error: unknown) => {
-    if (!messageOf(error).includes('with replica instances')) throw error
-    const message = 'Redis has become a replica meanwhile: make sure that its new master answers, and start again.'
-    throw new OrdersError('ORD_REDIS_UNREACHABLE', message, { cause: error })
-  })
-  return (await unlessRefused(asMaster)) !== undefined
+type Answer = 'given' | 'refused' | 'by a replica'
+
+/** A server that is not a master any more does not say what its master knows. */
+async function answerOf(reply: Promise<unknown>): Promise<Answer> {
+  try {
+    await reply
+    return 'given'
+  } catch (error) {
+    if (!isErrorReply(error)) throw error
+    return error.message.includes('with replica instances') ? 'by a replica' : 'refused'
+  }
 }

@@ -14,6 +14,8 @@ export interface DurabilityFacts {
   readonly waitaof: boolean
   /** True if WAIT is allowed. */
   readonly wait: boolean
+  /** True if a server is not a master any more: the other facts are not those of its master. */
+  readonly isReplica: boolean
 }
 
 /**

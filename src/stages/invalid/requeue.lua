@@ -11,8 +11,9 @@
 -- ARGV[8..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and the
 --   record for the stream (JSON)
 --
--- Replies the ids taken; none if the job was cancelled (see cancel.lua). Leaves out ids that another call has taken and those over the limit: each record is sent once, even
--- if the call is repeated after a lost reply or two jobs run at once. Fails if the partitions have changed.
+-- Replies the ids taken; none if the job was cancelled (see cancel.lua). Leaves out ids that another call has taken and those
+-- over the limit: each record is sent once, even if the call is repeated after a lost reply or two jobs run at once. Fails if
+-- the partitions have changed.
 
 -- include ../../stream-id.lua
 

@@ -9,6 +9,7 @@ const everysec: DurabilityFacts = {
   writesFile: true,
   fsync: 'everysec',
   syncsWhileRewriting: true,
+  isReplica: false,
   waitaof: true,
   wait: true,
 }
