@@ -6,6 +6,7 @@ import { rejectBodies } from '../support/invalid.ts'
 import { ended, send } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
 import { runOrders } from '../support/run-orders.ts'
+import { until } from '../support/until.ts'
 import { appOn, type Env, emptyRedis, envOf } from '../support/world.ts'
 
 /** An editor that saves a text, or what a line of shell does to the file `$1`. */
@@ -148,3 +149,20 @@ test.each([
     expect(await world.redis.llen('invalid_orders')).toBe(1)
   },
 )
+
+test('orders invalid edit that is interrupted sends nothing, and names the file that keeps the text', async () => {
+  await using world = await emptyRedis()
+  const [id = ''] = await rejectBodies(appOn(world.redis), ['{"user_id":"ann"}'])
+  using program = editor(`touch "$0.began"; until [ -e "$0.go" ]; do sleep 0.05; done; ${saves('{}')}`)
+  const script = program.env['VISUAL']?.split(' ')[0]
+  await using command = spawnOrders(['invalid', 'edit', id], { ...envOf(world.url), ...program.env })
+  await until('the editor', () => existsSync(`${script}.began`))
+  command.child.kill('SIGINT')
+  writeFileSync(`${script}.go`, '')
+  expect(await command.exit()).toEqual({ code: 130, signal: null })
+  expect(command.stderr()).toContain('Interrupted. Nothing was sent.')
+  const file = command.stderr().trim().split('\n').at(-1) ?? ''
+  expect(readFileSync(file, 'utf8').trim()).toBe('{}')
+  rmSync(dirname(file), { recursive: true })
+  expect(await world.redis.keys('{jobs}:*')).toEqual([])
+})

@@ -118,14 +118,16 @@ async function edit(app: App, id: string, signal: AbortSignal, json: boolean): P
   const entry = await readCorrectable(app, id)
   if ('status' in entry) throw refused(entry)
   const edited = await editText(entry.text === undefined ? '' : await laidOut(entry.text))
-  const kept = (why: string): OrdersError =>
-    new OrdersError('ORD_EDIT', [...wrapped(`${why} Nothing was sent. The text is kept in`), edited.file].join('\n'))
+  const kept = (why: string): OrdersError => {
+    const lines = [...wrapped(`${why} Nothing was sent. The text is kept in`), edited.file]
+    return new OrdersError(signal.aborted ? 'ORD_INTERRUPTED' : 'ORD_EDIT', lines.join('\n'))
+  }
+  if (signal.aborted) throw kept('Interrupted.')
   if (edited.failure !== undefined) throw kept(`${edited.failure}.`)
   if (!edited.isChanged) throw kept('Nothing was changed.')
   const body = parseStandardJson(edited.text)
   if (body === undefined) throw kept('The text is not JSON.')
   if (!isObject(body)) throw kept('The text is not a JSON object.')
-  if (signal.aborted) return kept('Interrupted.').message.split('\n') // an error of a command that was stopped is not printed
   await using queues = openQueues(app.redis)
   let jobId = ''
   const asked = { action: 'PUT /orders/invalid/{id}', where: { params: { id } }, body }

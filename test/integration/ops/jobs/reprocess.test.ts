@@ -1,8 +1,6 @@
-import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { App } from '../../../../src/app.ts'
 import { newJobId, openQueues } from '../../../../src/control/job-queues.ts'
-import { makeControlKeys, makePartitions } from '../../../../src/keys.ts'
 import { reprocess } from '../../../../src/ops/jobs/reprocess.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
@@ -10,18 +8,8 @@ import { runStage } from '../../../../src/stages/runner/run.ts'
 import { rejectBodies } from '../../../support/invalid.ts'
 import { corrected } from '../../../support/jobs.ts'
 import { validate } from '../../../support/stages.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
-
-const partitions = makePartitions(2)
-const control = makeControlKeys(partitions)
-const scopeOf = (redis: Redis, keys: App['partitions'][number]) =>
-  appOn(redis, undefined, { keys, partitions, control })
-
-/** Two users of different partitions. */
-const [here, there] = partitions.map((keys) => {
-  const users = Array.from({ length: 20 }, (_, at) => `user_${at}`)
-  return users.find((userId) => partitionFor(partitions, userId) === keys)
-}) as [string, string]
+import { here, partitions, scopeOf, there } from '../../../support/two-partitions.ts'
+import { emptyRedis } from '../../../support/world.ts'
 
 const bodyOf = (userId: string): string => JSON.stringify({ ...corrected, user_id: userId })
 
