@@ -6,6 +6,7 @@ import { partitionFor } from '../partitions.ts'
 import type { Durability } from './durability.ts'
 import { reportOutage } from './failure-log.ts'
 import { type Lane, openLane, type Write } from './lane.ts'
+import { openMessage, type Received } from './received.ts'
 
 /** Puts messages on `orders:raw` of their users' partitions. */
 export interface Writer {
@@ -24,12 +25,14 @@ export interface Writer {
 
 export function openWriter(app: App, durability: Durability): Writer {
   const writing = reportOutage(app, 'write')
+  const { envelopes } = app.config
   const lanes = new Map(app.partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
     write: (messages, tick, signal) => {
-      const byPartition = Map.groupBy(messages, (message) => partitionOf(app.partitions, message))
+      const received = messages.map((message) => openMessage(message, envelopes))
+      const byPartition = Map.groupBy(received, (one) => partitionOf(app.partitions, one))
       return Promise.all(
-        [...byPartition].map(([keys, own]) => (lanes.get(keys) as Lane).write({ messages: own, tick, signal })),
+        [...byPartition].map(([keys, own]) => (lanes.get(keys) as Lane).write({ received: own, tick, signal })),
       )
     },
     ready: async (tick, signal) => {
@@ -38,7 +41,7 @@ export function openWriter(app: App, durability: Durability): Writer {
   }
 }
 
-/** Returns the partition of a message's user. With one partition the body is not read. */
-function partitionOf(partitions: readonly Keys[], { Body = '' }: Message): Keys {
-  return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(Body).userId)
+/** Returns the partition of an order's user. With one partition the body is not read. */
+function partitionOf(partitions: readonly Keys[], { record }: Received): Keys {
+  return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(record.body).userId)
 }

@@ -157,7 +157,9 @@ export function roundRecord(
 ): RawRecord | undefined {
   const body = edit?.body ?? entry.text
   if (body === undefined) return undefined
-  return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now) }
+  const { envelope } = entry.record
+  const history = historyOf(entry, edit, now)
+  return { id: `replay ${entry.id}`, body, jobId, history, ...(envelope && { envelope }) }
 }
 
 function historyOf({ record, json, text }: InvalidEntry, edit: Edit | undefined, now: Date): History {

@@ -1,0 +1,67 @@
+import { gzipSync } from 'node:zlib'
+import type { EnvelopeKind } from '../../src/messages.ts'
+
+/** Returns a JSON object in one line, with a member whose text is given. */
+const withMember = (members: object, name: string, json: string): string =>
+  `${JSON.stringify(members).slice(0, -1)},"${name}":${json}}`
+
+/** Puts a body into an envelope, as the service or a producer would. */
+export function wrap(kind: EnvelopeKind, body: string): string {
+  return wrappers[kind](body)
+}
+
+const wrappers: Readonly<Record<EnvelopeKind, (body: string) => string>> = {
+  sns: (body) =>
+    JSON.stringify({
+      Type: 'Notification',
+      MessageId: 'n-1',
+      TopicArn: 'arn:aws:sns:us-east-1:000000000000:orders',
+      Subject: 'An order',
+      Message: body,
+      Timestamp: '2026-11-23T10:00:00.000Z',
+      SignatureVersion: '1',
+      Signature: 'EXAMPLE',
+      SigningCertURL: 'https://example.com/cert.pem',
+      UnsubscribeURL: 'https://example.com/unsubscribe',
+      MessageAttributes: { shop: { Type: 'String', Value: 'one' } },
+    }),
+  eventbridge: (body) =>
+    withMember(
+      {
+        version: '0',
+        id: 'e-1',
+        'detail-type': 'OrderPlaced',
+        source: 'shop',
+        account: '000000000000',
+        time: '2026-11-23T10:00:00Z',
+        region: 'us-east-1',
+        resources: [],
+      },
+      'detail',
+      json(body),
+    ),
+  cloudevents: (body) =>
+    withMember(
+      {
+        specversion: '1.0',
+        id: 'c-1',
+        source: '/shop',
+        type: 'com.example.order',
+        datacontenttype: 'application/json',
+      },
+      'data',
+      json(body),
+    ),
+  base64: (body) => Buffer.from(body).toString('base64'),
+  gzip: (body) => gzipSync(body).toString('base64'),
+}
+
+/** Returns JSON as it is, and other text as a JSON string. */
+function json(body: string): string {
+  try {
+    JSON.parse(body)
+    return body
+  } catch {
+    return JSON.stringify(body)
+  }
+}
