@@ -1,0 +1,48 @@
+import { CreateTopicCommand, PublishBatchCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
+import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
+import { readConfig } from '../../src/config/config.ts'
+import { isObject } from '../../src/identity.ts'
+import { openQueue } from '../../src/ingest/sqs/queue.ts'
+import { wrap } from './envelopes.ts'
+import { sendBodies } from './send.ts'
+import type { Env } from './world.ts'
+
+/** Ways to the queue. `topic` and `raw` go through a real topic, to a subscription without and with raw message delivery. */
+const ways = ['bare', 'topic', 'raw', 'eventbridge', 'cloudevents', 'base64', 'gzip', 'topic'] as const
+
+/** Sends bodies as teams do who have something in front of their queue: each in the next of all ways that can take it. */
+export async function sendEnveloped(env: Env, bodies: readonly string[]): Promise<void> {
+  const byWay = Map.groupBy(bodies.entries(), ([at, body]) => (isOrder(body) ? ways[at % ways.length] : 'bare'))
+  for (const [way = 'bare', some] of byWay) {
+    const own = some.map(([, body]) => body)
+    if (way === 'topic' || way === 'raw') await publish(env, way, own)
+    else await sendBodies(env, way === 'bare' ? own : own.map((body) => wrap(way, body)))
+  }
+}
+
+const isOrder = (body: string): boolean => {
+  try {
+    const value: unknown = JSON.parse(body)
+    return isObject(value) && ['user_id', 'order_id', 'order_value'].some((name) => Object.hasOwn(value, name))
+  } catch {
+    return false
+  }
+}
+
+async function publish(env: Env, way: 'topic' | 'raw', bodies: readonly string[]): Promise<void> {
+  const config = readConfig({ ...env })
+  using queue = await openQueue(config)
+  const { Attributes } = await queue.sqs.send(
+    new GetQueueAttributesCommand({ QueueUrl: queue.url, AttributeNames: ['QueueArn'] }),
+  )
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  const sns = new SNSClient({ endpoint: env['AWS_ENDPOINT_URL'] ?? '', region: 'us-east-1', credentials })
+  const { TopicArn } = await sns.send(new CreateTopicCommand({ Name: `orders-${way}` }))
+  const raw = { RawMessageDelivery: String(way === 'raw') }
+  await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: Attributes?.QueueArn, Attributes: raw }))
+  for (let at = 0; at < bodies.length; at += 10) {
+    const entries = bodies.slice(at, at + 10).map((Message, place) => ({ Id: `${place}`, Message }))
+    await sns.send(new PublishBatchCommand({ TopicArn, PublishBatchRequestEntries: entries }))
+  }
+  sns.destroy()
+}
