@@ -1,5 +1,7 @@
 import type { PartitionScope } from '../../src/app.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
+import { openMessage } from '../../src/ingest/received.ts'
+import { envelopeKinds } from '../../src/messages.ts'
 import { ensureGroups } from '../../src/stages/runner/groups.ts'
 import { runStage } from '../../src/stages/runner/run.ts'
 import { validate } from './stages.ts'
@@ -9,7 +11,8 @@ import { until } from './until.ts'
 export async function rejectBodies(scope: PartitionScope, bodies: readonly string[]): Promise<string[]> {
   const { redis, keys } = scope
   await ensureGroups(scope)
-  const records = bodies.map((body, at) => ({ id: `${keys.partition}-${at}`, body }))
+  const kinds = new Set(envelopeKinds)
+  const records = bodies.map((Body, at) => openMessage({ MessageId: `${keys.partition}-${at}`, Body }, kinds).record)
   await enqueue(redis, keys, records)
   const stop = new AbortController()
   const running = runStage(scope, validate, () => {}, stop.signal)
