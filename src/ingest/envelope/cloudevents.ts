@@ -1,6 +1,7 @@
 import { isObject } from '../../identity.ts'
+import { memberText } from '../../raw-json.ts'
 import { base64Text } from './encoded.ts'
-import { hasTexts, memberText, objectWithoutOrder, own } from './json.ts'
+import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { isObject } from '../../identity.ts'
-import { hasTexts, memberText, objectWithoutOrder, own } from './json.ts'
+import { memberText } from '../../raw-json.ts'
+import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
 
 /** An event of EventBridge. The order is the object in `detail`. Source: AWS, "Amazon EventBridge events". */
