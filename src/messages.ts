@@ -13,7 +13,7 @@ export const history = z.object({
 export type History = z.output<typeof history>
 
 /** The kinds of envelopes around orders that the bridge opens. */
-export const envelopeKinds = ['sns', 'eventbridge', 'cloudevents', 'base64', 'gzip'] as const
+export const envelopeKinds = ['sns', 'eventbridge', 'cloudevents', 'base64', 'gzip', 's3'] as const
 export type EnvelopeKind = (typeof envelopeKinds)[number]
 
 /** The envelopes around an order, outermost first, and the message as received. */
@@ -22,8 +22,8 @@ export const envelope = z
     layers: z.array(
       z.object({
         kind: z.enum(envelopeKinds),
-        source: z.string().optional().meta({ description: 'Topic, or source of the event.' }),
-        id: z.string().optional().meta({ description: 'Of the notification or event.' }),
+        source: z.string().optional().meta({ description: 'Topic, source of the event, or bucket.' }),
+        id: z.string().optional().meta({ description: 'Of the notification or event; key of the object.' }),
         subject: z.string().optional().meta({ description: 'Subject, detail-type, or type of the event.' }),
       }),
     ),
@@ -43,6 +43,8 @@ export const rawRecord = z.object({
   jobId: z.string().optional(),
   history: history.optional(),
   envelope: envelope.optional(),
+  /** Why the object that the body points to cannot be had. */
+  unresolved: z.string().optional(),
 })
 export type RawRecord = z.output<typeof rawRecord>
 
@@ -95,8 +97,14 @@ export function recordKind<S extends z.ZodObject<z.ZodRawShape, z.core.$strip | 
 /** An order as it came in: written by the bridge, taken by the first stage. */
 export const rawOrder: RecordKind<RawRecord> = {
   schema: rawRecord,
-  isPlain: ({ id, body, jobId, history, envelope }) =>
-    isText(id) && id !== '' && isText(body) && jobId === undefined && history === undefined && envelope === undefined,
+  isPlain: ({ id, body, jobId, history, envelope, unresolved }) =>
+    isText(id) &&
+    id !== '' &&
+    isText(body) &&
+    jobId === undefined &&
+    history === undefined &&
+    envelope === undefined &&
+    unresolved === undefined,
   text: ({ body }) => body,
 }
 

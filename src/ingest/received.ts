@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Message } from '@aws-sdk/client-sqs'
+import type { Tick } from '../app.ts'
 import type { EnvelopeKind, RawRecord } from '../messages.ts'
-import { unwrap } from './envelope/unwrap.ts'
+import { unwrap, unwrapObject } from './envelope/unwrap.ts'
+import type { Objects } from './objects.ts'
 
 /** A message of SQS, and its record for `orders:raw`: with the order in its envelopes, or the body as it is. */
 export interface Received {
@@ -9,7 +11,29 @@ export interface Received {
   readonly record: RawRecord
 }
 
-export function openMessage(message: Message, envelopes: ReadonlySet<EnvelopeKind>): Received {
+export interface Opening {
+  readonly envelopes: ReadonlySet<EnvelopeKind>
+  readonly objects: Objects
+}
+
+/**
+ * Opens the envelopes of a message. Waits while S3, which a pointer needs, is away.
+ * @throws when the signal aborts
+ */
+export async function openMessage(
+  message: Message,
+  { envelopes, objects }: Opening,
+  tick: Tick,
+  signal: AbortSignal,
+): Promise<Received> {
   const { MessageId: id = randomUUID(), Body: body = '' } = message
-  return { message, record: { id, body, ...unwrap(body, envelopes) } }
+  const content = unwrap(body, envelopes)
+  if (content?.pointer === undefined) return { message, record: { id, ...(content ?? { body }) } }
+  const { pointer, envelope } = content
+  const found = await objects.read(pointer, tick, signal)
+  if ('text' in found) return { message, record: { id, ...unwrapObject(found.text, envelope, envelopes) } }
+  return {
+    message,
+    record: { id, body, unresolved: `The S3 object ${pointer.key} of ${pointer.bucket} ${found.missing}` },
+  }
 }

@@ -6,12 +6,13 @@ import { partitionFor } from '../partitions.ts'
 import type { Durability } from './durability.ts'
 import { reportOutage } from './failure-log.ts'
 import { type Lane, openLane, type Write } from './lane.ts'
+import type { Objects } from './objects.ts'
 import { openMessage, type Received } from './received.ts'
 
 /** Puts messages on `orders:raw` of their users' partitions. */
 export interface Writer {
   /**
-   * Tries until all messages are written; while a Redis takes no writes, this waits. Messages that pollers bring for a
+   * Opens envelopes, and tries until all messages are written; while a Redis takes no writes, this waits. Messages that pollers bring for a
    * partition during a write to it go together in the next one.
    * @throws when the signal aborts before all are written
    */
@@ -23,13 +24,13 @@ export interface Writer {
   ready(tick: Tick, signal: AbortSignal): Promise<void>
 }
 
-export function openWriter(app: App, durability: Durability): Writer {
+export function openWriter(app: App, durability: Durability, objects: Objects): Writer {
   const writing = reportOutage(app, 'write')
-  const { envelopes } = app.config
+  const opening = { envelopes: app.config.envelopes, objects }
   const lanes = new Map(app.partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
-    write: (messages, tick, signal) => {
-      const received = messages.map((message) => openMessage(message, envelopes))
+    write: async (messages, tick, signal) => {
+      const received = await Promise.all(messages.map((message) => openMessage(message, opening, tick, signal)))
       const byPartition = Map.groupBy(received, (one) => partitionOf(app.partitions, one))
       return Promise.all(
         [...byPartition].map(([keys, own]) => (lanes.get(keys) as Lane).write({ received: own, tick, signal })),

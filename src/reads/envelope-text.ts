@@ -6,6 +6,7 @@ const names: Readonly<Record<Envelope['layers'][number]['kind'], string>> = {
   cloudevents: 'CloudEvents event',
   base64: 'base64',
   gzip: 'gzip in base64',
+  s3: 'S3 object',
 }
 
 /** Describes the envelopes in which an order came, outermost first. */

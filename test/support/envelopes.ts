@@ -1,16 +1,20 @@
 import { gzipSync } from 'node:zlib'
-import type { EnvelopeKind } from '../../src/messages.ts'
+import { envelopeKinds } from '../../src/messages.ts'
 
 /** Returns a JSON object in one line, with a member whose text is given. */
 const withMember = (members: object, name: string, json: string): string =>
   `${JSON.stringify(members).slice(0, -1)},"${name}":${json}}`
 
+/** Kinds with the order in them. */
+export const inlineKinds = envelopeKinds.filter((kind) => kind !== 's3')
+export type InlineKind = (typeof inlineKinds)[number]
+
 /** Puts a body into an envelope, as the service or a producer would. */
-export function wrap(kind: EnvelopeKind, body: string): string {
+export function wrap(kind: InlineKind, body: string): string {
   return wrappers[kind](body)
 }
 
-const wrappers: Readonly<Record<EnvelopeKind, (body: string) => string>> = {
+const wrappers: Readonly<Record<InlineKind, (body: string) => string>> = {
   sns: (body) =>
     JSON.stringify({
       Type: 'Notification',

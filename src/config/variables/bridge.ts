@@ -51,7 +51,8 @@ export const bridgeVariables = {
     unit: 'list',
     expected: `\`auto\`, \`off\`, or some of ${envelopeKinds.map((kind) => `\`${kind}\``).join(', ')}, separated by commas`,
     unset: '`auto`: all kinds',
-    about: 'Envelopes that the bridge opens if an order is in them: SNS, EventBridge, CloudEvents, and encodings.',
+    about:
+      'Envelopes that the bridge opens if an order is in them: SNS, EventBridge, CloudEvents, encodings, and pointers to S3.',
     schema: withDefault(
       text.transform((given) => (given === 'auto' ? [...envelopeKinds] : given === 'off' ? [] : given.split(','))),
       [...envelopeKinds],

@@ -4,6 +4,7 @@ import { openWriter } from '../../../src/ingest/writer.ts'
 import { makeControlKeys, makePartitions } from '../../../src/keys.ts'
 import { partitionFor } from '../../../src/partitions.ts'
 import { wrap } from '../../support/envelopes.ts'
+import { noObjects } from '../../support/received.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
 
 const durability: Durability = {
@@ -27,7 +28,7 @@ for (const count of [undefined, 3]) {
       }),
       { MessageId: 'without a user', Body: 'no JSON' },
     ]
-    const writes = await openWriter(app, durability).write(messages, () => {}, new AbortController().signal)
+    const writes = await openWriter(app, durability, noObjects).write(messages, () => {}, new AbortController().signal)
     const written = await Promise.all(
       partitions.map(async (keys) => {
         const entries = await redis.xrange(keys.stream('raw'), '-', '+')

@@ -52,7 +52,7 @@ describe('a variable that is set', () => {
     ['REDIS_PORT', '6380', 'redisPort', 6380],
     ['REDIS_URL', 'redis://u:p@redis:6379/2', 'redisUrl', 'redis://u:p@redis:6379/2'],
     ['REDIS_URL', 'rediss://redis:6379', 'redisUrl', 'rediss://redis:6379'],
-    ['ENVELOPES', 'auto', 'envelopes', new Set(['sns', 'eventbridge', 'cloudevents', 'base64', 'gzip'])],
+    ['ENVELOPES', 'auto', 'envelopes', new Set(['sns', 'eventbridge', 'cloudevents', 'base64', 'gzip', 's3'])],
     ['ENVELOPES', 'off', 'envelopes', new Set()],
     ['ENVELOPES', 'sns,gzip', 'envelopes', new Set(['sns', 'gzip'])],
     ['API_PORT', '9000', 'apiPort', 9000],

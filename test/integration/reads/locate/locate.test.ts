@@ -6,9 +6,7 @@ import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { pauseComponent, resumeComponent } from '../../../../src/control/pauses.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import { openMessage } from '../../../../src/ingest/received.ts'
 import { makeKeys } from '../../../../src/keys.ts'
-import { envelopeKinds } from '../../../../src/messages.ts'
 import { locationLines } from '../../../../src/ops/terminal/location-text.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { findOwners, locateOrder, type OrderLocation } from '../../../../src/reads/locate/locate.ts'
@@ -22,6 +20,7 @@ import { planBatch } from '../../../../src/stages/runner/plan.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import type { Stage } from '../../../../src/stages/stage.ts'
 import { wrap } from '../../../support/envelopes.ts'
+import { received } from '../../../support/received.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
@@ -54,12 +53,14 @@ const body = (order_value: unknown = 1.5, order_id: unknown = 'o', user_id: unkn
   JSON.stringify({ user_id, order_id, order_value })
 
 let messages = 0
-const send = (...bodies: string[]): Promise<string[]> =>
-  enqueue(
+const send = async (...bodies: string[]): Promise<string[]> => {
+  const opened = await received(bodies.map((Body) => ({ MessageId: `m${++messages}`, Body })))
+  return enqueue(
     redis,
     scope.keys,
-    bodies.map((Body) => openMessage({ MessageId: `m${++messages}`, Body }, new Set(envelopeKinds)).record),
+    opened.map(({ record }) => record),
   )
+}
 
 /** Lets stages work until none of their orders waits. */
 async function work(...stages: Stage[]): Promise<void> {

@@ -2,13 +2,13 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isObject, parseJson } from '../../../../src/identity.ts'
-import { unwrap } from '../../../../src/ingest/envelope/unwrap.ts'
-import { type EnvelopeKind, envelopeKinds } from '../../../../src/messages.ts'
-import { wrap } from '../../../support/envelopes.ts'
+import { unwrap, unwrapObject } from '../../../../src/ingest/envelope/unwrap.ts'
+import { envelopeKinds } from '../../../../src/messages.ts'
+import { type InlineKind, inlineKinds, wrap } from '../../../support/envelopes.ts'
 
 const all = new Set(envelopeKinds)
 const order = '{"user_id":"ada","order_id":9007199254740993,"order_value":10.10}'
-const kinds = [...envelopeKinds]
+const kinds = inlineKinds
 
 describe.each(kinds)('an order in an envelope of kind %s', (kind) => {
   test('is taken out byte for byte, with its provenance', () => {
@@ -39,7 +39,7 @@ describe.each(kinds)('an order in an envelope of kind %s', (kind) => {
         const half = text.slice(0, at) + put + text.slice(at + count)
         const unwrapped = unwrap(half, all)
         if (unwrapped) expect(unwrapped.envelope.text).toBe(half)
-        if (unwrapped) expect(isObject(parseJson(unwrapped.body))).toBe(true)
+        if (unwrapped) expect(isObject(parseJson(unwrapped.body ?? ''))).toBe(true)
       }),
       { numRuns: 200 },
     )
@@ -47,7 +47,7 @@ describe.each(kinds)('an order in an envelope of kind %s', (kind) => {
 })
 
 test('the provenance of each kind is named', () => {
-  const layersOf = (kind: EnvelopeKind) => unwrap(wrap(kind, order), all)?.envelope.layers
+  const layersOf = (kind: InlineKind) => unwrap(wrap(kind, order), all)?.envelope.layers
   expect(layersOf('sns')).toEqual([
     { kind: 'sns', source: 'arn:aws:sns:us-east-1:000000000000:orders', id: 'n-1', subject: 'An order' },
   ])
@@ -107,4 +107,43 @@ test('the last member of a name counts, as in JSON.parse', () => {
 test('a text that unzips to more than SQS takes is not unwrapped', () => {
   const large = `{"user_id":"${' '.repeat(2_000_000)}"}`
   expect(unwrap(gzipSync(large).toString('base64'), all)).toBeUndefined()
+})
+
+describe('a pointer to an object of S3', () => {
+  const pointer = (name: string, place: unknown = { s3BucketName: 'shop', s3Key: 'a/1' }): string =>
+    JSON.stringify([name, place])
+  const current = 'software.amazon.payloadoffloading.PayloadS3Pointer'
+  const found = { pointer: { bucket: 'shop', key: 'a/1' } }
+
+  test.each([current, 'com.amazon.sqs.javamessaging.MessageS3Pointer'])('is known by the class %s', (name) => {
+    expect(unwrap(pointer(name), all)).toMatchObject(found)
+    expect(unwrap(wrap('sns', pointer(name)), all)).toMatchObject({
+      ...found,
+      envelope: { layers: [{ kind: 'sns' }, { kind: 's3', source: 'shop', id: 'a/1' }] },
+    })
+  })
+
+  test.each([
+    pointer('com.example.S3Pointer'),
+    pointer(current, {}),
+    pointer(current, { s3BucketName: 'shop', s3Key: '' }),
+    `${pointer(current)} `.replace(']', ',1]'),
+    pointer(current).slice(0, -1),
+  ])('is nothing else: %s', (text) => {
+    expect(unwrap(text, all)).toBeUndefined()
+  })
+
+  test('stays as it is where the kind is off', () => {
+    expect(unwrap(pointer(current), new Set(inlineKinds))).toBeUndefined()
+  })
+
+  test('leads to an order in envelopes, to an order, or to what is judged as it is', () => {
+    const before = { layers: [{ kind: 's3' as const }], text: 'the message' }
+    expect(unwrapObject(wrap('eventbridge', order), before, all)).toMatchObject({
+      body: order,
+      envelope: { layers: [{ kind: 's3' }, { kind: 'eventbridge' }], text: 'the message' },
+    })
+    expect(unwrapObject(order, before, all)).toEqual({ body: order, envelope: before })
+    expect(unwrapObject('no JSON', before, all)).toEqual({ body: 'no JSON', envelope: before })
+  })
 })
