@@ -158,9 +158,13 @@ export function roundRecord(
   const body = edit?.body ?? entry.text
   if (body === undefined) return undefined
   const { envelope } = entry.record
-  const history = historyOf(entry, edit, now)
-  return { id: `replay ${entry.id}`, body, jobId, history, ...(envelope && { envelope }) }
+  const unresolved = edit ? undefined : unresolvedIn(entry)
+  return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now), envelope, unresolved }
 }
+
+/** Returns why the object of a pointer could not be had. Only the bridge reads objects, so a replay changes nothing of it. */
+export const unresolvedIn = ({ record: { code, reason } }: InvalidEntry): string | undefined =>
+  code === 'unresolved-pointer' ? reason : undefined
 
 function historyOf({ record, json, text }: InvalidEntry, edit: Edit | undefined, now: Date): History {
   const before = edit && { by: edit.by, ts: now.toISOString(), before: text ?? json }

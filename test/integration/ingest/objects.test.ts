@@ -7,6 +7,8 @@ import { pointerIn, type S3Pointer } from '../../../src/ingest/envelope/s3-point
 import { type ObjectText, openObjects } from '../../../src/ingest/objects.ts'
 import { openQueue } from '../../../src/ingest/sqs/queue.ts'
 import { onLoopback } from '../../../src/ops/local/emulators.ts'
+import { toEntry } from '../../../src/stages/invalid/entry.ts'
+import { roundRecord } from '../../../src/stages/invalid/requeue.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../src/stages/runner/run.ts'
 import { pointerTo, store } from '../../support/enveloped.ts'
@@ -95,4 +97,13 @@ test('a pointer to an object that is not there is an invalid order, one to an or
     raw: lost,
   })
   expect(sqs.depth()).toBe(0)
+  const entry = toEntry(app.keys, (await redis.redis.xrange(app.keys.invalid, '-', '+'))[0] as [string, string[]])
+  expect(roundRecord(entry, 'job', undefined, new Date())).toMatchObject({
+    body: lost,
+    unresolved: entry.record.reason,
+  })
+  expect(roundRecord(entry, 'job', { body: order, by: 'ann' }, new Date())).not.toHaveProperty(
+    'unresolved',
+    expect.any(String),
+  )
 })
