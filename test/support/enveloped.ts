@@ -3,9 +3,8 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { CreateTopicCommand, PublishBatchCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
 import { readConfig } from '../../src/config/config.ts'
-import { isObject } from '../../src/identity.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
-import { wrap } from './envelopes.ts'
+import { isOrder, wrap } from './envelopes.ts'
 import { sendBodies } from './send.ts'
 import type { Env } from './world.ts'
 
@@ -20,15 +19,6 @@ export async function sendEnveloped(env: Env, bodies: readonly string[]): Promis
     if (way === 'topic' || way === 'raw') await publish(env, way, own)
     else if (way === 's3') await sendBodies(env, await store(env, own))
     else await sendBodies(env, way === 'bare' ? own : own.map((body) => wrap(way, body)))
-  }
-}
-
-const isOrder = (body: string): boolean => {
-  try {
-    const value: unknown = JSON.parse(body)
-    return isObject(value) && ['user_id', 'order_id', 'order_value'].some((name) => Object.hasOwn(value, name))
-  } catch {
-    return false
   }
 }
 

@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib'
+import { isObject } from '../../src/identity.ts'
 import { envelopeKinds } from '../../src/messages.ts'
 
 /** Returns a JSON object in one line, with a member whose text is given. */
@@ -67,5 +68,15 @@ function json(body: string): string {
     return body
   } catch {
     return JSON.stringify(body)
+  }
+}
+
+/** True for a body that the bridge takes out of an envelope: a JSON object with a required field of an order. */
+export const isOrder = (body: string): boolean => {
+  try {
+    const value: unknown = JSON.parse(body)
+    return isObject(value) && ['user_id', 'order_id', 'order_value'].some((name) => Object.hasOwn(value, name))
+  } catch {
+    return false
   }
 }
