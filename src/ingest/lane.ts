@@ -3,8 +3,8 @@ import type { App, Tick } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { proveWrite } from './barrier.ts'
 import type { Durability, RedisIncarnation } from './durability.ts'
+import type { Received } from './envelope/received.ts'
 import { type Outage, retryDelayMs } from './failure-log.ts'
-import type { Received } from './received.ts'
 import { writeMessages } from './write-messages.ts'
 
 /** Names the partition whose `orders:raw` has the messages, and the incarnation of its Redis at the time. */

@@ -4,7 +4,7 @@ import type { Keys } from '../keys.ts'
 import type { RawRecord } from '../messages.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { enqueue } from './enqueue.ts'
-import type { Received } from './received.ts'
+import type { Received } from './envelope/received.ts'
 
 /** Writes messages to `orders:raw` of a partition, and reports how long they waited since they were sent. */
 export async function writeMessages(app: App, keys: Keys, received: readonly Received[]): Promise<void> {

@@ -4,10 +4,10 @@ import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { partitionFor } from '../partitions.ts'
 import type { Durability } from './durability.ts'
+import type { Objects } from './envelope/objects.ts'
+import { openMessage, type Received } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
 import { type Lane, openLane, type Write } from './lane.ts'
-import type { Objects } from './objects.ts'
-import { openMessage, type Received } from './received.ts'
 
 /** Puts messages on `orders:raw` of their users' partitions. */
 export interface Writer {

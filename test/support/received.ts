@@ -1,6 +1,6 @@
 import type { Message } from '@aws-sdk/client-sqs'
-import type { Objects } from '../../src/ingest/objects.ts'
-import { openMessage, type Received } from '../../src/ingest/received.ts'
+import type { Objects } from '../../src/ingest/envelope/objects.ts'
+import { openMessage, type Received } from '../../src/ingest/envelope/received.ts'
 import { envelopeKinds } from '../../src/messages.ts'
 
 /** For messages without pointers: a bucket without objects. */

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
-import type { App, Tick } from '../app.ts'
-import { withRunningTimeout } from '../running-timeout.ts'
-import type { S3Pointer } from './envelope/s3-pointer.ts'
-import { reportOutage } from './failure-log.ts'
-import { retryUntilDone } from './retry.ts'
+import type { App, Tick } from '../../app.ts'
+import { withRunningTimeout } from '../../running-timeout.ts'
+import { reportOutage } from '../failure-log.ts'
+import { retryUntilDone } from '../retry.ts'
 import { openS3, type S3 } from './s3.ts'
+import type { S3Pointer } from './s3-pointer.ts'
 
 /** The text of an object, or why it cannot be had. */
 export type ObjectText = { readonly text: string } | { readonly missing: string }

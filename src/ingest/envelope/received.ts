@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Message } from '@aws-sdk/client-sqs'
-import type { Tick } from '../app.ts'
-import type { EnvelopeKind, RawRecord } from '../messages.ts'
-import { unwrap, unwrapObject } from './envelope/unwrap.ts'
+import type { Tick } from '../../app.ts'
+import type { EnvelopeKind, RawRecord } from '../../messages.ts'
 import type { Objects } from './objects.ts'
+import { unwrap, unwrapObject } from './unwrap.ts'
 
 /** A message of SQS, and its record for `orders:raw`: with the order in its envelopes, or the body as it is. */
 export interface Received {

@@ -1,6 +1,6 @@
-import type { Config } from '../config/config.ts'
-import type { S3Pointer } from './envelope/s3-pointer.ts'
-import { clientOptions, isEmulated } from './sqs/client.ts'
+import type { Config } from '../../config/config.ts'
+import { clientOptions, isEmulated } from '../sqs/client.ts'
+import type { S3Pointer } from './s3-pointer.ts'
 
 /** A client for S3. */
 export interface S3 {
@@ -12,7 +12,7 @@ export interface S3 {
 /** An order of 10,000 items has 1 MB. A producer's mistake must not fill the memory. */
 const maxBytes = 4 * 1_048_576
 
-/** Refusals that say something of this object, whoever asks. Everything else may be over by itself, or by a right given. */
+/** Refusals of S3 that say something of this object. Everything else may be over by itself, or by a right given. */
 const refusals: Readonly<Record<string, string>> = {
   NoSuchKey: 'does not exist',
   NoSuchBucket: 'is in a bucket that does not exist',
