@@ -12,8 +12,28 @@ export const history = z.object({
 })
 export type History = z.output<typeof history>
 
+/** The kinds of envelopes around orders that the bridge opens. */
+export const envelopeKinds = ['sns', 'eventbridge', 'cloudevents', 'base64', 'gzip', 's3'] as const
+export type EnvelopeKind = (typeof envelopeKinds)[number]
+
+/** The envelopes around an order, outermost first, and the message as received. */
+export const envelope = z
+  .object({
+    layers: z.array(
+      z.object({
+        kind: z.enum(envelopeKinds),
+        source: z.string().optional().meta({ description: 'Topic, source of the event, or bucket.' }),
+        id: z.string().optional().meta({ description: 'Of the notification or event; key of the object.' }),
+        subject: z.string().optional().meta({ description: 'Subject, detail-type, or type of the event.' }),
+      }),
+    ),
+    text: z.string().meta({ description: 'The message as it was received.' }),
+  })
+  .meta({ id: 'Envelope' })
+export type Envelope = z.output<typeof envelope>
+
 /**
- * Holds a message as received. With partitions the bridge has looked for the user in its body; validate is the first to judge
+ * Holds a message as received, or the order in its envelopes. With partitions the bridge has looked for the user in its body; validate is the first to judge
  * it. `id` is the SQS MessageId, or names what requeued the order. The verdict on a record with a `jobId` goes to that job's
  * outcome. The glossary in docs/architecture.md explains the words.
  */
@@ -22,6 +42,9 @@ export const rawRecord = z.object({
   body: z.string(),
   jobId: z.string().optional(),
   history: history.optional(),
+  envelope: envelope.optional(),
+  /** Why the object that the body points to cannot be had. */
+  unresolved: z.string().optional(),
 })
 export type RawRecord = z.output<typeof rawRecord>
 
@@ -74,8 +97,14 @@ export function recordKind<S extends z.ZodObject<z.ZodRawShape, z.core.$strip | 
 /** An order as it came in: written by the bridge, taken by the first stage. */
 export const rawOrder: RecordKind<RawRecord> = {
   schema: rawRecord,
-  isPlain: ({ id, body, jobId, history }) =>
-    isText(id) && id !== '' && isText(body) && jobId === undefined && history === undefined,
+  isPlain: ({ id, body, jobId, history, envelope, unresolved }) =>
+    isText(id) &&
+    id !== '' &&
+    isText(body) &&
+    jobId === undefined &&
+    history === undefined &&
+    envelope === undefined &&
+    unresolved === undefined,
   text: ({ body }) => body,
 }
 
@@ -160,5 +189,6 @@ export const invalidOrder = z
     first_reason: z.string().optional().meta({ description: 'Why it was rejected the first time, after a replay.' }),
     first_ts: z.string().optional().meta({ description: 'When it was rejected the first time, after a replay.' }),
     edits: history.shape.edits,
+    envelope: envelope.optional(),
   })
   .meta({ id: 'InvalidOrder' })

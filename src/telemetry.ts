@@ -13,6 +13,8 @@ export interface Events {
   /** `redelivered`: those that SQS had delivered before. */
   received: { messages: number; redelivered: number }
   enqueued: { messages: number; durationMs: number }
+  /** Once per write and kind. */
+  unwrapped: { envelope: string; messages: number }
   durable: { messages: number }
   deleted: { messages: number }
   renewed: { messages: number }
@@ -99,6 +101,7 @@ export const eventTable: { readonly [E in keyof Events]: readonly [level: Level,
   ready: ['info', 'The API, or the port of METRICS_PORT, answers at this URL.'],
   received: ['debug', 'A receive from SQS returned messages.'],
   enqueued: ['debug', 'A write to `orders:raw` was acknowledged by Redis.'],
+  unwrapped: ['debug', 'Orders were taken out of envelopes of this kind.'],
   durable: ['debug', 'Redis has made written messages as safe as SQS_DELETE_AFTER asks.'],
   deleted: ['debug', 'Messages were deleted from SQS.'],
   renewed: ['debug', 'The visibility timeout of messages was extended.'],

@@ -83,10 +83,13 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
     {
       title: 'Messages per second',
       unit: 'reqps',
-      queries: ['received', 'redelivered', 'deleted', 'renewed'].map((what) => [
-        `sum(rate(orders_sqs_${what}_messages_total[$__rate_interval]))`,
-        what,
-      ]),
+      queries: [
+        ...['received', 'redelivered', 'deleted', 'renewed'].map((what): [string, string] => [
+          `sum(rate(orders_sqs_${what}_messages_total[$__rate_interval]))`,
+          what,
+        ]),
+        ['sum by (envelope) (rate(orders_unwrapped_total[$__rate_interval]))', 'in {{envelope}}'],
+      ],
     },
     {
       title: 'Messages in SQS',

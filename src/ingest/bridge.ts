@@ -3,6 +3,7 @@ import { openGate } from './backpressure.ts'
 import { openDeletions } from './deletions.ts'
 import { openDurability } from './durability.ts'
 import { openWakeups } from './empty-receives.ts'
+import { openObjects } from './envelope/objects.ts'
 import { reportOutage } from './failure-log.ts'
 import { poll } from './poll.ts'
 import type { Queue } from './sqs/queue.ts'
@@ -24,11 +25,12 @@ export interface Bridge extends Disposable {
 /** @param readWaiting orders that wait in Redis for any stage: above HIGH_WATER_ORDERS nothing more is received */
 export async function openBridge(app: App, queue: Queue, readWaiting: () => Promise<number>): Promise<Bridge> {
   const durability = await openDurability(app)
+  const objects = openObjects(app)
   let polling = 0
   const deletions = openDeletions(app, queue, durability, () => polling)
   const shared = {
     deletions,
-    writer: openWriter(app, durability),
+    writer: openWriter(app, durability, objects),
     gate: openGate(app, readWaiting),
     receiving: reportOutage(app, 'receive'),
     waiting: reportOutage(app, 'wait'),
@@ -46,6 +48,9 @@ export async function openBridge(app: App, queue: Queue, readWaiting: () => Prom
       }
     },
     delete: deletions.run,
-    [Symbol.dispose]: () => durability[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      objects[Symbol.dispose]()
+      durability[Symbol.dispose]()
+    },
   }
 }

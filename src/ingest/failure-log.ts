@@ -17,7 +17,7 @@ export interface Outage {
   pause(by: object, signal: AbortSignal): Promise<void>
 }
 
-export type BridgePart = 'receive' | 'wait' | 'write' | 'confirm' | 'delete' | 'renew'
+export type BridgePart = 'receive' | 'wait' | 'object' | 'write' | 'confirm' | 'delete' | 'renew'
 
 /** One line when a component of the bridge fails, one when it has worked again for some seconds, and a pause between tries. */
 export function reportOutage({ telemetry }: Pick<App, 'telemetry'>, component: BridgePart): Outage {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { proveWrite } from './barrier.ts'
 import type { Durability, RedisIncarnation } from './durability.ts'
+import type { Received } from './envelope/received.ts'
 import { type Outage, retryDelayMs } from './failure-log.ts'
 import { writeMessages } from './write-messages.ts'
 
@@ -15,7 +15,7 @@ export interface Write {
 
 /** Holds the messages of one receive that go to one partition. */
 export interface Load {
-  readonly messages: readonly Message[]
+  readonly received: readonly Received[]
   readonly tick: Tick
   readonly signal: AbortSignal
 }
@@ -58,8 +58,8 @@ export function openLane(options: LaneOptions): Lane {
     for (let left = loads; left.length > 0; ) {
       const incarnation = durability.incarnation(keys)
       try {
-        const messages = left.flatMap((load) => load.messages)
-        await writeMessages(app, keys, messages)
+        const received = left.flatMap((load) => load.received)
+        await writeMessages(app, keys, received)
         proof.given()
         for (const { resolve } of left) resolve({ keys, incarnation })
         return
@@ -126,7 +126,7 @@ function openProof({ app, keys, writing }: LaneOptions) {
 function takeSome(waiting: Waiting[]): Waiting[] {
   let messages = 0
   const count = waiting.findIndex((load) => {
-    messages += load.messages.length
+    messages += load.received.length
     return messages > maxMessages
   })
   return waiting.splice(0, count === -1 ? waiting.length : Math.max(1, count))

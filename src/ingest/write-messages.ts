@@ -1,13 +1,16 @@
-import { randomUUID } from 'node:crypto'
 import type { Message } from '@aws-sdk/client-sqs'
 import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
+import type { RawRecord } from '../messages.ts'
+import type { Telemetry } from '../telemetry.ts'
 import { enqueue } from './enqueue.ts'
+import type { Received } from './envelope/received.ts'
 
 /** Writes messages to `orders:raw` of a partition, and reports how long they waited since they were sent. */
-export async function writeMessages(app: App, keys: Keys, messages: readonly Message[]): Promise<void> {
+export async function writeMessages(app: App, keys: Keys, received: readonly Received[]): Promise<void> {
   const { redis, telemetry, tracing } = app
-  const records = messages.map(({ MessageId = randomUUID(), Body = '' }) => ({ id: MessageId, body: Body }))
+  const messages = received.map(({ message }) => message)
+  const records = received.map(({ record }) => record)
   const sentMs = firstSent(messages)
   const span = tracing?.span('bridge', messages.map(tracedBy), { 'messaging.batch.message_count': messages.length })
   const from = performance.now()
@@ -15,6 +18,7 @@ export async function writeMessages(app: App, keys: Keys, messages: readonly Mes
     const [id = ''] = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent })
     span?.end()
     telemetry.emit('enqueued', { messages: messages.length, durationMs: performance.now() - from })
+    reportEnvelopes(telemetry, records)
     if (sentMs === undefined) return
     const atMs = Number.parseInt(id, 10)
     const waits = [Math.max(0, atMs - sentMs), messages.length]
@@ -27,6 +31,14 @@ export async function writeMessages(app: App, keys: Keys, messages: readonly Mes
 
 /** The attributes in which a producer names the span that sent a message: AWS's own, and that of W3C. */
 export const tracedIn = { system: 'AWSTraceHeader', own: 'traceparent' } as const
+
+/** Counts each layer: an order in an SNS notification in an EventBridge event is in both. */
+function reportEnvelopes(telemetry: Telemetry, records: readonly RawRecord[]): void {
+  const kinds = records.flatMap(({ envelope }) => envelope?.layers.map(({ kind }) => kind) ?? [])
+  for (const [envelope, { length: messages }] of Map.groupBy(kinds, (kind) => kind)) {
+    telemetry.emit('unwrapped', { envelope, messages })
+  }
+}
 
 function tracedBy({ MessageAttributes, Attributes }: Message): string | undefined {
   return MessageAttributes?.[tracedIn.own]?.StringValue ?? Attributes?.[tracedIn.system]

@@ -4,13 +4,15 @@ import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { partitionFor } from '../partitions.ts'
 import type { Durability } from './durability.ts'
+import type { Objects } from './envelope/objects.ts'
+import { openMessage, type Received } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
 import { type Lane, openLane, type Write } from './lane.ts'
 
 /** Puts messages on `orders:raw` of their users' partitions. */
 export interface Writer {
   /**
-   * Tries until all messages are written; while a Redis takes no writes, this waits. Messages that pollers bring for a
+   * Opens envelopes, and tries until all messages are written; while a Redis takes no writes, this waits. Messages that pollers bring for a
    * partition during a write to it go together in the next one.
    * @throws when the signal aborts before all are written
    */
@@ -22,14 +24,16 @@ export interface Writer {
   ready(tick: Tick, signal: AbortSignal): Promise<void>
 }
 
-export function openWriter(app: App, durability: Durability): Writer {
+export function openWriter(app: App, durability: Durability, objects: Objects): Writer {
   const writing = reportOutage(app, 'write')
+  const opening = { envelopes: app.config.envelopes, objects }
   const lanes = new Map(app.partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
-    write: (messages, tick, signal) => {
-      const byPartition = Map.groupBy(messages, (message) => partitionOf(app.partitions, message))
+    write: async (messages, tick, signal) => {
+      const received = await Promise.all(messages.map((message) => openMessage(message, opening, tick, signal)))
+      const byPartition = Map.groupBy(received, (one) => partitionOf(app.partitions, one))
       return Promise.all(
-        [...byPartition].map(([keys, own]) => (lanes.get(keys) as Lane).write({ messages: own, tick, signal })),
+        [...byPartition].map(([keys, own]) => (lanes.get(keys) as Lane).write({ received: own, tick, signal })),
       )
     },
     ready: async (tick, signal) => {
@@ -38,7 +42,7 @@ export function openWriter(app: App, durability: Durability): Writer {
   }
 }
 
-/** Returns the partition of a message's user. With one partition the body is not read. */
-function partitionOf(partitions: readonly Keys[], { Body = '' }: Message): Keys {
-  return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(Body).userId)
+/** Returns the partition of an order's user. With one partition the body is not read. */
+function partitionOf(partitions: readonly Keys[], { record }: Received): Keys {
+  return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(record.body).userId)
 }

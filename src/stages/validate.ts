@@ -10,7 +10,8 @@ export const validate = defineStage({
   takes: rawOrder,
   passes: { channel: 'valid', record: admittedOrder },
   counts: 'admitted',
-  decide: ({ body }, _keys, carry) => {
+  decide: ({ body, unresolved }, _keys, carry) => {
+    if (unresolved !== undefined) return reject({ code: 'unresolved-pointer', reason: unresolved })
     const order = checkOrder(body)
     if ('code' in order) return reject(order)
     const emit = {

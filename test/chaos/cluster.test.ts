@@ -110,7 +110,7 @@ async function run(strikes: readonly Strike[], orders: number, random: Random): 
   const expected = expectedOf()
   expectFlow(expected, flow)
   const { oracle } = expected
-  const parts = shares(flow.bodies, strikes.length)
+  const parts = shares(flow.messages, strikes.length)
   for (const [at, strike] of strikes.entries()) {
     await Promise.all([
       sendBodies(env, parts[at] ?? []),

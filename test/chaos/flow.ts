@@ -1,10 +1,12 @@
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
+import { inlineKinds, isOrder, wrap } from '../support/envelopes.ts'
 import { Oracle } from '../support/oracle.ts'
 import type { Random } from './random.ts'
 
-/** Holds the bodies to send, and those among them that break a rule. */
+/** Holds the bodies of orders, the messages that carry them, and the bodies that break a rule. */
 export interface Flow {
   readonly bodies: readonly string[]
+  readonly messages: readonly string[]
   readonly invalid: readonly string[]
 }
 
@@ -15,7 +17,8 @@ export interface Expected {
 }
 
 /**
- * Makes orders of which 30 % are sent twice and 5 % are invalid, shuffled, and all of it `copies` times. There are no
+ * Makes orders of which 30 % are sent twice and 5 % are invalid, shuffled, and all of it `copies` times. Of the messages
+ * 30 % have an envelope around the order. There are no
  * conflicts: their verdict depends on which order comes first.
  */
 export function flowOf(count: number, random: Random, copies = 1): Flow {
@@ -26,8 +29,12 @@ export function flowOf(count: number, random: Random, copies = 1): Flow {
   const valid = samples.filter((sample) => sample.valid)
   const repeated = Array.from({ length: repeats }, () => random.pick(valid))
   const sent = Array.from({ length: copies }, () => [...samples, ...repeated]).flat()
+  const bodies = random.shuffled(sent).map(({ body }) => body)
   return {
-    bodies: random.shuffled(sent).map(({ body }) => body),
+    bodies,
+    messages: bodies.map((body) =>
+      random.below(100) < 30 && isOrder(body) ? wrap(random.pick(inlineKinds), body) : body,
+    ),
     invalid: sent.filter((sample) => !sample.valid).map(({ body }) => body),
   }
 }

@@ -74,7 +74,7 @@ function laneOf(world: World): Lane {
   const send = async (): Promise<void> => {
     const flow = flowOf(ordersPerStep, random)
     expectFlow(expected, flow)
-    await world.send(flow.bodies)
+    await world.send(flow.messages)
   }
   const repeated = async (): Promise<number> =>
     Number(await world.redis.hget('pipeline:counters', 'received')) - expected.oracle.received

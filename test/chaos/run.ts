@@ -59,7 +59,7 @@ async function strikeAll(
 ): Promise<Result> {
   const flow = flowOf(orders, random, fault.copies)
   expectFlow(expected, flow)
-  const parts = shares(flow.bodies, fault.strikes.length)
+  const parts = shares(flow.messages, fault.strikes.length)
   for (const [at, strike] of fault.strikes.entries()) {
     await Promise.all(world.workers.map((worker) => worker.started()))
     await underLoad(world, parts[at] ?? [], () => strike(world, random), random)
@@ -99,7 +99,7 @@ export async function runEverything(orders: number, kills: number, seed: number)
   expectFlow(expected, flow)
   const strikes = random.shuffled(everything(kills))
   await using world = await openWorld(everyRoleTwice, sqsMaxReceiveCount)
-  const parts = shares(flow.bodies, strikes.length)
+  const parts = shares(flow.messages, strikes.length)
   const failures: unknown[] = []
   const struck: Promise<unknown>[] = []
   for (const [at, strike] of strikes.entries()) {

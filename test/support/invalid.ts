@@ -2,6 +2,7 @@ import type { PartitionScope } from '../../src/app.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { ensureGroups } from '../../src/stages/runner/groups.ts'
 import { runStage } from '../../src/stages/runner/run.ts'
+import { received } from './received.ts'
 import { validate } from './stages.ts'
 import { until } from './until.ts'
 
@@ -9,8 +10,12 @@ import { until } from './until.ts'
 export async function rejectBodies(scope: PartitionScope, bodies: readonly string[]): Promise<string[]> {
   const { redis, keys } = scope
   await ensureGroups(scope)
-  const records = bodies.map((body, at) => ({ id: `${keys.partition}-${at}`, body }))
-  await enqueue(redis, keys, records)
+  const records = await received(bodies.map((Body, at) => ({ MessageId: `${keys.partition}-${at}`, Body })))
+  await enqueue(
+    redis,
+    keys,
+    records.map(({ record }) => record),
+  )
   const stop = new AbortController()
   const running = runStage(scope, validate, () => {}, stop.signal)
   await until('all to be rejected', async () => (await redis.xlen(keys.invalid)) === bodies.length)

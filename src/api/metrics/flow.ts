@@ -1,3 +1,4 @@
+import { envelopeKinds } from '../../messages.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { EventMetric, LabelValues, Series } from './metric.ts'
 
@@ -114,6 +115,14 @@ export const flowMetrics: readonly EventMetric[] = [
   ofBridge('orders_sqs_redelivered_messages_total', 'Messages received that SQS had handed out before.', {
     received: ({ redelivered }, series) => series()(redelivered),
   }),
+  {
+    name: 'orders_unwrapped_total',
+    type: 'counter',
+    help: 'Envelopes from which the bridge took an order.',
+    labels: { envelope: envelopeKinds },
+    by: 'bridge',
+    on: { unwrapped: ({ envelope, messages }, series) => series(envelope)(messages) },
+  },
   ofBridge('orders_sqs_deleted_messages_total', 'Messages deleted from SQS after their write was safe.', {
     deleted: ({ messages }, series) => series()(messages),
   }),

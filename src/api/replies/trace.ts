@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { hint } from '../../messages.ts'
+import { envelope, hint } from '../../messages.ts'
 import { amount } from '../http/schemas.ts'
 
 const time = z.iso.datetime()
@@ -13,6 +13,10 @@ const step = z
     because,
   })
   .meta({ id: 'Step' })
+
+const envelopes = envelope
+  .pick({ layers: true })
+  .meta({ id: 'Envelopes', description: 'The envelopes in which it came.' })
 
 const waiting = z
   .object({
@@ -31,6 +35,7 @@ const waiting = z
     message: z.string().optional().meta({ description: 'The SQS message, or the replay that requeued it.' }),
     jobId: z.string().optional().meta({ description: 'The job that requeued it.' }),
     attempts: z.int().optional().meta({ description: 'How often it had been rejected by then.' }),
+    envelope: envelopes.optional(),
     orders: z.int().optional().meta({ description: 'Orders of the user that the entry counts.' }),
   })
   .meta({ id: 'WaitingEntry' })
@@ -47,6 +52,7 @@ const rejected = z
     first_reason: z.string().optional(),
     first_ts: z.string().optional(),
     edits: z.array(z.object({ by: z.string(), ts: z.string() })).optional(),
+    envelope: envelopes.optional(),
   })
   .meta({ id: 'Rejected' })
 

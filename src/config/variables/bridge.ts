@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type EnvelopeKind, envelopeKinds } from '../../messages.ts'
 import { count, define, text, withDefault } from '../variable.ts'
 
 /** The event that the deletion of a message from SQS waits for. */
@@ -44,6 +45,20 @@ export const bridgeVariables = {
         return kind === 'replicas' ? { kind, replicas: Number(replicas) } : { kind: kind === 'fsync' ? kind : 'write' }
       })
       .optional(),
+  }),
+  envelopes: define({
+    name: 'ENVELOPES',
+    unit: 'list',
+    expected: `\`auto\`, \`off\`, or some of ${envelopeKinds.map((kind) => `\`${kind}\``).join(', ')}, separated by commas`,
+    unset: '`auto`: all kinds',
+    about:
+      'Envelopes that the bridge opens if an order is in them: SNS, EventBridge, CloudEvents, encodings, and pointers to S3.',
+    schema: withDefault(
+      text.transform((given) => (given === 'auto' ? [...envelopeKinds] : given === 'off' ? [] : given.split(','))),
+      [...envelopeKinds],
+    )
+      .pipe(z.array(z.enum(envelopeKinds)))
+      .transform((kinds): ReadonlySet<EnvelopeKind> => new Set(kinds)),
   }),
   highWaterOrders: count(
     'HIGH_WATER_ORDERS',

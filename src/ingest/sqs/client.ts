@@ -18,7 +18,7 @@ export async function openTransport(config: Config): Promise<Sqs> {
   return openThin(new SQSClient(options), { connectMs, answerMs, maxSockets })
 }
 
-function clientOptions(config: Config): SQSClientConfig {
+export function clientOptions(config: Config): SQSClientConfig {
   const credentials = credentialsOf(config)
   return {
     region: config.awsRegion,
@@ -40,7 +40,10 @@ function clientOptions(config: Config): SQSClientConfig {
 function credentialsOf(config: Config): SQSClientConfig['credentials'] {
   const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config
   if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
-  const host = config.awsEndpointUrl && new URL(config.awsEndpointUrl).hostname
-  const local = host && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(host)
-  return local ? { accessKeyId: 'test', secretAccessKey: 'test' } : undefined
+  return isEmulated(config) ? { accessKeyId: 'test', secretAccessKey: 'test' } : undefined
+}
+
+/** True if AWS_ENDPOINT_URL names an emulator, not an endpoint of AWS. */
+export function isEmulated({ awsEndpointUrl }: Config): boolean {
+  return awsEndpointUrl !== undefined && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(new URL(awsEndpointUrl).hostname)
 }

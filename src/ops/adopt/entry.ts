@@ -1,4 +1,5 @@
 import { identityIn, isObject, parseJson } from '../../identity.ts'
+import { memberText } from '../../raw-json.ts'
 import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
 import { invalidRecord, type Sent } from '../../stages/invalid/record.ts'
 import { checkOrder } from '../../stages/rules.ts'
@@ -74,27 +75,4 @@ function isoMs(ts: string): number {
   const [, date, time, zone] = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?)(Z|[+-]\d\d:?\d\d)?$/.exec(ts) ?? []
   if (date === undefined || time === undefined) return Number.NaN
   return Date.parse(`${date}T${time}${zone?.replace(/(\d\d):?(\d\d)$/, '$1:$2') ?? 'Z'}`)
-}
-
-/** Matches a token: a string, a bracket, comma or colon, or a run of other characters except blanks. */
-const jsonToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{},:]|[^\s"[\]{},:]+/gs
-
-/** Returns the value of a member in the text of a JSON object, byte for byte. The last member of that name counts. */
-function memberText(json: string, name: string): string | undefined {
-  let [depth, key, from, found] = [0, '', -1, undefined as string | undefined]
-  let before = ''
-  for (const { 0: token, index } of json.matchAll(jsonToken)) {
-    const closes = token === '}' || token === ']'
-    if (depth === 1 && (token === ',' || token === '}') && from >= 0) {
-      if (key === name) found = json.slice(from, index).trim()
-      from = -1
-    } else if (depth === 1 && token === ':' && from < 0) {
-      key = String(JSON.parse(before))
-      from = index + 1
-    }
-    if (closes) depth--
-    else if (token === '{' || token === '[') depth++
-    before = token
-  }
-  return found
 }

@@ -6,7 +6,7 @@ import { countMatching } from '../../stages/invalid/actions.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
-import { replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
+import { replayEntries, returningRecord, unresolvedIn } from '../../stages/invalid/requeue.ts'
 import { checkOrder } from '../../stages/rules.ts'
 import { decideRecord } from '../../stages/runner/plan.ts'
 import { chunks } from './chunks.ts'
@@ -72,6 +72,8 @@ const isCancelled = async ({ redis, partitions }: App, job: Job): Promise<boolea
 function rehearseEntry(app: App, entry: InvalidEntry): 'admitted' | 'returned' | Rejection | undefined {
   if (entry.text === undefined) return undefined
   if (entry.record.stage === undefined) {
+    const unresolved = unresolvedIn(entry)
+    if (unresolved !== undefined) return { code: 'unresolved-pointer', reason: unresolved }
     const order = checkOrder(entry.text)
     return 'code' in order ? order : 'admitted'
   }

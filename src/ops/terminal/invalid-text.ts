@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { identityInRecord } from '../../identity.ts'
 import { countText } from '../../reads/count-text.ts'
+import { envelopeText } from '../../reads/envelope-text.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { type InvalidFilter, readInvalid } from '../../stages/invalid/page.ts'
@@ -55,7 +56,7 @@ function identityOf(json: string): Partial<ReturnType<typeof identityInRecord>> 
 
 /** Returns all that is known of an invalid order, and the order itself in lines of its own. */
 export function invalidLines({ id, json, record }: InvalidEntry, order: string): string[] {
-  const { code, reason, ts, stage, attempts = 1, edits = [] } = record
+  const { code, reason, ts, stage, attempts = 1, edits = [], envelope } = record
   const hint = hintIn(json)
   const facts = [
     ['id', id],
@@ -63,6 +64,7 @@ export function invalidLines({ id, json, record }: InvalidEntry, order: string):
     ['rejected', ts],
     ...(stage === undefined ? [] : [['by stage', stage]]),
     ['attempts', countText(attempts)],
+    ...(envelope ? [['came in', envelopeText(envelope)]] : []),
     ...edits.map(({ by, ts }) => ['edited', `${ts} by ${by}`]),
   ]
   return [

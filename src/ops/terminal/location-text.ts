@@ -1,4 +1,5 @@
 import { countText } from '../../reads/count-text.ts'
+import { envelopeText } from '../../reads/envelope-text.ts'
 import type { Holding } from '../../reads/locate/delivery-state.ts'
 import type { OrderLocation, Waiting } from '../../reads/locate/locate.ts'
 import type { ScanCoverage } from '../../reads/locate/scan.ts'
@@ -90,6 +91,7 @@ export function rejectionEvents({
   first_reason,
   first_ts,
   edits = [],
+  envelope,
 }: Rejected): Event[] {
   const by = stage === undefined ? '' : ` by the stage ${stage}`
   const first =
@@ -104,15 +106,19 @@ export function rejectionEvents({
     })),
     {
       at: isoOf(idMs(id)), // its time by Redis' clock, as that of its admission
-      text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}`,
+      text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}${envelope ? ` It came in ${envelopeText(envelope)}.` : ''}`,
     },
   ]
 }
 
-function waitingEvent({ stream, entry, since, held_by, message, jobId, attempts }: Waiting, what: string): Event {
+function waitingEvent(
+  { stream, entry, since, held_by, message, envelope, jobId, attempts }: Waiting,
+  what: string,
+): Event {
   const details = [
     `entry ${entry}`,
     ...(message === undefined ? [] : [`message ${message}`]),
+    ...(envelope ? [`in ${envelopeText(envelope)}`] : []),
     ...(jobId === undefined ? [] : [`sent by job ${jobId}`]),
     ...(attempts === undefined ? [] : [`rejected ${attempts} times before`]),
   ]

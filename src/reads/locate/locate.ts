@@ -1,4 +1,5 @@
 import type { App, PartitionScope } from '../../app.ts'
+import type { Envelope } from '../../messages.ts'
 import { partitionFor } from '../../partitions.ts'
 import { admittedMinor } from '../../stages/runner/ledger.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
@@ -23,8 +24,9 @@ export interface Waiting {
   readonly entry: string
   readonly since: string
   readonly held_by: Holding[]
-  /** On the first stream: the message or replay, the job, and the number of earlier rejections. */
+  /** On the first stream: the message or replay, its envelopes, the job, and the number of earlier rejections. */
   readonly message?: string
+  readonly envelope?: Pick<Envelope, 'layers'> | undefined
   readonly jobId?: string | undefined
   readonly attempts?: number | undefined
   /** On the last stream: the number of orders of the user in the entry. */
@@ -63,8 +65,9 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
   const place = placing(app, evidence)
   const waiting = [
     ...raw.found.flatMap((sighting) => {
-      const { id, jobId, history } = sighting.record
-      return place(sighting, { message: id, jobId, attempts: history?.attempts })
+      const { id, jobId, history, envelope } = sighting.record
+      const came = envelope && { layers: envelope.layers }
+      return place(sighting, { message: id, envelope: came, jobId, attempts: history?.attempts })
     }),
     ...admitted.flatMap(({ found }) => found).flatMap((sighting) => place(sighting)),
   ]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
 import { type Identified, identityIn, identityInRecord } from '../../identity.ts'
-import { type CountedRecord, invalidOrder, type RawRecord } from '../../messages.ts'
+import { type CountedRecord, type Envelope, envelope, invalidOrder, type RawRecord } from '../../messages.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
 import { decodeEntry, type Entry } from '../../stages/runner/entry.ts'
 import type { Channel } from '../../stages/stage.ts'
@@ -31,7 +31,7 @@ export interface Sighting<R = object> {
   readonly userId: string | undefined
 }
 
-/** An order in the invalid channel, without its earlier bodies: each may have 1 MB. */
+/** An order in the invalid channel, without its earlier bodies and its message: each may have 1 MB. */
 export interface Rejected {
   readonly id: string
   readonly code: string
@@ -43,6 +43,7 @@ export interface Rejected {
   readonly first_reason?: string | undefined
   readonly first_ts?: string | undefined
   readonly edits?: { by: string; ts: string }[] | undefined
+  readonly envelope?: Pick<Envelope, 'layers'> | undefined
 }
 
 /** A discarded order, with operator and reason. */
@@ -154,7 +155,7 @@ function matching({ userId, orderId }: Identified, wanted: Wanted): WithUser | u
 const edits = z.array(z.object({ by: z.string(), ts: z.string() })).optional() // without their bodies
 const rejected = invalidOrder
   .omit({ order: true, raw: true, raw_base64: true })
-  .extend({ code: z.string(), ts: z.string(), edits })
+  .extend({ code: z.string(), ts: z.string(), edits, envelope: envelope.pick({ layers: true }).optional() })
 
 /** Returns undefined if it is not the wanted order, or another client wrote the record. */
 function readRejected(json: string, wanted: Wanted): (Rejected & WithUser) | undefined {

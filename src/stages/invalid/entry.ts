@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Keys } from '../../keys.ts'
-import { history } from '../../messages.ts'
+import { envelope, history } from '../../messages.ts'
 import type { RedisClient } from '../../redis/client.ts'
 
 /** A rejected record as the JSON of the API, and its partition. Ids are unique across partitions. */
@@ -24,6 +24,7 @@ const stored = z
     reason: z.string(),
     ts: z.string(),
     stage: z.string().optional(),
+    envelope: envelope.optional(),
   })
   .extend(history.partial().shape)
 

@@ -1,4 +1,4 @@
-import type { History } from '../../messages.ts'
+import type { Envelope, History } from '../../messages.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import type { Entry } from '../runner/entry.ts'
 
@@ -6,19 +6,24 @@ import type { Entry } from '../runner/entry.ts'
  * Returns a rejected record for the invalid channel: JSON without its first brace, because the commit script inserts the id
  * there. An order that is a JSON object is kept byte for byte; anything else as text.
  */
-export function invalidRecord(sent: Sent, { code, reason }: Rejection, { now, past, stage }: Rejecting): string {
+export function invalidRecord(
+  sent: Sent,
+  { code, reason }: Rejection,
+  { now, past, stage, envelope }: Rejecting,
+): string {
   const ts = now.toISOString()
   const attempts = (past?.attempts ?? 0) + 1
-  const tail = JSON.stringify({ code, reason, ts, stage, ...past, attempts }).slice(1)
+  const tail = JSON.stringify({ code, reason, ts, stage, ...past, attempts, envelope }).slice(1)
   if ('base64' in sent) return `"order":null,"raw_base64":"${sent.base64}",${tail}`
   if (isReadableObject(sent.text)) return `"order":${sent.text},${tail}`
   return `"order":null,"raw":${JSON.stringify(sent.text)},${tail}`
 }
 
-/** The time of the rejection, the history of earlier ones, and the stage unless it is the first. */
+/** The time of the rejection, the history of earlier ones, the envelopes of the order, and the stage unless it is the first. */
 export interface Rejecting {
   readonly now: Date
   readonly past?: History | undefined
+  readonly envelope?: Envelope | undefined
   readonly stage?: string | undefined
 }
 

@@ -157,8 +157,14 @@ export function roundRecord(
 ): RawRecord | undefined {
   const body = edit?.body ?? entry.text
   if (body === undefined) return undefined
-  return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now) }
+  const { envelope } = entry.record
+  const unresolved = edit ? undefined : unresolvedIn(entry)
+  return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now), envelope, unresolved }
 }
+
+/** Returns why the object of a pointer could not be had. Only the bridge reads objects, so a replay changes nothing of it. */
+export const unresolvedIn = ({ record: { code, reason } }: InvalidEntry): string | undefined =>
+  code === 'unresolved-pointer' ? reason : undefined
 
 function historyOf({ record, json, text }: InvalidEntry, edit: Edit | undefined, now: Date): History {
   const before = edit && { by: edit.by, ts: now.toISOString(), before: text ?? json }

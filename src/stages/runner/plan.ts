@@ -161,7 +161,7 @@ function rejectOf(
 ): Reject {
   const sent = record ? { text: channel.text(record) } : sentEntry(entry)
   const raw = stage.isFirst ? (record as RawRecord | undefined) : undefined
-  const rejecting = { now, past: raw?.history, stage: stage.isFirst ? undefined : stage.name }
+  const rejecting = { now, past: raw?.history, envelope: raw?.envelope, stage: stage.isFirst ? undefined : stage.name }
   const text = invalidRecord(sent, rejection, rejecting)
   // With the body: another client may write two messages with one id.
   const message = raw ? `${raw.id} ${raw.body}` : at

@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { writeMessages } from '../../../src/ingest/write-messages.ts'
 import { openTelemetry } from '../../../src/telemetry.ts'
+import { received } from '../../support/received.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
 
 const sentAt = (SentTimestamp?: string): Message => ({
@@ -17,7 +18,7 @@ test('messages wait since the first of them was sent; without the time of one it
   telemetry.on('hop', ({ sinceSent }) => void waits.push(sinceSent))
   const app = appOn(world.redis, undefined, { telemetry })
   const now = Date.now()
-  const write = (...messages: Message[]) => writeMessages(app, app.keys, messages)
+  const write = async (...messages: Message[]) => writeMessages(app, app.keys, await received(messages))
   await write(sentAt(`${now - 5_000}`), sentAt(`${now - 60_000}`))
   await write(sentAt(`${now - 5_000}`), sentAt())
   await write(sentAt(`${now - 5_000}`), sentAt('soon'))

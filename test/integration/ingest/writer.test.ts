@@ -3,6 +3,8 @@ import type { Durability } from '../../../src/ingest/durability.ts'
 import { openWriter } from '../../../src/ingest/writer.ts'
 import { makeControlKeys, makePartitions } from '../../../src/keys.ts'
 import { partitionFor } from '../../../src/partitions.ts'
+import { wrap } from '../../support/envelopes.ts'
+import { noObjects } from '../../support/received.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
 
 const durability: Durability = {
@@ -13,17 +15,20 @@ const durability: Durability = {
 }
 
 for (const count of [undefined, 3]) {
-  test(`each message is written to the partition of its user, one without a user to the first, of ${count ?? 1}`, async () => {
+  test(`each message, in an envelope or not, is written to the partition of its user, one without a user to the first, of ${count ?? 1}`, async () => {
     await using world = await emptyRedis()
     const { redis } = world
     const partitions = makePartitions(count)
     const app = appOn(redis, undefined, { partitions, control: makeControlKeys(partitions) })
     const users = Array.from({ length: 12 }, (_, at) => `user_${at}`)
     const messages = [
-      ...users.map((user_id) => ({ MessageId: user_id, Body: JSON.stringify({ user_id, order_id: 'o' }) })),
+      ...users.map((user_id, at) => {
+        const order = JSON.stringify({ user_id, order_id: 'o' })
+        return { MessageId: user_id, Body: at % 2 === 0 ? order : wrap('sns', order) }
+      }),
       { MessageId: 'without a user', Body: 'no JSON' },
     ]
-    const writes = await openWriter(app, durability).write(messages, () => {}, new AbortController().signal)
+    const writes = await openWriter(app, durability, noObjects).write(messages, () => {}, new AbortController().signal)
     const written = await Promise.all(
       partitions.map(async (keys) => {
         const entries = await redis.xrange(keys.stream('raw'), '-', '+')

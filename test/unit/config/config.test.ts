@@ -52,11 +52,14 @@ describe('a variable that is set', () => {
     ['REDIS_PORT', '6380', 'redisPort', 6380],
     ['REDIS_URL', 'redis://u:p@redis:6379/2', 'redisUrl', 'redis://u:p@redis:6379/2'],
     ['REDIS_URL', 'rediss://redis:6379', 'redisUrl', 'rediss://redis:6379'],
+    ['ENVELOPES', 'auto', 'envelopes', new Set(['sns', 'eventbridge', 'cloudevents', 'base64', 'gzip', 's3'])],
+    ['ENVELOPES', 'off', 'envelopes', new Set()],
+    ['ENVELOPES', 'sns,gzip', 'envelopes', new Set(['sns', 'gzip'])],
     ['API_PORT', '9000', 'apiPort', 9000],
     ['API_PORT', '0', 'apiPort', 0],
     ['API_PORT', '65535', 'apiPort', 65_535],
   ])('%s=%s is taken', (variable, given, name, value) => {
-    expect(readConfig({ [variable]: given })[name]).toBe(value)
+    expect(readConfig({ [variable]: given })[name]).toEqual(value)
   })
 
   test('both credentials are taken', () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { OrdersError } from '../../../errors.ts'
+import { unwrap } from '../../../ingest/envelope/unwrap.ts'
 import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { checkOrder } from '../../../stages/rules.ts'
@@ -63,7 +64,8 @@ export const command = defineCommand({
     const where = queuePlace(here)
     if (body !== undefined) {
       await sendBatch(queue, [body], signal)
-      return print(`Sent one message to ${where}.${rejected(body)}`)
+      const order = unwrap(body, here.envelopes)?.body ?? body
+      return print(`Sent one message to ${where}.${rejected(order)}`)
     }
     const total = samples.valid + samples.invalid
     const progress = progressOn(stdout, 'sent', total)

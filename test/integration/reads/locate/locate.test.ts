@@ -7,6 +7,7 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { pauseComponent, resumeComponent } from '../../../../src/control/pauses.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../../../src/keys.ts'
+import { locationLines } from '../../../../src/ops/terminal/location-text.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { findOwners, locateOrder, type OrderLocation } from '../../../../src/reads/locate/locate.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
@@ -18,6 +19,8 @@ import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import type { Stage } from '../../../../src/stages/stage.ts'
+import { wrap } from '../../../support/envelopes.ts'
+import { received } from '../../../support/received.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
@@ -50,12 +53,14 @@ const body = (order_value: unknown = 1.5, order_id: unknown = 'o', user_id: unkn
   JSON.stringify({ user_id, order_id, order_value })
 
 let messages = 0
-const send = (...bodies: string[]): Promise<string[]> =>
-  enqueue(
+const send = async (...bodies: string[]): Promise<string[]> => {
+  const opened = await received(bodies.map((Body) => ({ MessageId: `m${++messages}`, Body })))
+  return enqueue(
     redis,
     scope.keys,
-    bodies.map((text) => ({ id: `m${++messages}`, body: text })),
+    opened.map(({ record }) => record),
   )
+}
 
 /** Lets stages work until none of their orders waits. */
 async function work(...stages: Stage[]): Promise<void> {
@@ -188,6 +193,23 @@ test('an invalid order shows every attempt, its edits and its first reason; then
     invalid: [],
     discarded: [{ by: 'you', why: 'a test', at: expect.any(String), rejected: lineage }],
   })
+})
+
+test('an order that came in envelopes is found by its own names, with where it came from', async () => {
+  await send(wrap('eventbridge', wrap('sns', body(-1))))
+  const layers = [
+    { kind: 'eventbridge', id: 'e-1' },
+    { kind: 'sns', id: 'n-1' },
+  ]
+  const came = 'EventBridge event e-1 of shop (OrderPlaced), in it SNS notification n-1 of arn:aws:sns:us-east-1:'
+  const waiting = await trace()
+  expect(waiting.waiting).toMatchObject([{ envelope: { layers } }])
+  expect(locationLines(waiting).join()).toContain(`in ${came}`)
+  await work(validate)
+  const rejected = await trace()
+  expect(rejected.invalid).toMatchObject([{ code: 'bad-value', envelope: { layers } }])
+  expect(rejected.invalid[0]?.envelope).not.toHaveProperty('text')
+  expect(locationLines(rejected).join()).toContain(`It came in ${came}`)
 })
 
 test('a conflict stands in the invalid channel next to the order that came first, and bounds when that was admitted', async () => {

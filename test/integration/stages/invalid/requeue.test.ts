@@ -12,6 +12,7 @@ import { discardEntry, replayEntries } from '../../../../src/stages/invalid/requ
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import type { Stage } from '../../../../src/stages/stage.ts'
+import { wrap } from '../../../support/envelopes.ts'
 import { rejectBodies } from '../../../support/invalid.ts'
 import { corrected } from '../../../support/jobs.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
@@ -85,6 +86,36 @@ test('a replayed order counts as received once more, and the books balance', asy
   await running
   expect(await counters()).toMatchObject({ received: 2, rejected: 2, replayed: 1 })
   expect((await readBooks(scope)).differences).toEqual([])
+})
+
+test('an order in envelopes is rejected, replayed and edited as a bare one, and its message is kept', async () => {
+  await using world = await emptyRedis()
+  const scope = appOn(world.redis)
+  const body = '{"user_id":"ada",  "order_id":9007199254740993}'
+  const message = wrap('eventbridge', wrap('sns', body))
+  await rejectBodies(scope, [message, body])
+  const [enveloped, bare] = await oldest(scope)
+  expect([enveloped?.text, bare?.text]).toEqual([body, body])
+  expect([enveloped?.record.reason, bare?.record.reason]).toEqual(Array(2).fill('Missing required field: order_value'))
+  expect(bare?.record.envelope).toBeUndefined()
+  const came = { layers: [{ kind: 'eventbridge' }, { kind: 'sns' }], text: message }
+  expect(enveloped?.record.envelope).toMatchObject(came)
+
+  const edit = { body: '{"user_id":"ada","order_id":"","order_value":1}', by: 'ann' }
+  await replayEntries(scope, enveloped ? [enveloped] : [], { jobId: 'job', limit: 1 }, edit)
+  const stop = new AbortController()
+  const running = runStage(scope, validate, () => {}, stop.signal)
+  const all = await until(
+    'it to be rejected again',
+    () => oldest(scope),
+    ({ length }) => length === 2,
+  )
+  stop.abort()
+  await running
+  const again = all.at(-1)
+  expect(again?.text).toBe(edit.body)
+  expect(again?.record).toMatchObject({ code: 'bad-identity', attempts: 2, edits: [{ by: 'ann', before: body }] })
+  expect(again?.record.envelope).toMatchObject(came)
 })
 
 test('a replay that finds nothing to take sends nothing', async () => {

@@ -1,0 +1,31 @@
+import { isObject } from '../../identity.ts'
+import { memberText } from '../../raw-json.ts'
+import { base64Text } from './encoded.ts'
+import { hasTexts, objectWithoutOrder, own } from './json.ts'
+import { type Kind, layerOf } from './kind.ts'
+
+/**
+ * An event of CloudEvents 1.0 in structured mode. The order is the object in `data`, the JSON text there, or what
+ * `data_base64` encodes. Source: CloudEvents, "JSON Event Format", version 1.0.2.
+ */
+export const cloudevents: Kind = {
+  kind: 'cloudevents',
+  mayOpen: (text) => text.includes('"specversion"'),
+  open: (text) => {
+    const value = objectWithoutOrder(text)
+    if (value?.['specversion'] !== '1.0' || !hasTexts(value, 'id', 'source', 'type')) return undefined
+    const body = dataOf(value, text)
+    if (body === undefined) return undefined
+    const { source, id, type: subject } = value
+    return { body, layer: layerOf('cloudevents', { source, id, subject }) }
+  },
+}
+
+/** An event has `data` or `data_base64`, never both. */
+function dataOf(value: Readonly<Record<string, unknown>>, text: string): string | undefined {
+  const [data, encoded] = [own(value, 'data'), own(value, 'data_base64')]
+  if (data !== undefined && encoded !== undefined) return undefined
+  if (typeof encoded === 'string') return base64Text(encoded)
+  if (typeof data === 'string') return data
+  return isObject(data) ? memberText(text, 'data') : undefined
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { startFauxqs } from 'fauxqs'
+import { expect, test } from 'vitest'
+import { readConfig } from '../../../../src/config/config.ts'
+import { openBridge } from '../../../../src/ingest/bridge.ts'
+import { type ObjectText, openObjects } from '../../../../src/ingest/envelope/objects.ts'
+import { pointerIn, type S3Pointer } from '../../../../src/ingest/envelope/s3-pointer.ts'
+import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
+import { onLoopback } from '../../../../src/ops/local/emulators.ts'
+import { toEntry } from '../../../../src/stages/invalid/entry.ts'
+import { roundRecord } from '../../../../src/stages/invalid/requeue.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
+import { pointerTo, store } from '../../../support/enveloped.ts'
+import { freePort } from '../../../support/redis-server.ts'
+import { sendBodies } from '../../../support/send.ts'
+import { validate } from '../../../support/stages.ts'
+import { until } from '../../../support/until.ts'
+import { appOn, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
+
+const order = '{"user_id":"ada","order_id":"o","order_value":150.75}'
+const { signal } = new AbortController()
+
+async function stored(env: Record<string, string>, body: string): Promise<S3Pointer> {
+  const [pointer = ''] = await store(env, [body])
+  return pointerIn(pointer) as S3Pointer
+}
+
+test('an object is read as text; one that is not there, too large or no text says so', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(redis.url, sqs)
+  using objects = openObjects(appOn(redis.redis, readConfig({ ...env })))
+  const read = (pointer: S3Pointer): Promise<ObjectText> => objects.read(pointer, () => {}, signal)
+  const here = await stored(env, order)
+  expect(await read(here)).toEqual({ text: order })
+  expect(await read({ ...here, key: 'other' })).toEqual({ missing: 'does not exist' })
+  expect(await read({ ...here, bucket: 'other' })).toEqual({ missing: 'is in a bucket that does not exist' })
+  const large = await stored(env, ' '.repeat(4_194_305))
+  expect(await read(large)).toEqual({ missing: 'is larger than 4194304 bytes' })
+  expect(await Promise.all(Array(9).fill(here).map(read))).toEqual(Array(9).fill({ text: order }))
+})
+
+test('while S3 is away a read waits and says so, and goes on when it is back', async () => {
+  await using redis = await emptyRedis()
+  const port = await freePort()
+  const env = envOf(redis.url, { url: `http://127.0.0.1:${port}`, queueName: randomBytes(4).toString('hex') })
+  const app = appOn(redis.redis, readConfig({ ...env }))
+  using objects = openObjects(app)
+  const failed = Promise.withResolvers<string>()
+  app.telemetry.on('bridgeFailed', ({ component }) => failed.resolve(component))
+  const reading = objects.read({ bucket: 'large-orders', key: 'o' }, () => {}, signal)
+  expect(await failed.promise).toBe('object')
+  using _ = onLoopback()
+  const server = await startFauxqs({ port, logger: false })
+  expect(await reading).toEqual({ missing: 'is in a bucket that does not exist' })
+  await server.stop()
+})
+
+test('a stop ends a read that waits for S3', async () => {
+  await using redis = await emptyRedis()
+  const env = envOf(redis.url, { url: `http://127.0.0.1:${await freePort()}`, queueName: 'orders' })
+  using objects = openObjects(appOn(redis.redis, readConfig({ ...env })))
+  const stop = new AbortController()
+  const reads = Array.from({ length: 5 }, () => objects.read({ bucket: 'b', key: 'k' }, () => {}, stop.signal))
+  stop.abort(new Error('stopped'))
+  expect((await Promise.allSettled(reads)).map(({ status }) => status)).toEqual(Array(5).fill('rejected'))
+})
+
+test('a pointer to an object that is not there is an invalid order, one to an order is counted', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(redis.url, sqs, { SQS_DELETE_AFTER: 'write', STOP_GRACE_MS: '60000' })
+  const config = readConfig({ ...env })
+  const app = appOn(redis.redis, config)
+  using queue = await openQueue(config)
+  const lost = pointerTo('large-orders', 'gone')
+  await sendBodies(env, [...(await store(env, [order])), lost])
+  using bridge = await openBridge(app, queue, async () => 0)
+  await ensureGroups(app)
+  const stop = new AbortController()
+  const running = Promise.allSettled([
+    bridge.delete(() => {}, stop.signal),
+    bridge.poll(() => {}, stop.signal),
+    runStage(app, validate, () => {}, stop.signal),
+  ])
+  await until('both to be judged', async () => {
+    const { admitted, rejected } = await redis.redis.hgetall(app.keys.counters)
+    return admitted === '1' && rejected === '1'
+  })
+  stop.abort()
+  await running
+  const [line = ''] = await redis.redis.lrange(app.keys.invalidOrders, 0, -1)
+  expect(JSON.parse(line)).toMatchObject({
+    code: 'unresolved-pointer',
+    reason: 'The S3 object gone of large-orders does not exist',
+    raw: lost,
+  })
+  expect(sqs.depth()).toBe(0)
+  const entry = toEntry(app.keys, (await redis.redis.xrange(app.keys.invalid, '-', '+'))[0] as [string, string[]])
+  expect(roundRecord(entry, 'job', undefined, new Date())).toMatchObject({
+    body: lost,
+    unresolved: entry.record.reason,
+  })
+  expect(roundRecord(entry, 'job', { body: order, by: 'ann' }, new Date())).not.toHaveProperty(
+    'unresolved',
+    expect.any(String),
+  )
+})
