@@ -134,6 +134,13 @@ describe.each(pages)('%s', (page) => {
   })
 })
 
+test('README shows the stage that its how-to page adds, which test/e2e/own-code.test.ts runs', () => {
+  const [shown] = blocksOf('README.md').filter(({ language }) => language === 'ts')
+  const [added] = blocksOf('docs/how-to/add-a-stage.md').filter(({ info }) => info === 'src/stages/revenue.ts')
+  expect(shown?.text).toMatch(/^export const revenue/)
+  expect(added?.text).toContain(shown?.text)
+})
+
 function knownIn(at: string, text: string): NodeJS.Dict<string> {
   const given = parseEnv(text)
   const names = Object.values(variables).map(({ name }) => name as string)
