@@ -79,6 +79,7 @@ const inOneShellOnly = /\s#|&&|>>/
 const paths = [
   ...routes.map(({ path }) => path),
   ...['/', '/live', '/metrics', '/docs', '/openapi.json', '/admin/queues'],
+  ...['', '/{name}/pause', '/{name}/resume'].map((path) => `/admin/queues/api/queues${path}`), // of Bull Board
 ].map((path) => new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`))
 
 describe.each(pages)('%s', (page) => {
