@@ -12,8 +12,8 @@ import { until } from '../../../support/until.ts'
 import { appOn, type Env, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 
 /**
- * What 1.0.0 leaves in Redis when it is stopped while each stage is paused: three orders are ranked, three are rejected, and
- * in each stream some wait. `<generation>` stands for the one of the ledger.
+ * Redis as 1.0.0 left it, which was stopped while each stage was paused: three orders are ranked, three are rejected, and in
+ * each stream some wait. `<generation>` stands for the one of the ledger.
  */
 const left = z
   .record(
