@@ -74,7 +74,7 @@ test('continues with what 1.0.0 has left: waiting orders are counted, known ones
       received === '16' && ranked === '7' && duplicates === '5' && rejected === '4',
   )
   expect(counters).toMatchObject({ admitted: '7', applied: '7', 'rejected:conflict': '2' })
-  expect(await redis.redis.zrange('leaderboard:spend', 0, -1, 'WITHSCORES')).toEqual([
+  expect(await redis.redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')).toEqual([
     ...['b', '1200'],
     ...['c', '1300'],
     ...['a', '3050'],
