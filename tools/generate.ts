@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { openApiDocument, sharedErrors } from '../src/api/http/openapi.ts'
 import { metricsTable } from '../src/api/metrics/metrics.ts'
 import { routes } from '../src/api/server.ts'
-import { configTable } from '../src/config/table.ts'
+import { commonTable, configTables } from '../src/config/table.ts'
 import type { Variable } from '../src/config/variable.ts'
 import { variables } from '../src/config/variables.ts'
 import { keyPatterns, keyTable } from '../src/keys.ts'
@@ -33,7 +33,7 @@ const reference: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'exit-codes': table(['exit code', 'meaning'], exitCodeRows()),
     commands: commandsText(await loadCommands()),
   },
-  configuration: { variables: configTable() },
+  configuration: { start: commonTable(), variables: configTables() },
   errors: { errors: errorsText(), rejections: table(['code', 'reason'], rejectionRows()) },
   events: { events: table(['event', 'level', 'meaning', 'fields'], eventRows(read('src/telemetry.ts'))) },
   http: {

@@ -122,6 +122,7 @@ async function runIt(entry: string): Promise<void> {
   )
   expect(group).toMatchObject({ code: 'bad-currency', reason: 'currency must be USD', count: each })
   expect(await printed('replay', '10', '--code', 'bad-currency', '--dry-run')).toMatch(/^ {2}bad-currency +10$/m)
+  expect(await printed('replay', '100', '--code', 'refused', '--dry-run')).toMatch(/^ {2}refused +50$/m)
   // The route and the command.
   expect(await read('/stats/average')).toBe('{"average":10}')
   expect((await fetch(`${url}/stats/average`, { method: 'POST' })).status).toBe(405)

@@ -7,7 +7,7 @@ export const awsVariables = {
     unit: 'URL',
     expected: 'an http:// or https:// URL',
     unset: 'real AWS for `orders run`; local emulator for `orders start`',
-    about: 'Endpoint of SQS.',
+    about: 'Where SQS answers: set it for a local emulator, a VPC endpoint or a proxy. On AWS the region is enough.',
     schema: z
       .url({ protocol: /^https?$/ })
       .regex(/^\S+$/)
@@ -17,7 +17,7 @@ export const awsVariables = {
     name: 'AWS_REGION',
     unit: 'region',
     expected: 'a region name such as us-east-1',
-    about: 'Region of the queue.',
+    about: 'Region of the queue. Producers and the bridge must have the same.',
     schema: withDefault(text.regex(/^[a-z0-9-]+$/), 'us-east-1'),
   }),
   awsAccessKeyId: define({
@@ -25,7 +25,8 @@ export const awsVariables = {
     unit: 'text',
     expected: 'an access key id, together with AWS_SECRET_ACCESS_KEY',
     unset: "the AWS SDK's own chain; `test` with a local endpoint",
-    about: 'Credentials.',
+    about:
+      'Access key of the user that calls SQS. Leave it unset on AWS: the role of the instance, the task or the pod applies then.',
     schema: text.optional(),
   }),
   awsSecretAccessKey: define({
@@ -33,7 +34,7 @@ export const awsVariables = {
     unit: 'text',
     expected: 'a secret access key, together with AWS_ACCESS_KEY_ID',
     unset: "the AWS SDK's own chain; `test` with a local endpoint",
-    about: 'Credentials.',
+    about: 'Secret that belongs to AWS_ACCESS_KEY_ID. A local emulator takes any.',
     isSecret: true,
     schema: text.optional(),
   }),
@@ -42,7 +43,7 @@ export const awsVariables = {
     unit: 'text',
     expected: 'a session token',
     unset: 'none',
-    about: 'Session token of temporary credentials.',
+    about: 'Token that belongs to AWS_ACCESS_KEY_ID if it is temporary, as from AWS STS or SSO.',
     isSecret: true,
     schema: text.optional(),
   }),

@@ -26,7 +26,17 @@ test.each([...pages])('%s links only to files and headings that exist', (page, t
   expect(links.filter((link) => !/^https?:/.test(link) && isDead(page, link))).toEqual([])
 })
 
-const rooms = ['src', 'test', 'tools', 'bench', 'docs', 'deploy/k8s', 'deploy/prometheus', 'deploy/grafana']
+const rooms = [
+  'src',
+  'test',
+  'tools',
+  'bench',
+  'docs',
+  'deploy/k8s',
+  'deploy/prometheus',
+  'deploy/grafana',
+  'deploy/systemd',
+]
 const sources = ['src', 'test', 'tools'].flatMap((room) =>
   readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }),
 )

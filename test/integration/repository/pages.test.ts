@@ -79,6 +79,7 @@ const inOneShellOnly = /\s#|&&|>>/
 const paths = [
   ...routes.map(({ path }) => path),
   ...['/', '/live', '/metrics', '/docs', '/openapi.json', '/admin/queues'],
+  ...['', '/{name}/pause', '/{name}/resume'].map((path) => `/admin/queues/api/queues${path}`), // of Bull Board
 ].map((path) => new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`))
 
 describe.each(pages)('%s', (page) => {
@@ -132,6 +133,13 @@ describe.each(pages)('%s', (page) => {
       if (language === 'yaml') expect(() => parse(text)).not.toThrow()
     }
   })
+})
+
+test('README shows the stage that its how-to page adds, which test/e2e/own-code.test.ts runs', () => {
+  const [shown] = blocksOf('README.md').filter(({ language }) => language === 'ts')
+  const [added] = blocksOf('docs/how-to/add-a-stage.md').filter(({ info }) => info === 'src/stages/revenue.ts')
+  expect(shown?.text).toMatch(/^export const revenue/)
+  expect(added?.text).toContain(shown?.text)
 })
 
 function knownIn(at: string, text: string): NodeJS.Dict<string> {

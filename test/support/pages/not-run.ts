@@ -6,6 +6,10 @@ const notRun: readonly (readonly [RegExp, string])[] = [
   [/^npm (test|run (test:\w+|check|bench|chaos|docs|types|lint|screenshots))\b/, 'takes minutes, or would run itself'],
   [/^(npx|npm) .*\b(average|bad-currency)\b/, 'a page adds it, and test/e2e/own-code.test.ts runs it'],
   [/^git pull$/, 'the checkout is the release under test'],
+  [
+    /^(sudo|systemctl|journalctl) |localhost:91/,
+    'needs systemd and root; test/integration/deploy/systemd.test.ts checks it',
+  ],
   [/^docker /, 'test/containers/compose.test.ts runs it'],
   [/^(kubectl|helm|aws) /, 'needs a cluster or an account; what it names is checked'],
 ]

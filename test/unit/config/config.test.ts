@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Config, readConfig } from '../../../src/config/config.ts'
-import { configTable } from '../../../src/config/table.ts'
+import { commonTable, configTables } from '../../../src/config/table.ts'
 import { variables } from '../../../src/config/variables.ts'
 import { OrdersError } from '../../../src/errors.ts'
 import { safeUrl } from '../../../src/redis/endpoint.ts'
@@ -207,26 +207,48 @@ describe('a password', () => {
   })
 })
 
-describe('configTable', () => {
-  const cells = configTable()
+const cellsOf = (text: string): string[][] =>
+  text
     .split('\n')
+    .filter((line) => line.startsWith('|'))
     .map((row) => row.split('|').map((cell) => cell.trim()))
 
+describe('commonTable', () => {
+  const rows = cellsOf(commonTable()).slice(2)
+  const names = Object.values(variables).map(({ name }) => `\`${name}\``)
+
+  test('lists ten variables that exist, each with a reason to set it and its default', () => {
+    expect(rows).toHaveLength(10)
+    for (const [, name, when, fallback] of rows) {
+      expect(names).toContain(name)
+      expect([when, fallback]).not.toContain('')
+    }
+  })
+
+  test('lists those that the tables of all variables mark', () => {
+    const marked = cellsOf(configTables()).filter((row) => row[1]?.startsWith('**'))
+    expect(marked.map((row) => row[1]?.replaceAll('*', '')).toSorted()).toEqual(rows.map((row) => row[1]).toSorted())
+  })
+})
+
+describe('configTables', () => {
+  const heads = ['variable', '---']
+  const cells = cellsOf(configTables()).filter((row) => !heads.includes(row[1] ?? ''))
+
   test('lists each variable once', () => {
-    const names = cells.slice(2).map((row) => row[1]?.replaceAll('*', ''))
+    const names = cells.map((row) => row[1]?.replaceAll('*', ''))
     expect(names).toEqual(Object.values(variables).map(({ name }) => `\`${name}\``))
     expect(new Set(names).size).toBe(names.length)
   })
 
   test('has five cells in each row, none of them empty but the last title', () => {
     for (const row of cells) expect(row).toHaveLength(7)
-    for (const row of cells.slice(2)) expect(row.slice(1, 6)).not.toContain('')
+    for (const row of cells) expect(row.slice(1, 6)).not.toContain('')
   })
 
-  test('says of each variable what a refused value is answered with, and marks ten', () => {
-    const allowed = cells.slice(2).map((row) => row[4])
+  test('says of each variable what a refused value is answered with', () => {
+    const allowed = cells.map((row) => row[4])
     expect(allowed).toEqual(Object.values(variables).map(({ expected }) => expected))
-    expect(cells.filter((row) => row[1]?.startsWith('**'))).toHaveLength(10)
   })
 
   test.each([

@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
+import { variables } from '../../../../src/config/variables.ts'
 import { parseCall } from '../../../../src/ops/command.ts'
+import { roleNames } from '../../../../src/ops/process/roles.ts'
 import { root } from '../../../support/markdown.ts'
-import { blocksOf } from '../../../support/pages/blocks.ts'
+import { blocksOf, readPage } from '../../../support/pages/blocks.ts'
 import { ordersCall } from '../../../support/pages/programs.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
@@ -117,22 +119,48 @@ interface TaskDefinition {
   readonly containerDefinitions: readonly {
     readonly command: readonly string[]
     readonly environment: readonly { readonly name: string; readonly value: string }[]
-    readonly secrets: readonly { readonly name: string }[]
+    readonly secrets: readonly { readonly name: string; readonly valueFrom: string }[]
+    readonly portMappings?: readonly { readonly containerPort: number }[]
     readonly stopTimeout: number
     readonly healthCheck: { readonly command: readonly string[] }
   }[]
 }
 
-test('the task definition runs a command that exists, with known variables, and asks the port of the image', () => {
-  const [container] = shown<TaskDefinition>('task-definition').containerDefinitions
+const portOfImage = (): string | undefined =>
+  /METRICS_PORT=(\d+)/.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1]
+
+test.each([
+  ['task-definition', portOfImage()],
+  ['task-definition-api', '8000'],
+])('%s runs a command that exists, with known variables, and asks the port that it opens', (name, port) => {
+  const [container] = shown<TaskDefinition>(name).containerDefinitions
   if (!container) throw new Error('no container')
   const call = ordersCall(['npx', 'orders', ...container.command])
   expect(call && parseCall(call.command, call.args)).toBeTruthy()
   const given = container.environment.map(({ name, value }) => [name, value])
   const secret = container.secrets.map(({ name }) => [name, 'rediss://orders@redis.example:6379'])
-  const config = readConfig(Object.fromEntries([...given, ...secret]))
+  const env: Env = Object.fromEntries([...given, ...secret])
+  const known = Object.values(variables).map((variable) => variable.name as string)
+  expect(known).toEqual(expect.arrayContaining(Object.keys(env)))
+  const config = readConfig(env)
   expect(config).toMatchObject({ sqsQueueName: 'orders', awsRegion: 'us-east-1' })
-  expect(container.stopTimeout * 1_000).toBeGreaterThan(config.stopGraceMs + 2_000)
-  const [, port] = /METRICS_PORT=(\d+)/.exec(readFileSync(join(root, 'Dockerfile'), 'utf8')) ?? []
+  expect(container.stopTimeout * 1_000).toBeGreaterThan(Math.max(config.stopGraceMs, config.drainMs) + 2_000)
   expect(container.healthCheck.command.join(' ')).toContain(`http://127.0.0.1:${port}/livez`)
+  for (const { containerPort } of container.portMappings ?? []) expect(containerPort).toBe(config.apiPort)
+})
+
+test('the execution role may read the secrets of the task definitions, and no others', () => {
+  const secrets = ['task-definition', 'task-definition-api'].flatMap((name) =>
+    shown<TaskDefinition>(name).containerDefinitions.flatMap((one) => one.secrets.map(({ valueFrom }) => valueFrom)),
+  )
+  const allowed = shown<{ Statement: [{ Resource: string[] }] }>('execution').Statement.flatMap((one) => one.Resource)
+  expect(new Set(allowed)).toEqual(new Set(secrets.map((arn) => `${arn}*`)))
+})
+
+test('the page has a task for every role, and no other', () => {
+  const rows = [...readPage(page).matchAll(/^\| `(\w+)` \| .*\| \d+, \d+ \|$/gm)]
+  expect(rows.map(([, role]) => role)).toEqual(roleNames)
+  for (const [row, role] of rows) {
+    if (!row.includes('as shown')) expect(row).toContain(`\`orders-${role}\`, \`${role}\`, \`["run", "${role}"]\``)
+  }
 })
