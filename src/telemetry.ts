@@ -3,6 +3,8 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import { messageOf } from './errors.ts'
 
+type Tally = Readonly<Record<string, number>>
+
 /**
  * Every event and its fields. Logs, metrics and tests listen to them. No event carries an order's content.
  */
@@ -16,7 +18,19 @@ export interface Events {
   durable: { messages: number }
   deleted: { messages: number }
   renewed: { messages: number }
-  load: { waiting: number; memoryPercent: number }
+  backlogMeasured: { waiting: number; memoryPercent: number }
+  /** Orders of this process in a minute. `taken` came from SQS; `passed` is by stage, `rejected` by code. */
+  load: { taken: number; passed: Tally; duplicates: number; rejected: Tally; waiting: number | null }
+  /** `invalidId` is an example. */
+  rejections: { code: string; orders: number; invalidId: string }
+  rejected: {
+    stage: string
+    code: string
+    orders: number
+    messageId: string | undefined
+    invalidId: string
+    entryId: string
+  }
   backpressureOn: { waiting: number; memoryPercent: number; until: string }
   backpressureOff: { waiting: number; memoryPercent: number }
   partitionsAssigned: { stage: string; partitions: readonly number[] }
@@ -102,7 +116,10 @@ export const eventTable: { readonly [E in keyof Events]: readonly [level: Level,
   durable: ['debug', 'Redis has made written messages as safe as SQS_DELETE_AFTER asks.'],
   deleted: ['debug', 'Messages were deleted from SQS.'],
   renewed: ['debug', 'The visibility timeout of messages was extended.'],
-  load: ['debug', 'The bridge measured how much waits in Redis.'],
+  backlogMeasured: ['debug', 'The bridge measured how much waits in Redis.'],
+  load: ['info', 'The orders that this process handled in the last minute.'],
+  rejections: ['info', 'The orders that one code rejected in this process in the last minute.'],
+  rejected: ['debug', 'A stage rejected a record.'],
   backpressureOn: ['warn', 'The bridge stopped receiving because too much waits in Redis.'],
   backpressureOff: ['info', 'The bridge receives again.'],
   partitionsAssigned: ['debug', 'This process got another set of partitions.'],

@@ -16,8 +16,11 @@ export function openLogged({ logLevel }: Config, open: OpenLog): Disposable & { 
 /** Formats a line for a person at a terminal: time, event and fields. */
 function forPeople(line: string): string {
   const { level: _, time, pid: __, msg, ...fields } = JSON.parse(line)
-  const text = Object.entries(fields).map(
-    ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(' ') : value}`,
-  )
+  const text = Object.entries(fields).map(([name, value]) => `${name}: ${textOf(value)}`)
   return `${new Date(time).toLocaleTimeString('en-GB')} ${msg}${text.length > 0 ? ` (${text.join(', ')})` : ''}`
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join(' ')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

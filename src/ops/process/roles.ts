@@ -16,6 +16,7 @@ import { lossLoop } from '../incidents/losses.ts'
 import { manifestLoop } from '../manifest/check.ts'
 import { readRepartition } from '../manifest/repartition.ts'
 import { assignPartitions, stageLoop } from './assignment.ts'
+import { loadLoop } from './load.ts'
 import { openPauseGate } from './pausing.ts'
 import { announceRoles } from './presence.ts'
 import { supervise } from './supervise.ts'
@@ -86,7 +87,9 @@ export async function openRoles(
     apiUrl ??= role.url
     loops.push(...role.loops, ...(role.pausable ?? []).map((loop) => gate.pausable(name, loop)))
   }
-  if (names.some((name) => app.pipeline.components.includes(name))) loops.push(timelineLoop(app), lossLoop(app))
+  if (names.some((name) => app.pipeline.components.includes(name))) {
+    loops.push(timelineLoop(app), lossLoop(app), loadLoop(app))
+  }
   if (app.config.metricsPort !== undefined && !names.includes('api')) {
     const { openHealth } = await import('../../api/health.ts')
     stack.use(await openHealth(app))

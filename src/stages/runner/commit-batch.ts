@@ -2,7 +2,7 @@ import type { PartitionScope } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
 import type { BatchSpan } from '../../opentelemetry.ts'
 import { isScriptFault } from '../../redis/errors.ts'
-import type { Rejection } from '../../reject-codes.ts'
+import { codeOf, type Rejection } from '../../reject-codes.ts'
 import { type CommitReply, type Conflict, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
 import type { Entry } from './entry.ts'
@@ -96,8 +96,12 @@ interface Committed {
 
 function reportCommit({ telemetry }: PartitionScope, stage: string, committed: Committed): void {
   const { entries, plan, reply, durationMs, span } = committed
-  const { status: _, atMs, ...orders } = reply
+  const { status: _, atMs, invalidIds, ...orders } = reply
   telemetry.emit('committed', { stage, entries: entries.length, ...orders, durationMs })
+  for (const [at, { group, orders, messageId, entryId }] of plan.rejects.entries()) {
+    const invalidId = invalidIds[at]
+    if (invalidId) telemetry.emit('rejected', { stage, code: codeOf(group), orders, messageId, invalidId, entryId })
+  }
   const waits = { waits: waitsOf(entries, atMs), sinceSent: since(plan.sent, atMs) }
   telemetry.emit('hop', { hop: stage, atMs, ...waits, rejected: reply.rejected })
   span?.end({
