@@ -21,16 +21,8 @@ export interface Events {
   backlogMeasured: { waiting: number; memoryPercent: number }
   /** Orders of this process in a minute. `taken` came from SQS; `passed` is by stage, `rejected` by code. */
   load: { taken: number; passed: Tally; duplicates: number; rejected: Tally; waiting: number | null }
-  /** `invalidId` is an example. */
   rejections: { code: string; orders: number; invalidId: string }
-  rejected: {
-    stage: string
-    code: string
-    orders: number
-    messageId: string | undefined
-    invalidId: string
-    entryId: string
-  }
+  rejected: { stage: string; code: string; orders: number; messageId?: string; invalidId: string; entryId: string }
   backpressureOn: { waiting: number; memoryPercent: number; until: string }
   backpressureOff: { waiting: number; memoryPercent: number }
   partitionsAssigned: { stage: string; partitions: readonly number[] }
@@ -118,7 +110,7 @@ export const eventTable: { readonly [E in keyof Events]: readonly [level: Level,
   renewed: ['debug', 'The visibility timeout of messages was extended.'],
   backlogMeasured: ['debug', 'The bridge measured how much waits in Redis.'],
   load: ['info', 'The orders that this process handled in the last minute.'],
-  rejections: ['info', 'The orders that one code rejected in this process in the last minute.'],
+  rejections: ['info', 'The orders that one code rejected in this process in the last minute, with an example.'],
   rejected: ['debug', 'A stage rejected a record.'],
   backpressureOn: ['warn', 'The bridge stopped receiving because too much waits in Redis.'],
   backpressureOff: ['info', 'The bridge receives again.'],

@@ -100,7 +100,9 @@ function reportCommit({ telemetry }: PartitionScope, stage: string, committed: C
   telemetry.emit('committed', { stage, entries: entries.length, ...orders, durationMs })
   for (const [at, { group, orders, messageId, entryId }] of plan.rejects.entries()) {
     const invalidId = invalidIds[at]
-    if (invalidId) telemetry.emit('rejected', { stage, code: codeOf(group), orders, messageId, invalidId, entryId })
+    if (!invalidId) continue
+    const ids = { ...(messageId !== undefined && { messageId }), invalidId, entryId }
+    telemetry.emit('rejected', { stage, code: codeOf(group), orders, ...ids })
   }
   const waits = { waits: waitsOf(entries, atMs), sinceSent: since(plan.sent, atMs) }
   telemetry.emit('hop', { hop: stage, atMs, ...waits, rejected: reply.rejected })

@@ -169,16 +169,8 @@ function rejectOf(
   // With the body: another client may write two messages with one id.
   const message = raw ? `${raw.id} ${raw.body}` : at
   const userId = raw && identityIn(raw.body).userId
-  return {
-    group: groupOf(rejection),
-    orders,
-    record: text,
-    message,
-    messageId: raw?.id,
-    entryId: entry.id,
-    userId,
-    jobId: raw?.jobId,
-  }
+  const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId }
+  return { group: groupOf(rejection), orders, record: text, message, userId, ...ids }
 }
 
 /** key → the one record for all orders of that key in the batch */
