@@ -9,9 +9,13 @@ export function openLogged({ logLevel }: Config, open: OpenLog): Disposable & { 
   const log = open((lines) => telemetry.emit('logBack', { lines }))
   const shown = process.stderr.isTTY ? (line: string): string => printable(forPeople(line)) : escapeJson
   const write = (line: string): void => log.write(`${shown(line.trimEnd())}\n`)
-  const telemetry = openTelemetry(pino({ level: logLevel, base: { pid: process.pid } }, { write }), log.dropped)
+  const options = { level: logLevel, base: { pid: process.pid }, serializers: { durationMs: rounded } }
+  const telemetry = openTelemetry(pino(options, { write }), log.dropped)
   return { telemetry, [Symbol.dispose]: () => log[Symbol.dispose]() }
 }
+
+/** Rounds to three digits, and from a second on to a millisecond. */
+const rounded = (ms: number): number => (ms < 1_000 ? Number(ms.toPrecision(3)) : Math.round(ms))
 
 /** Formats a line for a person at a terminal: time, event and fields. */
 function forPeople(line: string): string {

@@ -12,8 +12,10 @@ test('a rejection names its message, entry and invalid id; a report sums them by
   const app = appOn(world.redis)
   await ensureGroups(app)
   const rejected: unknown[] = []
+  const committed: unknown[] = []
   const reported: unknown[] = []
   app.telemetry.on('rejected', (fields) => void rejected.push(fields))
+  app.telemetry.on('committed', (fields) => void committed.push(fields))
   app.telemetry.on('load', (fields) => void reported.push(fields))
   app.telemetry.on('rejections', (fields) => void reported.push(fields))
   const report = reportLoad(app.telemetry, async () => 7)
@@ -28,7 +30,9 @@ test('a rejection names its message, entry and invalid id; a report sums them by
   await running
   const [invalidId] = (await world.redis.xrange(app.keys.invalid, '-', '+')).map(([id]) => id)
   const code = 'missing-field'
-  expect(rejected).toEqual([{ stage: 'validate', code, orders: 1, messageId: 'm1', invalidId, entryId }])
+  const stage = 'validate'
+  expect(rejected).toEqual([{ stage, code, orders: 1, messageId: 'm1', entryId, invalidId }])
+  expect(committed).toMatchObject([{ stage, entries: 1, firstEntryId: entryId, lastEntryId: entryId, rejected: 1 }])
   await report()
   await report()
   expect(reported).toEqual([
