@@ -86,8 +86,10 @@ export interface Events {
   readingBack: { reading: string }
   /** Once, when a start begins to wait for Redis or SQS, at most `maxMs`; `url` answers meanwhile. */
   waiting: { error: string; maxMs: number; url?: string }
-  redisAway: { error: string }
-  redisBack: Record<string, never>
+  /** Of all connections of this process together. `address` has no user and no password. */
+  redisAway: { address: string; error: string }
+  redisStillAway: { address: string; seconds: number }
+  redisBack: { address: string; seconds: number }
   /** The attributes of the queue or its dead letters cannot be read. */
   queueUnreadable: { error: string }
   queueReadable: Record<string, never>
