@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors.ts'
+
 type Tally = Readonly<Record<string, number>>
 
 /**
@@ -5,7 +7,17 @@ type Tally = Readonly<Record<string, number>>
  */
 export interface Events {
   started: { roles: readonly string[] }
-  stopped: { roles: readonly string[] }
+  /** The last line of a process that a signal stopped. */
+  stopped: { roles: readonly string[]; exitCode: number }
+  /** The last line of any other. `address` and `since` are those of a Redis that is away, `loop` is one that is stuck. */
+  ended: {
+    code: ErrorCode | undefined
+    error: string
+    address?: string
+    since?: string
+    loop?: string
+    exitCode: number
+  }
   ready: { url: string }
   /** `redelivered`: those that SQS had delivered before. */
   received: { messages: number; redelivered: number }

@@ -1,11 +1,15 @@
 import type { Events } from './fields.ts'
 
-type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error'
+type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 
 /** Log level and meaning of every event, for the log and for docs/reference/events.md. */
 export const eventTable: { readonly [E in keyof Events]: readonly [level: Level, about: string] } = {
   started: ['info', 'Roles of this process have started.'],
-  stopped: ['info', 'Roles of this process have stopped.'],
+  stopped: ['info', 'Roles of this process have stopped, as a signal asked them to.'],
+  ended: [
+    'fatal',
+    'This process ended with an error, or could not start. Each line of a longer message has its own event.',
+  ],
   ready: ['info', 'The API, or the port of METRICS_PORT, answers at this URL.'],
   received: ['debug', 'A receive from SQS returned messages.'],
   enqueued: ['debug', 'A write to `orders:raw` was acknowledged by Redis.'],

@@ -5,7 +5,10 @@ import { escapeJson, printable } from '../terminal/printable.ts'
 import type { OpenLog } from './log.ts'
 
 /** Opens telemetry that is logged as JSON, or on a terminal as text. */
-export function openLogged({ logLevel }: Config, open: OpenLog): Disposable & { telemetry: Telemetry } {
+export function openLogged(
+  { logLevel }: Pick<Config, 'logLevel'>,
+  open: OpenLog,
+): Disposable & { telemetry: Telemetry } {
   const log = open((lines) => telemetry.emit('logBack', { lines }))
   const shown = process.stderr.isTTY ? (line: string): string => printable(forPeople(line)) : escapeJson
   const write = (line: string): void => log.write(`${shown(line.trimEnd())}\n`)

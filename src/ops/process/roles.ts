@@ -99,7 +99,7 @@ export async function openRoles(
   const run = async (): Promise<void> => {
     app.telemetry.emit('started', { roles: names })
     await supervise(app, loops, signal)
-    app.telemetry.emit('stopped', { roles: names })
+    app.telemetry.emit('stopped', { roles: names, exitCode: 0 })
   }
   return { apiUrl, run, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }

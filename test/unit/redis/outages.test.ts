@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { outagesOf } from '../../../src/redis/outage.ts'
+import { outagesOf } from '../../../src/redis/outages.ts'
 import { openTelemetry } from '../../../src/telemetry.ts'
 
 test('an outage is reported once for all connections, then every 10 seconds, and once when all are back', () => {
