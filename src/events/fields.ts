@@ -82,18 +82,40 @@ export interface Events {
   consumersRemoved: { stage: string; consumers: readonly string[] }
   jobDone: { job: string; queue: string }
   jobFailed: { job: string; queue: string; attempt: number; error: string }
-  replayed: { job: string; orders: number }
+  /** Up to 100 orders at a time. */
+  requeued: { job: string; orders: number }
+  /** The verdicts on the orders of a job, `rejected` by code. */
+  replayed: {
+    job: string
+    dryRun: boolean
+    cancelled: boolean
+    sent: number
+    admitted: number
+    duplicate: number
+    conflict: number
+    returned: number
+    rejected: Tally
+  }
   checkWarned: { check: string; found: string; advice: string }
   adminOpenOnLoopback: { note: string }
   paused: { component: string; by: string }
   resumed: { component: string }
   pausesUnreadable: { error: string }
   /** An action began or ended: each entry of the audit log is a log line, too. */
-  audited: { action: string; by: string; what: string; outcome: string }
-  auditFailed: { action: string; error: string }
-  denied: { route: string; status: number; address: string }
-  request: { method: string; route: string; status: number; durationMs: number }
-  requestFailed: { method: string; route: string; error: string }
+  audited: { action: string; by: string; what: string; outcome: string; requestId?: string }
+  auditFailed: { action: string; error: string; requestId?: string }
+  /** `route` is as the routes are declared, so without ids. */
+  denied: { method: string; route: string; status: number; durationMs: number; requestId: string; address: string }
+  /** `error`: why a reply is a 5xx. */
+  request: {
+    method: string
+    route: string
+    status: number
+    durationMs: number
+    requestId: string
+    error: string | undefined
+  }
+  requestFailed: { method: string; route: string; status: number; durationMs: number; requestId: string; error: string }
   readingFailed: { reading: string; error: string }
   readingBack: { reading: string }
   /** Once, when a start begins to wait for Redis or SQS, at most `maxMs`; `url` answers meanwhile. */

@@ -53,7 +53,12 @@ test('a process that is started before Redis says once that it waits, is alive a
     expect(notReady.headers.get('content-type')).toBe('application/problem+json')
     expect([notReady.status, await notReady.json()]).toEqual([
       503,
-      { status: 503, title: 'Service Unavailable', detail: 'Redis does not answer yet: this process waits for it.' },
+      {
+        status: 503,
+        title: 'Service Unavailable',
+        detail: 'Redis does not answer yet: this process waits for it.',
+        request_id: notReady.headers.get('x-request-id'),
+      },
     ])
     expect(await statusOf(`${url}/stats/global`)).toBe(503)
   }
