@@ -12,7 +12,7 @@ import { pipeline } from '../../../src/stages/pipeline.ts'
 
 const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')
 
-/** What the runbook has in code style, outside code blocks. */
+/** The words in code style, without code blocks. */
 const words = [
   ...read('docs/runbook.md')
     .replaceAll(/```[\s\S]*?```/g, '')
