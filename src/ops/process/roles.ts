@@ -94,11 +94,17 @@ export async function openRoles(
     const { openHealth } = await import('../../api/health.ts')
     stack.use(await openHealth(app))
   }
-  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, signal))
+  const failed = new AbortController()
+  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, AbortSignal.any([signal, failed.signal])))
   const open = stack.move()
   const run = async (): Promise<void> => {
     app.telemetry.emit('started', { roles: names })
-    await supervise(app, loops, signal)
+    try {
+      await supervise(app, loops, signal)
+    } catch (error) {
+      failed.abort() // what is given back to Redis at the end must not wait for one that is away
+      throw error
+    }
     app.telemetry.emit('stopped', { roles: names, exitCode: 0 })
   }
   return { apiUrl, run, [Symbol.asyncDispose]: () => open.disposeAsync() }
