@@ -96,8 +96,8 @@ export const errorCodes = {
     'Free space where the output is written, and run the command again.',
   ),
   ORD_STUCK: entry(
-    'A loop could not be restarted, so the process ends with exit code 1.',
-    'Let the orchestrator restart the process. The log lines before it name the cause.',
+    'A loop made no progress for a minute, so the process ends. If Redis was away meanwhile, it ends with `ORD_REDIS_UNREACHABLE`.',
+    'Let the orchestrator restart the process. The message names the loop and its last failure.',
   ),
   ORD_INTERRUPTED: {
     ...entry(
@@ -110,14 +110,21 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes
 
+interface OrdersErrorOptions extends ErrorOptions {
+  readonly details?: Readonly<Record<string, string>>
+}
+
 /** An error whose message is one plain sentence: what happened, what to do. Bad orders are values, not errors. */
 export class OrdersError extends Error {
   override readonly name = 'OrdersError'
   readonly code: ErrorCode
+  /** Fields of the log line of a process that ends with this error. */
+  readonly details: Readonly<Record<string, string>>
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, { details = {}, ...options }: OrdersErrorOptions = {}) {
     super(message, options)
     this.code = code
+    this.details = details
   }
 }
 

@@ -35,7 +35,7 @@ const reference: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   configuration: { start: commonTable(), variables: configTables() },
   errors: { errors: errorsText(), rejections: table(['code', 'reason'], rejectionRows()) },
-  events: { events: table(['event', 'level', 'meaning', 'fields'], eventRows(read('src/telemetry.ts'))) },
+  events: { events: table(['event', 'level', 'meaning', 'fields'], eventRows(read('src/events/fields.ts'))) },
   http: {
     calls: table(['call', 'right', 'reply'], callRows(routes)),
     'shared-errors': table(['status', 'cause'], sharedErrors),

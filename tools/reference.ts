@@ -1,10 +1,10 @@
 import { type openApiDocument, sharedErrors } from '../src/api/http/openapi.ts'
 import { type Route, rightOf } from '../src/api/http/route.ts'
 import { errorCodes, exitCodes } from '../src/errors.ts'
+import { eventTable } from '../src/events/table.ts'
 import type { Command } from '../src/ops/command.ts'
 import { helpOf } from '../src/ops/help.ts'
 import { codeOf, rejectGroupNames, rejectGroups } from '../src/reject-codes.ts'
-import { eventTable } from '../src/telemetry.ts'
 
 type Row = readonly string[]
 
@@ -28,7 +28,7 @@ export function errorsText(): string {
 
 export const rejectionRows = (): Row[] => rejectGroupNames.map((group) => [`\`${codeOf(group)}\``, rejectGroups[group]])
 
-/** @param source of telemetry.ts: the fields of events are types, which no running code can list */
+/** @param source of events/fields.ts: the fields of events are types, which no running code can list */
 export function eventRows(source: string): Row[] {
   return Object.entries(eventTable).map(([event, [level, about]]) => {
     const declared = new RegExp(`^  ${event}: (?:\\{([^}]*)\\}|(.*))$`, 'm').exec(source)

@@ -10,6 +10,7 @@ import { problemOf, sendProblem } from './http/problem.ts'
 import type { HealthContext } from './http/route.ts'
 import { unreadable } from './http/unreadable.ts'
 import { listening, type Port } from './listen.ts'
+import { identify, requestFields } from './request-log.ts'
 
 export interface Server extends AsyncDisposable {
   readonly url: string
@@ -59,6 +60,7 @@ export async function openServer(
 function webOf(app: App, router: Router): express.Express {
   const web = express()
   web.disable('x-powered-by')
+  web.use(identify)
   web.use(
     helmet({
       contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy },
@@ -95,7 +97,7 @@ const contentSecurityPolicy = {
 function notFound({ telemetry }: App): RequestHandler {
   return (request, response) => {
     sendProblem(response, problemOf(404, `There is no ${request.method} ${request.path}: see /docs.`))
-    telemetry.emit('request', { method: request.method, route: '-', status: 404, durationMs: 0 })
+    telemetry.emit('request', { ...requestFields(request, response, '-'), error: undefined })
   }
 }
 
@@ -104,7 +106,10 @@ function failed(app: App): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const refused = unreadable(error, request)
     if (refused) return sendProblem(response, refused)
-    app.telemetry.emit('requestFailed', { method: request.method, route: '-', error: messageOf(error) })
-    sendProblem(response, failure(error))
+    const problem = failure(error)
+    sendProblem(response, problem)
+    const fields = requestFields(request, response, '-')
+    if (problem.status === 503) app.telemetry.emit('request', { ...fields, error: problem.detail })
+    else app.telemetry.emit('requestFailed', { ...fields, error: messageOf(error) })
   }
 }

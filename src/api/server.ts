@@ -112,14 +112,14 @@ function servePages(router: Router, context: ApiContext, live: Live): void {
 function serveParts(router: Router, context: ApiContext, guard: Guard, parts: readonly AdminPart[]): void {
   for (const part of parts) {
     const open = atFirstRequest(() => part.router(context.queues, context.config.apiBasePath))
-    router.use(part.path, ...guard.for('admin'), auditWrites(context), open)
+    router.use(part.path, ...guard.for('admin', part.path), auditWrites(context), open)
   }
 }
 
 function serveRoutes(router: Router, context: ApiContext, guard: Guard): void {
   const options = { hasRight: guard.isOpen, send: openOutbox().send }
   for (const route of routes) {
-    const before = [...guard.for(rightOf(route))]
+    const before = [...guard.for(rightOf(route), route.path)]
     if (route.writes && !route.body) before.push(noOtherThanJson)
     if (route.body) before.push(jsonOnly, express.text({ type: 'application/json', limit: bodyLimit }))
     router[route.method](expressPath(route.path), ...before, handler(context, route, options))

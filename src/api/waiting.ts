@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import type { Config } from '../config/config.ts'
-import { problemOf, problemType } from './http/problem.ts'
+import { problemOf, problemText, problemType } from './http/problem.ts'
 import { listening, type Port } from './listen.ts'
+import { requestIdFrom, requestIdHeader } from './request-log.ts'
 
 // An import would also load Node's WebSocket client: 75 ms of CPU at every start.
 const { createServer } = process.getBuiltinModule('node:http')
@@ -17,11 +18,13 @@ export async function openWaiting(
   port: Port,
   detail: string,
 ): Promise<AsyncDisposable & { url: string }> {
-  const notReady = JSON.stringify(problemOf(503, detail))
+  const notReady = problemOf(503, detail)
   const server = createServer((request, response) => {
     const isAlive = request.url?.split('?')[0] === '/livez'
-    response.writeHead(isAlive ? 200 : 503, { 'content-type': isAlive ? 'application/json' : problemType })
-    response.end(isAlive ? '{"status":"ok","loops":{}}' : notReady)
+    const id = requestIdFrom(request.headers[requestIdHeader])
+    const type = isAlive ? 'application/json' : problemType
+    response.writeHead(isAlive ? 200 : 503, { 'content-type': type, [requestIdHeader]: id })
+    response.end(isAlive ? '{"status":"ok","loops":{}}' : problemText(notReady, id))
   }).listen(port.port, config.apiHost)
   const url = await listening(server, config, port)
   const close = async (): Promise<void> => {

@@ -28,7 +28,7 @@ export function openGate(app: App, readWaiting: () => Promise<number>): Gate {
   async function read(): Promise<void> {
     const [waiting, memory] = await Promise.all([readWaiting(), memoryShare(app)])
     const load = { waiting, memoryPercent: Math.round(memory * 100) }
-    telemetry.emit('load', load)
+    telemetry.emit('backlogMeasured', load)
     const level = Math.max(waiting / config.highWaterOrders, (memory * 100) / config.highWaterMemory)
     const full = level >= (closed ? lowWater : 1)
     if (full && performance.now() - reportedAt > reportEveryMs) {

@@ -17,7 +17,8 @@ export interface Outage {
   pause(by: object, signal: AbortSignal): Promise<void>
 }
 
-export type BridgePart = 'receive' | 'wait' | 'object' | 'write' | 'confirm' | 'delete' | 'renew'
+export const bridgeParts = ['receive', 'wait', 'object', 'write', 'confirm', 'delete', 'renew'] as const
+export type BridgePart = (typeof bridgeParts)[number]
 
 /** One line when a component of the bridge fails, one when it has worked again for some seconds, and a pause between tries. */
 export function reportOutage({ telemetry }: Pick<App, 'telemetry'>, component: BridgePart): Outage {

@@ -15,12 +15,13 @@ export async function writeMessages(app: App, keys: Keys, received: readonly Rec
   const span = tracing?.span('bridge', messages.map(tracedBy), { 'messaging.batch.message_count': messages.length })
   const from = performance.now()
   try {
-    const [id = ''] = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent })
+    const entryIds = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent })
     span?.end()
-    telemetry.emit('enqueued', { messages: messages.length, durationMs: performance.now() - from })
+    const ids = { partition: keys.partition, entryIds, messageIds: records.map(({ id }) => id) }
+    telemetry.emit('enqueued', { messages: messages.length, ...ids, durationMs: performance.now() - from })
     reportEnvelopes(telemetry, records)
     if (sentMs === undefined) return
-    const atMs = Number.parseInt(id, 10)
+    const atMs = Number.parseInt(entryIds[0] ?? '', 10)
     const waits = [Math.max(0, atMs - sentMs), messages.length]
     telemetry.emit('hop', { hop: 'bridge', atMs, waits, sinceSent: waits })
   } catch (error) {

@@ -32,6 +32,12 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
 export const loadCommands = (): Promise<Command[]> =>
   Promise.all([...commands.values()].map(async (load) => (await load()).command))
 
+/** Returns whether a command logs: then it reports its own end in the log, too. */
+export async function isService(name = ''): Promise<boolean> {
+  const load = commands.get(name)
+  return (await load?.())?.command.isService === true
+}
+
 /** Connects a command with its process, or with a process that calls it as a function. */
 export interface Surroundings extends Pick<Call<unknown>, 'signal' | 'print' | 'stdout' | 'fail' | 'openLog'> {
   readEnv(): NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
-import { errorCodes, messageOf, OrdersError } from '../errors.ts'
+import { type ErrorCode, errorCodes, messageOf, OrdersError } from '../errors.ts'
+import type { Events } from '../events/fields.ts'
 import { redactUrls } from '../redact.ts'
 import { doesNotAnswer, isErrorReply, isForbidden, refusalOfWrites } from '../redis/errors.ts'
 
@@ -27,8 +28,24 @@ export function codeOfSignal(name: NodeJS.Signals): number {
 }
 
 function exitCodeOf(error: unknown): number {
-  if (error instanceof OrdersError) return errorCodes[error.code].exitCode ?? 1
-  return (doesNotAnswer(error) && errorCodes.ORD_REDIS_UNREACHABLE.exitCode) || 1
+  const code = codeOf(error)
+  return (code && errorCodes[code].exitCode) ?? 1
+}
+
+function codeOf(error: unknown): ErrorCode | undefined {
+  if (error instanceof OrdersError) return error.code
+  return doesNotAnswer(error) ? 'ORD_REDIS_UNREACHABLE' : undefined
+}
+
+/**
+ * Returns the events with which a process that logs reports its end: one for each line of a message that has several, such as
+ * one about several variables, but one for a bug with its stack.
+ */
+export function endingEvents(error: unknown, exitCode: number): Events['ended'][] {
+  const lines = errorLines(error)
+  const texts = error instanceof OrdersError ? lines : [lines.join('\n')]
+  const details = error instanceof OrdersError ? error.details : {}
+  return texts.map((text) => ({ code: codeOf(error), error: text, ...details, exitCode }))
 }
 
 /** Returns what is printed for an error of a command. */

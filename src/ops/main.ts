@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { OrdersError } from '../errors.ts'
-import { runCommand } from './cli.ts'
-import { codeOfSignal, endingOf, errorLines, outputClosed } from './ending.ts'
+import { isService, runCommand } from './cli.ts'
+import { codeOfSignal, endingEvents, endingOf, errorLines, outputClosed } from './ending.ts'
 import { openLog } from './open/log.ts'
 import { endLine, openOutput, outputError, printError } from './terminal/output.ts'
 
 /**
- * Runs the command that the arguments name. On an error it prints one plain line. The exit code says how it ended: see
- * `exitCodes` in src/errors.ts.
+ * Runs the command that the arguments name. On an error it prints one plain line, or logs one if the command logs. The exit
+ * code says how it ended: see `exitCodes` in src/errors.ts.
  */
 export async function main(argv: readonly string[]): Promise<void> {
   const stop = stopOnSignal()
@@ -31,9 +31,18 @@ export async function main(argv: readonly string[]): Promise<void> {
     const full = refused()
     const { exitCode, lines } = full ? { exitCode: 1, lines: errorLines(full) } : endingOf(thrown, stop.signal)
     if (exitCode > 128) endLine()
-    printError(lines)
+    const logs = lines.length > 0 && !process.stderr.isTTY && (await isService(argv[0]).catch(() => false))
+    if (logs) await logEnd(full ?? thrown, exitCode)
+    else printError(lines)
     process.exit(exitCode)
   }
+}
+
+/** Logs the end of a process whose log goes to a program: that program may not know plain text. */
+async function logEnd(error: unknown, exitCode: number): Promise<void> {
+  const { openLogged } = await import('./open/logging.ts')
+  using log = openLogged({ logLevel: 'info' }, openLog) // with LOG_LEVEL=silent, too
+  for (const event of endingEvents(error, exitCode)) log.telemetry.emit('ended', event)
 }
 
 /**

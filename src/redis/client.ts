@@ -4,9 +4,10 @@ import { messageOf } from '../errors.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { isCluster, openCluster } from './cluster.ts'
 import { connectOnce } from './connect.ts'
-import { userOf } from './endpoint.ts'
+import { safeUrl, userOf } from './endpoint.ts'
 import { isForbidden } from './errors.ts'
-import { refusalOf } from './refusal.ts'
+import { outagesOf } from './outages.ts'
+import { refusalOf } from './refusal/refusal.ts'
 import { nameForbidden } from './rights.ts'
 import { doubtMs, openRole, type Role, retryDelayMs } from './role.ts'
 import { disconnectTimeoutMs, openOne } from './single.ts'
@@ -79,7 +80,7 @@ export async function openRedis(
   }
   connected = true
   await allowMissingInfo(redis)
-  report(redis, role, telemetry)
+  report(redis, safeUrl(config), role, telemetry)
   return redis
 }
 
@@ -152,23 +153,22 @@ export function unwrapReplies(replies: readonly (readonly [Error | null, unknown
 }
 
 /**
- * Reports once when Redis goes away, and once when it is back. After a reply that it is no master it is back when no other
- * such reply has come.
+ * Reports when Redis goes away, and when it is back. After a reply that it is no master it is back when no other such reply
+ * has come.
  */
-function report(redis: RedisClient, role: Role, telemetry: Telemetry): void {
-  let away = false
+function report(redis: RedisClient, address: string, role: Role, telemetry: Telemetry): void {
+  const outages = outagesOf(telemetry)
   const gone = (error: string): void => {
-    if (!away && !closing.has(redis)) telemetry.emit('redisAway', { error })
-    away = true
+    if (!closing.has(redis)) outages.gone(redis, address, error)
   }
   redis.on('error', (error: unknown) => gone(messageOf(error)))
   redis.on('close', () => gone('connection closed'))
+  redis.on('end', () => outages.forget(redis))
   const back = (): void => {
-    if (!away || redis.status !== 'ready') return
+    if (!outages.isAway(redis) || redis.status !== 'ready') return
     const doubt = doubtMs - role.sinceDoubtMs()
     if (doubt > 0) return void setTimeout(back, doubt).unref()
-    telemetry.emit('redisBack', {})
-    away = false
+    outages.back(redis)
   }
   let readyAt = performance.now()
   role.onDoubt((message) => {

@@ -54,7 +54,8 @@ test('the demo on a full disk ends in order, with the sentence: neither its fold
   onTestFinished(() => watcher.close())
   const env = { API_PORT: '0', TMPDIR: temporary }
   await using demo = spawnOrders(['demo'], env, { cwd: folder, stdout: disk.fd })
-  expect([await demo.exit(), demo.stderr()]).toEqual([{ code: 1, signal: null }, sentence])
+  expect(await demo.exit()).toEqual({ code: 1, signal: null })
+  expect(demo.events('ended')).toMatchObject([{ code: 'ORD_OUTPUT', error: sentence.trimEnd(), exitCode: 1 }])
   await until('its folder to have been there', () => made.some((name) => name?.startsWith('orders-')))
   expect(readdirSync(temporary)).toEqual([])
   expect(readRunning(join(folder, '.data'))).toBeUndefined()

@@ -8,19 +8,23 @@ import { spawnOrders } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
-/** One clear line on stderr, this exit code, nothing else. */
+/** One clear line on stderr, this exit code, nothing else. A command that logs writes it as JSON. */
 async function refusal(code: number, args: readonly string[], env: Env): Promise<string[]> {
   await using orders = spawnOrders(args, env)
   expect(await orders.exit()).toEqual({ code, signal: null })
   expect(orders.stdout()).toBe('')
-  return orders.stderr().trimEnd().split('\n')
+  const lines = orders.stderr().trimEnd().split('\n')
+  if (!['run', 'start'].includes(args[0] ?? '')) return lines
+  const ended = orders.events('ended')
+  expect(ended).toEqual(lines.map(() => expect.objectContaining({ level: 60, exitCode: code })))
+  return ended.map(({ code, error }) => `${code}: ${error}`)
 }
 
 test('Redis missing at start is one line and exit code 3', async () => {
   const port = await freePort()
   const lines = await refusal(3, ['run', 'validate'], envOf(`redis://user:secret@127.0.0.1:${port}`))
   expect(lines).toEqual([
-    `Redis does not answer at redis://***@127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): start it or set REDIS_URL.`,
+    `ORD_REDIS_UNREACHABLE: Redis does not answer at redis://***@127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): start it or set REDIS_URL.`,
   ])
 })
 
@@ -33,7 +37,7 @@ test('SQS missing at start is one line and exit code 3', async () => {
     envOf(redis.url, { url: `http://127.0.0.1:${port}`, queueName: 'orders' }),
   )
   expect(lines).toEqual([
-    `SQS cannot open the queue orders at http://127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): check AWS_ENDPOINT_URL and the credentials.`,
+    `ORD_SQS: SQS cannot open the queue orders at http://127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): check AWS_ENDPOINT_URL and the credentials.`,
   ])
 })
 
@@ -45,7 +49,7 @@ test('an API port that is taken is one line and exit code 1', async () => {
   const port = typeof address === 'object' ? String(address?.port) : ''
   try {
     expect(await refusal(1, ['run', 'api'], envOf(redis.url, undefined, { API_PORT: port }))).toEqual([
-      `Cannot listen on 127.0.0.1:${port} (listen EADDRINUSE: address already in use 127.0.0.1:${port}): stop what uses it or set API_PORT.`,
+      `ORD_PORT_TAKEN: Cannot listen on 127.0.0.1:${port} (listen EADDRINUSE: address already in use 127.0.0.1:${port}): stop what uses it or set API_PORT.`,
     ])
   } finally {
     server.close()
@@ -55,17 +59,20 @@ test('an API port that is taken is one line and exit code 1', async () => {
 test('bad variables are one line each and exit code 1, before anything is started', async () => {
   const env = { API_PORT: 'abc', REDIS_URL: 'http://x', AWS_ENDPOINT_URL: 'nowhere' }
   expect(await refusal(1, ['start'], env)).toEqual([
-    'AWS_ENDPOINT_URL is "nowhere": expected an http:// or https:// URL.',
-    'REDIS_URL is "http://x": expected a redis:// or rediss:// URL, or the path of a socket.',
-    'API_PORT is "abc": expected a port number from 0 to 65535.',
+    'ORD_CONFIG: AWS_ENDPOINT_URL is "nowhere": expected an http:// or https:// URL.',
+    'ORD_CONFIG: REDIS_URL is "http://x": expected a redis:// or rediss:// URL, or the path of a socket.',
+    'ORD_CONFIG: API_PORT is "abc": expected a port number from 0 to 65535.',
   ])
 })
 
 test.each([
   [['dance'], 'There is no command "dance": see orders --help.'],
   [['statu'], 'There is no command "statu": did you mean status? See orders --help.'],
-  [['run'], 'orders run: no role: expected bridge, validate, aggregate, leaderboard, jobs, api.'],
-  [['run', 'cook'], 'There is no role "cook": expected bridge, validate, aggregate, leaderboard, jobs, api.'],
+  [['run'], 'ORD_USAGE: orders run: no role: expected bridge, validate, aggregate, leaderboard, jobs, api.'],
+  [
+    ['run', 'cook'],
+    'ORD_USAGE: There is no role "cook": expected bridge, validate, aggregate, leaderboard, jobs, api.',
+  ],
   [
     ['populate', '--valid', 'many'],
     'orders populate: --valid is "many", expected a whole number from 0 to 100000000: see orders populate --help.',
@@ -84,7 +91,7 @@ test('settings that must not change under a running system are refused', async (
   await using redis = await emptyRedis()
   await redis.redis.hset('pipeline:manifest', { LEDGER_DAYS: 14, LEDGER_BUCKETS: 65_536 })
   const [line, ...rest] = await refusal(1, ['run', 'validate'], envOf(redis.url, undefined, { LEDGER_DAYS: '7' }))
-  expect(line).toMatch(/was set up with LEDGER_DAYS=14, this process has 7: set LEDGER_DAYS=14\.$/)
+  expect(line).toMatch(/^ORD_MANIFEST: .*was set up with LEDGER_DAYS=14, this process has 7: set LEDGER_DAYS=14\.$/)
   expect(rest).toEqual([])
 })
 

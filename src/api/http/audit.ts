@@ -1,6 +1,7 @@
 import express, { type Request, type RequestHandler } from 'express'
 import type { App } from '../../app.ts'
 import { type Begun, beginAction } from '../../control/audit-log.ts'
+import { identified } from '../request-log.ts'
 import { operatorOf } from './access.ts'
 import { type Asked, actionAsked } from './summary.ts'
 
@@ -29,7 +30,8 @@ export function auditWrites(app: Scope): RequestHandler {
       const { method, baseUrl, path, body } = request
       const asked = { action: `${method} ${baseUrl}`, where: { path }, body }
       const begin = async (): Promise<void> => {
-        const begun = await auditRequest(app, request, asked, bodies.get(request) ?? '')
+        const scope = { ...app, telemetry: identified(app.telemetry, request) }
+        const begun = await auditRequest(scope, request, asked, bodies.get(request) ?? '')
         if (response.closed) return void begun.cancel() // the client has disconnected: nothing runs
         response.once('close', () => void ended(begun, response))
         next()

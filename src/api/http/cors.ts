@@ -3,10 +3,10 @@ import type { RequestHandler } from 'express'
 /** Methods and headers that a page of another site may use. Routes that write refuse other sites in any case (see guard.ts). */
 const reading = {
   'Access-Control-Allow-Methods': 'GET, HEAD',
-  'Access-Control-Allow-Headers': 'authorization, content-type',
+  'Access-Control-Allow-Headers': 'authorization, content-type, x-request-id',
 }
-/** Headers of a reply that scripts may read: the link to the next page, and when to retry. */
-const exposed = 'Link, Retry-After'
+/** Headers of a reply that scripts may read: the link to the next page, when to retry, and the id in the log. */
+const exposed = 'Link, Retry-After, X-Request-Id'
 /** How long a browser caches the reply to a preflight. */
 const keepSeconds = '600'
 

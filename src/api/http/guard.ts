@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import type { App } from '../../app.ts'
+import { requestFields } from '../request-log.ts'
 import { openAccess, type Right } from './access.ts'
 import { needsBody, problemOf, sendProblem } from './problem.ts'
 
@@ -8,8 +9,8 @@ import { needsBody, problemOf, sendProblem } from './problem.ts'
 export interface Guard {
   /** Refuses requests that are addressed to another host. */
   readonly host: RequestHandler
-  /** Refuses clients without the right, and keeps replies out of every cache. */
-  for(right: Right): readonly RequestHandler[]
+  /** Refuses clients without the right, and keeps replies out of every cache. @param route as it is declared, for the log */
+  for(right: Right, route: string): readonly RequestHandler[]
   /** Returns true if a request has a right without a token. It ignores tokens: checking them uncounted would allow guessing. */
   isOpen(request: Request, right: Right): boolean
 }
@@ -27,8 +28,10 @@ const minuteMs = 60_000
 export function openGuard(app: Pick<App, 'config' | 'telemetry' | 'trustsThisMachine'>): Guard {
   const access = openAccess(app)
   const deny = (request: Request, response: Response, status: number, detail: string): void => {
-    app.telemetry.emit('denied', { route: request.path, status, address: request.socket.remoteAddress ?? '' })
     sendProblem(response, problemOf(status, detail))
+    const { route = '-' } = response.locals
+    const address = request.socket.remoteAddress ?? ''
+    app.telemetry.emit('denied', { ...requestFields(request, response, route), address })
   }
   const limitOf = (limit: number, keyGenerator: (request: Request) => string): RequestHandler =>
     rateLimit({
@@ -46,8 +49,9 @@ export function openGuard(app: Pick<App, 'config' | 'telemetry' | 'trustsThisMac
   const ofAll = limitOf(guessesInAll, () => 'all')
 
   const check =
-    (right: Right): RequestHandler =>
+    (right: Right, route: string): RequestHandler =>
     (request, response, next) => {
+      response.locals['route'] = route
       const refusal = access.refusalOf(request, right)
       if (!refusal) return next()
       const refuse = (): void => {
@@ -63,7 +67,7 @@ export function openGuard(app: Pick<App, 'config' | 'telemetry' | 'trustsThisMac
       if (refusal) return deny(request, response, refusal.status, refusal.detail)
       next()
     },
-    for: (right) => (right === 'numbers' ? [] : [notStored, check(right)]),
+    for: (right, route) => (right === 'numbers' ? [] : [notStored, check(right, route)]),
     isOpen: access.isOpen,
   }
 }

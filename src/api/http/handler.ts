@@ -2,10 +2,11 @@ import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import { messageOf } from '../../errors.ts'
 import { parseStandardJson } from '../../identity.ts'
+import { identified, requestFields } from '../request-log.ts'
 import type { Right } from './access.ts'
 import { auditRequest } from './audit.ts'
 import { failure } from './failure.ts'
-import { needsBody, type Problem, problemOf, problemType, unprocessable } from './problem.ts'
+import { needsBody, type Problem, problemOf, sendProblem, unprocessable } from './problem.ts'
 import { type Headers, specialOf } from './reply.ts'
 import type { ApiContext, Call, HealthContext, Route } from './route.ts'
 
@@ -31,28 +32,30 @@ export function handler<C extends HealthContext = ApiContext>(
   { hasRight, send }: Options = byItself,
 ): RequestHandler {
   return async (request, response) => {
-    const started = performance.now()
     const left = new AbortController()
     response.once('close', () => left.abort())
-    const answered = await answer(context, route, request, { hasRight, signal: left.signal })
-    const { status, type, body, headers } = answered
-    response.status(status).set(headers).type(type)
-    if (!send(response, body)) {
+    const scope = route.writes ? { ...context, telemetry: identified(context.telemetry, request) } : context
+    const answered = await answer(scope, route, request, { hasRight, signal: left.signal })
+    const { status, headers, problem, bug } = answered
+    response.status(status).set(headers)
+    if (problem) sendProblem(response, problem)
+    else if (!send(response.type('application/json'), answered.body)) {
       for (const name of Object.keys(headers)) response.removeHeader(name)
-      const full = problemAnswer(problemOf(503, 'Too many long replies wait for their readers: try again in a moment.'))
-      response.status(full.status).type(full.type).send(full.body)
+      sendProblem(response, tooManyReplies)
     }
-    const durationMs = Math.round(performance.now() - started)
-    context.telemetry.emit('request', { method: request.method, route: route.path, status, durationMs })
+    const fields = requestFields(request, response, route.path)
+    if (bug !== undefined) context.telemetry.emit('requestFailed', { ...fields, error: bug })
+    const error = status >= 500 ? problem?.detail : undefined
+    context.telemetry.emit('request', { ...fields, error })
   }
 }
 
-interface Answer {
-  readonly status: number
-  readonly type: string
-  readonly body: string
-  readonly headers: Headers
-}
+type Answer = { readonly status: number; readonly headers: Headers } & (
+  | { readonly body: string; readonly problem?: undefined; readonly bug?: undefined }
+  | { readonly problem: Problem; readonly bug?: string | undefined } // an error that nothing explains
+)
+
+const tooManyReplies = problemOf(503, 'Too many long replies wait for their readers: try again in a moment.')
 
 /** Only the log shows it. nginx uses the same status. */
 const clientLeft = problemOf(499, 'The client disconnected before it had the reply.')
@@ -96,9 +99,7 @@ async function carryOut<C extends HealthContext>(context: C, route: Route<C>, ca
   } catch (error) {
     if (call.signal.aborted && error === call.signal.reason) return problemAnswer(clientLeft)
     const problem = failure(error)
-    const message = problem.status === 503 ? problem.detail : messageOf(error)
-    context.telemetry.emit('requestFailed', { method: route.method, route: route.path, error: message })
-    return problemAnswer(problem)
+    return problemAnswer(problem, problem.status === 503 ? undefined : messageOf(error))
   }
 }
 
@@ -132,9 +133,9 @@ function parseBody(schema: z.ZodType, text: string): { data: unknown; sent: unkn
 }
 
 function jsonAnswer(status: number, body: string): Answer {
-  return { status, type: 'application/json', body, headers: {} }
+  return { status, body, headers: {} }
 }
 
-function problemAnswer(problem: Problem): Answer {
-  return { status: problem.status, type: problemType, body: JSON.stringify(problem), headers: {} }
+function problemAnswer(problem: Problem, bug?: string): Answer {
+  return { status: problem.status, problem, bug, headers: {} }
 }

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import type { App } from '../../app.ts'
+import { requestFields } from '../request-log.ts'
 import { problemOf, sendProblem } from './problem.ts'
 
 /** The methods of a path that is only read. */
@@ -17,6 +18,6 @@ export function onlyMethods({ telemetry }: App, methods: readonly string[]): Req
     const status = request.method === 'OPTIONS' ? 204 : 405
     if (status === 204) response.status(status).end()
     else sendProblem(response, problemOf(status, `${request.path} has no ${request.method}, only ${allow}: see /docs.`))
-    telemetry.emit('request', { method: request.method, route: '-', status, durationMs: 0 })
+    telemetry.emit('request', { ...requestFields(request, response, '-'), error: undefined })
   }
 }

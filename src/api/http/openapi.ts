@@ -13,7 +13,8 @@ export function openApiDocument(routes: readonly Route[]) {
     info: {
       title: 'Order pipeline',
       version,
-      description: 'Aggregates, leaderboards and the invalid channel.',
+      description:
+        'Aggregates, leaderboards and the invalid channel. Each reply has the header x-request-id: that of the request, or a new one. Problems repeat it as request_id, and the log has it as requestId.',
       license: { name: 'MIT', url: 'https://spdx.org/licenses/MIT.html' },
       contact: { name: 'The operators of this API' },
     },

@@ -1,5 +1,6 @@
 import type { Response } from 'express'
 import { z } from 'zod'
+import { requestIdOf } from '../request-log.ts'
 
 /** An error reply, application/problem+json (RFC 9457). */
 export const problem = z
@@ -8,6 +9,7 @@ export const problem = z
     title: z.string(),
     detail: z.string(),
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    request_id: z.string().optional().meta({ description: 'As in the header x-request-id, and in the log.' }),
   })
   .meta({ id: 'Problem' })
 export type Problem = z.output<typeof problem>
@@ -60,6 +62,13 @@ function messageFor({ code, message }: z.core.$ZodIssue): string {
   return message.endsWith('received undefined') ? 'is required' : message
 }
 
+/** Returns the body of a problem. */
+export const problemText = (problem: Problem, requestId: string): string =>
+  JSON.stringify({ ...problem, request_id: requestId })
+
 export function sendProblem(response: Response, problem: Problem): void {
-  response.status(problem.status).type(problemType).send(JSON.stringify(problem))
+  response
+    .status(problem.status)
+    .type(problemType)
+    .send(problemText(problem, requestIdOf(response.req)))
 }

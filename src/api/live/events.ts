@@ -96,18 +96,21 @@ function openNewest(app: Scope): Newest {
   }
 }
 
-/** Returns a reader of the next event. It reports once per outage that there is no snapshot. */
+/** Returns a reader of the next event. It reports once that there is no snapshot, unless Redis is away: that is reported. */
 function eventReader({ telemetry }: Scope, newest: Newest): () => Promise<Shown> {
   let failing = false
   return async () => {
     try {
       const json = await newest.read()
+      if (failing) telemetry.emit('readingBack', { reading: 'snapshot' })
       failing = false
       return snapshotEvents(json)
     } catch (error) {
-      const { detail } = failure(error)
-      if (!failing) telemetry.emit('requestFailed', { method: 'GET', route: '/live', error: messageOf(error) })
-      failing = true
+      const { status, detail } = failure(error)
+      if (!failing && status !== 503) {
+        telemetry.emit('readingFailed', { reading: 'snapshot', error: messageOf(error) })
+        failing = true
+      }
       const event = eventText('away', JSON.stringify({ detail }))
       return { whole: event, nameless: event }
     }

@@ -14,10 +14,17 @@ import { jobIdOf, judged } from './outcome.ts'
 
 /** Requeues invalid orders, oldest first, and counts their verdicts. One that is cancelled stops before its next chunk. */
 export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
+  const data = replayData.parse(job.data)
+  const jobId = jobIdOf(job)
+  const result = await (data.dryRun ? rehearse(app, job, data, signal) : requeue(app, job, data, signal))
+  const { dry_run: dryRun, cancelled = false, ...verdicts } = result
+  app.telemetry.emit('replayed', { job: jobId, dryRun, cancelled, ...verdicts })
+  return result
+}
+
+async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal): Promise<ReplayResult> {
   const { redis, partitions, telemetry } = app
   const jobId = jobIdOf(job)
-  const data = replayData.parse(job.data)
-  if (data.dryRun) return rehearse(app, job, data, signal)
   const before = await readOutcome(redis, partitions, jobId)
   const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
   let { sent, cancelled } = before
@@ -27,7 +34,7 @@ export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal
     for await (const entries of chunks(app, data, signal, () => data.limit - sent)) {
       const taken = await replayEntries(app, entries, { jobId, limit: data.limit })
       requeued += taken.length
-      telemetry.emit('replayed', { job: jobId, orders: taken.length })
+      telemetry.emit('requeued', { job: jobId, orders: taken.length })
       const outcome = await readOutcome(redis, partitions, jobId)
       await job.updateProgress({ done: outcome.judged, total })
       sent = outcome.sent

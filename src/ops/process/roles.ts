@@ -16,6 +16,7 @@ import { lossLoop } from '../incidents/losses.ts'
 import { manifestLoop } from '../manifest/check.ts'
 import { readRepartition } from '../manifest/repartition.ts'
 import { assignPartitions, stageLoop } from './assignment.ts'
+import { loadLoop } from './load.ts'
 import { openPauseGate } from './pausing.ts'
 import { announceRoles } from './presence.ts'
 import { supervise } from './supervise.ts'
@@ -86,17 +87,25 @@ export async function openRoles(
     apiUrl ??= role.url
     loops.push(...role.loops, ...(role.pausable ?? []).map((loop) => gate.pausable(name, loop)))
   }
-  if (names.some((name) => app.pipeline.components.includes(name))) loops.push(timelineLoop(app), lossLoop(app))
+  if (names.some((name) => app.pipeline.components.includes(name))) {
+    loops.push(timelineLoop(app), lossLoop(app), loadLoop(app))
+  }
   if (app.config.metricsPort !== undefined && !names.includes('api')) {
     const { openHealth } = await import('../../api/health.ts')
     stack.use(await openHealth(app))
   }
-  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, signal))
+  const failed = new AbortController()
+  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, AbortSignal.any([signal, failed.signal])))
   const open = stack.move()
   const run = async (): Promise<void> => {
     app.telemetry.emit('started', { roles: names })
-    await supervise(app, loops, signal)
-    app.telemetry.emit('stopped', { roles: names })
+    try {
+      await supervise(app, loops, signal)
+    } catch (error) {
+      failed.abort() // what is given back to Redis at the end must not wait for one that is away
+      throw error
+    }
+    app.telemetry.emit('stopped', { roles: names, exitCode: 0 })
   }
   return { apiUrl, run, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }

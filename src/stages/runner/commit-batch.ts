@@ -2,7 +2,7 @@ import type { PartitionScope } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
 import type { BatchSpan } from '../../opentelemetry.ts'
 import { isScriptFault } from '../../redis/errors.ts'
-import type { Rejection } from '../../reject-codes.ts'
+import { codeOf, type Rejection } from '../../reject-codes.ts'
 import { type CommitReply, type Conflict, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
 import type { Entry } from './entry.ts'
@@ -94,10 +94,18 @@ interface Committed {
   readonly span: BatchSpan | undefined
 }
 
-function reportCommit({ telemetry }: PartitionScope, stage: string, committed: Committed): void {
+function reportCommit({ telemetry, keys }: PartitionScope, stage: string, committed: Committed): void {
   const { entries, plan, reply, durationMs, span } = committed
-  const { status: _, atMs, ...orders } = reply
-  telemetry.emit('committed', { stage, entries: entries.length, ...orders, durationMs })
+  const { status: _, atMs, invalidIds, ...orders } = reply
+  const { partition } = keys
+  const [firstEntryId, lastEntryId] = [plan.entryIds[0], plan.entryIds.at(-1)]
+  const batch = { entries: entries.length, firstEntryId, lastEntryId, ...orders, durationMs }
+  telemetry.emit('committed', { stage, partition, ...batch })
+  for (const [at, { group, orders, messageId, entryId }] of plan.rejects.entries()) {
+    const invalidId = invalidIds[at]
+    if (!invalidId) continue // a duplicate
+    telemetry.emit('rejected', { stage, partition, code: codeOf(group), orders, messageId, entryId, invalidId })
+  }
   const waits = { waits: waitsOf(entries, atMs), sinceSent: since(plan.sent, atMs) }
   telemetry.emit('hop', { hop: stage, atMs, ...waits, rejected: reply.rejected })
   span?.end({

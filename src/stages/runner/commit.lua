@@ -22,7 +22,8 @@
 -- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then of each rejected one code, key
 --   number of its group, orders and record (JSON without the first brace)
 --
--- Replies  { 'committed', orders passed, duplicates, orders rejected, ms by Redis' clock }; or one of these refusals:
+-- Replies  { 'committed', orders passed, duplicates, orders rejected, ms by Redis' clock,
+--            for each rejected record its invalid id, '' for a duplicate }; or one of these refusals:
 --   { 'layout', layout }           the stage has another layout; nothing has changed
 --   { 'stale', n, id ... }         the entries still pending, which this consumer now holds; the others were committed by
 --                                  another consumer; n of them had been delivered again, by a group that was recreated or
@@ -202,4 +203,6 @@ local passed = emit(now)
 local rejected = reject()
 report_to_jobs()
 count(passed, rejected)
-return { 'committed', passed, duplicates, rejected, now_ms() }
+local reply = { 'committed', passed, duplicates, rejected, now_ms() }
+for i = 1, plan.rejects do reply[#reply + 1] = invalid_ids[i] or '' end
+return reply

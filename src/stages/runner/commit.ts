@@ -13,6 +13,8 @@ export type CommitReply =
       readonly rejected: number
       /** When, by Redis' clock, in ms. */
       readonly atMs: number
+      /** The invalid id of each rejected record of the plan; empty for a duplicate. */
+      readonly invalidIds: readonly string[]
     }
   /**
    * Nothing is committed: only these entries are still pending. `again` is the number of other entries that the group delivered
@@ -31,7 +33,7 @@ export type Conflict = readonly [emit: number, known: string]
 const run = defineScript(
   import.meta.url,
   z.union([
-    z.tuple([z.literal('committed'), z.int(), z.int(), z.int(), z.int()]),
+    z.tuple([z.literal('committed'), z.int(), z.int(), z.int(), z.int()], z.string()),
     z.tuple([z.literal('stale'), z.int()], z.string()),
     z.tuple([z.literal('generation'), z.int()]),
     z.tuple([z.literal('layout'), z.string()]),
@@ -56,8 +58,8 @@ export async function commit(
   if (plan.entryIds.length > 1 && commandWords + names.length + args.length > maxArguments) return { status: 'split' }
   const reply = await run(redis, names, args)
   if (reply[0] === 'committed') {
-    const [status, passed, duplicates, rejected, atMs] = reply
-    return { status, passed, duplicates, rejected, atMs }
+    const [status, passed, duplicates, rejected, atMs, ...invalidIds] = reply
+    return { status, passed, duplicates, rejected, atMs, invalidIds }
   }
   if (reply[0] === 'layout') throw otherLayoutError(committer.stage, reply[1])
   if (reply[0] === 'generation') return { status: reply[0], generation: reply[1] }

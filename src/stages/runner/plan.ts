@@ -38,6 +38,9 @@ export interface Reject {
   readonly orders: number
   readonly record: string
   readonly message: string
+  /** The id in SQS; undefined after the first stage. */
+  readonly messageId: string | undefined
+  readonly entryId: string
   /** The user named in the order, if any. */
   readonly userId: string | undefined
   readonly jobId?: string | undefined
@@ -166,7 +169,8 @@ function rejectOf(
   // With the body: another client may write two messages with one id.
   const message = raw ? `${raw.id} ${raw.body}` : at
   const userId = raw && identityIn(raw.body).userId
-  return { group: groupOf(rejection), orders, record: text, message, userId, jobId: raw?.jobId }
+  const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId }
+  return { group: groupOf(rejection), orders, record: text, message, userId, ...ids }
 }
 
 /** key → the one record for all orders of that key in the batch */

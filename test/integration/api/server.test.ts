@@ -121,6 +121,7 @@ test.each([
     title: 'Unprocessable Content',
     detail: `Not accepted: ${field}.`,
     errors: [{ field, message: expect.any(String) }],
+    request_id: expect.any(String),
   })
 })
 

@@ -110,7 +110,7 @@ const layers: readonly (readonly string[])[] = [
   ['stages', 'ingest'],
   ['control'],
   ['redis'],
-  ['', 'config', 'keys'],
+  ['', 'config', 'events', 'keys'],
 ]
 const known = new Set(layers.flat())
 const layerOf = (path: string): string => path.split('/').slice(1, -1)[0] ?? ''

@@ -49,7 +49,7 @@ test('a preflight is answered for what reads; what writes stays closed to other 
     headers: {
       'access-control-allow-origin': shop,
       'access-control-allow-methods': 'GET, HEAD',
-      'access-control-allow-headers': 'authorization, content-type',
+      'access-control-allow-headers': 'authorization, content-type, x-request-id',
     },
   })
   const writing = { origin: shop, authorization: 'Bearer secret-secret-16', 'content-type': 'application/json' }

@@ -241,6 +241,9 @@ test('while Redis does not answer a scrape ends within its limit, with what the 
   const app = appOn(redis, readConfig({ REDIS_URL: `redis://127.0.0.1:${proxy.port}`, API_PORT: '0' }))
   await using server = await openApi(app)
   app.telemetry.emit('committed', {
+    partition: undefined,
+    firstEntryId: '1-0',
+    lastEntryId: '1-0',
     stage: 'validate',
     entries: 2,
     passed: 17,

@@ -130,7 +130,11 @@ test('an audit that cannot be written undoes nothing and fails nothing; it is lo
   expect(events.filter(([event]) => event === 'auditFailed')).toEqual(
     ['pause', ...Array(2).fill('POST /orders/replay'), ...Array(2).fill('orders replay')].map((action) => [
       'auditFailed',
-      { action, error: expect.stringContaining('WRONGTYPE') },
+      {
+        action,
+        error: expect.stringContaining('WRONGTYPE'),
+        ...(action.startsWith('POST') && { requestId: expect.any(String) }),
+      },
     ]),
   )
 })

@@ -41,8 +41,9 @@ test('a replay that has sent as many orders as its limit looks at no more', asyn
   await using world = await emptyRedis()
   const scope = appOn(world.redis)
   const ids = await rejectBodies(scope, ['[]', '{}', '{}'])
-  const replayed: unknown[] = []
-  scope.telemetry.listen((event, fields) => void (event === 'replayed' && replayed.push(fields)))
+  const logged: unknown[] = []
+  scope.telemetry.on('requeued', (fields) => void logged.push(fields))
+  scope.telemetry.on('replayed', (fields) => void logged.push(fields))
   await using queues = openQueues(world.redis)
   const jobId = newJobId('replay', crypto.randomUUID())
   const job = await queues.replay.add('replay', { limit: 1, dryRun: false, until: '+' }, { jobId })
@@ -52,6 +53,10 @@ test('a replay that has sent as many orders as its limit looks at no more', asyn
   stop.abort()
   await running
   expect(result).toMatchObject({ dry_run: false, sent: 1, rejected: { 'not-an-object': 1 } })
-  expect(replayed).toEqual([{ job: jobId, orders: 1 }])
+  const none = { admitted: 0, duplicate: 0, conflict: 0, returned: 0 }
+  expect(logged).toEqual([
+    { job: jobId, orders: 1 },
+    { job: jobId, dryRun: false, cancelled: false, sent: 1, ...none, rejected: { 'not-an-object': 1 } },
+  ])
   expect((await world.redis.xrange(scope.keys.invalid, '-', '+')).map(([id]) => id).slice(0, 2)).toEqual(ids.slice(1))
 })

@@ -326,7 +326,7 @@ class Consumers {
     const reply = await commit(this.scope, { stage, keys: this.scope.keys, consumer: by }, attempt.plan, generation)
     const ids = attempt.entries.map(({ id }) => id)
     const expected = this.model.commit(name, by, ids, new Set(attempt.conflicts.keys()), generation === now)
-    const { atMs: _, again: __, ...reported } = { atMs: 0, again: 0, ...reply } // it is Redis' clock that decides
+    const { atMs: _, again: __, invalidIds: ___, ...reported } = { atMs: 0, again: 0, invalidIds: [], ...reply } // it is Redis' clock that decides
     expect(reported).toEqual(expected.status === 'generation' ? { ...expected, generation: now } : expected)
     this.saw(name, attempt, reply)
     if (reply.status === 'committed') {

@@ -68,7 +68,7 @@ async function commitAs(scope: PartitionScope, stage: Stage, consumer: string, p
     await currentGeneration(scope.redis),
   )
   if (reply.status !== 'committed') return reply
-  const { atMs, ...rest } = reply
+  const { atMs, invalidIds: _, ...rest } = reply
   expect(Math.abs(atMs - Date.now())).toBeLessThan(60_000)
   return rest
 }

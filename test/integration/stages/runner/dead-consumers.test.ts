@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import type { Events } from '../../../../src/events/fields.ts'
 import { removeConsumers } from '../../../../src/stages/runner/dead-consumers.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import type { Events } from '../../../../src/telemetry.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'

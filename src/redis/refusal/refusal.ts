@@ -1,6 +1,6 @@
-import type { Config } from '../config/config.ts'
-import { type ErrorCode, messageOf, OrdersError } from '../errors.ts'
-import { firstAddress, namesRedis, safeUrl } from './endpoint.ts'
+import type { Config } from '../../config/config.ts'
+import { type ErrorCode, messageOf, OrdersError } from '../../errors.ts'
+import { firstAddress, namesRedis, safeUrl } from '../endpoint.ts'
 import { certificateWanted, listenTo } from './probe.ts'
 
 interface Refusal {

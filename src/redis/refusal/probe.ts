@@ -1,7 +1,7 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import type { RedisAddress } from '../config/redis-url.ts'
-import { messageOf } from '../errors.ts'
+import type { RedisAddress } from '../../config/redis-url.ts'
+import { messageOf } from '../../errors.ts'
 
 /** The first line that a port replies to a PING: in plain text, and over TLS if it accepts that. */
 export interface Heard {
