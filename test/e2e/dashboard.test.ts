@@ -59,7 +59,6 @@ const totalOf = (page: Page, name: string): Promise<string> =>
   page.locator('.totals > div', { hasText: name }).locator('dd span').getAttribute('title').then(String)
 const card = (page: Page, name: string): Locator => page.locator(`.hop[data-key="${name}"]`)
 const group = (page: Page, text: string): Locator => page.locator('.failed > li', { hasText: text })
-const notice = (page: Page): Locator => page.locator('#notice')
 
 /** Gives the name that is asked for at the first action. */
 async function sayName(page: Page, name = 'ann'): Promise<void> {
@@ -150,8 +149,18 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   await page.getByRole('button', { name: 'Continue' }).click()
   await page.getByText('10 would pass the rules, 0 would not. Nothing was sent.').waitFor()
   expect(await world.redis.llen('invalid_orders')).toBe(10)
+  expect(await page.locator('dialog button.main').innerText()).toBe('Replay 10 orders')
+  const headers = { authorization: 'Bearer secret-secret-16', 'content-type': 'application/json' }
+  const change = (to: string) => fetch(`${url}/admin/${to}/validate`, { method: 'POST', headers, body: '{}' })
+  await change('pause')
+  await until('the pause to be obeyed', () => opened.line.events('paused').length > 0)
   await page.getByRole('button', { name: 'Replay 10 orders' }).click()
-  await page.getByText('10 sent: 10 admitted, 0 failed again.').waitFor()
+  await page.getByText('0 of 10 judged.').waitFor()
+  await page.getByRole('button', { name: 'Stop the replay' }).click()
+  await page.getByText('Stopping: 10 had been sent.').waitFor()
+  expect(await page.locator('dialog button.main').innerText()).toBe('Close')
+  await change('resume')
+  await page.getByText('Cancelled: what was not sent stays. 10 sent: 10 admitted, 0 failed again.').waitFor()
   await page.getByRole('button', { name: 'Close' }).click()
   await page.locator('#failed-none').waitFor({ state: 'visible' })
   await until(
@@ -163,6 +172,19 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   await page.getByRole('button', { name: 'Pause bridge' }).click()
   await page.getByRole('button', { name: 'Pause', exact: true }).click() // neither name nor token is asked again
   await card(page, 'bridge').getByText('Paused by ann').waitFor()
+
+  const operator = page.locator('#operator')
+  await operator.getByText('ann', { exact: true }).waitFor()
+  expect(await page.locator('html').innerHTML()).not.toContain('secret-secret-16')
+  await operator.getByRole('button', { name: 'Change operator' }).click()
+  expect(await page.getByLabel('Name').inputValue()).toBe('ann')
+  await sayName(page, 'ben')
+  await operator.getByText('ben', { exact: true }).waitFor()
+  await operator.getByRole('button', { name: 'Sign out' }).click()
+  await operator.waitFor({ state: 'hidden' })
+  await page.getByRole('button', { name: 'Resume bridge' }).click()
+  await sayName(page, 'cleo')
+  await page.getByText('Admin token required').waitFor()
   expect(opened.wrong().filter((reported) => !reported.includes('401'))).toEqual([])
 })
 
@@ -193,26 +215,102 @@ test('an order is edited and retried, another discarded; hostile ones are shown 
   const text = page.getByLabel('Order (JSON)')
   const given = await text.inputValue()
   expect(given).toContain('"order_value": 10.00') // as it was written
-  await text.fill(given.replace('10.00', '8'))
-  await page.getByRole('button', { name: 'Requeue' }).click()
-  await sayName(page)
-  await notice(page).getByText('Rejected again: Calculated total (9) does not match order_value (8).').waitFor()
+  await requeueAfterTrouble(page, given.replace('10.00', '8'))
+  const result = wrongTotal.locator('.result')
+  await result.getByText('Rejected again: Calculated total (9) does not match order_value (8).').waitFor()
+  expect(await wrongTotal.locator('pre').isVisible()).toBe(false)
+  await result.getByRole('button', { name: 'Edit again' }).click()
   await wrongTotal.locator('.about').getByText('Rejected 2 times').waitFor()
   expect(await wrongTotal.locator('.about').innerText()).toContain('Edited by ann.')
-  await wrongTotal.getByRole('button', { name: 'Edit and retry' }).click()
   await text.fill(given.replace('10.00', '9'))
   await page.getByRole('button', { name: 'Requeue' }).click()
-  await notice(page).getByText('Admitted.').waitFor()
+  await result.getByText(`Admitted: order \u2068${html}\u2069 of \u2068bob\u2069.`).waitFor()
+  for (const [link, reply] of [
+    ['Totals of the user', { user_id: 'bob', order_count: 1, total_spend: 9 }],
+    ['Trace of the order', { user_id: 'bob', order_id: html }],
+  ] as const) {
+    const href = await result.getByRole('link', { name: link }).getAttribute('href')
+    await until(`the reply of ${link}`, async () => {
+      const found: unknown = await (await fetch(new URL(href ?? '', `${url}/`))).json()
+      return JSON.stringify(found).includes(JSON.stringify(reply).slice(1, -1))
+    })
+  }
+  await wrongTotal.locator('summary strong').getByText('0', { exact: true }).waitFor() // and it is still there
+  await result.getByRole('button', { name: 'Dismiss' }).click()
   await wrongTotal.waitFor({ state: 'detached' })
+  expect(await page.evaluate('document.activeElement.tagName')).toBe('SUMMARY')
 
   await group(page, 'malformed-json').getByRole('button', { name: 'Discard' }).click()
+  expect(await page.locator('dialog button.main').innerText()).toBe('Cancel')
   await page.getByLabel('Reason').fill('no order')
   await page.getByRole('button', { name: 'Discard', exact: true }).click()
-  await notice(page).getByText('Discarded.').waitFor()
+  await group(page, 'malformed-json').getByText('Discarded the order.').waitFor()
+  await page.getByRole('button', { name: 'Dismiss' }).click()
   await page.locator('#failed-none').waitFor({ state: 'visible' })
   expect(await world.redis.xlen('orders:discarded')).toBe(1)
-  expect(opened.wrong()).toEqual([])
+  const expected = /ERR_INTERNET_DISCONNECTED|401/
+  expect(opened.wrong().filter((reported) => !expected.test(reported))).toEqual([])
 })
+
+/** Changes the text in the open editor, tries all that could lose it (an error in it, each way out, an API that refuses), and sends it. */
+async function requeueAfterTrouble(page: Page, changed: string): Promise<void> {
+  const text = page.getByLabel('Order (JSON)')
+  const requeue = page.getByRole('button', { name: 'Requeue' })
+  const kept = async (): Promise<void> => expect(await text.inputValue()).toBe(changed)
+  const caret = (): Promise<number> => page.evaluate<number>('document.activeElement.selectionStart')
+  const question = page.getByText('Drop your changes?')
+  const asked = async (answer: () => Promise<void>): Promise<void> => {
+    await question.waitFor()
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Keep editing')
+    await answer()
+    await question.waitFor({ state: 'detached' })
+    await kept()
+  }
+  expect(await caret()).toBe(0)
+  await page.getByRole('button', { name: 'Cancel' }).click() // unchanged: not asked
+  await text.waitFor({ state: 'detached' })
+  await page.keyboard.press('Enter') // the focus is back
+
+  await text.fill(changed.replace(',', ''))
+  await requeue.click()
+  await page.getByText(/^Line 2, column \d+: expected a comma\.$/).waitFor()
+  expect(await caret()).toBe(changed.indexOf(','))
+  await page.keyboard.type(',')
+  await kept()
+  await page.locator('#edit-fault:empty').waitFor({ state: 'attached' })
+
+  await page.keyboard.press('Escape')
+  await asked(() => page.keyboard.press('Enter'))
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await asked(() => page.keyboard.press('Escape'))
+  await page.mouse.click(5, 5)
+  await asked(() => page.getByRole('button', { name: 'Keep editing' }).click())
+  await page.evaluate("document.querySelector('dialog').close()") // as a browser does at a second Escape
+  await asked(() => page.keyboard.press('Enter'))
+  const leaving = page.waitForEvent('dialog')
+  await page.evaluate('void setTimeout(() => location.reload())')
+  const warning = await leaving
+  expect(warning.type()).toBe('beforeunload')
+  await warning.dismiss()
+  await kept()
+
+  await page.context().setOffline(true)
+  await requeue.click()
+  await sayName(page)
+  await page.getByText('The API does not answer: check that it runs, then try again.').waitFor()
+  await page.context().setOffline(false)
+  await kept()
+  await page.evaluate("sessionStorage.setItem('orders-token', 'expired')")
+  await requeue.click()
+  await page.getByText('That token was not accepted').waitFor()
+  await page.getByRole('button', { name: 'Cancel' }).last().click()
+  await page.getByText('Not sent, and your text is kept here.').waitFor()
+  await kept()
+  await requeue.click()
+  await page.getByRole('textbox', { name: 'Token' }).fill(adminToken)
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await text.waitFor({ state: 'detached' })
+}
 
 test('a stage is paused and resumed, and everybody sees by whom and why', async (context) => {
   requireRealRedis(context)

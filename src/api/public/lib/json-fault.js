@@ -15,8 +15,7 @@
 const space = /[ \t\n\r]*/y
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const word = /[^\s{}[\],:"]+/y
-const plainText = /[^"\\\u0000-\u001f]*/y
-const escape = /\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})/y
+const escapes = /\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})/y
 const words = ['true', 'false', 'null']
 
 /**
@@ -138,17 +137,23 @@ function notName(token, at) {
  */
 function readText(text, from) {
   for (let at = from + 1; ; ) {
-    at = endOf(plainText, text, at)
+    while (isPlain(text.charCodeAt(at))) at++
     const stop = text[at]
     if (stop === '"') return at + 1
     if (stop === undefined) return { at: from, problem: 'expected a closing quote for this text' }
     if (stop === '\n' || stop === '\r') return { at, problem: 'expected a closing quote before the end of the line' }
     if (stop !== '\\') return { at, problem: `expected ${escaped(stop)} for this control character` }
-    const end = endOf(escape, text, at)
+    const end = endOf(escapes, text, at)
     if (end === at) return { at, problem: 'expected \\\\ for a backslash' }
     at = end
   }
 }
+
+/**
+ * Returns true for what stands for itself in a text: no quote, no backslash, no control character.
+ * @param {number} code NaN at the end
+ */
+const isPlain = (code) => code >= 0x20 && code !== 0x22 && code !== 0x5c
 
 /** @param {string} control */
 const escaped = (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`
