@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import type { Redis } from 'ioredis'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
+import { enqueue } from '../../src/ingest/enqueue.ts'
+import { makeKeys } from '../../src/keys.ts'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
@@ -409,5 +412,82 @@ test('nothing stands in the way of anybody: light and dark, wide and on a phone,
       await page.close()
     }
   }
+  const page = await browser.newPage({ reducedMotion: 'reduce' })
+  await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
+  await fixByKeyboard(page, url)
+  await floodWhileEditing(page, world.redis)
   expect(opened.wrong()).toEqual([])
 })
+
+/** Presses Tab until an element with this text has the focus. */
+async function tabTo(page: Page, text: string): Promise<void> {
+  for (let pressed = 0; pressed < 40; pressed++) {
+    await page.keyboard.press('Tab')
+    if (await page.evaluate<boolean>(`document.activeElement.textContent.includes(${JSON.stringify(text)})`)) return
+  }
+  throw new Error(`No Tab leads to "${text}".`)
+}
+
+/** Does what docs/how-to/replay-and-correct.md says for the keyboard, with key presses only. */
+async function fixByKeyboard(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/#failed-title`)
+  await group(page, 'bad-items').waitFor()
+  await tabTo(page, 'bad-items')
+  await page.keyboard.press('Enter')
+  await group(page, 'bad-items').locator('pre').getByText('two of each').waitFor()
+  await tabTo(page, 'Replay all')
+  await page.keyboard.press('Enter')
+  await page.getByLabel('Name').waitFor()
+  await page.keyboard.type('kim')
+  await page.keyboard.press('Enter')
+  await page.getByText(/^0 would pass the rules, \d+ would not/).waitFor()
+  expect(await page.locator('dialog button.main').allInnerTexts()).toEqual(['Close'])
+  expect(await page.locator('dialog button.quiet').allInnerTexts()).toEqual(['Replay all the same'])
+  await page.keyboard.press('Escape')
+  await tabTo(page, 'Edit and retry')
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Control+A')
+  await page.keyboard.type('{"user_id": "kim", "order_id": "k-1", "order_value": 5 "items": null}')
+  await tabTo(page, 'Requeue')
+  await page.keyboard.press('Enter')
+  await page.getByText('Line 1, column 55: expected a comma.').waitFor()
+  expect(await barriers(page)).toEqual([])
+  await page.keyboard.type(',')
+  await tabTo(page, 'Requeue')
+  await page.keyboard.press('Enter')
+  const result = group(page, 'bad-items').locator('.result')
+  await result.getByText('Admitted: order \u2068k-1\u2069 of \u2068kim\u2069.').waitFor()
+  expect(await barriers(page)).toEqual([])
+  expect(await page.evaluate('document.activeElement.textContent')).toBe('Dismiss')
+  await page.keyboard.press('Enter')
+  await result.waitFor({ state: 'hidden' })
+}
+
+/** While an order is edited, 10,000 others fail: nothing moves away under the hands. */
+async function floodWhileEditing(page: Page, redis: Redis): Promise<void> {
+  const keys = (): Promise<string[]> =>
+    page.evaluate<string[]>("[...document.querySelectorAll('.failed > li')].map(({ dataset }) => dataset.key)")
+  await group(page, 'missing-field').first().locator('summary').click()
+  await page.getByRole('button', { name: 'Edit and retry' }).last().click()
+  const text = page.getByLabel('Order (JSON)')
+  await text.fill('{"user_id": "kim", "order_id": "k-2", "order_value": 6}')
+  const before = await keys()
+  const bodies = ['{', '[]', '{"user_id":"u","order_id":"o"}', '{"user_id":"u","order_id":"o","order_value":-1}']
+  for (let from = 0; from < 10_000; from += 500) {
+    const records = Array.from({ length: 500 }, (_, at) => ({ id: `flood ${from + at}`, body: bodies[at % 4] ?? '' }))
+    await enqueue(redis, makeKeys(), records)
+  }
+  const counted = (): Promise<number> =>
+    page.evaluate<number>(`[...document.querySelectorAll('.failed summary strong')].reduce((sum, { title }) =>
+      sum + Number(title.replace(/\\D/g, '')), 0)`)
+  await until('the flood on the page', counted, (count) => count > 10_000)
+  expect((await keys()).slice(0, before.length)).toEqual(before)
+  expect(await text.inputValue()).toContain('k-2')
+  await page.getByRole('button', { name: 'Requeue' }).click()
+  await page.getByText('Admitted: order \u2068k-2\u2069 of \u2068kim\u2069.').waitFor()
+  await page
+    .getByText(/\d in the last minute, rising, last/)
+    .first()
+    .waitFor()
+  expect((await keys()).slice(0, before.length)).toEqual(before)
+}
