@@ -1,7 +1,7 @@
 // @ts-check
 import { askFor } from './lib/dialog.js'
 
-/* Who acts here: a name, which this browser keeps, and a token, which this tab keeps. */
+/* Keeps the name of the operator in this browser, and the token in this tab. */
 
 const tokenKey = 'orders-token'
 const nameKey = 'orders-operator'
