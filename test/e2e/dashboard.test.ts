@@ -251,7 +251,7 @@ test('an order is edited and retried, another discarded; hostile ones are shown 
   await page.getByRole('button', { name: 'Dismiss' }).click()
   await page.locator('#failed-none').waitFor({ state: 'visible' })
   expect(await world.redis.xlen('orders:discarded')).toBe(1)
-  const expected = /ERR_INTERNET_DISCONNECTED|401/
+  const expected = /ERR_INTERNET_DISCONNECTED|401|422/
   expect(opened.wrong().filter((reported) => !expected.test(reported))).toEqual([])
 })
 
@@ -303,6 +303,11 @@ async function requeueAfterTrouble(page: Page, changed: string): Promise<void> {
   await page.getByText('The API does not answer: check that it runs, then try again.').waitFor()
   await page.context().setOffline(false)
   await kept()
+  await text.fill('[]')
+  await requeue.click()
+  await page.getByText(/^Not sent, and your text is kept here\. .+object/).waitFor()
+  expect(await text.inputValue()).toBe('[]')
+  await text.fill(changed)
   await page.evaluate("sessionStorage.setItem('orders-token', 'expired')")
   await requeue.click()
   await page.getByText('That token was not accepted').waitFor()
@@ -315,17 +320,30 @@ async function requeueAfterTrouble(page: Page, changed: string): Promise<void> {
   await text.waitFor({ state: 'detached' })
 }
 
+/** Returns the buttons that the notice lies over; runs in the page. */
+const coveredButtons = `(() => {
+  const notice = document.querySelector('#notice').getBoundingClientRect()
+  return [...document.querySelectorAll('main button')].flatMap((button) => {
+    const { left, right, top, bottom } = button.getBoundingClientRect()
+    const apart = left > notice.right || right < notice.left || top > notice.bottom || bottom < notice.top
+    return apart || right === left ? [] : [button.getAttribute('aria-label')]
+  })
+})()`
+
 test('a stage is paused and resumed, and everybody sees by whom and why', async (context) => {
   requireRealRedis(context)
   requireChromium(context)
   await using world = await emptyRedis()
   await using opened = await open(world.url)
   const { page, url, env, browser, line } = opened
+  await page.setViewportSize({ width: 375, height: 800 })
   await page.goto(url)
   await page.getByRole('button', { name: 'Pause validate' }).click()
   await page.getByLabel('Reason').fill('a new rule comes')
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
   await sayName(page)
+  await page.locator('#notice').getByText('validate is paused').waitFor()
+  expect(await page.evaluate(coveredButtons)).toEqual([])
   const paused = 'Paused by ann'
   await card(page, 'validate').getByText(paused).waitFor()
   const other = await browser.newPage()

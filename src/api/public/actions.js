@@ -104,8 +104,18 @@ const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))
  */
 async function problemIn(response) {
   if (!response) return { status: 0, detail: 'The API does not answer: check that it runs, then try again.' }
-  const { detail } = await response.json().catch(() => ({}))
-  return { status: response.status, detail: detail ?? `The API answers ${response.status}: try again.` }
+  const { detail, errors } = await response.json().catch(() => ({}))
+  const text = errors ? refusedText(errors) : (detail ?? `The API answers ${response.status}: try again.`)
+  return { status: response.status, detail: text }
+}
+
+const maxErrors = 5
+
+/** @param {{ field: string, message: string }[]} errors of an order or a form; a hostile one may have a hundred */
+function refusedText(errors) {
+  const shown = errors.slice(0, maxErrors).map(({ field, message }) => `${field || 'the body'} (${message})`)
+  const more = errors.length > maxErrors ? `, and ${errors.length - maxErrors} more` : ''
+  return `Not accepted: ${shown.join(', ')}${more}.`
 }
 
 /** @param {Problem} problem */

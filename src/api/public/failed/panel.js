@@ -91,7 +91,8 @@ function makeOne(hold) {
   async function editAgain(id) {
     show()
     await reader.open(id)
-    await editShown()
+    if (reader.shown()) await editShown()
+    else hold(false)
   }
 
   return { elements: [order, result.element], reader, open: () => result.isOpen() || reader.openNewest() }
