@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import type { Redis } from 'ioredis'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
+import { enqueue } from '../../src/ingest/enqueue.ts'
+import { makeKeys } from '../../src/keys.ts'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
 import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
@@ -59,7 +62,6 @@ const totalOf = (page: Page, name: string): Promise<string> =>
   page.locator('.totals > div', { hasText: name }).locator('dd span').getAttribute('title').then(String)
 const card = (page: Page, name: string): Locator => page.locator(`.hop[data-key="${name}"]`)
 const group = (page: Page, text: string): Locator => page.locator('.failed > li', { hasText: text })
-const notice = (page: Page): Locator => page.locator('#notice')
 
 /** Gives the name that is asked for at the first action. */
 async function sayName(page: Page, name = 'ann'): Promise<void> {
@@ -150,8 +152,18 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   await page.getByRole('button', { name: 'Continue' }).click()
   await page.getByText('10 would pass the rules, 0 would not. Nothing was sent.').waitFor()
   expect(await world.redis.llen('invalid_orders')).toBe(10)
+  expect(await page.locator('dialog button.main').innerText()).toBe('Replay 10 orders')
+  const headers = { authorization: 'Bearer secret-secret-16', 'content-type': 'application/json' }
+  const change = (to: string) => fetch(`${url}/admin/${to}/validate`, { method: 'POST', headers, body: '{}' })
+  await change('pause')
+  await until('the pause to be obeyed', () => opened.line.events('paused').length > 0)
   await page.getByRole('button', { name: 'Replay 10 orders' }).click()
-  await page.getByText('10 sent: 10 admitted, 0 failed again.').waitFor()
+  await page.getByText('0 of 10 judged.').waitFor()
+  await page.getByRole('button', { name: 'Stop the replay' }).click()
+  await page.getByText('Stopping: 10 had been sent.').waitFor()
+  expect(await page.locator('dialog button.main').innerText()).toBe('Close')
+  await change('resume')
+  await page.getByText('Cancelled: what was not sent stays. 10 sent: 10 admitted, 0 failed again.').waitFor()
   await page.getByRole('button', { name: 'Close' }).click()
   await page.locator('#failed-none').waitFor({ state: 'visible' })
   await until(
@@ -163,6 +175,19 @@ test('from a group of failed orders by a dry run to a replay, with the token ask
   await page.getByRole('button', { name: 'Pause bridge' }).click()
   await page.getByRole('button', { name: 'Pause', exact: true }).click() // neither name nor token is asked again
   await card(page, 'bridge').getByText('Paused by ann').waitFor()
+
+  const operator = page.locator('#operator')
+  await operator.getByText('ann', { exact: true }).waitFor()
+  expect(await page.locator('html').innerHTML()).not.toContain('secret-secret-16')
+  await operator.getByRole('button', { name: 'Change operator' }).click()
+  expect(await page.getByLabel('Name').inputValue()).toBe('ann')
+  await sayName(page, 'ben')
+  await operator.getByText('ben', { exact: true }).waitFor()
+  await operator.getByRole('button', { name: 'Sign out' }).click()
+  await operator.waitFor({ state: 'hidden' })
+  await page.getByRole('button', { name: 'Resume bridge' }).click()
+  await sayName(page, 'cleo')
+  await page.getByText('Admin token required').waitFor()
   expect(opened.wrong().filter((reported) => !reported.includes('401'))).toEqual([])
 })
 
@@ -193,26 +218,117 @@ test('an order is edited and retried, another discarded; hostile ones are shown 
   const text = page.getByLabel('Order (JSON)')
   const given = await text.inputValue()
   expect(given).toContain('"order_value": 10.00') // as it was written
-  await text.fill(given.replace('10.00', '8'))
-  await page.getByRole('button', { name: 'Requeue' }).click()
-  await sayName(page)
-  await notice(page).getByText('Rejected again: Calculated total (9) does not match order_value (8).').waitFor()
+  await requeueAfterTrouble(page, given.replace('10.00', '8'))
+  const result = wrongTotal.locator('.result')
+  await result.getByText('Rejected again: Calculated total (9) does not match order_value (8).').waitFor()
+  expect(await wrongTotal.locator('pre').isVisible()).toBe(false)
+  await result.getByRole('button', { name: 'Edit again' }).click()
   await wrongTotal.locator('.about').getByText('Rejected 2 times').waitFor()
   expect(await wrongTotal.locator('.about').innerText()).toContain('Edited by ann.')
-  await wrongTotal.getByRole('button', { name: 'Edit and retry' }).click()
   await text.fill(given.replace('10.00', '9'))
   await page.getByRole('button', { name: 'Requeue' }).click()
-  await notice(page).getByText('Admitted.').waitFor()
+  await result.getByText(`Admitted: order \u2068${html}\u2069 of \u2068bob\u2069.`).waitFor()
+  for (const [link, reply] of [
+    ['Totals of the user', { user_id: 'bob', order_count: 1, total_spend: 9 }],
+    ['Trace of the order', { user_id: 'bob', order_id: html }],
+  ] as const) {
+    const href = await result.getByRole('link', { name: link }).getAttribute('href')
+    await until(`the reply of ${link}`, async () => {
+      const found: unknown = await (await fetch(new URL(href ?? '', `${url}/`))).json()
+      return JSON.stringify(found).includes(JSON.stringify(reply).slice(1, -1))
+    })
+  }
+  await wrongTotal.locator('summary strong').getByText('0', { exact: true }).waitFor() // and it is still there
+  await result.getByRole('button', { name: 'Dismiss' }).click()
   await wrongTotal.waitFor({ state: 'detached' })
+  expect(await page.evaluate('document.activeElement.tagName')).toBe('SUMMARY')
 
   await group(page, 'malformed-json').getByRole('button', { name: 'Discard' }).click()
+  expect(await page.locator('dialog button.main').innerText()).toBe('Cancel')
   await page.getByLabel('Reason').fill('no order')
   await page.getByRole('button', { name: 'Discard', exact: true }).click()
-  await notice(page).getByText('Discarded.').waitFor()
+  await group(page, 'malformed-json').getByText('Discarded the order.').waitFor()
+  await page.getByRole('button', { name: 'Dismiss' }).click()
   await page.locator('#failed-none').waitFor({ state: 'visible' })
   expect(await world.redis.xlen('orders:discarded')).toBe(1)
-  expect(opened.wrong()).toEqual([])
+  const expected = /ERR_INTERNET_DISCONNECTED|401|422/
+  expect(opened.wrong().filter((reported) => !expected.test(reported))).toEqual([])
 })
+
+/** Changes the text in the open editor, tries all that could lose it (an error in it, each way out, an API that refuses), and sends it. */
+async function requeueAfterTrouble(page: Page, changed: string): Promise<void> {
+  const text = page.getByLabel('Order (JSON)')
+  const requeue = page.getByRole('button', { name: 'Requeue' })
+  const kept = async (): Promise<void> => expect(await text.inputValue()).toBe(changed)
+  const caret = (): Promise<number> => page.evaluate<number>('document.activeElement.selectionStart')
+  const question = page.getByText('Drop your changes?')
+  const asked = async (answer: () => Promise<void>): Promise<void> => {
+    await question.waitFor()
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Keep editing')
+    await answer()
+    await question.waitFor({ state: 'detached' })
+    await kept()
+  }
+  expect(await caret()).toBe(0)
+  await page.getByRole('button', { name: 'Cancel' }).click() // unchanged: not asked
+  await text.waitFor({ state: 'detached' })
+  await page.keyboard.press('Enter') // the focus is back
+
+  await text.fill(changed.replace(',', ''))
+  await requeue.click()
+  await page.getByText(/^Line 2, column \d+: expected a comma\.$/).waitFor()
+  expect(await caret()).toBe(changed.indexOf(','))
+  await page.keyboard.type(',')
+  await kept()
+  await page.locator('#edit-fault:empty').waitFor({ state: 'attached' })
+
+  await page.keyboard.press('Escape')
+  await asked(() => page.keyboard.press('Enter'))
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await asked(() => page.keyboard.press('Escape'))
+  await page.mouse.click(5, 5)
+  await asked(() => page.getByRole('button', { name: 'Keep editing' }).click())
+  await page.evaluate("document.querySelector('dialog').close()") // as a browser does at a second Escape
+  await asked(() => page.keyboard.press('Enter'))
+  const leaving = page.waitForEvent('dialog')
+  await page.evaluate('void setTimeout(() => location.reload())')
+  const warning = await leaving
+  expect(warning.type()).toBe('beforeunload')
+  await warning.dismiss()
+  await kept()
+
+  await page.context().setOffline(true)
+  await requeue.click()
+  await sayName(page)
+  await page.getByText('The API does not answer: check that it runs, then try again.').waitFor()
+  await page.context().setOffline(false)
+  await kept()
+  await text.fill('[]')
+  await requeue.click()
+  await page.getByText(/^Not sent, and your text is kept here\. .+object/).waitFor()
+  expect(await text.inputValue()).toBe('[]')
+  await text.fill(changed)
+  await page.evaluate("sessionStorage.setItem('orders-token', 'expired')")
+  await requeue.click()
+  await page.getByText('That token was not accepted').waitFor()
+  await page.getByRole('button', { name: 'Cancel' }).last().click()
+  await page.getByText('Not sent, and your text is kept here.').waitFor()
+  await kept()
+  await requeue.click()
+  await page.getByRole('textbox', { name: 'Token' }).fill(adminToken)
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await text.waitFor({ state: 'detached' })
+}
+
+/** Returns the buttons that the notice lies over; runs in the page. */
+const coveredButtons = `(() => {
+  const notice = document.querySelector('#notice').getBoundingClientRect()
+  return [...document.querySelectorAll('main button')].flatMap((button) => {
+    const { left, right, top, bottom } = button.getBoundingClientRect()
+    const apart = left > notice.right || right < notice.left || top > notice.bottom || bottom < notice.top
+    return apart || right === left ? [] : [button.getAttribute('aria-label')]
+  })
+})()`
 
 test('a stage is paused and resumed, and everybody sees by whom and why', async (context) => {
   requireRealRedis(context)
@@ -220,11 +336,14 @@ test('a stage is paused and resumed, and everybody sees by whom and why', async 
   await using world = await emptyRedis()
   await using opened = await open(world.url)
   const { page, url, env, browser, line } = opened
+  await page.setViewportSize({ width: 375, height: 800 })
   await page.goto(url)
   await page.getByRole('button', { name: 'Pause validate' }).click()
   await page.getByLabel('Reason').fill('a new rule comes')
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
   await sayName(page)
+  await page.locator('#notice').getByText('validate is paused').waitFor()
+  expect(await page.evaluate(coveredButtons)).toEqual([])
   const paused = 'Paused by ann'
   await card(page, 'validate').getByText(paused).waitFor()
   const other = await browser.newPage()
@@ -279,10 +398,12 @@ interface Finding {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** Returns what axe finds serious or critical. */
-async function barriers(page: Page): Promise<string[]> {
+/** Returns what axe finds serious or critical, in a part of the page. */
+async function barriers(page: Page, part = 'html'): Promise<string[]> {
   await page.evaluate(axe)
-  const { violations } = await page.evaluate<{ violations: Finding[] }>("axe.run({ resultTypes: ['violations'] })")
+  const { violations } = await page.evaluate<{ violations: Finding[] }>(
+    `axe.run('${part}', { resultTypes: ['violations'] })`,
+  )
   return violations
     .filter(({ impact }) => ['serious', 'critical'].includes(impact))
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
@@ -311,5 +432,82 @@ test('nothing stands in the way of anybody: light and dark, wide and on a phone,
       await page.close()
     }
   }
+  const page = await browser.newPage({ reducedMotion: 'reduce' })
+  await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
+  await fixByKeyboard(page, url)
+  await floodWhileEditing(page, world.redis)
   expect(opened.wrong()).toEqual([])
 })
+
+/** Presses Tab until an element with this text has the focus. */
+async function tabTo(page: Page, text: string): Promise<void> {
+  for (let pressed = 0; pressed < 40; pressed++) {
+    await page.keyboard.press('Tab')
+    if (await page.evaluate<boolean>(`document.activeElement.textContent.includes(${JSON.stringify(text)})`)) return
+  }
+  throw new Error(`No Tab leads to "${text}".`)
+}
+
+/** Does what docs/how-to/replay-and-correct.md says for the keyboard, with key presses only. */
+async function fixByKeyboard(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/#failed-title`)
+  await group(page, 'bad-items').waitFor()
+  await tabTo(page, 'bad-items')
+  await page.keyboard.press('Enter')
+  await group(page, 'bad-items').locator('pre').getByText('two of each').waitFor()
+  await tabTo(page, 'Replay all')
+  await page.keyboard.press('Enter')
+  await page.getByLabel('Name').waitFor()
+  await page.keyboard.type('kim')
+  await page.keyboard.press('Enter')
+  await page.getByText(/^0 would pass the rules, \d+ would not/).waitFor()
+  expect(await page.locator('dialog button.main').allInnerTexts()).toEqual(['Close'])
+  expect(await page.locator('dialog button.quiet').allInnerTexts()).toEqual(['Replay all the same'])
+  await page.keyboard.press('Escape')
+  await tabTo(page, 'Edit and retry')
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Control+A')
+  await page.keyboard.type('{"user_id": "kim", "order_id": "k-1", "order_value": 5 "items": null}')
+  await tabTo(page, 'Requeue')
+  await page.keyboard.press('Enter')
+  await page.getByText('Line 1, column 55: expected a comma.').waitFor()
+  expect(await barriers(page, 'dialog')).toEqual([])
+  await page.keyboard.type(',')
+  await tabTo(page, 'Requeue')
+  await page.keyboard.press('Enter')
+  const result = group(page, 'bad-items').locator('.result')
+  await result.getByText('Admitted: order \u2068k-1\u2069 of \u2068kim\u2069.').waitFor()
+  expect(await barriers(page, '.result:not([hidden])')).toEqual([])
+  expect(await page.evaluate('document.activeElement.textContent')).toBe('Dismiss')
+  await page.keyboard.press('Enter')
+  await result.waitFor({ state: 'hidden' })
+}
+
+/** While an order is edited, 10,000 others fail: nothing moves away under the hands. */
+async function floodWhileEditing(page: Page, redis: Redis): Promise<void> {
+  const keys = (): Promise<string[]> =>
+    page.evaluate<string[]>("[...document.querySelectorAll('.failed > li')].map(({ dataset }) => dataset.key)")
+  await group(page, 'missing-field').first().locator('summary').click()
+  await page.getByRole('button', { name: 'Edit and retry' }).last().click()
+  const text = page.getByLabel('Order (JSON)')
+  await text.fill('{"user_id": "kim", "order_id": "k-2", "order_value": 6}')
+  const before = await keys()
+  const bodies = ['{', '[]', '{"user_id":"u","order_id":"o"}', '{"user_id":"u","order_id":"o","order_value":-1}']
+  for (let from = 0; from < 10_000; from += 500) {
+    const records = Array.from({ length: 500 }, (_, at) => ({ id: `flood ${from + at}`, body: bodies[at % 4] ?? '' }))
+    await enqueue(redis, makeKeys(), records)
+  }
+  const counted = (): Promise<number> =>
+    page.evaluate<number>(`[...document.querySelectorAll('.failed summary strong')].reduce((sum, { title }) =>
+      sum + Number(title.replace(/\\D/g, '')), 0)`)
+  await until('the flood on the page', counted, (count) => count > 10_000)
+  expect((await keys()).slice(0, before.length)).toEqual(before)
+  expect(await text.inputValue()).toContain('k-2')
+  await page.getByRole('button', { name: 'Requeue' }).click()
+  await page.getByText('Admitted: order \u2068k-2\u2069 of \u2068kim\u2069.').waitFor()
+  await page
+    .getByText(/\d in the last minute, rising, last/)
+    .first()
+    .waitFor()
+  expect((await keys()).slice(0, before.length)).toEqual(before)
+}

@@ -6,8 +6,9 @@ import { type GroupSummary, summarize } from '../../stages/invalid/reasons.ts'
 /* Readings of a snapshot that are reused for some seconds. */
 
 type Scope = Pick<App, 'redis' | 'partitions'>
-type Failed = Omit<GroupSummary, 'newest' | 'lastMinute'> & {
+type Failed = Omit<GroupSummary, 'newest' | 'lastMinute' | 'minuteBefore'> & {
   readonly last_minute: number
+  readonly minute_before: number
   readonly example: { readonly id: string }
 }
 type Memory = { readonly used_bytes: number; readonly most_bytes: number | null }
@@ -15,9 +16,10 @@ type Queue = { readonly visible: number; readonly in_flight: number; readonly de
 
 export async function readFailed({ redis, partitions }: Scope): Promise<Failed[]> {
   const groups = await summarize(redis, partitions)
-  return groups.map(({ newest: { id }, lastMinute, ...group }) => ({
+  return groups.map(({ newest: { id }, lastMinute, minuteBefore, ...group }) => ({
     ...group,
     last_minute: lastMinute,
+    minute_before: minuteBefore,
     example: { id },
   }))
 }

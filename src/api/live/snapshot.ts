@@ -65,6 +65,7 @@ export const snapshot = z
         first: z.iso.datetime(),
         last: z.iso.datetime(),
         last_minute: count.meta({ description: 'Orders that failed for this reason in the last minute.' }),
+        minute_before: count.meta({ description: 'Orders that failed for this reason in the minute before.' }),
         example: z.object({ id: z.string().meta({ description: 'The newest; it is at /orders/invalid/{id}.' }) }),
       }),
     ),

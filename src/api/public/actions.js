@@ -1,11 +1,11 @@
 // @ts-check
-import { askFor } from './lib/dialog.js'
+import { forgetToken, knownToken, nameOrAsk, tokenOrAsk } from './identity.js'
 import { notice } from './lib/dom.js'
 
 /** @typedef {{ status: number, detail: string }} Problem */
 
-const tokenKey = 'orders-token'
-const nameKey = 'orders-operator'
+/** A frozen API counts as away after this long. A search for the next older order takes some seconds. */
+const silentMs = 30_000
 
 /*
  * Paths are relative to the page, so that a proxy can serve it at any path.
@@ -19,14 +19,29 @@ const nameKey = 'orders-operator'
  * @returns {Promise<any>} the reply; undefined if the call failed or was canceled
  */
 export async function act(method, path, body) {
-  const operator = await operatorName()
-  if (operator === undefined) return undefined
+  const { reply, failure } = await write(method, path, body)
+  return failure === undefined ? reply : fail(failure)
+}
+
+/**
+ * Calls a route that writes, as `act` does, and leaves it to the caller to show a failure.
+ * @param {string} method
+ * @param {string} path
+ * @param {string | object} body
+ * @returns {Promise<{ reply?: any, failure?: string }>} a sentence for people as the failure; neither if it was canceled
+ */
+export async function write(method, path, body) {
+  const operator = await nameOrAsk()
+  if (operator === undefined) return {}
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const headers = { 'content-type': 'application/json', 'x-operator': bytesOf(operator) }
   const { response, problem } = await send(path, { method, headers, body: text })
-  if (response) return response.json()
-  return problem && fail(plain(problem))
+  if (response) return { reply: await response.json() }
+  return problem ? { failure: plain(problem) } : {}
 }
+
+/** Thrown, as a cause, if the operator canceled the question for a token. */
+export const canceled = Symbol('canceled')
 
 /**
  * Calls a route that reads. Asks for a token as `act` does.
@@ -36,7 +51,8 @@ export async function act(method, path, body) {
 export async function read(path) {
   const { response, problem } = await send(path, {})
   if (response) return response.text()
-  throw new Error(problem ? plain(problem) : 'Whole orders are shown with the admin token only.')
+  if (problem) throw new Error(plain(problem))
+  throw new Error('Whole orders are shown with the admin token only.', { cause: canceled })
 }
 
 /**
@@ -57,16 +73,15 @@ export function fail(text) {
  * @returns {Promise<{ response?: Response, problem?: Problem }>} neither if the user canceled the question for a token
  */
 async function send(path, request) {
-  for (let refused = false; ; refused = true) {
-    const token = sessionStorage.getItem(tokenKey)
+  for (;;) {
+    const token = knownToken()
     const headers = { ...request.headers, ...(token !== null && { authorization: `Bearer ${token}` }) }
-    const response = await fetch(path, { ...request, headers, credentials: 'omit' }).catch(() => undefined)
+    const signal = AbortSignal.timeout(silentMs)
+    const response = await fetch(path, { ...request, headers, signal, credentials: 'omit' }).catch(() => undefined)
     if (response?.ok) return { response }
     if (!wantsToken(response)) return { problem: await problemIn(response) }
-    sessionStorage.removeItem(tokenKey)
-    const given = await askToken(refused || token !== null)
-    if (!given) return {}
-    sessionStorage.setItem(tokenKey, given.token)
+    forgetToken(token)
+    if ((await tokenOrAsk(token !== null)) === undefined) return {}
   }
 }
 
@@ -89,35 +104,21 @@ const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))
  */
 async function problemIn(response) {
   if (!response) return { status: 0, detail: 'The API does not answer: check that it runs, then try again.' }
-  const { detail } = await response.json().catch(() => ({}))
-  return { status: response.status, detail: detail ?? `The API answers ${response.status}: try again.` }
+  const { detail, errors } = await response.json().catch(() => ({}))
+  const text = errors ? refusedText(errors) : (detail ?? `The API answers ${response.status}: try again.`)
+  return { status: response.status, detail: text }
+}
+
+const maxErrors = 5
+
+/** @param {{ field: string, message: string }[]} errors of an order or a form; a hostile one may have a hundred */
+function refusedText(errors) {
+  const shown = errors.slice(0, maxErrors).map(({ field, message }) => `${field || 'the body'} (${message})`)
+  const more = errors.length > maxErrors ? `, and ${errors.length - maxErrors} more` : ''
+  return `Not accepted: ${shown.join(', ')}${more}.`
 }
 
 /** @param {Problem} problem */
 function plain({ status, detail }) {
   return status === 403 ? `Not allowed: ${detail}` : detail
 }
-
-async function operatorName() {
-  const known = localStorage.getItem(nameKey)
-  if (known) return known
-  const given = await askFor({
-    title: 'Who are you?',
-    text: 'Your name is recorded with each action. This browser remembers it.',
-    fields: [{ name: 'name', label: 'Name', maxlength: '100', autocomplete: 'username' }],
-    action: 'Continue',
-  })
-  const name = given?.name.trim()
-  if (!name) return undefined
-  localStorage.setItem(nameKey, name)
-  return name
-}
-
-/** @param {boolean} wrong */
-const askToken = (wrong) =>
-  askFor({
-    title: wrong ? 'That token was not accepted' : 'Admin token required',
-    text: 'This API requires the admin token (ADMIN_TOKEN). It is kept until you close this tab.',
-    fields: [{ name: 'token', label: 'Token', type: 'password', pattern: '[!-~]+', autocomplete: 'current-password' }],
-    action: 'Continue',
-  })

@@ -1,6 +1,6 @@
 // @ts-check
 import { drawBoards } from './boards.js'
-import { drawFailed } from './failed.js'
+import { drawFailed } from './failed/failed.js'
 import { drawAway, drawHeader } from './header.js'
 import { follow } from './live.js'
 import { drawPipeline } from './pipeline.js'

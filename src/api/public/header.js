@@ -1,4 +1,5 @@
 // @ts-check
+import { askName, knownName, knownToken, onIdentity, signOut } from './identity.js'
 import { element, find, keep, setData, show } from './lib/dom.js'
 import { ago, bytes, clock, exact, exactTime, zone } from './lib/format.js'
 
@@ -14,8 +15,27 @@ const age = element('span', { 'aria-hidden': 'true' })
 
 show(find('#zone'), `Times in ${zone}`, Intl.DateTimeFormat().resolvedOptions().timeZone)
 
+drawIdentity()
+
 /** @type {number | undefined} */
 let seenAt
+
+/** Shows who acts here, and never the token. */
+function drawIdentity() {
+  const name = element('bdi')
+  const text = element('span', { class: 'name' }, name)
+  const change = element('button', { type: 'button', class: 'quiet', onclick: () => void askName() })
+  const leave = element('button', { type: 'button', class: 'quiet', onclick: signOut }, 'Sign out')
+  const place = find('#operator')
+  place.append(text, change, leave)
+  onIdentity(() => {
+    const known = knownName()
+    place.hidden = known === null && knownToken() === null
+    show(name, known ?? 'No name yet', known === null ? '' : `Your actions are recorded as ${known}'s.`)
+    show(change, known === null ? 'Give a name' : 'Change')
+    change.setAttribute('aria-label', known === null ? '' : 'Change operator')
+  })
+}
 
 /** @param {Snapshot} snapshot */
 export function drawHeader({ hops, books, memory, unread }) {

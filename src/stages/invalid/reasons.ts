@@ -20,14 +20,17 @@ export interface GroupSummary {
   readonly last: string
   /** Orders of the last minute. */
   readonly lastMinute: number
+  /** Orders of the minute before. */
+  readonly minuteBefore: number
   /** The newest entry and its partition. */
   readonly newest: { readonly id: string; readonly keys: Keys }
 }
 
 /** Reads every reason that has entries, most frequent first. The cost does not depend on the number of entries. */
 export async function summarize(redis: RedisClient, partitions: readonly Keys[]): Promise<GroupSummary[]> {
-  const minuteAgo = `[${sortableId(`${timeMs(await redis.time()) - 60_000}`)}`
-  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, partitions, group, minuteAgo)))
+  const now = timeMs(await redis.time())
+  const minutes = [1, 2].map((ago) => sortableId(`${now - ago * 60_000}`))
+  const groups = await Promise.all(rejectGroupNames.map((group) => summarizeGroup(redis, partitions, group, minutes)))
   return groups.filter((group) => group !== undefined).sort((a, b) => b.count - a.count)
 }
 
@@ -35,9 +38,9 @@ export async function summarize(redis: RedisClient, partitions: readonly Keys[])
 export async function withExamples(
   redis: RedisClient,
   groups: readonly GroupSummary[],
-): Promise<(Omit<GroupSummary, 'newest' | 'lastMinute'> & { readonly example: InvalidEntry })[]> {
+): Promise<(Omit<GroupSummary, 'newest' | 'lastMinute' | 'minuteBefore'> & { readonly example: InvalidEntry })[]> {
   const all = await Promise.all(
-    groups.map(async ({ newest: { keys, id }, lastMinute: _, ...group }) => {
+    groups.map(async ({ newest: { keys, id }, lastMinute: _, minuteBefore: __, ...group }) => {
       const example = await readEntry(redis, keys, id)
       return example ? [{ ...group, example }] : []
     }),
@@ -49,18 +52,19 @@ async function summarizeGroup(
   redis: RedisClient,
   partitions: readonly Keys[],
   group: RejectGroup,
-  minuteAgo: string,
+  [minuteAgo, twoMinutesAgo]: readonly string[],
 ): Promise<GroupSummary | undefined> {
   const found = await Promise.all(
     partitions.map(async (keys) => {
       const key = keys.invalidGroup(group)
-      const [count, [first], [last], lastMinute] = await Promise.all([
+      const [count, [first], [last], lastMinute, minuteBefore] = await Promise.all([
         redis.zcard(key),
         redis.zrange(key, '0', '0'),
         redis.zrange(key, '-1', '-1'),
-        redis.zlexcount(key, minuteAgo, '+'),
+        redis.zlexcount(key, `[${minuteAgo}`, '+'),
+        redis.zlexcount(key, `[${twoMinutesAgo}`, `(${minuteAgo}`),
       ])
-      return first && last ? [{ keys, count, first, last, lastMinute }] : []
+      return first && last ? [{ keys, count, first, last, lastMinute, minuteBefore }] : []
     }),
   )
   const parts = found.flat().sort((one, other) => (one.last < other.last ? -1 : 1))
@@ -69,6 +73,7 @@ async function summarizeGroup(
   return {
     ...{ code: codeOf(group), reason: rejectGroups[group], count: parts.reduce((sum, part) => sum + part.count, 0) },
     lastMinute: parts.reduce((sum, part) => sum + part.lastMinute, 0),
+    minuteBefore: parts.reduce((sum, part) => sum + part.minuteBefore, 0),
     ...{ first: at(first), last: at(newest.last), newest: { id: idOfSortable(newest.last), keys: newest.keys } },
   }
 }

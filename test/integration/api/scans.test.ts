@@ -153,7 +153,7 @@ test('pages of several partitions leave nothing out and show nothing twice, what
 })
 
 test('the dashboard finds the next older order of a reason behind however many of the same code', async (context) => {
-  const module = new URL('../../../src/api/public/entry.js', import.meta.url).href
+  const module = new URL('../../../src/api/public/failed/entry.js', import.meta.url).href
   const { olderEntry } = (await import(module)) as {
     olderEntry(group: { code: string; reason: string }, id: string): Promise<string | undefined>
   }

@@ -110,8 +110,29 @@ export function notice(text, kind = 'good') {
   const place = find('#notice')
   place.textContent = text
   place.dataset['kind'] = kind
+  avoidButtons(place)
   clearTimeout(noticeTimer)
   noticeTimer = setTimeout(() => {
     place.textContent = ''
   }, 10_000)
 }
+
+/**
+ * Moves a notice to the first edge of the window where it lies over no button.
+ * @param {HTMLElement} place
+ */
+function avoidButtons(place) {
+  const buttons = [...document.querySelectorAll('button, a, summary')].map((button) => button.getBoundingClientRect())
+  for (const edge of ['bottom', 'top', 'middle', 'bottom']) {
+    place.dataset['edge'] = edge
+    const own = place.getBoundingClientRect()
+    if (!buttons.some((button) => overlaps(own, button))) return
+  }
+}
+
+/**
+ * @param {DOMRect} one
+ * @param {DOMRect} other
+ */
+const overlaps = (one, other) =>
+  one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom

@@ -59,3 +59,21 @@ export function memberText(json, name) {
   }
   return undefined
 }
+
+/**
+ * Returns the identity of an order, each id as the pipeline reads it; undefined if it has none.
+ * @param {string} text
+ * @returns {{ user: string, order: string } | undefined}
+ */
+export function identityIn(text) {
+  if (!isJson(text)) return undefined
+  const parsed = JSON.parse(text)
+  /** @param {string} name */
+  const idOf = (name) => {
+    const value = parsed?.[name]
+    // An integer beyond 2^53 is taken as its digits as they were sent.
+    return Number.isInteger(value) ? memberText(text, name)?.trim() : typeof value === 'string' ? value : undefined
+  }
+  const [user, order] = [idOf('user_id'), idOf('order_id')]
+  return user !== undefined && order !== undefined ? { user, order } : undefined
+}

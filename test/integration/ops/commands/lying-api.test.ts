@@ -54,6 +54,7 @@ const snapshot = {
       first: '2026-11-23T10:00:00.000Z',
       last: '2026-11-23T10:00:00.000Z',
       last_minute: 1,
+      minute_before: 1,
       example: { id: evil },
     },
   ],

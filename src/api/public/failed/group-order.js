@@ -1,7 +1,7 @@
 // @ts-check
-import { childrenOf } from './lib/dom.js'
+import { childrenOf } from '../lib/dom.js'
 
-/** @typedef {import('../live/snapshot.ts').Snapshot['failed'][number]} Failed */
+/** @typedef {import('../../live/snapshot.ts').Snapshot['failed'][number]} Failed */
 
 /** @param {Failed} group */
 export const keyOf = ({ code, reason }) => `${code} ${reason}`

@@ -1,6 +1,6 @@
 // @ts-check
-import { read } from './actions.js'
-import { memberText } from './lib/json.js'
+import { canceled, read } from '../actions.js'
+import { memberText } from '../lib/json.js'
 
 /**
  * An order of the invalid channel. `text` is what was sent, byte for byte; undefined if that was not text.
@@ -60,14 +60,16 @@ const maxFailed = 20
  * Follows a job to its end and returns its result.
  * @param {string} id
  * @param {(job: Job) => void} onProgress called each time it is read
+ * @param {AbortSignal} [signal] ends the following, not the job
  * @throws {Error} with a sentence for people
  */
-export async function jobEnd(id, onProgress) {
+export async function jobEnd(id, onProgress, signal) {
   for (let asked = 0, failed = 0; ; asked++) {
     /** @type {Job | undefined} */
     const job = await read(`jobs/${id}`).then(JSON.parse, (error) => {
-      if (++failed > maxFailed) throw error // an API that restarts is back by then
+      if (error.cause === canceled || ++failed > maxFailed) throw error // an API that restarts is back by then
     })
+    signal?.throwIfAborted()
     if (job) {
       failed = 0
       onProgress(job)

@@ -1,0 +1,41 @@
+// @ts-check
+import { exact } from '../lib/format.js'
+
+/**
+ * The result of a replay.
+ * @typedef {object} Result
+ * @property {boolean} [cancelled]
+ * @property {number} sent
+ * @property {number} admitted
+ * @property {number} duplicate
+ * @property {number} conflict
+ * @property {number} returned
+ * @property {Record<string, number>} rejected orders by code
+ */
+
+/** @param {Result} result */
+export const failedAgain = ({ conflict, rejected }) =>
+  Object.values(rejected).reduce((sum, count) => sum + count, conflict)
+
+/** @param {Result} result */
+function codesIn({ rejected }) {
+  const codes = Object.entries(rejected).map(([code, count]) => `${code} ${exact(count)}`)
+  return codes.length > 0 ? ` (${codes.join(', ')})` : ''
+}
+
+/** @param {Result} result */
+export function rehearsed(result) {
+  const stages = result.returned > 0 ? ` and ${exact(result.returned)} their stage` : ''
+  return `${exact(result.admitted)} would pass the rules${stages}, ${exact(failedAgain(result))} would not${codesIn(result)}. Nothing was sent.`
+}
+
+/** @param {Result} result */
+export function replayed(result) {
+  const parts = [
+    `${exact(result.sent)} sent: ${exact(result.admitted)} admitted`,
+    ...(result.duplicate > 0 ? [`${exact(result.duplicate)} duplicates`] : []),
+    ...(result.returned > 0 ? [`${exact(result.returned)} returned to their stage`] : []),
+    `${exact(failedAgain(result))} failed again${codesIn(result)}`,
+  ]
+  return `${result.cancelled ? 'Cancelled: what was not sent stays. ' : ''}${parts.join(', ')}.`
+}
