@@ -4,7 +4,7 @@ import { jobEnd, olderEntry, readEntry } from './entry.js'
 import { keyOf, steady } from './group-order.js'
 import { askFor } from './lib/dialog.js'
 import { element, find, keep, notice, show } from './lib/dom.js'
-import { ago, exact, exactTime, number } from './lib/format.js'
+import { ago, exact, exactTime, lastAgo, number } from './lib/format.js'
 import { isJson, pretty } from './lib/json.js'
 import { askReplay } from './replay.js'
 
@@ -47,7 +47,7 @@ function makeGroup() {
     const recent = group.last_minute > 0 ? `${number(group.last_minute)} in the last minute, ` : ''
     show(
       head.last,
-      `${recent}last ${ago(group.last, now)}`,
+      `${recent}${lastAgo(group.last, now)}`,
       `First ${exactTime(group.first)}, last ${exactTime(group.last)}`,
     )
     panel.draw(group, now)
