@@ -66,10 +66,16 @@ test('the API documentation draws every route without console errors', async (co
   await using api = runOrders(['run', 'api'], envOf(world.url))
   const url = await api.apiUrl()
   await using browser = await launch()
-  const page = await browser.newPage()
+  const page = await browser.newPage({ colorScheme: 'dark' })
   const errors = complaints(page)
   const elsewhere = requestsElsewhere(page, url)
   await page.goto(`${url}/docs`)
+  await page.getByText('To get a token').waitFor()
+  expect(await page.evaluate<string>('getComputedStyle(document.documentElement).backgroundColor')).toBe(
+    'rgb(28, 32, 34)',
+  )
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.locator('html:not(.dark-mode)').waitFor()
   await page.getByText('/orders/reprocess').first().waitFor()
   await page.getByText('/stats/top-users').first().waitFor()
   expect([errors, elsewhere]).toEqual([[], []])
