@@ -15,7 +15,7 @@ export interface Live {
    * @throws the error of Redis when it does not answer
    */
   snapshot(whole: boolean): Promise<string>
-  /** Server-sent events: a `snapshot` each second, or `away` with a `detail` while Redis does not answer. */
+  /** Server-sent events: a `snapshot` each second, or `away` with `detail` and `since` while Redis does not answer. */
   readonly events: RequestHandler
   /** Ends every viewer's stream. */
   end(): void
@@ -98,17 +98,18 @@ function openNewest(app: Scope): Newest {
 
 /** Returns a reader of the next event. It reports once per outage that there is no snapshot. */
 function eventReader({ telemetry }: Scope, newest: Newest): () => Promise<Shown> {
-  let failing = false
+  let since: string | undefined
   return async () => {
     try {
       const json = await newest.read()
-      failing = false
+      since = undefined
       return snapshotEvents(json)
     } catch (error) {
       const { detail } = failure(error)
-      if (!failing) telemetry.emit('requestFailed', { method: 'GET', route: '/live', error: messageOf(error) })
-      failing = true
-      const event = eventText('away', JSON.stringify({ detail }))
+      if (since === undefined)
+        telemetry.emit('requestFailed', { method: 'GET', route: '/live', error: messageOf(error) })
+      since ??= new Date().toISOString()
+      const event = eventText('away', JSON.stringify({ detail, since }))
       return { whole: event, nameless: event }
     }
   }

@@ -15,14 +15,16 @@ import { askReplay } from './replay.js'
 
 const list = find('#failed')
 const none = find('#failed-none')
+const noOrder = find('#failed-first')
 /** Draws a group into the element that was made for it. */
 const drawings = new WeakMap()
 /** Characters of one order that are shown here. The editor has all of it. */
 const maxShown = 5_000
 
 /** @param {Snapshot} snapshot */
-export function drawFailed({ at, failed }) {
-  none.hidden = failed.length > 0
+export function drawFailed({ at, failed, totals }) {
+  none.hidden = failed.length > 0 || totals.received === 0
+  noOrder.hidden = failed.length > 0 || totals.received !== 0
   const now = Date.parse(at)
   const ofCode = Map.groupBy(failed, ({ code }) => code)
   keep(list, steady(list, failed), keyOf, {
