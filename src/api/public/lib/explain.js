@@ -20,7 +20,7 @@ let shown
  * Makes a label with its sentence.
  * @param {string} section a section of terms.js
  * @param {string} name
- * @param {string} [of] tells labels of the same section apart
+ * @param {string} [of] keeps the ids of labels of the same section apart
  */
 export function label(section, name, of = section) {
   const button = explained(name, `about-${of}-${name}`.replaceAll(/[^\w-]/g, '_'))
