@@ -42,11 +42,31 @@ const anchorOf = (title: string): string =>
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 
-/** Renders bold text, code, and links within the page. Tables and lists stay as they are written. */
+/** Renders tables, code, bold text and links within the page. Lists stay as they are written. */
 function textOf(markdown: string): string {
-  const text = escaped(markdown.trim())
+  const blocks = escaped(markdown.trim()).split(/^```\w*\n([\s\S]*?)^```$/m)
+  return blocks.map((block, at) => (at % 2 === 1 ? `<pre tabindex="0">${block}</pre>` : proseOf(block))).join('')
+}
+
+function proseOf(text: string): string {
+  const marked = text
     .replaceAll(/\*\*(.+?)\*\*/g, '<strong>$1</strong>')
     .replaceAll(/`([^`\n]+)`/g, '<code>$1</code>')
     .replaceAll(/\[([^\]]+)\]\((#[\w-]+)\)/g, '<a href="runbook$2">$1</a>')
-  return `<div class="text">${text}</div>`
+    .replaceAll(/\[([^\]]+)\]\(([^)#]+)[^)]*\)/g, (_, name: string, path: string) =>
+      path.endsWith(name) ? name : `${name} (${path})`,
+    )
+  const parts = marked.trim().split(/((?:^\|.*\n?)+)/m)
+  return parts.map((part, at) => (at % 2 === 1 ? tableOf(part) : part.trim() && `<p>${part.trim()}</p>`)).join('')
+}
+
+function tableOf(lines: string): string {
+  const [head = '', _, ...rows] = lines.trim().split('\n')
+  const rowOf = (line: string, cell: string): string =>
+    `<tr>${line
+      .split('|')
+      .slice(1, -1)
+      .map((text) => `<${cell}>${text.trim()}</${cell}>`)
+      .join('')}</tr>`
+  return `<table>${rowOf(head, 'th')}${rows.map((row) => rowOf(row, 'td')).join('')}</table>`
 }

@@ -392,6 +392,9 @@ async function explainedEverywhere(browser: Browser, url: string): Promise<void>
     "document.querySelector('.uplot').getBoundingClientRect().right - document.querySelector('.u-over').getBoundingClientRect().right",
   )
   expect(axis).toBeGreaterThan(18) // half of "02:10"
+  await page.goto(`${url}/runbook`)
+  expect(await barriers(page)).toEqual([])
+  expect(await page.locator('main').innerText()).not.toMatch(/```|\]\(|^\|/m) // no Markdown is left
   await page.close()
 
   const phone = await browser.newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } })
