@@ -30,6 +30,7 @@ COPY --from=system / /
 ENV NODE_ENV=production METRICS_PORT=9100 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 WORKDIR /app
 COPY --from=dependencies /app ./
+COPY docs/runbook.md docs/runbook.md
 COPY src src
 # For other commands in a running container: orders status.
 RUN ln -s /app/src/ops/orders.js /usr/local/bin/orders

@@ -7,10 +7,17 @@ const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/p
 /** Its links are relative, so that it works behind a proxy at any path. */
 const page = `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Order pipeline API</title><link rel="stylesheet" href="docs/assets/swagger-ui.css"></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>Order pipeline API</title>
+<link rel="stylesheet" href="docs/assets/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/assets/swagger-ui-bundle.js"></script><script src="docs/init.js"></script></body>
 </html>`
-const init = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui', validatorUrl: null })`
+/** Follows the color scheme of the system, as the dashboard does. */
+const init = `const dark = matchMedia('(prefers-color-scheme: dark)')
+const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches)
+dark.addEventListener('change', follow)
+follow()
+SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui', validatorUrl: null })`
 
 /** Serves the interactive documentation. Nothing of it comes from elsewhere. */
 export function docs(): Router {

@@ -25,6 +25,7 @@ import { auditTrail, drainRoute, pauseRoute, pausesRoute, resumeRoute } from './
 import { userRank } from './routes/rank.ts'
 import { globalStats, topUsers, userStats } from './routes/stats.ts'
 import { orderTrace } from './routes/trace.ts'
+import { runbook } from './runbook.ts'
 
 /** Every route of the API. A new one is a file in routes/ and a line here. */
 export const routes: readonly Route[] = [
@@ -101,6 +102,7 @@ function servePages(router: Router, context: ApiContext, live: Live): void {
   const document = openApiDocument(routes)
   router.use(dashboard())
   router.use(docs())
+  router.use(runbook())
   router.head('/live', (_request, response) => void response.type('text/event-stream').end())
   router.get('/live', live.events)
   router.get('/metrics', openMetrics(context, { whole: true }))
@@ -144,7 +146,7 @@ function atFirstRequest(make: () => Promise<Router>): RequestHandler {
 const bodyLimit = '1mb'
 
 /** Paths outside the list of routes. */
-const readPaths = ['/', '/live', '/metrics', '/openapi.json', '/docs', '/docs/init.js', '/redoc']
+const readPaths = ['/', '/live', '/metrics', '/openapi.json', '/docs', '/docs/init.js', '/redoc', '/runbook']
 
 const methodsOf = (table: readonly Route[], path: string): string[] =>
   table.filter((route) => route.path === path).map(({ method }) => method)

@@ -19,7 +19,7 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
   await api.started()
   const url = await api.apiUrl()
   const bearer = { authorization: 'Bearer secret-secret-16' }
-  const { body } = await send(`${url}/orders/replay`, 'POST', {}, bearer)
+  const { body } = await send(`${url}/orders/replay`, 'POST', {}, { ...bearer, 'x-operator': 'ann' })
   expect(await ended(url, body['job_id'])).toMatchObject({ state: 'failed' })
 
   await using browser = await launch()
@@ -27,7 +27,7 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
 
   const login = await browser.newContext({ httpCredentials: { username: 'ann', password: 'secret-secret-16' } })
   const page = await login.newPage()
-  const errors = complaints(page)
+  const [errors, elsewhere] = [complaints(page), requestsElsewhere(page, url)]
   expect((await page.goto(`${url}/admin/queues/`))?.status()).toBe(200)
   await page.getByRole('link', { name: 'reprocess' }).first().waitFor()
   await page.getByRole('link', { name: 'replay' }).first().waitFor()
@@ -38,6 +38,7 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
   await until('all to be judged', async () => (await world.redis.hget('pipeline:counters', 'admitted')) === '10')
   await page.goto(`${url}/admin/queues/queue/replay?status=failed`)
   await page.getByText('have no verdict yet').first().waitFor()
+  await page.getByText('replay of up to 1,000,000 orders by ann').first().waitFor()
   // The first button behind the job's id is the one that retries it; a dialog asks whether to.
   await page.locator(`xpath=//*[text()="${body['job_id']}"]/following::button[1]`).click()
   await page.getByRole('button', { name: 'Confirm' }).click()
@@ -45,7 +46,9 @@ test('Bull Board loads behind the login, lists both queues, and a failed job is 
     state: 'completed',
     result: { sent: 10, admitted: 10 },
   })
-  expect(errors).toEqual([])
+  await page.getByRole('link', { name: 'Dashboard' }).click()
+  await page.locator('#state').getByText('Live').waitFor()
+  expect([errors, elsewhere]).toEqual([[], []])
 })
 
 /** The job was failed before; it is waited for until the retry has completed it. */
@@ -63,10 +66,16 @@ test('the API documentation draws every route without console errors', async (co
   await using api = runOrders(['run', 'api'], envOf(world.url))
   const url = await api.apiUrl()
   await using browser = await launch()
-  const page = await browser.newPage()
+  const page = await browser.newPage({ colorScheme: 'dark' })
   const errors = complaints(page)
   const elsewhere = requestsElsewhere(page, url)
   await page.goto(`${url}/docs`)
+  await page.getByText('To get a token').waitFor()
+  expect(await page.evaluate<string>('getComputedStyle(document.documentElement).backgroundColor')).toBe(
+    'rgb(28, 32, 34)',
+  )
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.locator('html:not(.dark-mode)').waitFor()
   await page.getByText('/orders/reprocess').first().waitFor()
   await page.getByText('/stats/top-users').first().waitFor()
   expect([errors, elsewhere]).toEqual([[], []])

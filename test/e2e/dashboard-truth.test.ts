@@ -84,6 +84,12 @@ test('with Redis killed under the open page, it says as of when and claims nothi
   await fresh.getByText('Redis does not answer; trying again.').waitFor()
   const shown = await fresh.locator('main').innerText()
   expect(shown).not.toMatch(/No user|None|\b0\b/)
+  expect(shown).toMatch(
+    /^Redis does not answer, since \d+ \w+ \d+, [\d:]+ [^\n]+ or longer\.\n+Nothing is known until then\. This page goes on by itself\.\n+What to do: the runbook$/,
+  )
+  const runbook = await browser.newPage()
+  await runbook.goto(new URL((await fresh.getByRole('link', { name: 'runbook' }).getAttribute('href')) ?? '', url).href)
+  await runbook.locator('section:target').getByText('Redis does not answer this process').waitFor()
   const before = await placesOf(fresh)
 
   await redis.start()
@@ -91,6 +97,8 @@ test('with Redis killed under the open page, it says as of when and claims nothi
   await books.getByText('Books balance').waitFor()
   await fresh.locator('#state').getByText('Live', { exact: true }).waitFor()
   await fresh.getByText('No user is ranked yet.').first().waitFor()
+  await fresh.getByText('No order has come yet. npm run populate sends some.').waitFor()
+  expect(await fresh.getByText('What to do').isVisible()).toBe(false)
   const moved = (await placesOf(fresh)).map((place, at) => Math.abs(place - (before[at] ?? 0)))
   expect(moved.filter((pixels) => pixels > 16)).toEqual([])
 })

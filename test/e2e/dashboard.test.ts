@@ -63,11 +63,23 @@ const totalOf = (page: Page, name: string): Promise<string> =>
 const card = (page: Page, name: string): Locator => page.locator(`.hop[data-key="${name}"]`)
 const group = (page: Page, text: string): Locator => page.locator('.failed > li', { hasText: text })
 
+/** Returns the pixels between the rank of a user and the text of the name. */
+const gapBeforeName = (page: Page, name: string): Promise<number> =>
+  page.evaluate<number>(`(() => {
+    const row = [...document.querySelectorAll('.board li')].find(({ textContent }) => textContent.includes('${name}'))
+    const range = document.createRange()
+    range.selectNodeContents(row.querySelector('.user'))
+    return range.getBoundingClientRect().left - row.querySelector('.place').getBoundingClientRect().right
+  })()`)
+
 /** Gives the name that is asked for at the first action. */
 async function sayName(page: Page, name = 'ann'): Promise<void> {
   await page.getByLabel('Name').fill(name)
   await page.getByRole('button', { name: 'Continue' }).click()
 }
+
+/** The heights of all cards but the one of validate; runs in the page. */
+const heightsOfOthers = `[...document.querySelectorAll('.hop:not([data-key="validate"])')].map((card) => card.offsetHeight)`
 
 /** Returns when the first snapshot was drawn, in ms after the page was requested. */
 async function firstPaintMs(page: Page, url: string): Promise<number> {
@@ -197,10 +209,19 @@ test('an order is edited and retried, another discarded; hostile ones are shown 
   await using world = await emptyRedis()
   await using opened = await open(world.url)
   const { page, url, env } = opened
+  const arabic = 'مستخدم'
+  const hidden = [
+    ['\u202eevil user', '\\u{202e}evil user'],
+    ['  ', '\\u{20}\\u{20}'],
+    [arabic, arabic],
+  ]
   const html = `<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>`
   const items = [{ product_id: 'P1', quantity: 1, price_per_unit: 9 }]
   await sendBodies(env, [
     JSON.stringify({ user_id: html, order_id: 'a', order_value: 1, items: null }),
+    ...hidden.map(([user_id], at) =>
+      JSON.stringify({ user_id, order_id: `hidden-${at}`, order_value: 2, items: null }),
+    ),
     JSON.stringify({ user_id: 'bob', order_id: html, order_value: 10, items }).replace('10', '10.00'),
     html,
   ])
@@ -208,6 +229,11 @@ test('an order is edited and retried, another discarded; hostile ones are shown 
   await page.locator('.board').getByText(html).first().waitFor()
   await group(page, 'malformed-json').locator('summary').click()
   await group(page, 'malformed-json').locator('pre').getByText(html).waitFor()
+  await page.locator('.board').first().getByText(arabic).waitFor()
+  expect(await page.locator('.board').first().locator('.user').allInnerTexts()).toEqual(
+    expect.arrayContaining(hidden.map(([, shown]) => shown)),
+  )
+  expect(await gapBeforeName(page, arabic)).toBeLessThan(12) // not glued to its amount
   expect(await page.locator('main img, main script, main iframe').count()).toBe(0)
   expect(await page.evaluate('window.hacked')).toBeUndefined()
 
@@ -339,13 +365,28 @@ test('a stage is paused and resumed, and everybody sees by whom and why', async 
   await page.setViewportSize({ width: 375, height: 800 })
   await page.goto(url)
   await page.getByRole('button', { name: 'Pause validate' }).click()
-  await page.getByLabel('Reason').fill('a new rule comes')
+  const heights = (): Promise<number[]> => page.evaluate<number[]>(heightsOfOthers)
+  const before = await heights()
+  await page.getByLabel('Reason').fill(`a new rule comes, ${'which takes long to say '.repeat(22)}`)
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
   await sayName(page)
   await page.locator('#notice').getByText('validate is paused').waitFor()
   expect(await page.evaluate(coveredButtons)).toEqual([])
   const paused = 'Paused by ann'
   await card(page, 'validate').getByText(paused).waitFor()
+  expect(await heights()).toEqual(before)
+  const lines = `(() => {
+    const text = document.querySelector('.hop[data-key="validate"] .paused p')
+    return text.clientHeight / parseFloat(getComputedStyle(text).lineHeight)
+  })()`
+  expect(Math.round(await page.evaluate<number>(lines))).toBe(2)
+  await card(page, 'validate').getByRole('button', { name: 'more about the pause of validate' }).click()
+  await page
+    .locator('#explanation')
+    .getByText(/^Paused by ann on .* UTC\)?: a new rule comes, .*to say\s*$/)
+    .waitFor()
+  await page.keyboard.press('Escape')
+  await page.locator('#explanation').waitFor({ state: 'hidden' })
   const other = await browser.newPage()
   await other.goto(url)
   await card(other, 'validate').getByText('a new rule comes').waitFor()
@@ -413,9 +454,11 @@ test('nothing stands in the way of anybody: light and dark, wide and on a phone,
   requireRealRedis(context)
   requireChromium(context)
   await using world = await emptyRedis()
-  await using opened = await open(world.url)
+  await using opened = await open(world.url, { CURRENCY: 'EUR' })
   const { browser, url, env } = opened
-  await sendBodies(env, bodiesOf(50, 20, 5))
+  const rich = JSON.stringify({ user_id: 'rich', order_id: '1', order_value: 4_000_000.55 })
+  await sendBodies(env, [...bodiesOf(50, 20, 5), rich])
+  await explainedEverywhere(browser, url)
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [1280, 375]) {
       const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' })
@@ -510,4 +553,61 @@ async function floodWhileEditing(page: Page, redis: Redis): Promise<void> {
     .first()
     .waitFor()
   expect((await keys()).slice(0, before.length)).toEqual(before)
+}
+
+/** Every label has its sentence by pointer, keyboard and tap; Escape hides it; fingers have room; a wide screen is used. */
+async function explainedEverywhere(browser: Browser, url: string): Promise<void> {
+  const page = await browser.newPage({ viewport: { width: 1800, height: 1000 }, timezoneId: 'Europe/Berlin' })
+  await page.goto(url)
+  const [explanation, revenue] = [page.locator('#explanation'), page.getByRole('button', { name: 'Revenue' })]
+  await page.locator('.totals > div', { hasText: 'Revenue' }).locator('small', { hasText: 'EUR' }).waitFor()
+  expect(await page.locator('.totals > div', { hasText: 'Revenue' }).innerText()).toMatch(
+    /^Revenue\nEUR\s[\d.]+\sM\nEUR\s\d,\d{3},\d{3}\.\d\d$/,
+  )
+  await page.getByText('By spend in EUR').waitFor()
+  const labels = page.locator('.label')
+  const unexplained = await page.evaluate<string[]>(`[...document.querySelectorAll('dt, .rate, #plots h3, #boards h3')]
+    .filter((place) => !document.getElementById(place.querySelector('.label')?.getAttribute('aria-describedby'))?.textContent)
+    .map((place) => place.textContent)`)
+  expect([unexplained, (await labels.count()) > 30]).toEqual([[], true])
+  expect(await card(page, 'bridge').getByText('Waiting').count()).toBe(0) // SQS shows it
+  await revenue.hover()
+  await explanation.getByText(/^The sum of all counted orders\. Now: EUR\s\d,\d{3},\d{3}\.\d\d\.$/).waitFor()
+  await page.keyboard.press('Escape')
+  await explanation.waitFor({ state: 'hidden' })
+  await page.mouse.move(0, 0)
+  await page.getByRole('button', { name: 'Pause validate' }).focus()
+  await page.keyboard.press('Tab')
+  await explanation.getByText('Orders that this stage finished each second').waitFor()
+  expect(await barriers(page)).toEqual([])
+  await page.keyboard.press('Tab')
+  await explanation.getByText('Orders that have come to this stage and are not finished').waitFor()
+  const [pipeline, failed, boards] = await Promise.all(
+    ['.of-pipeline', '.of-failed', '.of-boards'].map((section) => page.locator(section).boundingBox()),
+  )
+  expect([failed?.y, boards?.y]).toEqual([pipeline?.y, pipeline?.y])
+  const axis = await page.evaluate<number>(
+    "document.querySelector('.uplot').getBoundingClientRect().right - document.querySelector('.u-over').getBoundingClientRect().right",
+  )
+  expect(axis).toBeGreaterThan(18) // half of "02:10"
+  await page.goto(`${url}/runbook`)
+  expect(await barriers(page)).toEqual([])
+  expect(await page.locator('main').innerText()).not.toMatch(/```|\]\(|^\|/m) // no Markdown is left
+  await page.close()
+
+  const phone = await browser.newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } })
+  const touched = await phone.newPage()
+  await touched.goto(url)
+  await touched.getByRole('button', { name: 'Failed now' }).tap()
+  await touched.locator('#explanation').getByText('Orders that wait in the invalid channel').waitFor()
+  await touched.getByRole('heading', { name: 'Totals' }).tap()
+  await touched.locator('#explanation').waitFor({ state: 'hidden' })
+  await group(touched, 'bad-items').locator('summary').tap()
+  const buttonOf = (name: string) => group(touched, 'bad-items').getByRole('button', { name }).boundingBox()
+  const [discard, edit] = await Promise.all([buttonOf('Discard'), buttonOf('Edit and retry')])
+  expect((discard?.y ?? 0) - (edit?.y ?? 0) - (edit?.height ?? 0)).toBeGreaterThan(15)
+  const small =
+    "[...document.querySelectorAll('button, summary, nav a')].filter((target) => target.offsetHeight < 44 && target.checkVisibility()).map((target) => target.textContent)"
+  expect(await touched.evaluate<string[]>(small)).toEqual([])
+  await phone.close()
 }

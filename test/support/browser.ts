@@ -16,11 +16,11 @@ export async function launch(): Promise<Browser & AsyncDisposable> {
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() })
 }
 
-/** Collects the errors of a page, but for the font that Bull Board links from elsewhere and our policy blocks. */
+/** Collects the errors of a page. */
 export function complaints(page: Page): string[] {
   const found: string[] = []
   page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('fonts.googleapis.com')) found.push(message.text())
+    if (message.type() === 'error') found.push(message.text())
   })
   page.on('pageerror', (error) => found.push(String(error)))
   return found

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { version } from '../../version.ts'
+import type { Example } from '../examples/example.ts'
+import { exampleOf } from '../examples/examples.ts'
 import { problem, problemType } from './problem.ts'
 import { type Route, rightOf } from './route.ts'
 
@@ -13,8 +15,7 @@ export function openApiDocument(routes: readonly Route[]) {
     info: {
       title: 'Order pipeline',
       version,
-      description:
-        'Aggregates, leaderboards and the invalid channel. Each reply has the header x-request-id: that of the request, or a new one. Problems repeat it as request_id, and the log has it as requestId.',
+      description,
       license: { name: 'MIT', url: 'https://spdx.org/licenses/MIT.html' },
       contact: { name: 'The operators of this API' },
     },
@@ -26,6 +27,19 @@ export function openApiDocument(routes: readonly Route[]) {
     paths,
   })
 }
+
+/** CommonMark, which Swagger UI renders. */
+const description = `Totals, leaderboards and the invalid channel of the order pipeline.
+
+**Numbers** need no token. **Whole orders** need one, unless the API listens on loopback or API_PUBLIC is set. **Writes**
+need one always, except with \`orders start\` on your own machine.
+
+**To get a token**: the operators of this API set it as the variable \`ADMIN_TOKEN\`; a good one is what
+\`openssl rand -hex 16\` prints. Send it as \`Authorization: Bearer …\`, or as the password of a login with your own name
+as the user. On this page, press *Authorize*.
+
+**Each reply** has the header \`x-request-id\`: that of the request, or a new one. Problems repeat it as \`request_id\`,
+and the log has it as \`requestId\`.`
 
 function operation(route: Route): ZodOpenApiOperationObject {
   const {
@@ -42,23 +56,36 @@ function operation(route: Route): ZodOpenApiOperationObject {
     status = 200,
     refusals,
   } = route
-  const isOpen = rightOf(route) === 'numbers'
-  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...(body && bodyRoute), ...refusals }
+  const errors = { ...errorsOf(route), ...refusals }
+  const example = exampleOf(route)
   const known = { ...(writes && operatorHeader), ...headers }
   const header = z.object(Object.fromEntries(Object.entries(known).map(headerField)))
   return {
     operationId: operationId(method, path),
     tags: [tagOf(path)],
-    summary: summary.split(/(?<=[.;]) /)[0]?.replace(/;$/, '.') ?? summary,
+    summary:
+      summary
+        .split(/(?<=[.;]) /)[0]
+        ?.replace(/;$/, '.')
+        .replaceAll('`', '') ?? summary,
     description: summary,
-    requestParams: { ...(params && { path: params }), ...(query && { query }), header },
-    ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    requestParams: {
+      ...(params && { path: withExamples(params, example?.params) }),
+      ...(query && { query: withExamples(query, example?.query) }),
+      header,
+    },
+    ...(body && {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: body, ...(example && { example: example.body }) } },
+      },
+    }),
     security: security[rightOf(route)],
     responses: {
       [status]: {
         description: status === 202 ? 'Accepted' : 'OK',
         ...(replyHeaders && { headers: z.object(Object.fromEntries(Object.entries(replyHeaders).map(headerField))) }),
-        content: { 'application/json': { schema: reply } },
+        content: { 'application/json': { schema: reply, ...(example && { example: example.reply }) } },
       },
       ...Object.fromEntries(Object.entries(errors).map(([code, when]) => [code, errorResponse(when)])),
     },
@@ -83,12 +110,38 @@ const tags: Readonly<Record<string, string>> = {
 
 const tagOf = (path: string): string => (/^\/(livez|readyz)$/.test(path) ? 'health' : (path.split('/')[1] ?? ''))
 
+/** Returns the errors that the server itself can reply for a route. */
+function errorsOf(route: Route): Readonly<Record<number, string>> {
+  const { params, query, body, writes } = route
+  return {
+    ...everyRoute,
+    ...(rightOf(route) !== 'numbers' && guardedRoute),
+    ...(params && pathRoute),
+    ...((query || body || (params && !takesAnyText(params))) && checkedRoute),
+    ...(body ? bodyRoute : writes && { 415: bodyRoute[415] }),
+  }
+}
+
+const takesAnyText = (params: z.ZodObject): boolean =>
+  params.safeParse(Object.fromEntries(Object.keys(params.shape).map((name) => [name, '\u0000']))).success
+
+/** Shows an example of each parameter, which the page fills in. */
+function withExamples(fields: z.ZodObject, given: Example['query'] = {}): z.ZodObject {
+  const shown = Object.entries(given).map(([name, example]) => {
+    const field = fields.shape[name]
+    return [name, field.meta({ ...field.meta(), param: { example } })]
+  })
+  return z.object({ ...fields.shape, ...Object.fromEntries(shown) })
+}
+
 const everyRoute = {
   403: 'The Host header names a host that is not in API_ALLOWED_HOSTS.',
-  422: 'A parameter or field is not accepted; each is named.',
   500: 'Internal server error.',
   503: 'Redis does not answer.',
 }
+
+const pathRoute = { 400: 'The path is not UTF-8.' }
+const checkedRoute = { 422: 'A parameter or field is not accepted; each is named.' }
 
 const guardedRoute = {
   401: 'A token is needed.',
@@ -103,7 +156,13 @@ const bodyRoute = {
 }
 
 /** Errors that many routes share, for the page that lists them once. */
-export const sharedErrors: readonly (readonly [status: string, cause: string])[] = [everyRoute, guardedRoute, bodyRoute]
+export const sharedErrors: readonly (readonly [status: string, cause: string])[] = [
+  everyRoute,
+  pathRoute,
+  checkedRoute,
+  guardedRoute,
+  bodyRoute,
+]
   .flatMap((errors) => Object.entries(errors))
   .toSorted(([one], [other]) => Number(one) - Number(other))
 

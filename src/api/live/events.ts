@@ -15,7 +15,7 @@ export interface Live {
    * @throws the error of Redis when it does not answer
    */
   snapshot(whole: boolean): Promise<string>
-  /** Server-sent events: a `snapshot` each second, or `away` with a `detail` while Redis does not answer. */
+  /** Server-sent events: a `snapshot` each second, or `away` with `detail` and `since` while Redis does not answer. */
   readonly events: RequestHandler
   /** Ends every viewer's stream. */
   end(): void
@@ -99,11 +99,13 @@ function openNewest(app: Scope): Newest {
 /** Returns a reader of the next event. It reports once that there is no snapshot, unless Redis is away: that is reported. */
 function eventReader({ telemetry }: Scope, newest: Newest): () => Promise<Shown> {
   let failing = false
+  let since: string | undefined
   return async () => {
     try {
       const json = await newest.read()
       if (failing) telemetry.emit('readingBack', { reading: 'snapshot' })
       failing = false
+      since = undefined
       return snapshotEvents(json)
     } catch (error) {
       const { status, detail } = failure(error)
@@ -111,7 +113,8 @@ function eventReader({ telemetry }: Scope, newest: Newest): () => Promise<Shown>
         telemetry.emit('readingFailed', { reading: 'snapshot', error: messageOf(error) })
         failing = true
       }
-      const event = eventText('away', JSON.stringify({ detail }))
+      since ??= new Date().toISOString()
+      const event = eventText('away', JSON.stringify({ detail, since }))
       return { whole: event, nameless: event }
     }
   }

@@ -19,6 +19,9 @@ const count = z.int()
 const known = z.int().nullable().meta({ description: 'null if it cannot be read: see unread.' })
 const minor = z.number().meta({ description: 'Minor units (cents).' })
 const ms = z.number().nullable().meta({ description: 'Milliseconds; null if there was no order.' })
+const currencyCode = z
+  .string()
+  .meta({ description: 'Of all amounts, by ISO 4217: the setting CURRENCY; absent if it is not set.' })
 
 /** The state of the whole pipeline within one second, for the dashboard. */
 export const snapshot = z
@@ -81,6 +84,7 @@ export const snapshot = z
       .object({ used_bytes: count, most_bytes: count.nullable() })
       .nullable()
       .meta({ description: 'Memory of Redis; null if it is not known.' }),
+    currency: currencyCode.optional(),
     unread: z
       .array(z.object({ reading: z.string(), why: z.string() }))
       .meta({ description: 'What could not be read from Redis, and why. Everything else is valid.' }),
@@ -151,6 +155,7 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
       books: found?.value?.books ?? { ...unknownBooks, differences: found?.unread.map(({ why }) => why) ?? [] },
       failed: groups?.value ?? [],
       memory: memoryUsed?.value ?? null,
+      ...(config.currency !== undefined && { currency: config.currency }),
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],
     }
   }

@@ -2,6 +2,7 @@
 import { drawBoards } from './boards.js'
 import { drawFailed } from './failed/failed.js'
 import { drawAway, drawHeader } from './header.js'
+import { drawUnknown } from './lib/unknown.js'
 import { follow } from './live.js'
 import { drawPipeline } from './pipeline.js'
 import { drawPlots } from './plots.js'
@@ -13,5 +14,8 @@ follow({
   onSnapshot: (snapshot) => {
     for (const draw of sections) draw(snapshot)
   },
-  onAway: drawAway,
+  onAway: (why, since) => {
+    drawAway(why)
+    drawUnknown(why, since)
+  },
 })

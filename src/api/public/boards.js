@@ -1,6 +1,8 @@
 // @ts-check
 import { childrenOf, element, find, keep, show } from './lib/dom.js'
+import { label } from './lib/explain.js'
 import { exact, money, number } from './lib/format.js'
+import { printableId } from './lib/printable.js'
 
 /** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
 /** @typedef {ReturnType<typeof makeBoard>} Board */
@@ -14,7 +16,8 @@ const spend = makeBoard('By spend')
 const orders = makeBoard('By orders')
 
 /** @param {Snapshot} snapshot */
-export function drawBoards({ top }) {
+export function drawBoards({ top, currency }) {
+  show(spend.unit, currency ? ` in ${currency}` : '')
   drawBoard(
     spend,
     top.spend.map(({ user_id, spend_minor }) => ({ user_id, score: spend_minor, text: money(spend_minor) })),
@@ -29,8 +32,9 @@ export function drawBoards({ top }) {
 function makeBoard(title) {
   const list = element('ol', { class: 'board' })
   const none = element('p', { class: 'none', hidden: true }, 'No user is ranked yet.')
-  place.append(element('div', { class: 'panel' }, element('h3', {}, title), none, list))
-  return { list, none }
+  const unit = element('span', { class: 'muted' })
+  place.append(element('div', { class: 'panel' }, element('h3', {}, label('boards', title), unit), none, list))
+  return { list, none, unit }
 }
 
 /**
@@ -43,7 +47,8 @@ function drawBoard({ list, none }, users) {
   const best = users[0]?.score ?? 0
   keep(list, users, ({ user_id }) => user_id, {
     make: ({ user_id }) => {
-      const name = element('bdi', { class: 'user', title: user_id }, user_id)
+      const shown = printableId(user_id)
+      const name = element('span', { class: 'user', dir: 'auto', title: shown }, shown)
       return element('li', {}, element('span', { class: 'place' }), name, element('span', { class: 'score' }))
     },
     draw: (row, { score, text, detail }, index) => {

@@ -12,7 +12,8 @@ const noApi = 'The API does not answer'
  * connections for all the tabs of a site.
  * @param {object} listeners
  * @param {(snapshot: import('../live/snapshot.ts').Snapshot) => void} listeners.onSnapshot
- * @param {(why: string) => void} listeners.onAway called again and again while there is no snapshot
+ * @param {(why: string, since?: string) => void} listeners.onAway called again and again while there is no snapshot; `since`
+ *   when the API noticed it
  */
 export function follow({ onSnapshot, onAway }) {
   /** @type {EventSource | undefined} */
@@ -32,7 +33,8 @@ export function follow({ onSnapshot, onAway }) {
     })
     source.addEventListener('away', ({ data }) => {
       heardAt = performance.now()
-      onAway(JSON.parse(data).detail.replace(/(:.*|\.)$/, ''))
+      const { detail, since } = JSON.parse(data)
+      onAway(detail.replace(/(:.*|\.)$/, ''), since)
     })
     source.addEventListener('error', () => {
       onAway(noApi)

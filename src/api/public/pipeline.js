@@ -2,7 +2,9 @@
 import { act } from './actions.js'
 import { askFor } from './lib/dialog.js'
 import { element, find, keep, notice, setData, show } from './lib/dom.js'
-import { ago, duration, exact, exactTime, number, rate } from './lib/format.js'
+import { explainValue, label } from './lib/explain.js'
+import { duration, exact, number, rate } from './lib/format.js'
+import { drawPause, makePause } from './lib/pause.js'
 
 /** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
 /** @typedef {Snapshot['hops'][number]} Hop */
@@ -11,6 +13,8 @@ import { ago, duration, exact, exactTime, number, rate } from './lib/format.js'
 /** @typedef {{ name: string, text: string, detail: string, kind?: Kind }} Fact */
 
 const list = find('#pipeline')
+/** The hop whose waiting orders are in SQS, where they are shown. */
+const bridge = 'bridge'
 
 /**
  * Draws the pipeline in columns, from SQS on. Hops that read from the same hop share a column.
@@ -25,7 +29,7 @@ export function drawPipeline({ at, sqs, hops }) {
   /** @type {(Queue | Hop)[]} */
   const cards = [{ name: 'sqs', sqs }, ...hops]
   keep(list, cards, ({ name }) => name, {
-    make: (item) => ('sqs' in item ? makeCard('SQS') : makeHop(item)),
+    make: (item) => ('sqs' in item ? makeCard('SQS', 'sqs', 'sqs', 'waiting') : makeHop(item)),
     draw: (card, item) => {
       const column = columns.get(item.name)
       card.style.setProperty('--column', `${column}`)
@@ -59,15 +63,18 @@ function inOrder(hops) {
 
 /**
  * @param {string} title
+ * @param {string} name
+ * @param {string} section of terms.js
+ * @param {string} unit of the large number
  * @param {...HTMLElement} actions
  */
-function makeCard(title, ...actions) {
+function makeCard(title, name, section, unit, ...actions) {
   return element(
     'li',
-    { class: 'hop' },
+    { class: 'hop', 'data-terms': section },
     element('div', { class: 'hop-head' }, element('h3', {}, title), ...actions),
-    element('p', { class: 'rate' }),
-    element('p', { class: 'paused', hidden: true }),
+    element('p', { class: 'rate' }, element('span'), ' ', label(section, unit, name)),
+    makePause(name),
     element('p', { class: 'stall', hidden: true }),
     element('dl'),
   )
@@ -77,7 +84,7 @@ function makeCard(title, ...actions) {
 function makeHop({ name }) {
   const button = element('button', { type: 'button', class: 'quiet' }, 'Pause')
   button.addEventListener('click', () => void changePause(name, button))
-  return makeCard(name, button)
+  return makeCard(name, name, name === bridge ? bridge : 'stage', 'orders/s', button)
 }
 
 /**
@@ -85,12 +92,11 @@ function makeHop({ name }) {
  * @param {Snapshot['sqs']} sqs
  */
 function drawQueue(card, sqs) {
-  const place = find('.rate', card)
   if (!sqs) {
-    show(place, 'unknown', 'This process cannot read the queue: it has no right to, or SQS does not answer.')
+    drawRate(card, '–', 'not known, since this process has no right to read the queue, or SQS does not answer')
     return drawFacts(card, [])
   }
-  show(place, `${number(sqs.visible)} waiting`, `${exact(sqs.visible)} messages wait in SQS`)
+  drawRate(card, number(sqs.visible), `${exact(sqs.visible)} messages wait in SQS`)
   drawFacts(card, [
     { name: 'In flight', text: number(sqs.in_flight), detail: exact(sqs.in_flight) },
     {
@@ -110,7 +116,7 @@ function drawQueue(card, sqs) {
 function drawHop(card, hop, now) {
   setData(card, 'flowing', hop.per_second > 0)
   setData(card, 'paused', hop.paused !== null)
-  show(find('.rate', card), `${rate(hop.per_second)} /s`, `${exact(hop.per_second)} orders a second`)
+  drawRate(card, rate(hop.per_second), `${exact(hop.per_second)} orders a second`)
   const button = find('button', card)
   show(button, hop.paused ? 'Resume' : 'Pause')
   button.setAttribute('aria-label', `${hop.paused ? 'Resume' : 'Pause'} ${hop.name}`)
@@ -121,7 +127,7 @@ function drawHop(card, hop, now) {
   show(stall, hop.stall ?? '')
   const oldest = hop.oldest_waiting_ms
   drawFacts(card, [
-    { name: 'Waiting', text: number(hop.waiting), detail: exact(hop.waiting) },
+    ...(hop.name === bridge ? [] : [{ name: 'Waiting', text: number(hop.waiting), detail: exact(hop.waiting) }]),
     { name: 'Wait p50', text: duration(hop.p50_ms), detail: exactMs(hop.p50_ms) },
     { name: 'Wait p99', text: duration(hop.p99_ms), detail: exactMs(hop.p99_ms) },
     ...(hop.consumers === null
@@ -135,32 +141,30 @@ function drawHop(card, hop, now) {
           {
             name: 'Oldest',
             text: duration(oldest),
-            detail: oldest === null ? 'None waits' : `The oldest order that waits came ${exact(oldest)} ms ago`,
+            detail: oldest === null ? 'none waits' : `it came ${exact(oldest)} ms ago`,
           },
         ]),
     {
       name: 'Processes',
       text: number(hop.processes),
-      detail: `${exact(hop.processes)} processes run ${hop.name}`,
+      detail: exact(hop.processes),
       kind: hop.stall !== null && hop.processes === 0 ? 'bad' : undefined,
     },
   ])
 }
 
 /** @param {number | null} ms */
-const exactMs = (ms) => (ms === null ? 'No order in the last 20 seconds' : `${exact(ms)} ms`)
+const exactMs = (ms) => (ms === null ? 'no order in the last 20 seconds' : `${exact(ms)} ms`)
 
 /**
- * @param {HTMLElement} place
- * @param {Hop['paused']} paused
- * @param {number} now ms
+ * @param {HTMLElement} card
+ * @param {string} text
+ * @param {string} detail
  */
-function drawPause(place, paused, now) {
-  place.hidden = paused === null
-  if (!paused) return
-  const since = paused.ts ? ` ${ago(paused.ts, now)}` : ''
-  const why = paused.reason ? `: ${paused.reason}` : ''
-  show(place, `Paused by ${paused.by}${since}${why}`, paused.ts ? exactTime(paused.ts) : '')
+function drawRate(card, text, detail) {
+  const button = find('.rate > .label', card)
+  show(find('.rate > span', card), text, detail)
+  explainValue(button, card.dataset['terms'] ?? '', button.textContent, detail)
 }
 
 /**
@@ -168,10 +172,12 @@ function drawPause(place, paused, now) {
  * @param {Fact[]} facts
  */
 function drawFacts(card, facts) {
+  const section = card.dataset['terms'] ?? ''
   keep(find('dl', card), facts, ({ name }) => name, {
-    make: ({ name }) => element('div', {}, element('dt', {}, name), element('dd')),
-    draw: (fact, { text, detail, kind }) => {
+    make: ({ name }) => element('div', {}, element('dt', {}, label(section, name, card.dataset['key'])), element('dd')),
+    draw: (fact, { name, text, detail, kind }) => {
       show(find('dd', fact), text, detail)
+      explainValue(find('.label', fact), section, name, detail)
       setData(fact, 'kind', kind)
     },
   })

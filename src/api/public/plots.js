@@ -1,6 +1,7 @@
 // @ts-check
 import { element, find, setData, show } from './lib/dom.js'
-import { clock, duration, exact, rate } from './lib/format.js'
+import { label } from './lib/explain.js'
+import { clock, duration, exact, rate, utcClock, zone } from './lib/format.js'
 import Plot from './uplot/uPlot.esm.js'
 
 /** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
@@ -10,7 +11,6 @@ import Plot from './uplot/uPlot.esm.js'
 
 const place = find('#plots')
 const dark = matchMedia('(prefers-color-scheme: dark)')
-const height = 180
 
 const flowPlot = makePlot('Orders ranked and rejected a second', [
   { label: 'ranked/s', color: '--accent', fill: true, text: rate },
@@ -47,7 +47,7 @@ function makePlot(title, series) {
   const message = element('p', { class: 'message' })
   const legend = series.length > 1 ? element('ul', { class: 'legend', 'aria-hidden': 'true' }) : ''
   if (legend) legend.append(...series.map(({ label, color }) => element('li', { 'data-color': color }, label)))
-  const head = element('figcaption', {}, element('h3', {}, title), legend)
+  const head = element('figcaption', {}, element('h3', {}, label('plots', title)), legend)
   const figure = element('figure', { class: 'panel' }, head, canvas, message)
   place.append(figure)
   /** @type {Drawn | undefined} */
@@ -59,7 +59,7 @@ function makePlot(title, series) {
     plot = new Plot(optionsOf(canvas, series), drawn, canvas)
   }
   dark.addEventListener('change', () => drawn && create())
-  new ResizeObserver(() => plot?.setSize({ width: canvas.clientWidth, height })).observe(canvas)
+  new ResizeObserver(() => plot?.setSize({ width: canvas.clientWidth, height: canvas.clientHeight })).observe(canvas)
   /**
    * @param {[number[], ...Values[]]} data
    * @param {string} text
@@ -91,8 +91,8 @@ function optionsOf(canvas, series) {
   const text = series[0]?.text ?? String
   return {
     width: canvas.clientWidth,
-    height,
-    padding: [12, 8, 0, 0],
+    height: canvas.clientHeight,
+    padding: [12, 22, 0, 0], // half a time, which is centered below its tick
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     plugins: [readout(series)],
@@ -147,7 +147,9 @@ function readout(series) {
     box.hidden = idx === null || idx === undefined || left < 0
     if (idx === null || idx === undefined || box.hidden) return
     const values = series.map(({ label }, at) => `${label} ${valueAt(data[at + 1]?.[idx], label)}`)
-    show(box, `${clock((data[0][idx] ?? 0) * 1_000)}  ${values.join('  ')}`)
+    const time = (data[0][idx] ?? 0) * 1_000
+    const utc = zone === 'UTC' ? '' : ` (${utcClock(time)} UTC)`
+    show(box, `${clock(time)} ${zone}${utc}  ${values.join('  ')}`)
   }
   return { hooks: { ready: ({ root }) => void root.append(box), setCursor } }
 }

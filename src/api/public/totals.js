@@ -1,15 +1,16 @@
 // @ts-check
 import { element, find, keep, setData, show } from './lib/dom.js'
+import { explainValue, label } from './lib/explain.js'
 import { duration, exact, money, number, shortMoney } from './lib/format.js'
 
 /** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
 /** @typedef {import('./lib/dom.js').Kind} Kind */
-/** @typedef {{ name: string, text: string, note?: string, detail: string, kind?: Kind }} Fact */
+/** @typedef {{ name: string, text: string, note: string, detail: string, kind?: Kind }} Fact `note` stands below the text */
 
 const list = find('#totals')
 
 /** @param {Snapshot} snapshot */
-export function drawTotals({ totals, critical }) {
+export function drawTotals({ totals, critical, currency }) {
   /**
    * @param {string} name
    * @param {number | null} value
@@ -20,13 +21,16 @@ export function drawTotals({ totals, critical }) {
   const count = (name, value, detail, kind) => ({
     name,
     text: number(value),
+    note: number(value) === exact(value) || value === null ? '' : exact(value),
     detail: `${exact(value)} ${detail}`,
     kind,
   })
+  const revenue = money(totals.revenue_minor, currency)
+  const shortRevenue = shortMoney(totals.revenue_minor, currency)
   /** @type {Fact[]} */
   const facts = [
     count('Orders counted', totals.counted, 'orders counted'),
-    { name: 'Revenue', text: shortMoney(totals.revenue_minor), detail: money(totals.revenue_minor) },
+    { name: 'Revenue', text: shortRevenue, note: revenue === shortRevenue ? '' : revenue, detail: revenue },
     count('Waiting', totals.waiting, 'orders wait for a stage'),
     {
       name: 'From SQS to rank',
@@ -46,10 +50,16 @@ export function drawTotals({ totals, critical }) {
   ]
   keep(list, facts, ({ name }) => name, {
     make: ({ name }) =>
-      element('div', {}, element('dt', {}, name), element('dd', {}, element('span'), element('small'))),
-    draw: (fact, { text, note = '', detail, kind }) => {
+      element(
+        'div',
+        {},
+        element('dt', {}, label('totals', name)),
+        element('dd', {}, element('span'), element('small')),
+      ),
+    draw: (fact, { name, text, note, detail, kind }) => {
       show(find('dd > span', fact), text, detail)
-      show(find('dd > small', fact), note, detail)
+      show(find('dd > small', fact), note)
+      explainValue(find('.label', fact), 'totals', name, detail)
       setData(fact, 'kind', kind)
     },
   })

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { reprocessName } from '../../control/job-name.ts'
 import { newJobId, readJob } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
 import { identityText } from '../../identity.ts'
@@ -7,6 +8,7 @@ import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
 import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
+import { operatorOf } from '../http/access.ts'
 import { refuse } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
 import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
@@ -65,7 +67,7 @@ export const reprocessOrder = defineRoute({
     const jobId = await jobIdFor(context, header('idempotency-key'), text)
     if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
     // BullMQ keeps a job that has this id already.
-    await context.queues.reprocess.add('order', { body: text }, { jobId })
+    await context.queues.reprocess.add(reprocessName({ body: text }, operatorOf(header)), { body: text }, { jobId })
     return accepted(context, jobId)
   },
 })
@@ -99,10 +101,10 @@ export const replayOrders = defineRoute({
       matching: z.int().meta({ description: 'Orders that match, up to `limit`; of `ids` as many as were sent.' }),
     })
     .meta({ id: 'ReplayAccepted' }),
-  handle: async (context, { body: { dryRun: camel, dry_run, ...filter } }) => {
+  handle: async (context, { body: { dryRun: camel, dry_run, ...filter }, header }) => {
     const dryRun = camel ?? dry_run ?? false
     const planned = await planReplay(context, { ...filter, dryRun })
-    await addReplay(context.queues, planned)
+    await addReplay(context.queues, planned, operatorOf(header))
     const message = dryRun ? 'Dry run accepted.' : 'Replay accepted.'
     const matching = Math.min(planned.matching, filter.limit)
     return { ...(await accepted(context, planned.jobId)), message, matching }

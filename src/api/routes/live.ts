@@ -6,7 +6,7 @@ export const liveSnapshot = defineRoute({
   method: 'get',
   path: '/live/snapshot',
   summary:
-    'What the dashboard shows, at most a second old. `GET /live` sends it each second as server-sent events: `snapshot`, or `away` with a `detail` while Redis does not answer.',
+    'What the dashboard shows, at most a second old. `GET /live` sends it each second as server-sent events: `snapshot`, or `away` with `detail` and `since` while Redis does not answer.',
   reply,
   handle: async ({ snapshot }, { has }) => jsonText(await snapshot(has('orders'))),
 })

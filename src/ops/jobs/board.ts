@@ -18,8 +18,35 @@ export const board: AdminPart = {
     createBullBoard({
       queues: [new BullMQAdapter(reprocess), new BullMQAdapter(replay)],
       serverAdapter: adapter,
-      options: { uiConfig: { boardTitle: 'Orders', pollingInterval: { forceInterval: pollingIntervalSeconds } } },
+      options: {
+        uiConfig: {
+          boardTitle: 'Orders',
+          pollingInterval: { forceInterval: pollingIntervalSeconds },
+        },
+      },
     })
-    return adapter.getRouter()
+    const app = adapter.getRouter()
+    app.engine('ejs', fitted(app.engines['.ejs'], `${basePath}/`))
+    return app
   },
 }
+
+type Render = (path: string, options: object, done: (error: unknown, html?: string) => void) => void
+
+/**
+ * Fits the page of Bull Board to this server: adds a link to the dashboard, which Bull Board would hide in a menu, and cuts
+ * the link to a font of another site, which the policy of this server would refuse.
+ */
+function fitted(render: Render, home: string): Render {
+  const link = `<a href="${home}" style="${linkStyle}">← Dashboard</a>`
+  return (path, options, done) =>
+    render(path, options, (error, html) =>
+      done(error, html?.replace(/<link [^>]*fonts\.googleapis\.com[^>]*>/, '').replace('<div id="root">', `${link}$&`)),
+    )
+}
+
+/** In the corner that Bull Board leaves empty, in the colors of its theme. */
+const linkStyle = [
+  'position: fixed; right: 1rem; bottom: 1rem; z-index: 10; padding: 0.7rem 1rem; border-radius: 0.5rem',
+  'border: 1px solid var(--border, currentColor); background: var(--card, Canvas); color: var(--foreground, CanvasText)',
+].join('; ')

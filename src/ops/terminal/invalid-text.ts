@@ -7,6 +7,7 @@ import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { type InvalidFilter, readInvalid } from '../../stages/invalid/page.ts'
 import { idMs } from '../../stream-id.ts'
 import { ageText } from './numbers.ts'
+import { printableId } from './printable.ts'
 import { cutTo, wrapped } from './wrapped.ts'
 
 /** Reads the newest invalid orders as JSON, page by page until there are enough. */
@@ -35,7 +36,7 @@ export function invalidRows(records: readonly string[], now: Date): string[] {
   const rows = records.map((json) => {
     const { id, code = '' } = JSON.parse(json) as { id: string; code?: string }
     const { userId = '-', orderId = '-' } = identityOf(json)
-    return [id, ageText(now.getTime() - idMs(id)), code, userId, orderId]
+    return [id, ageText(now.getTime() - idMs(id)), code, printableId(userId), printableId(orderId)]
   })
   return [['id', 'age', 'code', 'user', 'order'], ...rows].map((cells) =>
     widths

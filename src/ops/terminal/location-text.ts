@@ -7,6 +7,7 @@ import type { Rejected } from '../../reads/locate/sightings.ts'
 import type { Step } from '../../reads/locate/steps.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 import { money } from './numbers.ts'
+import { printableId } from './printable.ts'
 
 const verdicts: Readonly<Record<OrderLocation['where'], string>> = {
   ranked: 'is counted and ranked',
@@ -30,7 +31,7 @@ export function locationLines(trace: OrderLocation): string[] {
   const open = steps.filter(([, { done }]) => done !== 'yes')
   const events = eventsOf(trace).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
   return [
-    `Order ${order_id} of user ${user_id} ${verdicts[where]}.`,
+    `Order ${printableId(order_id)} of user ${printableId(user_id)} ${verdicts[where]}.`,
     '',
     ...events.map(({ text }) => text),
     ...(events.length > 0 ? [''] : []),

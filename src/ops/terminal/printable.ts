@@ -1,10 +1,10 @@
-/**
- * Makes text safe to print on a terminal. Shows each character that moves the cursor, changes the direction of text, or is
- * invisible as its number.
- */
-export function printable(text: string): string {
-  return text.toWellFormed().replaceAll(unsafe, (character) => `\\u{${hex(character.codePointAt(0) ?? 0)}}`)
-}
+import { printable as shown, printableId as shownId, unsafe } from '../../api/public/lib/printable.js'
+
+/** Makes text safe to print on a terminal. The dashboard shows it alike. */
+export const printable = shown
+
+/** Makes an id safe to print. Also shows blanks that the eye would miss as their numbers. */
+export const printableId = shownId
 
 /** Returns a value as one line of JSON with the same characters escaped. A JSON parser restores the original value. */
 export function jsonLine(value: unknown, replacer?: (key: string, value: unknown) => unknown): string {
@@ -22,11 +22,5 @@ export function escapeJson(json: string): string {
 
 const hex = (number: number): string => number.toString(16)
 
-/** Characters that are part of an emoji stay as they are: the joiner, and the two variation selectors. */
-const inEmoji = String.raw`(?<=[\p{Emoji}\ufe0f])\u200d(?=\p{Emoji})|(?<=\p{Emoji})[\ufe0e\ufe0f]`
-
-/** Control characters, format characters, line separators and invisible characters. */
-const kinds = String.raw`[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`
-const unsafe = new RegExp(`(?!${inEmoji})${kinds}`, 'gu')
 /** In JSON those in emoji are escaped too: a parser restores them, and none is left next to an escaped one. */
-const anyUnsafe = new RegExp(kinds, 'gu')
+const anyUnsafe = new RegExp(unsafe, 'gu')

@@ -1,11 +1,11 @@
-import { printable } from './printable.ts'
+import { printable, printableId } from './printable.ts'
 
 /** With it a row of a name and two numbers fits 80 columns. */
 const maxName = 32
 
 /** Returns a name as it is shown in a table: safe to print, and cut if it is long. */
 export function shortName(name: string): string {
-  const text = printable(name)
+  const text = printableId(name)
   return text.length > maxName ? `${text.slice(0, maxName - 1)}…` : text
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
+import { replayName, reprocessName } from '../../control/job-name.ts'
 import { newJobId, type Queues, type ReplayData } from '../../control/job-queues.ts'
 import { type InvalidEntry, readInvalidEntry } from './entry.ts'
 import { countInvalid, newestInvalidId } from './oldest.ts'
@@ -45,7 +46,8 @@ export async function queueCorrection(
   const entry = await readCorrectable(scope, id)
   if ('status' in entry) return entry
   const jobId = newJobId('reprocess', randomUUID())
-  await queues.reprocess.add('edit', { body, edit: { invalidId: id, by } }, { jobId })
+  const data = { body, edit: { invalidId: id, by } }
+  await queues.reprocess.add(reprocessName(data, by), data, { jobId })
   return { jobId }
 }
 
@@ -66,8 +68,9 @@ export async function planReplay(
   return { jobId: newJobId('replay', randomUUID()), data, matching }
 }
 
-export async function addReplay(queues: Queues, { jobId, data }: PlannedReplay): Promise<void> {
-  await queues.replay.add('replay', data, { jobId })
+/** @param by the operator, for the name of the job */
+export async function addReplay(queues: Queues, { jobId, data }: PlannedReplay, by: string): Promise<void> {
+  await queues.replay.add(replayName(data, by), data, { jobId })
 }
 
 /** Counts the invalid orders that a replay would take if it had no limit. Of ids it counts those that are given. */

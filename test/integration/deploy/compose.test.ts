@@ -421,7 +421,9 @@ describe('Dockerfile', () => {
       (rest) => !rest.startsWith('--from='),
     )
     const sources = copied.flatMap((rest) => rest.split(' ').slice(0, -1))
-    expect(sources).toEqual(expect.arrayContaining(['package.json', 'package-lock.json', '.npmrc', 'src']))
+    expect(sources).toEqual(
+      expect.arrayContaining(['package.json', 'package-lock.json', '.npmrc', 'src', 'docs/runbook.md']),
+    )
     for (const source of sources) {
       expect(existsSync(join(root, source)), source).toBe(true)
       expect(read('.dockerignore').split('\n')).not.toContain(source)

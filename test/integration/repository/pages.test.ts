@@ -78,7 +78,7 @@ const inOneShellOnly = /\s#|&&|>>/
 /** A path of a page leads to a route, or to a page of the API. */
 const paths = [
   ...routes.map(({ path }) => path),
-  ...['/', '/live', '/metrics', '/docs', '/openapi.json', '/admin/queues'],
+  ...['/', '/live', '/metrics', '/docs', '/openapi.json', '/admin/queues', '/runbook'],
   ...['', '/{name}/pause', '/{name}/resume'].map((path) => `/admin/queues/api/queues${path}`), // of Bull Board
 ].map((path) => new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`))
 

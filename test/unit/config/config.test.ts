@@ -136,6 +136,20 @@ describe('a bad value', () => {
   })
 })
 
+describe('CURRENCY', () => {
+  test('is the code of a currency, and nothing by default', () => {
+    expect([readConfig({}).currency, readConfig({ CURRENCY: 'CHF' }).currency]).toEqual([undefined, 'CHF'])
+  })
+
+  test.each([
+    ['EURO', 'the code of a currency by ISO 4217, such as EUR'],
+    ['€', 'the code of a currency by ISO 4217, such as EUR'],
+    ['usd', 'USD, in capitals'],
+  ])('%s is refused with what to set', (given, expected) => {
+    expect(complaints({ CURRENCY: given })).toEqual([`CURRENCY is "${given}": expected ${expected}.`])
+  })
+})
+
 describe('ADMIN_TOKEN', () => {
   test.each(['hunter2', '0123456789abcde', '0123456789 abcdef', '0123456789abcdef\n'])(
     '%j is refused, and not printed',

@@ -1,6 +1,6 @@
 // @ts-check
 import { element, find, keep, show } from '../lib/dom.js'
-import { ago, exact, exactTime, number } from '../lib/format.js'
+import { exact, exactTime, lastAgo, number } from '../lib/format.js'
 import { keyOf, steady } from './group-order.js'
 import { makePanel } from './panel.js'
 import { trendText } from './trend.js'
@@ -9,8 +9,11 @@ import { trendText } from './trend.js'
 /** @typedef {Snapshot['failed'][number]} Failed */
 /** @typedef {Failed & { all: readonly Failed[] }} Group the group, and all groups of its code */
 
+/** @typedef {Pick<Snapshot, 'at' | 'failed' | 'totals'>} Shown */
+
 const list = find('#failed')
 const none = find('#failed-none')
+const noOrder = find('#failed-first')
 const title = find('#failed-title')
 /** Draws a group into the element that was made for it. */
 const drawings = new WeakMap()
@@ -19,14 +22,15 @@ const drawings = new WeakMap()
  * @type {Map<string, Failed>}
  */
 const held = new Map()
-/** @type {Pick<Snapshot, 'at' | 'failed'> | undefined} */
+/** @type {Shown | undefined} */
 let last
 
-/** @param {Pick<Snapshot, 'at' | 'failed'>} snapshot */
-export function drawFailed({ at, failed }) {
-  last = { at, failed }
+/** @param {Shown} snapshot */
+export function drawFailed({ at, failed, totals }) {
+  last = { at, failed, totals }
   const groups = withHeld(failed)
-  none.hidden = groups.length > 0
+  none.hidden = groups.length > 0 || totals.received === 0
+  noOrder.hidden = groups.length > 0 || totals.received !== 0
   const now = Date.parse(at)
   const ofCode = Map.groupBy(failed, ({ code }) => code)
   const hadFocus = list.contains(document.activeElement)
@@ -75,7 +79,7 @@ function makeGroup() {
     show(head.reason, group.reason)
     show(
       head.last,
-      `${trendText(group)}last ${ago(group.last, now)}`,
+      `${trendText(group)}${lastAgo(group.last, now)}`,
       `${exact(group.minute_before)} in the minute before. First ${exactTime(group.first)}, last ${exactTime(group.last)}`,
     )
     panel.draw(group, now)

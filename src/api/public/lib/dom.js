@@ -40,6 +40,7 @@ export function find(selector, within = document) {
  * Shows a text, and an exact one on hover.
  * @param {HTMLElement} node
  * @param {string} text
+ * @param {string} [exact]
  */
 export function show(node, text, exact = '') {
   if (node.textContent !== text) node.textContent = text

@@ -29,19 +29,32 @@ export function rate(value) {
 /**
  * Formats minor units, to the cent.
  * @param {number | null} minor
+ * @param {string} [currency] an ISO 4217 code
+ * @returns {string}
  */
-export function money(minor) {
+export function money(minor, currency) {
   if (minor === null) return '–'
+  if (currency) return `${currency}\u00a0${money(minor)}`
   const digits = BigInt(Math.round(Math.abs(minor)))
     .toString()
     .padStart(3, '0')
   return `${minor < 0 ? '-' : ''}${BigInt(digits.slice(0, -2)).toLocaleString('en')}.${digits.slice(-2)}`
 }
 
-/** @param {number | null} minor */
-export function shortMoney(minor) {
-  return minor === null || Math.abs(minor) < 100_000_000 ? money(minor) : number(minor / 100)
+/**
+ * @param {number | null} minor
+ * @param {string} [currency] an ISO 4217 code
+ */
+export function shortMoney(minor, currency) {
+  if (minor === null || Math.abs(minor) < 100_000_000) return money(minor, currency)
+  return `${currency ? `${currency}\u00a0` : ''}${number(minor / 100)}`
 }
+
+/** The short name of the time zone in which all times are shown, such as CET. */
+export const zone =
+  new Intl.DateTimeFormat('en-GB', { timeZoneName: 'short' })
+    .formatToParts()
+    .find(({ type }) => type === 'timeZoneName')?.value ?? 'local time'
 
 const second = 1_000
 const minute = 60 * second
@@ -58,19 +71,38 @@ export function duration(ms) {
   return ms < 2 * day ? `${Math.round(ms / hour)} h` : `${Math.round(ms / day)} days`
 }
 
+const justNow = 'just now'
+
 /**
  * @param {string | number} time
  * @param {number} now ms
  */
 export function ago(time, now) {
   const ms = Math.max(0, now - new Date(time).getTime())
-  return ms < second ? 'just now' : `${duration(Math.floor(ms / second) * second).replace('.0', '')} ago`
+  return ms < second ? justNow : `${duration(Math.floor(ms / second) * second).replace('.0', '')} ago`
+}
+
+/**
+ * @param {string | number} time
+ * @param {number} now ms
+ */
+export function lastAgo(time, now) {
+  const text = ago(time, now)
+  return text === justNow ? text : `last ${text}`
+}
+
+/**
+ * Formats a time in the zone of the browser, and in UTC as logs and commands print it.
+ * @param {string | number} time
+ */
+export function exactTime(time) {
+  const local = new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+  const utc = utcClock(time)
+  return zone === 'UTC' ? `${local} UTC` : `${local} ${zone} (${utc} UTC)`
 }
 
 /** @param {string | number} time */
-export function exactTime(time) {
-  return new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
-}
+export const utcClock = (time) => clock(time, { timeStyle: 'medium', timeZone: 'UTC' })
 
 /**
  * @param {string | number} time
@@ -79,12 +111,6 @@ export function exactTime(time) {
 export function clock(time, options = { timeStyle: 'medium' }) {
   return new Date(time).toLocaleTimeString('en-GB', options)
 }
-
-/** The short name of the time zone in which all times are shown, such as CET. */
-export const zone =
-  new Intl.DateTimeFormat('en-GB', { timeZoneName: 'short' })
-    .formatToParts()
-    .find(({ type }) => type === 'timeZoneName')?.value ?? 'local time'
 
 const units = ['B', 'KB', 'MB', 'GB', 'TB']
 

@@ -12,7 +12,7 @@ import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { invalidRows, newestInvalid } from '../../terminal/invalid-text.ts'
 import { money } from '../../terminal/numbers.ts'
-import { escapeJson } from '../../terminal/printable.ts'
+import { escapeJson, printableId } from '../../terminal/printable.ts'
 import { cutTo, wrapped } from '../../terminal/wrapped.ts'
 
 export const command = defineCommand({
@@ -77,7 +77,7 @@ function userLines({ userId, orders, minor, ranks, invalid, discarded }: User, n
   })
   const lines = discarded.map(({ at, by, why, rejected: { code } }) => cutTo(80, `${at}  ${code}, by ${by}: ${why}`))
   return [
-    ...wrapped(`user       ${userId}`),
+    ...wrapped(`user       ${printableId(userId)}`),
     `orders     ${countText(orders)}`,
     `spend      ${money(minor)}`,
     ...ofRank,

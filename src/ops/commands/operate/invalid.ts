@@ -108,7 +108,7 @@ async function retry(app: App, id: string, json: boolean): Promise<string[]> {
   const planned = await planReplay(app, { ...body, limit: 1, dryRun: false })
   await recorded(app, { action: 'POST /orders/replay', where: { params: {} }, body }, '', async () => {
     if (!(await readInvalidEntry(app.redis, app.partitions, id))) return refusedBy(404)
-    await addReplay(queues, planned)
+    await addReplay(queues, planned, operatingUser())
     return undefined
   })
   return queuedLines(app, planned.jobId, json)

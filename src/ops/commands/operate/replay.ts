@@ -53,7 +53,7 @@ export const command = defineCommand({
     const { jobId, data, matching: found } = planned
     const total = Math.min(limit, found)
     const action = { action: 'orders replay', by: operatingUser(), what: JSON.stringify({ ...data, job: jobId }) }
-    await audited(app, action, () => addReplay(queues, planned))
+    await audited(app, action, () => addReplay(queues, planned, action.by))
     print(`Job ${jobId}: ${countText(total)} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
     const warning = await jobsWarning(app.redis)

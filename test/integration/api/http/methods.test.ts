@@ -19,7 +19,7 @@ afterAll(() => stack.disposeAsync())
 
 const all = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 const reading = 'GET, HEAD, OPTIONS'
-const others = ['/', '/live', '/metrics', '/docs', '/docs/init.js', '/redoc', '/openapi.json']
+const others = ['/', '/live', '/metrics', '/docs', '/docs/init.js', '/redoc', '/openapi.json', '/runbook']
 /** Maps each path to the methods that the route table has for it. */
 const allowed = new Map<string, string>([
   ...others.map((path): [string, string] => [path, reading]),

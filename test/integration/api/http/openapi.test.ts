@@ -7,19 +7,57 @@ import { type RulesetDefinition, Spectral } from '@stoplight/spectral-core'
 import { oas } from '@stoplight/spectral-rulesets'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import { exampleOf } from '../../../../src/api/examples/examples.ts'
+import { openApiDocument } from '../../../../src/api/http/openapi.ts'
 import { rightOf } from '../../../../src/api/http/route.ts'
 import { routes } from '../../../../src/api/server.ts'
+import { openTestApi } from '../../../support/api.ts'
+import { adminToken } from '../../../support/world.ts'
 
 // docs.test.ts holds it together with the code.
 const file = join(import.meta.dirname, '../../../../docs/openapi.json')
 const document = JSON.parse(readFileSync(file, 'utf8'))
 
-test('Spectral finds nothing in the document, by all of its rules but one', async () => {
+/** @returns what Spectral finds in a document, by all of its rules but one */
+async function lint(text: unknown): Promise<string[]> {
   const spectral = new Spectral()
   // An address of its operators is not for the code to know.
   spectral.setRuleset({ extends: [[oas as RulesetDefinition, 'all']], rules: { 'contact-properties': 'off' } })
-  const found = await spectral.run(document)
-  expect(found.map(({ code, message, path }) => `${code} at ${path.join('.')}: ${message}`)).toEqual([])
+  const found = await spectral.run(JSON.parse(JSON.stringify(text)))
+  return found.map(({ code, message, path }) => `${code} at ${path.join('.')}: ${message}`)
+}
+
+test('Spectral finds nothing in the document, its examples included', async () => {
+  expect(await lint(document)).toEqual([])
+})
+
+test('every route shows an example, and one that its schema refuses would be found', async () => {
+  expect(routes.filter((route) => !exampleOf(route)).map(({ path }) => path)).toEqual([])
+  const missing = routes.filter((route) => {
+    const { body, params } = exampleOf(route) ?? {}
+    return (route.body !== undefined && body === undefined) || (route.params !== undefined && params === undefined)
+  })
+  expect(missing.map(({ path }) => path)).toEqual([])
+  const changed = structuredClone(document)
+  changed.paths['/stats/global'].get.responses['200'].content['application/json'].example.total_orders = 'two'
+  expect(await lint(changed)).toEqual([expect.stringContaining('total_orders')])
+})
+
+test('an operation names only the statuses that it can reply', () => {
+  const statuses = (path: string, method = 'get') => Object.keys(document.paths[path][method].responses).join(' ')
+  expect(statuses('/stats/global')).toBe('200 403 500 503') // it reads nothing of the request
+  expect(statuses('/users/{user_id}/stats')).toBe('200 400 403 500 503') // any text is a user
+  expect(statuses('/users/{user_id}/rank')).toBe('200 400 403 422 500 503')
+  expect(statuses('/jobs/{id}', 'delete')).toBe('200 400 401 403 404 409 415 429 500 503') // no body
+})
+
+test('a summary is plain text: the page shows its backticks as they are', () => {
+  const { paths = {} } = openApiDocument(routes)
+  const summaries = Object.values(paths).flatMap((methods) =>
+    Object.values(methods ?? {}).map(({ summary }) => summary),
+  )
+  expect(summaries.length).toBe(routes.length)
+  expect(summaries.filter((summary) => summary.includes('`'))).toEqual([])
 })
 
 test('Redocly finds nothing in the document, by its recommended rules', () => {
@@ -56,4 +94,22 @@ test('what a request may leave out, since it has a default, is not required', ()
   }
   look(document, '')
   expect(wrong).toEqual([])
+})
+
+test('the API accepts the request of every example; only what it names by an id is not there', async () => {
+  await using api = await openTestApi({ ADMIN_TOKEN: adminToken })
+  for (const { method, path, status = 200 } of routes) {
+    const { params = {}, query = {}, body } = exampleOf({ method, path }) ?? {}
+    const place = path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params[name] ?? ''))
+    const search = new URLSearchParams(
+      Object.entries(query).map(([name, value]): [string, string] => [name, `${value}`]),
+    )
+    const response = await fetch(`${api.url}${place}?${search}`, {
+      method: method.toUpperCase(),
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const wanted = path.endsWith('/{id}') ? 404 : status
+    expect([method, path, response.status, await response.text()]).toEqual([method, path, wanted, expect.anything()])
+  }
 })

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 const load = (name: string): Promise<Record<string, (...given: unknown[]) => string>> =>
   import(new URL(`../../../../src/api/public/lib/${name}.js`, import.meta.url).href)
 const { pretty, memberText } = await load('json')
-const { ago, bytes, duration, money, number, rate, shortMoney } = await load('format')
+const { ago, bytes, duration, exactTime, lastAgo, money, number, rate, shortMoney } = await load('format')
 
 const withoutSpace = (json: string): string =>
   json.replaceAll(/"(?:[^"\\]|\\.)*"|\s+/g, (found) => (found.startsWith('"') ? found : ''))
@@ -55,6 +55,10 @@ test('numbers are for people, money is exact', () => {
     ...['0.00', '0.05', '150.75', '-1.01', '90,071,992,547,409.91'],
   ])
   expect([15_075, 123_456_789].map((minor) => shortMoney?.(minor))).toEqual(['150.75', '1.23\u202fM'])
+  expect([money?.(15_075, 'EUR'), shortMoney?.(106_031_255, 'EUR')]).toEqual([
+    'EUR\u00a0150.75',
+    'EUR\u00a01.06\u202fM',
+  ])
   expect([0, 0.25, 9.96, 12.4, 12_345].map((value) => rate?.(value))).toEqual(['0', '0.3', '10.0', '12', '12.3\u202fk'])
   expect([0, 999, 1_500, 999_999, 2e9].map((value) => bytes?.(value))).toEqual([
     '0 B',
@@ -73,4 +77,13 @@ test('times are shown as people say them', () => {
   expect([now, now + 5_000, now - 3_400, now - 90_000].map((time) => ago?.(time, now))).toEqual([
     ...['just now', 'just now', '3 s ago', '90 s ago'],
   ])
+  expect([now, now - 3_400].map((time) => lastAgo?.(time, now))).toEqual(['just now', 'last 3 s ago'])
+  expect(exactTime?.(now)).toMatch(/^23 Nov 2026, \d\d:\d\d:00 (UTC|\S+ \(12:00:00 UTC\))$/)
+})
+
+test('every label has one sentence of its own', async () => {
+  const { terms } = (await load('terms')) as unknown as { terms: Record<string, Record<string, string>> }
+  const sentences = Object.values(terms).flatMap((section) => Object.values(section))
+  expect(sentences.filter((sentence) => !/^[A-Z0-9].*\.$/.test(sentence))).toEqual([])
+  expect(new Set(sentences).size).toBe(sentences.length)
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { jsonLine, printable } from '../../../../src/ops/terminal/printable.ts'
+import { jsonLine, printable, printableId } from '../../../../src/ops/terminal/printable.ts'
 import { table } from '../../../../src/ops/terminal/table.ts'
 
 describe('printable', () => {
@@ -29,6 +29,23 @@ describe('printable', () => {
       expect(printable(text)).toBe(text)
     },
   )
+})
+
+describe('printableId', () => {
+  test.each([
+    ['only blanks', '  ', '\\u{20}\\u{20}'],
+    ['a blank at an end', ' bob  ', '\\u{20}bob\\u{20}\\u{20}'],
+    ['a blank that does not break', 'a\u00a0b', 'a\\u{a0}b'],
+    ['an empty Braille pattern', '\u2800', '\\u{2800}'],
+    ['a bidi override', '\u202eevil user', '\\u{202e}evil user'],
+    ['half of a surrogate pair', '\ud83d', '\ufffd'],
+  ])('%s is shown as its number', (_, id, shown) => {
+    expect(printableId(id)).toBe(shown)
+  })
+
+  test.each(['user_7', 'Ann Lee', 'مستخدم', '👩‍💻'])('%j stays as it is', (id) => {
+    expect(printableId(id)).toBe(id)
+  })
 })
 
 /** Texts of which many characters control. */

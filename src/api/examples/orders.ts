@@ -1,0 +1,120 @@
+import type { Examples } from './example.ts'
+
+const order = {
+  user_id: 'user_7',
+  order_id: '6f1c2a9e',
+  order_value: 150.75,
+  order_timestamp: '2026-11-23T10:00:00Z',
+  items: [{ product_id: 'P001', quantity: 3, price_per_unit: 50.25 }],
+  shipping_address: '12 Main St',
+  payment_method: 'PayPal',
+}
+const invalid = {
+  id: '1764000000000-0',
+  order: { ...order, order_value: 155.75 },
+  code: 'total-mismatch',
+  reason: 'Calculated total (150.75) does not match order_value (155.75)',
+  ts: '2026-11-23T10:00:01.250Z',
+  attempts: 1,
+}
+const { order: _, ...rejected } = invalid
+const jobId = 'reprocess-0f8fad5b-d9cb-469f-a165-70867728950e'
+const replayId = 'replay-7c9e6679-7425-40de-944b-e07fc1f90ae7'
+const accepted = { status: 'accepted', message: 'Order sent for reprocessing.', job_id: jobId }
+const neighbors = [
+  { rank: 1, user_id: 'user_1', score: 980.5 },
+  { rank: 2, user_id: 'user_7', score: 150.75 },
+]
+const yes = (because: string) => ({
+  done: 'yes',
+  not_before: '2026-11-23T10:00:01.250Z',
+  not_after: '2026-11-23T10:00:01.250Z',
+  because,
+})
+
+/** Users and orders. */
+export const orderExamples: Examples = {
+  'get /users/{user_id}/stats': {
+    params: { user_id: 'user_7' },
+    reply: { user_id: 'user_7', order_count: 2, total_spend: 150.75 },
+  },
+  'get /users/{user_id}/rank': {
+    params: { user_id: 'user_7' },
+    query: { around: 1 },
+    reply: {
+      user_id: 'user_7',
+      spend: { rank: 2, score: 150.75, users: 2, neighbors },
+      orders: { rank: 1, score: 2, users: 2, neighbors: [{ rank: 1, user_id: 'user_7', score: 2 }] },
+    },
+  },
+  'get /stats/global': { reply: { total_orders: 2, total_revenue: 150.75 } },
+  'get /stats/top-users': {
+    query: { by: 'spend', n: 10 },
+    reply: { by: 'spend', n: 10, offset: 0, users: [{ user_id: 'user_7', score: 150.75 }] },
+  },
+  'get /orders/{user_id}/{order_id}/trace': {
+    params: { user_id: 'user_7', order_id: '6f1c2a9e' },
+    reply: {
+      user_id: 'user_7',
+      order_id: '6f1c2a9e',
+      at: '2026-11-23T10:00:05.000Z',
+      where: 'ranked',
+      received: yes('It was admitted.'),
+      admitted: yes('The ledger has it.'),
+      applied: yes('It does not wait for aggregate any more.'),
+      ranked: yes('All orders of its user are ranked.'),
+      amount: 150.75,
+      waiting: [],
+      counted: [],
+      invalid: [],
+      discarded: [],
+      duplicates: { total: 0, because: 'No order was received twice.' },
+      scanned: [],
+      settled: true,
+    },
+  },
+  'get /orders/invalid': { query: { limit: 50, code: 'total-mismatch' }, reply: [invalid] },
+  'get /orders/invalid/summary': {
+    reply: {
+      total: 1,
+      codes: { 'total-mismatch': 1 },
+      reasons: [
+        {
+          code: 'total-mismatch',
+          reason: 'Calculated total (…) does not match order_value (…)',
+          count: 1,
+          first: rejected.ts,
+          last: rejected.ts,
+          example: invalid,
+        },
+      ],
+    },
+  },
+  'get /orders/invalid/{id}': { params: { id: invalid.id }, reply: invalid },
+  'put /orders/invalid/{id}': { params: { id: invalid.id }, body: order, reply: accepted },
+  'delete /orders/invalid/{id}': {
+    params: { id: invalid.id },
+    body: { reason: 'A test order.' },
+    reply: { status: 'discarded', id: invalid.id },
+  },
+  'post /orders/reprocess': { body: order, reply: accepted },
+  'post /orders/replay': {
+    body: { limit: 100, code: 'total-mismatch', dry_run: true },
+    reply: { status: 'accepted', message: 'Dry run accepted.', job_id: replayId, matching: 1 },
+  },
+  'get /jobs/{id}': {
+    params: { id: jobId },
+    reply: {
+      id: jobId,
+      queue: 'reprocess',
+      state: 'completed',
+      attempts: 1,
+      progress: null,
+      verdict: { verdict: 'admitted' },
+      result: { verdict: 'admitted' },
+      failure: null,
+      warning: null,
+    },
+  },
+  'delete /jobs/{id}': { params: { id: replayId }, reply: { status: 'stopping', id: replayId, sent: 100 } },
+}

@@ -1,0 +1,26 @@
+import { identityIn } from '../identity.ts'
+import type { ReplayData, ReprocessData } from './job-queues.ts'
+
+/** An id of 256 characters would fill the list of jobs. */
+const maxPart = 40
+
+/** Names a job by what it does and for whom, as the list of jobs shows it: `edit of order 6f1c of user_7 by ann`. */
+export function reprocessName({ body, edit }: ReprocessData, by: string): string {
+  const { orderId, userId } = identityIn(body)
+  const order = [orderId && ` ${shown(orderId)}`, userId && ` of ${shown(userId)}`].filter(Boolean).join('')
+  return `${edit ? 'edit of order' : 'order'}${order} by ${shown(by)}`
+}
+
+/** Names a replay: `replay of 10 orders, bad-value only, by ann`. */
+export function replayName({ dryRun, limit, code, ids }: ReplayData, by: string): string {
+  const many = ids ? `${ids.length}` : `up to ${limit.toLocaleString('en')}`
+  const what = `${many} ${ids?.length === 1 ? 'order' : 'orders'}`
+  return `${dryRun ? 'dry run' : 'replay'} of ${what}${code ? `, ${code} only,` : ''} by ${shown(by)}`
+}
+
+/** Cuts a text, and takes out what would be invisible or turn the rest around. */
+function shown(text: string): string {
+  const clean = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}').toWellFormed()
+  const characters = [...clean]
+  return characters.length > maxPart ? `${characters.slice(0, maxPart - 1).join('')}…` : clean
+}
