@@ -1,7 +1,9 @@
 import { type FoundJob, kindOf, progressSchema, type ReplayResult } from '../../control/job-queues.ts'
 import { countText } from '../../reads/count-text.ts'
+import type { Cancelled } from '../process/cancel-audited.ts'
 import { ageText } from './numbers.ts'
 import { table } from './table.ts'
+import { wrapped } from './wrapped.ts'
 
 /** Returns one line for each job: at 80 columns its long id leaves room for short words. */
 export function jobRows(jobs: readonly FoundJob[], now: Date): string[] {
@@ -50,4 +52,10 @@ export function resultLines(result: ReplayResult): string[] {
       ...codes,
     ]),
   ]
+}
+
+export function cancelledLines(id: string, done: Cancelled): string[] {
+  if (done.result === 'removed') return [`Job ${id} is removed.`, 'It has sent nothing.']
+  const rest = wrapped(`It has sent ${countText(done.sent)} and sends no more. orders jobs show has its result.`)
+  return [`Job ${id} stops.`, ...rest]
 }

@@ -37,9 +37,15 @@ export function clearTerminal(): void {
   if (process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[H')
 }
 
-/** Ends the line of a terminal that a progress bar or `^C` has begun. Does nothing if standard output is no terminal. */
+let isLineEnded = false
+
+/**
+ * Ends the line of a terminal that a progress bar or `^C` has begun. Does nothing the second time, or if standard output is
+ * no terminal.
+ */
 export function endLine(): void {
-  if (process.stdout.isTTY) process.stdout.write('\n')
+  if (process.stdout.isTTY && !isLineEnded) process.stdout.write('\n')
+  isLineEnded = true
 }
 
 /** Returns the text of lines, made safe for a terminal. */

@@ -5,11 +5,11 @@ import { durationText } from '../../../reads/stalls.ts'
 import { readStatus, type Status, stallsOf } from '../../../reads/status.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { show } from '../../terminal/interactive/watch.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
 import { money, ordersText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
-import { show } from '../../terminal/watch.ts'
 
 /** Formats the status as lines. */
 export function statusLines(status: Status): string[] {

@@ -6,10 +6,10 @@ import { OrdersError } from '../../../errors.ts'
 import { findOwners, locateOrder, type OrderLocation, type Owners } from '../../../reads/locate/locate.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { show } from '../../terminal/interactive/watch.ts'
 import { coverageLines, locationLines, rejectionEvents } from '../../terminal/location-text.ts'
 import { pausedLines } from '../../terminal/notes.ts'
 import { jsonLine } from '../../terminal/printable.ts'
-import { show } from '../../terminal/watch.ts'
 
 /** Users whose order is traced; further ones are only named. */
 const maxTraced = 5

@@ -9,9 +9,9 @@ import { openCommandApp } from '../../open/command-app.ts'
 import { drain, leftLines } from '../../process/drain.ts'
 import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { type Progress, progressOn, type Terminal } from '../../terminal/interactive/progress.ts'
 import { ordersText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
-import { type Progress, progressOn, type Terminal } from '../../terminal/progress.ts'
 
 export const command = defineCommand({
   name: 'drain',

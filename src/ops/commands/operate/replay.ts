@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
 import {
   openQueues,
@@ -10,17 +11,21 @@ import {
   replayResult,
 } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
-import { OrdersError } from '../../../errors.ts'
+import { messageOf, OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
+import { explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
 import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { cancelAudited } from '../../process/cancel-audited.ts'
 import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
-import { resultLines } from '../../terminal/job-text.ts'
-import { type Progress, progressOn } from '../../terminal/progress.ts'
+import { canAsk, readKey } from '../../terminal/interactive/key.ts'
+import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
+import { cancelledLines, resultLines } from '../../terminal/job-text.ts'
+import { endLine, printError } from '../../terminal/output.ts'
 
 const maxReplayed = 1_000_000
 /** The default of the Python system's script. */
@@ -66,12 +71,25 @@ export const command = defineCommand({
       return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
     }
     const waiting = resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
-    const goesOn = `Interrupted. The job goes on. To stop it: orders jobs cancel ${jobId}`
-    const result = await interruptible(waiting, signal, () => goesOn)
+    const result = await interruptible(waiting, signal, () => interrupted(app, queues, jobId, signal))
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) fail()
   },
 })
+
+/** Asks on a terminal whether the job goes on. Returns what becomes of it. */
+async function interrupted(app: App, queues: Queues, id: string, signal: AbortSignal): Promise<string> {
+  const toStop = `To stop it: orders jobs cancel ${id}`
+  if (signal.reason !== 'SIGINT' || !canAsk()) return `Interrupted. The job goes on. ${toStop}`
+  // Before the question, so that a second Ctrl-C leaves it there, whoever gets it.
+  endLine()
+  printError([`Interrupted. The job goes on. ${toStop}`, 'Press c to cancel it now, or Enter to leave it running.'])
+  if ((await readKey(['c'])) === undefined) return 'It goes on.'
+  return cancelAudited(app, queues, id).then(
+    (done) => cancelledLines(id, done).join('\n'),
+    (error: unknown) => `It was not cancelled. ${explainFailure(error)?.text ?? messageOf(error)}`,
+  )
+}
 
 /** Accepts the limit as a word too: `npm run replay -- 10`, as in the Python system. */
 function limitOf([word, ...more]: readonly string[], option: number | undefined): number {
