@@ -47,8 +47,8 @@ async function demonstrate(
     (text) => text.includes('Ctrl-C stops.') || demo.child.exitCode !== null,
   )
   const text = demo.stdout()
-  expect(text).toMatch(/^sent to SQS: 1,050 of 1,050$/m)
-  expect(text).toMatch(/^processed: {3}1,050 of 1,050$/m)
+  expect(text).toMatch(/^sent to SQS: 1,050 of 1,050( · [\d,]+\/s)?$/m)
+  expect(text).toMatch(/^processed: {3}1,050 of 1,050( · [\d,]+\/s)?$/m)
   expect(text).toMatch(/^Global stats: 1,000 orders, [\d,]+\.\d\d revenue$/m)
   expect(text).toMatch(/^Invalid orders: 50$/m)
   expect(text.match(/^ {2}\d\. user_\d+ +[\d,]+\.\d\d$/gm)).toHaveLength(5)

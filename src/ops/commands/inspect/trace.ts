@@ -9,6 +9,7 @@ import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
 import { coverageLines, locationLines, rejectionEvents } from '../../terminal/location-text.ts'
 import { pausedLines } from '../../terminal/notes.ts'
+import type { Line } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
 /** Users whose order is traced; further ones are only named. */
@@ -37,7 +38,7 @@ function ownersLines(
 }
 
 /** Lists the paused components, which may be why an order waits. */
-const whyItWaits = async ({ redis, control }: App): Promise<string[]> => pausedLines(await readPauses(redis, control))
+const whyItWaits = async (app: App): Promise<Line[]> => pausedLines(await readPauses(app.redis, app.control), app.now())
 
 export const command = defineCommand({
   name: 'trace',
