@@ -104,7 +104,7 @@ test.for([
   await using queues = openQueues(world.redis)
   expect(await queues.replay.getJobState(replay.job)).toBe(state)
   const actions = (await readAudit(world.redis, appOn(world.redis).control, { limit: 9 })).map(({ action }) => action)
-  expect(actions).toEqual(key === 'c' ? ['orders jobs cancel', 'orders replay'] : ['orders replay'])
+  expect(actions).toEqual(key === 'c' ? ['cancel', 'replay'] : ['replay'])
 })
 
 test('the last line of a command interrupted on a terminal stands on a line of its own', async (context) => {

@@ -76,12 +76,12 @@ async function answer<C extends HealthContext>(
     has: (right: Right) => hasRight(request, right),
   }
   if (!route.writes || route.audited) return carryOut(context, route, call)
-  const { method, path } = route
-  const asked = { action: `${method.toUpperCase()} ${path}`, where: { params: request.params }, body: read.sent }
+  const { method, path, action = `${method.toUpperCase()} ${path}` } = route
+  const asked = { action, where: request.params, body: read.sent }
   const begun = await auditRequest(context, request, asked, call.text)
   const answered = await carryOut(context, route, call)
   const isRefused = answered.status >= 400 && answered.status < 500
-  await (isRefused ? begun.cancel() : begun.end(String(answered.status)))
+  await (isRefused ? begun.cancel() : begun.endWith(answered.status, answered.body))
   return answered
 }
 

@@ -13,8 +13,8 @@ export type Cancelled = Exclude<Cancellation, { readonly result: 'refused' }>
  * @throws OrdersError ORD_JOB for a job that cannot be cancelled, with the reason.
  */
 export async function cancelAudited(app: App, queues: Queues, id: string): Promise<Cancelled> {
-  const what = JSON.stringify({ job: id })
-  const begun = await beginAction(app, { action: 'orders jobs cancel', by: operatingUser(), what })
+  const what = JSON.stringify({ id })
+  const begun = await beginAction(app, { action: 'cancel', by: operatingUser(), what })
   const done = await cancelJob(app, queues, id).catch(async (error: unknown) => {
     await begun.end(`failed: ${messageOf(error)}`)
     throw error

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { actionAsked } from '../../../api/http/summary.ts'
 import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
 import {
@@ -57,7 +58,9 @@ export const command = defineCommand({
     const planned = await planReplay(app, { limit, code: options.code, dryRun: options['dry-run'] })
     const { jobId, data, matching: found } = planned
     const total = Math.min(limit, found)
-    const action = { action: 'orders replay', by: operatingUser(), what: JSON.stringify({ ...data, job: jobId }) }
+    const { limit: asked, code, dryRun } = data
+    const body = { limit: asked, code, dry_run: dryRun || undefined }
+    const action = { by: operatingUser(), ...actionAsked({ action: 'replay', where: { job: jobId }, body }, '') }
     await audited(app, action, () => addReplay(queues, planned))
     print(`Job ${jobId}: ${countText(total)} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
