@@ -1,5 +1,6 @@
 import { type FoundJob, kindOf, progressSchema, type ReplayResult } from '../../control/job-queues.ts'
 import { countText } from '../../reads/count-text.ts'
+import { sum } from '../../sums.ts'
 import type { Cancelled } from '../process/cancel-audited.ts'
 import { ageText } from './numbers.ts'
 import { table } from './table.ts'
@@ -33,12 +34,15 @@ function percent(progress: unknown): string {
 
 export function resultLines(result: ReplayResult): string[] {
   const { dry_run, cancelled, sent, admitted, duplicate, conflict, returned, rejected } = result
-  const codes = Object.entries(rejected).map(([code, count]) => [`  ${code}`, countText(count)])
+  const again = { ...(conflict > 0 && { conflict }), ...rejected }
+  const codes = Object.entries(again).map(([code, count]) => [`  ${code}`, countText(count)])
+  const all = countText(sum(Object.values(again)))
   if (dry_run) {
     const ofStages = returned > 0 ? [['would pass their stage', countText(returned)]] : []
     return [
       `Dry run, nothing was sent.${cancelled ? ' It was cancelled before its end.' : ''}`,
-      ...table([['would keep the rules', countText(admitted)], ...ofStages, ...codes]),
+      ...table([['would keep the rules', countText(admitted)], ...ofStages, ['would be rejected', all], ...codes]),
+      ...whereTo(Object.keys(again)),
     ]
   }
   return [
@@ -47,11 +51,19 @@ export function resultLines(result: ReplayResult): string[] {
       ['sent', countText(sent)],
       ['admitted', countText(admitted)],
       ['duplicate', countText(duplicate)],
-      ['conflict', countText(conflict)],
       ...(returned > 0 ? [['returned to their stage', countText(returned)]] : []),
+      ['rejected', all],
       ...codes,
     ]),
+    ...whereTo(Object.keys(again)),
   ]
+}
+
+/** Says where to look at what was rejected. */
+function whereTo(codes: readonly string[]): string[] {
+  const [code] = codes
+  if (code === undefined) return []
+  return [`To look at them: orders invalid${codes.length === 1 ? ` --code ${code}` : ''}`]
 }
 
 export function cancelledLines(id: string, done: Cancelled): string[] {

@@ -80,7 +80,9 @@ async function list(app: App, { code, user, limit, json }: Options, signal: Abor
 async function show(app: App, id: string, json: boolean): Promise<string[]> {
   const entry = await readInvalidEntry(app.redis, app.partitions, id)
   if (!entry) throw refused(refusedBy(404))
-  return json ? [escapeJson(withHint(entry.json))] : invalidLines(entry, await laidOut(entry.text ?? entry.json))
+  return json
+    ? [escapeJson(withHint(entry.json))]
+    : invalidLines(entry, await laidOut(entry.text ?? entry.json), app.now())
 }
 
 /** Lays JSON out as the editor of the dashboard does, with numbers and strings as they were written. */

@@ -11,6 +11,7 @@ import { openCommandApp } from '../../open/command-app.ts'
 import { cancelAudited } from '../../process/cancel-audited.ts'
 import { cancelledLines, jobRows, resultLines, shownState } from '../../terminal/job-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
+import { timeText } from '../../terminal/times.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
 
 const name = 'jobs'
@@ -56,7 +57,7 @@ async function jobLines(app: App, found: FoundJob): Promise<string[]> {
     ['job', id],
     ['kind', kindOf(job)],
     ['state', shownState(found)],
-    ['created', new Date(job.timestamp).toISOString()],
+    ['created', timeText(new Date(job.timestamp).toISOString(), app.now())],
     ['attempts', countText(attempts)],
     ...(progress ? [['progress', `${countText(progress.done)} of ${countText(progress.total)}`]] : []),
     ...(outcome ? [['verdict', outcome.verdict]] : []),

@@ -13,7 +13,6 @@ import {
 } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { messageOf, OrdersError } from '../../../errors.ts'
-import { countText } from '../../../reads/count-text.ts'
 import { explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
@@ -26,6 +25,7 @@ import { operatingUser } from '../../process/operating-user.ts'
 import { canAsk, readKey } from '../../terminal/interactive/key.ts'
 import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
 import { cancelledLines, resultLines } from '../../terminal/job-text.ts'
+import { ordersText } from '../../terminal/numbers.ts'
 import { endLine, printError } from '../../terminal/output.ts'
 
 const maxReplayed = 1_000_000
@@ -62,7 +62,7 @@ export const command = defineCommand({
     const body = { limit: asked, code, dry_run: dryRun || undefined }
     const action = { by: operatingUser(), ...actionAsked({ action: 'replay', where: { job: jobId }, body }, '') }
     await audited(app, action, () => addReplay(queues, planned))
-    print(`Job ${jobId}: ${countText(total)} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
+    print(`Job ${jobId}: ${ordersText(total, '?')} to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
     const warning = await jobsWarning(app.redis)
     if (warning !== undefined) print(warning)
