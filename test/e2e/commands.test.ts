@@ -152,7 +152,7 @@ test('.env of the working folder is read, and the real environment wins', async 
   await using redis = await emptyRedis()
   writeFileSync(join(folder, '.env'), `REDIS_URL=${redis.url}\nAPI_PORT=nonsense\nLOG_LEVEL=debug\n`)
   await using status = spawnOrders(['status', '--json'], { API_PORT: '0' }, { cwd: folder })
-  expect(JSON.parse(await finished(status))).toMatchObject({ totals: { orders: 0, minor: 0 }, invalid: 0 })
+  expect(JSON.parse(await finished(status))).toMatchObject({ totals: { counted: 0, revenue_minor: 0, invalid: 0 } })
   await using refused = spawnOrders(['status'], {}, { cwd: folder })
   await refused.exit()
   expect(refused.stderr()).toBe('API_PORT is "nonsense": expected a port number from 0 to 65535.\n')

@@ -122,7 +122,9 @@ test('orders invalid edit sends what was saved in place of the order, and remove
     what: { id, body: { user_id: 'ann', order_value: 17.5 } },
     outcome: 'done',
   })
-  expect(await output(['trace', 'o', '--user', 'ann'], env)).toMatch(
+  await using trace = runOrders(['trace', 'o', '--user', 'ann'], env)
+  await trace.exit()
+  expect(trace.stdout()).toMatch(
     new RegExp(
       `At \\S+, \\d+ s ago, \\S+ sent it in place of the invalid order ${id}, by job ${job}: the verdict was admitted\\.`,
     ),

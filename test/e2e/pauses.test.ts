@@ -257,7 +257,8 @@ test('drain pauses the bridge and ends when nothing waits; what is not drained i
   expect(JSON.parse(await ok(env, 'drain', '--json'))).toMatchObject({
     drained: true,
     waiting: { validate: 0, aggregate: 0, leaderboard: 0 },
-    bridge: { by: expect.any(String) },
+    component: 'bridge',
+    by: expect.any(String),
   })
   expect(await audited(env)).toEqual([
     'pause {"component":"aggregate","reason":"to look"}',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { messageOf } from '../../errors.ts'
 import { parseStandardJson } from '../../identity.ts'
 import type { Right } from './access.ts'
+import { refusalOfName } from './access.ts'
 import { auditRequest } from './audit.ts'
 import { failure } from './failure.ts'
 import { needsBody, type Problem, problemOf, problemType, unprocessable } from './problem.ts'
@@ -69,6 +70,8 @@ async function answer<C extends HealthContext>(
 ): Promise<Answer> {
   const read = readCall(route, request)
   if ('title' in read) return problemAnswer(read)
+  const refused = route.writes && refusalOfName(read.header)
+  if (refused) return problemAnswer(refused)
   const call = {
     ...read,
     client: request.socket.remoteAddress ?? '',

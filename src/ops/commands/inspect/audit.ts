@@ -1,4 +1,5 @@
-import { parseWhat, readAudit } from '../../../control/audit-log.ts'
+import { auditOf, auditReply } from '../../../api/replies/audit.ts'
+import { readAudit } from '../../../control/audit-log.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { auditLines } from '../../terminal/audit-text.ts'
@@ -17,7 +18,7 @@ export const command = defineCommand({
   run: async ({ config, options: { limit, json }, print, stdout: { isTTY, columns } }) => {
     await using app = await openCommandApp(config)
     const entries = await readAudit(app.redis, app.control, { limit })
-    if (json) for (const entry of entries) print(jsonLine({ ...entry, what: parseWhat(entry.what) }))
+    if (json) for (const entry of entries) print(jsonLine(auditReply.parse(auditOf(entry))))
     else print(auditLines(entries, app.now(), isTTY ? columns || defaultWidth : undefined))
   },
 })

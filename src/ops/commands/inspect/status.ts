@@ -1,3 +1,4 @@
+import { statusOf, statusReply } from '../../../api/replies/status.ts'
 import { openBacklog } from '../../../reads/backlog.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { foreignNote, missingNote } from '../../../reads/findings.ts'
@@ -88,7 +89,7 @@ export const command = defineCommand({
     await show({ watch, json, signal, print }, async () => {
       const status = await readStatus(app.redis, app, readBacklog)
       if (check && stallsOf(status).length > 0) fail()
-      if (json) return jsonLine(status)
+      if (json) return jsonLine(statusReply.parse(statusOf(status)))
       const lines = statusLines(status, rateOf(status))
       return watch ? [clockText(new Date(status.atMs)), '', ...lines] : lines
     })

@@ -1,3 +1,4 @@
+import { drainReply, pauseOf } from '../../../api/replies/pause.ts'
 import type { App } from '../../../app.ts'
 import { pauseComponent, pauseText } from '../../../control/pauses.ts'
 import { OrdersError } from '../../../errors.ts'
@@ -34,7 +35,7 @@ export const command = defineCommand({
     const waiting = waitingByStage(stages)
     bar?.end()
     if (!drained) fail()
-    if (json) return print(jsonLine({ drained, waiting, bridge: paused.pause }))
+    if (json) return print(jsonLine({ drained, ...drainReply.parse({ ...pauseOf(paused), waiting }) }))
     if (drained) print('Drained: no order waits in any stage.')
     else for (const line of await leftLines(app, waiting, timeout)) print(line)
     for (const line of stages.flatMap(missingNote)) print(line)

@@ -311,7 +311,12 @@ test('the routes pause, resume and drain, and say what came of it', async () => 
   expect(again.body['message']).toMatch(/^validate was already paused by ann since \d{4}-.*Z\.$/)
   const taken = await send(`${url}/admin/pause/validate`, 'POST', {})
   expect(taken.body).toMatchObject({ changed: true, by: 'unknown' })
-  expect(taken.body['message']).toMatch(/^validate is paused by unknown\. Before that it was paused by ann since /)
+  expect(taken.body['message']).toMatch(/^validate is paused by unknown\. Before that it was paused by ann since .* send one in the header X-Operator\.$/)
+  const blank = { ...operator, 'x-operator': ' ' }
+  expect(await send(`${url}/admin/pause/validate`, 'POST', {}, blank)).toMatchObject({
+    status: 400,
+    body: { detail: 'The header X-Operator is empty: put the name of the operator there, or leave it out.' },
+  })
   expect((await send(`${url}/admin/resume/validate`, 'POST', {}, operator)).body).toMatchObject({
     component: 'validate',
     paused: false,
