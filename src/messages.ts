@@ -162,3 +162,6 @@ export const invalidOrder = z
     edits: history.shape.edits,
   })
   .meta({ id: 'InvalidOrder' })
+
+/** Verdicts of the pipeline on one order. `cancelled`: the job was cancelled before it sent its order. */
+export const verdicts = ['admitted', 'duplicate', 'conflict', 'rejected', 'cancelled'] as const

@@ -41,7 +41,7 @@ export const unreadReply = z
 
 const { waiting, pending, oldest_pending_ms, oldest_waiting_ms, consumers, processes, stall } = hop.shape
 
-/** What `orders status --json` prints, with the names of the API's snapshots. */
+/** The reply of `orders status --json`, with the names of the API's snapshots. */
 export const statusReply = z.object({
   at: z.iso.datetime(),
   totals: totalsReply,

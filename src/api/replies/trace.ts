@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { verdicts } from '../../control/job-queues.ts'
-import { hint } from '../../messages.ts'
+import { hint, verdicts } from '../../messages.ts'
 import { amount } from '../http/schemas.ts'
 
 const time = z.iso.datetime()

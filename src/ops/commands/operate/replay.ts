@@ -84,7 +84,7 @@ export const command = defineCommand({
 async function interrupted(app: App, queues: Queues, id: string, signal: AbortSignal): Promise<string> {
   const toStop = `To stop it: orders jobs cancel ${id}`
   if (signal.reason !== 'SIGINT' || !canAsk()) return `Interrupted. The job goes on. ${toStop}`
-  // Before the question, so that a second Ctrl-C leaves it there, whoever gets it.
+  // Before the question: a second Ctrl-C may end this process at once, and leaves these lines there.
   endLine()
   printError([`Interrupted. The job goes on. ${toStop}`, 'Press c to cancel it now, or Enter to leave it running.'])
   if ((await readKey(['c'])) === undefined) return 'It goes on.'

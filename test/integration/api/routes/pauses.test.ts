@@ -212,9 +212,7 @@ test('an action is in the audit and in the log before it is carried out', async 
     readAudit(app.redis, app.control, { limit: 10 }),
   )
   expect(during).toMatchObject([{ action: 'replay', by: 'ann', what: '{"limit":1}', outcome: 'begun' }])
-  const failing = carryOut(app, { action: 'repair', by: 'ann', what: '{}' }, () =>
-    Promise.reject(new Error('no')),
-  )
+  const failing = carryOut(app, { action: 'repair', by: 'ann', what: '{}' }, () => Promise.reject(new Error('no')))
   await expect(failing).rejects.toThrow('no')
   const after = await readAudit(app.redis, app.control, { limit: 10 })
   expect(after.map(({ action, outcome }) => [action, outcome])).toEqual([
@@ -311,7 +309,9 @@ test('the routes pause, resume and drain, and say what came of it', async () => 
   expect(again.body['message']).toMatch(/^validate was already paused by ann since \d{4}-.*Z\.$/)
   const taken = await send(`${url}/admin/pause/validate`, 'POST', {})
   expect(taken.body).toMatchObject({ changed: true, by: 'unknown' })
-  expect(taken.body['message']).toMatch(/^validate is paused by unknown\. Before that it was paused by ann since .* send one in the header X-Operator\.$/)
+  expect(taken.body['message']).toMatch(
+    /^validate is paused by unknown\. Before that it was paused by ann since .* send one in the header X-Operator\.$/,
+  )
   const blank = { ...operator, 'x-operator': ' ' }
   expect(await send(`${url}/admin/pause/validate`, 'POST', {}, blank)).toMatchObject({
     status: 400,
