@@ -7,7 +7,6 @@ import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
 import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
-import { namelessNote } from '../http/access.ts'
 import { refuse } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
 import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
@@ -102,13 +101,13 @@ export const replayOrders = defineRoute({
       matching: z.int().meta({ description: 'Orders that match, up to `limit`; of `ids` as many as were sent.' }),
     })
     .meta({ id: 'ReplayAccepted' }),
-  handle: async (context, { body: { dryRun: camel, dry_run, ...filter }, header }) => {
+  handle: async (context, { body: { dryRun: camel, dry_run, ...filter } }) => {
     const dryRun = camel ?? dry_run ?? false
     const planned = await planReplay(context, { ...filter, dryRun })
     await addReplay(context.queues, planned)
     const message = dryRun ? 'Dry run accepted.' : 'Replay accepted.'
     const matching = Math.min(planned.matching, filter.limit)
-    return { ...(await accepted(context, planned.jobId)), message: message + namelessNote(header), matching }
+    return { ...(await accepted(context, planned.jobId)), message, matching }
   },
 })
 
