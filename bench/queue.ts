@@ -1,7 +1,7 @@
 import { readConfig } from '../src/config/config.ts'
 import { openQueue, type Queue } from '../src/ingest/sqs/queue.ts'
 import { sendOrders } from '../src/ops/local/send-orders.ts'
-import type { progressOn } from '../src/ops/terminal/progress.ts'
+import type { progressOn } from '../src/ops/terminal/interactive/progress.ts'
 import { benchOrders } from './orders.ts'
 import { sqsProgram, start } from './process.ts'
 

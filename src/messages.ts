@@ -192,3 +192,6 @@ export const invalidOrder = z
     envelope: envelope.optional(),
   })
   .meta({ id: 'InvalidOrder' })
+
+/** Verdicts of the pipeline on one order. `cancelled`: the job was cancelled before it sent its order. */
+export const verdicts = ['admitted', 'duplicate', 'conflict', 'rejected', 'cancelled'] as const

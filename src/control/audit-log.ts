@@ -6,12 +6,13 @@ import type { RedisClient } from '../redis/client.ts'
 import { defineScript } from '../redis/script.ts'
 import { idMs, isoOf, olderThan } from '../stream-id.ts'
 import type { Telemetry } from '../telemetry.ts'
+import { type AdminAction, actionNamed, whatNamed } from './audit-actions.ts'
 
 const addEntry = defineScript(import.meta.url, z.string())
 
 /** An action of an operator, done or about to be done. `what` is JSON. */
 export interface Action {
-  readonly action: string
+  readonly action: AdminAction | (string & {})
   readonly by: string
   readonly what: string
   /** `what` for the log, without whole orders; defaults to `what`. */
@@ -138,14 +139,21 @@ export async function readAudit(
     const values = new Map<string, string>()
     for (let at = 0; at < (fields?.length ?? 0); at += 2) values.set(fields?.[at] ?? '', fields?.[at + 1] ?? '')
     const of = (name: string): string => values.get(name) ?? ''
-    return { id, ts: isoOf(idMs(id)), action: of('action'), by: of('by'), what: of('what'), outcome: of('outcome') }
+    return {
+      id,
+      ts: isoOf(idMs(id)),
+      action: actionNamed(of('action')),
+      by: of('by'),
+      what: of('what'),
+      outcome: of('outcome'),
+    }
   })
 }
 
 /** Parses the JSON of an entry; an entry of an earlier version may hold a truncated text. */
 export function parseWhat(what: string): unknown {
   try {
-    return JSON.parse(what)
+    return whatNamed(JSON.parse(what))
   } catch {
     return what
   }

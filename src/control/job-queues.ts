@@ -1,7 +1,7 @@
 import { type ConnectionOptions, type Job, Queue } from 'bullmq'
 import { z } from 'zod'
 import { jobsPrefix } from '../keys.ts'
-import { hint } from '../messages.ts'
+import { hint, verdicts } from '../messages.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { rejectCodes } from '../reject-codes.ts'
 
@@ -22,9 +22,6 @@ export const replayData = z.object({
   until: z.string(),
 })
 export type ReplayData = z.output<typeof replayData>
-
-/** `cancelled`: the job was cancelled before it sent its order. */
-export const verdicts = ['admitted', 'duplicate', 'conflict', 'rejected', 'cancelled'] as const
 
 /** The pipeline's verdict on one order. */
 export const verdict = z

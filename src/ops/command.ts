@@ -5,8 +5,8 @@ import { messageOf, OrdersError } from '../errors.ts'
 import { redactUrl } from '../redact.ts'
 import { nearest } from './nearest.ts'
 import type { OpenLog } from './open/log.ts'
+import type { Terminal } from './terminal/interactive/progress.ts'
 import type { Output } from './terminal/output.ts'
-import type { Terminal } from './terminal/progress.ts'
 
 /** An option of a command, such as `--rate N`; without a hint it is a flag. */
 export interface Option<T> {

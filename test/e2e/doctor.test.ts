@@ -16,6 +16,7 @@ import { readServers } from '../../src/ops/checks/server.ts'
 import { judgeSpread } from '../../src/ops/checks/spread.ts'
 import { findingLines } from '../../src/ops/commands/inspect/doctor.ts'
 import { roleNames } from '../../src/ops/process/roles.ts'
+import { textOf } from '../../src/ops/terminal/output.ts'
 import { localEmulator } from '../support/emulator.ts'
 import { spawnOrders } from '../support/process.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
@@ -122,7 +123,7 @@ test('findings are shown in columns, with what to do below', () => {
     { check: 'clock', level: 'error', found: 'stopped', advice: 'Wind it up.' },
     { check: 'queue', level: 'error', found: 'SQS is away: fetch it.' },
   ]
-  expect(findingLines(findings)).toEqual([
+  expect(textOf(findingLines(findings)).split('\n').slice(0, -1)).toEqual([
     'ok       eviction          noeviction',
     'warning  append-only file  off',
     '                           → Switch it on.',

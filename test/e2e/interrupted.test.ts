@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../src/app.ts'
+import { readAudit } from '../../src/control/audit-log.ts'
 import { openQueues } from '../../src/control/job-queues.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { openHoldingProxy } from '../support/holding-proxy.ts'
@@ -9,6 +10,7 @@ import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { striking } from '../support/strike.ts'
+import { type OnTerminal, openTerminal, requireTerminal } from '../support/terminal.ts'
 import { until } from '../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -75,6 +77,47 @@ test('replay --wait names the job, which goes on', async (context) => {
   const id = /^Interrupted\. The job goes on\. To stop it: orders jobs cancel (replay-\S+)\n$/.exec(said)?.[1]
   await using queues = openQueues(world.redis)
   expect(await queues.replay.getJobState(String(id))).toBe('waiting')
+})
+
+/** Starts a replay on a terminal, whose job no process runs, and types Ctrl-C. */
+async function interruptedReplay(url: string): Promise<OnTerminal & { readonly job: string }> {
+  const terminal = openTerminal(['replay', '5'], envOf(url))
+  await terminal.shows('0 of 0')
+  terminal.press('\x03')
+  await terminal.shows('Press c to cancel it now, or Enter to leave it running.')
+  const [, job = ''] = /To stop it: orders jobs cancel (replay-\S+)/.exec(terminal.screen()) ?? []
+  return { ...terminal, job }
+}
+
+test.for([
+  ['c', [/Job replay-\S+ is removed\.\s+It has sent nothing\.\s+$/, 'unknown']],
+  ['\r', [/Press c .*\s+It goes on\.\s+$/, 'waiting']],
+  ['\x03', [/Press c .*\s+It goes on\.\s+$/, 'waiting']],
+] as const)('replay on a terminal asks whether its job goes on: %j', async ([key, [end, state]], context) => {
+  requireRealRedis(context)
+  requireTerminal(context)
+  await using world = await emptyRedis()
+  await using replay = await interruptedReplay(world.url)
+  replay.press(key)
+  expect(await replay.exitCode()).toBe(130)
+  expect(replay.screen()).toMatch(end)
+  await using queues = openQueues(world.redis)
+  expect(await queues.replay.getJobState(replay.job)).toBe(state)
+  const actions = (await readAudit(world.redis, appOn(world.redis).control, { limit: 9 })).map(({ action }) => action)
+  expect(actions).toEqual(key === 'c' ? ['cancel', 'replay'] : ['replay'])
+})
+
+test('the last line of a command interrupted on a terminal stands on a line of its own', async (context) => {
+  requireTerminal(context)
+  await using world = await emptyRedis()
+  await send(appOn(world.redis), 20)
+  await using drain = openTerminal(['drain'], envOf(world.url))
+  await drain.shows('processed 0 of 20')
+  drain.press('\x03')
+  expect(await drain.exitCode()).toBe(130)
+  const [last, progress] = drain.screen().trimEnd().split('\r\n').reverse()
+  expect(last).toBe('Interrupted. The bridge stays paused; 20 orders wait: run orders resume bridge to start it again.')
+  expect(progress).toContain('processed 0 of 20')
 })
 
 test('verify --deep says that the check has not ended', async (context) => {

@@ -93,8 +93,8 @@ test('orders invalid lists by code and user, shows, retries and discards, with t
     .map((line) => JSON.parse(line))
   const [byApi, byRetry, byCommand] = audit
   expect(audit).toHaveLength(3) // what was refused has none
-  expect(byRetry).toMatchObject({ action: 'POST /orders/replay', what: { params: {}, body: { ids: [second] } } })
-  expect({ ...byCommand, what: { ...byCommand.what, params: { id: first } } }).toEqual({
+  expect(byRetry).toMatchObject({ action: 'replay', what: { body: { ids: [second] } } })
+  expect({ ...byCommand, what: { ...byCommand.what, id: first } }).toEqual({
     ...byApi,
     ...{ id: byCommand.id, ts: byCommand.ts, by: byCommand.by, outcome: 'done' },
   })
@@ -118,10 +118,17 @@ test('orders invalid edit sends what was saved in place of the order, and remove
   expect(await ended(await running.apiUrl(), job)).toMatchObject({ verdict: { verdict: 'admitted' } })
   const audit = JSON.parse((await output(['audit', '--json'], env)).slice(2).split('\n')[0] ?? '')
   expect(audit).toMatchObject({
-    action: 'PUT /orders/invalid/{id}',
-    what: { params: { id }, body: { user_id: 'ann', order_value: 17.5 } },
+    action: 'edit',
+    what: { id, body: { user_id: 'ann', order_value: 17.5 } },
     outcome: 'done',
   })
+  await using trace = runOrders(['trace', 'o', '--user', 'ann'], env)
+  await trace.exit()
+  expect(trace.stdout()).toMatch(
+    new RegExp(
+      `At \\S+, \\d+ s ago, \\S+ sent it in place of the invalid order ${id}, by job ${job}: the verdict was admitted\\.`,
+    ),
+  )
   expect(await edited(id, { ...env, ...changing.env })).toMatchObject({
     code: 1,
     stderr: expect.stringMatching('no such entry'),

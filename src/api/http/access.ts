@@ -115,10 +115,22 @@ function sentToken(request: Request): string | undefined {
   return basicLogin(authorization).password
 }
 
+const nameless = 'unknown'
+
 /** Returns the operator's name: X-Operator, or the user name of a browser's login. It is not verified: all share one token. */
 export function operatorOf(header: (name: string) => string | undefined): string {
-  return textOf(header('x-operator') ?? '') || basicLogin(header('authorization') ?? '').user || 'unknown'
+  return textOf(header('x-operator') ?? '').trim() || basicLogin(header('authorization') ?? '').user || nameless
 }
+
+/** Returns why a request that changes something is refused for its name: an empty header is a variable that is not set. */
+export function refusalOfName(header: (name: string) => string | undefined): Problem | undefined {
+  if (header('x-operator')?.trim() !== '' || operatorOf(header) !== nameless) return undefined
+  return problemOf(400, 'The header X-Operator is empty: put the name of the operator there, or leave it out.')
+}
+
+/** Returns a sentence for the reply to a request without a name. */
+export const namelessNote = (header: (name: string) => string | undefined): string =>
+  operatorOf(header) === nameless ? ' No name came with the request: send one in the header X-Operator.' : ''
 
 /** Decodes a header as UTF-8 if it is valid; Node reads its bytes as latin1. */
 function textOf(header: string): string {

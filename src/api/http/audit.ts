@@ -1,16 +1,34 @@
 import express, { type Request, type RequestHandler } from 'express'
 import type { App } from '../../app.ts'
 import { type Begun, beginAction } from '../../control/audit-log.ts'
+import { isObject } from '../../identity.ts'
 import { identified } from '../request-log.ts'
 import { operatorOf } from './access.ts'
-import { type Asked, actionAsked } from './summary.ts'
+import { type Asked, actionAsked, withJob } from './summary.ts'
 
 type Scope = Pick<App, 'redis' | 'control' | 'telemetry'>
 
+/** A request that is being carried out. */
+interface BegunRequest extends Begun {
+  /** Records its status, and the job that its reply names. */
+  endWith(status: number, reply: string): Promise<void>
+}
+
 /** Records what a request is about to do. @param text the body as it was sent */
-export async function auditRequest(app: Scope, request: Request, asked: Asked, text: string): Promise<Begun> {
+export async function auditRequest(app: Scope, request: Request, asked: Asked, text: string): Promise<BegunRequest> {
   const by = operatorOf((name) => request.get(name))
-  return beginAction(app, { by, ...actionAsked(asked, text) })
+  const action = { by, ...actionAsked(asked, text) }
+  const begun = await beginAction(app, action)
+  const endWith = (status: number, reply: string): Promise<void> => {
+    const jobId = jobIn(reply)
+    return begun.end(String(status), jobId === undefined ? action.what : withJob(action.what, jobId))
+  }
+  return { ...begun, endWith }
+}
+
+function jobIn(reply: string): string | undefined {
+  const sent: unknown = JSON.parse(reply)
+  return isObject(sent) && typeof sent['job_id'] === 'string' ? sent['job_id'] : undefined
 }
 
 /** Parses what Bull Board accepts: the data of a job can be an order of 1 MB. */
@@ -27,8 +45,8 @@ export function auditWrites(app: Scope): RequestHandler {
     if (request.method === 'GET' || request.method === 'HEAD') return next()
     parseJson(request, response, (error: unknown) => {
       if (error) return next(error)
-      const { method, baseUrl, path, body } = request
-      const asked = { action: `${method} ${baseUrl}`, where: { path }, body }
+      const { method, path, body } = request
+      const asked = { action: 'queues', where: { method, path }, body }
       const begin = async (): Promise<void> => {
         const scope = { ...app, telemetry: identified(app.telemetry, request) }
         const begun = await auditRequest(scope, request, asked, bodies.get(request) ?? '')

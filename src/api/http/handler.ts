@@ -4,6 +4,7 @@ import { messageOf } from '../../errors.ts'
 import { parseStandardJson } from '../../identity.ts'
 import { identified, requestFields } from '../request-log.ts'
 import type { Right } from './access.ts'
+import { refusalOfName } from './access.ts'
 import { auditRequest } from './audit.ts'
 import { failure } from './failure.ts'
 import { needsBody, type Problem, problemOf, sendProblem, unprocessable } from './problem.ts'
@@ -72,6 +73,8 @@ async function answer<C extends HealthContext>(
 ): Promise<Answer> {
   const read = readCall(route, request)
   if ('title' in read) return problemAnswer(read)
+  const refused = route.writes && refusalOfName(read.header)
+  if (refused) return problemAnswer(refused)
   const call = {
     ...read,
     client: request.socket.remoteAddress ?? '',
@@ -79,12 +82,12 @@ async function answer<C extends HealthContext>(
     has: (right: Right) => hasRight(request, right),
   }
   if (!route.writes || route.audited) return carryOut(context, route, call)
-  const { method, path } = route
-  const asked = { action: `${method.toUpperCase()} ${path}`, where: { params: request.params }, body: read.sent }
+  const { method, path, action = `${method.toUpperCase()} ${path}` } = route
+  const asked = { action, where: request.params, body: read.sent }
   const begun = await auditRequest(context, request, asked, call.text)
   const answered = await carryOut(context, route, call)
   const isRefused = answered.status >= 400 && answered.status < 500
-  await (isRefused ? begun.cancel() : begun.end(String(answered.status)))
+  await (isRefused ? begun.cancel() : begun.endWith(answered.status, 'body' in answered ? answered.body : ''))
   return answered
 }
 

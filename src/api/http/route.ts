@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { App } from '../../app.ts'
+import type { AdminAction } from '../../control/audit-actions.ts'
 import type { Queues } from '../../control/job-queues.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import type { Share } from '../cached.ts'
@@ -46,6 +47,8 @@ export interface Route<
   readonly body?: B
   /** It changes something: it needs the right `admin`, takes JSON only, and each call goes into the audit log. */
   readonly writes?: true
+  /** The word for it in the audit log. Without it, an entry has method and path. */
+  readonly action?: AdminAction
   /** The right a request needs. The default is `admin` for a route that writes, `numbers` for any other. */
   readonly right?: Right
   /** It writes its own entry into the audit log, in the same step as its change. */

@@ -86,6 +86,9 @@ export function actionAsked({ action, where, body }: Asked, text: string): Omit<
   return { action, what, logged: JSON.stringify({ ...where, body: identifying(body) }) }
 }
 
+/** Adds the job that an action has queued, so that its verdict can be found. */
+export const withJob = (what: string, jobId: string): string => `${what.slice(0, -1)},"job":${JSON.stringify(jobId)}}`
+
 const identifyingFields = ['user_id', 'order_id', 'order_value', 'ids', 'limit', 'code', 'dryRun', 'dry_run', 'reason']
 
 /** Returns the fields of a body that may go into the log, which must not have whole orders. */

@@ -3,21 +3,20 @@ import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { readIncidents } from '../../control/incidents.ts'
 import { wholeNumberOf } from '../../money.ts'
-import { openBacklog, totalOf } from '../../reads/backlog.ts'
+import { openBacklog } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { type Reading, readApart } from '../../reads/readings.ts'
-import { readStatus, type Status } from '../../reads/status.ts'
+import { readStatus } from '../../reads/status.ts'
 import { critical, followTimeline, rejectedSeries, type Slot, slotMs } from '../../reads/timeline.ts'
 import { type Page, readTop } from '../../reads/top.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { type Board, leaderboard } from '../../stages/leaderboard.ts'
 import { cached } from '../cached.ts'
+import { minor, totalsOf, totalsReply, unreadReply } from '../replies/status.ts'
 import { hop, hopsOf, latestOf, openRates } from './pipeline-view.ts'
 import { readFailed, readMemory, readQueue } from './rare-readings.ts'
 
 const count = z.int()
-const known = z.int().nullable().meta({ description: 'null if it cannot be read: see unread.' })
-const minor = z.number().meta({ description: 'Minor units (cents).' })
 const ms = z.number().nullable().meta({ description: 'Milliseconds; null if there was no order.' })
 const currencyCode = z
   .string()
@@ -32,17 +31,7 @@ export const snapshot = z
       .object({ visible: count, in_flight: count, dead_letters: count.nullable() })
       .nullable()
       .meta({ description: 'Messages; null if this process cannot read the queue.' }),
-    totals: z.object({
-      received: known,
-      admitted: known,
-      duplicates: known,
-      rejected: known,
-      waiting: known.meta({ description: 'For any stage.' }),
-      counted: known,
-      ranked: known,
-      revenue_minor: minor.nullable(),
-      invalid: known.meta({ description: 'Orders in the invalid channel now.' }),
-    }),
+    totals: totalsReply,
     critical: z
       .object({ p50_ms: ms, p99_ms: ms })
       .meta({ description: 'From when SQS received an order until it was ranked.' }),
@@ -85,9 +74,7 @@ export const snapshot = z
       .nullable()
       .meta({ description: 'Memory of Redis; null if it is not known.' }),
     currency: currencyCode.optional(),
-    unread: z
-      .array(z.object({ reading: z.string(), why: z.string() }))
-      .meta({ description: 'What could not be read from Redis, and why. Everything else is valid.' }),
+    unread: unreadReply,
   })
   .meta({ id: 'Snapshot' })
 export type Snapshot = z.output<typeof snapshot>
@@ -172,21 +159,6 @@ function topOf(bySpend: Reading<Page>, byOrders: Reading<Page>): Snapshot['top']
   return {
     spend: usersOf(bySpend).map(({ user_id, score }) => ({ user_id, spend_minor: score })),
     orders: usersOf(byOrders).map(({ user_id, score }) => ({ user_id, orders: score })),
-  }
-}
-
-function totalsOf({ counters, totals, invalid, stages }: Status): Snapshot['totals'] {
-  const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
-  return {
-    received: of('received'),
-    admitted: of('admitted'),
-    duplicates: of('duplicates'),
-    rejected: of('rejected'),
-    waiting: counters && totalOf(stages),
-    counted: totals?.orders ?? null,
-    ranked: of('ranked'),
-    revenue_minor: totals?.minor ?? null,
-    invalid,
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { envelope, hint } from '../../messages.ts'
+import { envelope, hint, verdicts } from '../../messages.ts'
 import { amount } from '../http/schemas.ts'
 
 const time = z.iso.datetime()
@@ -78,6 +78,17 @@ export const traceReply = z
     discarded: z
       .array(z.object({ at: z.string(), by: z.string(), why: z.string(), rejected }))
       .meta({ description: 'Discarded: by whom and why.' }),
+    sent: z
+      .array(
+        z.object({
+          at: z.string(),
+          by: z.string(),
+          invalid_id: z.string().optional().meta({ description: 'The invalid order that it replaced.' }),
+          job_id: z.string(),
+          verdict: z.enum(verdicts).nullable().meta({ description: 'null while it waits, or once it is forgotten.' }),
+        }),
+      )
+      .meta({ description: 'Sent by operators, by the newest 500 entries of the audit log.' }),
     duplicates: z.object({ total: z.int().meta({ description: 'Of all orders.' }), because }),
     scanned: z
       .array(

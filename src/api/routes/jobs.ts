@@ -59,6 +59,7 @@ export const reprocessOrder = defineRoute({
   summary: 'Sends a corrected order through the pipeline. `GET /jobs/{id}` has the result.',
   headers: { 'Idempotency-Key': 'The same key and order within 24 hours are the same job.' },
   writes: true,
+  action: 'reprocess',
   body: correctedOrder,
   status: 202,
   reply: acceptedReply,
@@ -81,6 +82,7 @@ export const replayOrders = defineRoute({
   summary:
     'Requeues invalid orders, oldest first. With `dryRun` it sends nothing and counts those that would pass the rules, or the later stage that rejected them.',
   writes: true,
+  action: 'replay',
   body: z
     .object({
       limit: z.int().min(1).max(maxReplayed).default(maxReplayed),
@@ -133,6 +135,7 @@ export const cancelRoute = defineRoute({
   params: z.object({ id: z.string().meta({ description: 'Id of the job.' }) }),
   headers: { 'X-Operator': 'The name of the operator, for the audit log.' },
   writes: true,
+  action: 'cancel',
   reply: z
     .object({
       status: z.string().meta({ description: '`removed` or `stopping`.' }),

@@ -1,23 +1,19 @@
 import { z } from 'zod'
-import { parseWhat, readAudit } from '../../control/audit-log.ts'
+import { readAudit } from '../../control/audit-log.ts'
 import {
   type PauseResult,
   pauseComponent,
-  pauseSchema,
-  pauseText,
   readPauses,
   resumeComponent,
   unknownComponent,
 } from '../../control/pauses.ts'
 import { openBacklog, waitingByStage } from '../../reads/backlog.ts'
-import { operatorOf } from '../http/access.ts'
+import { namelessNote, operatorOf } from '../http/access.ts'
 import { refuse } from '../http/reply.ts'
 import { type Call, defineRoute } from '../http/route.ts'
 import { integerParam } from '../http/schemas.ts'
-
-const componentState = z
-  .object({ component: z.string(), paused: z.boolean(), ...pauseSchema.partial().shape })
-  .meta({ id: 'ComponentState', description: 'A paused component also has by whom, since when and why.' })
+import { auditOf, auditReply } from '../replies/audit.ts'
+import { componentState, drainReply, pauseOf, pauseReply } from '../replies/pause.ts'
 
 export const pausesRoute = defineRoute({
   method: 'get',
@@ -40,21 +36,10 @@ const body = z
   .object({ reason: z.string().min(1).max(1_000).optional() })
   .strict()
   .meta({ id: 'PauseRequest' })
-const pauseReply = z
-  .object({
-    ...componentState.shape,
-    changed: z.boolean().meta({ description: 'False if it was already in that state.' }),
-    message: z.string(),
-  })
-  .meta({ id: 'PauseResult' })
-
-const replyOf = (result: PauseResult) => ({
-  component: result.component,
-  paused: result.pause !== undefined,
-  ...result.pause,
-  changed: result.changed,
-  message: pauseText(result),
-})
+const replyOf = (result: PauseResult, { header }: Pick<Call, 'header'>) => {
+  const reply = pauseOf(result)
+  return { ...reply, message: reply.message + namelessNote(header) }
+}
 
 const operatorIn = ({
   header,
@@ -87,7 +72,7 @@ function pauseChangeRoute(verb: string, summary: string, change: typeof resumeCo
       const { component } = call.params
       const { components } = context.pipeline
       if (!components.includes(component)) return refuse(404, unknownComponent(component, components))
-      return replyOf(await change(context, component, operatorIn(call)))
+      return replyOf(await change(context, component, operatorIn(call)), call)
     },
   })
 }
@@ -100,13 +85,11 @@ export const drainRoute = defineRoute({
   body,
   audited: true,
   status: 202,
-  reply: z
-    .object({ ...pauseReply.shape, waiting: z.record(z.string(), z.int()).meta({ description: 'Orders by stage.' }) })
-    .meta({ id: 'Draining' }),
+  reply: drainReply,
   handle: async (context, call) => {
     const result = await pauseComponent(context, 'bridge', operatorIn(call), 'drain')
     const { stages } = await openBacklog(context)()
-    return { ...replyOf(result), waiting: waitingByStage(stages) }
+    return { ...replyOf(result, call), waiting: waitingByStage(stages) }
   },
 })
 
@@ -123,27 +106,6 @@ export const auditTrail = defineRoute({
       .optional()
       .meta({ description: 'Only entries older than this one.' }),
   }),
-  reply: z.array(
-    z
-      .object({
-        id: z.string(),
-        ts: z.iso.datetime(),
-        action: z.string(),
-        by: z
-          .string()
-          .meta({ description: 'X-Operator, the user name of a login, or for a command the user of the system.' }),
-        what: z
-          .unknown()
-          .meta({ description: 'Parameters and body. Long values are cut; `sha256` is then the hash of the body.' }),
-        outcome: z.string().meta({
-          description:
-            '`begun` until it ends, or forever if its process died; then `done`, a status, or why it failed.',
-        }),
-      })
-      .meta({ id: 'AuditEntry' }),
-  ),
-  handle: async ({ redis, control }, { query }) => {
-    const entries = await readAudit(redis, control, query)
-    return entries.map((entry) => ({ ...entry, what: parseWhat(entry.what) }))
-  },
+  reply: z.array(auditReply),
+  handle: async ({ redis, control }, { query }) => (await readAudit(redis, control, query)).map(auditOf),
 })

@@ -100,7 +100,7 @@ export async function adopt(app: App, { force, settleMs, print }: Adopting, sign
     throw error
   }
   const what = JSON.stringify({ users: found.users.count, orders: String(found.users.orders) })
-  const action = { action: 'orders adopt', by: operatingUser(), what }
+  const action = { action: 'adopt', by: operatingUser(), what }
   const adopted = await audited(
     app,
     action,

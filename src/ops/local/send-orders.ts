@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import { OrdersError } from '../../errors.ts'
 import type { Queue } from '../../ingest/sqs/queue.ts'
-import type { Progress } from '../terminal/progress.ts'
+import type { Progress } from '../terminal/interactive/progress.ts'
 
 /** SendMessageBatch takes at most ten messages and 1 MiB. */
 const batchSize = 10

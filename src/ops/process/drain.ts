@@ -6,6 +6,7 @@ import { openBacklog, type StageBacklog, totalOf, type WaitingByStage } from '..
 import { countText } from '../../reads/count-text.ts'
 import { otherListText } from '../../stages/runner/layout.ts'
 import { pausedLines } from '../terminal/notes.ts'
+import type { Line } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 
 /** A bridge pauses within a second and then writes the messages it has in flight. */
@@ -53,9 +54,9 @@ async function requireSameList({ redis, partitions, pipeline }: App): Promise<vo
 }
 
 /** Describes a drain that timed out: the orders left per stage, and the stages that are paused. */
-export async function leftLines({ redis, control }: App, waiting: WaitingByStage, timeout: number): Promise<string[]> {
+export async function leftLines(app: App, waiting: WaitingByStage, timeout: number): Promise<Line[]> {
   const rows = Object.entries(waiting).map(([stage, orders]) => [stage, countText(orders)])
-  const { bridge: _, ...stages } = await readPauses(redis, control)
+  const { bridge: _, ...stages } = await readPauses(app.redis, app.control)
   const heading = `Not drained in ${countText(timeout)} s:`
-  return [heading, ...table([['stage', 'waiting'], ...rows]), ...pausedLines(stages)]
+  return [heading, ...table([['stage', 'waiting'], ...rows]), ...pausedLines(stages, app.now())]
 }

@@ -1,3 +1,4 @@
+import { pauseOf, pauseReply } from '../../api/replies/pause.ts'
 import { pauseText, type resumeComponent, unknownComponent } from '../../control/pauses.ts'
 import { OrdersError } from '../../errors.ts'
 import { pipeline } from '../../stages/pipeline.ts'
@@ -26,7 +27,7 @@ export function definePauseCommand(name: string, about: string, change: typeof r
       await using app = await openCommandApp(config)
       for (const component of new Set(words)) {
         const result = await change(app, component, { by: operatingUser(), reason })
-        print(json ? jsonLine(result) : pauseText(result))
+        print(json ? jsonLine(pauseReply.parse(pauseOf(result))) : pauseText(result))
       }
     },
   })

@@ -144,7 +144,7 @@ async function verify(progress: Progress, signal: AbortSignal): Promise<Next> {
   await clearOld(move)
   await alive()
   const what = JSON.stringify({ from: state.from, to: state.to, differences: wrong })
-  const action = { action: 'orders repartition', by: operatingUser(), what }
+  const action = { action: 'repartition', by: operatingUser(), what }
   await audited(after, action, () => switchOver(app.redis, state))
   const balance = wrong.length === 0
   print(

@@ -8,6 +8,7 @@ import { type InvalidFilter, readInvalid } from '../../stages/invalid/page.ts'
 import { idMs } from '../../stream-id.ts'
 import { ageText } from './numbers.ts'
 import { printableId } from './printable.ts'
+import { timeText } from './times.ts'
 import { cutTo, wrapped } from './wrapped.ts'
 
 /** Reads the newest invalid orders as JSON, page by page until there are enough. */
@@ -56,17 +57,17 @@ function identityOf(json: string): Partial<ReturnType<typeof identityInRecord>> 
 }
 
 /** Returns all that is known of an invalid order, and the order itself in lines of its own. */
-export function invalidLines({ id, json, record }: InvalidEntry, order: string): string[] {
+export function invalidLines({ id, json, record }: InvalidEntry, order: string, now: Date): string[] {
   const { code, reason, ts, stage, attempts = 1, edits = [], envelope } = record
   const hint = hintIn(json)
   const facts = [
     ['id', id],
     ['code', code],
-    ['rejected', ts],
+    ['rejected', timeText(ts, now)],
     ...(stage === undefined ? [] : [['by stage', stage]]),
     ['attempts', countText(attempts)],
     ...(envelope ? [['came in', envelopeText(envelope)]] : []),
-    ...edits.map(({ by, ts }) => ['edited', `${ts} by ${by}`]),
+    ...edits.map(({ by, ts }) => ['edited', `${timeText(ts, now)}, by ${by}`]),
   ]
   return [
     ...facts.flatMap(([label = '', value = '']) => wrapped(`${label.padEnd(8)}  ${value}`)),

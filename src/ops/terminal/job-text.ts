@@ -1,7 +1,10 @@
 import { type FoundJob, kindOf, progressSchema, type ReplayResult } from '../../control/job-queues.ts'
 import { countText } from '../../reads/count-text.ts'
+import { sum } from '../../sums.ts'
+import type { Cancelled } from '../process/cancel-audited.ts'
 import { ageText } from './numbers.ts'
 import { table } from './table.ts'
+import { wrapped } from './wrapped.ts'
 
 /** Returns one line for each job: at 80 columns its long id leaves room for short words. */
 export function jobRows(jobs: readonly FoundJob[], now: Date): string[] {
@@ -31,12 +34,15 @@ function percent(progress: unknown): string {
 
 export function resultLines(result: ReplayResult): string[] {
   const { dry_run, cancelled, sent, admitted, duplicate, conflict, returned, rejected } = result
-  const codes = Object.entries(rejected).map(([code, count]) => [`  ${code}`, countText(count)])
+  const again = { ...(conflict > 0 && { conflict }), ...rejected }
+  const codes = Object.entries(again).map(([code, count]) => [`  ${code}`, countText(count)])
+  const all = countText(sum(Object.values(again)))
   if (dry_run) {
     const ofStages = returned > 0 ? [['would pass their stage', countText(returned)]] : []
     return [
       `Dry run, nothing was sent.${cancelled ? ' It was cancelled before its end.' : ''}`,
-      ...table([['would keep the rules', countText(admitted)], ...ofStages, ...codes]),
+      ...table([['would keep the rules', countText(admitted)], ...ofStages, ['would be rejected', all], ...codes]),
+      ...whereTo(Object.keys(again)),
     ]
   }
   return [
@@ -45,9 +51,23 @@ export function resultLines(result: ReplayResult): string[] {
       ['sent', countText(sent)],
       ['admitted', countText(admitted)],
       ['duplicate', countText(duplicate)],
-      ['conflict', countText(conflict)],
       ...(returned > 0 ? [['returned to their stage', countText(returned)]] : []),
+      ['rejected', all],
       ...codes,
     ]),
+    ...whereTo(Object.keys(again)),
   ]
+}
+
+/** Says where to look at what was rejected. */
+function whereTo(codes: readonly string[]): string[] {
+  const [code] = codes
+  if (code === undefined) return []
+  return [`To look at them: orders invalid${codes.length === 1 ? ` --code ${code}` : ''}`]
+}
+
+export function cancelledLines(id: string, done: Cancelled): string[] {
+  if (done.result === 'removed') return [`Job ${id} is removed.`, 'It has sent nothing.']
+  const rest = wrapped(`It has sent ${countText(done.sent)} and sends no more. orders jobs show has its result.`)
+  return [`Job ${id} stops.`, ...rest]
 }

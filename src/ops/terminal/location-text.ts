@@ -5,9 +5,12 @@ import type { OrderLocation, Waiting } from '../../reads/locate/locate.ts'
 import type { ScanCoverage } from '../../reads/locate/scan.ts'
 import type { Rejected } from '../../reads/locate/sightings.ts'
 import type { Step } from '../../reads/locate/steps.ts'
+import { durationText } from '../../reads/stalls.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 import { money } from './numbers.ts'
+import { type Line, sentence } from './output.ts'
 import { printableId } from './printable.ts'
+import { timeText } from './times.ts'
 
 const verdicts: Readonly<Record<OrderLocation['where'], string>> = {
   ranked: 'is counted and ranked',
@@ -20,7 +23,7 @@ const verdicts: Readonly<Record<OrderLocation['where'], string>> = {
 }
 
 /** Returns the known events of an order by time, then the steps that are not known. */
-export function locationLines(trace: OrderLocation): string[] {
+export function locationLines(trace: OrderLocation): Line[] {
   const { user_id, order_id, where, duplicates, scanned, settled, received, admitted, applied, ranked } = trace
   const steps: readonly (readonly [what: string, step: Step])[] = [
     ['received', received],
@@ -41,7 +44,7 @@ export function locationLines(trace: OrderLocation): string[] {
     `${duplicates.because} Of all orders there were ${countText(duplicates.total)}.`,
     ...coverageLines(scanned),
     ...(settled ? [] : ['Orders were replayed during the whole search, so this one may have been missed: ask again.']),
-  ]
+  ].map((text) => (text === '' ? text : sentence(text, '  ')))
 }
 
 interface Event {
@@ -51,63 +54,72 @@ interface Event {
 }
 
 function eventsOf(trace: OrderLocation): Event[] {
-  const { received, admitted, applied, ranked, amount, waiting, counted, invalid, discarded } = trace
+  const { at, received, admitted, applied, ranked, amount, waiting, counted, invalid, discarded, sent } = trace
+  const now = new Date(at)
   const value = amount === null ? '' : ` with ${money(amount)}`
   return [
-    ...stepEvent(received, 'it had come in'),
-    ...stepEvent(admitted, `it was admitted${value}`),
-    ...invalid.flatMap(rejectionEvents),
+    ...stepEvent(received, 'it had come in', now),
+    ...stepEvent(admitted, `it was admitted${value}`, now),
+    ...invalid.flatMap((one) => rejectionEvents(one, now)),
     ...discarded.flatMap(({ at, by, why, rejected }) => [
-      ...rejectionEvents(rejected),
-      { at, text: `At ${at} ${by} gave it up: ${why}` },
+      ...rejectionEvents(rejected, now),
+      { at, text: `At ${timeText(at, now)}, ${by} gave it up: ${why}` },
     ]),
-    ...waiting.map((place) => waitingEvent(place, 'it')),
-    ...stepEvent(applied, 'it was counted'),
+    ...sent.map((one) => sentEvent(one, now)),
+    ...waiting.map((place) => waitingEvent(place, 'it', now)),
+    ...laterEvent(applied, 'counted', now),
     ...counted.map((place) =>
-      waitingEvent(place, `totals of its user that count ${place.orders} orders, maybe this one,`),
+      waitingEvent(place, `totals of its user that count ${place.orders} orders, maybe this one,`, now),
     ),
-    ...stepEvent(ranked, 'it was ranked'),
+    ...laterEvent(ranked, 'ranked', now),
   ]
 }
 
-function stepEvent({ not_before, not_after, because }: Step, what: string): Event[] {
+/** Of a time that is not kept, the beginning of the range is not shown as if it were one. */
+function stepEvent({ not_before, not_after, because }: Step, what: string, now: Date): Event[] {
   if (not_after === null) return []
-  const when =
-    not_before === null
-      ? `By ${not_after}`
-      : not_before === not_after
-        ? `At ${not_after}`
-        : `Between ${not_before} and ${not_after}`
-  return [{ at: not_after, text: `${when} ${what}. ${because}` }]
+  const span = `${not_before} and ${not_after}`
+  const when = not_before === null ? `By ${timeText(not_after, now)},` : spanText(not_before, not_after, now)
+  return [{ at: not_after, text: `${when ?? `Between ${span}`} ${what}. ${because}` }]
 }
 
-export function rejectionEvents({
-  id,
-  code,
-  reason,
-  hint,
-  ts,
-  stage,
-  attempts,
-  first_reason,
-  first_ts,
-  edits = [],
-  envelope,
-}: Rejected): Event[] {
+function spanText(not_before: string, not_after: string, now: Date): string | undefined {
+  if (not_before === not_after) return `At ${timeText(not_after, now)},`
+  if (Date.parse(not_after) < now.getTime()) return undefined
+  return `Within the last ${durationText(now.getTime() - Date.parse(not_before))} (finer is not kept)`
+}
+
+/** Returns the event of a step that follows the admission: its time is not kept, and the range is that of the admission. */
+function laterEvent({ not_after, because }: Step, what: string, now: Date): Event[] {
+  if (not_after === null) return []
+  const since = Date.parse(not_after) < now.getTime() ? ` by ${timeText(not_after, now)}` : ''
+  return [{ at: not_after, text: `It was ${what}${since}. ${because}` }]
+}
+
+function sentEvent({ at, by, invalid_id, job_id, verdict }: OrderLocation['sent'][number], now: Date): Event {
+  const what = invalid_id === undefined ? 'sent it' : `sent it in place of the invalid order ${invalid_id}`
+  const result = verdict === null ? 'no verdict is known' : `the verdict was ${verdict}`
+  return { at, text: `At ${timeText(at, now)}, ${by} ${what}, by job ${job_id}: ${result}.` }
+}
+
+export function rejectionEvents(rejected: Rejected, now: Date): Event[] {
+  const { id, code, reason, hint, ts, stage, attempts, first_reason, first_ts, edits = [], envelope } = rejected
   const by = stage === undefined ? '' : ` by the stage ${stage}`
   const first =
     first_ts === undefined
       ? []
-      : [{ at: first_ts, text: `At ${first_ts} it was rejected the first time: ${first_reason ?? ''}` }]
+      : [{ at: first_ts, text: `At ${timeText(first_ts, now)}, it was rejected the first time: ${first_reason ?? ''}` }]
+  const came = envelope ? ` It came in ${envelopeText(envelope)}.` : ''
+  const entry = `attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}${came}`
   return [
     ...first,
     ...edits.map((edit) => ({
       at: edit.ts,
-      text: `At ${edit.ts} ${edit.by} put another body in its place.`,
+      text: `At ${timeText(edit.ts, now)}, ${edit.by} put another body in its place.`,
     })),
     {
       at: isoOf(idMs(id)), // its time by Redis' clock, as that of its admission
-      text: `At ${ts} it was rejected${by}, attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}${envelope ? ` It came in ${envelopeText(envelope)}.` : ''}`,
+      text: `At ${timeText(ts, now)}, it was rejected${by}, ${entry}`,
     },
   ]
 }
@@ -115,6 +127,7 @@ export function rejectionEvents({
 function waitingEvent(
   { stream, entry, since, held_by, message, envelope, jobId, attempts }: Waiting,
   what: string,
+  now: Date,
 ): Event {
   const details = [
     `entry ${entry}`,
@@ -124,7 +137,10 @@ function waitingEvent(
     ...(attempts === undefined ? [] : [`rejected ${attempts} times before`]),
   ]
   const holders = held_by.map(holdingText).join('; ')
-  return { at: since, text: `Since ${since} ${what} waits in ${stream} (${details.join(', ')}): ${holders}.` }
+  return {
+    at: since,
+    text: `Since ${timeText(since, now)}, ${what} waits in ${stream} (${details.join(', ')}): ${holders}.`,
+  }
 }
 
 function holdingText({ stage, state, consumer = '', held_ms = 0, deliveries = 1 }: Holding): string {

@@ -5,6 +5,13 @@ export function ordersText(count: number | bigint | null, unknown: string): stri
   return `${count === null ? unknown : countText(count)} ${Number(count) === 1 ? 'order' : 'orders'}`
 }
 
+/** Formats a number for a column that has little room: from a million on with three digits, as in `1.23 M`. */
+export function shortCount(count: number): string {
+  if (Math.abs(count) < 1_000_000) return countText(count)
+  const [size, letter] = Math.abs(count) < 1_000_000_000 ? [1_000_000, 'M'] : [1_000_000_000, 'B']
+  return `${countText(Number((count / size).toPrecision(3)))} ${letter}`
+}
+
 /** Formats an amount of minor units as currency units with two decimals. */
 export function money(minor: number): string {
   if (!Number.isFinite(minor)) return String(minor) // another client wrote the score

@@ -8,37 +8,35 @@ import { lossText } from '../verify/ledger-losses.ts'
 import type { Repaired } from '../verify/repair.ts'
 import type { Verification } from '../verify/verification.ts'
 import { money, ordersText } from './numbers.ts'
-import { table } from './table.ts'
+import { type Line, sentence } from './output.ts'
+import { table, turnedTable } from './table.ts'
+import { timeText } from './times.ts'
 
 const shownUsers = 20
 
-export function verificationLines(verification: Verification): string[] {
+export function verificationLines(verification: Verification, now: Date): Line[] {
   const { books, audit, ledger = [], repaired, incidents, acknowledged, writtenOff } = verification
-  const differences = [
-    ...books.notes,
-    ...books.losses,
-    ...books.differences,
-    ...(audit?.differences ?? []),
-    ...ledger.map(lossText),
-  ]
+  const differences = [...books.losses, ...books.differences, ...(audit?.differences ?? []), ...ledger.map(lossText)]
   return [
-    ...(acknowledged ? [...acknowledgedLines(acknowledged), ''] : []),
+    ...(acknowledged ? [...acknowledgedLines(acknowledged).map((text) => sentence(text, '  ')), ''] : []),
     ...(repaired ? [...repairLines(repaired), ''] : []),
     ...booksLines(books),
     ...(audit ? ['', ...auditLines(audit)] : []),
     '',
-    ...differences,
-    ...(writtenOff ? [writeOffLine(writtenOff)] : []),
-    closing(verification),
-    ...incidentLines(incidents),
+    ...books.notes.map((note) => sentence(note, '  ')),
+    ...differences.map((difference) => sentence(difference, '  ', 'red')),
+    ...(writtenOff ? [sentence(writeOffLine(writtenOff))] : []),
+    sentence(closing(verification), '', closingColors[verification.verdict]),
+    ...incidentLines(incidents, now),
   ]
 }
 
-function incidentLines(incidents: readonly OpenIncident[]): string[] {
+function incidentLines(incidents: readonly OpenIncident[], now: Date): Line[] {
   if (incidents.length === 0) return []
   const some = incidents.length === 1 ? 'One incident is' : `${incidents.length} incidents are`
   const head = `${some} not acknowledged. Once all is dealt with: orders verify --acknowledge.`
-  return ['', head, ...incidents.map(({ ts, text }) => `${ts}  ${text}`)]
+  const lines = incidents.map(({ ts, text }) => sentence(`${timeText(ts, now)}  ${text}`, '  ', 'red'))
+  return ['', sentence(head), ...lines]
 }
 
 function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']>): string {
@@ -47,6 +45,8 @@ function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']
   if (booked) return `Written off as lost: ${each.join(', ')}.`
   return `Would be written off as lost: ${each.join(', ')}. Nothing is booked yet: orders verify --write-off --yes does it.`
 }
+
+const closingColors = { right: undefined, undecided: 'yellow', wrong: 'red' } as const
 
 function closing({ verdict, books, audit, ledger = [] }: Verification): string {
   if (verdict === 'undecided') return 'Nothing wrong was found, but not everything could be compared.'
@@ -74,7 +74,7 @@ function booksLines({
   applied,
   totals,
   invalid,
-}: Books): string[] {
+}: Books): Line[] {
   const columns = ['stage', 'in', 'passed', 'duplicates', 'rejected', 'missed', 'lost', 'waiting', 'in stream']
   const rows = stages.map(({ stage, measured, ...of }) => [
     stage,
@@ -82,12 +82,14 @@ function booksLines({
     measured === null ? '?' : number(measured),
   ])
   return [
-    `received ${number(received)} = admitted ${number(admitted)} + duplicates ${number(duplicates)}` +
-      ` + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
-    `counted ${number(applied)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
-    `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
+    ...[
+      `received ${number(received)} = admitted ${number(admitted)} + duplicates ${number(duplicates)}` +
+        ` + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
+      `counted ${number(applied)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
+      `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
+    ].map((text) => sentence(text, '  ')),
     '',
-    ...table([columns, ...rows]),
+    ...turnedTable([columns, ...rows]),
   ]
 }
 
@@ -112,10 +114,10 @@ function auditLines({ users, sums, examples }: DeepCheck): string[] {
   return [...table(all ?? []), ...wrong]
 }
 
-function repairLines({ users, before, after, found }: Repaired & { found: DeepCheck }): string[] {
+function repairLines({ users, before, after, found }: Repaired & { found: DeepCheck }): Line[] {
   const sum = ({ orders, minor }: Sum): string => `${ordersText(orders, '-')}, ${amount(minor)}`
   return [
-    ...found.differences,
+    ...found.differences.map((difference) => sentence(difference, '  ')),
     `Repaired: both leaderboards rebuilt from ${number(users)} users' hashes.`,
     ...table([
       ['', 'before', 'after'],

@@ -16,7 +16,7 @@ export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknow
   const ledger = await lossesOf(app, signal)
   const by = operatingUser()
   const acknowledged = (what: object) => ({
-    action: 'orders verify --acknowledge',
+    action: 'acknowledge',
     by,
     what: JSON.stringify(what),
   })

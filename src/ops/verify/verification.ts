@@ -36,7 +36,7 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
   const found = await examine(app, depth.deep || depth.repair, signal)
   if (!depth.repair || !found.audit || found.audit.verdict === 'right') return found
   if (!depth.force) refuseToSpoil(found.books, found.audit)
-  const action = { action: 'orders verify --repair', by: operatingUser(), what: '{}' }
+  const action = { action: 'repair', by: operatingUser(), what: '{}' }
   const did = await audited(
     app,
     action,
@@ -84,7 +84,7 @@ export async function writeOffAndVerify(
   if (!options['write-off']) return verify(app, options, signal)
   let orders = await writeOff(app, 'plan')
   if (options.yes && Object.keys(orders).length > 0) {
-    const action = { action: 'orders verify --write-off', by: operatingUser(), what: JSON.stringify(orders) }
+    const action = { action: 'write-off', by: operatingUser(), what: JSON.stringify(orders) }
     orders = await audited(app, action, () => writeOff(app, 'write'), JSON.stringify)
   }
   return { ...(await verify(app, options, signal)), writtenOff: { booked: options.yes, orders } }

@@ -6,6 +6,7 @@ import { idMs, isoOf } from '../../stream-id.ts'
 import type { Holding } from './delivery-state.ts'
 import { admittedChannels, type Evidence, gather, type OrderName, waits } from './evidence.ts'
 import type { ScanCoverage } from './scan.ts'
+import { findSent, type Sent } from './sent.ts'
 import {
   type Discarded,
   type Found,
@@ -47,6 +48,8 @@ export interface OrderLocation extends Steps {
   readonly counted: Waiting[]
   readonly invalid: Rejected[]
   readonly discarded: Discarded[]
+  /** Sent by operators, by the audit log. */
+  readonly sent: Sent[]
   readonly duplicates: { readonly total: number; readonly because: string }
   readonly scanned: ScanCoverage[]
   /** False if orders were replayed during every scan, so that this one may have been missed. */
@@ -61,7 +64,8 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
   const app = { ...whole, keys: partitionFor(whole.partitions, order.userId) }
   const evidence = await gather(app, order)
   const { raw, admitted, counted, invalid, discarded, now, settled } = evidence
-  const steps = stepsOf(app, evidence)
+  const sent = await findSent(app, order)
+  const steps = stepsOf(app, evidence, sent)
   const place = placing(app, evidence)
   const waiting = [
     ...raw.found.flatMap((sighting) => {
@@ -84,6 +88,7 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
       .flatMap((sighting) => place(sighting, { orders: sighting.record.orders })),
     invalid: [...invalid.found],
     discarded: [...discarded.found],
+    sent,
     duplicates: {
       total: now.counters['duplicates'] ?? 0,
       because: 'Duplicates are dropped and counted only in total: the number for this order is unknown.',

@@ -4,6 +4,7 @@ import { generationSeconds } from '../../stages/runner/ledger.ts'
 import type { Pipeline, Stage } from '../../stages/stage.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 import { type Evidence, waits } from './evidence.ts'
+import type { Sent } from './sent.ts'
 import type { Rejected } from './sightings.ts'
 
 /** One step of an order: whether it happened, when (null if unknown), and why that is known or not. */
@@ -21,8 +22,8 @@ export interface Steps {
   readonly ranked: Step
 }
 
-export function stepsOf(scope: PartitionScope, evidence: Evidence): Steps {
-  const admitted = admittedStep(scope, evidence)
+export function stepsOf(scope: PartitionScope, evidence: Evidence, sent: readonly Sent[] = []): Steps {
+  const admitted = sinceSent(admittedStep(scope, evidence), sent)
   const applied = appliedStep(scope, evidence, admitted)
   return { received: receivedStep(evidence, admitted), admitted, applied, ranked: rankedStep(evidence, applied) }
 }
@@ -81,6 +82,14 @@ function admittedStep({ config, keys }: PartitionScope, evidence: Evidence): Ste
     not_after: isoOf(Math.min(from + lengthMs, atMs, ...later.map(({ id }) => idMs(id)))),
     because: 'The ledger has it, but records only the time of its generation.',
   }
+}
+
+/** An order that a job sent, and that was admitted by its verdict, was not admitted before it was sent. */
+function sinceSent(step: Step, sent: readonly Sent[]): Step {
+  const { at } = sent.find(({ verdict }) => verdict === 'admitted') ?? {}
+  const { done, not_before, not_after } = step
+  if (done !== 'yes' || at === undefined || not_before === null || not_after === null) return step
+  return at > not_before && at < not_after ? { ...step, not_before: at } : step
 }
 
 /** An admitted order is counted once every stage up to aggregate has processed it and none has rejected it. */
@@ -149,6 +158,7 @@ function rankedStep({ now: { counted, ranked, atMs } }: Evidence, applied: Step)
       counted === 1 ? 'The one order of its user is ranked.' : `All ${counted} orders of its user are ranked.`
     return { done: 'yes', not_before: applied.not_before, not_after: isoOf(atMs), because }
   }
-  const missing = `${counted - ranked} of ${counted} orders of its user are not ranked yet`
+  const open = counted - ranked
+  const missing = `${open} of ${counted} orders of its user ${open === 1 ? 'is' : 'are'} not ranked yet`
   return unknown(`${missing}; this one may be among them.`)
 }

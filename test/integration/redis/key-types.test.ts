@@ -6,6 +6,7 @@ import { readConfig } from '../../../src/config/config.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
 import { keyTypes } from '../../../src/ops/checks/key-types.ts'
 import { statusLines } from '../../../src/ops/commands/inspect/status.ts'
+import { textOf } from '../../../src/ops/terminal/output.ts'
 import { readStatus } from '../../../src/reads/status.ts'
 import { slotMs } from '../../../src/reads/timeline.ts'
 import { typeOfKey } from '../../../src/redis/key-types.ts'
@@ -48,7 +49,7 @@ async function reportOf(key: string) {
     unread: snapshot.unread,
     snapshot,
     integrity,
-    status: statusLines(await readStatus(redis, app)).join('\n'),
+    status: textOf(statusLines(await readStatus(redis, app))),
     doctor: await keyTypes(app, { all: true }),
   }
 }

@@ -6,7 +6,7 @@ const src = join(import.meta.dirname, '../../../src')
 
 describe('the one way to a terminal', () => {
   /** They write what is not text of others: the log (escaped where it is opened), and bars. */
-  const own = ['ops/terminal/output.ts', 'ops/open/log.ts', 'ops/terminal/progress.ts', 'ops/orders.js']
+  const own = ['ops/terminal/output.ts', 'ops/open/log.ts', 'ops/terminal/interactive/progress.ts', 'ops/orders.js']
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
     .filter((file) => /\.(ts|js)$/.test(file) && !file.startsWith('api/public/') && !own.includes(file))
     .map((file) => ({ file, text: readFileSync(join(src, file), 'utf8') }))

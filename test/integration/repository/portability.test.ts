@@ -22,7 +22,7 @@ const patterns: Readonly<Record<string, RegExp>> = {
 
 /** Lists the files where they are allowed, and what Windows does there. */
 const allowed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'src/ops/terminal/editor.ts': {
+  'src/ops/terminal/interactive/editor.ts': {
     'another program': 'cmd starts the editor, Notepad if none is set',
     'users and modes': 'Node ignores the mode',
   },

@@ -4,6 +4,7 @@ import { readConfig } from '../../../src/config/config.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
 import { drain } from '../../../src/ops/process/drain.ts'
 import { locationLines } from '../../../src/ops/terminal/location-text.ts'
+import { textOf } from '../../../src/ops/terminal/output.ts'
 import { writeOff } from '../../../src/ops/verify/write-off.ts'
 import { readBooks } from '../../../src/reads/books.ts'
 import { readCounters, waitingFor } from '../../../src/reads/counters.ts'
@@ -82,7 +83,7 @@ test('an order that a stage between rejects is not counted, and a replay takes i
   })
   // Even if the clock of the process that rejected it is slow.
   const slow = located.invalid.map((rejected) => ({ ...rejected, ts: '2026-01-01T00:00:00.000Z' }))
-  expect(locationLines({ ...located, invalid: slow }).join('\n')).toMatch(/it was admitted.*by the stage fraud/s)
+  expect(textOf(locationLines({ ...located, invalid: slow }))).toMatch(/it was admitted.*by the stage fraud/s)
   expect(await balances(scope)).toEqual({
     validate: '1 1 0 0',
     fraud: '1 0 1 0',

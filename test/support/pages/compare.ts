@@ -9,6 +9,8 @@ import type { Expected } from './blocks.ts'
 const varying: readonly (readonly [RegExp, string])[] = [
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],
   [/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g, '<uuid>'],
+  [/\b\d+ (s|min) ago\b */g, '<ago> '],
+  [/\b\d{1,2}s\b/g, '<age>'],
   [/\b\d{13,}-\d+\b/g, '<entry>'],
   [/\b(localhost|127\.0\.0\.1):\d+/g, 'localhost:<port>'],
   [/\borders-[\da-f]{8}\b/g, 'orders'],

@@ -13,6 +13,7 @@ import { partitionsOf } from '../../manifest/settings.ts'
 import { connectApp } from '../../open/open-app.ts'
 import { roleNames } from '../../process/roles.ts'
 import { aclLines, type Layout, newerAclLines } from '../../rights/acl.ts'
+import { type Line, type Styled, sentence } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
 /** Checks that Redis and SQS have what these roles need. Changes nothing there. */
@@ -48,16 +49,19 @@ async function incidents(redis: RedisClient): Promise<Finding[]> {
 }
 
 /** Formats findings as lines: the results in columns, each advice below its result. */
-export function findingLines(findings: readonly Finding[]): string[] {
+export function findingLines(findings: readonly Finding[]): Line[] {
   const widthOf = (name: 'level' | 'check'): number => Math.max(...findings.map((finding) => finding[name].length))
   const [levels, checks] = [widthOf('level'), widthOf('check')]
+  const indent = ' '.repeat(levels + checks + 4)
   const lines = findings.flatMap(({ level, check, found, advice }) => [
-    `${level.padEnd(levels)}  ${check.padEnd(checks)}  ${found}`,
-    ...(advice ? [`${' '.repeat(levels + checks + 4)}→ ${advice}`] : []),
+    sentence(`${level.padEnd(levels)}  ${check.padEnd(checks)}  ${found}`, indent, colors[level]),
+    ...(advice ? [sentence(`${indent}→ ${advice}`, `${indent}  `)] : []),
   ])
   const total = `${count(findings, 'warning')}, ${count(findings, 'error')}.`
   return [...lines, '', `${total.charAt(0).toUpperCase()}${total.slice(1)}`]
 }
+
+const colors = { ok: undefined, warning: 'yellow', error: 'red' } as const satisfies Record<Level, Styled['color']>
 
 function count(findings: readonly Finding[], level: Level): string {
   const { length } = findings.filter((finding) => finding.level === level)

@@ -1,42 +1,75 @@
+import { statusOf, statusReply } from '../../../api/replies/status.ts'
 import { openBacklog } from '../../../reads/backlog.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { foreignNote, missingNote } from '../../../reads/findings.ts'
-import { durationText } from '../../../reads/stalls.ts'
 import { readStatus, type Status, stallsOf } from '../../../reads/status.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { show } from '../../terminal/interactive/watch.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
-import { money, ordersText } from '../../terminal/numbers.ts'
+import { ageText, money, ordersText, shortCount } from '../../terminal/numbers.ts'
+import { type Line, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
-import { show } from '../../terminal/watch.ts'
+import { clockText } from '../../terminal/times.ts'
 
-/** Formats the status as lines. */
-export function statusLines(status: Status): string[] {
-  const { counters, totals, invalid, stages, paused, unread } = status
+/** Formats the status as lines. @param perSecond orders received, if that is known */
+export function statusLines(status: Status, perSecond?: number): Line[] {
+  const { counters, totals, invalid, stages, bridge, paused, unread } = status
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
-  const number = (value: number | null): string => (value === null ? '?' : countText(value))
   const [first] = stages
-  const columns = ['stage', 'processes', 'waiting', 'oldest', 'pending', 'lag', 'consumers']
-  const rows = stages.map(({ stage, processes, waiting, oldestWaitingMs, pending, lag, consumers }) => [
-    ...[stage, number(processes), number(waiting)],
-    ...[oldestWaitingMs === null ? '–' : durationText(oldestWaitingMs), ...[pending, lag, consumers].map(number)],
-  ])
+  const revenue = totals ? money(totals.minor) : '?'
+  const rate = perSecond === undefined ? '' : `; ${countText(Math.round(perSecond))}/s`
   return [
-    `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
-      ` + rejected ${number(of('rejected'))} + lost ${number(of(`${first?.stage}:lost`))}` +
-      ` + waiting ${number(first?.waiting ?? null)} (for ${first?.stage})`,
-    `counted  ${ordersText(totals?.orders ?? null, '?')}, ${totals ? money(totals.minor) : '?'} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
+    sentence(
+      `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
+        ` + rejected ${number(of('rejected'))} + lost ${number(of(`${first?.stage}:lost`))}` +
+        ` + waiting ${number(first?.waiting ?? null)} (for ${first?.stage})${rate}`,
+      '  ',
+    ),
+    sentence(
+      `counted  ${ordersText(totals?.orders ?? null, '?')}, ${revenue} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
+      '  ',
+    ),
     '',
-    ...table([columns, ...rows]),
+    ...stageRows(status),
     '',
-    'waiting: orders; pending: entries delivered, not acknowledged; lag: entries not delivered yet',
-    ...stallsOf(status),
-    ...stages.flatMap(missingNote),
-    ...stages.flatMap(({ stage }) => foreignNote(stage, of(`${stage}:foreign`))),
-    ...pausedLines(paused ?? {}),
+    sentence('waiting: orders; pending: entries delivered, not acknowledged; lag: entries not delivered yet'),
+    ...[bridge, ...stages].flatMap(({ stall }) => (stall === null ? [] : sentence(stall, '  ', 'red'))),
+    ...stages.flatMap(missingNote).map((note) => sentence(note, '  ', 'red')),
+    ...stages.flatMap(({ stage }) => foreignNote(stage, of(`${stage}:foreign`))).map((note) => sentence(note, '  ')),
+    ...pausedLines(paused ?? {}, new Date(status.atMs)),
     ...unreadLines(unread),
   ]
+}
+
+const number = (value: number | null): string => (value === null ? '?' : countText(value))
+const short = (value: number | null): string => (value === null ? '?' : shortCount(value))
+
+/** Returns the table of the stages: red where one does no work although it should, yellow where it is paused. */
+function stageRows({ stages, paused }: Status): Line[] {
+  const columns = ['stage', 'processes', 'waiting', 'oldest', 'pending', 'lag', 'consumers']
+  const rows = stages.map(({ stage, processes, waiting, oldestWaitingMs, pending, lag, consumers }) => [
+    ...[stage, short(processes), short(waiting)],
+    ...[oldestWaitingMs === null ? '–' : ageText(oldestWaitingMs), ...[pending, lag, consumers].map(short)],
+  ])
+  return table([columns, ...rows]).map((row, at) => {
+    const stage = stages[at - 1]
+    if (stage?.stall) return red(row)
+    return stage && paused && stage.stage in paused ? yellow(row) : row
+  })
+}
+
+/** Returns a function that returns the orders received a second since its last call. */
+function openRate(): (status: Status) => number | undefined {
+  let last: Status | undefined
+  return (status) => {
+    const before = last
+    last = status
+    if (!before?.counters || !status.counters || status.atMs <= before.atMs) return undefined
+    const orders = (status.counters['received'] ?? 0) - (before.counters['received'] ?? 0)
+    return (orders / (status.atMs - before.atMs)) * 1_000
+  }
 }
 
 export const command = defineCommand({
@@ -52,10 +85,13 @@ export const command = defineCommand({
   run: async ({ config, options: { watch, json, check }, signal, print, fail }) => {
     await using app = await openCommandApp(config)
     const readBacklog = openBacklog(app)
+    const rateOf = openRate()
     await show({ watch, json, signal, print }, async () => {
       const status = await readStatus(app.redis, app, readBacklog)
       if (check && stallsOf(status).length > 0) fail()
-      return json ? jsonLine(status) : statusLines(status)
+      if (json) return jsonLine(statusReply.parse(statusOf(status)))
+      const lines = statusLines(status, rateOf(status))
+      return watch ? [clockText(new Date(status.atMs)), '', ...lines] : lines
     })
   },
 })

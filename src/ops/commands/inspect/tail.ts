@@ -1,44 +1,48 @@
 import { z } from 'zod'
 import type { Snapshot } from '../../../api/live/snapshot.ts'
 import { countText } from '../../../reads/count-text.ts'
-import { durationText } from '../../../reads/stalls.ts'
 import { defineCommand, flag } from '../../command.ts'
-import { unreadLines } from '../../terminal/notes.ts'
-import { money, ordersText } from '../../terminal/numbers.ts'
-import { clearTerminal, printError } from '../../terminal/output.ts'
+import { pausedLines, unreadLines } from '../../terminal/notes.ts'
+import { ageText, money, ordersText, shortCount } from '../../terminal/numbers.ts'
+import { clearTerminal, type Line, printError, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { apiSource, redisSource } from '../../terminal/snapshot-source.ts'
-import { shortName, table } from '../../terminal/table.ts'
+import { table } from '../../terminal/table.ts'
+import { clockText } from '../../terminal/times.ts'
+import { cutTo } from '../../terminal/wrapped.ts'
 
 /** Rows per leaderboard and list, so that everything fits a terminal. */
 const shown = 5
 
 /** Formats a snapshot as lines. */
-export function snapshotLines({
-  at,
-  hops,
-  sqs,
-  totals,
-  critical,
-  top,
-  failed,
-  books,
-  memory,
-  unread,
-}: Snapshot): string[] {
-  const queue = sqs ? `${number(sqs.visible)} waiting, ${number(sqs.in_flight)} in flight` : 'not known'
-  const letters = sqs?.dead_letters ? `, ${number(sqs.dead_letters)} DEAD LETTERS` : ''
+export function snapshotLines(snapshot: Snapshot): Line[] {
+  const { at, hops, totals, critical, top, failed, unread } = snapshot
+  const revenue = totals.revenue_minor === null ? '–' : money(totals.revenue_minor)
   return [
-    `${clock(at)}  ${booksText(books)}  Redis ${memoryText(memory)}  SQS ${queue}${letters}`,
+    headLine(snapshot),
     '',
-    ...hopLines(hops),
+    ...hopLines(hops, new Date(at)),
     '',
-    `counted  ${ordersText(totals.counted, '–')}, ${totals.revenue_minor === null ? '–' : money(totals.revenue_minor)} revenue; ${number(totals.ranked)} ranked; from SQS to rank p50 ${ms(critical.p50_ms)}, p99 ${ms(critical.p99_ms)}`,
-    `received ${number(totals.received)}; ${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
+    sentence(
+      `counted  ${ordersText(totals.counted, '–')}, ${revenue} revenue; ${number(totals.ranked)} ranked; from SQS to rank p50 ${ms(critical.p50_ms)}, p99 ${ms(critical.p99_ms)}`,
+      '  ',
+    ),
+    sentence(
+      `received ${number(totals.received)}; ${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
+      '  ',
+    ),
     ...boardLines(top),
     ...failedLines(failed),
     ...unreadLines(unread),
   ]
+}
+
+function headLine({ at, sqs, books, memory }: Snapshot): Line {
+  const queue = sqs ? `${number(sqs.visible)} waiting, ${number(sqs.in_flight)} in flight` : 'not known'
+  const letters = sqs?.dead_letters ? `, ${number(sqs.dead_letters)} DEAD LETTERS` : ''
+  const text = `${clock(at)}  ${booksText(books)}  Redis ${memoryText(memory)}  SQS ${queue}${letters}`
+  const isWrong = books.balanced === false
+  return sentence(text, '  ', isWrong ? 'red' : letters ? 'yellow' : undefined)
 }
 
 function memoryText(memory: Snapshot['memory']): string {
@@ -53,33 +57,39 @@ function booksText({ balanced, differences }: Snapshot['books']): string {
   return balanced ? 'Books balance' : `BOOKS ARE OFF: ${differences.join(' ')}`
 }
 
-function hopLines(hops: Snapshot['hops']): string[] {
+function hopLines(hops: Snapshot['hops'], now: Date): Line[] {
   const head = ['hop', 'orders/s', 'waiting', 'wait p50', 'p99', 'in flight', 'oldest', 'processes']
   const rows = hops.map(({ name, per_second, waiting, p50_ms, p99_ms, pending, oldest_waiting_ms, processes }) => [
-    ...[name, number(Math.round(per_second)), number(waiting), ms(p50_ms), ms(p99_ms)],
-    ...[number(pending), oldest_waiting_ms === null ? '–' : durationText(oldest_waiting_ms), number(processes)],
+    ...[name, short(Math.round(per_second)), short(waiting), ms(p50_ms), ms(p99_ms)],
+    ...[short(pending), oldest_waiting_ms === null ? '–' : ageText(oldest_waiting_ms), short(processes)],
   ])
-  const paused = hops.flatMap(({ name, paused }) => {
-    if (!paused) return []
-    const since = paused.ts ? ` since ${clock(paused.ts)}` : ''
-    return `${name} is PAUSED by ${shortName(paused.by)}${since}${paused.reason ? `: ${paused.reason}` : ''}`
+  const colored = table([head, ...rows]).map((row, at) => {
+    const hop = hops[at - 1]
+    if (hop?.stall) return red(row)
+    return hop?.paused ? yellow(row) : row
   })
-  return [...table([head, ...rows]), ...hops.flatMap(({ stall }) => stall ?? []), ...paused]
+  const paused = Object.fromEntries(hops.flatMap(({ name, paused }) => (paused ? [[name, paused]] : [])))
+  const stalls = hops.flatMap(({ stall }) => (stall === null ? [] : sentence(stall, '  ', 'red')))
+  return [...colored, ...stalls, ...pausedLines(paused, now)]
 }
 
 function boardLines({ spend, orders }: Snapshot['top']): string[] {
   if (spend.length === 0) return []
   const rows = spend.slice(0, shown).map(({ user_id, spend_minor }, at) => {
     const other = orders[at]
+    const name = (text: string): string => cutTo(maxName, text)
     return [
-      `${at + 1}. ${shortName(user_id)}`,
+      `${at + 1}. ${name(user_id)}`,
       money(spend_minor),
-      other ? shortName(other.user_id) : '',
+      other ? name(other.user_id) : '',
       number(other?.orders ?? null),
     ]
   })
   return ['', ...table([['by spend', '', 'by orders', ''], ...rows])]
 }
+
+/** With it a row of two names and two numbers of billions fits 80 columns. */
+const maxName = 20
 
 function failedLines(failed: Snapshot['failed']): string[] {
   if (failed.length === 0) return []
@@ -91,8 +101,13 @@ function failedLines(failed: Snapshot['failed']): string[] {
 }
 
 const number = (value: number | null): string => (value === null ? '–' : countText(value))
-const ms = (value: number | null): string => (value === null ? '–' : `${number(Math.round(value))} ms`)
-const clock = (time: string): string => new Date(time).toLocaleTimeString('en-GB')
+const short = (value: number | null): string => (value === null ? '–' : shortCount(value))
+/** In eight characters. */
+const ms = (value: number | null): string => {
+  if (value === null) return '–'
+  return value < 9_999.5 ? `${number(Math.round(value))} ms` : `${shortCount(Math.round(value / 1_000))} s`
+}
+const clock = (time: string): string => clockText(new Date(time))
 
 export const command = defineCommand({
   name: 'tail',

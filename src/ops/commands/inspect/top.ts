@@ -5,10 +5,10 @@ import { type Page, readTop } from '../../../reads/top.ts'
 import { type Board, boards } from '../../../stages/leaderboard.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { show } from '../../terminal/interactive/watch.ts'
 import { money } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { shortName, table } from '../../terminal/table.ts'
-import { show } from '../../terminal/watch.ts'
 
 export function topLines(board: Board, { users }: Page): string[] {
   if (users.length === 0) return ['No user is ranked yet.']

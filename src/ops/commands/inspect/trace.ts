@@ -6,10 +6,11 @@ import { OrdersError } from '../../../errors.ts'
 import { findOwners, locateOrder, type OrderLocation, type Owners } from '../../../reads/locate/locate.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { show } from '../../terminal/interactive/watch.ts'
 import { coverageLines, locationLines, rejectionEvents } from '../../terminal/location-text.ts'
 import { pausedLines } from '../../terminal/notes.ts'
+import { type Line, sentence } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
-import { show } from '../../terminal/watch.ts'
 
 /** Users whose order is traced; further ones are only named. */
 const maxTraced = 5
@@ -25,19 +26,25 @@ async function traceOwners(app: App, orderId: string): Promise<Owners & { readon
 function ownersLines(
   orderId: string,
   { users, nameless, scanned, traces }: Awaited<ReturnType<typeof traceOwners>>,
-): string[] {
-  const found = users.length === 1 ? 'One user has' : `${users.length || 'No'} users have`
+  now: Date,
+): Line[] {
   return [
-    `${found} an order ${orderId} in the streams. An order that is no longer there can be found only with its user: give --user.`,
-    ...nameless.flatMap(rejectionEvents).map(({ text }) => `Of no user: ${text}`),
-    ...coverageLines(scanned),
+    sentence(foundText(orderId, users.length)),
+    ...nameless.flatMap((one) => rejectionEvents(one, now)).map(({ text }) => sentence(`Of no user: ${text}`, '  ')),
+    ...coverageLines(scanned).map((text) => sentence(text, '  ')),
     ...traces.flatMap((trace) => ['', ...locationLines(trace)]),
-    ...users.slice(maxTraced).map((userId) => `Also of user ${userId}: trace it with --user.`),
+    ...users.slice(maxTraced).map((userId) => sentence(`Also of user ${userId}: trace it with --user.`)),
   ]
 }
 
+function foundText(orderId: string, users: number): string {
+  if (users === 0) return `No order ${orderId} is in the streams now. Give --user to look it up in the ledger too.`
+  const found = users === 1 ? 'One user has' : `${users} users have`
+  return `${found} an order ${orderId} in the streams. Give --user for one that is no longer there.`
+}
+
 /** Lists the paused components, which may be why an order waits. */
-const whyItWaits = async ({ redis, control }: App): Promise<string[]> => pausedLines(await readPauses(redis, control))
+const whyItWaits = async (app: App): Promise<Line[]> => pausedLines(await readPauses(app.redis, app.control), app.now())
 
 export const command = defineCommand({
   name: 'trace',
@@ -68,7 +75,7 @@ export const command = defineCommand({
       }
       const owners = await traceOwners(app, orderId)
       if (json) return jsonLine(ownersReply.parse({ order_id: orderId, ...owners }))
-      return [...ownersLines(orderId, owners), ...(await whyItWaits(app))]
+      return [...ownersLines(orderId, owners, app.now()), ...(await whyItWaits(app))]
     })
   },
 })

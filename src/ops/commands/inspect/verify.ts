@@ -41,7 +41,7 @@ export const command = defineCommand({
     const left = leftBy({ ...options, accepts })
     const verification = await interruptible(verifying, signal, () => `Interrupted. ${left}`)
     const all = { ...verification, ...(acknowledged && { acknowledged }) }
-    print(json ? jsonLine(all, jsonValue) : verificationLines(all))
+    print(json ? jsonLine(all, jsonValue) : verificationLines(all, app.now()))
     if (all.verdict !== 'right' || all.incidents.length > 0) fail()
   },
 })

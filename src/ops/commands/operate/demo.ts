@@ -14,8 +14,8 @@ import { type Sample, sampleOrders } from '../../local/sample-orders.ts'
 import { sendOrders } from '../../local/send-orders.ts'
 import { trickle } from '../../local/trickle.ts'
 import { banner, runWholeSystem, type Started, temporaryFolder } from '../../process/whole-system.ts'
+import { progressOn } from '../../terminal/interactive/progress.ts'
 import { money } from '../../terminal/numbers.ts'
-import { progressOn } from '../../terminal/progress.ts'
 import { table } from '../../terminal/table.ts'
 
 const samples = { valid: 1_000, invalid: 50, users: 100 }

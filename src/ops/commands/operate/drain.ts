@@ -1,3 +1,4 @@
+import { drainReply, pauseOf } from '../../../api/replies/pause.ts'
 import type { App } from '../../../app.ts'
 import { pauseComponent, pauseText } from '../../../control/pauses.ts'
 import { OrdersError } from '../../../errors.ts'
@@ -9,9 +10,9 @@ import { openCommandApp } from '../../open/command-app.ts'
 import { drain, leftLines } from '../../process/drain.ts'
 import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { type Progress, progressOn, type Terminal } from '../../terminal/interactive/progress.ts'
 import { ordersText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
-import { type Progress, progressOn, type Terminal } from '../../terminal/progress.ts'
 
 export const command = defineCommand({
   name: 'drain',
@@ -34,7 +35,7 @@ export const command = defineCommand({
     const waiting = waitingByStage(stages)
     bar?.end()
     if (!drained) fail()
-    if (json) return print(jsonLine({ drained, waiting, bridge: paused.pause }))
+    if (json) return print(jsonLine({ drained, ...drainReply.parse({ ...pauseOf(paused), waiting }) }))
     if (drained) print('Drained: no order waits in any stage.')
     else for (const line of await leftLines(app, waiting, timeout)) print(line)
     for (const line of stages.flatMap(missingNote)) print(line)

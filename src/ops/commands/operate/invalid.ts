@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Asked, actionAsked } from '../../../api/http/summary.ts'
+import { type Asked, actionAsked, withJob } from '../../../api/http/summary.ts'
 import type { App } from '../../../app.ts'
 import { beginAction } from '../../../control/audit-log.ts'
 import { openQueues } from '../../../control/job-queues.ts'
@@ -23,7 +23,7 @@ import { actionOf } from '../../action.ts'
 import { defineCommand, flag, reasonOption, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
-import { editText } from '../../terminal/editor.ts'
+import { editText } from '../../terminal/interactive/editor.ts'
 import { invalidLines, invalidRows, newestInvalid } from '../../terminal/invalid-text.ts'
 import { escapeJson, jsonLine } from '../../terminal/printable.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
@@ -80,7 +80,9 @@ async function list(app: App, { code, user, limit, json }: Options, signal: Abor
 async function show(app: App, id: string, json: boolean): Promise<string[]> {
   const entry = await readInvalidEntry(app.redis, app.partitions, id)
   if (!entry) throw refused(refusedBy(404))
-  return json ? [escapeJson(withHint(entry.json))] : invalidLines(entry, await laidOut(entry.text ?? entry.json))
+  return json
+    ? [escapeJson(withHint(entry.json))]
+    : invalidLines(entry, await laidOut(entry.text ?? entry.json), app.now())
 }
 
 /** Lays JSON out as the editor of the dashboard does, with numbers and strings as they were written. */
@@ -93,11 +95,8 @@ async function laidOut(text: string): Promise<string> {
 async function discard(app: App, id: string, { reason, json }: Options): Promise<string[]> {
   if (reason === undefined) throw new OrdersError('ORD_USAGE', 'orders invalid discard: give a reason by --reason.')
   const by = operatingUser()
-  await recorded(
-    app,
-    { action: 'DELETE /orders/invalid/{id}', where: { params: { id } }, body: { reason } },
-    '',
-    async () => ((await discardInvalid(app, id, { reason, by })) ? undefined : refusedBy(404)),
+  await recorded(app, { action: 'discard', where: { id }, body: { reason } }, '', async () =>
+    (await discardInvalid(app, id, { reason, by })) ? {} : refusedBy(404),
   )
   return json ? [jsonLine({ status: 'discarded', id })] : [`Invalid order ${id} is discarded.`]
 }
@@ -106,10 +105,10 @@ async function retry(app: App, id: string, json: boolean): Promise<string[]> {
   const body = { ids: [id] }
   await using queues = openQueues(app.redis)
   const planned = await planReplay(app, { ...body, limit: 1, dryRun: false })
-  await recorded(app, { action: 'POST /orders/replay', where: { params: {} }, body }, '', async () => {
+  await recorded(app, { action: 'replay', where: {}, body }, '', async () => {
     if (!(await readInvalidEntry(app.redis, app.partitions, id))) return refusedBy(404)
     await addReplay(queues, planned, operatingUser())
-    return undefined
+    return { jobId: planned.jobId }
   })
   return queuedLines(app, planned.jobId, json)
 }
@@ -129,14 +128,9 @@ async function edit(app: App, id: string, signal: AbortSignal, json: boolean): P
   if (body === undefined) throw kept('The text is not JSON.')
   if (!isObject(body)) throw kept('The text is not a JSON object.')
   await using queues = openQueues(app.redis)
-  let jobId = ''
-  const asked = { action: 'PUT /orders/invalid/{id}', where: { params: { id } }, body }
-  await recorded(app, asked, edited.text, async () => {
-    const queued = await queueCorrection(app, queues, id, { body: edited.text, by: operatingUser() })
-    if ('status' in queued) return queued
-    jobId = queued.jobId
-    return undefined
-  }).catch((error: unknown) => {
+  const asked = { action: 'edit', where: { id }, body }
+  const correct = () => queueCorrection(app, queues, id, { body: edited.text, by: operatingUser() })
+  const { jobId = '' } = await recorded(app, asked, edited.text, correct).catch((error: unknown) => {
     throw kept(messageOf(error).replaceAll('\n', ' '))
   })
   await edited.remove()
@@ -150,18 +144,28 @@ async function queuedLines({ redis }: App, jobId: string, json: boolean): Promis
   return warning === undefined ? lines : [...lines, ...wrapped(warning)]
 }
 
+interface Done {
+  /** The job that was queued. */
+  readonly jobId?: string
+}
+
 /** Carries out what a route does too, with the same entry in the audit log. @throws OrdersError ORD_EDIT if refused */
-async function recorded(app: App, asked: Asked, text: string, act: () => Promise<Refused | undefined>): Promise<void> {
-  const begun = await beginAction(app, { by: operatingUser(), ...actionAsked(asked, text) })
-  let why: Refused | undefined
+async function recorded(app: App, asked: Asked, text: string, act: () => Promise<Refused | Done>): Promise<Done> {
+  const action = { by: operatingUser(), ...actionAsked(asked, text) }
+  const begun = await beginAction(app, action)
+  let done: Refused | Done
   try {
-    why = await act()
+    done = await act()
   } catch (error) {
     await begun.end(`failed: ${messageOf(error)}`)
     throw error
   }
-  await (why ? begun.cancel() : begun.end('done'))
-  if (why) throw refused(why)
+  if ('status' in done) {
+    await begun.cancel()
+    throw refused(done)
+  }
+  await begun.end('done', done.jobId === undefined ? action.what : withJob(action.what, done.jobId))
+  return done
 }
 
 const refused = ({ reason }: Refused): OrdersError => new OrdersError('ORD_EDIT', wrapped(reason).join('\n'))

@@ -1,17 +1,17 @@
 import { jobOf, jobReply } from '../../../api/replies/job.ts'
 import type { App } from '../../../app.ts'
-import { beginAction } from '../../../control/audit-log.ts'
 import { type FoundJob, kindOf, listJobs, openQueues, type Queues, readJob } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
-import { messageOf, OrdersError } from '../../../errors.ts'
+import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
-import { cancelJob, noJobText } from '../../../stages/invalid/cancel.ts'
+import { noJobText } from '../../../stages/invalid/cancel.ts'
 import { actionOf } from '../../action.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
-import { operatingUser } from '../../process/operating-user.ts'
-import { jobRows, resultLines, shownState } from '../../terminal/job-text.ts'
+import { cancelAudited } from '../../process/cancel-audited.ts'
+import { cancelledLines, jobRows, resultLines, shownState } from '../../terminal/job-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
+import { timeText } from '../../terminal/times.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
 
 const name = 'jobs'
@@ -57,7 +57,7 @@ async function jobLines(app: App, found: FoundJob): Promise<string[]> {
     ['job', id],
     ['kind', kindOf(job)],
     ['state', shownState(found)],
-    ['created', new Date(job.timestamp).toISOString()],
+    ['created', timeText(new Date(job.timestamp).toISOString(), app.now())],
     ['attempts', countText(attempts)],
     ...(progress ? [['progress', `${countText(progress.done)} of ${countText(progress.total)}`]] : []),
     ...(outcome ? [['verdict', outcome.verdict]] : []),
@@ -72,26 +72,10 @@ async function jobLines(app: App, found: FoundJob): Promise<string[]> {
   ]
 }
 
-/** @throws OrdersError ORD_JOB for a job that cannot be cancelled, with the reason. */
 async function cancel(app: App, queues: Queues, id: string, json: boolean): Promise<string[]> {
-  const what = JSON.stringify({ job: id })
-  const begun = await beginAction(app, { action: 'orders jobs cancel', by: operatingUser(), what })
-  const done = await cancelJob(app, queues, id).catch(async (error: unknown) => {
-    await begun.end(`failed: ${messageOf(error)}`)
-    throw error
-  })
-  if (done.result === 'refused') {
-    await begun.cancel()
-    throw new OrdersError('ORD_JOB', wrapped(done.reason).join('\n'))
-  }
-  await begun.end('done')
+  const done = await cancelAudited(app, queues, id)
   const sent = done.result === 'removed' ? 0 : done.sent
   if (json) return [jsonLine({ status: done.result, id, sent })]
-  if (done.result === 'removed') return [`Job ${id} is removed.`, 'It has sent nothing.']
-  const warning = await jobsWarning(app.redis)
-  return [
-    `Job ${id} stops.`,
-    ...wrapped(`It has sent ${countText(sent)} and sends no more. orders jobs show has its result.`),
-    ...(warning === undefined ? [] : wrapped(warning)),
-  ]
+  const warning = done.result === 'removed' ? undefined : await jobsWarning(app.redis)
+  return [...cancelledLines(id, done), ...(warning === undefined ? [] : wrapped(warning))]
 }

@@ -9,7 +9,7 @@ import { withRunning } from '../../local/running-system.ts'
 import { sampleOrders, startOfDay } from '../../local/sample-orders.ts'
 import { sendBatch, sendOrders } from '../../local/send-orders.ts'
 import { interruptible } from '../../process/interruptible.ts'
-import { progressOn } from '../../terminal/progress.ts'
+import { progressOn } from '../../terminal/interactive/progress.ts'
 
 export const command = defineCommand({
   name: 'populate',

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { actionAsked } from '../../../api/http/summary.ts'
+import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
 import {
   openQueues,
@@ -10,17 +12,21 @@ import {
   replayResult,
 } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
-import { OrdersError } from '../../../errors.ts'
-import { countText } from '../../../reads/count-text.ts'
+import { messageOf, OrdersError } from '../../../errors.ts'
+import { explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
 import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { cancelAudited } from '../../process/cancel-audited.ts'
 import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
-import { resultLines } from '../../terminal/job-text.ts'
-import { type Progress, progressOn } from '../../terminal/progress.ts'
+import { canAsk, readKey } from '../../terminal/interactive/key.ts'
+import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
+import { cancelledLines, resultLines } from '../../terminal/job-text.ts'
+import { ordersText } from '../../terminal/numbers.ts'
+import { endLine, printError } from '../../terminal/output.ts'
 
 const maxReplayed = 1_000_000
 /** The default of the Python system's script. */
@@ -52,9 +58,11 @@ export const command = defineCommand({
     const planned = await planReplay(app, { limit, code: options.code, dryRun: options['dry-run'] })
     const { jobId, data, matching: found } = planned
     const total = Math.min(limit, found)
-    const action = { action: 'orders replay', by: operatingUser(), what: JSON.stringify({ ...data, job: jobId }) }
+    const { limit: asked, code, dryRun } = data
+    const body = { limit: asked, code, dry_run: dryRun || undefined }
+    const action = { by: operatingUser(), ...actionAsked({ action: 'replay', where: { job: jobId }, body }, '') }
     await audited(app, action, () => addReplay(queues, planned, action.by))
-    print(`Job ${jobId}: ${countText(total)} orders to ${options['dry-run'] ? 'judge' : 'replay'}.`)
+    print(`Job ${jobId}: ${ordersText(total, '?')} to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
     const warning = await jobsWarning(app.redis)
     if (warning !== undefined) print(warning)
@@ -66,12 +74,25 @@ export const command = defineCommand({
       return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
     }
     const waiting = resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
-    const goesOn = `Interrupted. The job goes on. To stop it: orders jobs cancel ${jobId}`
-    const result = await interruptible(waiting, signal, () => goesOn)
+    const result = await interruptible(waiting, signal, () => interrupted(app, queues, jobId, signal))
     for (const line of resultLines(result)) print(line)
     if (!result.dry_run && failedAgain(result) > 0) fail()
   },
 })
+
+/** Asks on a terminal whether the job goes on. Returns what becomes of it. */
+async function interrupted(app: App, queues: Queues, id: string, signal: AbortSignal): Promise<string> {
+  const toStop = `To stop it: orders jobs cancel ${id}`
+  if (signal.reason !== 'SIGINT' || !canAsk()) return `Interrupted. The job goes on. ${toStop}`
+  // Before the question: a second Ctrl-C may end this process at once, and leaves these lines there.
+  endLine()
+  printError([`Interrupted. The job goes on. ${toStop}`, 'Press c to cancel it now, or Enter to leave it running.'])
+  if ((await readKey(['c'])) === undefined) return 'It goes on.'
+  return cancelAudited(app, queues, id).then(
+    (done) => cancelledLines(id, done).join('\n'),
+    (error: unknown) => `It was not cancelled. ${explainFailure(error)?.text ?? messageOf(error)}`,
+  )
+}
 
 /** Accepts the limit as a word too: `npm run replay -- 10`, as in the Python system. */
 function limitOf([word, ...more]: readonly string[], option: number | undefined): number {

@@ -61,7 +61,7 @@ async function open(env: Env, trustsThisMachine = false): Promise<Attacked> {
   const id = await redis.xadd(keys.invalid, '*', 'code', 'bad-value', 'record', recordJson(record))
   await redis.zadd(keys.invalidGroup('bad-value:range'), 0, `${String(id).padStart(20, '0')}`)
   await pauseComponent(app, 'validate', { by: secrets.operator, reason: secrets.operator })
-  await beginAction(app, { action: 'orders replay', by: secrets.operator, what: '{}' })
+  await beginAction(app, { action: 'replay', by: secrets.operator, what: '{}' })
   const server = await openApi(app, [board])
   const close = async (): Promise<void> => {
     await server[Symbol.asyncDispose]()

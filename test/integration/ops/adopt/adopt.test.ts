@@ -12,6 +12,7 @@ import { pythonSystem } from '../../../../src/ops/checks/python-system.ts'
 import { statusLines } from '../../../../src/ops/commands/inspect/status.ts'
 import { openApp } from '../../../../src/ops/open/open-app.ts'
 import { foundLines } from '../../../../src/ops/terminal/adoption-text.ts'
+import { textOf } from '../../../../src/ops/terminal/output.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { type Books, readBooks } from '../../../../src/reads/books.ts'
@@ -178,7 +179,11 @@ test.for([undefined, 1, 5])(
       const bare = (await redis.keys('*')).filter((key) => !/^(\{p\d\}:|\{jobs\}:|pipeline:)/.test(key))
       expect(bare).toEqual([])
     }
-    expect(statusLines(await readStatus(redis, app)).slice(0, 2)).toEqual([
+    expect(
+      textOf(statusLines(await readStatus(redis, app)))
+        .split('\n')
+        .slice(0, 2),
+    ).toEqual([
       `received ${oracle.received.toLocaleString('en')} = admitted ${oracle.admitted.toLocaleString('en')} + duplicates 0 + rejected 10 + lost 0 + waiting 0 (for validate)`,
       expect.stringContaining(`counted  ${oracle.admitted.toLocaleString('en')} orders`),
     ])

@@ -81,7 +81,7 @@ test('orders tail shows what an API sends, and nothing of it controls the termin
   expect(tail.stdout()).not.toMatch(controls)
   expect(tail.stderr()).not.toMatch(controls)
   expect(tail.stdout()).not.toMatch(/^Books balance/m)
-  expect(tail.stdout()).toContain('PAUSED by evil\\u{1b}[2J')
+  expect(tail.stdout()).toContain('is paused by evil\\u{1b}[2J')
   expect(tail.stderr()).toContain('evil\\u{1b}[2J\\u{1b}]0;owned\\u{7}\\u{9b}31m\\u{202e}\\u{200b}\\u{2066}\\u{a}Books')
 })
 

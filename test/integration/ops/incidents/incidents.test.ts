@@ -105,8 +105,8 @@ test('ledger records that are deleted are noticed, are one incident for all proc
   await looked(...watches)
   expect(await readIncidents(redis)).toEqual([])
   expect(await readAudit(redis, app.control, { limit: 10 })).toMatchObject([
-    { action: 'orders verify --acknowledge', what: expect.stringContaining('The ledger lost') },
-    { action: 'orders verify --acknowledge', what: expect.stringContaining('The ledger lost') },
+    { action: 'acknowledge', what: expect.stringContaining('The ledger lost') },
+    { action: 'acknowledge', what: expect.stringContaining('The ledger lost') },
   ])
 })
 

@@ -6,6 +6,7 @@ import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { locationLines } from '../../../../src/ops/terminal/location-text.ts'
+import { textOf } from '../../../../src/ops/terminal/output.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { locateOrder } from '../../../../src/reads/locate/locate.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
@@ -76,7 +77,7 @@ test('the list, one entry and the summary show the hint next to the reason; it i
 test('the trace of an order shows it, as a route and in lines, and after the order was given up', async () => {
   expect(await get('/orders/u/o/trace')).toMatchObject({ invalid: [{ reason: expect.any(String), hint: hints[0] }] })
   const trace = await locateOrder(scope, { userId: 'u', orderId: 'o' })
-  expect(locationLines(trace).join('\n')).toContain(`(bad-value): order_value must be a number. ${hints[0]}`)
+  expect(textOf(locationLines(trace))).toContain(`(bad-value): order_value must be a number. ${hints[0]}`)
   const [entry] = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 1 })
   expect(entry && (await discardEntry(scope, entry, { reason: 'a test', by: 'you' }))).toBe(true)
   const { discarded } = await locateOrder(scope, { userId: 'u', orderId: 'o' })

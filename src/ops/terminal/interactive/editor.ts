@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { processEnv } from '../../config/config.ts'
-import { messageOf } from '../../errors.ts'
+import { processEnv } from '../../../config/config.ts'
+import { messageOf } from '../../../errors.ts'
 
 /** A text that was edited, and the file that holds it until it is removed. */
 export interface Edited {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OrdersError } from '../../errors.ts'
-import { isAway } from '../../redis/errors.ts'
-import { clearTerminal, type Output, printError } from './output.ts'
+import { OrdersError } from '../../../errors.ts'
+import { isAway } from '../../../redis/errors.ts'
+import { clearTerminal, type Output, printError } from '../output.ts'
 
 const everyMs = 1_000
 const away = 'Redis does not answer: make sure that it runs.'

@@ -1,0 +1,56 @@
+import type { App } from '../../app.ts'
+import { parseWhat, readAudit } from '../../control/audit-log.ts'
+import type { OrderVerdict } from '../../control/job-queues.ts'
+import { isObject } from '../../identity.ts'
+import { isForbidden, isWrongType } from '../../redis/errors.ts'
+import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
+import type { OrderName } from './evidence.ts'
+
+/** An order that an operator has sent, by the audit log: in place of an invalid one, or as a new one. */
+export interface Sent {
+  readonly at: string
+  readonly by: string
+  /** The invalid order that it replaced. */
+  readonly invalid_id?: string | undefined
+  readonly job_id: string
+  /** Null while it waits, or once the outcome of the job is no longer kept. */
+  readonly verdict: OrderVerdict['verdict'] | null
+}
+
+/** The newest entries of the audit log that are read: at 200 bytes each they are 100 KB. */
+const maxEntries = 500
+
+type Scope = Pick<App, 'redis' | 'control' | 'partitions'>
+
+/** Finds what operators have sent of an order lately, oldest first. */
+export async function findSent({ redis, control, partitions }: Scope, order: OrderName): Promise<Sent[]> {
+  const entries = await readAudit(redis, control, { limit: maxEntries }).catch((error: unknown) => {
+    if (isWrongType(error) || isForbidden(error)) return [] // the rest of the trace is valid without it
+    throw error
+  })
+  const found = entries.flatMap(({ ts, by, action, what }) => {
+    if (action !== 'edit' && action !== 'reprocess') return []
+    const { id, job, body } = whatIn(what)
+    if (job === undefined || body?.['user_id'] !== order.userId || String(body['order_id']) !== order.orderId) return []
+    return [{ at: ts, by, invalid_id: id, job_id: job }]
+  })
+  const verdictOf = async (jobId: string): Promise<Sent['verdict']> => {
+    const outcome = await readOutcome(redis, partitions, jobId)
+    return outcome.judged === 0 ? null : (await readVerdict(redis, partitions, outcome)).verdict
+  }
+  return Promise.all(found.reverse().map(async (one) => ({ ...one, verdict: await verdictOf(one.job_id) })))
+}
+
+interface What {
+  readonly id?: string | undefined
+  readonly job?: string | undefined
+  readonly body?: Record<string, unknown> | undefined
+}
+
+function whatIn(text: string): What {
+  const what = parseWhat(text)
+  if (!isObject(what)) return {}
+  const { id, job, body } = what
+  const textIn = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+  return { id: textIn(id), job: textIn(job), body: isObject(body) ? body : undefined }
+}
