@@ -87,7 +87,7 @@ async function answer<C extends HealthContext>(
   const begun = await auditRequest(context, request, asked, call.text)
   const answered = await carryOut(context, route, call)
   const isRefused = answered.status >= 400 && answered.status < 500
-  await (isRefused ? begun.cancel() : begun.endWith(answered.status, 'body' in answered ? answered.body : ''))
+  await (isRefused ? begun.cancel() : begun.endWith(answered.status, 'body' in answered ? answered.body : 'null'))
   return answered
 }
 
