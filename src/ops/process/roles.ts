@@ -91,7 +91,9 @@ export async function openRoles(
     const { openHealth } = await import('../../api/health.ts')
     stack.use(await openHealth(app))
   }
-  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, signal))
+  const ending = new AbortController() // also without a signal, as when a loop is stuck: the goodbyes of the roles must end
+  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, AbortSignal.any([signal, ending.signal])))
+  stack.defer(() => ending.abort())
   const open = stack.move()
   const run = async (): Promise<void> => {
     app.telemetry.emit('started', { roles: names })

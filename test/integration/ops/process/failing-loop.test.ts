@@ -5,12 +5,16 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { openBridge } from '../../../../src/ingest/bridge.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
+import { endingOf } from '../../../../src/ops/ending.ts'
 import { jobLoops } from '../../../../src/ops/jobs/workers.ts'
+import { openApp } from '../../../../src/ops/open/open-app.ts'
 import { assignPartitions } from '../../../../src/ops/process/assignment.ts'
+import { openRoles } from '../../../../src/ops/process/roles.ts'
 import { supervise } from '../../../../src/ops/process/supervise.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import { requireRealRedis } from '../../../support/requires.ts'
+import { spawnRedisServer } from '../../../support/redis-server.ts'
+import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
 import { aggregate, validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
@@ -93,4 +97,22 @@ test('a loop that fails again and again gives no sign of life, which /livez goes
   expect(app.pulse.get('broken')).toBe(begun)
   stop.abort()
   await supervised
+})
+
+test('a stuck process ends with its error and exit code 1 while Redis is away', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  const env = envOf(server.url, undefined, { PARTITIONS: '2', LOG_LEVEL: 'silent' })
+  await using app = await openApp(readConfig(env))
+  const { signal } = new AbortController()
+  const roles = await openRoles(app, ['validate'], signal)
+  const ended = roles.run().catch((error: unknown) => error)
+  await server.stop('SIGKILL')
+  await until('the loss of Redis', () => app.redis.status !== 'ready')
+  app.pulse.set('presence', -60_001) // a minute ago
+  const error = await ended
+  await roles[Symbol.asyncDispose]()
+  expect(error).toMatchObject({ code: 'ORD_STUCK' })
+  expect(endingOf(error, signal).exitCode).toBe(1)
 })
