@@ -79,8 +79,8 @@ test('orders jobs lists jobs that wait, removes one, and leaves an entry in the 
   expect((await fetch(`${url}/jobs/${id}`, { method: 'DELETE', headers: authorized })).status).toBe(404)
   const audit = await output(['audit', '--json'], env)
   expect(JSON.parse(audit.slice(2).split('\n')[0] ?? '')).toMatchObject({
-    action: 'orders jobs cancel',
-    what: { job: id },
+    action: 'DELETE /jobs/{id}',
+    what: { params: { id } },
     outcome: 'done',
   })
   expect(await output(['jobs', 'stop', id], env)).toMatch(/^2 orders jobs: expected list \| show <id> \| cancel <id>/)

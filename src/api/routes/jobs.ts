@@ -142,7 +142,7 @@ export const cancelRoute = defineRoute({
   refusals: { 404: 'There is no such job.', 409: 'The job has ended, or it has sent its one order.' },
   handle: async (context, { params: { id } }) => {
     const done = await cancelJob(context, context.queues, id)
-    if (done.result === 'refused') return refuse(done.status, done.reason)
+    if (done.result === 'refused') return refuse(done.why === 'gone' ? 404 : 409, done.reason)
     if (done.result === 'removed') return { status: 'removed', id, sent: 0 }
     const warning = await jobsWarning(context.redis).catch(() => undefined) // it is cancelled all the same
     return { status: 'stopping', id, sent: done.sent, ...(warning !== undefined && { warning }) }

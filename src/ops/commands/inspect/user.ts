@@ -8,9 +8,10 @@ import { type Discarded, findDiscarded } from '../../../reads/locate/sightings.t
 import { readRank } from '../../../reads/rank.ts'
 import { readUserStats } from '../../../stages/aggregate.ts'
 import { withHint } from '../../../stages/hints/entry.ts'
+import { newestInvalid } from '../../../stages/invalid/page.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
-import { invalidRows, newestInvalid } from '../../terminal/invalid-text.ts'
+import { invalidRows } from '../../terminal/invalid-text.ts'
 import { money } from '../../terminal/numbers.ts'
 import { escapeJson } from '../../terminal/printable.ts'
 import { cutTo, wrapped } from '../../terminal/wrapped.ts'
@@ -52,7 +53,7 @@ async function readUser(app: App, userId: string, limit: number, signal: AbortSi
   const { orders, minor } = await readUserStats(redis, partitions, userId)
   const standings = Object.entries(await readRank(redis, partitions, userId, 0))
   const ranks = standings.map(([board, { users, neighbors }]) => ({ board, rank: neighbors[0]?.rank ?? null, users }))
-  const invalid = await newestInvalid(app, { userId, limit, signal })
+  const invalid = await newestInvalid(redis, partitions, { userId, limit, signal })
   const { found } = await findDiscarded(scope, { userId, signal })
   return { userId, orders, minor, ranks, invalid, discarded: found.toReversed().slice(0, limit) }
 }

@@ -1,11 +1,12 @@
+import { actionAsked } from '../../../api/http/summary.ts'
 import { jobOf, jobReply } from '../../../api/replies/job.ts'
 import type { App } from '../../../app.ts'
-import { beginAction } from '../../../control/audit-log.ts'
+import { audited } from '../../../control/audit-log.ts'
 import { type FoundJob, kindOf, listJobs, openQueues, type Queues, readJob } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
-import { messageOf, OrdersError } from '../../../errors.ts'
+import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
-import { cancelJob, noJobText } from '../../../stages/invalid/cancel.ts'
+import { type Cancellation, cancelJob, noJobText } from '../../../stages/invalid/cancel.ts'
 import { actionOf } from '../../action.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
@@ -74,21 +75,15 @@ async function jobLines(app: App, found: FoundJob): Promise<string[]> {
 
 /** @throws OrdersError ORD_JOB for a job that cannot be cancelled, with the reason. */
 async function cancel(app: App, queues: Queues, id: string, json: boolean): Promise<string[]> {
-  const what = JSON.stringify({ job: id })
-  const begun = await beginAction(app, { action: 'orders jobs cancel', by: operatingUser(), what })
-  const done = await cancelJob(app, queues, id).catch(async (error: unknown) => {
-    await begun.end(`failed: ${messageOf(error)}`)
-    throw error
-  })
-  if (done.result === 'refused') {
-    await begun.cancel()
-    throw new OrdersError('ORD_JOB', wrapped(done.reason).join('\n'))
-  }
-  await begun.end('done')
+  const asked = { action: 'DELETE /jobs/{id}', where: { params: { id } }, body: undefined } // as the route
+  const action = { by: operatingUser(), ...actionAsked(asked, '') }
+  const cancelling = (): Promise<Cancellation> => cancelJob(app, queues, id)
+  const done = await audited(app, action, cancelling, ({ result }) => (result === 'refused' ? undefined : action.what))
+  if (done.result === 'refused') throw new OrdersError('ORD_JOB', wrapped(done.reason).join('\n'))
   const sent = done.result === 'removed' ? 0 : done.sent
   if (json) return [jsonLine({ status: done.result, id, sent })]
   if (done.result === 'removed') return [`Job ${id} is removed.`, 'It has sent nothing.']
-  const warning = await jobsWarning(app.redis)
+  const warning = await jobsWarning(app.redis).catch(() => undefined) // it is cancelled all the same
   return [
     `Job ${id} stops.`,
     ...wrapped(`It has sent ${countText(sent)} and sends no more. orders jobs show has its result.`),
