@@ -3,7 +3,7 @@
 --   `-` → when a process could renew again after it had not for too long, as after an outage. All in ms
 -- ARGV[1] instance   [2] ms that it lives without renewal   [3] 1 for the first renewal of a process, or 0
 -- ARGV[4..] role and ms since its progress, or -1 if there was none since the last renewal, ...
--- A renewal takes Redis some 50 µs and its log 215 bytes, with 10, 50, 200 or 500 processes (one role each, 2 busy cores).
+-- A renewal takes Redis some 50 µs and its log 215 bytes, with 10, 50, 200 or 500 processes of a role (2 busy cores).
 
 local key, instance, is_first = KEYS[1], ARGV[1], ARGV[3] == '1'
 local is_hash = redis.call('TYPE', key).ok == 'hash'

@@ -42,7 +42,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
     refusals,
   } = route
   const isOpen = rightOf(route) === 'numbers'
-  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...(body && bodyRoute), ...refusals }
+  const errors = { ...everyRoute, ...(!isOpen && guardedRoute), ...requestErrors(route), ...refusals }
   const known = { ...(writes && operatorHeader), ...headers }
   const header = z.object(Object.fromEntries(Object.entries(known).map(headerField)))
   return {
@@ -99,6 +99,12 @@ const bodyRoute = {
   400: 'The body is not JSON.',
   413: 'The body is larger than 1 MB.',
   415: 'The content-type is not application/json.',
+}
+
+/** A write without a body refuses the types that a form can send, too. */
+function requestErrors({ body, writes }: Route): Partial<typeof bodyRoute> {
+  if (body) return bodyRoute
+  return writes ? { 415: bodyRoute[415] } : {}
 }
 
 /** Errors that many routes share, for the page that lists them once. */

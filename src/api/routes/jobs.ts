@@ -7,6 +7,7 @@ import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
 import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
+import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { refuse } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
 import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
@@ -60,10 +61,12 @@ export const reprocessOrder = defineRoute({
   body: correctedOrder,
   status: 202,
   reply: acceptedReply,
-  refusals: { 409: 'The Idempotency-Key was used with another order.' },
+  refusals: { 409: 'The Idempotency-Key was used with another order, or its job was cancelled.' },
   handle: async (context, { text, header }) => {
     const jobId = await jobIdFor(context, header('idempotency-key'), text)
     if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
+    const { cancelled } = await readOutcome(context.redis, context.partitions, jobId)
+    if (cancelled) return refuse(409, 'The job of this Idempotency-Key was cancelled: use a new one.')
     // BullMQ keeps a job that has this id already.
     await context.queues.reprocess.add('order', { body: text }, { jobId })
     return accepted(context, jobId)
