@@ -6,7 +6,7 @@ import { pauseComponent } from '../../../src/control/pauses.ts'
 import { leavePresence, renewPresence } from '../../../src/control/presence.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
 import { statusLines } from '../../../src/ops/commands/inspect/status.ts'
-import { readStatus, type Status, stallsOf } from '../../../src/reads/status.ts'
+import { openStatus, readStatus, type Status, stallsOf } from '../../../src/reads/status.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../../support/requires.ts'
 import { runOrders } from '../../support/run-orders.ts'
@@ -131,6 +131,24 @@ test('while processes come back after an outage, none is said to be missing', as
   expect([processesOf(status), stallsOf(status)]).toEqual([[null, null, null, null], []])
   await world.redis.hset(app.control.presence, '-', '1') // long ago
   expect(processesOf(await readStatus(app.redis, app))).toEqual([0, 1, 0, 0])
+})
+
+test('a reader whose Redis was away does not say for some seconds which components run', async (context) => {
+  requireRedisServer(context)
+  await using server = await spawnRedisServer()
+  if (!server) throw new Error('no redis-server')
+  const { Redis } = await import('ioredis')
+  const redis = new Redis(server.url, { maxRetriesPerRequest: 1 })
+  redis.on('error', () => {})
+  const app = appOn(redis)
+  const read = openStatus(app.redis, app)
+  expect(processesOf(await read())).toEqual([0, 0, 0, 0])
+  await server.stop('SIGKILL')
+  await expect(read()).rejects.toThrow()
+  await server.start()
+  const status = await until('Redis to be back', () => read().catch(() => undefined))
+  expect(status && [processesOf(status), stallsOf(status)]).toEqual([[null, null, null, null], []])
+  redis.disconnect()
 })
 
 test('a status takes only ids from streams, and sees an entry of some MB', async (context) => {
