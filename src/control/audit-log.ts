@@ -63,18 +63,19 @@ export async function beginAction(app: Scope, action: Action): Promise<Begun> {
 
 /**
  * Records an action, carries it out, and records how it ended.
- * @param whatOf describes what was done by its result
+ * @param whatOf describes what was done by its result; undefined if nothing was done: then the record is removed
  */
 export async function audited<T>(
   app: Scope,
   action: Action,
   act: () => Promise<T>,
-  whatOf: (result: T) => string = () => action.what,
+  whatOf: (result: T) => string | undefined = () => action.what,
 ): Promise<T> {
   const begun = await beginAction(app, action)
   try {
     const result = await act()
-    await begun.end('done', whatOf(result))
+    const what = whatOf(result)
+    await (what === undefined ? begun.cancel() : begun.end('done', what))
     return result
   } catch (error) {
     await begun.end(`failed: ${messageOf(error).slice(0, maxNameLength)}`)

@@ -107,6 +107,12 @@ export interface FoundJob {
   readonly state: string
 }
 
+/** Returns whether a job ended because it was cancelled: it has completed, and its result says so. */
+export function wasCancelled({ job: { returnvalue }, state }: FoundJob): boolean {
+  if (state !== 'completed' || returnvalue === null || returnvalue === undefined) return false
+  return 'verdict' in returnvalue ? returnvalue.verdict === 'cancelled' : returnvalue.cancelled === true
+}
+
 /**
  * Reads a job and its state. The state is read first, so that a job reported as completed always has its result.
  */

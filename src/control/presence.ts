@@ -5,47 +5,32 @@ import { defineScript } from '../redis/script.ts'
 
 /*
  * Which roles run. A consumer of a stream does not show it: it is created by the first read of its stage, and stays after
- * its process was killed. So each process renews a line per role every second.
+ * its process was killed. So each process renews a field per role every second. See living.ts for the reader.
  */
 
 const renew = defineScript(import.meta.url, z.int())
 
 /** Five renewals: a slow Redis does not make a process look dead. As long as a lease (leases.ts). */
-const aliveMs = 5_000
+export const aliveMs = 5_000
 export const renewEveryMs = 1_000
 
 type Scope = { readonly redis: RedisClient; readonly control: ControlKeys; readonly instance: string }
 
-/** @param roles role → ms since it made progress; none when the process leaves */
+/**
+ * Renews the presence of a process.
+ * @param roles role → ms since it made progress, undefined if it has made none since the last renewal
+ * @param isFirst true until a renewal of this process has succeeded
+ */
 export async function renewPresence(
   { redis, control, instance }: Scope,
-  roles: ReadonlyMap<string, number>,
+  roles: ReadonlyMap<string, number | undefined>,
+  isFirst: boolean,
 ): Promise<void> {
-  const args = [...roles].flatMap(([role, ms]) => [role, Math.round(ms)])
-  await renew(redis, [control.presence], [instance, aliveMs, ...args])
+  const args = [...roles].flatMap(([role, ms]) => [role, ms === undefined ? -1 : Math.round(ms)])
+  await renew(redis, [control.presence], [instance, aliveMs, isFirst ? 1 : 0, ...args])
 }
 
-/** The living processes of one role. */
-export interface Presence {
-  readonly processes: number
-  /** When the last of them made progress, in ms by Redis' clock. */
-  readonly progressMs: number
-}
-
-/** Reads the roles that run; one without a process is absent. */
-export async function readPresence(
-  redis: RedisClient,
-  control: ControlKeys,
-): Promise<(atMs: number) => ReadonlyMap<string, Presence>> {
-  const text = (await redis.get(control.presence)) ?? ''
-  const lines = text.split('\n').map((line) => line.split(' '))
-  return (atMs) => {
-    const roles = new Map<string, Presence>()
-    for (const [role = '', , ends, progress] of lines) {
-      if (!(Number(ends) > atMs)) continue
-      const { processes, progressMs } = roles.get(role) ?? { processes: 0, progressMs: 0 }
-      roles.set(role, { processes: processes + 1, progressMs: Math.max(progressMs, Number(progress)) })
-    }
-    return roles
-  }
+/** Ends the presence of a process. */
+export async function leavePresence({ redis, control, instance }: Scope, roles: readonly string[]): Promise<void> {
+  await redis.hdel(control.presence, ...roles.map((role) => `${role} ${instance}`))
 }

@@ -1,10 +1,10 @@
 -- Puts record batches on the raw stream and counts their orders as received.
 -- KEYS[1] orders:raw   [2] counters   [3] layout   [4] outcome of a job, if any
--- ARGV[1] the caller's number of partitions   [2] seconds the outcome is kept   [3] when they were sent to SQS, in ms, and
---   [4] the traceparent of the span that does it: empty where there is none
+-- ARGV[1] the caller's number of partitions   [2] seconds the outcome is kept
+-- ARGV[3] when they were sent to SQS, in ms, and [4] the traceparent of the span that does it: empty where there is none
 -- ARGV[5..] per batch the number of its records and the records (a JSON array)
--- Replies the entries' ids; none where the job has sent before or was cancelled: a job that is tried again sends once. An error where
--- there are other partitions now: no stage would read what is written here.
+-- Replies the entries' ids; none where the job has sent before or was cancelled: a job that is tried again sends once.
+-- Fails where there are other partitions now: no stage would read what is written here.
 -- XADD is the first write: it is what a full Redis refuses, and then nothing is counted.
 
 local layout = redis.call('GET', KEYS[3])

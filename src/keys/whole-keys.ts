@@ -40,9 +40,9 @@ export const controlKeys = {
   /** See control/presence.ts. */
   presence: declare({
     name: 'pipeline:presence',
-    kind: 'string',
+    kind: 'hash',
     owner: 'whole',
-    holds: 'a line per role and process, renewed each second: `<role> <instance> <end of life> <last progress>`',
+    holds: '`<role> <instance>` → end of its life, renewed each second; `<role>` → its last progress',
     transient: true,
   }),
   /** See reads/timeline.ts. */

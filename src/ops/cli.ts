@@ -1,6 +1,7 @@
 import { OrdersError } from '../errors.ts'
 import { version } from '../version.ts'
 import type { Call, Command } from './command.ts'
+import { isOfAbort } from './ending.ts'
 
 /** Every command, in the order of the help. A command is loaded when it is called, with only what it needs. */
 const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>> = new Map(
@@ -69,7 +70,7 @@ export async function runCommand(argv: readonly string[], surroundings: Surround
     own.signal.throwIfAborted() // it may have come while the command was loaded
     await command.run({ ...own, ...call, config, commands: loadCommands })
   } catch (error) {
-    if (!command.isService || !own.signal.aborted) throw error
+    if (!command.isService || !own.signal.aborted || !isOfAbort(error)) throw error
   }
 }
 

@@ -14,13 +14,20 @@ export interface Ending {
 /** The reason of the abort when standard output was closed, as by `| head`. Any other reason is the name of a signal. */
 export const outputClosed = 'output'
 
-/** Returns how a command ends that threw. One that throws after the signal has aborted was interrupted. */
+/** Returns how a command ends that threw. One that throws because the signal has aborted was interrupted. */
 export function endingOf(error: unknown, signal: AbortSignal): Ending {
-  if (!signal.aborted) return { exitCode: exitCodeOf(error), lines: errorLines(error) }
+  if (!signal.aborted || !isOfAbort(error)) return { exitCode: exitCodeOf(error), lines: errorLines(error) }
   const isUnfinished = error instanceof OrdersError && error.code === 'ORD_INTERRUPTED'
   const lines = isUnfinished ? errorLines(error) : []
   return { exitCode: signal.reason === outputClosed ? Number(isUnfinished) : codeOfSignal(signal.reason), lines }
 }
+
+/** A stop closes connections: what fails by that has these codes. */
+const codesOfAbort: readonly ErrorCode[] = ['ORD_INTERRUPTED', 'ORD_REDIS_UNREACHABLE', 'ORD_SQS']
+
+/** Returns whether an abort may be the cause of an error. Any other error holds, whether it came before the abort or after. */
+export const isOfAbort = (error: unknown): boolean =>
+  !(error instanceof OrdersError) || codesOfAbort.includes(error.code)
 
 /** Returns the exit code that a shell gives a program that this signal ended. */
 export function codeOfSignal(name: NodeJS.Signals): number {

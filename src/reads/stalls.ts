@@ -15,11 +15,17 @@ interface Component {
   readonly oldestWaitingMs: number | null
 }
 
-/** Longer than CLAIM_IDLE_MS and a few tries: work of a killed process waits that long without a stall. */
-const stallMs = 30_000
+/** A stage that commits does so many times in this time, on a slow Redis too. */
+const minStallMs = 30_000
+/**
+ * Work of a killed process is claimed after CLAIM_IDLE_MS; each process looks for it twice in that time. A process that is
+ * killed over it again leaves it for as long once more.
+ */
+const stallMsAt = (claimIdleMs: number): number => Math.max(minStallMs, 3 * claimIdleMs)
 
 /** Says why a component does no work and what waits for it; null if it works, is paused or nothing is known of it. */
-export function stallOf(component: Component): string | null {
+export function stallOf(component: Component, claimIdleMs: number): string | null {
+  const stallMs = stallMsAt(claimIdleMs)
   const { name, paused, processes, idleMs, oldestWaitingMs } = component
   if (paused || processes === null) return null
   if (processes === 0) return `No process runs ${name}.${waitingText(component)}`

@@ -1,14 +1,16 @@
+import type { Config } from '../config/config.ts'
+import { readLiving } from '../control/living.ts'
 import { type Pauses, readPauses } from '../control/pauses.ts'
-import { readPresence } from '../control/presence.ts'
 import type { ControlKeys, Keys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { isMissingStream } from '../redis/errors.ts'
 import { readGlobalStats, type Totals } from '../stages/aggregate.ts'
 import { groupNamed } from '../stages/runner/groups.ts'
 import type { Pipeline, Stage } from '../stages/stage.ts'
-import { timeMs } from '../stream-id.ts'
+import { idMs, timeMs } from '../stream-id.ts'
 import { sum, sumBy } from '../sums.ts'
-import { openBacklog, type StageBacklog } from './backlog.ts'
+import { openBacklog, type ReadBacklog, type StageBacklog } from './backlog.ts'
+import { firstId } from './first-id.ts'
 import { type Reading, readApart, type Unread } from './readings.ts'
 import { stallOf } from './stalls.ts'
 
@@ -58,12 +60,20 @@ export const statusReadings = ({ stages }: Pipeline): string[] => [
 export const stallsOf = ({ bridge, stages }: Status): string[] =>
   [bridge, ...stages].flatMap(({ stall }) => stall ?? [])
 
+/** Readings without which a component that does no work is named all the same. */
+const dispensable = ['counters', 'global stats', 'invalid channel']
+
+/** Returns what could not be read, so that a component that does no work may not be named. */
+export const unknownStallsOf = ({ unread }: Status): Unread[] =>
+  unread.filter(({ reading }) => !dispensable.includes(reading))
+
 function streamOf({ name }: Stage): string {
   return `stream of ${name}`
 }
 
 /** The pipeline and all keys that a status covers. */
 export interface Whole {
+  readonly config: Pick<Config, 'claimIdleMs'>
   readonly pipeline: Pipeline
   readonly partitions: readonly Keys[]
   readonly control: ControlKeys
@@ -75,27 +85,24 @@ export interface Whole {
  */
 export async function readStatus(
   redis: RedisClient,
-  { partitions, control, pipeline }: Whole,
+  { config, partitions, control, pipeline }: Whole,
   readBacklog = openBacklog({ redis, partitions, pipeline }),
 ): Promise<Status> {
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
-  const [time, backlog, totals, invalid, paused, presence, ...groups] = await Promise.all([
+  const [time, backlog, totals, invalid, paused, living, ...groups] = await Promise.all([
     redis.time(),
     readApart('counters', readBacklog()),
     readApart('global stats', readGlobalStats(redis, partitions)),
     readApart('invalid channel', Promise.all(invalids).then(sum)),
     readApart('paused', readPauses(redis, control)),
-    readApart('processes', readPresence(redis, control)),
+    readApart('processes', readLiving(redis, control)),
     ...pipeline.stages.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
   ])
   const atMs = timeMs(time)
-  const running = presence.value?.(atMs)
   const runs = (name: string, waits: Waits): SourceStatus => {
-    const processes = running ? (running.get(name)?.processes ?? 0) : null
-    const progressMs = running?.get(name)?.progressMs
-    const idleMs = progressMs === undefined ? null : atMs - progressMs
+    const { processes, idleMs } = living.value?.(name) ?? { processes: null, idleMs: null }
     const isPaused = paused.value === undefined || name in paused.value
-    return { processes, stall: stallOf({ name, paused: isPaused, processes, idleMs, ...waits }) }
+    return { processes, stall: stallOf({ name, paused: isPaused, processes, idleMs, ...waits }, config.claimIdleMs) }
   }
   const stages = pipeline.stages.map((stage, at): StageStatus => {
     const { oldestMs, oldestUndeliveredMs, ...group } = groups[at]?.value ?? unknown
@@ -106,11 +113,37 @@ export async function readStatus(
     return { stage: stage.name, unaccounted, ...group, oldestPendingMs, ...waits, ...runs(stage.name, waits) }
   })
   const bridge = runs('bridge', { waiting: null, oldestWaitingMs: null })
-  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, presence, ...groups]
+  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, living, ...groups]
   return {
     ...{ atMs, bridge, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
     ...{ invalid: invalid.value ?? null, paused: paused.value ?? null },
     unread: readings.flatMap(({ unread }) => unread),
+  }
+}
+
+/** After an outage of Redis, other processes need this long to connect again and renew their presence. */
+const reconnectMs = 5_000
+
+/** Opens a reader of the status. For some seconds after it has failed, it does not say which components run. */
+export function openStatus(redis: RedisClient, whole: Whole, readBacklog?: ReadBacklog): () => Promise<Status> {
+  let failedAt = Number.NEGATIVE_INFINITY
+  return async () => {
+    try {
+      const status = await readStatus(redis, whole, readBacklog)
+      return performance.now() - failedAt < reconnectMs ? withoutProcesses(status) : status
+    } catch (error) {
+      failedAt = performance.now()
+      throw error
+    }
+  }
+}
+
+function withoutProcesses({ bridge, stages, ...rest }: Status): Status {
+  const nothingKnown = { processes: null, stall: null }
+  return {
+    ...rest,
+    bridge: { ...bridge, ...nothingKnown },
+    stages: stages.map((stage) => ({ ...stage, ...nothingKnown })),
   }
 }
 
@@ -174,6 +207,6 @@ async function readGroup(redis: RedisClient, keys: Keys, { name, from }: Stage):
 
 /** Returns when the first entry from an id on was written; null if there is none. */
 async function oldestFrom(redis: RedisClient, stream: string, id: string): Promise<number | null> {
-  const [oldest] = await redis.xrange(stream, id, '+', 'COUNT', 1)
-  return oldest ? Number.parseInt(oldest[0], 10) : null
+  const oldest = await firstId(redis, stream, id)
+  return oldest === null ? null : idMs(oldest)
 }

@@ -2,11 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { errorCodes, exitCodes } from '../../src/errors.ts'
+import { errorCodes, exitCodes, OrdersError } from '../../src/errors.ts'
+import { runCommand } from '../../src/ops/cli.ts'
+import { endingOf } from '../../src/ops/ending.ts'
+import { temporaryFolder } from '../../src/ops/process/whole-system.ts'
 import { spawnOrders } from '../support/process.ts'
 import { freePort } from '../support/redis-server.ts'
 import { until } from '../support/until.ts'
-import { type Env, emptyRedis, envOf } from '../support/world.ts'
+import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 async function codeOf(env: Env, ...args: string[]): Promise<number | null> {
   await using orders = spawnOrders(args, env)
@@ -60,6 +63,29 @@ test.each(signals)('%s ends a command that watches with %i, and a role with 0', 
   expect(await watching.kill(signal)).toEqual({ code, signal: null })
   expect(watching.stderr()).toBe('')
   expect(await role.kill(signal)).toEqual({ code: 0, signal: null })
+})
+
+test('a service that fails ends with its error, although a signal comes before it has stopped', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  await using folder = await temporaryFolder()
+  const stop = new AbortController()
+  const failing = runCommand(['start'], {
+    readEnv: () => envOf(redis.url, sqs, { DATA_DIR: folder.path }),
+    signal: stop.signal,
+    print: () => {
+      stop.abort('SIGTERM')
+      throw new OrdersError('ORD_STUCK', 'The loop validate has made no progress for a minute.')
+    },
+    stdout: { write: () => {} },
+    fail: () => {},
+    openLog: () => ({ write: () => {}, dropped: () => 0, [Symbol.dispose]: () => {} }),
+  })
+  const error = await failing.catch((thrown: unknown) => thrown)
+  expect(endingOf(error, stop.signal)).toEqual({
+    exitCode: 1,
+    lines: ['The loop validate has made no progress for a minute.'],
+  })
 })
 
 test('a reader that closes the output, as head does, ends a command with 0', async () => {

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openHoldingProxy } from '../support/holding-proxy.ts'
 import { rejectBodies } from '../support/invalid.ts'
 import { ended, send } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
@@ -136,7 +137,6 @@ test('orders invalid edit sends what was saved in place of the order, and remove
 })
 
 test.each([
-  ['without a change', 'true', 'Nothing was changed. Nothing was sent.', '{\n  "user_id": "ann"\n}'],
   ['with a text that is no JSON', saves('{"user_id":'), 'The text is not JSON. Nothing was sent.', '{"user_id":'],
   ['with JSON that is no object', saves('[1]'), 'The text is not a JSON object. Nothing was sent.', '[1]'],
   ['with an error', `${saves('{}')}; exit 3`, 'ended with 3. Nothing was sent.', '{}'],
@@ -154,6 +154,46 @@ test.each([
     rmSync(dirname(file), { recursive: true })
     expect(await world.redis.keys('{jobs}:*')).toEqual([])
     expect(await world.redis.llen('invalid_orders')).toBe(1)
+  },
+)
+
+test('orders invalid edit without a change sends nothing and leaves no file', async () => {
+  await using world = await emptyRedis()
+  const [id = ''] = await rejectBodies(appOn(world.redis), ['{"user_id":"ann"}'])
+  using program = editor('echo "$2" > "$0.file"')
+  expect(await edited(id, { ...envOf(world.url), ...program.env })).toEqual({
+    ...{ code: 1, stdout: '' },
+    stderr: 'Nothing was changed. Nothing was sent.\n',
+  })
+  const file = readFileSync(`${program.env['VISUAL']?.split(' ')[0]}.file`, 'utf8').trim()
+  expect(existsSync(dirname(file))).toBe(false)
+  expect(await world.redis.keys('{jobs}:*')).toEqual([])
+})
+
+test.each(['edit', 'retry'])(
+  'orders invalid %s that gets no reply names the job, which may be there',
+  async (action) => {
+    await using world = await emptyRedis()
+    const { port, pathname } = new URL(world.url)
+    await using proxy = await openHoldingProxy(Number(port))
+    const env = envOf(`redis://127.0.0.1:${proxy.port}${pathname}`)
+    const [id = ''] = await rejectBodies(appOn(world.redis), ['{"user_id":"ann"}'])
+    using program = editor(saves('{"user_id":"bob"}'))
+    proxy.lose(action === 'edit' ? '"invalidId"' : '"dryRun":false,')
+    await using command = spawnOrders(['invalid', action, id], { ...env, ...program.env })
+    const { code } = await command.exit()
+    const said = command.stderr().replaceAll('\n', ' ')
+    const job = / orders jobs show (\S+) finds it if it was\./.exec(said)?.[1]
+    expect([code, said]).toEqual([
+      3,
+      expect.stringMatching(/^Redis does not answer.* It is not known whether it was sent:/),
+    ])
+    expect(await world.redis.exists(`{jobs}:${job?.split('-')[0]}:${job}`)).toBe(1)
+    if (action === 'edit') {
+      const file = command.stderr().trim().split('\n').at(-1) ?? ''
+      expect(readFileSync(file, 'utf8')).toBe('{"user_id":"bob"}')
+      rmSync(dirname(file), { recursive: true })
+    }
   },
 )
 

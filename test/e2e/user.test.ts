@@ -51,6 +51,13 @@ test('orders user shows totals, ranks, invalid and discarded orders of one user'
     invalid: [{ id: ids[1], code: 'bad-value' }],
     discarded: [{ by: 'eve', why: 'a test' }],
   })
+  const other = await readInvalidEntry(redis, app.partitions, ids[1] ?? '')
+  if (other) await discardEntry(app, other, { reason: 'another test', by: 'eve' })
+  const few = await output(['user', 'ann', '--limit', '1'], env)
+  expect(few).toMatch(
+    /\n.*by eve: another test\nThere are more results in orders:discarded: only the newest are shown\.\n$/,
+  )
+  expect(few.split('\n').filter((line) => line.length > 80)).toEqual([])
   expect(await output(['user', 'unknown'], env)).toMatch(
     /orders {5}0\n.*\nby spend {3}not ranked\n.*\n\nNo invalid order\.\n$/,
   )

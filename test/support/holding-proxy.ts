@@ -6,6 +6,8 @@ export interface HoldingProxy extends AsyncDisposable {
   readonly port: number
   /** Holds each connection that sends this command from now on, the command included, until `release`. */
   hold(command: string): void
+  /** Loses the reply to the command that carries this text, and all connections with it; refuses new ones. */
+  lose(text: string): void
   /** Returns how many connections are held. */
   held(): number
   release(): void
@@ -17,6 +19,7 @@ export async function openHoldingProxy(targetPort: number): Promise<HoldingProxy
   const sockets = new Set<Socket>()
   const seen: string[] = []
   let wanted: string | undefined
+  let lost: string | undefined
   let held: { readonly near: Socket; readonly far: Socket; readonly chunk: Buffer }[] = []
   const server = createServer({ noDelay: true }, (near) => {
     const far = open({ port: targetPort, host: '127.0.0.1', noDelay: true })
@@ -24,6 +27,13 @@ export async function openHoldingProxy(targetPort: number): Promise<HoldingProxy
     near.on('data', (chunk) => {
       const text = chunk.toString('latin1').toLowerCase()
       seen.push(text)
+      if (lost !== undefined && text.includes(lost.toLowerCase())) {
+        server.close()
+        far.unpipe(near)
+        far.once('data', () => {
+          for (const socket of sockets) socket.destroy()
+        })
+      }
       if (wanted === undefined || !carries(text, wanted)) return void far.write(chunk)
       near.pause()
       held.push({ near, far, chunk })
@@ -48,6 +58,9 @@ export async function openHoldingProxy(targetPort: number): Promise<HoldingProxy
     hold: (command) => {
       wanted = command
     },
+    lose: (text) => {
+      lost = text
+    },
     held: () => held.length,
     release: () => {
       wanted = undefined
@@ -59,9 +72,10 @@ export async function openHoldingProxy(targetPort: number): Promise<HoldingProxy
     },
     sent: (command) => seen.reduce((sum, text) => sum + text.split(word(command)).length - 1, 0),
     [Symbol.asyncDispose]: async () => {
+      const closed = server.listening && once(server, 'close')
       server.close()
       for (const socket of sockets) socket.destroy()
-      await once(server, 'close')
+      await closed
     },
   }
 }

@@ -148,7 +148,7 @@ function basicLogin(authorization: string): { user: string; password: string } {
   return { user, password: password.join(':') }
 }
 
-/** Compares hashes in constant time, with every token: neither length nor content of a token shows, nor which one it was. */
+/** Compares hashes in constant time, with every token: neither length nor content of a token shows, nor which it was. */
 function sameAsOneOf(tokens: readonly string[]): (given: string) => boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
   const wanted = tokens.map(digest)

@@ -6,7 +6,7 @@ import { wholeNumberOf } from '../../money.ts'
 import { openBacklog } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { type Reading, readApart } from '../../reads/readings.ts'
-import { readStatus } from '../../reads/status.ts'
+import { openStatus } from '../../reads/status.ts'
 import { critical, followTimeline, rejectedSeries, type Slot, slotMs } from '../../reads/timeline.ts'
 import { type Page, readTop } from '../../reads/top.ts'
 import { rejectCodes } from '../../reject-codes.ts'
@@ -88,8 +88,6 @@ const [booksMs, failedMs, memoryMs, queueMs] = [5_000, 2_000, 5_000, 5_000]
 const queuePatienceMs = 200
 /** Each process writes its part of a slot within a second: after two it is complete. SQS counts as silent then, too. */
 const lateMs = 2_000
-/** After an outage of Redis, other processes need this long to connect again and renew their presence. */
-const reconnectMs = 5_000
 
 type Scope = Pick<App, 'config' | 'redis' | 'pipeline' | 'partitions' | 'control'>
 
@@ -100,7 +98,7 @@ type Scope = Pick<App, 'config' | 'redis' | 'pipeline' | 'partitions' | 'control
 export function openSnapshots(app: Scope): () => Promise<Snapshot> {
   const { config, redis, pipeline, partitions, control } = app
   const timeline = followTimeline(redis, control)
-  const backlog = openBacklog(app)
+  const readState = openStatus(redis, app, openBacklog(app))
   const rates = openRates(pipeline)
   const books = cached(booksMs, () => readApart('books', readBooksIn(app)))
   const failed = cached(failedMs, () => readApart('failed orders', readFailed(app)))
@@ -113,10 +111,9 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
   })
   const top = (board: Board): Promise<Reading<Page>> =>
     readApart(`leaderboard of ${board}`, readTop(redis, partitions, board, { limit: shownUsers, offset: 0 }))
-  let failedAt = Number.NEGATIVE_INFINITY
-  const read = async (): Promise<Snapshot> => {
+  return async () => {
     const [status, bySpend, byOrders, ...rare] = await Promise.all([
-      readStatus(redis, app, backlog),
+      readState(),
       top('spend'),
       top('orders'),
       books(),
@@ -131,9 +128,7 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
     if (performance.now() - sqsAt > queueMs + lateMs) sqs = null // SQS does not answer: its last reply is too old
     return {
       at: new Date(status.atMs).toISOString(),
-      hops: hopsOf({ pipeline, status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }).map(
-        (hop) => (performance.now() - failedAt < reconnectMs ? { ...hop, processes: null, stall: null } : hop),
-      ),
+      hops: hopsOf({ pipeline, status, slots, rates: rates(status.counters), visible: sqs?.visible ?? null }),
       sqs,
       totals: totalsOf(status),
       critical: latestOf(slots, critical),
@@ -146,11 +141,6 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],
     }
   }
-  return () =>
-    read().catch((error: unknown) => {
-      failedAt = performance.now()
-      throw error
-    })
 }
 
 function topOf(bySpend: Reading<Page>, byOrders: Reading<Page>): Snapshot['top'] {

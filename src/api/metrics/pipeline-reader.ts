@@ -4,7 +4,7 @@ import { OrdersError } from '../../errors.ts'
 import { openBacklog } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { readApart, type Unread } from '../../reads/readings.ts'
-import { readStatus, type Status } from '../../reads/status.ts'
+import { openStatus, type Status } from '../../reads/status.ts'
 import { noEviction, readEviction } from '../../redis/eviction.ts'
 import { fullestOf } from '../../redis/info.ts'
 import { namedKeys, wrongTypes, wrongTypeText } from '../../redis/key-types.ts'
@@ -43,11 +43,11 @@ export function openPipelineReader(app: App): () => Promise<PipelineReading> {
   const ledger = cached(rarelyMs, () => readApart('ledger', readLedger(app)))
   const keys = cached(rarelyMs, () => readApart('keys', requireTypes(app)))
   const eviction = cached(evictionMs, () => readApart('eviction', readEviction(redis)))
-  const backlog = openBacklog(app, { everyMs: measureEveryMs })
+  const readState = openStatus(redis, app, openBacklog(app, { everyMs: measureEveryMs }))
   const report = openReporter(app.telemetry)
   return async () => {
     const [status, memory, incidents, moving, ...rare] = await Promise.all([
-      readStatus(redis, app, backlog),
+      readState(),
       readApart('memory', fullestOf(redis, partitions)),
       readApart('incidents', readIncidents(redis)),
       readApart('keys', isMoving(app)),

@@ -2,7 +2,13 @@ import { z } from 'zod'
 import { invalidOrder } from '../../messages.ts'
 import { rejectCodes, rejectGroups } from '../../reject-codes.ts'
 import { withHint, withHints } from '../../stages/hints/entry.ts'
-import { discardInvalid as discard, entryIdPattern, queueCorrection, refusals } from '../../stages/invalid/actions.ts'
+import {
+  addCorrection,
+  discardInvalid as discard,
+  entryIdPattern,
+  planCorrection,
+  refusals,
+} from '../../stages/invalid/actions.ts'
 import { readInvalidEntry } from '../../stages/invalid/entry.ts'
 import { readInvalid } from '../../stages/invalid/page.ts'
 import { summarize, withExamples } from '../../stages/invalid/reasons.ts'
@@ -16,7 +22,7 @@ import { accepted, acceptedReply } from './jobs.ts'
 
 const entryId = z.string().regex(entryIdPattern, 'must be an id such as 1764000000000-0')
 const params = z.object({ id: entryId.meta({ description: 'Id of the entry.' }) })
-const gone = { 404: refusals[404] }
+const gone = { 404: refusals.gone }
 const operatorHeader = { 'X-Operator': 'The name of the operator, for the audit log.' }
 
 export const invalidOrders = defineRoute({
@@ -121,10 +127,12 @@ export const retryInvalid = defineRoute({
   body: z.looseObject({}).meta({ id: 'AnyOrder', description: 'The order. The rules check it.' }),
   status: 202,
   reply: acceptedReply,
-  refusals,
+  refusals: { ...gone, 409: refusals.admitted },
   handle: async (context, { params: { id }, text, header }) => {
-    const queued = await queueCorrection(context, context.queues, id, { body: text, by: operatorOf(header) })
-    return 'status' in queued ? refuse(queued.status, queued.reason) : accepted(context, queued.jobId)
+    const planned = await planCorrection(context, id, { body: text, by: operatorOf(header) })
+    if ('refused' in planned) return refuse(planned.refused === 'gone' ? 404 : 409, planned.reason)
+    await addCorrection(context.queues, planned)
+    return accepted(context, planned.jobId)
   },
 })
 

@@ -8,6 +8,7 @@ import { idempotencyKey } from '../../keys.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
 import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
+import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { operatorOf } from '../http/access.ts'
 import { refuse } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
@@ -63,10 +64,12 @@ export const reprocessOrder = defineRoute({
   body: correctedOrder,
   status: 202,
   reply: acceptedReply,
-  refusals: { 409: 'The Idempotency-Key was used with another order.' },
+  refusals: { 409: 'The Idempotency-Key was used with another order, or its job was cancelled.' },
   handle: async (context, { text, header }) => {
     const jobId = await jobIdFor(context, header('idempotency-key'), text)
     if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
+    const { cancelled } = await readOutcome(context.redis, context.partitions, jobId)
+    if (cancelled) return refuse(409, 'The job of this Idempotency-Key was cancelled: use a new one.')
     // BullMQ keeps a job that has this id already.
     await context.queues.reprocess.add(reprocessName({ body: text }, operatorOf(header)), { body: text }, { jobId })
     return accepted(context, jobId)
@@ -147,7 +150,7 @@ export const cancelRoute = defineRoute({
   refusals: { 404: 'There is no such job.', 409: 'The job has ended, or it has sent its one order.' },
   handle: async (context, { params: { id } }) => {
     const done = await cancelJob(context, context.queues, id)
-    if (done.result === 'refused') return refuse(done.status, done.reason)
+    if (done.result === 'refused') return refuse(done.why === 'gone' ? 404 : 409, done.reason)
     if (done.result === 'removed') return { status: 'removed', id, sent: 0 }
     const warning = await jobsWarning(context.redis).catch(() => undefined) // it is cancelled all the same
     return { status: 'stopping', id, sent: done.sent, ...(warning !== undefined && { warning }) }

@@ -36,6 +36,7 @@ export async function checkAtStart(app: App, roles: readonly string[], signal?: 
   const queue = roles.includes('bridge') ? examineQueue(app.config, signal) : []
   const findings = (await Promise.all([examineRedis(app, roles), queue])).flat()
   const errors = findings.filter(({ level }) => level === 'error')
+  if (errors.length > 0) signal?.throwIfAborted() // then the abort may have made them
   if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).map(printable).join('\n'))
   // Only the stages that need such a key stop: no reason to refuse the start.
   const types = findings.some(({ check }) => check === 'emulator') ? [] : await keyTypes(app, { all: false })

@@ -1,6 +1,6 @@
 import { setInterval as every } from 'node:timers/promises'
 import type { App, Loop } from '../../app.ts'
-import { renewEveryMs, renewPresence } from '../../control/presence.ts'
+import { leavePresence, renewEveryMs, renewPresence } from '../../control/presence.ts'
 
 /** Shows others that the roles of this process run. */
 export interface Announcement extends AsyncDisposable {
@@ -12,16 +12,27 @@ export interface Announcement extends AsyncDisposable {
  * and the end of a pause, since both give it time to begin. Redis may refuse it: then the roles run all the same.
  */
 export async function announceRoles(app: App, roles: readonly string[]): Promise<Announcement> {
-  const progressAt = new Map(roles.map((role) => [role, performance.now()]))
+  const progressAt = new Map<string, number>() // since the last renewal
+  let isFirst = true
   const progress = (role: string): void => {
-    if (progressAt.has(role)) progressAt.set(role, performance.now())
+    if (roles.includes(role)) progressAt.set(role, performance.now())
   }
   app.telemetry.on('committed', ({ stage }) => progress(stage))
   app.telemetry.on('resumed', ({ component }) => progress(component))
   const renew = async (): Promise<void> => {
     const now = performance.now()
-    const idle = new Map([...progressAt].map(([role, at]) => [role, now - at]))
-    await renewPresence(app, idle).catch(() => {})
+    const made = new Map(progressAt)
+    const idle = roles.map((role): [string, number | undefined] => {
+      const at = made.get(role)
+      return [role, at === undefined ? undefined : now - at]
+    })
+    try {
+      await renewPresence(app, new Map(idle), isFirst)
+    } catch {
+      return // the next renewal brings it
+    }
+    isFirst = false
+    for (const [role, at] of made) if (progressAt.get(role) === at) progressAt.delete(role)
   }
   await renew()
   return {
@@ -34,6 +45,6 @@ export async function announceRoles(app: App, roles: readonly string[]): Promise
         }
       },
     },
-    [Symbol.asyncDispose]: () => renewPresence(app, new Map()).catch(() => {}), // it expires
+    [Symbol.asyncDispose]: () => leavePresence(app, roles).catch(() => {}), // it expires
   }
 }

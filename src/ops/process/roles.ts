@@ -94,17 +94,13 @@ export async function openRoles(
     const { openHealth } = await import('../../api/health.ts')
     stack.use(await openHealth(app))
   }
-  const failed = new AbortController()
-  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, AbortSignal.any([signal, failed.signal])))
+  const ending = new AbortController() // also without a signal, as when a loop is stuck: the goodbyes of the roles must end
+  stack.use(closeOnStop(app.redis, app.config.stopGraceMs, AbortSignal.any([signal, ending.signal])))
+  stack.defer(() => ending.abort())
   const open = stack.move()
   const run = async (): Promise<void> => {
     app.telemetry.emit('started', { roles: names })
-    try {
-      await supervise(app, loops, signal)
-    } catch (error) {
-      failed.abort() // what is given back to Redis at the end must not wait for one that is away
-      throw error
-    }
+    await supervise(app, loops, signal)
     app.telemetry.emit('stopped', { roles: names, exitCode: 0 })
   }
   return { apiUrl, run, [Symbol.asyncDispose]: () => open.disposeAsync() }

@@ -1,33 +1,13 @@
-import type { App } from '../../app.ts'
 import { identityInRecord } from '../../identity.ts'
 import { countText } from '../../reads/count-text.ts'
 import { envelopeText } from '../../reads/envelope-text.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
-import { type InvalidFilter, readInvalid } from '../../stages/invalid/page.ts'
 import { idMs } from '../../stream-id.ts'
 import { ageText } from './numbers.ts'
 import { printableId } from './printable.ts'
 import { timeText } from './times.ts'
 import { cutTo, wrapped } from './wrapped.ts'
-
-/** Reads the newest invalid orders as JSON, page by page until there are enough. */
-export async function newestInvalid(
-  { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
-  filter: InvalidFilter,
-): Promise<string[]> {
-  const all: string[] = []
-  for (let before: string | undefined; ; ) {
-    const { found, next } = await readInvalid(redis, partitions, {
-      ...filter,
-      limit: filter.limit - all.length,
-      before,
-    })
-    all.push(...found)
-    if (next === undefined || all.length >= filter.limit) return all
-    before = next
-  }
-}
 
 /** The columns in characters; the last one takes what is left of 80. */
 const widths = [17, 4, 14, 16, 20] as const

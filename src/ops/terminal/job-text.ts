@@ -1,4 +1,4 @@
-import { type FoundJob, kindOf, progressSchema, type ReplayResult } from '../../control/job-queues.ts'
+import { type FoundJob, kindOf, progressSchema, type ReplayResult, wasCancelled } from '../../control/job-queues.ts'
 import { countText } from '../../reads/count-text.ts'
 import { sum } from '../../sums.ts'
 import type { Cancelled } from '../process/cancel-audited.ts'
@@ -18,12 +18,9 @@ export function jobRows(jobs: readonly FoundJob[], now: Date): string[] {
   return table([['job', 'state', 'kind', 'age', 'done'], ...rows])
 }
 
-/** A job that was cancelled has completed, and its result says that it was cancelled. */
-export function shownState({ job: { returnvalue }, state }: FoundJob): string {
-  if (state === 'prioritized') return 'waiting'
-  if (state !== 'completed' || returnvalue === null || returnvalue === undefined) return state
-  const cancelled = 'verdict' in returnvalue ? returnvalue.verdict === 'cancelled' : returnvalue.cancelled
-  return cancelled ? 'cancelled' : state
+export function shownState(found: FoundJob): string {
+  if (found.state === 'prioritized') return 'waiting'
+  return wasCancelled(found) ? 'cancelled' : found.state
 }
 
 function percent(progress: unknown): string {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { replayName, reprocessName } from '../../control/job-name.ts'
-import { newJobId, type Queues, type ReplayData } from '../../control/job-queues.ts'
+import { newJobId, type Queues, type ReplayData, type ReprocessData } from '../../control/job-queues.ts'
 import { type InvalidEntry, readInvalidEntry } from './entry.ts'
 import { countInvalid, newestInvalidId } from './oldest.ts'
 import { discardEntry, type Edit } from './requeue.ts'
@@ -15,40 +15,47 @@ export const entryIdPattern = /^\d{1,16}-\d{1,16}$/
 
 type Scope = Pick<App, 'redis' | 'partitions'>
 
+/** Why an action on an invalid order is refused. */
+export const refusals = {
+  gone: 'There is no such entry. It was replayed or discarded.',
+  /** The ledger would take another body for a duplicate or a conflict, so the admitted order would never be counted. */
+  admitted:
+    'This order was admitted before a later stage rejected it, so it cannot be changed: replay it as it is, or discard it and send the corrected order with a new order_id.',
+} as const
+
 export interface Refused {
-  readonly status: 404 | 409
+  readonly refused: keyof typeof refusals
   readonly reason: string
 }
 
-/** Why an action on an invalid order is refused, by HTTP status. */
-export const refusals = {
-  404: 'There is no such entry. It was replayed or discarded.',
-  /** The ledger would take another body for a duplicate or a conflict, so the admitted order would never be counted. */
-  409: 'This order was admitted before a later stage rejected it, so it cannot be changed: replay it as it is, or discard it and send the corrected order with a new order_id.',
-} as const
-
-export const refusedBy = (status: 404 | 409): Refused => ({ status, reason: refusals[status] })
+export const refusedBy = (refused: keyof typeof refusals): Refused => ({ refused, reason: refusals[refused] })
 
 /** Reads an invalid order that may be corrected, or says why it may not. */
 export async function readCorrectable({ redis, partitions }: Scope, id: string): Promise<InvalidEntry | Refused> {
   const entry = await readInvalidEntry(redis, partitions, id)
-  if (!entry) return refusedBy(404)
-  return entry.record.stage === undefined ? entry : refusedBy(409)
+  if (!entry) return refusedBy('gone')
+  return entry.record.stage === undefined ? entry : refusedBy('admitted')
 }
 
-/** Adds the job that sends a corrected order in place of an invalid one. */
-export async function queueCorrection(
+/** A job that is not yet added, and sends a corrected order in place of an invalid one. */
+export interface PlannedCorrection {
+  readonly jobId: string
+  readonly data: ReprocessData
+}
+
+/** Plans the correction of an invalid order, or says why it may not be corrected. */
+export async function planCorrection(
   scope: Scope,
-  queues: Queues,
   id: string,
   { body, by }: Edit,
-): Promise<{ readonly jobId: string } | Refused> {
+): Promise<PlannedCorrection | Refused> {
   const entry = await readCorrectable(scope, id)
-  if ('status' in entry) return entry
-  const jobId = newJobId('reprocess', randomUUID())
-  const data = { body, edit: { invalidId: id, by } }
-  await queues.reprocess.add(reprocessName(data, by), data, { jobId })
-  return { jobId }
+  if ('refused' in entry) return entry
+  return { jobId: newJobId('reprocess', randomUUID()), data: { body, edit: { invalidId: id, by } } }
+}
+
+export async function addCorrection(queues: Queues, { jobId, data }: PlannedCorrection): Promise<void> {
+  await queues.reprocess.add(reprocessName(data, data.edit?.by ?? 'unknown'), data, { jobId })
 }
 
 /** A replay that is not yet added: its job, and how many orders match now. */

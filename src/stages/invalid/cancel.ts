@@ -7,6 +7,7 @@ import {
   type ReprocessJob,
   readJob,
   reprocessData,
+  wasCancelled,
 } from '../../control/job-queues.ts'
 import { messageOf } from '../../errors.ts'
 import { identityIn } from '../../identity.ts'
@@ -28,7 +29,7 @@ export type Cancellation =
   | { readonly result: 'removed' }
   /** The job runs or has sent orders. It sends no more, and ends when those that it sent have their verdicts. */
   | { readonly result: 'stopping'; readonly sent: number }
-  | { readonly result: 'refused'; readonly status: 404 | 409; readonly reason: string }
+  | { readonly result: 'refused'; readonly why: 'gone' | 'ended' | 'sent'; readonly reason: string }
 
 export const noJobText = (id: string): string =>
   `There is no job ${id}. Of finished jobs the last 1,000 are kept, for a week.`
@@ -39,18 +40,18 @@ export const noJobText = (id: string): string =>
  */
 export async function cancelJob(scope: Scope, queues: Queues, id: string): Promise<Cancellation> {
   const found = await readJob(queues, id)
-  if (!found) return { result: 'refused', status: 404, reason: noJobText(id) }
+  if (!found) return { result: 'refused', why: 'gone', reason: noJobText(id) }
   const ended = (state: string): Cancellation => {
-    return { result: 'refused', status: 409, reason: `Job ${id} has ended (${state}), so there is nothing to cancel.` }
+    return { result: 'refused', why: 'ended', reason: `Job ${id} has ended (${state}), so there is nothing to cancel.` }
   }
   if (hasEnded(found.state)) return ended(found.state)
   if (!(await keepWish(scope, found.job, id))) {
     const reason = `Job ${id} has already sent its order, which cannot be taken back: orders jobs show has its verdict.`
-    return { result: 'refused', status: 409, reason }
+    return { result: 'refused', why: 'sent', reason }
   }
   const { sent } = await readOutcome(scope.redis, scope.partitions, id)
   const now = await readJob(queues, id) // it may have ended before it could see the wish
-  if (now && hasEnded(now.state) && !wasCancelled(now.job)) return ended(now.state)
+  if (now && hasEnded(now.state) && !wasCancelled(now)) return ended(now.state)
   if (sent === 0 && now && !hasEnded(now.state) && (await remove(now.job))) return { result: 'removed' }
   return now ? { result: 'stopping', sent } : { result: 'removed' }
 }
@@ -99,7 +100,3 @@ async function remove(job: ReplayJob | ReprocessJob): Promise<boolean> {
     throw error
   }
 }
-
-const wasCancelled = ({ returnvalue }: ReplayJob | ReprocessJob): boolean =>
-  returnvalue !== null &&
-  ('verdict' in returnvalue ? returnvalue.verdict === 'cancelled' : returnvalue.cancelled === true)

@@ -47,6 +47,25 @@ export async function readInvalid(
   return { found, next: undefined }
 }
 
+/** Reads the newest invalid orders as JSON, page by page until there are enough. @throws the signal's reason */
+export async function newestInvalid(
+  redis: RedisClient,
+  partitions: readonly Keys[],
+  filter: InvalidFilter,
+): Promise<string[]> {
+  const all: string[] = []
+  for (let before: string | undefined; ; ) {
+    const { found, next } = await readInvalid(redis, partitions, {
+      ...filter,
+      limit: filter.limit - all.length,
+      before,
+    })
+    all.push(...found)
+    if (next === undefined || all.length >= filter.limit) return all
+    before = next
+  }
+}
+
 /** Returns undefined for a record that another client wrote. */
 function ownerOf(json: string): string | undefined {
   try {

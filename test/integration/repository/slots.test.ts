@@ -4,6 +4,7 @@ import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { beginAction } from '../../../src/control/audit-log.ts'
 import { noteIncident } from '../../../src/control/incidents.ts'
+import { readLiving } from '../../../src/control/living.ts'
 import { pauseComponent, resumeComponent } from '../../../src/control/pauses.ts'
 import { renewPresence } from '../../../src/control/presence.ts'
 import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
@@ -17,6 +18,7 @@ import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
 import { ledgerLoss } from '../../../src/ops/verify/ledger-losses.ts'
 import { repair } from '../../../src/ops/verify/repair.ts'
 import { readBooks } from '../../../src/reads/books.ts'
+import { firstId } from '../../../src/reads/first-id.ts'
 import { readRank } from '../../../src/reads/rank.ts'
 import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
@@ -134,6 +136,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => rewire(appOf(redis)),
   (redis) => ensureGroups({ ...appOf(redis), keys }),
   (redis) => readBooks(appOf(redis)),
+  (redis) => firstId(redis, keys.stream('raw'), '-'),
   (redis) => readRank(redis, partitions, 'u', 2),
   (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),
   (redis) => repair(appOf(redis), new AbortController().signal),
@@ -145,7 +148,8 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => ledgerLoss(appOf(redis), 1, 'all'),
   (redis) => renewLeases(appOf(redis), pipeline.first),
   (redis) => leaveLeases(appOf(redis), pipeline.first),
-  (redis) => renewPresence(appOf(redis), new Map([['bridge', 0]])),
+  (redis) => renewPresence(appOf(redis), new Map([['bridge', 0]]), true),
+  (redis) => readLiving(redis, makeControlKeys(partitions)),
   async (redis) => (await holdLock(redis, () => {}, new AbortController().signal))[Symbol.asyncDispose](),
   (redis) => swapInvalid(moveOn(redis)),
   (redis) => adoptBooks(moveOn(redis)),

@@ -2,7 +2,7 @@ import { statusOf, statusReply } from '../../../api/replies/status.ts'
 import { openBacklog } from '../../../reads/backlog.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { foreignNote, missingNote } from '../../../reads/findings.ts'
-import { readStatus, type Status, stallsOf } from '../../../reads/status.ts'
+import { openStatus, type Status, stallsOf, unknownStallsOf } from '../../../reads/status.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
@@ -80,15 +80,17 @@ export const command = defineCommand({
   options: {
     watch: flag('shows it again every second'),
     json: flag('as JSON, one object a line'),
-    check: flag('ends with exit code 1 if a component has no process, or stands still while orders wait'),
+    check: flag(
+      'ends with exit code 1 if a component has no process, or stands still while orders wait, or if that cannot be read',
+    ),
   },
   run: async ({ config, options: { watch, json, check }, signal, print, fail }) => {
     await using app = await openCommandApp(config)
-    const readBacklog = openBacklog(app)
+    const read = openStatus(app.redis, app, openBacklog(app))
     const rateOf = openRate()
     await show({ watch, json, signal, print }, async () => {
-      const status = await readStatus(app.redis, app, readBacklog)
-      if (check && stallsOf(status).length > 0) fail()
+      const status = await read()
+      if (check && stallsOf(status).length + unknownStallsOf(status).length > 0) fail()
       if (json) return jsonLine(statusReply.parse(statusOf(status)))
       const lines = statusLines(status, rateOf(status))
       return watch ? [clockText(new Date(status.atMs)), '', ...lines] : lines

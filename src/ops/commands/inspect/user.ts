@@ -4,13 +4,16 @@ import type { App } from '../../../app.ts'
 import { OrdersError } from '../../../errors.ts'
 import { partitionFor } from '../../../partitions.ts'
 import { countText } from '../../../reads/count-text.ts'
+import type { ScanCoverage } from '../../../reads/locate/scan.ts'
 import { type Discarded, findDiscarded } from '../../../reads/locate/sightings.ts'
 import { readRank } from '../../../reads/rank.ts'
 import { readUserStats } from '../../../stages/aggregate.ts'
 import { withHint } from '../../../stages/hints/entry.ts'
+import { newestInvalid } from '../../../stages/invalid/page.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
-import { invalidRows, newestInvalid } from '../../terminal/invalid-text.ts'
+import { invalidRows } from '../../terminal/invalid-text.ts'
+import { coverageLines } from '../../terminal/location-text.ts'
 import { money } from '../../terminal/numbers.ts'
 import { escapeJson, printableId } from '../../terminal/printable.ts'
 import { cutTo, wrapped } from '../../terminal/wrapped.ts'
@@ -44,6 +47,8 @@ interface User {
   /** As JSON. */
   readonly invalid: readonly string[]
   readonly discarded: readonly Discarded[]
+  /** How far the discarded orders were searched. */
+  readonly scanned: readonly ScanCoverage[]
 }
 
 async function readUser(app: App, userId: string, limit: number, signal: AbortSignal): Promise<User> {
@@ -52,25 +57,27 @@ async function readUser(app: App, userId: string, limit: number, signal: AbortSi
   const { orders, minor } = await readUserStats(redis, partitions, userId)
   const standings = Object.entries(await readRank(redis, partitions, userId, 0))
   const ranks = standings.map(([board, { users, neighbors }]) => ({ board, rank: neighbors[0]?.rank ?? null, users }))
-  const invalid = await newestInvalid(app, { userId, limit, signal })
-  const { found } = await findDiscarded(scope, { userId, signal })
-  return { userId, orders, minor, ranks, invalid, discarded: found.toReversed().slice(0, limit) }
+  const invalid = await newestInvalid(redis, partitions, { userId, limit, signal })
+  const { found, scan } = await findDiscarded(scope, { userId, signal })
+  const scanned = [{ ...scan, more: scan.more || found.length > limit }]
+  return { userId, orders, minor, ranks, invalid, discarded: found.toReversed().slice(0, limit), scanned }
 }
 
 const known = z.object({ order_count: z.int(), total_spend: amount })
 
 /** The orders are JSON text already: parsing would change their long numbers. */
-function userJson({ userId, orders, minor, ranks, invalid, discarded }: User): string {
+function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }: User): string {
   const head = {
     user_id: userId,
     ...known.parse({ order_count: orders, total_spend: minor }),
     ranks: Object.fromEntries(ranks.map(({ board, ...rank }) => [board, rank])),
     discarded,
+    scanned,
   }
   return escapeJson(`${JSON.stringify(head).slice(0, -1)},"invalid":[${invalid.map(withHint).join(',')}]}`)
 }
 
-function userLines({ userId, orders, minor, ranks, invalid, discarded }: User, now: Date): string[] {
+function userLines({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, now: Date): string[] {
   const ofRank = ranks.map(({ board, rank, users }) => {
     const place = rank === null ? 'not ranked' : `rank ${countText(rank)} of ${countText(users)}`
     return `${`by ${board}`.padEnd(9)}  ${place}`
@@ -85,5 +92,6 @@ function userLines({ userId, orders, minor, ranks, invalid, discarded }: User, n
       ? ['', 'Invalid orders, newest first', ...invalidRows(invalid, now)]
       : ['', 'No invalid order.']),
     ...(lines.length > 0 ? ['', 'Discarded orders, newest first', ...lines] : []),
+    ...coverageLines(scanned).flatMap((line) => wrapped(line)),
   ]
 }

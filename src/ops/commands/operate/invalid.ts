@@ -1,30 +1,33 @@
 import { z } from 'zod'
 import { type Asked, actionAsked, withJob } from '../../../api/http/summary.ts'
 import type { App } from '../../../app.ts'
-import { beginAction } from '../../../control/audit-log.ts'
+import { audited } from '../../../control/audit-log.ts'
 import { openQueues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
-import { messageOf, OrdersError } from '../../../errors.ts'
+import { type ErrorCode, messageOf, OrdersError } from '../../../errors.ts'
 import { isObject, parseStandardJson } from '../../../identity.ts'
+import { doesNotAnswer, explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { withHint } from '../../../stages/hints/entry.ts'
 import {
+  addCorrection,
   addReplay,
   discardInvalid,
   entryIdPattern,
+  planCorrection,
   planReplay,
-  queueCorrection,
   type Refused,
   readCorrectable,
   refusedBy,
 } from '../../../stages/invalid/actions.ts'
 import { readInvalidEntry } from '../../../stages/invalid/entry.ts'
+import { newestInvalid } from '../../../stages/invalid/page.ts'
 import { actionOf } from '../../action.ts'
 import { defineCommand, flag, reasonOption, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { editText } from '../../terminal/interactive/editor.ts'
-import { invalidLines, invalidRows, newestInvalid } from '../../terminal/invalid-text.ts'
+import { invalidLines, invalidRows } from '../../terminal/invalid-text.ts'
 import { escapeJson, jsonLine } from '../../terminal/printable.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
 
@@ -72,14 +75,14 @@ export const command = defineCommand<Options>({
 })
 
 async function list(app: App, { code, user, limit, json }: Options, signal: AbortSignal): Promise<string[]> {
-  const found = await newestInvalid(app, { code, userId: user, limit, signal })
+  const found = await newestInvalid(app.redis, app.partitions, { code, userId: user, limit, signal })
   if (json) return found.map((one) => escapeJson(withHint(one)))
   return found.length === 0 ? ['There is no such invalid order.'] : invalidRows(found, app.now())
 }
 
 async function show(app: App, id: string, json: boolean): Promise<string[]> {
   const entry = await readInvalidEntry(app.redis, app.partitions, id)
-  if (!entry) throw refused(refusedBy(404))
+  if (!entry) throw refused(refusedBy('gone'))
   return json
     ? [escapeJson(withHint(entry.json))]
     : invalidLines(entry, await laidOut(entry.text ?? entry.json), app.now())
@@ -96,7 +99,7 @@ async function discard(app: App, id: string, { reason, json }: Options): Promise
   if (reason === undefined) throw new OrdersError('ORD_USAGE', 'orders invalid discard: give a reason by --reason.')
   const by = operatingUser()
   await recorded(app, { action: 'discard', where: { id }, body: { reason } }, '', async () =>
-    (await discardInvalid(app, id, { reason, by })) ? {} : refusedBy(404),
+    (await discardInvalid(app, id, { reason, by })) ? {} : refusedBy('gone'),
   )
   return json ? [jsonLine({ status: 'discarded', id })] : [`Invalid order ${id} is discarded.`]
 }
@@ -106,8 +109,11 @@ async function retry(app: App, id: string, json: boolean): Promise<string[]> {
   await using queues = openQueues(app.redis)
   const planned = await planReplay(app, { ...body, limit: 1, dryRun: false })
   await recorded(app, { action: 'replay', where: {}, body }, '', async () => {
-    if (!(await readInvalidEntry(app.redis, app.partitions, id))) return refusedBy(404)
-    await addReplay(queues, planned, operatingUser())
+    if (!(await readInvalidEntry(app.redis, app.partitions, id))) return refusedBy('gone')
+    await addReplay(queues, planned, operatingUser()).catch((error: unknown) => {
+      const lines = wrapped(`${failureText(error)} ${sentText(planned.jobId)}`)
+      throw new OrdersError(codeOf(error), lines.join('\n'), { cause: error })
+    })
     return { jobId: planned.jobId }
   })
   return queuedLines(app, planned.jobId, json)
@@ -115,27 +121,47 @@ async function retry(app: App, id: string, json: boolean): Promise<string[]> {
 
 async function edit(app: App, id: string, signal: AbortSignal, json: boolean): Promise<string[]> {
   const entry = await readCorrectable(app, id)
-  if ('status' in entry) throw refused(entry)
+  if ('refused' in entry) throw refused(entry)
   const edited = await editText(entry.text === undefined ? '' : await laidOut(entry.text))
-  const kept = (why: string): OrdersError => {
-    const lines = [...wrapped(`${why} Nothing was sent. The text is kept in`), edited.file]
-    return new OrdersError(signal.aborted ? 'ORD_INTERRUPTED' : 'ORD_EDIT', lines.join('\n'))
+  /** @param jobId the job that may have been added */
+  const stopped = async (why: string, code: ErrorCode = 'ORD_EDIT', jobId?: string): Promise<OrdersError> => {
+    if (!edited.isChanged) await edited.remove()
+    const text = `${why} ${sentText(jobId)}`
+    const lines = edited.isChanged ? [...wrapped(`${text} The text is kept in`), edited.file] : wrapped(text)
+    return new OrdersError(signal.aborted ? 'ORD_INTERRUPTED' : code, lines.join('\n'))
   }
-  if (signal.aborted) throw kept('Interrupted.')
-  if (edited.failure !== undefined) throw kept(`${edited.failure}.`)
-  if (!edited.isChanged) throw kept('Nothing was changed.')
+  if (signal.aborted) throw await stopped('Interrupted.')
+  if (edited.failure !== undefined) throw await stopped(`${edited.failure}.`)
+  if (!edited.isChanged) throw await stopped('Nothing was changed.')
   const body = parseStandardJson(edited.text)
-  if (body === undefined) throw kept('The text is not JSON.')
-  if (!isObject(body)) throw kept('The text is not a JSON object.')
+  if (body === undefined) throw await stopped('The text is not JSON.')
+  if (!isObject(body)) throw await stopped('The text is not a JSON object.')
   await using queues = openQueues(app.redis)
+  let adding: string | undefined
   const asked = { action: 'edit', where: { id }, body }
-  const correct = () => queueCorrection(app, queues, id, { body: edited.text, by: operatingUser() })
-  const { jobId = '' } = await recorded(app, asked, edited.text, correct).catch((error: unknown) => {
-    throw kept(messageOf(error).replaceAll('\n', ' '))
+  const { jobId = '' } = await recorded(app, asked, edited.text, async () => {
+    const planned = await planCorrection(app, id, { body: edited.text, by: operatingUser() })
+    if ('refused' in planned) return planned
+    adding = planned.jobId
+    await addCorrection(queues, planned)
+    return planned
+  }).catch(async (error: unknown) => {
+    throw await stopped(failureText(error), codeOf(error), adding)
   })
   await edited.remove()
   return queuedLines(app, jobId, json)
 }
+
+/** Says what is known of an order after a failure. @param jobId its job, if that may have been added */
+const sentText = (jobId: string | undefined): string =>
+  jobId === undefined
+    ? 'Nothing was sent.'
+    : `It is not known whether it was sent: orders jobs show ${jobId} finds it if it was.`
+
+const failureText = (error: unknown): string =>
+  explainFailure(error)?.text ?? `${messageOf(error).replaceAll('\n', ' ').replace(/\.$/, '')}.`
+
+const codeOf = (error: unknown): ErrorCode => (doesNotAnswer(error) ? 'ORD_REDIS_UNREACHABLE' : 'ORD_EDIT')
 
 async function queuedLines({ redis }: App, jobId: string, json: boolean): Promise<string[]> {
   const warning = await jobsWarning(redis).catch(() => undefined) // the job is queued all the same
@@ -152,20 +178,13 @@ interface Done {
 /** Carries out what a route does too, with the same entry in the audit log. @throws OrdersError ORD_EDIT if refused */
 async function recorded(app: App, asked: Asked, text: string, act: () => Promise<Refused | Done>): Promise<Done> {
   const action = { by: operatingUser(), ...actionAsked(asked, text) }
-  const begun = await beginAction(app, action)
-  let done: Refused | Done
-  try {
-    done = await act()
-  } catch (error) {
-    await begun.end(`failed: ${messageOf(error)}`)
-    throw error
+  const whatOf = (done: Refused | Done): string | undefined => {
+    if ('refused' in done) return undefined
+    return done.jobId === undefined ? action.what : withJob(action.what, done.jobId)
   }
-  if ('status' in done) {
-    await begun.cancel()
-    throw refused(done)
-  }
-  await begun.end('done', done.jobId === undefined ? action.what : withJob(action.what, done.jobId))
-  return done
+  const result = await audited(app, action, act, whatOf)
+  if ('refused' in result) throw refused(result)
+  return result
 }
 
 const refused = ({ reason }: Refused): OrdersError => new OrdersError('ORD_EDIT', wrapped(reason).join('\n'))

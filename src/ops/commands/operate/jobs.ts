@@ -76,6 +76,7 @@ async function cancel(app: App, queues: Queues, id: string, json: boolean): Prom
   const done = await cancelAudited(app, queues, id)
   const sent = done.result === 'removed' ? 0 : done.sent
   if (json) return [jsonLine({ status: done.result, id, sent })]
-  const warning = done.result === 'removed' ? undefined : await jobsWarning(app.redis)
+  // It is cancelled all the same.
+  const warning = done.result === 'removed' ? undefined : await jobsWarning(app.redis).catch(() => undefined)
   return [...cancelledLines(id, done), ...(warning === undefined ? [] : wrapped(warning))]
 }

@@ -88,7 +88,7 @@ export const command = defineCommand({
 /** A batch that was on its way may have arrived too. The same order sent again is a duplicate, and counted once. */
 function interrupted(sent: number, total: number, seed: number): string {
   const left = `at least ${countText(sent)} of ${countText(total)} orders were sent`
-  return `Interrupted: ${left}. The same command with --seed ${seed} sends the rest, and those sent already are duplicates.`
+  return `Interrupted: ${left}. The same command with --seed ${seed} sends the rest. Of those sent already, accepted ones are duplicates and invalid ones are rejected again.`
 }
 
 /** Says why validate will reject a body, such as one whose quotes a shell has removed. */

@@ -197,6 +197,18 @@ test('an Idempotency-Key is one job, and with another order it is 409', async ()
   expect(await post(server, key, JSON.stringify({ ...corrected, order_value: 9.95 }))).toMatchObject({ status: 409 })
 })
 
+test('an Idempotency-Key whose job was cancelled is 409', async () => {
+  await using server = await openTestApi()
+  const key = { 'idempotency-key': 'k' }
+  const { body } = await post(server, key)
+  expect((await ask(`${server.url}/jobs/${body['job_id']}`, 'DELETE')).status).toBe(200)
+  expect(await post(server, key)).toMatchObject({
+    status: 409,
+    body: { detail: 'The job of this Idempotency-Key was cancelled: use a new one.' },
+  })
+  expect((await post(server, { 'idempotency-key': 'another' })).status).toBe(202)
+})
+
 test('what is not there is 404, what is no id is 422', async () => {
   await using server = await openTestApi()
   const put = (id: string) => ask(`${server.url}/orders/invalid/${id}`, 'PUT', json, '{}')

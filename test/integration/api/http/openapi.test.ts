@@ -82,6 +82,12 @@ test('an operation names the schemes that its right needs, and an open one says 
   }
 })
 
+test('every write says that it takes no type but JSON', () => {
+  for (const { writes, method, path } of routes) {
+    if (writes) expect([path, document.paths[path][method].responses['415'] !== undefined]).toEqual([path, true])
+  }
+})
+
 test('what a request may leave out, since it has a default, is not required', () => {
   const wrong: string[] = []
   const look = (node: unknown, path: string): void => {

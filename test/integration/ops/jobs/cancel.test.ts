@@ -45,7 +45,7 @@ test('a job that waits is removed, and a job that is gone or never was has nothi
     await add(jobId)
     expect(await cancelJob(app, queues, jobId)).toEqual({ result: 'removed' })
     expect(await redis.exists(`{jobs}:${queue}:${jobId}`)).toBe(0)
-    expect(await cancelJob(app, queues, jobId)).toMatchObject({ result: 'refused', status: 404 })
+    expect(await cancelJob(app, queues, jobId)).toMatchObject({ result: 'refused', why: 'gone' })
   }
 })
 
@@ -129,7 +129,7 @@ for (const [where, userId] of [
     // Its first step, by a process that is killed.
     if (userId === here) await replayEntries(app, [entry], { jobId: other.id ?? '', limit: 1 }, edit)
     else if (record) await withdrawEntry(app, entry, other.id ?? '', record)
-    expect(await cancelJob(app, queues, other.id ?? '')).toMatchObject({ result: 'refused', status: 409 })
+    expect(await cancelJob(app, queues, other.id ?? '')).toMatchObject({ result: 'refused', why: 'sent' })
     judge()
     expect(await reprocess(app, other, signal)).toEqual({ verdict: 'admitted' })
   })
@@ -146,5 +146,5 @@ test('a new order is cancelled before it is sent, and cannot be taken back after
   const other = await queues.reprocess.add('order', { body: bodyOf(there) }, { jobId: newId('reprocess') })
   expect(await reprocess(app, other, signal)).toEqual({ verdict: 'admitted' })
   const refused = await cancelJob(app, queues, other.id ?? '')
-  expect(refused).toMatchObject({ status: 409, reason: expect.stringContaining('has already sent its order') })
+  expect(refused).toMatchObject({ why: 'sent', reason: expect.stringContaining('has already sent its order') })
 })
