@@ -68,6 +68,7 @@ export const orderExamples: Examples = {
       counted: [],
       invalid: [],
       discarded: [],
+      sent: [],
       duplicates: { total: 0, because: 'No order was received twice.' },
       scanned: [],
       settled: true,

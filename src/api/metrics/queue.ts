@@ -57,12 +57,12 @@ function ofQueue(
 const askEveryMs = 10_000
 
 /** A scrape gives up after two seconds: if SQS does not answer by then, the last state is served. */
-const patienceMs = 1_500
+const scrapeMs = 1_500
 
 /** Opens a reader that asks SQS if this process is a bridge, and else returns undefined. */
 export function openQueueReader(
   { config, telemetry }: App,
-  everyMs = askEveryMs,
+  { everyMs = askEveryMs, patienceMs = scrapeMs } = {},
 ): () => Promise<QueueReading | undefined> {
   const oldest = recentMax(60_000)
   let bridge = false

@@ -18,6 +18,7 @@ test('.env.example sets nothing as it is, and the defaults when it is uncommente
 test('the page of events lists the fields of events declared on one line and on several', () => {
   const page = generated().get('docs/reference/events.md')
   expect(page).toMatch(/^\| `deleted` \| debug \| .* \| `messages` \|$/m)
-  const fields = '`stage`, `entries`, `passed`, `duplicates`, `rejected`, `durationMs`'
+  const ids = '`stage`, `partition`, `entries`, `firstEntryId`, `lastEntryId`'
+  const fields = `${ids}, \`passed\`, \`duplicates\`, \`rejected\`, \`durationMs\``
   expect(page).toMatch(new RegExp(`^\\| \`committed\` .* \\| ${fields} \\|$`, 'm'))
 })

@@ -27,7 +27,7 @@ for (const SQS_TRANSPORT of ['sdk', 'thin']) {
     const said: unknown[] = []
     app.telemetry.on('queueUnreadable', (fields) => void said.push(fields))
     app.telemetry.on('queueReadable', (fields) => void said.push(fields))
-    const read = openQueueReader(app, 0)
+    const read = openQueueReader(app, { everyMs: 0, patienceMs: 60_000 })
     app.telemetry.emit('started', { roles: ['bridge'] })
     const served = async (): Promise<Record<string, unknown>> => {
       const reading = await read()
