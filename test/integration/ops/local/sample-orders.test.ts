@@ -101,7 +101,9 @@ describe('sample orders', () => {
       return 'code' in verdict ? verdict.code : 'valid'
     })
     expect(new Set(codes)).toEqual(
-      new Set(rejectCodes.filter((code) => !['conflict', 'internal-error', 'refused'].includes(code))),
+      new Set(
+        rejectCodes.filter((code) => !['conflict', 'unresolved-pointer', 'internal-error', 'refused'].includes(code)),
+      ),
     )
   })
 
