@@ -68,3 +68,8 @@ export function cancelledLines(id: string, done: Cancelled): string[] {
   const rest = wrapped(`It has sent ${countText(done.sent)} and sends no more. orders jobs show has its result.`)
   return [`Job ${id} stops.`, ...rest]
 }
+
+/** True if an order was rejected again, or if not all were judged. */
+export function isIncomplete({ dry_run, cancelled, conflict, rejected }: ReplayResult): boolean {
+  return cancelled === true || (!dry_run && conflict + sum(Object.values(rejected)) > 0)
+}

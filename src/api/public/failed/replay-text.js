@@ -26,7 +26,8 @@ function codesIn({ rejected }) {
 /** @param {Result} result */
 export function rehearsed(result) {
   const stages = result.returned > 0 ? ` and ${exact(result.returned)} their stage` : ''
-  return `${exact(result.admitted)} would pass the rules${stages}, ${exact(failedAgain(result))} would not${codesIn(result)}. Nothing was sent.`
+  const before = result.cancelled ? 'Cancelled before its end. ' : ''
+  return `${before}${exact(result.admitted)} would pass the rules${stages}, ${exact(failedAgain(result))} would not${codesIn(result)}. Nothing was sent.`
 }
 
 /** @param {Result} result */

@@ -44,9 +44,10 @@ export async function askReplay({ code, all }) {
     view.offer(isDryRun ? undefined : 'stop')
     try {
       const result = await jobEnd(id, (job) => view.progress(job, isDryRun ? 'checked' : 'judged'), following.signal)
-      end(isDryRun ? rehearsed(result) : replayed(result), failedAgain(result) > 0 ? 'warn' : 'good')
+      const isGood = failedAgain(result) === 0 && !result.cancelled
+      end(isDryRun ? rehearsed(result) : replayed(result), isGood ? 'good' : 'warn')
       const helps = result.admitted + result.returned > 0
-      if (isDryRun) view.offer('go', helps ? `Replay ${orders(count)}` : 'Replay all the same', helps)
+      if (isDryRun && !result.cancelled) view.offer('go', helps ? `Replay ${orders(count)}` : 'Replay all the same', helps)
     } catch (error) {
       if (!following.signal.aborted) end(error instanceof Error ? error.message : String(error), 'bad')
     }

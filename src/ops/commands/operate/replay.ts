@@ -16,7 +16,6 @@ import { messageOf, OrdersError } from '../../../errors.ts'
 import { explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
-import { sum } from '../../../sums.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { cancelAudited } from '../../process/cancel-audited.ts'
@@ -24,7 +23,7 @@ import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { canAsk, readKey } from '../../terminal/interactive/key.ts'
 import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
-import { cancelledLines, resultLines } from '../../terminal/job-text.ts'
+import { cancelledLines, isIncomplete, resultLines } from '../../terminal/job-text.ts'
 import { ordersText } from '../../terminal/numbers.ts'
 import { endLine, printError } from '../../terminal/output.ts'
 
@@ -76,7 +75,7 @@ export const command = defineCommand({
     const waiting = resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
     const result = await interruptible(waiting, signal, () => interrupted(app, queues, jobId, signal))
     for (const line of resultLines(result)) print(line)
-    if (!result.dry_run && failedAgain(result) > 0) fail()
+    if (isIncomplete(result)) fail()
   },
 })
 
@@ -121,10 +120,11 @@ async function resultOf(
   for (;;) {
     const found = await readJob(queues, id)
     const { done = 0 } = progressSchema.safeParse(found?.job.progress).data ?? {}
-    bar.show(found?.state === 'completed' ? total : Math.min(done, total))
-    if (found?.state === 'completed') {
+    const result = found?.state === 'completed' ? replayResult.parse(found.job.returnvalue) : undefined
+    bar.show(result && !result.cancelled ? total : Math.min(done, total))
+    if (result) {
       bar.end()
-      return replayResult.parse(found.job.returnvalue)
+      return result
     }
     if (!found || found.state === 'failed') {
       if (!found) throw new OrdersError('ORD_JOB', 'The replay was cancelled or removed before it sent an order.')
@@ -132,8 +132,4 @@ async function resultOf(
     }
     await sleep(pollMs, undefined, { signal })
   }
-}
-
-function failedAgain({ conflict, rejected }: ReplayResult): number {
-  return conflict + sum(Object.values(rejected))
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { resultLines } from '../../../../src/ops/terminal/job-text.ts'
+import { isIncomplete, resultLines } from '../../../../src/ops/terminal/job-text.ts'
 
 const result = { dry_run: false, sent: 13, admitted: 1, duplicate: 1, conflict: 2, returned: 0, rejected: {} }
 
@@ -29,4 +29,12 @@ test('a dry run names what would be rejected in the same way', () => {
     '  bad-value           1,000',
     'To look at them: orders invalid --code bad-value',
   ])
+})
+
+test('the answer is no if an order was rejected again or the replay was cancelled; a dry run only asks', () => {
+  const all = { ...result, conflict: 0 }
+  expect(isIncomplete(all)).toBe(false)
+  expect(isIncomplete({ ...all, rejected: { 'bad-value': 1 } })).toBe(true)
+  expect(isIncomplete({ ...all, dry_run: true, rejected: { 'bad-value': 1 } })).toBe(false)
+  expect([true, false].map((dry_run) => isIncomplete({ ...all, dry_run, cancelled: true }))).toEqual([true, true])
 })

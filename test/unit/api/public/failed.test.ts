@@ -56,6 +56,7 @@ test('a verdict names the order, or says why it was rejected and where it is now
 test('the result of a replay is one sentence', () => {
   const result = { sent: 0, admitted: 2, duplicate: 0, conflict: 1, returned: 0, rejected: { 'bad-value': 3 } }
   expect(rehearsed?.(result)).toBe('2 would pass the rules, 4 would not (bad-value 3). Nothing was sent.')
+  expect(rehearsed?.({ ...result, cancelled: true })).toMatch(/^Cancelled before its end\. 2 would pass/)
   expect(replayed?.({ ...result, sent: 6 })).toBe('6 sent: 2 admitted, 4 failed again (bad-value 3).')
   expect(replayed?.({ ...result, sent: 6, cancelled: true })).toMatch(/^Cancelled: what was not sent stays\. 6 sent/)
 })
