@@ -15,8 +15,8 @@ export const rejectGroups = {
   'bad-value:range': 'order_value must be between 0 and 1000000000',
   'bad-items': "Invalid structure in 'items' list",
   'total-mismatch': 'Calculated total (…) does not match order_value (…)',
-  'unresolved-pointer': 'The S3 object … of … …',
   conflict: 'Order … of user … was already accepted with order_value …',
+  'unresolved-pointer': 'The S3 object … of … …',
   'internal-error': 'Stage … failed on this order',
   /** For stages of a user's own that have no entry here: the reason may say anything. */
   refused: 'A stage refused the order: …',

@@ -262,7 +262,7 @@ test('above the high-water mark of waiting orders the bridge receives no more, a
   await ranked(redis, 4_000)
   expect(stages.events('loopFailed')).toEqual([])
   expect(bridge.events('backpressureOff').length).toBeGreaterThan(0)
-  expect(bridge.events('load').length).toBeGreaterThan(2)
+  expect(bridge.events('backlogMeasured').length).toBeGreaterThan(2)
   redis.disconnect()
 })
 
@@ -279,7 +279,7 @@ test('above the high-water mark of memory the bridge receives no more, and goes 
   await all.started()
   await until(
     'some looks at the load',
-    () => all.events('load').length,
+    () => all.events('backlogMeasured').length,
     (count) => count > 3,
   )
   expect(messages(all, 'received')).toBe(0)

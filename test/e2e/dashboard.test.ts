@@ -349,7 +349,7 @@ async function requeueAfterTrouble(page: Page, changed: string): Promise<void> {
 /** Returns the buttons that the notice lies over; runs in the page. */
 const coveredButtons = `(() => {
   const notice = document.querySelector('#notice').getBoundingClientRect()
-  return [...document.querySelectorAll('main button')].flatMap((button) => {
+  return [...document.querySelectorAll('main button:not([data-explained])')].flatMap((button) => {
     const { left, right, top, bottom } = button.getBoundingClientRect()
     const apart = left > notice.right || right < notice.left || top > notice.bottom || bottom < notice.top
     return apart || right === left ? [] : [button.getAttribute('aria-label')]

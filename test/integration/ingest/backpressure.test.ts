@@ -21,14 +21,14 @@ test('the gate closes at the mark, and opens when a fifth of it is free again; e
   await using world = await openWorld([1_000, 1_100, 900, 799])
   let ticks = 0
   await world.gate.pass(() => void ticks++, new AbortController().signal)
-  expect(world.said.filter((event) => event !== 'load')).toEqual(['backpressureOn', 'backpressureOff'])
+  expect(world.said.filter((event) => event !== 'backlogMeasured')).toEqual(['backpressureOn', 'backpressureOff'])
   expect([world.left, ticks]).toEqual([[], 3])
 })
 
 test('a gate that was never closed is open up to the mark', async () => {
   await using world = await openWorld([999, 0])
   await world.gate.pass(() => {}, new AbortController().signal)
-  expect([world.said, world.left]).toEqual([['load'], [0]])
+  expect([world.said, world.left]).toEqual([['backlogMeasured'], [0]])
 })
 
 test('a stop ends the wait at a closed gate', async () => {

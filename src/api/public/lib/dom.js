@@ -119,11 +119,11 @@ export function notice(text, kind = 'good') {
 }
 
 /**
- * Moves a notice to the first edge of the window where it lies over no button.
+ * Moves a notice to the first edge of the window where it lies over nothing that acts. Labels are everywhere.
  * @param {HTMLElement} place
  */
 function avoidButtons(place) {
-  const buttons = [...document.querySelectorAll('button, a, summary')].map((button) => button.getBoundingClientRect())
+  const buttons = [...document.querySelectorAll('button:not([data-explained]), a, summary')].map((button) => button.getBoundingClientRect())
   for (const edge of ['bottom', 'top', 'middle', 'bottom']) {
     place.dataset['edge'] = edge
     const own = place.getBoundingClientRect()
