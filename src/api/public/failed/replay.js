@@ -47,7 +47,8 @@ export async function askReplay({ code, all }) {
       const isGood = failedAgain(result) === 0 && !result.cancelled
       end(isDryRun ? rehearsed(result) : replayed(result), isGood ? 'good' : 'warn')
       const helps = result.admitted + result.returned > 0
-      if (isDryRun && !result.cancelled) view.offer('go', helps ? `Replay ${orders(count)}` : 'Replay all the same', helps)
+      if (isDryRun && !result.cancelled)
+        view.offer('go', helps ? `Replay ${orders(count)}` : 'Replay all the same', helps)
     } catch (error) {
       if (!following.signal.aborted) end(error instanceof Error ? error.message : String(error), 'bad')
     }

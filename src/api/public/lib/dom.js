@@ -123,7 +123,9 @@ export function notice(text, kind = 'good') {
  * @param {HTMLElement} place
  */
 function avoidButtons(place) {
-  const buttons = [...document.querySelectorAll('button:not([data-explained]), a, summary')].map((button) => button.getBoundingClientRect())
+  const buttons = [...document.querySelectorAll('button:not([data-explained]), a, summary')].map((button) =>
+    button.getBoundingClientRect(),
+  )
   for (const edge of ['bottom', 'top', 'middle', 'bottom']) {
     place.dataset['edge'] = edge
     const own = place.getBoundingClientRect()
