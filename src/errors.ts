@@ -6,7 +6,7 @@ export interface ErrorEntry {
   readonly fix: string
   /** Exit code of a command that ends with this error; undefined where the signal decides. */
   readonly exitCode: keyof typeof exitCodes | undefined
-  /** What happens next if a process that runs roles ends with it, and the alert whose section of the runbook goes on. */
+  /** Says what happens next where a process that runs roles ends with it, and the alert whose section of the runbook goes on. */
   readonly next?: { readonly text: string; readonly alert: string }
 }
 

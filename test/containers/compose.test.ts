@@ -98,6 +98,13 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   await shell(lastOfAll)
   expect(await docker('volume', 'ls', '--quiet', '--filter', `name=${project.name}`)).toBe('')
   await docker('rmi', 'registry.example/orders:1')
-  const ran = [...page.map(({ line }) => line), ...Object.keys(others), ...onRunning, ...changePartitions, restart, lastOfAll]
+  const ran = [
+    ...page.map(({ line }) => line),
+    ...Object.keys(others),
+    ...onRunning,
+    ...changePartitions,
+    restart,
+    lastOfAll,
+  ]
   expect(allShown.filter((command) => !ran.includes(command))).toEqual([])
 })
