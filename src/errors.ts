@@ -6,6 +6,8 @@ export interface ErrorEntry {
   readonly fix: string
   /** Exit code of a command that ends with this error; undefined where the signal decides. */
   readonly exitCode: keyof typeof exitCodes | undefined
+  /** Says what happens next where a process that runs roles ends with it, and the alert whose section of the runbook goes on. */
+  readonly next?: { readonly text: string; readonly alert: string }
 }
 
 /** Every exit code of a command, with its meaning. The shell adds the number of the signal to 128. */
@@ -25,11 +27,18 @@ const entry = (cause: string, fix: string, exitCode: ErrorEntry['exitCode'] = 1)
   exitCode,
 })
 
+/** Adds what happens next where a process that runs roles ends with the error. */
+const ending = (given: ErrorEntry, text: string, alert: string): ErrorEntry => ({ ...given, next: { text, alert } })
+
 /** Every code an OrdersError can carry. Test by code, never by message. */
 export const errorCodes = {
-  ORD_CONFIG: entry(
-    'A variable has a value that cannot be used.',
-    'Correct the variables that the message names, in the environment or in `.env`.',
+  ORD_CONFIG: ending(
+    entry(
+      'A variable has a value that cannot be used.',
+      'Correct the variables that the message names, in the environment or in `.env`.',
+    ),
+    'Each start ends in the same way until the value is corrected.',
+    'OrdersRestarts',
   ),
   ORD_USAGE: entry(
     'A command was called with words it does not know, or when it cannot run.',
@@ -40,27 +49,47 @@ export const errorCodes = {
     'A local emulator could not be started or found.',
     'Run `npm start`, stop the system that already runs, or set `DATA_DIR` to a writable folder.',
   ),
-  ORD_MANIFEST: entry(
-    'Redis was set up with other settings than this process has, or its data is being moved.',
-    'Start the process with the settings that the message names, or let the repartition or adoption end first.',
+  ORD_MANIFEST: ending(
+    entry(
+      'Redis was set up with other settings than this process has, or its data is being moved.',
+      'Start the process with the settings that the message names, or let the repartition or adoption end first.',
+    ),
+    'Each start is refused until the settings agree. Orders wait.',
+    'OrdersRestarts',
   ),
-  ORD_CHECK: entry(
-    'Redis or SQS is configured so that orders would be lost or stall.',
-    'Change what each line of the message names. `orders doctor` runs the same checks again.',
+  ORD_CHECK: ending(
+    entry(
+      'Redis or SQS is configured so that orders would be lost or stall.',
+      'Change what each line of the message names. `orders doctor` runs the same checks again.',
+    ),
+    'Each start is refused until it is changed. Orders wait.',
+    'OrdersRestarts',
   ),
-  ORD_PORT_TAKEN: entry(
-    'The port is in use.',
-    'Stop the program that listens there, or set `API_PORT` or `METRICS_PORT` to a free port.',
+  ORD_PORT_TAKEN: ending(
+    entry(
+      'The port is in use.',
+      'Stop the program that listens there, or set `API_PORT` or `METRICS_PORT` to a free port.',
+    ),
+    'Each start ends in the same way until the port is free.',
+    'OrdersRestarts',
   ),
-  ORD_REDIS_UNREACHABLE: entry(
-    'Redis does not answer.',
-    'Make sure that Redis runs and that `REDIS_URL`, or `REDIS_HOST` and `REDIS_PORT`, lead to it.',
-    3,
+  ORD_REDIS_UNREACHABLE: ending(
+    entry(
+      'Redis does not answer.',
+      'Make sure that Redis runs and that `REDIS_URL`, or `REDIS_HOST` and `REDIS_PORT`, lead to it.',
+      3,
+    ),
+    'A process that starts waits for Redis for `START_WAIT_MS`, and one that runs for a minute. Then it ends, and waits again after its next start. Orders wait in SQS.',
+    'OrdersRedisAway',
   ),
-  ORD_REDIS_REFUSED: entry(
-    'Redis refuses the connection as it is configured.',
-    'Check the user, password, database, TLS and `REDIS_CLUSTER` of the connection. The message says which of them.',
-    3,
+  ORD_REDIS_REFUSED: ending(
+    entry(
+      'Redis refuses the connection as it is configured.',
+      'Check the user, password, database, TLS and `REDIS_CLUSTER` of the connection. The message says which of them.',
+      3,
+    ),
+    'Each start ends at once until the connection is accepted. Orders wait.',
+    'OrdersRestarts',
   ),
   ORD_REDIS_REPLY: entry(
     'Redis sent an unexpected reply.',
@@ -74,10 +103,14 @@ export const errorCodes = {
     'Redis was restarted or failed over, and may have lost its last writes.',
     'Run the command again: it continues where it stopped.',
   ),
-  ORD_SQS: entry(
-    'SQS does not answer or refuses.',
-    'Check `AWS_ENDPOINT_URL`, the credentials, the region and the rights on the queue.',
-    3,
+  ORD_SQS: ending(
+    entry(
+      'SQS does not answer or refuses.',
+      'Check `AWS_ENDPOINT_URL`, the credentials, the region and the rights on the queue.',
+      3,
+    ),
+    'Only a bridge ends with this, and only at its start: after `START_WAIT_MS` without an answer, or at once if SQS refuses. One that runs tries again each second. The other roles process what is in Redis.',
+    'OrdersQueueStalled',
   ),
   ORD_BOOKS: entry(
     'The counters and the data in Redis contradict each other, orders still wait, or another program writes our keys. So a repair, a repartition or an adoption stops.',
@@ -95,9 +128,13 @@ export const errorCodes = {
     'Standard output cannot be written.',
     'Free space where the output is written, and run the command again.',
   ),
-  ORD_STUCK: entry(
-    'A loop made no progress for a minute, so the process ends. If Redis was away meanwhile, it ends with `ORD_REDIS_UNREACHABLE`.',
-    'Let the orchestrator restart the process. The message names the loop and its last failure.',
+  ORD_STUCK: ending(
+    entry(
+      'A loop made no progress for a minute, so the process ends. If Redis was away meanwhile, it ends with `ORD_REDIS_UNREACHABLE`.',
+      'Let the orchestrator restart the process. The message names the loop and its last failure.',
+    ),
+    'Another process claims what it had in flight after `CLAIM_IDLE_MS`. If its cause is still there, it ends again after a minute.',
+    'OrdersLoopFailing',
   ),
   ORD_INTERRUPTED: {
     ...entry(

@@ -1,6 +1,6 @@
 import { type openApiDocument, sharedErrors } from '../src/api/http/openapi.ts'
 import { type Route, rightOf } from '../src/api/http/route.ts'
-import { errorCodes, exitCodes } from '../src/errors.ts'
+import { type ErrorEntry, errorCodes, exitCodes } from '../src/errors.ts'
 import { eventTable } from '../src/events/table.ts'
 import type { Command } from '../src/ops/command.ts'
 import { helpOf } from '../src/ops/help.ts'
@@ -17,14 +17,17 @@ export function commandsText(commands: readonly Command[]): string {
 
 export const exitCodeRows = (): Row[] => Object.entries(exitCodes)
 
-/** Returns cause, fix and exit code of each error code. */
+/** Returns cause, fix and exit code of each error code, and what happens next where a process ends with it. */
 export function errorsText(): string {
-  return Object.entries(errorCodes)
-    .map(([code, { cause, fix, exitCode = '130, 143 or 129, by the signal' }]) =>
-      [`### ${code}`, cause, `Fix: ${fix}`, `Exit code: ${exitCode}.`].join('\n\n'),
+  return Object.entries<ErrorEntry>(errorCodes)
+    .map(([code, { cause, fix, exitCode = '130, 143 or 129, by the signal', next }]) =>
+      [`### ${code}`, cause, `Fix: ${fix}`, ...nextText(next), `Exit code: ${exitCode}.`].join('\n\n'),
     )
     .join('\n\n')
 }
+
+const nextText = (next: ErrorEntry['next']): string[] =>
+  next ? [`Next: ${next.text} See [${next.alert}](../runbook.md#${next.alert.toLowerCase()}).`] : []
 
 export const rejectionRows = (): Row[] => rejectGroupNames.map((group) => [`\`${codeOf(group)}\``, rejectGroups[group]])
 

@@ -28,6 +28,12 @@ const others: Readonly<Record<string, string>> = {
   'docker compose logs <service>': 'docker compose logs validate',
   'docker build -t <your registry>/orders:<version> .': 'docker build -t registry.example/orders:1 .',
 }
+/** Commands of docs/how-to/on-your-platform.md for containers that run. */
+const onRunning = [
+  'docker compose restart validate',
+  'docker compose logs --tail=1 validate',
+  'docker compose stop bridge validate aggregate leaderboard jobs api',
+]
 const deepCheck = 'docker compose run --rm api verify --deep'
 const restart = 'docker compose up --detach --wait'
 const lastOfAll = 'docker compose down --volumes'
@@ -81,6 +87,8 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   for (const example of page.filter(isDown)) expect(await follow(project, example)).toEqual([])
   for (const command of Object.values(others)) await shell(command)
   await shell(restart)
+  for (const command of onRunning) await shell(command)
+  await shell(restart)
   await expectCounted(project.url, oracle)
   await shell(deepCheck)
   await compose('stop', '--timeout', '10')
@@ -90,6 +98,13 @@ test('docker-compose.yml does what its page says, and counts exactly while each 
   await shell(lastOfAll)
   expect(await docker('volume', 'ls', '--quiet', '--filter', `name=${project.name}`)).toBe('')
   await docker('rmi', 'registry.example/orders:1')
-  const ran = [...page.map(({ line }) => line), ...Object.keys(others), ...changePartitions, restart, lastOfAll]
+  const ran = [
+    ...page.map(({ line }) => line),
+    ...Object.keys(others),
+    ...onRunning,
+    ...changePartitions,
+    restart,
+    lastOfAll,
+  ]
   expect(allShown.filter((command) => !ran.includes(command))).toEqual([])
 })

@@ -56,6 +56,14 @@ const needApiServer: Readonly<Record<string, string>> = {
   'kubectl -n orders logs job/repartition': 'docker logs',
   'kubectl -n orders delete job/repartition': 'docker rm',
   'kubectl -n orders logs deploy/validate': 'docker logs',
+  'kubectl -n orders logs deploy/validate --tail=1': 'docker logs',
+  'kubectl -n orders rollout restart deployment/validate': 'a rollout of validate',
+  'kubectl -n orders rollout restart deployment/api': 'a rollout of api',
+  'kubectl -n orders delete secret orders': 'nothing: containers get its values at their start',
+  'kubectl -n orders scale deployment --all --replicas=2': 'nothing: containers have no replicas',
+  'kubectl -n orders scale deployment --all --replicas=0': 'nothing: containers have no replicas',
+  'kubectl -n orders annotate scaledobject --all autoscaling.keda.sh/paused-replicas-': 'nothing: there is no KEDA',
+  'kubectl -n orders annotate scaledobject --all autoscaling.keda.sh/paused-replicas=0': 'nothing: there is no KEDA',
 }
 
 test('each kubectl line of the pages is run, or named as one that needs an API server', () => {
