@@ -25,7 +25,7 @@ const pictures = [
 await using folder = await temporaryFolder()
 mkdirSync(images, { recursive: true })
 await using demo = spawnOrders(['demo', '--trickle'], { DATA_DIR: folder.path, API_PORT: '0' })
-const url = await until('the demo to be done', () => /^Dashboard +(\S+)$/m.exec(demo.stdout())?.[1] ?? '')
+const url = await until('the demo to be done', () => /^Live +(\S+)$/m.exec(demo.stdout())?.[1] ?? '')
 await sleep(minutes * 60_000)
 await using browser = await launch()
 for (const { name, colorScheme, width, height } of pictures) {
