@@ -59,8 +59,7 @@ const needApiServer: Readonly<Record<string, string>> = {
   'kubectl -n orders logs deploy/validate --tail=1': 'docker logs',
   'kubectl -n orders rollout restart deployment/validate': 'a rollout of validate',
   'kubectl -n orders rollout restart deployment/api': 'a rollout of api',
-  'kubectl -n orders create secret generic orders --from-env-file=orders.secret --dry-run=client --output yaml | kubectl apply -f -':
-    'nothing: containers get its values at their start',
+  'kubectl apply -f -': 'nothing: containers get its values at their start',
   'kubectl -n orders get pods': 'docker ps',
   'kubectl -n orders describe pod <pod>': 'docker inspect',
   'kubectl -n orders port-forward deploy/api 8000': 'the port of a container',

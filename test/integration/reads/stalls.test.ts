@@ -6,6 +6,7 @@ import { pauseComponent } from '../../../src/control/pauses.ts'
 import { leavePresence, renewPresence } from '../../../src/control/presence.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
 import { statusLines } from '../../../src/ops/commands/inspect/status.ts'
+import { textOf } from '../../../src/ops/terminal/output.ts'
 import { openStatus, readStatus, type Status, stallsOf } from '../../../src/reads/status.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../../support/requires.ts'
@@ -44,7 +45,7 @@ test('a stage without a process is named with the orders that wait, and is not w
   const status = await readStatus(app.redis, app)
   expect(processesOf(status)).toEqual([1, 0, 2, 1])
   expect(stallsOf(status)).toEqual(['No process runs validate. 1 order waits, for 2 minutes.'])
-  expect(statusLines(status)).toContain('No process runs validate. 1 order waits, for 2 minutes.')
+  expect(textOf(statusLines(status))).toContain('No process runs validate. 1 order waits, for 2 minutes.')
   await enqueue(app.redis, app.keys, [order(2), order(3)])
   expect(stallsOf(await readStatus(app.redis, app))).toEqual([
     'No process runs validate. 3 orders wait, the oldest for 2 minutes.',

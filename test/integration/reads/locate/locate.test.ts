@@ -8,6 +8,7 @@ import { pauseComponent, resumeComponent } from '../../../../src/control/pauses.
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../../../src/keys.ts'
 import { locationLines } from '../../../../src/ops/terminal/location-text.ts'
+import { textOf } from '../../../../src/ops/terminal/output.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { findOwners, locateOrder, type OrderLocation } from '../../../../src/reads/locate/locate.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
@@ -204,12 +205,12 @@ test('an order that came in envelopes is found by its own names, with where it c
   const came = 'EventBridge event e-1 of shop (OrderPlaced), in it SNS notification n-1 of arn:aws:sns:us-east-1:'
   const waiting = await trace()
   expect(waiting.waiting).toMatchObject([{ envelope: { layers } }])
-  expect(locationLines(waiting).join()).toContain(`in ${came}`)
+  expect(textOf(locationLines(waiting))).toContain(`in ${came}`)
   await work(validate)
   const rejected = await trace()
   expect(rejected.invalid).toMatchObject([{ code: 'bad-value', envelope: { layers } }])
   expect(rejected.invalid[0]?.envelope).not.toHaveProperty('text')
-  expect(locationLines(rejected).join()).toContain(`It came in ${came}`)
+  expect(textOf(locationLines(rejected))).toContain(`It came in ${came}`)
 })
 
 test('a conflict stands in the invalid channel next to the order that came first, and bounds when that was admitted', async () => {
