@@ -49,10 +49,11 @@ function batchesOf(records: readonly RawRecord[]): (number | string)[] {
   const batches: RawRecord[][] = []
   let length = Number.POSITIVE_INFINITY
   for (const record of records) {
-    length += record.body.length
+    const own = record.body.length + (record.envelope?.text.length ?? 0)
+    length += own
     if (length > entryLength) {
       batches.push([])
-      length = record.body.length
+      length = own
     }
     batches.at(-1)?.push(record)
   }

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loadCommands } from '../../src/ops/cli.ts'
 import { shutDownOrphan } from '../../src/ops/local/redis-server.ts'
 import { readRunning } from '../../src/ops/local/running-system.ts'
+import { pointerTo } from '../support/envelopes.ts'
 import { listeningAddresses } from '../support/listening.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
@@ -180,6 +181,8 @@ test('populate sends what it says, and a queue that is gone is one plain line', 
     /Sent one message to .* It will be rejected as malformed-json: Malformed JSON\.\n/,
   )
   expect(sqs.depth()).toBe(128)
+  await using other = runOrders(['populate', '--body', pointerTo('bucket', 'key')], env)
+  expect(await finished(other)).not.toMatch('rejected') // only the bridge reads the object
 })
 
 test('each command explains itself', async () => {

@@ -4,7 +4,7 @@ import { CreateTopicCommand, PublishBatchCommand, SNSClient, SubscribeCommand } 
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
 import { readConfig } from '../../src/config/config.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
-import { isOrder, wrap } from './envelopes.ts'
+import { isOrder, pointerTo, wrap } from './envelopes.ts'
 import { sendBodies } from './send.ts'
 import type { Env } from './world.ts'
 
@@ -60,6 +60,3 @@ export async function store(env: Env, bodies: readonly string[]): Promise<string
   s3.destroy()
   return keys.map((key) => pointerTo(Bucket, key))
 }
-
-export const pointerTo = (s3BucketName: string, s3Key: string): string =>
-  JSON.stringify(['software.amazon.payloadoffloading.PayloadS3Pointer', { s3BucketName, s3Key }])

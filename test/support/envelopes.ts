@@ -80,3 +80,7 @@ export const isOrder = (body: string): boolean => {
     return false
   }
 }
+
+/** The message that an extended client sends in place of an order that it has put into S3. */
+export const pointerTo = (s3BucketName: string, s3Key: string): string =>
+  JSON.stringify(['software.amazon.payloadoffloading.PayloadS3Pointer', { s3BucketName, s3Key }])

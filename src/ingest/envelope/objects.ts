@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { App, Tick } from '../../app.ts'
 import { withRunningTimeout } from '../../running-timeout.ts'
-import { reportOutage } from '../failure-log.ts'
+import { reportOutage, retryDelayMs } from '../failure-log.ts'
 import { retryUntilDone } from '../retry.ts'
 import { openS3, type S3 } from './s3.ts'
 import type { S3Pointer } from './s3-pointer.ts'
@@ -24,10 +24,10 @@ export function openObjects(app: App): Objects {
   const free = semaphore(readsAtOnce)
   let s3: Promise<S3> | undefined // the SDK's client takes 100 ms to load, and most queues have no pointers
   return {
-    read: async (pointer, tick, signal) => {
-      using _ = await free(signal)
+    read: (pointer, tick, signal) => {
       const read = async (): Promise<ObjectText> => {
         tick()
+        using _ = await free(tick, signal) // for one try: while S3 is away, each of them has its turn
         s3 ??= openS3(app.config)
         const { get } = await s3
         const bytes = await withRunningTimeout(callMs, (late) => get(pointer, AbortSignal.any([signal, late])))
@@ -40,8 +40,8 @@ export function openObjects(app: App): Objects {
   }
 }
 
-/** Returns a function that waits for one of the places, which are given in the order of asking. */
-function semaphore(places: number): (signal: AbortSignal) => Promise<Disposable> {
+/** Returns a function that waits for one of the places, which are given in the order of asking. Who waits ticks. */
+function semaphore(places: number): (tick: Tick, signal: AbortSignal) => Promise<Disposable> {
   let free = places
   const waiting: (() => void)[] = []
   const leave = (): void => {
@@ -49,10 +49,15 @@ function semaphore(places: number): (signal: AbortSignal) => Promise<Disposable>
     if (next) next()
     else free++
   }
-  return async (signal) => {
+  const turn = async (tick: Tick): Promise<void> => {
+    const ticking = setInterval(tick, retryDelayMs) // progress: others are read meanwhile
+    await new Promise<void>((resolve) => waiting.push(resolve))
+    clearInterval(ticking)
+  }
+  return async (tick, signal) => {
     signal.throwIfAborted()
     if (free > 0) free--
-    else await new Promise<void>((resolve) => waiting.push(resolve))
+    else await turn(tick)
     const place = { [Symbol.dispose]: leave }
     if (!signal.aborted) return place
     leave()

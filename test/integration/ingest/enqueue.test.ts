@@ -4,10 +4,11 @@ import { appOn, emptyRedis } from '../../support/world.ts'
 
 const raw = (id: string, length: number) => ({ id, body: 'x'.repeat(length) })
 
-test('records are written in order, counted, and split where their bodies exceed a million characters', async () => {
+test('records are written in order, counted, and split where they exceed a million characters', async () => {
   await using world = await emptyRedis()
   const { redis, keys } = appOn(world.redis)
-  const records = [raw('a', 400_000), raw('b', 600_000), raw('c', 1), raw('d', 1_000_001), raw('e', 1)]
+  const enveloped = { ...raw('e', 1), envelope: { layers: [], text: 'x'.repeat(999_999) } }
+  const records = [raw('a', 400_000), raw('b', 600_000), raw('c', 1), raw('d', 1_000_001), enveloped, raw('f', 1)]
   const ids = await enqueue(redis, keys, records)
   const entries = await redis.xrange(keys.stream('raw'), '-', '+')
   expect(entries.map(([id]) => id)).toEqual(ids)
@@ -20,8 +21,9 @@ test('records are written in order, counted, and split where their bodies exceed
     ['1', ['c']],
     ['1', ['d']],
     ['1', ['e']],
+    ['1', ['f']],
   ])
-  expect(await redis.hgetall(keys.counters)).toEqual({ received: '5' })
+  expect(await redis.hgetall(keys.counters)).toEqual({ received: '6' })
 })
 
 test('a job that is tried again sends its order once', async () => {

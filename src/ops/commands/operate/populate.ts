@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { OrdersError } from '../../../errors.ts'
 import { unwrap } from '../../../ingest/envelope/unwrap.ts'
 import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
+import type { EnvelopeKind } from '../../../messages.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { checkOrder } from '../../../stages/rules.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
@@ -64,8 +65,7 @@ export const command = defineCommand({
     const where = queuePlace(here)
     if (body !== undefined) {
       await sendBatch(queue, [body], signal)
-      const order = unwrap(body, here.envelopes)?.body ?? body
-      return print(`Sent one message to ${where}.${rejected(order)}`)
+      return print(`Sent one message to ${where}.${rejected(body, here.envelopes)}`)
     }
     const total = samples.valid + samples.invalid
     const progress = progressOn(stdout, 'sent', total)
@@ -92,8 +92,10 @@ function interrupted(sent: number, total: number, seed: number): string {
 }
 
 /** Says why validate will reject a body, such as one whose quotes a shell has removed. */
-function rejected(body: string): string {
-  const order = checkOrder(body)
+function rejected(body: string, envelopes: ReadonlySet<EnvelopeKind>): string {
+  const content = unwrap(body, envelopes)
+  if (content?.pointer) return '' // only the bridge reads the object
+  const order = checkOrder(content?.body ?? body)
   return 'code' in order ? ` It will be rejected as ${order.code}: ${order.reason}.` : ''
 }
 

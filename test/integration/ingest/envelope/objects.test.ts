@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { startFauxqs } from 'fauxqs'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openBridge } from '../../../../src/ingest/bridge.ts'
 import { type ObjectText, openObjects } from '../../../../src/ingest/envelope/objects.ts'
+import { openS3 } from '../../../../src/ingest/envelope/s3.ts'
 import { pointerIn, type S3Pointer } from '../../../../src/ingest/envelope/s3-pointer.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { onLoopback } from '../../../../src/ops/local/emulators.ts'
@@ -11,7 +13,9 @@ import { toEntry } from '../../../../src/stages/invalid/entry.ts'
 import { roundRecord } from '../../../../src/stages/invalid/requeue.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import { pointerTo, store } from '../../../support/enveloped.ts'
+import { store } from '../../../support/enveloped.ts'
+import { pointerTo } from '../../../support/envelopes.ts'
+import { openHttpScript } from '../../../support/http-script.ts'
 import { freePort } from '../../../support/redis-server.ts'
 import { sendBodies } from '../../../support/send.ts'
 import { validate } from '../../../support/stages.ts'
@@ -55,6 +59,46 @@ test('while S3 is away a read waits and says so, and goes on when it is back', a
   const server = await startFauxqs({ port, logger: false })
   expect(await reading).toEqual({ missing: 'is in a bucket that does not exist' })
   await server.stop()
+})
+
+test('while S3 is away each reader makes progress, those that wait for their turn too', async () => {
+  await using redis = await emptyRedis()
+  const env = envOf(redis.url, { url: `http://127.0.0.1:${await freePort()}`, queueName: 'orders' })
+  using objects = openObjects(appOn(redis.redis, readConfig({ ...env })))
+  const stop = new AbortController()
+  const ticks = Array<number>(8).fill(0)
+  const reads = [...ticks.keys()].map((at) => {
+    const tick = (): void => void ticks.splice(at, 1, (ticks[at] ?? 0) + 1)
+    return objects.read({ bucket: 'b', key: 'k' }, tick, stop.signal)
+  })
+  await until('each to tick again and again', () => ticks.every((count) => count > 2))
+  stop.abort()
+  await Promise.allSettled(reads)
+})
+
+test('at most four objects are read at once', async () => {
+  await using redis = await emptyRedis()
+  const open: ServerResponse[] = []
+  let max = 0
+  await using server = await openHttpScript((response) => {
+    open.push(response)
+    max = Math.max(max, open.length)
+  })
+  using objects = openObjects(appOn(redis.redis, readConfig({ AWS_ENDPOINT_URL: server.url })))
+  const reads = Array.from({ length: 9 }, () => objects.read({ bucket: 'b', key: 'k' }, () => {}, signal))
+  await until('four requests', () => open.length >= 4)
+  for (const _ of reads) (await until('a request', () => open.shift()))?.end(order)
+  expect(await Promise.all(reads)).toEqual(Array(9).fill({ text: order }))
+  expect(max).toBe(4)
+})
+
+test('a body that stops coming ends with the call', async () => {
+  await using server = await openHttpScript((response) => {
+    response.writeHead(200, { 'content-length': '100' }).write('{')
+  })
+  const s3 = await openS3(readConfig({ AWS_ENDPOINT_URL: server.url }))
+  await expect(s3.get({ bucket: 'b', key: 'k' }, AbortSignal.timeout(1_000))).rejects.toThrow()
+  s3.close()
 })
 
 test('a stop ends a read that waits for S3', async () => {
