@@ -56,17 +56,21 @@ function ownFolder(): Disposable & { path: string } {
   return { path, ...removeOnExit(path) }
 }
 
-test.each(['start', 'demo'])('%s: a terminal that is closed (SIGHUP, twice) is an orderly stop', async (command) => {
-  using folder = ownFolder()
-  await using one = await started(command, folder.path)
-  one.orders.child.kill('SIGHUP')
-  await sleep(600) // a shell passes it on, the kernel sends another when the shell has ended
-  expect(await one.orders.kill('SIGHUP')).toEqual({ code: 0, signal: null })
-  expect(one.orders.stderr()).not.toContain('Error')
-  expect(runs(one.redisPid)).toBe(false)
-  expect(readRunning(join(folder.path, '.data'))).toBeUndefined()
-  if (command === 'demo') expect(existsSync(one.data)).toBe(false)
-})
+test.for(['start', 'demo'])(
+  '%s: a terminal that is closed (SIGHUP, twice) is an orderly stop',
+  async (command, context) => {
+    requireRedisServer(context)
+    using folder = ownFolder()
+    await using one = await started(command, folder.path)
+    one.orders.child.kill('SIGHUP')
+    await sleep(600) // a shell passes it on, the kernel sends another when the shell has ended
+    expect(await one.orders.kill('SIGHUP')).toEqual({ code: 0, signal: null })
+    expect(one.orders.stderr()).not.toContain('Error')
+    expect(runs(one.redisPid)).toBe(false)
+    expect(readRunning(join(folder.path, '.data'))).toBeUndefined()
+    if (command === 'demo') expect(existsSync(one.data)).toBe(false)
+  },
+)
 
 test('SIGHUP is an orderly stop of a role, too', async () => {
   await using redis = await emptyRedis()
@@ -76,11 +80,12 @@ test('SIGHUP is an orderly stop of a role, too', async () => {
   expect(role.events('stopped')).toHaveLength(1)
 })
 
-test.each([
+test.for([
   ['start', 'SIGKILL'],
   ['demo', 'SIGKILL'],
   ['start', 'SIGQUIT'],
-] as const)('%s, ended by %s, leaves no redis-server behind', async (command, signal) => {
+] as const)('%s, ended by %s, leaves no redis-server behind', async ([command, signal], context) => {
+  requireRedisServer(context)
   using folder = ownFolder()
   await using one = await started(command, folder.path)
   expect(await one.orders.kill(signal)).toEqual({ code: null, signal })
@@ -139,19 +144,24 @@ async function leaveBehind({ orders, redisPid }: Started): Promise<void> {
   expect(runs(redisPid)).toBe(true)
 }
 
-test.each([
+test.for([
   ['start', 'demo'],
   ['demo', 'start'],
-])('a redis-server that a killed %s left behind all the same is gone when %s runs', async (command, other) => {
-  using folder = ownFolder()
-  await using one = await started(command, folder.path)
-  await leaveBehind(one)
-  await using next = await started(other, folder.path)
-  expect(runs(one.redisPid)).toBe(false)
-  expect(await next.orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
-})
+] as const)(
+  'a redis-server that a killed %s left behind all the same is gone when %s runs',
+  async ([command, other], context) => {
+    requireRedisServer(context)
+    using folder = ownFolder()
+    await using one = await started(command, folder.path)
+    await leaveBehind(one)
+    await using next = await started(other, folder.path)
+    expect(runs(one.redisPid)).toBe(false)
+    expect(await next.orders.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  },
+)
 
-test('it is found by another name of the same folder, so that its files have one writer', async () => {
+test('it is found by another name of the same folder, so that its files have one writer', async (context) => {
+  requireRedisServer(context)
   using folder = ownFolder()
   mkdirSync(join(folder.path, 'here'))
   mkdirSync(join(folder.path, 'elsewhere'))

@@ -136,11 +136,12 @@ test('every route that takes a body wants the right to write', () => {
     expect([route.path, route.body !== undefined && rightOf(route) !== 'admin']).toEqual([route.path, false])
 })
 
-test.each([
+test.for([
   ['orders start', {}, true],
   ['orders run api without a token', {}, false],
   ['orders run api with a token', { ADMIN_TOKEN: adminToken }, false],
-])('a name that is not ours opens no door: %s', async (_, env, trusts) => {
+] as const)('a name that is not ours opens no door: %s', async ([, env, trusts], context) => {
+  requireRealRedis(context)
   await using api = await open(env, trusts)
   const before = await api.state()
   for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'evil.example:8000']) {
@@ -149,7 +150,8 @@ test.each([
   expect(await api.state()).toBe(before)
 })
 
-test('without a token orders run api lets no client write or see the admin part', async () => {
+test('without a token orders run api lets no client write or see the admin part', async (context) => {
+  requireRealRedis(context)
   await using api = await open({})
   const before = await api.state()
   for (const headers of [{}, bearer, { authorization: 'Basic YTpi' }, { 'x-forwarded-for': '127.0.0.1' }])
@@ -161,7 +163,8 @@ test('without a token orders run api lets no client write or see the admin part'
   )
 })
 
-test('what comes through a proxy is not this machine', async () => {
+test('what comes through a proxy is not this machine', async (context) => {
+  requireRealRedis(context)
   await using api = await open({}, true)
   const before = await api.state()
   for (const name of [
@@ -177,7 +180,8 @@ test('what comes through a proxy is not this machine', async () => {
   expect(await api.state()).toBe(before)
 })
 
-test('another site cannot write through a browser, whatever the browser knows of us', async () => {
+test('another site cannot write through a browser, whatever the browser knows of us', async (context) => {
+  requireRealRedis(context)
   for (const [env, trusts] of [
     [{}, true],
     [{ ADMIN_TOKEN: adminToken }, false],
@@ -195,7 +199,8 @@ test('another site cannot write through a browser, whatever the browser knows of
   }
 })
 
-test('a wrong token opens no door', async () => {
+test('a wrong token opens no door', async (context) => {
+  requireRealRedis(context)
   await using api = await open({ ADMIN_TOKEN: adminToken, API_HOST: '0.0.0.0' })
   const before = await api.state()
   const few = api.doors.filter(isGuarded).slice(0, 5)

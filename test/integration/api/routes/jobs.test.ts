@@ -12,6 +12,7 @@ import { readCounters } from '../../../../src/reads/counters.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { corrected, ended, type JobView, send } from '../../../support/jobs.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
 import { validate } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
@@ -85,7 +86,8 @@ function losingFirstRequeue(client: Redis): Redis {
   })
 }
 
-test('a replay also takes the orders whose requeue a failover has lost', async () => {
+test('a replay also takes the orders whose requeue a failover has lost', async (context) => {
+  requireRealRedis(context)
   const bodies = Array.from({ length: 30 }, (_, id) => ({ id: `m${id}`, body: '[]' }))
   await enqueue(redis, scope.keys, bodies)
   await using _ = running([(signal) => runStage(scope, validate, () => {}, signal)])

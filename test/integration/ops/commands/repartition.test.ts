@@ -3,11 +3,13 @@ import { expect, test } from 'vitest'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../../../src/keys.ts'
 import { localEmulator } from '../../../support/emulator.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
 import { until } from '../../../support/until.ts'
 import { emptyRedis } from '../../../support/world.ts'
 
-test('the ledger expires by the LEDGER_DAYS of Redis after orders repartition, whatever its own are', async () => {
+test('the ledger expires by the LEDGER_DAYS of Redis after orders repartition, whatever its own are', async (context) => {
+  requireRealRedis(context)
   await using place = await emptyRedis()
   const { redis, url } = place
   const days = 30

@@ -4,6 +4,7 @@ import { batchCommitter } from '../../../../src/stages/runner/commit-batch.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { maxRequest } from '../../../support/arguments.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
 import { validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
@@ -53,7 +54,8 @@ test('the span of a batch names the spans of all its entries', async () => {
   expect(await world.pending()).toEqual([])
 })
 
-test('a batch that needs more than 3,999 arguments is committed in several requests, all of it once', async () => {
+test('a batch that needs more than 3,999 arguments is committed in several requests, all of it once', async (context) => {
+  requireRealRedis(context)
   await using test = await emptyRedis()
   const { redis } = test
   const app = appOn(redis)
