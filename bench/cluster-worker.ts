@@ -1,10 +1,10 @@
 /* Processes orders on a Redis Cluster, or on one Redis without partitions, and reports time and CPU. */
 import { randomUUID } from 'node:crypto'
 import { readConfig } from '../src/config/config.ts'
-import { identityIn } from '../src/identity.ts'
 import { enqueue } from '../src/ingest/enqueue.ts'
 import { openApp } from '../src/ops/open/open-app.ts'
 import { runRoles } from '../src/ops/process/roles.ts'
+import { identityIn } from '../src/order/identity.ts'
 import { partitionFor } from '../src/partitions.ts'
 import { readGlobalStats } from '../src/stages/aggregate.ts'
 import { cpuMeter, type Round } from './harness.ts'

@@ -1,5 +1,5 @@
-import { toMinor } from '../src/money.ts'
 import { sampleOrders } from '../src/ops/local/sample-orders.ts'
+import { toMinor } from '../src/order/money.ts'
 
 export interface BenchOrder {
   readonly body: string

@@ -1,4 +1,4 @@
-import { identityIn } from '../identity.ts'
+import { identityIn } from '../order/identity.ts'
 import type { ReplayData, ReprocessData } from './job-queues.ts'
 
 /** An id of 256 characters would fill the list of jobs. */

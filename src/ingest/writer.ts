@@ -1,7 +1,7 @@
 import type { Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
-import { identityIn } from '../identity.ts'
 import type { Keys } from '../keys.ts'
+import { identityIn } from '../order/identity.ts'
 import { partitionFor } from '../partitions.ts'
 import type { Durability } from './durability.ts'
 import type { Objects } from './envelope/objects.ts'

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
-import { wholeNumberOf } from '../money.ts'
+import { wholeNumberOf } from '../order/money.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { unlessRefused } from '../redis/errors.ts'
 import { aggregate, type Totals } from '../stages/aggregate.ts'

@@ -1,6 +1,6 @@
 import type { Keys } from '../keys.ts'
 import { admittedOrder, userTotals } from '../messages.ts'
-import { wholeNumberOf } from '../money.ts'
+import { wholeNumberOf } from '../order/money.ts'
 import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { defineStage, hincrby, pass } from './stage.ts'

@@ -1,6 +1,6 @@
-import { identityText, isObject, parseJson } from '../identity.ts'
-import { toMinor } from '../money.ts'
-import { isRawJson, type RawJson } from '../raw-json.ts'
+import { identityText, isObject, parseJson } from '../order/identity.ts'
+import { toMinor } from '../order/money.ts'
+import { isRawJson, type RawJson } from '../order/raw-json.ts'
 import type { Rejection } from '../reject-codes.ts'
 
 /** An order that passes every rule. Strings as sent; an integer id is taken as its digits. */

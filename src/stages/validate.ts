@@ -1,5 +1,5 @@
-import { isObject, parseJson } from '../identity.ts'
 import { admittedOrder, carriedFrom, rawOrder } from '../messages.ts'
+import { isObject, parseJson } from '../order/identity.ts'
 import { checkOrder } from './rules.ts'
 import { identityOf } from './runner/ledger.ts'
 import { admit, defineStage, reject } from './stage.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { parseJson } from '../../src/identity.ts'
-import { type RawJson, rawJson } from '../../src/raw-json.ts'
+import { parseJson } from '../../src/order/identity.ts'
+import { type RawJson, rawJson } from '../../src/order/raw-json.ts'
 
 /** Bodies that SQS takes: it refuses some control characters, and the emulator raw characters beyond U+FFFF too. */
 export function escaped(json: string): string {

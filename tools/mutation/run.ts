@@ -26,7 +26,7 @@ const usage = `Draws one-line changes of the code and lists which of them no tes
 const defaultFiles = [
   'src/stages/**/*.{ts,lua}',
   'src/ingest/**/*.{ts,lua}',
-  'src/money.ts',
+  'src/order/money.ts',
   'src/ops/jobs/**/*.{ts,lua}',
   'src/ops/repartition/**/*.{ts,lua}',
 ]

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import { messageOf } from '../../errors.ts'
-import { parseStandardJson } from '../../identity.ts'
+import { parseStandardJson } from '../../order/identity.ts'
 import { identified, requestFields } from '../request-log.ts'
 import type { Right } from './access.ts'
 import { refusalOfName } from './access.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toAmount } from '../../money.ts'
+import { toAmount } from '../../order/money.ts'
 
 /** A whole number in a query. */
 export function integerParam(min: number, max: number, fallback: number, description: string) {

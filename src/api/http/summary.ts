@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Action } from '../../control/audit-log.ts'
-import { isRawJson } from '../../raw-json.ts'
+import { isRawJson } from '../../order/raw-json.ts'
 
 /** Fields that identify an order or an action. They come first, wherever they are in the body. */
 const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun', 'dry_run']

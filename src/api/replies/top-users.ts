@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { wholeNumberOf } from '../../money.ts'
+import { wholeNumberOf } from '../../order/money.ts'
 import type { Page } from '../../reads/top.ts'
 import { type Board, boards } from '../../stages/leaderboard.ts'
 import { amount } from '../http/schemas.ts'

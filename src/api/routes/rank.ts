@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { wholeNumberOf } from '../../money.ts'
+import { wholeNumberOf } from '../../order/money.ts'
 import { readRank, type Standing } from '../../reads/rank.ts'
 import { defineRoute } from '../http/route.ts'
 import { amount, integerParam, userParams } from '../http/schemas.ts'

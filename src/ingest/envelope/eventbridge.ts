@@ -1,5 +1,5 @@
-import { isObject } from '../../identity.ts'
-import { memberText } from '../../raw-json.ts'
+import { isObject } from '../../order/identity.ts'
+import { memberText } from '../../order/raw-json.ts'
 import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
 

@@ -1,4 +1,4 @@
-import { isObject } from '../../identity.ts'
+import { isObject } from '../../order/identity.ts'
 
 type Members = Readonly<Record<string, unknown>>
 

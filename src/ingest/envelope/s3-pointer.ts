@@ -1,5 +1,5 @@
-import { isObject } from '../../identity.ts'
 import type { Envelope } from '../../messages.ts'
+import { isObject } from '../../order/identity.ts'
 import { layerOf } from './kind.ts'
 
 /** An object of S3 that holds an order. */

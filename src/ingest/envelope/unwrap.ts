@@ -1,5 +1,5 @@
-import { isObject, parseJson } from '../../identity.ts'
 import type { Envelope, EnvelopeKind } from '../../messages.ts'
+import { isObject, parseJson } from '../../order/identity.ts'
 import { cloudevents } from './cloudevents.ts'
 import { base64, gzip } from './encoded.ts'
 import { eventbridge } from './eventbridge.ts'

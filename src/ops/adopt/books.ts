@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { adoptedKeys, type Keys } from '../../keys.ts'
-import { exactInteger, type Sum } from '../../money.ts'
+import { exactInteger, type Sum } from '../../order/money.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { defineScript } from '../../redis/script.ts'
 import { aggregate } from '../../stages/aggregate.ts'

@@ -1,5 +1,5 @@
-import { identityIn, isObject, parseJson } from '../../identity.ts'
-import { memberText } from '../../raw-json.ts'
+import { identityIn, isObject, parseJson } from '../../order/identity.ts'
+import { memberText } from '../../order/raw-json.ts'
 import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
 import { invalidRecord, type Sent } from '../../stages/invalid/record.ts'
 import { checkOrder } from '../../stages/rules.ts'

@@ -1,5 +1,5 @@
-import { isObject, parseJson } from '../../identity.ts'
 import { type Keys, makeKeys } from '../../keys.ts'
+import { isObject, parseJson } from '../../order/identity.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { unlessRefused } from '../../redis/errors.ts'
 

@@ -1,6 +1,6 @@
 import type { Keys } from '../../keys.ts'
-import type { Sum } from '../../money.ts'
-import { minorIn, minorText } from '../../money.ts'
+import type { Sum } from '../../order/money.ts'
+import { minorIn, minorText } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import type { Move } from '../repartition/move.ts'

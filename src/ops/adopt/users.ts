@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { OrdersError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
-import { maxExactMinor, minorIn } from '../../money.ts'
+import { maxExactMinor, minorIn } from '../../order/money.ts'
 import { partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { isWrongType } from '../../redis/errors.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { identityInRecord } from '../../identity.ts'
 import { type Keys, movedKeys } from '../../keys.ts'
+import { identityInRecord } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import { defineScript } from '../../redis/script.ts'

@@ -1,7 +1,7 @@
 import type { ChainableCommander } from 'ioredis'
 import { OrdersError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
-import { exactInteger, type Sum } from '../../money.ts'
+import { exactInteger, type Sum } from '../../order/money.ts'
 import { partitionFor } from '../../partitions.ts'
 import { keysLike, type Move, moveHashes, readHashes } from './move.ts'
 

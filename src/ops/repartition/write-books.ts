@@ -1,5 +1,5 @@
 import type { Keys } from '../../keys.ts'
-import type { Sum } from '../../money.ts'
+import type { Sum } from '../../order/money.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import type { Move } from './move.ts'
 

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { minorIn, minorText } from '../../money.ts'
+import { minorIn, minorText } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { safeUrl } from '../../redis/endpoint.ts'
 import { sum } from '../../sums.ts'

@@ -1,4 +1,4 @@
-import { identityInRecord } from '../../identity.ts'
+import { identityInRecord } from '../../order/identity.ts'
 import { countText } from '../../reads/count-text.ts'
 import { envelopeText } from '../../reads/envelope-text.ts'
 import { hintIn } from '../../stages/hints/entry.ts'

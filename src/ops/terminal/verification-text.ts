@@ -1,5 +1,5 @@
 import type { OpenIncident } from '../../control/incidents.ts'
-import type { Sum } from '../../money.ts'
+import type { Sum } from '../../order/money.ts'
 import type { Books } from '../../reads/books.ts'
 import { countText } from '../../reads/count-text.ts'
 import { acknowledgedLines } from '../verify/acknowledge.ts'

@@ -1,5 +1,5 @@
 import type { CountedRecord } from '../../messages.ts'
-import { addSums, minorText, type Sum } from '../../money.ts'
+import { addSums, minorText, type Sum } from '../../order/money.ts'
 import type { UserTotals, UserTotalsAt } from './user-totals.ts'
 
 /** Result of a deep check; `undecided` if nothing wrong was found but not every user could be compared. */

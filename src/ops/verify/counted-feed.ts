@@ -1,6 +1,6 @@
 import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord } from '../../messages.ts'
-import { exactInteger, type Sum } from '../../money.ts'
+import { exactInteger, type Sum } from '../../order/money.ts'
 import { blockingConnection, type RedisClient } from '../../redis/client.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { decodeEntry } from '../../stages/runner/entry.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { App, PartitionScope } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import { addSums, type Sum } from '../../money.ts'
+import { addSums, type Sum } from '../../order/money.ts'
 import { defineScript } from '../../redis/script.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { sumOf } from './compare-scores.ts'

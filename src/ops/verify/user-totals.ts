@@ -1,6 +1,6 @@
 import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord } from '../../messages.ts'
-import { exactInteger } from '../../money.ts'
+import { exactInteger } from '../../order/money.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { masterOf } from '../../redis/cluster.ts'
 import type { CountedFeed, Moment } from './counted-feed.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
-import { type Identified, identityIn, identityInRecord } from '../../identity.ts'
 import { type CountedRecord, type Envelope, envelope, invalidOrder, type RawRecord } from '../../messages.ts'
+import { type Identified, identityIn, identityInRecord } from '../../order/identity.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
 import { decodeEntry, type Entry } from '../../stages/runner/entry.ts'
 import type { Channel } from '../../stages/stage.ts'

@@ -1,5 +1,5 @@
-import { isObject } from '../../identity.ts'
-import { toMinor } from '../../money.ts'
+import { isObject } from '../../order/identity.ts'
+import { toMinor } from '../../order/money.ts'
 import { valueHint } from './order/amount.ts'
 import { missingFieldHint } from './order/fields.ts'
 import { identityHint } from './order/identity-field.ts'

@@ -10,9 +10,9 @@ import {
   wasCancelled,
 } from '../../control/job-queues.ts'
 import { messageOf } from '../../errors.ts'
-import { identityIn } from '../../identity.ts'
 import type { Keys } from '../../keys.ts'
 import { outcomeSeconds } from '../../messages.ts'
+import { identityIn } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { defineScript } from '../../redis/script.ts'

@@ -1,5 +1,5 @@
-import { identityInRecord } from '../../identity.ts'
 import type { Keys } from '../../keys.ts'
+import { identityInRecord } from '../../order/identity.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import type { RejectCode, RejectGroup } from '../../reject-codes.ts'
 import { compareIds, idOfSortable, newestId, olderThan, sortableId } from '../../stream-id.ts'

@@ -1,6 +1,6 @@
-import { identityIn } from '../../identity.ts'
 import type { Keys } from '../../keys.ts'
 import type { RawRecord } from '../../messages.ts'
+import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
 import type { Channel, Effect, Identity, Stage, Verdict } from '../stage.ts'

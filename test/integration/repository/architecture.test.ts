@@ -110,7 +110,7 @@ const layers: readonly (readonly string[])[] = [
   ['stages', 'ingest'],
   ['control'],
   ['redis'],
-  ['', 'config', 'events', 'keys'],
+  ['', 'config', 'events', 'keys', 'order'],
 ]
 const known = new Set(layers.flat())
 const layerOf = (path: string): string => path.split('/').slice(1, -1)[0] ?? ''

@@ -17,7 +17,7 @@ test('no unit test loads a client, a server or a worker', () => {
       .flat()
       .flatMap((name) => (heavy.test(name) ? [`${file}: ${name}`] : [])),
   )
-  expect(files).toContain('unit/money.test.ts')
+  expect(files).toContain('unit/order/money.test.ts')
   expect(loads).toEqual([])
 })
 

@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isObject, parseJson } from '../../../../src/identity.ts'
 import { unwrap, unwrapObject } from '../../../../src/ingest/envelope/unwrap.ts'
 import { envelopeKinds } from '../../../../src/messages.ts'
+import { isObject, parseJson } from '../../../../src/order/identity.ts'
 import { type InlineKind, inlineKinds, wrap } from '../../../support/envelopes.ts'
 
 const all = new Set(envelopeKinds)

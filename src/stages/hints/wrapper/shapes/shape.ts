@@ -1,4 +1,4 @@
-import { isObject } from '../../../../identity.ts'
+import { isObject } from '../../../../order/identity.ts'
 import { type Json, member } from '../../reading.ts'
 
 /** A known wrapper. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { maxExactMinor, minorIn, minorText, toAmount, toMinor, wholeNumberOf } from '../../src/money.ts'
+import { maxExactMinor, minorIn, minorText, toAmount, toMinor, wholeNumberOf } from '../../../src/order/money.ts'
 
 describe('toMinor', () => {
   test.each([

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'vitest'
-import { maxExactMinor, toAmount, toMinor } from '../../src/money.ts'
+import { maxExactMinor, toAmount, toMinor } from '../../../src/order/money.ts'
 
 /* Many random amounts; money.test.ts has the examples. */
 const seed = process.env['SEED']
