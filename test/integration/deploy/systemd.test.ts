@@ -88,9 +88,20 @@ test('systemd starts it again after every end but that of a wrong command line, 
   expect(valuesOf('StartLimitIntervalSec')).toEqual(['0'])
 })
 
+test('the script runs a command in the environment of a service', () => {
+  const script = read('orders')
+  expect(spawnSync('/bin/sh', ['-n', join(folder, 'orders')]).status).toBe(0)
+  const [environment = ''] = valuesOf('Environment')
+  for (const setting of environment.split(' ')) expect(script).toContain(`--setenv=${setting}`)
+  expect(script).toContain(`--property=EnvironmentFile=${valuesOf('EnvironmentFile')[0]}`)
+  expect(script).toContain(`--working-directory=${valuesOf('WorkingDirectory')[0]}`)
+  expect(script).toContain(`--uid=${valuesOf('User')[0]} --gid=${valuesOf('Group')[0]}`)
+})
+
 test('the page names what the files are: where they go, and what they lead to', () => {
   const text = readPage(page)
-  for (const file of ['orders-run@.service', 'orders.target', 'orders.env']) expect(text).toContain(file)
+  for (const file of ['orders-run@.service', 'orders.target', 'orders.env', '| `orders` |'])
+    expect(text).toContain(file)
   expect(valuesOf('WorkingDirectory')).toEqual(['/opt/orders/current'])
   expect(valuesOf('EnvironmentFile')).toEqual(['/etc/orders/orders.env', '-/etc/orders/%i.env'])
   expect(text).toContain('/opt/orders/current')
