@@ -1,17 +1,11 @@
-import {
-  CreateQueueCommand,
-  GetQueueAttributesCommand,
-  GetQueueUrlCommand,
-  QueueDoesNotExist,
-  SQSServiceException,
-} from '@aws-sdk/client-sqs'
-import { z } from 'zod'
+import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
 import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
-import { withRunningTimeout } from '../../running-timeout.ts'
 import { openTransport } from './client.ts'
+import { findDeadLetters, type Redrive, redriveOf } from './dead-letters.ts'
 import { endpointOf } from './endpoint.ts'
 import { withPlainErrors } from './plain-errors.ts'
+import { asking, queueUrl, readAttributes } from './questions.ts'
 import type { Sqs } from './types.ts'
 
 export interface Queue {
@@ -66,17 +60,21 @@ export async function inspectQueue(config: Config, signal?: AbortSignal): Promis
   const transport = await openTransport(config)
   const sqs = withPlainErrors(asking(transport, signal), config)
   try {
-    const url = await queueUrl(sqs, config.sqsQueueName)
+    const url = await queueUrl(sqs, { name: config.sqsQueueName })
     if (!url) return { status: 'missing' }
-    const attributes = await readAttributes(sqs, { name: config.sqsQueueName, url })
+    const attributes = await readAttributes(sqs, { name: config.sqsQueueName, url }, [
+      'RedrivePolicy',
+      messagesAttribute,
+      inFlightAttribute,
+    ])
     if (typeof attributes === 'string') return { status: 'unreadable', reason: attributes }
-    const redrive = attributes['RedrivePolicy'] && redrivePolicy.parse(JSON.parse(attributes['RedrivePolicy']))
+    const redrive = redriveOf(attributes)
     return {
       status: 'found',
       messages: Number(attributes[messagesAttribute]),
       inFlight: Number(attributes[inFlightAttribute]),
-      maxReceiveCount: redrive ? redrive.maxReceiveCount : undefined,
-      ...(redrive ? await countDeadLetters(sqs, redrive.deadLetterTargetArn) : { deadLetters: undefined }),
+      maxReceiveCount: redrive?.maxReceiveCount,
+      ...(redrive ? await countDeadLetters(sqs, redrive) : { deadLetters: undefined }),
     }
   } catch (error) {
     throw cannotOpen(config, error)
@@ -92,29 +90,6 @@ export function queuePlace(config: Config): string {
   return `${config.sqsQueueName} at ${endpointOf(config)}`
 }
 
-/** A question that SQS can answer takes milliseconds; the tries that the SDK makes of it are included. */
-const answerMs = 5_000
-
-/** The client for questions: each ends after five seconds, or with the signal, even while credentials are fetched. */
-function asking(sqs: Sqs, signal: AbortSignal | undefined): Sqs {
-  return {
-    send: (command) =>
-      withRunningTimeout(answerMs, async (late) => {
-        const abortSignal = signal ? AbortSignal.any([signal, late]) : late
-        abortSignal.throwIfAborted()
-        const { promise: ended, reject } = Promise.withResolvers<never>()
-        const end = (): void => reject(abortSignal.reason)
-        abortSignal.addEventListener('abort', end, { once: true })
-        try {
-          return await Promise.race([sqs.send(command, { abortSignal }), ended])
-        } finally {
-          abortSignal.removeEventListener('abort', end)
-        }
-      }),
-    destroy: () => sqs.destroy(),
-  }
-}
-
 function cannotOpen(config: Config, cause: unknown): OrdersError {
   if (cause instanceof OrdersError)
     return new OrdersError('ORD_SQS', `SQS cannot open the queue ${config.sqsQueueName}: ${cause.message}`, { cause })
@@ -123,7 +98,7 @@ function cannotOpen(config: Config, cause: unknown): OrdersError {
 }
 
 async function ensureQueue(sqs: Sqs, { sqsQueueName, sqsVisibilityTimeoutSeconds }: Config): Promise<string> {
-  const found = await queueUrl(sqs, sqsQueueName)
+  const found = await queueUrl(sqs, { name: sqsQueueName })
   if (found) return found
   const deadLetters = `${sqsQueueName}-dlq`
   const deadLetterUrl = await create(sqs, deadLetters, { MessageRetentionPeriod: String(deadLetterRetentionSeconds) })
@@ -135,16 +110,6 @@ async function ensureQueue(sqs: Sqs, { sqsQueueName, sqsVisibilityTimeoutSeconds
   })
 }
 
-async function queueUrl(sqs: Sqs, name: string): Promise<string | undefined> {
-  try {
-    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name }))
-    return QueueUrl
-  } catch (error) {
-    if (error instanceof QueueDoesNotExist) return undefined
-    throw error
-  }
-}
-
 /** Two processes may create it at once: with the same attributes the second gets the first one's. */
 async function create(sqs: Sqs, name: string, attributes: Record<string, string>): Promise<string> {
   const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }))
@@ -154,40 +119,10 @@ async function create(sqs: Sqs, name: string, attributes: Record<string, string>
 
 const messagesAttribute = 'ApproximateNumberOfMessages' as const
 const inFlightAttribute = 'ApproximateNumberOfMessagesNotVisible' as const
-/** AWS gives the count as a number, some emulators as text. */
-const redrivePolicy = z.object({ deadLetterTargetArn: z.string(), maxReceiveCount: z.coerce.number() })
 
-/** @returns why not, where SQS denies it */
-async function readAttributes(
-  sqs: Sqs,
-  { name, url }: { name: string; url: string },
-): Promise<Record<string, string> | string> {
-  const asked = { QueueUrl: url, AttributeNames: ['RedrivePolicy' as const, messagesAttribute, inFlightAttribute] }
-  const reply = await unlessDenied(sqs.send(new GetQueueAttributesCommand(asked)), `GetQueueAttributes of ${name}`)
-  return typeof reply === 'string' ? reply : (reply.Attributes ?? {})
-}
-
-/** @param arn arn:aws:sqs:<region>:<account>:<name> */
-async function countDeadLetters(sqs: Sqs, arn: string): Promise<Pick<Found, 'deadLetters' | 'unread'>> {
-  const name = arn.split(':').at(-1) ?? ''
-  const found = await unlessDenied(
-    queueUrl(sqs, name).then((url) => ({ url })),
-    `GetQueueUrl of ${name}`,
-  )
-  if (typeof found === 'string') return { deadLetters: undefined, unread: found }
-  if (!found.url) return { deadLetters: undefined, unread: `There is no dead-letter queue ${name}` }
-  const attributes = await readAttributes(sqs, { name, url: found.url })
-  if (typeof attributes === 'string') return { deadLetters: undefined, unread: attributes }
-  return { deadLetters: Number(attributes[messagesAttribute]) }
-}
-
-/** Describes in words what SQS does not let us see. Throws if SQS does not answer. */
-async function unlessDenied<T extends object>(asked: Promise<T>, what: string): Promise<T | string> {
-  try {
-    return await asked
-  } catch (error) {
-    if (error instanceof SQSServiceException && error.$fault === 'client')
-      return `SQS denies ${what} (${messageOf(error)})`
-    throw error
-  }
+async function countDeadLetters(sqs: Sqs, redrive: Redrive): Promise<Pick<Found, 'deadLetters' | 'unread'>> {
+  const found = await findDeadLetters(sqs, redrive)
+  const counted = typeof found === 'string' ? found : await readAttributes(sqs, found, [messagesAttribute])
+  if (typeof counted === 'string') return { deadLetters: undefined, unread: counted }
+  return { deadLetters: Number(counted[messagesAttribute]) }
 }
