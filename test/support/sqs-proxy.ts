@@ -12,8 +12,15 @@ export interface SqsProxy extends AsyncDisposable {
 
 export type Answer = (name: string, input: Record<string, unknown>) => object | undefined
 
-/** @param answer what is replied instead of asking the emulator; undefined lets the call through */
-export async function openSqsProxy(targetUrl: string, answer: Answer = () => undefined): Promise<SqsProxy> {
+/**
+ * @param answer what is replied instead of asking the emulator; undefined lets the call through
+ * @param status of that reply
+ */
+export async function openSqsProxy(
+  targetUrl: string,
+  answer: Answer = () => undefined,
+  status = 200,
+): Promise<SqsProxy> {
   const calls: SqsProxy['calls'] = []
   const server = createServer(async (incoming, reply) => {
     const chunks: Buffer[] = []
@@ -24,7 +31,7 @@ export async function openSqsProxy(targetUrl: string, answer: Answer = () => und
     calls.push({ name, input })
     const own = answer(name, input)
     if (own) {
-      reply.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(own))
+      reply.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(own))
       return
     }
     const { method, headers, url } = incoming

@@ -1,5 +1,6 @@
 import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs'
 import type { Config } from '../../config/config.ts'
+import { endpointUrl, isEmulated, regionOf } from './endpoint.ts'
 import { md5, sha256 } from './hashes.ts'
 import type { Sqs } from './types.ts'
 
@@ -20,11 +21,12 @@ export async function openTransport(config: Config): Promise<Sqs> {
 
 export function clientOptions(config: Config): SQSClientConfig {
   const credentials = credentialsOf(config)
+  const endpoint = endpointUrl(config)
   return {
-    region: config.awsRegion,
+    region: regionOf(config),
     sha256,
     md5,
-    ...(config.awsEndpointUrl && { endpoint: config.awsEndpointUrl }),
+    ...(endpoint && { endpoint }),
     ...(credentials && { credentials }),
     requestHandler: {
       connectionTimeout: connectMs,
@@ -41,9 +43,4 @@ function credentialsOf(config: Config): SQSClientConfig['credentials'] {
   const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config
   if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
   return isEmulated(config) ? { accessKeyId: 'test', secretAccessKey: 'test' } : undefined
-}
-
-/** True if AWS_ENDPOINT_URL names an emulator, not an endpoint of AWS. */
-export function isEmulated({ awsEndpointUrl }: Config): boolean {
-  return awsEndpointUrl !== undefined && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(new URL(awsEndpointUrl).hostname)
 }

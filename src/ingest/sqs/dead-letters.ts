@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { readArn } from './address.ts'
+import { readArn } from '../../config/queue-address.ts'
 import { queueUrl, readAttributes, unlessDenied } from './questions.ts'
 import type { Sqs } from './types.ts'
 
@@ -33,6 +33,7 @@ export type DeadLetterQueue =
  */
 export async function deadLetterQueue(sqs: Sqs, queue: { name: string; url: string }): Promise<DeadLetterQueue> {
   const attributes = await readAttributes(sqs, queue, ['RedrivePolicy'])
+  if (attributes === undefined) return { status: 'unreadable', reason: `There is no queue ${queue.name}` }
   if (typeof attributes === 'string') return { status: 'unreadable', reason: attributes }
   const redrive = redriveOf(attributes)
   if (!redrive) return { status: 'none' }
@@ -47,5 +48,7 @@ export async function findDeadLetters(sqs: Sqs, { arn }: Redrive): Promise<{ nam
   const asked = queueUrl(sqs, address).then((url) => ({ url }))
   const found = await unlessDenied(asked, `GetQueueUrl of ${name}`)
   if (typeof found === 'string') return found
-  return found.url ? { name, url: found.url } : `There is no dead-letter queue ${name}`
+  return found.url ? { name, url: found.url } : noDeadLetters(name)
 }
+
+export const noDeadLetters = (name: string): string => `There is no dead-letter queue ${name}`

@@ -5,9 +5,9 @@ import {
   QueueDoesNotExist,
   SQSServiceException,
 } from '@aws-sdk/client-sqs'
+import type { QueueAddress } from '../../config/queue-address.ts'
 import { messageOf } from '../../errors.ts'
 import { withRunningTimeout } from '../../running-timeout.ts'
-import type { QueueAddress } from './address.ts'
 import type { Sqs } from './types.ts'
 
 /** A question that SQS can answer takes milliseconds; the tries that the SDK makes of it are included. */
@@ -33,8 +33,9 @@ export function asking(sqs: Sqs, signal: AbortSignal | undefined): Sqs {
   }
 }
 
-/** Returns the URL of a queue; undefined if there is none of that name. */
-export async function queueUrl(sqs: Sqs, { name, account }: QueueAddress): Promise<string | undefined> {
+/** Returns the URL of a queue, as it was given or as SQS says it; undefined if there is none of that name. */
+export async function queueUrl(sqs: Sqs, { name, account, url }: QueueAddress): Promise<string | undefined> {
+  if (url) return url
   const owner = account && { QueueOwnerAWSAccountId: account }
   try {
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, ...owner }))
@@ -45,15 +46,20 @@ export async function queueUrl(sqs: Sqs, { name, account }: QueueAddress): Promi
   }
 }
 
-/** @returns why not, where SQS denies it */
+/** @returns why not, where SQS denies it; undefined if there is no queue at that URL */
 export async function readAttributes(
   sqs: Sqs,
   { name, url }: { name: string; url: string },
   names: QueueAttributeName[],
-): Promise<Record<string, string> | string> {
+): Promise<Record<string, string> | string | undefined> {
   const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: names })
-  const reply = await unlessDenied(sqs.send(asked), `GetQueueAttributes of ${name}`)
-  return typeof reply === 'string' ? reply : (reply.Attributes ?? {})
+  try {
+    const reply = await unlessDenied(sqs.send(asked), `GetQueueAttributes of ${name}`)
+    return typeof reply === 'string' ? reply : (reply.Attributes ?? {})
+  } catch (error) {
+    if (error instanceof QueueDoesNotExist) return undefined
+    throw error
+  }
 }
 
 /** Describes in words what SQS does not let us see. Throws if SQS does not answer. */
@@ -61,6 +67,7 @@ export async function unlessDenied<T extends object>(asked: Promise<T>, what: st
   try {
     return await asked
   } catch (error) {
+    if (error instanceof QueueDoesNotExist) throw error
     if (error instanceof SQSServiceException && error.$fault === 'client')
       return `SQS denies ${what} (${messageOf(error)})`
     throw error

@@ -1,9 +1,10 @@
-import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
+import { CreateQueueCommand, GetQueueAttributesCommand, QueueDoesNotExist } from '@aws-sdk/client-sqs'
 import type { Config } from '../../config/config.ts'
+import { isForeign, type QueueAddress, queueAddress } from '../../config/queue-address.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { openTransport } from './client.ts'
-import { findDeadLetters, type Redrive, redriveOf } from './dead-letters.ts'
-import { endpointOf } from './endpoint.ts'
+import { findDeadLetters, noDeadLetters, type Redrive, redriveOf } from './dead-letters.ts'
+import { endpointOf, endpointVariable, mayCreate } from './endpoint.ts'
 import { withPlainErrors } from './plain-errors.ts'
 import { asking, queueUrl, readAttributes } from './questions.ts'
 import type { Sqs } from './types.ts'
@@ -19,19 +20,20 @@ const maxReceiveCount = 5
 const deadLetterRetentionSeconds = 1_209_600
 
 /**
- * Opens the queue of raw orders, and creates it with its dead-letter queue if it is missing.
+ * Opens the queue of raw orders. One that is missing is created with its dead-letter queue, if it may be.
  * @param signal ends it at once
- * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
+ * @throws OrdersError ORD_SQS when SQS does not answer or refuses, or when there is no queue.
  */
 export async function openQueue(config: Config, signal?: AbortSignal): Promise<Queue & Disposable> {
+  using stack = new DisposableStack()
   const sqs = await openTransport(config)
-  try {
-    const url = await ensureQueue(withPlainErrors(asking(sqs, signal), config), config)
-    return { sqs: withPlainErrors(sqs, config), url, [Symbol.dispose]: () => sqs.destroy() }
-  } catch (error) {
-    sqs.destroy()
+  stack.defer(() => sqs.destroy())
+  const url = await ensureQueue(withPlainErrors(asking(sqs, signal), config), config).catch((error: unknown) => {
     throw cannotOpen(config, error)
-  }
+  })
+  if (url === undefined) throw new OrdersError('ORD_SQS', missingText(config))
+  const opened = stack.move()
+  return { sqs: withPlainErrors(sqs, config), url, [Symbol.dispose]: () => opened.dispose() }
 }
 
 export type QueueState =
@@ -60,13 +62,11 @@ export async function inspectQueue(config: Config, signal?: AbortSignal): Promis
   const transport = await openTransport(config)
   const sqs = withPlainErrors(asking(transport, signal), config)
   try {
-    const url = await queueUrl(sqs, { name: config.sqsQueueName })
-    if (!url) return { status: 'missing' }
-    const attributes = await readAttributes(sqs, { name: config.sqsQueueName, url }, [
-      'RedrivePolicy',
-      messagesAttribute,
-      inFlightAttribute,
-    ])
+    const address = queueAddress(config)
+    const url = await queueUrl(sqs, address)
+    const names = ['RedrivePolicy' as const, messagesAttribute, inFlightAttribute]
+    const attributes = url && (await readAttributes(sqs, { name: address.name, url }, names))
+    if (!attributes) return { status: 'missing' }
     if (typeof attributes === 'string') return { status: 'unreadable', reason: attributes }
     const redrive = redriveOf(attributes)
     return {
@@ -87,19 +87,51 @@ type Found = Extract<QueueState, { readonly status: 'found' }>
 
 /** Where the queue is, for people. */
 export function queuePlace(config: Config): string {
-  return `${config.sqsQueueName} at ${endpointOf(config)}`
+  const { name, account } = queueAddress(config)
+  return `${name}${account ? ` of account ${account}` : ''} at ${endpointOf(config)}`
 }
 
 function cannotOpen(config: Config, cause: unknown): OrdersError {
+  const { name } = queueAddress(config)
   if (cause instanceof OrdersError)
-    return new OrdersError('ORD_SQS', `SQS cannot open the queue ${config.sqsQueueName}: ${cause.message}`, { cause })
+    return new OrdersError('ORD_SQS', `SQS cannot open the queue ${name}: ${cause.message}`, { cause })
   const what = `SQS cannot open the queue ${queuePlace(config)} (${messageOf(cause)})`
-  return new OrdersError('ORD_SQS', `${what}: check AWS_ENDPOINT_URL and the credentials.`, { cause })
+  return new OrdersError(
+    'ORD_SQS',
+    `${what}: check ${endpointVariable(config) ?? 'AWS_ENDPOINT_URL'} and the credentials.`,
+    { cause },
+  )
 }
 
-async function ensureQueue(sqs: Sqs, { sqsQueueName, sqsVisibilityTimeoutSeconds }: Config): Promise<string> {
-  const found = await queueUrl(sqs, { name: sqsQueueName })
-  if (found) return found
+/** @returns undefined if it is missing and may not be created */
+async function ensureQueue(sqs: Sqs, config: Config): Promise<string | undefined> {
+  const found = await existingUrl(sqs, queueAddress(config))
+  return found ?? (mayCreate(config) ? createQueue(sqs, config) : undefined)
+}
+
+/** Says that there is no queue, and what to do. */
+export function missingText(config: Config): string {
+  const advice = isForeign(queueAddress(config))
+    ? `check ${config.sqsQueueUrl ? 'SQS_QUEUE_URL' : 'SQS_QUEUE_NAME'}, and that the policy of the queue allows this role`
+    : `check SQS_QUEUE_NAME and ${endpointVariable(config) ?? 'AWS_REGION'}, create it, or set SQS_CREATE_QUEUE=true`
+  return `There is no queue ${queuePlace(config)}: ${advice}.`
+}
+
+/** A role that may only send or receive is not allowed to look, and may go on. */
+async function existingUrl(sqs: Sqs, address: QueueAddress): Promise<string | undefined> {
+  const { url } = address
+  if (!url) return queueUrl(sqs, address)
+  try {
+    await sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] }))
+    return url
+  } catch (error) {
+    if (error instanceof QueueDoesNotExist) return undefined
+    if ((error as Error).name.startsWith('AccessDenied')) return url
+    throw error
+  }
+}
+
+async function createQueue(sqs: Sqs, { sqsQueueName, sqsVisibilityTimeoutSeconds }: Config): Promise<string> {
   const deadLetters = `${sqsQueueName}-dlq`
   const deadLetterUrl = await create(sqs, deadLetters, { MessageRetentionPeriod: String(deadLetterRetentionSeconds) })
   const arn = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] }))
@@ -122,7 +154,10 @@ const inFlightAttribute = 'ApproximateNumberOfMessagesNotVisible' as const
 
 async function countDeadLetters(sqs: Sqs, redrive: Redrive): Promise<Pick<Found, 'deadLetters' | 'unread'>> {
   const found = await findDeadLetters(sqs, redrive)
-  const counted = typeof found === 'string' ? found : await readAttributes(sqs, found, [messagesAttribute])
+  const counted =
+    typeof found === 'string'
+      ? found
+      : ((await readAttributes(sqs, found, [messagesAttribute])) ?? noDeadLetters(found.name))
   if (typeof counted === 'string') return { deadLetters: undefined, unread: counted }
   return { deadLetters: Number(counted[messagesAttribute]) }
 }
