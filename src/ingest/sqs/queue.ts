@@ -1,8 +1,9 @@
-import { CreateQueueCommand, GetQueueAttributesCommand, QueueDoesNotExist } from '@aws-sdk/client-sqs'
+import { GetQueueAttributesCommand, QueueDoesNotExist } from '@aws-sdk/client-sqs'
 import type { Config } from '../../config/config.ts'
 import { isForeign, type QueueAddress, queueAddress } from '../../config/queue-address.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { openTransport } from './client.ts'
+import { createQueue } from './create.ts'
 import { findDeadLetters, noDeadLetters, type Redrive, redriveOf } from './dead-letters.ts'
 import { endpointOf, endpointVariable, mayCreate } from './endpoint.ts'
 import { withPlainErrors } from './plain-errors.ts'
@@ -13,11 +14,6 @@ export interface Queue {
   readonly sqs: Sqs
   readonly url: string
 }
-
-/** A message that was received so often is moved to the dead-letter queue. The bridge takes any body, so only a broken bridge gets there. */
-const maxReceiveCount = 5
-/** 14 days, the longest SQS offers: time to look into what ended there. */
-const deadLetterRetentionSeconds = 1_209_600
 
 /**
  * Opens the queue of raw orders. One that is missing is created with its dead-letter queue, if it may be.
@@ -129,24 +125,6 @@ async function existingUrl(sqs: Sqs, address: QueueAddress): Promise<string | un
     if ((error as Error).name.startsWith('AccessDenied')) return url
     throw error
   }
-}
-
-async function createQueue(sqs: Sqs, { sqsQueueName, sqsVisibilityTimeoutSeconds }: Config): Promise<string> {
-  const deadLetters = `${sqsQueueName}-dlq`
-  const deadLetterUrl = await create(sqs, deadLetters, { MessageRetentionPeriod: String(deadLetterRetentionSeconds) })
-  const arn = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] }))
-  const redrive = { deadLetterTargetArn: arn.Attributes?.['QueueArn'], maxReceiveCount }
-  return create(sqs, sqsQueueName, {
-    VisibilityTimeout: String(sqsVisibilityTimeoutSeconds),
-    RedrivePolicy: JSON.stringify(redrive),
-  })
-}
-
-/** Two processes may create it at once: with the same attributes the second gets the first one's. */
-async function create(sqs: Sqs, name: string, attributes: Record<string, string>): Promise<string> {
-  const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }))
-  if (!QueueUrl) throw new Error(`no URL for the queue ${name}`)
-  return QueueUrl
 }
 
 const messagesAttribute = 'ApproximateNumberOfMessages' as const

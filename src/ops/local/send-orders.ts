@@ -1,7 +1,10 @@
+import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
+import { SendMessageBatchCommand, type SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { OrdersError } from '../../errors.ts'
+import { isFifo } from '../../ingest/sqs/create.ts'
 import type { Queue } from '../../ingest/sqs/queue.ts'
+import { identityIn } from '../../order/identity.ts'
 import type { Progress } from '../terminal/interactive/progress.ts'
 
 /** SendMessageBatch takes at most ten messages and 1 MiB. */
@@ -41,13 +44,29 @@ export async function sendOrders(
   return sent
 }
 
+type Ids = Pick<SendMessageBatchRequestEntry, 'MessageGroupId' | 'MessageDeduplicationId'>
+const noIds = (): Ids => ({})
+
+/**
+ * The orders of a user are a group. The other id is that of this message, not of its order: it keeps SQS from taking a try
+ * twice, and lets an order that is sent twice arrive twice.
+ */
+const fifoIds = (body: string): Ids => ({ MessageGroupId: groupOf(body), MessageDeduplicationId: randomUUID() })
+
+/** Returns the user where SQS takes the name for a group, and else a hash: of the user, or of a body that names none. */
+function groupOf(body: string): string {
+  const user = identityIn(body).userId
+  return user !== undefined && /^[!-~]{1,128}$/.test(user) ? user : hash('sha256', user ?? body)
+}
+
 /** Sends a batch. SQS may accept some of its messages and refuse others, which are sent again. */
 export async function sendBatch(
   { sqs, url }: Queue,
   bodies: readonly string[],
   abortSignal: AbortSignal,
 ): Promise<void> {
-  let left = bodies.map((body, index) => ({ Id: String(index), MessageBody: body }))
+  const ids = isFifo(url) ? fifoIds : noIds
+  let left = bodies.map((body, index) => ({ Id: String(index), MessageBody: body, ...ids(body) }))
   for (let attempt = 1; left.length > 0; attempt++) {
     const command = new SendMessageBatchCommand({ QueueUrl: url, Entries: left })
     const { Failed = [] } = await sqs.send(command, { abortSignal })
