@@ -9,6 +9,7 @@ import type { Progress } from '../terminal/interactive/progress.ts'
 
 /** SendMessageBatch takes at most ten messages and 1 MiB. */
 const batchSize = 10
+const maxBytes = 1_048_576
 /** With round trips of 10 ms, eight calls in flight send some 8,000 messages a second. */
 const inFlight = 8
 /** Attempts after which a refusal of SQS counts as permanent. */
@@ -80,12 +81,16 @@ export async function sendBatch(
 
 function* batchesOf(bodies: Iterable<string>): Generator<string[]> {
   let batch: string[] = []
+  let bytes = 0
   for (const body of bodies) {
-    batch.push(body)
-    if (batch.length === batchSize) {
+    const own = Buffer.byteLength(body)
+    if (batch.length === batchSize || (batch.length > 0 && bytes + own > maxBytes)) {
       yield batch
       batch = []
+      bytes = 0
     }
+    batch.push(body)
+    bytes += own
   }
   if (batch.length > 0) yield batch
 }
