@@ -13,6 +13,7 @@ import { openApiDocument } from './http/openapi.ts'
 import { openOutbox } from './http/outbox.ts'
 import { type ApiContext, type Route, rightOf } from './http/route.ts'
 import { openTurns } from './http/turns.ts'
+import { bodyLimit } from './http/unreadable.ts'
 import { type Live, openLive } from './live/events.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { openServer, type Server } from './open-server.ts'
@@ -141,9 +142,6 @@ function atFirstRequest(make: () => Promise<Router>): RequestHandler {
     router(request, response, next)
   }
 }
-
-/** The size of the largest SQS message. */
-const bodyLimit = '1mb'
 
 /** Paths outside the list of routes. */
 const readPaths = ['/', '/live', '/metrics', '/openapi.json', '/docs', '/docs/init.js', '/redoc', '/runbook']

@@ -1,4 +1,5 @@
 import { complaint } from './complaint.ts'
+import { isForeign, queueAddress } from './queue-address.ts'
 import { type RedisPlace, readRedisUrl, splitUrls } from './redis-url.ts'
 
 interface RedisSettings {
@@ -14,8 +15,26 @@ export function halfCredentials({ AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: 
   return [`AWS_${missing} is not set: expected together with AWS_${set}.`]
 }
 
+interface QueueSettings {
+  readonly sqsQueueName?: string
+  readonly sqsQueueUrl?: string | undefined
+  readonly sqsCreateQueue?: boolean | undefined
+}
+
 /** Finds values that are valid alone but not together. */
-export function contradictions(env: NodeJS.ProcessEnv, config: RedisSettings): string[] {
+export function contradictions(env: NodeJS.ProcessEnv, config: RedisSettings & QueueSettings): string[] {
+  return [...ofQueue(env, config), ...ofRedis(env, config)]
+}
+
+function ofQueue(env: NodeJS.ProcessEnv, { sqsQueueName = '', sqsQueueUrl, sqsCreateQueue }: QueueSettings): string[] {
+  if (sqsQueueUrl && env['SQS_QUEUE_NAME'])
+    return [complaint('SQS_QUEUE_NAME', env['SQS_QUEUE_NAME'], 'none with SQS_QUEUE_URL')]
+  if (sqsCreateQueue && isForeign(queueAddress({ sqsQueueName, sqsQueueUrl })))
+    return [complaint('SQS_CREATE_QUEUE', 'true', 'none with SQS_QUEUE_URL or an ARN: such a queue is never created')]
+  return []
+}
+
+function ofRedis(env: NodeJS.ProcessEnv, config: RedisSettings): string[] {
   const { redisUrl = '', redisCluster, redisSentinels } = config
   const places = splitUrls(redisUrl).map(readRedisUrl)
   const some = (matches: (place: RedisPlace) => boolean): boolean =>

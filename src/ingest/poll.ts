@@ -47,6 +47,7 @@ export async function poll(app: App, queue: Queue, poller: Poller): Promise<void
     authenticationErrorTimeout: retryDelayMs,
     pollingCompleteWaitTimeMs: app.config.stopGraceMs + 1,
     strictReturn: true,
+    suppressFifoWarning: true, // a group has one batch in flight: SQS keeps its order, and deletions its end
     shouldDeleteMessages: false, // the deletion queue does
     preReceiveMessageCallback: async () => {
       await receiving.pause(poller, signal) // a poll that failed would otherwise be tried again at once

@@ -1,4 +1,4 @@
-import { createServer, request } from 'node:http'
+import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import { listen } from './listen.ts'
 
 /** An HTTP proxy before the SQS emulator: it sees every call, and can answer one itself. */
@@ -6,14 +6,25 @@ export interface SqsProxy extends AsyncDisposable {
   readonly url: string
   /** The emulator itself, for calls that are not recorded. */
   readonly target: string
-  /** Name and input of each call that was made, in order. */
-  readonly calls: { readonly name: string; readonly input: Record<string, unknown> }[]
+  /** Name, input and headers of each call that was made, in order. */
+  readonly calls: {
+    readonly name: string
+    readonly input: Record<string, unknown>
+    readonly headers: IncomingHttpHeaders
+  }[]
 }
 
 export type Answer = (name: string, input: Record<string, unknown>) => object | undefined
 
-/** @param answer what is replied instead of asking the emulator; undefined lets the call through */
-export async function openSqsProxy(targetUrl: string, answer: Answer = () => undefined): Promise<SqsProxy> {
+/**
+ * @param answer what is replied instead of asking the emulator; undefined lets the call through
+ * @param status of that reply
+ */
+export async function openSqsProxy(
+  targetUrl: string,
+  answer: Answer = () => undefined,
+  status = 200,
+): Promise<SqsProxy> {
   const calls: SqsProxy['calls'] = []
   const server = createServer(async (incoming, reply) => {
     const chunks: Buffer[] = []
@@ -21,10 +32,10 @@ export async function openSqsProxy(targetUrl: string, answer: Answer = () => und
     const body = Buffer.concat(chunks)
     const name = String(incoming.headers['x-amz-target']).replace('AmazonSQS.', '')
     const input = JSON.parse(body.toString())
-    calls.push({ name, input })
+    calls.push({ name, input, headers: incoming.headers })
     const own = answer(name, input)
     if (own) {
-      reply.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(own))
+      reply.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(own))
       return
     }
     const { method, headers, url } = incoming

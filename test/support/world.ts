@@ -48,11 +48,13 @@ async function minimalUser(admin: Redis): Promise<string> {
   return 'minimal'
 }
 
-/** An SQS of a test's own, with a queue name of its own. */
-export async function emptySqs(): Promise<{ url: string; queueName: string; depth(): number } & AsyncDisposable> {
+/** An SQS of a test's own, with a queue name of its own, which may end in .fifo. */
+export async function emptySqs(
+  end = '',
+): Promise<{ url: string; queueName: string; depth(): number } & AsyncDisposable> {
   using _ = onLoopback()
   const server = await startFauxqs({ port: 0, logger: false })
-  const queueName = `orders-${randomBytes(4).toString('hex')}`
+  const queueName = `orders-${randomBytes(4).toString('hex')}${end}`
   const depth = (): number => {
     const messages = server.inspectQueue(queueName)?.messages
     return messages ? messages.ready.length + messages.inflight.length : 0

@@ -5,6 +5,7 @@ import { isObject } from '../../order/identity.ts'
 import { identified } from '../request-log.ts'
 import { operatorOf } from './access.ts'
 import { type Asked, actionAsked, withJob } from './summary.ts'
+import { bodyLimit } from './unreadable.ts'
 
 type Scope = Pick<App, 'redis' | 'control' | 'telemetry'>
 
@@ -34,7 +35,7 @@ function jobIn(reply: string): string | undefined {
 /** Parses what Bull Board accepts: the data of a job can be an order of 1 MB. */
 const bodies = new WeakMap<object, string>()
 const parseJson = express.json({
-  limit: '1mb',
+  limit: bodyLimit,
   strict: false,
   verify: (request, _response, bytes) => void bodies.set(request, bytes.toString()),
 })

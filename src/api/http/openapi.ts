@@ -5,6 +5,7 @@ import type { Example } from '../examples/example.ts'
 import { exampleOf } from '../examples/examples.ts'
 import { problem, problemType } from './problem.ts'
 import { type Route, rightOf } from './route.ts'
+import { bodyTooLarge } from './unreadable.ts'
 
 /** The OpenAPI 3.1 document of the routes: nothing in it is written twice. */
 export function openApiDocument(routes: readonly Route[]) {
@@ -151,7 +152,7 @@ const guardedRoute = {
 
 const bodyRoute = {
   400: 'The body is not JSON.',
-  413: 'The body is larger than 1 MB.',
+  413: bodyTooLarge,
   415: 'The content-type is not application/json.',
 }
 

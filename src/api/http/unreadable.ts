@@ -19,7 +19,7 @@ interface Refused {
 }
 
 function sentence(error: unknown, { status, type, encoding }: Refused): string {
-  if (status === 413) return 'The body is larger than 1 MB.'
+  if (status === 413) return bodyTooLarge
   if (error instanceof URIError) return 'The path is not UTF-8: percent-encode it as UTF-8.'
   if (type === 'charset.unsupported') return 'The charset of the content-type is not supported: send JSON in UTF-8.'
   if (type === 'encoding.unsupported') {
@@ -30,3 +30,7 @@ function sentence(error: unknown, { status, type, encoding }: Refused): string {
   }
   return messageOf(error)
 }
+
+/** The largest message of SQS is 1 MiB. Laid out to be read, as in an editor, its order has two to three times as much. */
+export const bodyLimit = '4mb'
+export const bodyTooLarge = 'The body is larger than 4 MB.'

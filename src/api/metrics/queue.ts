@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
-import { inspectQueue, type QueueState } from '../../ingest/sqs/queue.ts'
+import { inspectQueue, type QueueState, queuePlace } from '../../ingest/sqs/queue.ts'
 import { cached, withTimeout } from '../cached.ts'
 import type { ReadMetric } from './metric.ts'
 
@@ -90,7 +90,7 @@ async function readQueue(config: App['config']): Promise<Pick<QueueReading, 'sta
   try {
     const state = await inspectQueue(config)
     if (state.status === 'found') return { state, unread: state.unread }
-    const unread = state.status === 'missing' ? `There is no queue ${config.sqsQueueName}` : state.reason
+    const unread = state.status === 'missing' ? `There is no queue ${queuePlace(config)}` : state.reason
     return { state: undefined, unread }
   } catch (error) {
     return { state: undefined, unread: messageOf(error) }

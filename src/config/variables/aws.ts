@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readArn, readQueueUrl } from '../queue-address.ts'
 import { define, text, withDefault } from '../variable.ts'
 
 export const awsVariables = {
@@ -17,7 +18,7 @@ export const awsVariables = {
     name: 'AWS_REGION',
     unit: 'region',
     expected: 'a region name such as us-east-1',
-    about: 'Region of the queue. Producers and the bridge must have the same.',
+    about: 'Region of the queue, unless its ARN or URL names another. Producers and the bridge must have the same.',
     schema: withDefault(text.regex(/^[a-z0-9-]+$/), 'us-east-1'),
   }),
   awsAccessKeyId: define({
@@ -50,9 +51,33 @@ export const awsVariables = {
   sqsQueueName: define({
     name: 'SQS_QUEUE_NAME',
     unit: 'name',
-    expected: '1 to 76 letters, digits, hyphens or underscores',
-    about: 'The queue of raw orders; created if missing, with a dead-letter queue `<name>-dlq`.',
+    expected:
+      '1 to 76 letters, digits, hyphens or underscores, with .fifo at the end of a FIFO queue, or the ARN of a queue',
+    about: 'The queue of raw orders. An ARN names one of another account or region; its region is used for SQS.',
     // 76: SQS allows 80, the dead-letter queue's name adds 4.
-    schema: withDefault(text.regex(/^[\w-]{1,76}$/), 'orders'),
+    schema: withDefault(
+      text.refine((name) => (name.length <= 76 && /^[\w-]+(\.fifo)?$/.test(name)) || readArn(name) !== undefined),
+      'orders',
+    ),
+  }),
+  sqsQueueUrl: define({
+    name: 'SQS_QUEUE_URL',
+    unit: 'URL',
+    expected: "a queue's URL, such as https://sqs.us-east-1.amazonaws.com/123456789012/orders",
+    unset: 'the queue SQS_QUEUE_NAME',
+    about: 'Names the queue in place of SQS_QUEUE_NAME. SQS is called where the URL says, and in its region.',
+    schema: text.refine((url) => readQueueUrl(url) !== undefined).optional(),
+  }),
+  sqsCreateQueue: define({
+    name: 'SQS_CREATE_QUEUE',
+    unit: 'true or false',
+    expected: 'true or false',
+    unset: '`true` with a local endpoint, `false` on AWS',
+    about:
+      'Creates a missing queue, with a dead-letter queue `<name>-dlq`. One that is named by URL or ARN is never created.',
+    schema: z
+      .enum(['true', 'false'])
+      .transform((given) => given === 'true')
+      .optional(),
   }),
 }

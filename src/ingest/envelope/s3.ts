@@ -1,5 +1,6 @@
 import type { Config } from '../../config/config.ts'
-import { clientOptions, isEmulated } from '../sqs/client.ts'
+import { clientOptions } from '../sqs/client.ts'
+import { isEmulated } from '../sqs/endpoint.ts'
 import type { S3Pointer } from './s3-pointer.ts'
 
 /** A client for S3. */

@@ -1,5 +1,7 @@
 import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs'
 import type { Config } from '../../config/config.ts'
+import { credentialsOf } from './credentials.ts'
+import { endpointUrl, regionOf } from './endpoint.ts'
 import { md5, sha256 } from './hashes.ts'
 import type { Sqs } from './types.ts'
 
@@ -19,13 +21,13 @@ export async function openTransport(config: Config): Promise<Sqs> {
 }
 
 export function clientOptions(config: Config): SQSClientConfig {
-  const credentials = credentialsOf(config)
+  const endpoint = endpointUrl(config)
   return {
-    region: config.awsRegion,
+    region: regionOf(config),
+    credentials: credentialsOf(config),
     sha256,
     md5,
-    ...(config.awsEndpointUrl && { endpoint: config.awsEndpointUrl }),
-    ...(credentials && { credentials }),
+    ...(endpoint && { endpoint }),
     requestHandler: {
       connectionTimeout: connectMs,
       requestTimeout: answerMs,
@@ -34,16 +36,4 @@ export function clientOptions(config: Config): SQSClientConfig {
       httpsAgent: { maxSockets },
     },
   }
-}
-
-/** Undefined leaves it to the SDK's own chain: profiles, roles, what the machine has. */
-function credentialsOf(config: Config): SQSClientConfig['credentials'] {
-  const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config
-  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
-  return isEmulated(config) ? { accessKeyId: 'test', secretAccessKey: 'test' } : undefined
-}
-
-/** True if AWS_ENDPOINT_URL names an emulator, not an endpoint of AWS. */
-export function isEmulated({ awsEndpointUrl }: Config): boolean {
-  return awsEndpointUrl !== undefined && !/\.(amazonaws\.com(\.cn)?|aws)$/.test(new URL(awsEndpointUrl).hostname)
 }

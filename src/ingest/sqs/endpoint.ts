@@ -1,7 +1,43 @@
 import type { Config } from '../../config/config.ts'
+import { isForeign, queueAddress } from '../../config/queue-address.ts'
 import { redactUrl } from '../../redact.ts'
 
+/** Returns the URL that SQS is called at: the one that is set, or that of the queue. Undefined leaves it to the SDK. */
+export function endpointUrl({ awsEndpointUrl, sqsQueueUrl }: Config): string | undefined {
+  return awsEndpointUrl ?? (sqsQueueUrl && new URL(sqsQueueUrl).origin)
+}
+
+/** Returns the variable that names the endpoint. */
+export function endpointVariable({ awsEndpointUrl, sqsQueueUrl }: Config): string | undefined {
+  if (awsEndpointUrl !== undefined) return 'AWS_ENDPOINT_URL'
+  return sqsQueueUrl && 'SQS_QUEUE_URL'
+}
+
+/** Returns the region of the queue, for which calls are signed. A platform sets AWS_REGION to its own, so it comes second. */
+export const regionOf = (config: Config): string => queueAddress(config).region ?? config.awsRegion
+
+/** Returns whether an SQS is configured. If none is, `orders start` starts its own. */
+export const namesSqs = (config: Config): boolean =>
+  config.awsEndpointUrl !== undefined || isForeign(queueAddress(config))
+
 /** Returns where SQS is, for people. */
-export function endpointOf({ awsEndpointUrl, awsRegion }: Config): string {
-  return awsEndpointUrl === undefined ? `AWS, region ${awsRegion}` : redactUrl(awsEndpointUrl)
+export function endpointOf(config: Config): string {
+  const url = endpointUrl(config)
+  return url === undefined || (isOfAws(url) && config.awsEndpointUrl === undefined)
+    ? `AWS, region ${regionOf(config)}`
+    : redactUrl(url)
+}
+
+/** Returns whether the queue is that of an emulator, not of AWS. */
+export function isEmulated(config: Config): boolean {
+  const url = endpointUrl(config)
+  return url !== undefined && !isOfAws(url)
+}
+
+const isOfAws = (url: string): boolean =>
+  /\.(amazonaws\.com(\.cn)?|amazonwebservices\.com\.cn|aws)$/.test(new URL(url).hostname)
+
+/** Returns whether a queue that is missing may be created: on AWS only if that is set, so that a typo makes no empty queue. */
+export function mayCreate(config: Config): boolean {
+  return !isForeign(queueAddress(config)) && (config.sqsCreateQueue ?? isEmulated(config))
 }

@@ -2,7 +2,7 @@ import { CreateQueueCommand, GetQueueUrlCommand, SQSServiceException } from '@aw
 import type { Config } from '../../config/config.ts'
 import { OrdersError } from '../../errors.ts'
 import { redactUrl } from '../../redact.ts'
-import { endpointOf } from './endpoint.ts'
+import { endpointOf, endpointVariable } from './endpoint.ts'
 import type { Failure } from './errors.ts'
 import type { Sqs } from './types.ts'
 
@@ -44,7 +44,7 @@ function isLate({ name, code }: Failure, signal: AbortSignal | undefined): boole
 
 function late(config: Config, ms: number, cause: unknown): OrdersError {
   const said = `${endpointOf(config)} has not answered for ${Math.round(ms / 1_000)} s`
-  const where = config.awsEndpointUrl === undefined ? 'AWS_REGION, the source of the credentials' : 'AWS_ENDPOINT_URL'
+  const where = endpointVariable(config) ?? 'AWS_REGION, the source of the credentials'
   return new OrdersError('ORD_SQS', `${said}: check ${where} and the network.`, { cause })
 }
 
@@ -57,7 +57,8 @@ function isForeign(error: Failure): boolean {
 function foreign(config: Config, answer: string, cause?: unknown): OrdersError {
   const path = config.awsEndpointUrl && new URL(config.awsEndpointUrl).pathname !== '/' ? ', which has a path' : ''
   const said = `${endpointOf(config)} answered ${answer}, which is no answer of SQS`
-  const where = config.awsEndpointUrl === undefined ? 'the network' : `AWS_ENDPOINT_URL${path}`
+  const variable = endpointVariable(config)
+  const where = variable === undefined ? 'the network' : `${variable}${path}`
   return new OrdersError('ORD_SQS', `${said}: check ${where}.`, { cause })
 }
 

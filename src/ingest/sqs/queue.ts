@@ -1,17 +1,13 @@
-import {
-  CreateQueueCommand,
-  GetQueueAttributesCommand,
-  GetQueueUrlCommand,
-  QueueDoesNotExist,
-  SQSServiceException,
-} from '@aws-sdk/client-sqs'
-import { z } from 'zod'
+import { GetQueueAttributesCommand, QueueDoesNotExist } from '@aws-sdk/client-sqs'
 import type { Config } from '../../config/config.ts'
+import { isForeign, type QueueAddress, queueAddress } from '../../config/queue-address.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
-import { withRunningTimeout } from '../../running-timeout.ts'
 import { openTransport } from './client.ts'
-import { endpointOf } from './endpoint.ts'
+import { createQueue } from './create.ts'
+import { findDeadLetters, noDeadLetters, type Redrive, redriveOf } from './dead-letters.ts'
+import { endpointOf, endpointVariable, mayCreate } from './endpoint.ts'
 import { withPlainErrors } from './plain-errors.ts'
+import { asking, queueUrl, readAttributes } from './questions.ts'
 import type { Sqs } from './types.ts'
 
 export interface Queue {
@@ -19,25 +15,21 @@ export interface Queue {
   readonly url: string
 }
 
-/** A message that was received so often is moved to the dead-letter queue. The bridge takes any body, so only a broken bridge gets there. */
-const maxReceiveCount = 5
-/** 14 days, the longest SQS offers: time to look into what ended there. */
-const deadLetterRetentionSeconds = 1_209_600
-
 /**
- * Opens the queue of raw orders, and creates it with its dead-letter queue if it is missing.
+ * Opens the queue of raw orders. One that is missing is created with its dead-letter queue, if it may be.
  * @param signal ends it at once
- * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
+ * @throws OrdersError ORD_SQS when SQS does not answer or refuses, or when there is no queue.
  */
 export async function openQueue(config: Config, signal?: AbortSignal): Promise<Queue & Disposable> {
+  using stack = new DisposableStack()
   const sqs = await openTransport(config)
-  try {
-    const url = await ensureQueue(withPlainErrors(asking(sqs, signal), config), config)
-    return { sqs: withPlainErrors(sqs, config), url, [Symbol.dispose]: () => sqs.destroy() }
-  } catch (error) {
-    sqs.destroy()
+  stack.defer(() => sqs.destroy())
+  const url = await ensureQueue(withPlainErrors(asking(sqs, signal), config), config).catch((error: unknown) => {
     throw cannotOpen(config, error)
-  }
+  })
+  if (url === undefined) throw new OrdersError('ORD_SQS', missingText(config))
+  const opened = stack.move()
+  return { sqs: withPlainErrors(sqs, config), url, [Symbol.dispose]: () => opened.dispose() }
 }
 
 export type QueueState =
@@ -66,17 +58,19 @@ export async function inspectQueue(config: Config, signal?: AbortSignal): Promis
   const transport = await openTransport(config)
   const sqs = withPlainErrors(asking(transport, signal), config)
   try {
-    const url = await queueUrl(sqs, config.sqsQueueName)
-    if (!url) return { status: 'missing' }
-    const attributes = await readAttributes(sqs, { name: config.sqsQueueName, url })
+    const address = queueAddress(config)
+    const url = await queueUrl(sqs, address)
+    const names = ['RedrivePolicy' as const, messagesAttribute, inFlightAttribute]
+    const attributes = url && (await readAttributes(sqs, { name: address.name, url }, names))
+    if (!attributes) return { status: 'missing' }
     if (typeof attributes === 'string') return { status: 'unreadable', reason: attributes }
-    const redrive = attributes['RedrivePolicy'] && redrivePolicy.parse(JSON.parse(attributes['RedrivePolicy']))
+    const redrive = redriveOf(attributes)
     return {
       status: 'found',
       messages: Number(attributes[messagesAttribute]),
       inFlight: Number(attributes[inFlightAttribute]),
-      maxReceiveCount: redrive ? redrive.maxReceiveCount : undefined,
-      ...(redrive ? await countDeadLetters(sqs, redrive.deadLetterTargetArn) : { deadLetters: undefined }),
+      maxReceiveCount: redrive?.maxReceiveCount,
+      ...(redrive ? await countDeadLetters(sqs, redrive) : { deadLetters: undefined }),
     }
   } catch (error) {
     throw cannotOpen(config, error)
@@ -89,105 +83,59 @@ type Found = Extract<QueueState, { readonly status: 'found' }>
 
 /** Where the queue is, for people. */
 export function queuePlace(config: Config): string {
-  return `${config.sqsQueueName} at ${endpointOf(config)}`
-}
-
-/** A question that SQS can answer takes milliseconds; the tries that the SDK makes of it are included. */
-const answerMs = 5_000
-
-/** The client for questions: each ends after five seconds, or with the signal, even while credentials are fetched. */
-function asking(sqs: Sqs, signal: AbortSignal | undefined): Sqs {
-  return {
-    send: (command) =>
-      withRunningTimeout(answerMs, async (late) => {
-        const abortSignal = signal ? AbortSignal.any([signal, late]) : late
-        abortSignal.throwIfAborted()
-        const { promise: ended, reject } = Promise.withResolvers<never>()
-        const end = (): void => reject(abortSignal.reason)
-        abortSignal.addEventListener('abort', end, { once: true })
-        try {
-          return await Promise.race([sqs.send(command, { abortSignal }), ended])
-        } finally {
-          abortSignal.removeEventListener('abort', end)
-        }
-      }),
-    destroy: () => sqs.destroy(),
-  }
+  const { name, account } = queueAddress(config)
+  return `${name}${account ? ` of account ${account}` : ''} at ${endpointOf(config)}`
 }
 
 function cannotOpen(config: Config, cause: unknown): OrdersError {
+  const { name } = queueAddress(config)
   if (cause instanceof OrdersError)
-    return new OrdersError('ORD_SQS', `SQS cannot open the queue ${config.sqsQueueName}: ${cause.message}`, { cause })
+    return new OrdersError('ORD_SQS', `SQS cannot open the queue ${name}: ${cause.message}`, { cause })
   const what = `SQS cannot open the queue ${queuePlace(config)} (${messageOf(cause)})`
-  return new OrdersError('ORD_SQS', `${what}: check AWS_ENDPOINT_URL and the credentials.`, { cause })
+  return new OrdersError(
+    'ORD_SQS',
+    `${what}: check ${endpointVariable(config) ?? 'AWS_ENDPOINT_URL'} and the credentials.`,
+    { cause },
+  )
 }
 
-async function ensureQueue(sqs: Sqs, { sqsQueueName, sqsVisibilityTimeoutSeconds }: Config): Promise<string> {
-  const found = await queueUrl(sqs, sqsQueueName)
-  if (found) return found
-  const deadLetters = `${sqsQueueName}-dlq`
-  const deadLetterUrl = await create(sqs, deadLetters, { MessageRetentionPeriod: String(deadLetterRetentionSeconds) })
-  const arn = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] }))
-  const redrive = { deadLetterTargetArn: arn.Attributes?.['QueueArn'], maxReceiveCount }
-  return create(sqs, sqsQueueName, {
-    VisibilityTimeout: String(sqsVisibilityTimeoutSeconds),
-    RedrivePolicy: JSON.stringify(redrive),
-  })
+/** @returns undefined if it is missing and may not be created */
+async function ensureQueue(sqs: Sqs, config: Config): Promise<string | undefined> {
+  const found = await existingUrl(sqs, queueAddress(config))
+  return found ?? (mayCreate(config) ? createQueue(sqs, config) : undefined)
 }
 
-async function queueUrl(sqs: Sqs, name: string): Promise<string | undefined> {
+/** Says that there is no queue, and what to do. */
+export function missingText(config: Config): string {
+  const advice = isForeign(queueAddress(config))
+    ? `check ${config.sqsQueueUrl ? 'SQS_QUEUE_URL' : 'SQS_QUEUE_NAME'}, and that the policy of the queue allows this role`
+    : `check SQS_QUEUE_NAME and ${endpointVariable(config) ?? 'AWS_REGION'}, create it, or set SQS_CREATE_QUEUE=true`
+  return `There is no queue ${queuePlace(config)}: ${advice}.`
+}
+
+/** A role that may only send or receive is not allowed to look, and may go on. */
+async function existingUrl(sqs: Sqs, address: QueueAddress): Promise<string | undefined> {
+  const { url } = address
+  if (!url) return queueUrl(sqs, address)
   try {
-    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name }))
-    return QueueUrl
+    await sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] }))
+    return url
   } catch (error) {
     if (error instanceof QueueDoesNotExist) return undefined
+    if ((error as Error).name.startsWith('AccessDenied')) return url
     throw error
   }
-}
-
-/** Two processes may create it at once: with the same attributes the second gets the first one's. */
-async function create(sqs: Sqs, name: string, attributes: Record<string, string>): Promise<string> {
-  const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }))
-  if (!QueueUrl) throw new Error(`no URL for the queue ${name}`)
-  return QueueUrl
 }
 
 const messagesAttribute = 'ApproximateNumberOfMessages' as const
 const inFlightAttribute = 'ApproximateNumberOfMessagesNotVisible' as const
-/** AWS gives the count as a number, some emulators as text. */
-const redrivePolicy = z.object({ deadLetterTargetArn: z.string(), maxReceiveCount: z.coerce.number() })
 
-/** @returns why not, where SQS denies it */
-async function readAttributes(
-  sqs: Sqs,
-  { name, url }: { name: string; url: string },
-): Promise<Record<string, string> | string> {
-  const asked = { QueueUrl: url, AttributeNames: ['RedrivePolicy' as const, messagesAttribute, inFlightAttribute] }
-  const reply = await unlessDenied(sqs.send(new GetQueueAttributesCommand(asked)), `GetQueueAttributes of ${name}`)
-  return typeof reply === 'string' ? reply : (reply.Attributes ?? {})
-}
-
-/** @param arn arn:aws:sqs:<region>:<account>:<name> */
-async function countDeadLetters(sqs: Sqs, arn: string): Promise<Pick<Found, 'deadLetters' | 'unread'>> {
-  const name = arn.split(':').at(-1) ?? ''
-  const found = await unlessDenied(
-    queueUrl(sqs, name).then((url) => ({ url })),
-    `GetQueueUrl of ${name}`,
-  )
-  if (typeof found === 'string') return { deadLetters: undefined, unread: found }
-  if (!found.url) return { deadLetters: undefined, unread: `There is no dead-letter queue ${name}` }
-  const attributes = await readAttributes(sqs, { name, url: found.url })
-  if (typeof attributes === 'string') return { deadLetters: undefined, unread: attributes }
-  return { deadLetters: Number(attributes[messagesAttribute]) }
-}
-
-/** Describes in words what SQS does not let us see. Throws if SQS does not answer. */
-async function unlessDenied<T extends object>(asked: Promise<T>, what: string): Promise<T | string> {
-  try {
-    return await asked
-  } catch (error) {
-    if (error instanceof SQSServiceException && error.$fault === 'client')
-      return `SQS denies ${what} (${messageOf(error)})`
-    throw error
-  }
+async function countDeadLetters(sqs: Sqs, redrive: Redrive): Promise<Pick<Found, 'deadLetters' | 'unread'>> {
+  const found = await findDeadLetters(sqs, redrive)
+  const counted =
+    typeof found === 'string'
+      ? found
+      : ((await readAttributes(sqs, found, [messagesAttribute])) ?? noDeadLetters(found.name))
+  if (typeof counted === 'string') return { deadLetters: undefined, unread: counted }
+  return { deadLetters: Number(counted[messagesAttribute]) }
 }

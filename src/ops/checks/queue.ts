@@ -21,9 +21,13 @@ export function visibilityTimeout(config: Config, proof: Proof): Finding {
 /** With fewer, an outage of a minute sends good messages to the dead-letter queue. */
 const minReceives = 3
 
-/** @param where the queue's name and address */
-export function judgeQueue(state: QueueState, where: string): Finding[] {
+/**
+ * @param where the queue's name and address
+ * @param missing a sentence for a queue that is missing and that no bridge creates
+ */
+export function judgeQueue(state: QueueState, where: string, missing?: string): Finding[] {
   if (state.status === 'missing') {
+    if (missing) return [{ check: 'queue', level: 'error', found: missing }]
     return [warning('queue', `${where} is missing`, 'No action needed: the first bridge that starts creates it.')]
   }
   if (state.status === 'unreadable') {

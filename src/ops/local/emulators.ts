@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { OrdersError } from '../../errors.ts'
+import { namesSqs } from '../../ingest/sqs/endpoint.ts'
 import { namesRedis } from '../../redis/endpoint.ts'
 import { creatingPrivately } from './private-files.ts'
 import { refuseQueryProtocol } from './query-protocol.ts'
@@ -26,7 +27,7 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
   await using stack = new AsyncDisposableStack()
   const notes: string[] = []
   let { awsEndpointUrl, redisUrl } = config
-  if (awsEndpointUrl === undefined) {
+  if (!namesSqs(config)) {
     awsEndpointUrl = stack.use(await localSqs(folder)).url
     notes.push(`SQS    local emulator at ${awsEndpointUrl} (messages in ${folder})`)
   }

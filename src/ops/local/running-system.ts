@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
+import { namesSqs } from '../../ingest/sqs/endpoint.ts'
 import { namesRedis } from '../../redis/endpoint.ts'
 import { isLocked, takeLock } from './folder-lock.ts'
 import { creatingPrivately, makePrivateFolder } from './private-files.ts'
@@ -81,7 +82,7 @@ export function withRunning(config: Config): Config {
   if (!found) return config
   return {
     ...config,
-    awsEndpointUrl: config.awsEndpointUrl ?? found.awsEndpointUrl,
+    awsEndpointUrl: namesSqs(config) ? config.awsEndpointUrl : found.awsEndpointUrl,
     // Its password is in its URL.
     ...(!namesRedis(config) && found.redisUrl && { redisUrl: found.redisUrl, redisPasswordFile: undefined }),
   }

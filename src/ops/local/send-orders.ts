@@ -1,11 +1,15 @@
+import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
+import { SendMessageBatchCommand, type SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { OrdersError } from '../../errors.ts'
+import { isFifo } from '../../ingest/sqs/create.ts'
 import type { Queue } from '../../ingest/sqs/queue.ts'
+import { identityIn } from '../../order/identity.ts'
 import type { Progress } from '../terminal/interactive/progress.ts'
 
 /** SendMessageBatch takes at most ten messages and 1 MiB. */
 const batchSize = 10
+const maxBytes = 1_048_576
 /** With round trips of 10 ms, eight calls in flight send some 8,000 messages a second. */
 const inFlight = 8
 /** Attempts after which a refusal of SQS counts as permanent. */
@@ -41,13 +45,29 @@ export async function sendOrders(
   return sent
 }
 
+type Ids = Pick<SendMessageBatchRequestEntry, 'MessageGroupId' | 'MessageDeduplicationId'>
+const noIds = (): Ids => ({})
+
+/**
+ * The orders of a user are a group. The other id is that of this message, not of its order: it keeps SQS from taking a try
+ * twice, and lets an order that is sent twice arrive twice.
+ */
+const fifoIds = (body: string): Ids => ({ MessageGroupId: groupOf(body), MessageDeduplicationId: randomUUID() })
+
+/** Returns the user where SQS takes the name for a group, and else a hash: of the user, or of a body that names none. */
+function groupOf(body: string): string {
+  const user = identityIn(body).userId
+  return user !== undefined && /^[!-~]{1,128}$/.test(user) ? user : hash('sha256', user ?? body)
+}
+
 /** Sends a batch. SQS may accept some of its messages and refuse others, which are sent again. */
 export async function sendBatch(
   { sqs, url }: Queue,
   bodies: readonly string[],
   abortSignal: AbortSignal,
 ): Promise<void> {
-  let left = bodies.map((body, index) => ({ Id: String(index), MessageBody: body }))
+  const ids = isFifo(url) ? fifoIds : noIds
+  let left = bodies.map((body, index) => ({ Id: String(index), MessageBody: body, ...ids(body) }))
   for (let attempt = 1; left.length > 0; attempt++) {
     const command = new SendMessageBatchCommand({ QueueUrl: url, Entries: left })
     const { Failed = [] } = await sqs.send(command, { abortSignal })
@@ -61,12 +81,16 @@ export async function sendBatch(
 
 function* batchesOf(bodies: Iterable<string>): Generator<string[]> {
   let batch: string[] = []
+  let bytes = 0
   for (const body of bodies) {
-    batch.push(body)
-    if (batch.length === batchSize) {
+    const own = Buffer.byteLength(body)
+    if (batch.length === batchSize || (batch.length > 0 && bytes + own > maxBytes)) {
       yield batch
       batch = []
+      bytes = 0
     }
+    batch.push(body)
+    bytes += own
   }
   if (batch.length > 0) yield batch
 }

@@ -5,6 +5,9 @@ import { variables } from '../../../src/config/variables.ts'
 import { OrdersError } from '../../../src/errors.ts'
 import { safeUrl } from '../../../src/redis/endpoint.ts'
 
+const queueNames =
+  '1 to 76 letters, digits, hyphens or underscores, with .fifo at the end of a FIFO queue, or the ARN of a queue'
+
 /** Returns the lines for a refused environment; none where it is accepted. */
 function complaints(env: Record<string, string>): string[] {
   try {
@@ -48,6 +51,8 @@ describe('a variable that is set', () => {
     ],
     ['AWS_REGION', 'eu-central-1', 'awsRegion', 'eu-central-1'],
     ['SQS_QUEUE_NAME', 'my_orders-2', 'sqsQueueName', 'my_orders-2'],
+    ['SQS_QUEUE_NAME', 'my_orders.fifo', 'sqsQueueName', 'my_orders.fifo'],
+    ['SQS_CREATE_QUEUE', 'false', 'sqsCreateQueue', false],
     ['REDIS_HOST', 'redis.internal', 'redisHost', 'redis.internal'],
     ['REDIS_PORT', '6380', 'redisPort', 6380],
     ['REDIS_URL', 'redis://u:p@redis:6379/2', 'redisUrl', 'redis://u:p@redis:6379/2'],
@@ -93,9 +98,11 @@ describe('a bad value', () => {
     ['AWS_ENDPOINT_URL', 'ftp://localhost', 'an http:// or https:// URL'],
     ['AWS_ENDPOINT_URL', 'http://', 'an http:// or https:// URL'],
     ['AWS_REGION', 'us east 1', 'a region name such as us-east-1'],
-    ['SQS_QUEUE_NAME', 'my orders', '1 to 76 letters, digits, hyphens or underscores'],
-    ['SQS_QUEUE_NAME', 'orders.fifo', '1 to 76 letters, digits, hyphens or underscores'],
-    ['SQS_QUEUE_NAME', 'x'.repeat(77), '1 to 76 letters, digits, hyphens or underscores'],
+    ['SQS_QUEUE_NAME', 'my orders', queueNames],
+    ['SQS_QUEUE_NAME', 'orders.txt', queueNames],
+    ['SQS_QUEUE_NAME', `${'x'.repeat(72)}.fifo`, queueNames],
+    ['SQS_QUEUE_NAME', 'arn:aws:sns:us-east-1:123456789012:orders', queueNames],
+    ['SQS_QUEUE_NAME', 'x'.repeat(77), queueNames],
     ['REDIS_HOST', 'redis://localhost', 'a host name or address'],
     ['REDIS_HOST', 'my host', 'a host name or address'],
     ['REDIS_PORT', '0', 'a port number from 1 to 65535'],
@@ -114,6 +121,20 @@ describe('a bad value', () => {
     ['API_PORT', '8000\n', 'a port number from 0 to 65535'],
   ])('%s=%j is answered with what was given and what is expected', (name, given, expected) => {
     expect(complaints({ [name]: given })).toEqual([`${name} is ${JSON.stringify(given)}: expected ${expected}.`])
+  })
+
+  test('is a way to name the queue next to another, or to create what is named by more than its name', () => {
+    const arn = 'arn:aws:sqs:eu-west-1:123456789012:theirs'
+    const url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/theirs'
+    expect(complaints({ SQS_QUEUE_NAME: 'orders', SQS_QUEUE_URL: url })).toEqual([
+      'SQS_QUEUE_NAME is "orders": expected none with SQS_QUEUE_URL.',
+    ])
+    for (const named of [{ SQS_QUEUE_NAME: arn }, { SQS_QUEUE_URL: url }]) {
+      expect(complaints({ ...named, SQS_CREATE_QUEUE: 'false' } as Record<string, string>)).toEqual([])
+      expect(complaints({ ...named, SQS_CREATE_QUEUE: 'true' } as Record<string, string>)).toEqual([
+        'SQS_CREATE_QUEUE is "true": expected none with SQS_QUEUE_URL or an ARN: such a queue is never created.',
+      ])
+    }
   })
 
   test('has a line of its own next to others, whatever lines it has itself', () => {

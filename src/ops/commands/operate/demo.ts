@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../../app.ts'
 import type { Config } from '../../../config/config.ts'
+import { queueAddress } from '../../../config/queue-address.ts'
 import { OrdersError } from '../../../errors.ts'
+import { isEmulated } from '../../../ingest/sqs/endpoint.ts'
 import { openQueue, type Queue } from '../../../ingest/sqs/queue.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters, rejectedByCode } from '../../../reads/counters.ts'
@@ -122,10 +124,16 @@ function stoppedLines({ config, stdout }: Call<unknown>): string[] {
   return stdout.isTTY ? ['', stopped] : [stopped]
 }
 
+/** Sample orders never go to a queue of AWS that an ARN or a URL names: a queue of that name is made in the emulator. */
+function onOwnQueue(config: Config): Config {
+  if (config.awsEndpointUrl !== undefined || isEmulated(config)) return config
+  return { ...config, sqsQueueUrl: undefined, sqsQueueName: queueAddress(config).name }
+}
+
 async function runDemo(call: Call<TrickleOptions>, withTrickle: boolean): Promise<void> {
   const { config, print, signal } = call
   await using folder = await temporaryFolder()
-  const quiet: Config = { ...config, logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }
+  const quiet: Config = { ...onOwnQueue(config), logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }
   const show = async (started: Started): Promise<void> => {
     const { app, notes } = started
     for (const note of notes) print(note)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { OrdersError } from '../../../errors.ts'
 import { unwrap } from '../../../ingest/envelope/unwrap.ts'
+import { isEmulated } from '../../../ingest/sqs/endpoint.ts'
 import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
 import type { EnvelopeKind } from '../../../messages.ts'
 import { countText } from '../../../reads/count-text.ts'
@@ -54,7 +55,7 @@ export const command = defineCommand({
   run: async ({ config, options, signal, print, stdout }) => {
     const { body, rate, aws, seed = Math.floor(Math.random() * 2 ** 32), ...samples } = options
     const here = withRunning(config)
-    if (here.awsEndpointUrl === undefined && !aws) {
+    if (here.awsEndpointUrl === undefined && !isEmulated(here) && !aws) {
       const problem = 'No system runs in this folder and AWS_ENDPOINT_URL is not set'
       throw new OrdersError(
         'ORD_LOCAL',

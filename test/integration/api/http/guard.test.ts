@@ -181,7 +181,7 @@ test('a corrected order must have every field, and each wrong one is named', asy
     body: { detail: 'A JSON body is needed: send {} at least.' },
   })
   expect(await post(server, {}, '{')).toMatchObject({ status: 400, body: { detail: 'The body is not JSON.' } })
-  expect(await post(server, {}, JSON.stringify({ ...corrected, note: 'x'.repeat(1_100_000) }))).toMatchObject({
+  expect(await post(server, {}, JSON.stringify({ ...corrected, note: 'x'.repeat(4_200_000) }))).toMatchObject({
     status: 413,
   })
 })
