@@ -10,7 +10,7 @@ const page = `<!doctype html>
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>Order pipeline API</title>
 <link rel="stylesheet" href="docs/assets/swagger-ui.css"></head>
-<body><div id="ui"></div><script src="docs/assets/swagger-ui-bundle.js"></script><script src="docs/init.js"></script></body>
+<body><main id="ui"></main><script src="docs/assets/swagger-ui-bundle.js"></script><script src="docs/init.js"></script></body>
 </html>`
 /** Follows the color scheme of the system, as the dashboard does. */
 const init = `const dark = matchMedia('(prefers-color-scheme: dark)')

@@ -27,7 +27,7 @@ function pageOf(markdown: string): string {
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>Runbook</title><link rel="icon" href="assets/icon.svg">
 <link rel="stylesheet" href="assets/style/base.css"><link rel="stylesheet" href="assets/style/runbook.css"></head>
-<body><h1>Runbook</h1><p><a href="./">Dashboard</a></p>
+<body><header><h1>Runbook</h1><p><a href="./">Dashboard</a></p></header>
 <main>${textOf(head.replace(/^# .*\n/, ''))}
 ${shown.join('\n')}</main></body>
 </html>`

@@ -21,7 +21,9 @@ const incident = z.object({
   text: z.string(),
 })
 export type Incident = z.output<typeof incident>
-export type OpenIncident = Incident & { readonly id: string }
+/** One that is not acknowledged. */
+export const openIncident = incident.extend({ id: z.string() })
+export type OpenIncident = Readonly<z.output<typeof openIncident>>
 
 /** A Redis that is emptied every second must not fill up with incidents. */
 const maxIncidents = 200

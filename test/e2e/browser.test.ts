@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
-import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
+import { barriers, complaints, launch, requestsElsewhere } from '../support/browser.ts'
 import { ended, type JobView, send } from '../support/jobs.ts'
 import { requireChromium, requireRealRedis } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
@@ -78,5 +78,8 @@ test('the API documentation draws every route without console errors', async (co
   await page.locator('html:not(.dark-mode)').waitFor()
   await page.getByText('/orders/reprocess').first().waitFor()
   await page.getByText('/stats/top-users').first().waitFor()
+  // The colors and headings inside are those of Swagger UI.
+  const ofThePage = ['region', 'landmark-one-main', 'page-has-heading-one', 'document-title', 'html-has-lang']
+  expect(await barriers(page, 'html', ofThePage)).toEqual([])
   expect([errors, elsewhere]).toEqual([[], []])
 })

@@ -48,10 +48,19 @@ for (const [when, killed] of [
     const job = await ended(url, id)
     const sent = await moved()
     expect(sent).toBeLessThan(count)
-    expect(job).toMatchObject({ state: 'completed', result: { cancelled: true, sent, admitted: sent } })
+    expect(job).toMatchObject({
+      state: 'completed',
+      progress: { done: sent, total: count },
+      result: { cancelled: true, sent, admitted: sent },
+    })
     expect(await redis.llen('invalid_orders')).toBe(count - sent)
-    expect(await output(['jobs'], env)).toMatch(new RegExp(`^0 job .*\\n${id}  cancelled  replay  +\\d+s +100 %\\n$`))
-    expect(await output(['jobs', 'show', id], env)).toMatch(/\nIt was cancelled.*\nsent +[\d,]+\n/)
+    const done = Math.floor((sent / count) * 100)
+    expect(await output(['jobs'], env)).toMatch(
+      new RegExp(`^0 job .*\\n${id}  cancelled  replay  +\\d+s +${done} %\\n$`),
+    )
+    expect(await output(['jobs', 'show', id], env)).toMatch(
+      /\nprogress +[\d,]+ of 2,500\nIt was cancelled.*\nsent +[\d,]+\n/,
+    )
     expect(await output(['jobs', 'cancel', id], env)).toMatch(/^1 Job .* has\s+ended/s)
     const again = await fetch(`${url}/jobs/${id}`, { method: 'DELETE', headers: authorized })
     expect([again.status, again.headers.get('content-type')]).toEqual([409, 'application/problem+json; charset=utf-8'])

@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
-import { launch } from '../support/browser.ts'
+import { barriers, launch } from '../support/browser.ts'
 import { spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
 import { requireChromium, requireRealRedis, requireRedisServer } from '../support/requires.ts'
@@ -45,6 +45,7 @@ test('a stage whose process is killed turns red with what waits for it, and calm
   expect(await state.getAttribute('data-kind')).toBe('bad')
   expect(await edgeOf(page)).not.toBe(calm)
   expect(await page.locator('.hop[data-stall]').count()).toBe(1)
+  expect(await barriers(page)).toEqual([])
   await page
     .locator('#failed > li')
     .getByText(/\d in the last minute/)
@@ -78,6 +79,7 @@ test('with Redis killed under the open page, it says as of when and claims nothi
   await books.getByText('Books: not known').waitFor()
   expect(await books.getAttribute('data-kind')).toBeNull()
   expect(await styleOf(page, 'main', 'filter')).toBe('grayscale(1)')
+  expect(await barriers(page)).toEqual([])
 
   const fresh = await browser.newPage()
   await fresh.goto(url)
@@ -87,6 +89,7 @@ test('with Redis killed under the open page, it says as of when and claims nothi
   expect(shown).toMatch(
     /^Redis does not answer, since \d+ \w+ \d+, [\d:]+ [^\n]+ or longer\.\n+Nothing is known until then\. This page goes on by itself\.\n+What to do: the runbook$/,
   )
+  expect(await barriers(fresh)).toEqual([])
   const runbook = await browser.newPage()
   await runbook.goto(new URL((await fresh.getByRole('link', { name: 'runbook' }).getAttribute('href')) ?? '', url).href)
   await runbook.locator('section:target').getByText('Redis does not answer this process').waitFor()

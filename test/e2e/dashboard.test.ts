@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Redis } from 'ioredis'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
@@ -7,7 +5,7 @@ import { enqueue } from '../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../src/keys.ts'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { rejectByBug } from '../support/broken-release.ts'
-import { complaints, launch, requestsElsewhere } from '../support/browser.ts'
+import { barriers, complaints, launch, requestsElsewhere } from '../support/browser.ts'
 import { spawnOrders } from '../support/process.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
 import { requireChromium, requireRealRedis, requireRedisServer } from '../support/requires.ts'
@@ -430,25 +428,6 @@ test('it says since when it is stale, with the API or Redis away, and goes on by
   await redis.start()
   await state.getByText('Live').waitFor()
 })
-
-interface Finding {
-  readonly id: string
-  readonly impact: string
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
-}
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** Returns what axe finds serious or critical, in a part of the page. */
-async function barriers(page: Page, part = 'html'): Promise<string[]> {
-  await page.evaluate(axe)
-  const { violations } = await page.evaluate<{ violations: Finding[] }>(
-    `axe.run('${part}', { resultTypes: ['violations'] })`,
-  )
-  return violations
-    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
-}
 
 test('nothing stands in the way of anybody: light and dark, wide and on a phone, by keyboard', async (context) => {
   requireRealRedis(context)

@@ -140,7 +140,7 @@ test('a loss is said once in the log, by the metric, doctor, status and verify u
     ]),
   ])
   const again = JSON.parse((await orders(env, 'verify', '--write-off', '--yes', '--json')).out)
-  expect(again).toMatchObject({ verdict: 'right', writtenOff: { booked: true, orders: {} }, books: { lost: 30 } })
+  expect(again).toMatchObject({ verdict: 'right', written_off: { booked: true, orders: {} }, books: { lost: 30 } })
   const audit = (await orders(env, 'audit', '--json')).out
   expect(audit.match(/"action":"write-off"/g)).toHaveLength(1)
   expect(audit).toContain('"what":{"validate":30},"outcome":"done"')

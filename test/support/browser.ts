@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { chromiumPath } from './chromium.ts'
 
@@ -33,4 +35,27 @@ export function requestsElsewhere(page: Page, url: string): string[] {
     if (!request.url().startsWith(url) && !request.url().startsWith('data:')) found.push(request.url())
   })
   return found
+}
+
+interface Violation {
+  readonly id: string
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/**
+ * Returns all that axe finds, whatever its impact.
+ * @param part the selector of the part of the page that is examined
+ * @param rules those that are checked, by default all
+ */
+export async function barriers(page: Page, part = 'html', rules?: readonly string[]): Promise<string[]> {
+  await page.evaluate(axe)
+  const options = { resultTypes: ['violations'], ...(rules && { runOnly: rules }) }
+  const { violations } = await page.evaluate<{ violations: Violation[] }>(
+    `axe.run(${JSON.stringify(part)}, ${JSON.stringify(options)})`,
+  )
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+  )
 }

@@ -1,13 +1,12 @@
 import { RedisContainer } from '@testcontainers/redis'
 import { getContainerRuntimeClient } from 'testcontainers'
-import { localEmulator } from './emulator.ts'
 import { answers, spawnRedisServer } from './redis-server.ts'
 
 /** The Redis of a run. */
 interface Found {
   readonly name: string
-  readonly url: string
-  readonly real: boolean
+  /** Undefined where each worker has an emulator of its own. */
+  readonly url: string | undefined
   stop(): Promise<void>
 }
 
@@ -19,7 +18,7 @@ async function given(): Promise<Found | undefined> {
   const url = process.env['TEST_REDIS_URL']
   if (!url) return undefined
   await answers(url)
-  return { name: 'TEST_REDIS_URL', url, real: true, stop: async () => {} }
+  return { name: 'TEST_REDIS_URL', url, stop: async () => {} }
 }
 
 /** The image of the container. */
@@ -33,18 +32,16 @@ async function container(): Promise<Found | undefined> {
   if (!engine) return undefined
   const started = await new RedisContainer(redisImage).start()
   const stop = async (): Promise<void> => void (await started.stop())
-  return { name: 'a container', url: started.getConnectionUrl(), real: true, stop }
+  return { name: 'a container', url: started.getConnectionUrl(), stop }
 }
 
 async function onPath(): Promise<Found | undefined> {
   const server = await spawnRedisServer()
-  return (
-    server && { name: 'redis-server', url: server.url, real: true, stop: async () => server[Symbol.asyncDispose]() }
-  )
+  return server && { name: 'redis-server', url: server.url, stop: async () => server[Symbol.asyncDispose]() }
 }
 
 async function emulated(): Promise<Found> {
   if (process.env['CI'] === 'true') throw new Error('CI needs a real Redis: install redis-server.')
-  const { url, stop } = await localEmulator()
-  return { name: 'the emulator; tests that need a real server are skipped', url, real: false, stop }
+  const name = 'an emulator in each worker; tests that need a real server are skipped'
+  return { name, url: undefined, stop: async () => {} }
 }

@@ -2,9 +2,8 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    redisUrl: string
-    /** True for a real server, false for an emulator, which cannot do everything. */
-    realRedis: boolean
+    /** Undefined for an emulator in each worker, which cannot do everything. */
+    redisUrl: string | undefined
   }
 }
 
@@ -16,7 +15,6 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   const [removeCompiled, found] = await Promise.all([compileOnce(), findRedis()])
   process.stdout.write(`Redis for the tests: ${found.name}\n`)
   project.provide('redisUrl', found.url)
-  project.provide('realRedis', found.real)
   return async () => {
     await found.stop()
     removeCompiled()

@@ -32,7 +32,7 @@ export function requireTls(context: TestContext): void {
 
 /** For tests of what the emulator cannot do. */
 export function requireRealRedis(context: TestContext): void {
-  requirePart(context, inject('realRedis'), 'a real Redis')
+  requirePart(context, inject('redisUrl') !== undefined, 'a real Redis')
 }
 
 export function requireChromium(context: TestContext): void {

@@ -11,17 +11,18 @@ import { rulesFor } from '../../src/ops/rights/acl.ts'
 import { actors } from '../../src/ops/rights/commands.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
 import { shipped } from './stages.ts'
+import { emulatorOfWorker } from './worker-emulator.ts'
 
 /**
  * An empty database of this worker's own, and a connection that may do all there. With TEST_REDIS_USER=minimal its URL, and
  * what `appOn` gives, is that of a user with the rights of docs/redis-rights.md alone, and a test fails where they are too few.
  */
 export async function emptyRedis(): Promise<{ url: string; redis: Redis } & AsyncDisposable> {
-  const url = new URL(inject('redisUrl'))
+  const url = new URL(inject('redisUrl') ?? (await emulatorOfWorker()))
   url.pathname = `/${process.env['VITEST_POOL_ID'] ?? 1}`
   const redis = new Redis(url.href)
   await redis.flushdb()
-  const minimal = process.env['TEST_REDIS_USER'] === 'minimal' && inject('realRedis')
+  const minimal = process.env['TEST_REDIS_USER'] === 'minimal' && inject('redisUrl') !== undefined
   if (!minimal) return { url: url.href, redis, [Symbol.asyncDispose]: async () => redis.disconnect() }
   url.username = await minimalUser(redis)
   url.password = 'secret'

@@ -52,6 +52,7 @@ export const systemExamples: Examples = {
       sqs: { visible: 0, in_flight: 3, dead_letters: 0 },
       totals: {
         received: 2,
+        replayed: 0,
         admitted: 2,
         duplicates: 0,
         rejected: 0,

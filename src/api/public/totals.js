@@ -25,6 +25,7 @@ export function drawTotals({ totals, critical, currency }) {
     detail: `${exact(value)} ${detail}`,
     kind,
   })
+  const { replayed } = totals
   const revenue = money(totals.revenue_minor, currency)
   const shortRevenue = shortMoney(totals.revenue_minor, currency)
   /** @type {Fact[]} */
@@ -38,7 +39,11 @@ export function drawTotals({ totals, critical, currency }) {
       note: `p99 ${duration(critical.p99_ms)}`,
       detail: critical.p50_ms === null ? '' : `p50 ${exact(critical.p50_ms)} ms, p99 ${exact(critical.p99_ms)} ms`,
     },
-    count('Received', totals.received, 'orders received'),
+    count(
+      'Received',
+      totals.received,
+      replayed ? `orders received, ${exact(replayed)} of them replayed` : 'orders received',
+    ),
     count('Duplicates', totals.duplicates, 'orders that were received before'),
     count('Rejected', totals.rejected, 'orders rejected'),
     count(

@@ -9,7 +9,8 @@ export const minor = z.number().meta({ description: 'Minor units (cents).' })
 
 /** The sums of all orders, in snapshots and in `orders status --json`. */
 export const totalsReply = z.object({
-  received: known,
+  received: known.meta({ description: 'From SQS, by a request, and again each time an order is replayed.' }),
+  replayed: known.meta({ description: 'Of those received, orders that were replayed, edited ones included.' }),
   admitted: known,
   duplicates: known,
   rejected: known,
@@ -24,6 +25,7 @@ export function totalsOf({ counters, totals, invalid, stages }: Status): z.outpu
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   return {
     received: of('received'),
+    replayed: of('replayed'),
     admitted: of('admitted'),
     duplicates: of('duplicates'),
     rejected: of('rejected'),

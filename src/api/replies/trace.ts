@@ -56,6 +56,18 @@ const rejected = z
   })
   .meta({ id: 'Rejected' })
 
+/** A discarded order, with operator and reason. */
+export const discardedReply = z.object({ at: z.string(), by: z.string(), why: z.string(), rejected })
+
+/** How much of a stream was scanned. */
+export const scannedReply = z.object({
+  stream: z.string(),
+  entries: z.int(),
+  of: z.int(),
+  whole: z.boolean().meta({ description: 'True if every entry was scanned.' }),
+  more: z.boolean().meta({ description: 'True if the result was truncated to the newest 50.' }),
+})
+
 /** The known facts about an order. The API replies it, and `orders trace --json` prints it. */
 export const traceReply = z
   .object({
@@ -75,9 +87,7 @@ export const traceReply = z
       .array(waiting)
       .meta({ description: 'Entries with totals of its user that may include it and wait for a stage.' }),
     invalid: z.array(rejected).meta({ description: 'Its entries in the invalid channel.' }),
-    discarded: z
-      .array(z.object({ at: z.string(), by: z.string(), why: z.string(), rejected }))
-      .meta({ description: 'Discarded: by whom and why.' }),
+    discarded: z.array(discardedReply).meta({ description: 'Discarded: by whom and why.' }),
     sent: z
       .array(
         z.object({
@@ -90,19 +100,9 @@ export const traceReply = z
       )
       .meta({ description: 'Sent by operators, by the newest 500 entries of the audit log.' }),
     duplicates: z.object({ total: z.int().meta({ description: 'Of all orders.' }), because }),
-    scanned: z
-      .array(
-        z.object({
-          stream: z.string(),
-          entries: z.int(),
-          of: z.int(),
-          whole: z.boolean().meta({ description: 'True if every entry was scanned.' }),
-          more: z.boolean().meta({ description: 'True if the result was truncated to the newest 50.' }),
-        }),
-      )
-      .meta({
-        description: 'How much of each stream was scanned. Of a long stream, only its oldest and newest entries are.',
-      }),
+    scanned: z.array(scannedReply).meta({
+      description: 'How much of each stream was scanned. Of a long stream, only its oldest and newest entries are.',
+    }),
     settled: z.boolean().meta({
       description:
         'False if orders were replayed during the whole search, so that this one may have been missed: ask again.',

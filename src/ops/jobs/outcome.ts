@@ -21,9 +21,15 @@ export function jobIdOf({ id = '', timestamp }: Job): string {
 
 /**
  * Waits until every order that the job has sent has its verdict.
+ * @param asked number of orders that it was to send, of which the progress is shown; undefined if it sends no more than it has
  * @throws when none arrives for JOB_VERDICT_MS; the job is then retried and continues to wait.
  */
-export async function judged({ redis, partitions, config }: App, job: Job, signal: AbortSignal): Promise<Outcome> {
+export async function judged(
+  { redis, partitions, config }: App,
+  job: Job,
+  signal: AbortSignal,
+  asked?: number,
+): Promise<Outcome> {
   let seen = -1
   let changedAt = performance.now()
   for (;;) {
@@ -31,7 +37,7 @@ export async function judged({ redis, partitions, config }: App, job: Job, signa
     const { judged, sent } = outcome
     if (judged !== seen) {
       changedAt = performance.now()
-      await job.updateProgress({ done: judged, total: sent })
+      await job.updateProgress({ done: judged, total: asked ?? sent })
     }
     seen = judged
     if (judged >= sent) return outcome

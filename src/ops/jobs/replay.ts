@@ -43,7 +43,7 @@ async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal
     }
   }
   if (cancelled) await cancelReplay(app, jobId) // no other process that believes to have this job sends after the result
-  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal)
+  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal, cancelled ? total : undefined)
   return { dry_run: false, ...result, rejected: { ...result.rejected } }
 }
 

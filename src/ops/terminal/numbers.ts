@@ -5,6 +5,13 @@ export function ordersText(count: number | bigint | null, unknown: string): stri
   return `${count === null ? unknown : countText(count)} ${Number(count) === 1 ? 'order' : 'orders'}`
 }
 
+/** Formats the orders received, and how many of them were replayed, if any. @param unknown stands for a number that could not be read */
+export function receivedText(received: number | null, replayed: number | null, unknown: string): string {
+  const total = `received ${received === null ? unknown : countText(received)}`
+  if (received === null || replayed === null || replayed === 0) return total
+  return `${total} (${countText(received - replayed)} new, ${countText(replayed)} replayed)`
+}
+
 /** Formats a number for a column that has little room: from a million on with three digits, as in `1.23 M`. */
 export function shortCount(count: number): string {
   if (Math.abs(count) < 1_000_000) return countText(count)

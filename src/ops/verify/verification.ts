@@ -91,4 +91,4 @@ export async function writeOffAndVerify(
 }
 
 /** JSON knows no bigint: sums beyond 2^53 are rounded. */
-export const jsonValue = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)
+const jsonValue = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)

@@ -30,10 +30,14 @@ export function rehearsed(result) {
   return `${before}${exact(result.admitted)} would pass the rules${stages}, ${exact(failedAgain(result))} would not${codesIn(result)}. Nothing was sent.`
 }
 
-/** @param {Result} result */
-export function replayed(result) {
+/**
+ * @param {Result} result
+ * @param {number} [asked] orders that the replay was to send
+ */
+export function replayed(result, asked = result.sent) {
+  const of = asked > result.sent ? ` of ${exact(asked)}` : ''
   const parts = [
-    `${exact(result.sent)} sent: ${exact(result.admitted)} admitted`,
+    `${exact(result.sent)}${of} sent: ${exact(result.admitted)} admitted`,
     ...(result.duplicate > 0 ? [`${exact(result.duplicate)} duplicates`] : []),
     ...(result.returned > 0 ? [`${exact(result.returned)} returned to their stage`] : []),
     `${exact(failedAgain(result))} failed again${codesIn(result)}`,

@@ -45,7 +45,7 @@ export async function askReplay({ code, all }) {
     try {
       const result = await jobEnd(id, (job) => view.progress(job, isDryRun ? 'checked' : 'judged'), following.signal)
       const isGood = failedAgain(result) === 0 && !result.cancelled
-      end(isDryRun ? rehearsed(result) : replayed(result), isGood ? 'good' : 'warn')
+      end(isDryRun ? rehearsed(result) : replayed(result, view.asked()), isGood ? 'good' : 'warn')
       const helps = result.admitted + result.returned > 0
       if (isDryRun && !result.cancelled)
         view.offer('go', helps ? `Replay ${orders(count)}` : 'Replay all the same', helps)
@@ -115,6 +115,7 @@ function openReplayDialog(title, about, actions) {
 
   return {
     ...{ dialog, offer, say },
+    asked: () => bar.max,
     begin: (/** @type {string} */ text) => {
       offer(undefined)
       bar.hidden = false
@@ -132,10 +133,10 @@ function openReplayDialog(title, about, actions) {
       say(text, 'warn')
     },
     progress: (/** @type {Job} */ { state, progress: at, warning }, /** @type {string} */ done) => {
+      if (at) bar.max = Math.max(1, at.total)
       if (isStopping) return
       if (state === 'waiting') return say(warning ?? 'Waiting for a jobs process.')
       if (!at) return
-      bar.max = Math.max(1, at.total)
       bar.value = at.done
       say(`${exact(at.done)} of ${exact(at.total)} ${done}.`)
     },

@@ -1,5 +1,5 @@
 // @ts-check
-import { element, show } from './dom.js'
+import { element, find, show } from './dom.js'
 import { terms } from './terms.js'
 
 /*
@@ -11,7 +11,8 @@ const margin = 8
 const box = element('div', { id: 'explanation', popover: 'manual' })
 /** The sentences, for assistive technology. */
 const sentences = element('div', { hidden: true })
-document.body.append(sentences, box)
+document.body.append(sentences)
+find('main').append(box)
 
 /** @type {HTMLElement | undefined} */
 let shown

@@ -7,7 +7,7 @@ import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
-import { ageText, money, ordersText, shortCount } from '../../terminal/numbers.ts'
+import { ageText, money, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
 import { type Line, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
@@ -22,7 +22,7 @@ export function statusLines(status: Status, perSecond?: number): Line[] {
   const rate = perSecond === undefined ? '' : `; ${countText(Math.round(perSecond))}/s`
   return [
     sentence(
-      `received ${number(of('received'))} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
+      `${receivedText(of('received'), of('replayed'), '?')} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
         ` + rejected ${number(of('rejected'))} + lost ${number(of(`${first?.stage}:lost`))}` +
         ` + waiting ${number(first?.waiting ?? null)} (for ${first?.stage})${rate}`,
       '  ',

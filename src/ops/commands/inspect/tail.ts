@@ -3,7 +3,7 @@ import type { Snapshot } from '../../../api/live/snapshot.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
-import { ageText, money, ordersText, shortCount } from '../../terminal/numbers.ts'
+import { ageText, money, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
 import { clearTerminal, type Line, printError, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { apiSource, redisSource } from '../../terminal/snapshot-source.ts'
@@ -28,7 +28,7 @@ export function snapshotLines(snapshot: Snapshot): Line[] {
       '  ',
     ),
     sentence(
-      `received ${number(totals.received)}; ${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
+      `${receivedText(totals.received, totals.replayed, '–')}; ${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
       '  ',
     ),
     ...boardLines(top),

@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { amount } from '../../../api/http/schemas.ts'
+import { userReply } from '../../../api/replies/user.ts'
 import type { App } from '../../../app.ts'
 import { OrdersError } from '../../../errors.ts'
 import { partitionFor } from '../../../partitions.ts'
@@ -63,17 +62,16 @@ async function readUser(app: App, userId: string, limit: number, signal: AbortSi
   return { userId, orders, minor, ranks, invalid, discarded: found.toReversed().slice(0, limit), scanned }
 }
 
-const known = z.object({ order_count: z.int(), total_spend: amount })
-
 /** The orders are JSON text already: parsing would change their long numbers. */
 function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }: User): string {
-  const head = {
+  const head = userReply.omit({ invalid: true }).parse({
     user_id: userId,
-    ...known.parse({ order_count: orders, total_spend: minor }),
+    order_count: orders,
+    total_spend: minor,
     ranks: Object.fromEntries(ranks.map(({ board, ...rank }) => [board, rank])),
     discarded,
     scanned,
-  }
+  })
   return escapeJson(`${JSON.stringify(head).slice(0, -1)},"invalid":[${invalid.map(withHint).join(',')}]}`)
 }
 

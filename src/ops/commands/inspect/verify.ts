@@ -8,7 +8,8 @@ import { jsonLine } from '../../terminal/printable.ts'
 import { verificationLines } from '../../terminal/verification-text.ts'
 import { acknowledge } from '../../verify/acknowledge.ts'
 import { maxExamples } from '../../verify/compare-scores.ts'
-import { jsonValue, writeOffAndVerify } from '../../verify/verification.ts'
+import { verificationOf, verificationReply } from '../../verify/reply.ts'
+import { writeOffAndVerify } from '../../verify/verification.ts'
 
 export const command = defineCommand({
   name: 'verify',
@@ -41,7 +42,7 @@ export const command = defineCommand({
     const left = leftBy({ ...options, accepts })
     const verification = await interruptible(verifying, signal, () => `Interrupted. ${left}`)
     const all = { ...verification, ...(acknowledged && { acknowledged }) }
-    print(json ? jsonLine(all, jsonValue) : verificationLines(all, app.now()))
+    print(json ? jsonLine(verificationReply.parse(verificationOf(all))) : verificationLines(all, app.now()))
     if (all.verdict !== 'right' || all.incidents.length > 0) fail()
   },
 })

@@ -1,5 +1,6 @@
 import type { App } from '../../../app.ts'
 import { adopt, preview } from '../../adopt/adopt.ts'
+import { adoptionOf, adoptionReply } from '../../adopt/reply.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { isAdopting } from '../../manifest/adoption.ts'
 import { noticedMs } from '../../manifest/check.ts'
@@ -24,7 +25,7 @@ export const command = defineCommand({
     const adopting = { force, settleMs: noticedMs, print: json ? () => {} : print }
     const finding = yes ? adopt(app, adopting, signal) : preview(app, signal)
     const found = await interruptible(finding, signal, () => interrupted(app))
-    print(json ? jsonLine(found, jsonValue) : foundLines(app.config, found))
+    print(json ? jsonLine(adoptionReply.parse(adoptionOf(found))) : foundLines(app.config, found))
     if (found.survey.problemCount > 0) fail()
   },
 })
@@ -34,10 +35,4 @@ async function interrupted({ redis }: App): Promise<string> {
   if (begun === false) return 'Interrupted. No adoption is under way.'
   const what = begun ? 'The conversion is not finished, and no process of orders starts until it is' : 'Nothing is lost'
   return `Interrupted. ${what}: run orders adopt --yes again to continue.`
-}
-
-/** Converts values that JSON does not have. Sums beyond 2^53 are rounded. */
-function jsonValue(_: string, value: unknown): unknown {
-  if (value instanceof Map) return Object.fromEntries(value)
-  return typeof value === 'bigint' ? Number(value) : value
 }

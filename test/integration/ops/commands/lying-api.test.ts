@@ -34,6 +34,7 @@ const snapshot = {
   sqs: { visible: 1, in_flight: 1, dead_letters: 1 },
   totals: {
     received: 1,
+    replayed: 0,
     admitted: 1,
     duplicates: 0,
     rejected: 0,

@@ -27,7 +27,10 @@ const stall = `No process runs aggregate. ${many} orders wait, the oldest for 12
 
 const status: Status = {
   atMs: now.getTime(),
-  counters: { received: many, admitted: many, duplicates: many, rejected: many, 'validate:lost': many, ranked: many },
+  counters: {
+    ...{ received: 2 * many, replayed: many, admitted: many, duplicates: many, rejected: many },
+    ...{ 'validate:lost': many, ranked: many },
+  },
   totals: { orders: many, minor: many * 1_000 },
   invalid: many,
   bridge: { processes: 1, stall: null },
@@ -48,8 +51,8 @@ const snapshot: Snapshot = {
   })),
   sqs: { visible: many, in_flight: many, dead_letters: many },
   totals: {
-    ...{ received: many, admitted: many, duplicates: many, rejected: many, waiting: many, counted: many },
-    ...{ ranked: many, revenue_minor: many * 1_000, invalid: many },
+    ...{ received: 2 * many, replayed: many, admitted: many, duplicates: many, rejected: many, waiting: many },
+    ...{ counted: many, ranked: many, revenue_minor: many * 1_000, invalid: many },
   },
   critical: { p50_ms: many, p99_ms: many },
   timeline: { from: ts, slot_ms: 5_000, ranked: [], rejected: [], p50_ms: [], p99_ms: [] },

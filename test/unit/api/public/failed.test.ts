@@ -58,5 +58,6 @@ test('the result of a replay is one sentence', () => {
   expect(rehearsed?.(result)).toBe('2 would pass the rules, 4 would not (bad-value 3). Nothing was sent.')
   expect(rehearsed?.({ ...result, cancelled: true })).toMatch(/^Cancelled before its end\. 2 would pass/)
   expect(replayed?.({ ...result, sent: 6 })).toBe('6 sent: 2 admitted, 4 failed again (bad-value 3).')
-  expect(replayed?.({ ...result, sent: 6, cancelled: true })).toMatch(/^Cancelled: what was not sent stays\. 6 sent/)
+  expect(replayed?.({ ...result, sent: 6, cancelled: true }, 9_210)).toMatch(/^Cancelled: .* stays\. 6 of 9,210 sent:/)
+  expect(replayed?.({ ...result, sent: 6, cancelled: true }, 6)).toMatch(/^Cancelled: .* stays\. 6 sent:/)
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { money, ordersText } from '../../../../src/ops/terminal/numbers.ts'
+import { money, ordersText, receivedText } from '../../../../src/ops/terminal/numbers.ts'
 
 test('a number of orders: one is an order', () => {
   expect([0, 1, 2, 1_000, 1n, null].map((count) => ordersText(count, '?'))).toEqual([
@@ -10,6 +10,26 @@ test('a number of orders: one is an order', () => {
     '1,000 orders',
     '1 order',
     '? orders',
+  ])
+})
+
+test('orders that were replayed are not among the new ones', () => {
+  expect(
+    (
+      [
+        [70, 0],
+        [70, 10],
+        [1_070, 1_000],
+        [70, null],
+        [null, 10],
+      ] as const
+    ).map(([received, replayed]) => receivedText(received, replayed, '?')),
+  ).toEqual([
+    'received 70',
+    'received 70 (60 new, 10 replayed)',
+    'received 1,070 (70 new, 1,000 replayed)',
+    'received 70',
+    'received ?',
   ])
 })
 
