@@ -1,3 +1,4 @@
+import type { OrderFormat } from './format.ts'
 import { isRawJson, rawJson } from './raw-json.ts'
 
 /** The user and the order that a message names; undefined where it names none. */
@@ -7,12 +8,12 @@ export interface Identified {
 }
 
 /** Reads the identity in a body, whether or not the body keeps the rules. Never throws. */
-export const identityIn = (body: string): Identified => identityIs(parseJson(body))
+export const identityIn = (body: string, _format: OrderFormat): Identified => identityIs(parseJson(body))
 
 /** Reads the identity in a rejected record of the invalid channel. @throws if it is not such a record */
-export function identityInRecord(json: string): Identified {
+export function identityInRecord(json: string, format: OrderFormat): Identified {
   const { order, raw } = JSON.parse(json)
-  if (typeof raw === 'string') return identityIn(raw)
+  if (typeof raw === 'string') return identityIn(raw, format)
   return identityIs(withExactIds(order, json, (record) => record['order']))
 }
 

@@ -10,9 +10,9 @@ export const validate = defineStage({
   takes: rawOrder,
   passes: { channel: 'valid', record: admittedOrder },
   counts: 'admitted',
-  decide: ({ body, unresolved }, _keys, carry) => {
+  decide: ({ body, unresolved }, _keys, { carry, format }) => {
     if (unresolved !== undefined) return reject({ code: 'unresolved-pointer', reason: unresolved })
-    const order = checkOrder(body)
+    const order = checkOrder(body, format)
     if ('code' in order) return reject(order)
     const emit = {
       user_id: order.userId,

@@ -11,8 +11,8 @@ import { type Kind, layerOf } from './kind.ts'
 export const cloudevents: Kind = {
   kind: 'cloudevents',
   mayOpen: (text) => text.includes('"specversion"'),
-  open: (text) => {
-    const value = objectWithoutOrder(text)
+  open: (text, format) => {
+    const value = objectWithoutOrder(text, format)
     if (value?.['specversion'] !== '1.0' || !hasTexts(value, 'id', 'source', 'type')) return undefined
     const body = dataOf(value, text)
     if (body === undefined) return undefined

@@ -1,16 +1,18 @@
+import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/identity.ts'
 
 type Members = Readonly<Record<string, unknown>>
 
 /** Parses an object that has none of an order's required fields. Returns undefined for everything else. */
-export function objectWithoutOrder(text: string): Members | undefined {
+export function objectWithoutOrder(text: string, format: OrderFormat): Members | undefined {
   const value = parse(text)
-  return isObject(value) && !hasOrderField(value) ? value : undefined
+  return isObject(value) && !hasOrderField(value, format) ? value : undefined
 }
 
 const orderFields = ['user_id', 'order_id', 'order_value']
 
-export const hasOrderField = (value: Members): boolean => orderFields.some((name) => Object.hasOwn(value, name))
+export const hasOrderField = (value: Members, _format: OrderFormat): boolean =>
+  orderFields.some((name) => Object.hasOwn(value, name))
 
 function parse(text: string): unknown {
   try {

@@ -1,3 +1,4 @@
+import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/identity.ts'
 import { toMinor } from '../../order/money.ts'
 import { valueHint } from './order/amount.ts'
@@ -25,16 +26,16 @@ export interface RejectedBody {
  * certain. A hint is made when an entry is read, so entries of earlier releases have one too. Takes time linear in the
  * body. Never throws.
  */
-export function hintOf(rejected: RejectedBody): string | undefined {
+export function hintOf(rejected: RejectedBody, format: OrderFormat): string | undefined {
   try {
-    const hint = byCode(rejected)
+    const hint = byCode(rejected, format)
     return hint === undefined ? undefined : sentence(hint)
   } catch {
     return undefined // A hint only helps: without it, the order is still shown.
   }
 }
 
-function byCode({ code, reason, body }: RejectedBody): string | undefined {
+function byCode({ code, reason, body }: RejectedBody, _format: OrderFormat): string | undefined {
   if (code === 'malformed-json') return malformedHint(body)
   const { value, scan } = readBody(body) ?? {}
   if (value === undefined || scan === undefined) return undefined

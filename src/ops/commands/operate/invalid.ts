@@ -75,17 +75,17 @@ export const command = defineCommand<Options>({
 })
 
 async function list(app: App, { code, user, limit, json }: Options, signal: AbortSignal): Promise<string[]> {
-  const found = await newestInvalid(app.redis, app.partitions, { code, userId: user, limit, signal })
-  if (json) return found.map((one) => escapeJson(withHint(one)))
-  return found.length === 0 ? ['There is no such invalid order.'] : invalidRows(found, app.now())
+  const found = await newestInvalid(app, { code, userId: user, limit, signal })
+  if (json) return found.map((one) => escapeJson(withHint(one, app.format)))
+  return found.length === 0 ? ['There is no such invalid order.'] : invalidRows(found, app.format, app.now())
 }
 
 async function show(app: App, id: string, json: boolean): Promise<string[]> {
   const entry = await readInvalidEntry(app.redis, app.partitions, id)
   if (!entry) throw refused(refusedBy('gone'))
   return json
-    ? [escapeJson(withHint(entry.json))]
-    : invalidLines(entry, await laidOut(entry.text ?? entry.json), app.now())
+    ? [escapeJson(withHint(entry.json, app.format))]
+    : invalidLines(entry, await laidOut(entry.text ?? entry.json), app)
 }
 
 /** Lays JSON out as the editor of the dashboard does, with numbers and strings as they were written. */
