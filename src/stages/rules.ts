@@ -1,7 +1,9 @@
 import type { OrderFormat } from '../order/format.ts'
-import { identityText, isObject, parseJson } from '../order/identity.ts'
+import { identityText } from '../order/identity.ts'
+import { isObject } from '../order/json.ts'
 import { toMinor } from '../order/money.ts'
 import { isRawJson, type RawJson } from '../order/raw-json.ts'
+import { readOrder } from '../order/read-order.ts'
 import type { Rejection } from '../reject-codes.ts'
 
 /** An order that passes every rule. Strings as sent; an integer id is taken as its digits. */
@@ -24,7 +26,7 @@ const maxTimestampLength = 64
 
 /** Applies the rules in order; the first that fails is the reason. Never throws. */
 export function checkOrder(body: string, format: OrderFormat): Order | Rejection {
-  const sent = parseJson(body)
+  const sent = readOrder(body, format)
   if (sent === undefined) return malformed
   if (!isObject(sent)) return { code: 'not-an-object', reason: 'Order must be a JSON object' }
   for (const field of ['user_id', 'order_id', 'order_value']) {
@@ -42,7 +44,7 @@ export function checkOrder(body: string, format: OrderFormat): Order | Rejection
   const items = readItems(sent['items'])
   if (items === 'bad') return { code: 'bad-items', reason: "Invalid structure in 'items' list" }
   const total = items?.reduce((sum, [, quantity, price]) => sum + quantity * price, 0)
-  if (total !== undefined && !matches(total, value, format)) {
+  if (total !== undefined && format.checksTotal && !matches(total, value, format)) {
     return {
       code: 'total-mismatch',
       reason: `Calculated total (${rounded(total, 10)}) does not match order_value (${value + 0})`,

@@ -1,4 +1,4 @@
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
 import { base64Text } from './encoded.ts'
 import { hasTexts, objectWithoutOrder, own } from './json.ts'

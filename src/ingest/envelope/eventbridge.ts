@@ -1,4 +1,4 @@
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
 import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'

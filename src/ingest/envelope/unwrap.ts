@@ -1,10 +1,10 @@
 import type { Envelope, EnvelopeKind } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
-import { isObject, parseJson } from '../../order/identity.ts'
+import { isObject, parseJson } from '../../order/json.ts'
+import { hasOrderField } from '../../order/mapped.ts'
 import { cloudevents } from './cloudevents.ts'
 import { base64, gzip } from './encoded.ts'
 import { eventbridge } from './eventbridge.ts'
-import { hasOrderField } from './json.ts'
 import type { Kind, Opened } from './kind.ts'
 import { pointerIn, pointerLayer, type S3Pointer } from './s3-pointer.ts'
 import { sns } from './sns.ts'
@@ -82,5 +82,5 @@ const isEncoding = (kind: EnvelopeKind): boolean => kind === 'base64' || kind ==
 
 function isOrder(text: string, { format }: Unwrapping): boolean {
   const value = parseJson(text)
-  return isObject(value) && hasOrderField(value, format)
+  return isObject(value) && hasOrderField(value, format.fields)
 }

@@ -1,5 +1,6 @@
 import type { OrderFormat } from '../../order/format.ts'
-import { identityIn, isObject, parseJson } from '../../order/identity.ts'
+import { identityIn } from '../../order/identity.ts'
+import { isObject, parseJson } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
 import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
 import { invalidRecord, type Sent } from '../../stages/invalid/record.ts'

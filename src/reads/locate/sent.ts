@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import { parseWhat, readAudit } from '../../control/audit-log.ts'
 import type { OrderVerdict } from '../../control/job-queues.ts'
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { isForbidden, isWrongType } from '../../redis/errors.ts'
 import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
 import type { OrderName } from './evidence.ts'

@@ -1,5 +1,5 @@
 import type { OrderFormat } from '../../order/format.ts'
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { toMinor } from '../../order/money.ts'
 import { valueHint } from './order/amount.ts'
 import { missingFieldHint } from './order/fields.ts'

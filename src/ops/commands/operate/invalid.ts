@@ -5,7 +5,8 @@ import { audited } from '../../../control/audit-log.ts'
 import { openQueues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { type ErrorCode, messageOf, OrdersError } from '../../../errors.ts'
-import { isObject, parseStandardJson } from '../../../order/identity.ts'
+import { isObject } from '../../../order/json.ts'
+import { parseExactIds } from '../../../order/read-order.ts'
 import { doesNotAnswer, explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { withHint } from '../../../stages/hints/entry.ts'
@@ -133,7 +134,7 @@ async function edit(app: App, id: string, signal: AbortSignal, json: boolean): P
   if (signal.aborted) throw await stopped('Interrupted.')
   if (edited.failure !== undefined) throw await stopped(`${edited.failure}.`)
   if (!edited.isChanged) throw await stopped('Nothing was changed.')
-  const body = parseStandardJson(edited.text)
+  const body = parseExactIds(edited.text)
   if (body === undefined) throw await stopped('The text is not JSON.')
   if (!isObject(body)) throw await stopped('The text is not a JSON object.')
   await using queues = openQueues(app.redis)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Unwrapping, unwrap, unwrapObject } from '../../../../src/ingest/envelope/unwrap.ts'
 import { type EnvelopeKind, envelopeKinds } from '../../../../src/messages.ts'
-import { isObject, parseJson } from '../../../../src/order/identity.ts'
+import { isObject, parseJson } from '../../../../src/order/json.ts'
 import { type InlineKind, inlineKinds, wrap } from '../../../support/envelopes.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 
