@@ -1,4 +1,5 @@
 /* Processes orders on a Redis Cluster, or on one Redis without partitions, and reports time and CPU. */
+
 import { randomUUID } from 'node:crypto'
 import { readConfig } from '../src/config/config.ts'
 import { enqueue } from '../src/ingest/enqueue.ts'
@@ -7,6 +8,7 @@ import { runRoles } from '../src/ops/process/roles.ts'
 import { identityIn } from '../src/order/identity.ts'
 import { partitionFor } from '../src/partitions.ts'
 import { readGlobalStats } from '../src/stages/aggregate.ts'
+import { plainFormat } from '../test/support/plain-format.ts'
 import { cpuMeter, type Round } from './harness.ts'
 import { chunks, countdown, inParallel } from './line/contender.ts'
 import { benchOrders } from './orders.ts'
@@ -25,7 +27,7 @@ serve(async ({ url, partitions, orders: count, pids }: ClusterTask): Promise<Rou
   const clustered = { REDIS_CLUSTER: 'true', PARTITIONS: String(partitions) }
   const app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent', ...(partitions > 0 && clustered) }))
   const orders = benchOrders(count, {})
-  const bodies = Map.groupBy(orders, ({ body }) => partitionFor(app.partitions, identityIn(body).userId))
+  const bodies = Map.groupBy(orders, ({ body }) => partitionFor(app.partitions, identityIn(body, plainFormat).userId))
   for (const [keys, own] of bodies) {
     await inParallel(chunks(own, 10), 16, (ten) =>
       enqueue(

@@ -2,9 +2,11 @@
  * Runs the algorithm of the Python system: receives ten messages, then handles one after the other with six round trips
  * to Redis and one deletion each. `node python-like.ts <redis url> <sqs url> <queue>`.
  */
+
 import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
 import { checkOrder } from '../src/stages/rules.ts'
+import { plainFormat } from '../test/support/plain-format.ts'
 import { openBenchQueue } from './queue.ts'
 
 const [redisUrl = '', sqsUrl = '', queueName = ''] = process.argv.slice(2)
@@ -17,7 +19,7 @@ for (;;) {
   const asked = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 20 })
   const { Messages = [] } = await queue.sqs.send(asked)
   for (const { Body = '', ReceiptHandle } of Messages) {
-    const order = checkOrder(Body)
+    const order = checkOrder(Body, plainFormat)
     if ('code' in order) continue
     await redis.hincrby(`user:${order.userId}`, 'order_count', 1)
     await redis.hincrbyfloat(`user:${order.userId}`, 'total_spend', order.value)

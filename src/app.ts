@@ -1,6 +1,7 @@
 import type { Config } from './config/config.ts'
 import type { ControlKeys, Keys } from './keys.ts'
 import type { Tracing } from './opentelemetry.ts'
+import type { OrderFormat } from './order/format.ts'
 import type { RedisClient } from './redis/client.ts'
 import type { Pipeline } from './stages/stage.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -8,6 +9,8 @@ import type { Telemetry } from './telemetry.ts'
 /** Holds what the components of a process share. The code that opens it closes it; components only use it. */
 export interface App {
   readonly config: Config
+  /** By the configuration. */
+  readonly format: OrderFormat
   readonly redis: RedisClient
   readonly pipeline: Pipeline
   /** By number; one without partitions. */

@@ -2,6 +2,7 @@ import { readConfig } from '../../src/config/config.ts'
 import { makeKeys } from '../../src/keys.ts'
 import { checkOrder } from '../../src/stages/rules.ts'
 import { admittedRecord, generationSeconds, identityOf, type LedgerRecord } from '../../src/stages/runner/ledger.ts'
+import { plainFormat } from '../../test/support/plain-format.ts'
 
 /** The effects of every peer's stages on one order: the same rules, the same ledger and the same keys as ours. */
 export const keys = makeKeys()
@@ -19,7 +20,7 @@ export interface Admitted {
 }
 
 export function judge(body: string): Admitted & { readonly ledger: LedgerRecord } {
-  const order = checkOrder(body)
+  const order = checkOrder(body, plainFormat)
   if ('code' in order) throw new Error(order.reason)
   return { user_id: order.userId, minor: order.minor, ledger: admittedRecord(identityOf(order), place) }
 }

@@ -1,6 +1,7 @@
 import { apiVariables } from './variables/api.ts'
 import { awsVariables } from './variables/aws.ts'
 import { bridgeVariables } from './variables/bridge.ts'
+import { ordersVariables } from './variables/orders.ts'
 import { processVariables } from './variables/process.ts'
 import { redisVariables } from './variables/redis.ts'
 import { stagesVariables } from './variables/stages.ts'
@@ -11,6 +12,7 @@ export const variables = {
   ...redisVariables,
   ...apiVariables,
   ...bridgeVariables,
+  ...ordersVariables,
   ...stagesVariables,
   ...processVariables,
 }

@@ -1,3 +1,4 @@
+import type { OrderFormat } from '../order/format.ts'
 import { identityIn } from '../order/identity.ts'
 import type { ReplayData, ReprocessData } from './job-queues.ts'
 
@@ -5,8 +6,8 @@ import type { ReplayData, ReprocessData } from './job-queues.ts'
 const maxPart = 40
 
 /** Names a job by what it does and for whom, as the list of jobs shows it: `edit of order 6f1c of user_7 by ann`. */
-export function reprocessName({ body, edit }: ReprocessData, by: string): string {
-  const { orderId, userId } = identityIn(body)
+export function reprocessName({ body, edit }: ReprocessData, format: OrderFormat, by: string): string {
+  const { orderId, userId } = identityIn(body, format)
   const order = [orderId && ` ${shown(orderId)}`, userId && ` of ${shown(userId)}`].filter(Boolean).join('')
   return `${edit ? 'edit of order' : 'order'}${order} by ${shown(by)}`
 }

@@ -32,11 +32,11 @@ export async function enqueue(
  * cancelled. The verdict goes to the job's outcome.
  */
 export async function enqueueOnce(
-  { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
+  { redis, partitions, format }: Pick<App, 'redis' | 'partitions' | 'format'>,
   jobId: string,
   record: RawRecord,
 ): Promise<void> {
-  const keys = partitionFor(partitions, identityIn(record.body).userId)
+  const keys = partitionFor(partitions, identityIn(record.body, format).userId)
   const names = [keys.stream('raw'), keys.counters, keys.layoutKey, keys.outcome(jobId)]
   const args = [keys.layout, outcomeSeconds, '', '', ...batchesOf([{ ...record, jobId }])]
   await addEntries(redis, names, args)

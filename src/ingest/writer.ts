@@ -26,12 +26,12 @@ export interface Writer {
 
 export function openWriter(app: App, durability: Durability, objects: Objects): Writer {
   const writing = reportOutage(app, 'write')
-  const opening = { envelopes: app.config.envelopes, objects }
+  const opening = { envelopes: app.config.envelopes, format: app.format, objects }
   const lanes = new Map(app.partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
     write: async (messages, tick, signal) => {
       const received = await Promise.all(messages.map((message) => openMessage(message, opening, tick, signal)))
-      const byPartition = Map.groupBy(received, (one) => partitionOf(app.partitions, one))
+      const byPartition = Map.groupBy(received, (one) => partitionOf(app, one))
       return Promise.all(
         [...byPartition].map(([keys, own]) => (lanes.get(keys) as Lane).write({ received: own, tick, signal })),
       )
@@ -43,6 +43,6 @@ export function openWriter(app: App, durability: Durability, objects: Objects): 
 }
 
 /** Returns the partition of an order's user. With one partition the body is not read. */
-function partitionOf(partitions: readonly Keys[], { record }: Received): Keys {
-  return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(record.body).userId)
+function partitionOf({ partitions, format }: App, { record }: Received): Keys {
+  return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(record.body, format).userId)
 }

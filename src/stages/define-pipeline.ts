@@ -118,8 +118,8 @@ function stageOf({ definition, from, writer }: PlacedStage, carry: readonly Carr
     counters: countersOf(definition, writer),
     decide:
       isFirst || carry.length === 0
-        ? (record, keys) => definition.decide(record, keys, carry)
-        : (record, keys) => carryOn(definition.decide(record, keys, carry), record, carry),
+        ? (record, keys, format) => definition.decide(record, keys, { carry, format })
+        : (record, keys, format) => carryOn(definition.decide(record, keys, { carry, format }), record, carry),
   }
 }
 

@@ -1,6 +1,9 @@
-import { identityText, isObject, parseJson } from '../order/identity.ts'
+import type { OrderFormat } from '../order/format.ts'
+import { identityText } from '../order/identity.ts'
+import { isObject } from '../order/json.ts'
 import { toMinor } from '../order/money.ts'
 import { isRawJson, type RawJson } from '../order/raw-json.ts'
+import { readOrder } from '../order/read-order.ts'
 import type { Rejection } from '../reject-codes.ts'
 
 /** An order that passes every rule. Strings as sent; an integer id is taken as its digits. */
@@ -22,8 +25,8 @@ const maxOrderValue = 1_000_000_000
 const maxTimestampLength = 64
 
 /** Applies the rules in order; the first that fails is the reason. Never throws. */
-export function checkOrder(body: string): Order | Rejection {
-  const sent = parseJson(body)
+export function checkOrder(body: string, format: OrderFormat): Order | Rejection {
+  const sent = readOrder(body, format)
   if (sent === undefined) return malformed
   if (!isObject(sent)) return { code: 'not-an-object', reason: 'Order must be a JSON object' }
   for (const field of ['user_id', 'order_id', 'order_value']) {
@@ -41,7 +44,7 @@ export function checkOrder(body: string): Order | Rejection {
   const items = readItems(sent['items'])
   if (items === 'bad') return { code: 'bad-items', reason: "Invalid structure in 'items' list" }
   const total = items?.reduce((sum, [, quantity, price]) => sum + quantity * price, 0)
-  if (total !== undefined && !matches(total, value)) {
+  if (total !== undefined && format.checksTotal && !matches(total, value, format)) {
     return {
       code: 'total-mismatch',
       reason: `Calculated total (${rounded(total, 10)}) does not match order_value (${value + 0})`,
@@ -83,14 +86,14 @@ function productId(value: unknown): Item[0] {
 }
 
 /**
- * Returns whether the two differ by at most 1 % of the larger, as decimals: 9.999 is 1 % below 10.1, as doubles they are
- * slightly off.
+ * Returns whether the two differ by at most the tolerance, in percent of the larger, as decimals: 9.999 is 1 % below 10.1,
+ * as doubles they are slightly off.
  */
-function matches(total: number, value: number): boolean {
+function matches(total: number, value: number, { tolerance }: OrderFormat): boolean {
   if (!Number.isFinite(total)) return false
-  if (Math.abs(total - value) < value / 1_000) return true // the usual order is far from the border
+  if (Math.abs(total - value) < (value * tolerance) / 1_000) return true // the usual order is far from the border
   const difference = Math.abs(rounded(total, exactDigits) - value)
-  return rounded(difference, exactDigits) <= rounded(Math.max(total, value) / 100, exactDigits)
+  return rounded(difference, exactDigits) <= rounded((Math.max(total, value) * tolerance) / 100, exactDigits)
 }
 
 /** The digits of the largest order_value in cents; a sum of 10,000 products is exact to more. */

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Keys } from '../keys.ts'
 import type { Carried, CarriedName, RawRecord, RecordKind } from '../messages.ts'
+import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 
 /** A change to Redis that gives the same result in any order, so that consumers may commit in any. Integers within 2^53. */
@@ -38,6 +39,14 @@ export interface Passes<Out extends object = object> {
   readonly record: RecordKind<Out>
 }
 
+/** What a decision may depend on besides its record. */
+export interface DecideContext {
+  /** Fields that the first stage passes on because a later one needs them. */
+  readonly carry: readonly CarriedName[]
+  /** Says how the order in a message is written. */
+  readonly format: OrderFormat
+}
+
 /**
  * A stage of the chain is a pure decision about one record. It takes what the stage before it passes on; the first one takes
  * what the bridge writes. The runner owns reading, claiming, batching, committing and stopping.
@@ -57,8 +66,7 @@ export interface StageDefinition<
   readonly counts: string
   /** True for a stage next to the chain (see `defineObserver`). */
   readonly observes?: true
-  /** @param carry fields that the first stage passes on because a later one needs them */
-  decide(record: In & Carried<Needs>, keys: Keys, carry: readonly CarriedName[]): Verdict<NoInfer<Out>>
+  decide(record: In & Carried<Needs>, keys: Keys, context: DecideContext): Verdict<NoInfer<Out>>
 }
 
 /** A definition of a stage of any record types. */
@@ -69,7 +77,7 @@ export interface AnyStage {
   readonly passes?: { readonly channel: string; readonly record: Pick<RecordKind, 'schema'> } | undefined
   readonly counts: string
   readonly observes?: true | undefined
-  decide(record: never, keys: Keys, carry: readonly CarriedName[]): Verdict
+  decide(record: never, keys: Keys, context: DecideContext): Verdict
 }
 
 /**
@@ -106,7 +114,7 @@ export interface ObserverDefinition<In extends object, Needs extends CarriedName
   readonly takes: RecordKind<In>
   readonly needs?: readonly Needs[]
   readonly counts: string
-  decide(record: In & Carried<Needs>, keys: Keys): readonly Effect[]
+  decide(record: In & Carried<Needs>, keys: Keys, context: DecideContext): readonly Effect[]
 }
 
 /**
@@ -119,7 +127,7 @@ export function defineObserver<In extends object, Needs extends CarriedName = ne
   return {
     ...observer,
     observes: true,
-    decide: (record, keys) => ({ outcome: 'pass', effects: observer.decide(record, keys) }),
+    decide: (record, keys, context) => ({ outcome: 'pass', effects: observer.decide(record, keys, context) }),
   }
 }
 
@@ -136,7 +144,7 @@ export interface Stage {
   readonly isFirst: boolean
   readonly isObserver: boolean
   readonly counters: StageCounters
-  decide(record: object, keys: Keys): Verdict
+  decide(record: object, keys: Keys, format: OrderFormat): Verdict
 }
 
 /** A channel of a pipeline: the records on its stream, and the stages that read it. */

@@ -1,5 +1,7 @@
 import { admittedOrder, carriedFrom, rawOrder } from '../messages.ts'
-import { isObject, parseJson } from '../order/identity.ts'
+import type { OrderFormat } from '../order/format.ts'
+import { isObject } from '../order/json.ts'
+import { readWholeOrder } from '../order/read-order.ts'
 import { checkOrder } from './rules.ts'
 import { identityOf } from './runner/ledger.ts'
 import { admit, defineStage, reject } from './stage.ts'
@@ -10,9 +12,9 @@ export const validate = defineStage({
   takes: rawOrder,
   passes: { channel: 'valid', record: admittedOrder },
   counts: 'admitted',
-  decide: ({ body, unresolved }, _keys, carry) => {
+  decide: ({ body, unresolved }, _keys, { carry, format }) => {
     if (unresolved !== undefined) return reject({ code: 'unresolved-pointer', reason: unresolved })
-    const order = checkOrder(body)
+    const order = checkOrder(body, format)
     if ('code' in order) return reject(order)
     const emit = {
       user_id: order.userId,
@@ -20,12 +22,15 @@ export const validate = defineStage({
       minor: order.minor,
       order_timestamp: order.orderTimestamp,
     }
-    return admit(identityOf(order), carry.length === 0 ? emit : { ...emit, ...carriedFrom(sentIn(body), carry) })
+    return admit(
+      identityOf(order),
+      carry.length === 0 ? emit : { ...emit, ...carriedFrom(sentIn(body, format), carry) },
+    )
   },
 })
 
 /** Parses the body again. Only a pipeline with a stage that needs more fields pays for that. */
-function sentIn(body: string): Readonly<Record<string, unknown>> {
-  const sent = parseJson(body)
+function sentIn(body: string, format: OrderFormat): Readonly<Record<string, unknown>> {
+  const sent = readWholeOrder(body, format)
   return isObject(sent) ? sent : {}
 }

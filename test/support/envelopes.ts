@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { envelopeKinds } from '../../src/messages.ts'
-import { isObject } from '../../src/order/identity.ts'
+import { isObject } from '../../src/order/json.ts'
 
 /** Returns a JSON object in one line, with a member whose text is given. */
 const withMember = (members: object, name: string, json: string): string =>

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { parseJson } from '../../src/order/identity.ts'
+import { parseJson } from '../../src/order/json.ts'
 import { type RawJson, rawJson } from '../../src/order/raw-json.ts'
 
 /** Bodies that SQS takes: it refuses some control characters, and the emulator raw characters beyond U+FFFF too. */

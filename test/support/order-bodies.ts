@@ -1,5 +1,6 @@
 import type { Rejection } from '../../src/reject-codes.ts'
 import { checkOrder, type Order } from '../../src/stages/rules.ts'
+import { plainFormat } from './plain-format.ts'
 
 /** Fields as JSON text, so that what JSON.stringify would not write can be said too; undefined leaves a field out. */
 export type Fields = Readonly<Record<string, string | undefined>>
@@ -17,7 +18,7 @@ export function priced(value: string, total: string): string {
 }
 
 export function accepted(body: string): Order {
-  const verdict = checkOrder(body)
+  const verdict = checkOrder(body, plainFormat)
   if ('code' in verdict) throw new Error(`refused: ${verdict.code}, ${verdict.reason}`)
   return verdict
 }

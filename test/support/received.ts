@@ -2,12 +2,13 @@ import type { Message } from '@aws-sdk/client-sqs'
 import type { Objects } from '../../src/ingest/envelope/objects.ts'
 import { openMessage, type Received } from '../../src/ingest/envelope/received.ts'
 import { envelopeKinds } from '../../src/messages.ts'
+import { plainFormat } from './plain-format.ts'
 
 /** For messages without pointers: a bucket without objects. */
 export const noObjects: Objects = { read: async () => ({ missing: 'does not exist' }), [Symbol.dispose]: () => {} }
 
 /** Opens messages as the bridge does. */
 export async function received(messages: readonly Message[]): Promise<Received[]> {
-  const opening = { envelopes: new Set(envelopeKinds), objects: noObjects }
+  const opening = { envelopes: new Set(envelopeKinds), format: plainFormat, objects: noObjects }
   return Promise.all(messages.map((message) => openMessage(message, opening, () => {}, new AbortController().signal)))
 }

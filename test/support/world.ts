@@ -9,6 +9,7 @@ import { makeControlKeys, makeKeys } from '../../src/keys.ts'
 import { onLoopback } from '../../src/ops/local/emulators.ts'
 import { rulesFor } from '../../src/ops/rights/acl.ts'
 import { actors } from '../../src/ops/rights/commands.ts'
+import { formatOf } from '../../src/order/format.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
 import { shipped } from './stages.ts'
 import { emulatorOfWorker } from './worker-emulator.ts'
@@ -102,6 +103,7 @@ export function appOn(
   const keys = more.keys ?? makeKeys()
   return {
     config,
+    format: formatOf(config),
     redis: limitedOf.get(redis) ?? redis,
     keys,
     pipeline: shipped,

@@ -1,7 +1,7 @@
 import express, { type Request, type RequestHandler } from 'express'
 import type { App } from '../../app.ts'
 import { type Begun, beginAction } from '../../control/audit-log.ts'
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { identified } from '../request-log.ts'
 import { operatorOf } from './access.ts'
 import { type Asked, actionAsked, withJob } from './summary.ts'

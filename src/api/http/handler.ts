@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import { messageOf } from '../../errors.ts'
-import { parseStandardJson } from '../../order/identity.ts'
+import { parseExactIds } from '../../order/read-order.ts'
 import { identified, requestFields } from '../request-log.ts'
 import type { Right } from './access.ts'
 import { refusalOfName } from './access.ts'
@@ -129,7 +129,7 @@ function readCall(
 
 function parseBody(schema: z.ZodType, text: string): { data: unknown; sent: unknown } | Problem {
   if (text.trim() === '') return problemOf(400, needsBody)
-  const sent = parseStandardJson(text)
+  const sent = parseExactIds(text)
   if (sent === undefined) return problemOf(400, 'The body is not JSON.')
   const parsed = schema.safeParse(sent)
   return parsed.success ? { data: parsed.data, sent } : unprocessable(parsed.error)

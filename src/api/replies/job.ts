@@ -22,10 +22,11 @@ export const jobReply = z
   .meta({ id: 'Job' })
 
 export async function jobOf(
-  { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
+  scope: Pick<App, 'redis' | 'partitions' | 'format'>,
   id: string,
   { job, state }: FoundJob,
 ): Promise<z.input<typeof jobReply>> {
+  const { redis, partitions } = scope
   const outcome = await readOutcome(redis, partitions, id)
   const hasVerdict = job.queueName === 'reprocess' && outcome.judged > 0
   return {
@@ -34,7 +35,7 @@ export async function jobOf(
     state,
     attempts: job.attemptsMade,
     progress: progressSchema.safeParse(job.progress).data ?? null,
-    verdict: hasVerdict ? await readVerdict(redis, partitions, outcome) : null,
+    verdict: hasVerdict ? await readVerdict(scope, outcome) : null,
     result: job.returnvalue ?? null,
     failure: job.failedReason ?? null,
     warning: (hasEnded(state) ? undefined : await jobsWarning(redis)) ?? null,

@@ -50,12 +50,12 @@ export const invalidOrders = defineRoute({
   },
   refusals: tooManyReads,
   // The elements are JSON text already. Parsing a hostile order to serialize it again could overflow the stack.
-  handle: async ({ redis, partitions, turns }, { query, signal, client }) => {
-    const inTurn = query.user_id === undefined ? turns.list : turns.scan
+  handle: async (context, { query, signal, client }) => {
+    const inTurn = query.user_id === undefined ? context.turns.list : context.turns.scan
     return inTurn({ signal, client }, async () => {
       const filter = { ...query, userId: query.user_id, signal }
-      const { found, next } = await readInvalid(redis, partitions, filter)
-      const hinted = await withHints(found)
+      const { found, next } = await readInvalid(context, filter)
+      const hinted = await withHints(found, context.format)
       return jsonText(`[${hinted.join(',')}]`, next === undefined ? {} : { Link: linkTo({ ...query, before: next }) })
     })
   },
@@ -91,13 +91,13 @@ export const invalidSummary = defineRoute({
   handle: async ({ share }) => jsonText(await share(readSummary)),
 })
 
-async function readSummary({ redis, partitions }: ApiContext): Promise<string> {
+async function readSummary({ redis, partitions, format }: ApiContext): Promise<string> {
   const groups = await withExamples(redis, await summarize(redis, partitions))
   const codes: Record<string, number> = {}
   for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
   const total = sumBy(groups, ({ count }) => count)
   const reasons = groups.map(({ example, ...group }) => {
-    return `${JSON.stringify(group).slice(0, -1)},"example":${withHint(example.json)}}`
+    return `${JSON.stringify(group).slice(0, -1)},"example":${withHint(example.json, format)}}`
   })
   return `{"total":${total},"codes":${JSON.stringify(codes)},"reasons":[${reasons.join(',')}]}`
 }
@@ -110,9 +110,9 @@ export const invalidEntry = defineRoute({
   params,
   reply: invalidOrder,
   refusals: gone,
-  handle: async ({ redis, partitions }, { params: { id } }) => {
+  handle: async ({ redis, partitions, format }, { params: { id } }) => {
     const entry = await readInvalidEntry(redis, partitions, id)
-    return entry ? jsonText(withHint(entry.json)) : refuse(404, gone[404])
+    return entry ? jsonText(withHint(entry.json, format)) : refuse(404, gone[404])
   },
 })
 

@@ -71,7 +71,11 @@ export const reprocessOrder = defineRoute({
     const { cancelled } = await readOutcome(context.redis, context.partitions, jobId)
     if (cancelled) return refuse(409, 'The job of this Idempotency-Key was cancelled: use a new one.')
     // BullMQ keeps a job that has this id already.
-    await context.queues.reprocess.add(reprocessName({ body: text }, operatorOf(header)), { body: text }, { jobId })
+    await context.queues.reprocess.add(
+      reprocessName({ body: text }, context.format, operatorOf(header)),
+      { body: text },
+      { jobId },
+    )
     return accepted(context, jobId)
   },
 })

@@ -1,4 +1,4 @@
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
 import { base64Text } from './encoded.ts'
 import { hasTexts, objectWithoutOrder, own } from './json.ts'
@@ -11,8 +11,8 @@ import { type Kind, layerOf } from './kind.ts'
 export const cloudevents: Kind = {
   kind: 'cloudevents',
   mayOpen: (text) => text.includes('"specversion"'),
-  open: (text) => {
-    const value = objectWithoutOrder(text)
+  open: (text, format) => {
+    const value = objectWithoutOrder(text, format)
     if (value?.['specversion'] !== '1.0' || !hasTexts(value, 'id', 'source', 'type')) return undefined
     const body = dataOf(value, text)
     if (body === undefined) return undefined

@@ -1,4 +1,4 @@
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
 import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
@@ -7,8 +7,8 @@ import { type Kind, layerOf } from './kind.ts'
 export const eventbridge: Kind = {
   kind: 'eventbridge',
   mayOpen: (text) => text.includes('"detail-type"'),
-  open: (text) => {
-    const value = objectWithoutOrder(text)
+  open: (text, format) => {
+    const value = objectWithoutOrder(text, format)
     if (!value || !hasTexts(value, 'id', 'source', 'detail-type', 'account', 'region', 'time')) return undefined
     const body = isObject(own(value, 'detail')) ? memberText(text, 'detail') : undefined
     if (body === undefined) return undefined

@@ -1,23 +1,13 @@
-import { isObject } from '../../order/identity.ts'
+import type { OrderFormat } from '../../order/format.ts'
+import { isObject, parseStandardJson } from '../../order/json.ts'
+import { hasOrderField } from '../../order/mapped.ts'
 
 type Members = Readonly<Record<string, unknown>>
 
 /** Parses an object that has none of an order's required fields. Returns undefined for everything else. */
-export function objectWithoutOrder(text: string): Members | undefined {
-  const value = parse(text)
-  return isObject(value) && !hasOrderField(value) ? value : undefined
-}
-
-const orderFields = ['user_id', 'order_id', 'order_value']
-
-export const hasOrderField = (value: Members): boolean => orderFields.some((name) => Object.hasOwn(value, name))
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+export function objectWithoutOrder(text: string, format: OrderFormat): Members | undefined {
+  const value = parseStandardJson(text)
+  return isObject(value) && !hasOrderField(value, format.fields) ? value : undefined
 }
 
 /** Returns an own member; undefined where there is none. */

@@ -1,4 +1,5 @@
 import type { Envelope, EnvelopeKind } from '../../messages.ts'
+import type { OrderFormat } from '../../order/format.ts'
 
 /** An opened envelope: the text in it, and where it came from. */
 export interface Opened {
@@ -12,7 +13,7 @@ export interface Kind {
   /** Sorts out most bodies by their text, at the cost of a search in it: bare orders are not parsed. */
   mayOpen(text: string): boolean
   /** Returns undefined unless the body has the exact shape of this envelope, and no field of an order. */
-  open(text: string): Opened | undefined
+  open(text: string, format: OrderFormat): Opened | undefined
 }
 
 /** Longer texts of a producer are cut: a layer is kept with each order. */

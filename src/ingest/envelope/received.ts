@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Message } from '@aws-sdk/client-sqs'
 import type { Tick } from '../../app.ts'
-import type { EnvelopeKind, RawRecord } from '../../messages.ts'
+import type { RawRecord } from '../../messages.ts'
 import type { Objects } from './objects.ts'
-import { unwrap, unwrapObject } from './unwrap.ts'
+import { type Unwrapping, unwrap, unwrapObject } from './unwrap.ts'
 
 /** A message of SQS, and its record for `orders:raw`: with the order in its envelopes, or the body as it is. */
 export interface Received {
@@ -11,8 +11,7 @@ export interface Received {
   readonly record: RawRecord
 }
 
-export interface Opening {
-  readonly envelopes: ReadonlySet<EnvelopeKind>
+export interface Opening extends Unwrapping {
   readonly objects: Objects
 }
 
@@ -22,16 +21,16 @@ export interface Opening {
  */
 export async function openMessage(
   message: Message,
-  { envelopes, objects }: Opening,
+  opening: Opening,
   tick: Tick,
   signal: AbortSignal,
 ): Promise<Received> {
   const { MessageId: id = randomUUID(), Body: body = '' } = message
-  const content = unwrap(body, envelopes)
+  const content = unwrap(body, opening)
   if (content?.pointer === undefined) return { message, record: { id, ...(content ?? { body }) } }
   const { pointer, envelope } = content
-  const found = await objects.read(pointer, tick, signal)
-  if ('text' in found) return { message, record: { id, ...unwrapObject(found.text, envelope, envelopes) } }
+  const found = await opening.objects.read(pointer, tick, signal)
+  if ('text' in found) return { message, record: { id, ...unwrapObject(found.text, envelope, opening) } }
   return {
     message,
     record: { id, body, unresolved: `The S3 object ${pointer.key} of ${pointer.bucket} ${found.missing}` },

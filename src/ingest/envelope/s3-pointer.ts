@@ -1,5 +1,5 @@
 import type { Envelope } from '../../messages.ts'
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { layerOf } from './kind.ts'
 
 /** An object of S3 that holds an order. */

@@ -8,8 +8,8 @@ import { type Kind, layerOf } from './kind.ts'
 export const sns: Kind = {
   kind: 'sns',
   mayOpen: (text) => text.includes('"TopicArn"'),
-  open: (text) => {
-    const value = objectWithoutOrder(text)
+  open: (text, format) => {
+    const value = objectWithoutOrder(text, format)
     if (value?.['Type'] !== 'Notification' || !hasTexts(value, 'MessageId', 'TopicArn', 'Message')) return undefined
     const { TopicArn: source, MessageId: id, Subject: subject } = value
     return { body: value['Message'] as string, layer: layerOf('sns', { source, id, subject }) }

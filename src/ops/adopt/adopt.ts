@@ -53,9 +53,9 @@ export async function preview(app: App, signal: AbortSignal): Promise<Found> {
   return { survey: found, nothing, differences: disagreements(found) }
 }
 
-const moveOf = ({ redis, config, pipeline, partitions }: App, alive: () => Promise<void>): Move => ({
+const moveOf = ({ redis, config, format, pipeline, partitions }: App, alive: () => Promise<void>): Move => ({
   pipeline,
-  ...{ redis, config, alive },
+  ...{ redis, config, format, alive },
   from: makePartitions(undefined),
   to: partitions,
   durable: async () => {},

@@ -1,4 +1,6 @@
-import { identityIn, isObject, parseJson } from '../../order/identity.ts'
+import type { OrderFormat } from '../../order/format.ts'
+import { identityIn } from '../../order/identity.ts'
+import { isObject, parseJson } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
 import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
 import { invalidRecord, type Sent } from '../../stages/invalid/record.ts'
@@ -20,7 +22,7 @@ export interface AdoptedEntry {
  * kept byte for byte. Anything else is kept whole, as if it were the order.
  * @param fallbackMs time of the rejection if the element has none
  */
-export function readElement(element: Buffer, fallbackMs: number): AdoptedEntry {
+export function readElement(element: Buffer, fallbackMs: number, format: OrderFormat): AdoptedEntry {
   const text = element.toString()
   const isText = Buffer.from(text).equals(element)
   const sent = isText ? parseJson(text) : undefined
@@ -29,7 +31,7 @@ export function readElement(element: Buffer, fallbackMs: number): AdoptedEntry {
   if (reason !== undefined && typeof reason !== 'string') others['reason'] = reason
   if (ts !== undefined && ms === undefined) others['ts'] = ts
   const body = typeof order === 'string' ? order : order === undefined ? text : (memberText(text, 'order') ?? text)
-  const rejection = rejectionOf(body, reason)
+  const rejection = rejectionOf(body, reason, format)
   const whole: Sent = isText ? { text: body } : { base64: element.toString('base64') }
   const record = invalidRecord(whole, rejection, { now: new Date(ms ?? fallbackMs) })
   const more = Object.keys(others).length === 0 ? '' : `,"python":${JSON.stringify(others)}`
@@ -37,15 +39,15 @@ export function readElement(element: Buffer, fallbackMs: number): AdoptedEntry {
     record: `{${record.slice(0, -1)}${more}}`,
     rejection,
     ms,
-    userId: isText ? identityIn(body).userId : undefined,
+    userId: isText ? identityIn(body, format).userId : undefined,
   }
 }
 
 const noFields: Record<string, unknown> = {}
 
 /** Keeps the reason as written. The code is that of the rule with this reason, or of the rule that the order breaks. */
-function rejectionOf(body: string, given: unknown): Rejection {
-  const judged = checkOrder(body)
+function rejectionOf(body: string, given: unknown, format: OrderFormat): Rejection {
+  const judged = checkOrder(body, format)
   const broken = 'code' in judged ? judged : undefined
   if (typeof given !== 'string' || given === '') {
     return broken ?? { code: 'internal-error', reason: 'The Python system did not say why' }

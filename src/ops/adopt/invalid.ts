@@ -17,22 +17,21 @@ const replaceInvalid = defineScript(import.meta.url, z.literal([0, 1]))
 /** A connection carries 25 of the largest bodies in some 30 ms. */
 const pageLength = 25
 
+type Adopting = Pick<Move, 'redis' | 'to' | 'format'>
+
 /**
  * Reads the elements of `invalid_orders` that orders did not write, oldest first. One without a time has that of the one
  * before it; the oldest ones that of the first that has one.
  */
-async function* readElements(
-  redis: RedisClient,
-  to: readonly Keys[],
-  now: Date,
-): AsyncGenerator<AdoptedEntry & { at: number }> {
+async function* readElements(adopting: Adopting, now: Date): AsyncGenerator<AdoptedEntry & { at: number }> {
+  const { redis, to, format } = adopting
   let at: number | undefined
   for (let from = -pageLength; ; from -= pageLength) {
     const page = await redis.lrangeBuffer(pythonKeys.invalidOrders, from, from + pageLength - 1)
     for (const element of page.reverse()) {
       if (sharesNames(to) && isOurs(element.toString())) continue
-      at ??= await firstMs(redis, now)
-      const entry = readElement(element, at)
+      at ??= await firstMs(adopting, now)
+      const entry = readElement(element, at, format)
       at = Math.min(entry.ms ?? at, now.getTime())
       yield { ...entry, at }
     }
@@ -41,16 +40,16 @@ async function* readElements(
 }
 
 /** Returns the time of the oldest element that has one, among those that are checked. */
-async function firstMs(redis: RedisClient, now: Date): Promise<number> {
+async function firstMs({ redis, format }: Adopting, now: Date): Promise<number> {
   const page = await redis.lrangeBuffer(pythonKeys.invalidOrders, -pageLength, -1)
-  const times = page.reverse().flatMap((element) => readElement(element, 0).ms ?? [])
+  const times = page.reverse().flatMap((element) => readElement(element, 0, format).ms ?? [])
   return Math.min(times[0] ?? now.getTime(), now.getTime())
 }
 
 /** Counts the elements to adopt by code. */
-export async function countElements(redis: RedisClient, to: readonly Keys[], now: Date): Promise<Map<string, number>> {
+export async function countElements(adopting: Adopting, now: Date): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
-  for await (const { rejection } of readElements(redis, to, now)) add(counts, rejection.code, 1)
+  for await (const { rejection } of readElements(adopting, now)) add(counts, rejection.code, 1)
   return counts
 }
 
@@ -95,7 +94,7 @@ export async function adoptInvalid(move: Move, now: Date): Promise<number> {
     await alive()
     await redis.unlink(built.invalid, built.invalidOrders, ...rejectGroupNames.map(built.invalidGroup))
   }
-  for await (const { record, rejection, userId, at } of readElements(redis, to, now)) {
+  for await (const { record, rejection, userId, at } of readElements(move, now)) {
     const keys = partitionFor(to, userId)
     const lane = lanes.get(keys) as Lane
     const entry: StreamEntry = [nextId(keys, at), ['code', rejection.code, 'record', record]]

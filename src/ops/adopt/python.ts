@@ -1,5 +1,5 @@
 import { type Keys, makeKeys } from '../../keys.ts'
-import { isObject, parseJson } from '../../order/identity.ts'
+import { isObject, parseJson } from '../../order/json.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { unlessRefused } from '../../redis/errors.ts'
 

@@ -74,7 +74,7 @@ export async function survey(move: Move, now: Date): Promise<Survey> {
     global: { orders: orders ?? undefined, revenue: revenue ?? undefined },
     spend: { ...(await sumBoard(redis, leaderboardSpend, minorIn)), wrong: wrong.spend },
     orders: { ...(await sumBoard(redis, leaderboardOrders, countIn)), wrong: wrong.orders },
-    invalid: await countElements(redis, to, now),
+    invalid: await countElements(move, now),
     problems: [...problems],
     problemCount,
   }

@@ -81,11 +81,11 @@ function rehearseEntry(app: App, entry: InvalidEntry): 'admitted' | 'returned' |
   if (entry.record.stage === undefined) {
     const unresolved = unresolvedIn(entry)
     if (unresolved !== undefined) return { code: 'unresolved-pointer', reason: unresolved }
-    const order = checkOrder(entry.text)
+    const order = checkOrder(entry.text, app.format)
     return 'code' in order ? order : 'admitted'
   }
   const back = returningRecord(app, entry)
   if (!back) return undefined
-  const verdict = decideRecord(back.stage, entry.keys, back.record, () => {})
+  const verdict = decideRecord({ stage: back.stage, keys: entry.keys, format: app.format }, back.record, () => {})
   return verdict.outcome === 'reject' ? verdict : 'returned'
 }

@@ -31,7 +31,7 @@ export async function reprocess(app: App, job: Job<ReprocessData>, signal: Abort
       )
     }
   }
-  return readVerdict(redis, partitions, await judged(app, job, signal))
+  return readVerdict(app, await judged(app, job, signal))
 }
 
 /**
@@ -39,7 +39,7 @@ export async function reprocess(app: App, job: Job<ReprocessData>, signal: Abort
  * between, the next attempt makes the second.
  */
 async function replayEdited(app: App, entry: InvalidEntry | undefined, edit: Edit, jobId: string): Promise<void> {
-  if (entry && partitionFor(app.partitions, identityIn(edit.body).userId) === entry.keys) {
+  if (entry && partitionFor(app.partitions, identityIn(edit.body, app.format).userId) === entry.keys) {
     await replayEntries(app, [entry], { jobId, limit: 1 }, edit)
     return
   }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { App } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
 import { makeControlKeys, makePartitions } from '../../keys.ts'
+import { formatOf } from '../../order/format.ts'
 import { closeRedis, openRedis, type Patience } from '../../redis/client.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import { openTelemetry, type Telemetry } from '../../telemetry.ts'
@@ -48,6 +49,7 @@ export async function connectApp(
   const opened = stack.move()
   return {
     config,
+    format: formatOf(config),
     redis,
     telemetry,
     pipeline,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Keys, movedKeys } from '../../keys.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { identityInRecord } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
@@ -77,7 +78,7 @@ const maxEntries = 100
 const maxCharacters = 1_000_000
 
 async function buildStream(move: Move, { of, add, unique }: Building): Promise<void> {
-  const { redis, from, to, alive } = move
+  const { redis, format, from, to, alive } = move
   const lanes = new Map<Keys, { end: string; entries: StreamEntry[]; characters: number }>()
   for (const keys of to) lanes.set(keys, { end: await lastId(redis, of(builtOf(keys))), entries: [], characters: 0 })
   const flush = async (keys: Keys): Promise<void> => {
@@ -88,7 +89,7 @@ async function buildStream(move: Move, { of, add, unique }: Building): Promise<v
     lane.characters = 0
   }
   for await (const [id, fields] of inOrder(redis, from.map(of))) {
-    const keys = partitionFor(to, ownerIn(fields))
+    const keys = partitionFor(to, ownerIn(fields, format))
     const lane = lanes.get(keys)
     const known = lane && compareIds(id, lane.end) <= 0
     if (!lane || (known && unique)) continue
@@ -129,9 +130,9 @@ async function* inOrder(redis: RedisClient, streams: readonly string[]): AsyncGe
 }
 
 /** Returns the user of an entry, as the bridge reads it from a message. Undefined for an entry of another client. */
-function ownerIn(fields: readonly string[]): string | undefined {
+function ownerIn(fields: readonly string[], format: OrderFormat): string | undefined {
   try {
-    return identityInRecord(recordIn(fields)).userId
+    return identityInRecord(recordIn(fields), format).userId
   } catch {
     return undefined
   }

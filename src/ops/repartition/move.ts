@@ -1,6 +1,7 @@
 import type { ChainableCommander } from 'ioredis'
 import type { Config } from '../../config/config.ts'
 import type { Keys } from '../../keys.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import { masterOf } from '../../redis/cluster.ts'
 import type { Pipeline } from '../../stages/stage.ts'
@@ -13,6 +14,7 @@ import type { Pipeline } from '../../stages/stage.ts'
 export interface Move {
   readonly redis: RedisClient
   readonly config: Config
+  readonly format: OrderFormat
   readonly pipeline: Pipeline
   readonly from: readonly Keys[]
   readonly to: readonly Keys[]

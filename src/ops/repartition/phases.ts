@@ -74,9 +74,9 @@ function openProgress(run: Run, state: Repartition, signal: AbortSignal): Progre
     await lock.require()
     app.telemetry.emit('repartitionStep', { phase: progress.state.phase })
   }
-  const { redis, config, pipeline } = app
+  const { redis, config, format, pipeline } = app
   const [from, to] = [before.partitions, after.partitions]
-  const move = { redis, config, pipeline, from, to, alive, durable: async () => {} }
+  const move = { redis, config, format, pipeline, from, to, alive, durable: async () => {} }
   const progress: Progress = { ...run, before, after, state, move, alive }
   return progress
 }

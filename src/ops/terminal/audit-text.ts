@@ -1,5 +1,5 @@
 import { type AuditEntry, parseWhat } from '../../control/audit-log.ts'
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { agoText } from './times.ts'
 import { cutTo } from './wrapped.ts'
 

@@ -1,3 +1,5 @@
+import type { App } from '../../app.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { identityInRecord } from '../../order/identity.ts'
 import { countText } from '../../reads/count-text.ts'
 import { envelopeText } from '../../reads/envelope-text.ts'
@@ -13,10 +15,10 @@ import { cutTo, wrapped } from './wrapped.ts'
 const widths = [17, 4, 14, 16, 20] as const
 
 /** Returns one line for each invalid order. Long ids are cut; `show` has them whole. */
-export function invalidRows(records: readonly string[], now: Date): string[] {
+export function invalidRows(records: readonly string[], format: OrderFormat, now: Date): string[] {
   const rows = records.map((json) => {
     const { id, code = '' } = JSON.parse(json) as { id: string; code?: string }
-    const { userId = '-', orderId = '-' } = identityOf(json)
+    const { userId = '-', orderId = '-' } = identityOf(json, format)
     return [id, ageText(now.getTime() - idMs(id)), code, printableId(userId), printableId(orderId)]
   })
   return [['id', 'age', 'code', 'user', 'order'], ...rows].map((cells) =>
@@ -28,26 +30,31 @@ export function invalidRows(records: readonly string[], now: Date): string[] {
 }
 
 /** Another client may have written a record that is not ours. */
-function identityOf(json: string): Partial<ReturnType<typeof identityInRecord>> {
+function identityOf(json: string, format: OrderFormat): Partial<ReturnType<typeof identityInRecord>> {
   try {
-    return identityInRecord(json)
+    return identityInRecord(json, format)
   } catch {
     return {}
   }
 }
 
 /** Returns all that is known of an invalid order, and the order itself in lines of its own. */
-export function invalidLines({ id, json, record }: InvalidEntry, order: string, now: Date): string[] {
+export function invalidLines(
+  { id, json, record }: InvalidEntry,
+  order: string,
+  { format, now }: Pick<App, 'format' | 'now'>,
+): string[] {
   const { code, reason, ts, stage, attempts = 1, edits = [], envelope } = record
-  const hint = hintIn(json)
+  const at = now()
+  const hint = hintIn(json, format)
   const facts = [
     ['id', id],
     ['code', code],
-    ['rejected', timeText(ts, now)],
+    ['rejected', timeText(ts, at)],
     ...(stage === undefined ? [] : [['by stage', stage]]),
     ['attempts', countText(attempts)],
     ...(envelope ? [['came in', envelopeText(envelope)]] : []),
-    ...edits.map(({ by, ts }) => ['edited', `${timeText(ts, now)}, by ${by}`]),
+    ...edits.map(({ by, ts }) => ['edited', `${timeText(ts, at)}, by ${by}`]),
   ]
   return [
     ...facts.flatMap(([label = '', value = '']) => wrapped(`${label.padEnd(8)}  ${value}`)),

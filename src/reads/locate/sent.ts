@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import { parseWhat, readAudit } from '../../control/audit-log.ts'
 import type { OrderVerdict } from '../../control/job-queues.ts'
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { isForbidden, isWrongType } from '../../redis/errors.ts'
 import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
 import type { OrderName } from './evidence.ts'
@@ -20,10 +20,11 @@ export interface Sent {
 /** The newest entries of the audit log that are read: at 200 bytes each they are 100 KB. */
 const maxEntries = 500
 
-type Scope = Pick<App, 'redis' | 'control' | 'partitions'>
+type Scope = Pick<App, 'redis' | 'control' | 'partitions' | 'format'>
 
 /** Finds what operators have sent of an order lately, oldest first. */
-export async function findSent({ redis, control, partitions }: Scope, order: OrderName): Promise<Sent[]> {
+export async function findSent(scope: Scope, order: OrderName): Promise<Sent[]> {
+  const { redis, control, partitions } = scope
   const entries = await readAudit(redis, control, { limit: maxEntries }).catch((error: unknown) => {
     if (isWrongType(error) || isForbidden(error)) return [] // the rest of the trace is valid without it
     throw error
@@ -36,7 +37,7 @@ export async function findSent({ redis, control, partitions }: Scope, order: Ord
   })
   const verdictOf = async (jobId: string): Promise<Sent['verdict']> => {
     const outcome = await readOutcome(redis, partitions, jobId)
-    return outcome.judged === 0 ? null : (await readVerdict(redis, partitions, outcome)).verdict
+    return outcome.judged === 0 ? null : (await readVerdict(scope, outcome)).verdict
   }
   return Promise.all(found.reverse().map(async (one) => ({ ...one, verdict: await verdictOf(one.job_id) })))
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
 import { type CountedRecord, type Envelope, envelope, invalidOrder, type RawRecord } from '../../messages.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { type Identified, identityIn, identityInRecord } from '../../order/identity.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
 import { decodeEntry, type Entry } from '../../stages/runner/entry.ts'
@@ -56,7 +57,7 @@ export interface Discarded {
 
 export const findRaw = (scope: PartitionScope, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
   findRecords(scope, scope.pipeline.first.from, sought(wanted), (record: RawRecord) =>
-    matching(identityIn(record.body), wanted),
+    matching(identityIn(record.body, scope.format), wanted),
   )
 
 /** Finds the order on a channel whose records name one order each. */
@@ -77,14 +78,14 @@ export const findTotals = (
 
 export async function findInvalid(scope: PartitionScope, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
   return find(scope, scope.keys.invalid, sought(wanted), (id, fields) => {
-    const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted)
+    const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted, scope.format)
     return rejected ? [rejected] : []
   })
 }
 
 export async function findDiscarded(scope: PartitionScope, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
   return find(scope, scope.keys.discarded, sought(wanted), (_, fields) => {
-    const rejected = readRejected(textOf(fields, 'record'), wanted)
+    const rejected = readRejected(textOf(fields, 'record'), wanted, scope.format)
     if (!rejected) return []
     const [at, by, why] = ['ts', 'by', 'reason'].map((name) => textOf(fields, name)) as [string, string, string]
     return [{ at, by, why, rejected, userId: rejected.userId }]
@@ -158,12 +159,12 @@ const rejected = invalidOrder
   .extend({ code: z.string(), ts: z.string(), edits, envelope: envelope.pick({ layers: true }).optional() })
 
 /** Returns undefined if it is not the wanted order, or another client wrote the record. */
-function readRejected(json: string, wanted: Wanted): (Rejected & WithUser) | undefined {
+function readRejected(json: string, wanted: Wanted, format: OrderFormat): (Rejected & WithUser) | undefined {
   try {
-    const matched = matching(identityInRecord(json), wanted)
+    const matched = matching(identityInRecord(json, format), wanted)
     const parsed = matched && rejected.safeParse(JSON.parse(json))
     if (!parsed?.success) return undefined
-    const hint = hintIn(json)
+    const hint = hintIn(json, format)
     return { ...parsed.data, ...(hint !== undefined && { hint }), userId: matched?.userId }
   } catch {
     return undefined

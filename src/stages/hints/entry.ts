@@ -1,17 +1,18 @@
 import { setImmediate } from 'node:timers/promises'
+import type { OrderFormat } from '../../order/format.ts'
 import { hintOf } from './hint.ts'
 import { member, parse } from './reading.ts'
 
 /** Returns the hint on a record of the invalid channel, from its JSON text, with or without its id. */
-export const hintIn = (json: string): string | undefined => hintOfRecord(json, parse(json))
+export const hintIn = (json: string, format: OrderFormat): string | undefined => hintOfRecord(json, parse(json), format)
 
-function hintOfRecord(json: string, record: unknown): string | undefined {
+function hintOfRecord(json: string, record: unknown, format: OrderFormat): string | undefined {
   const [code, reason] = [member(record, 'code'), member(record, 'reason')]
   // An order that a later stage rejects has passed the rules.
   if (typeof code !== 'string' || typeof reason !== 'string' || typeof member(record, 'stage') === 'string')
     return undefined
   const body = bodyIn(json, record)
-  if (body !== undefined) return hintOf({ code, reason, body })
+  if (body !== undefined) return hintOf({ code, reason, body }, format)
   return typeof member(record, 'raw_base64') === 'string'
     ? 'The stream entry holds bytes that are not UTF-8 text: look for what writes to the stream other than this pipeline.'
     : undefined
@@ -30,9 +31,9 @@ function bodyIn(json: string, record: unknown): string | undefined {
 }
 
 /** Adds the hint to a record, next to its reason. */
-export function withHint(json: string): string {
+export function withHint(json: string, format: OrderFormat): string {
   const record = parse(json)
-  const hint = hintOfRecord(json, record)
+  const hint = hintOfRecord(json, record, format)
   if (hint === undefined) return json
   // Quotes in texts are escaped, so this is the record's own reason, whatever the order has in it.
   const reason = `"reason":${JSON.stringify(member(record, 'reason'))}`
@@ -49,13 +50,13 @@ const maxAtOnce = 500_000
 const maxHinted = 2_000_000
 
 /** Adds hints to a page of records. */
-export async function withHints(texts: readonly string[]): Promise<string[]> {
+export async function withHints(texts: readonly string[], format: OrderFormat): Promise<string[]> {
   const hinted: string[] = []
   let left = maxHinted
   let sinceBreak = 0
   for (const text of texts) {
     left -= text.length
-    hinted.push(left < 0 ? text : withHint(text))
+    hinted.push(left < 0 ? text : withHint(text, format))
     sinceBreak += text.length
     if (sinceBreak < maxAtOnce) continue
     sinceBreak = 0

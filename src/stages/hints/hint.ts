@@ -1,14 +1,17 @@
-import { isObject } from '../../order/identity.ts'
+import type { OrderFormat } from '../../order/format.ts'
+import { isObject } from '../../order/json.ts'
 import { toMinor } from '../../order/money.ts'
+import { checkOrder } from '../rules.ts'
 import { valueHint } from './order/amount.ts'
 import { missingFieldHint } from './order/fields.ts'
 import { identityHint } from './order/identity-field.ts'
 import { itemsHint } from './order/items.ts'
+import { decimalHint, missingPlaceHint, readByMap, scanOfMapped, unmappedHint, withPlaces } from './order/mapped.ts'
 import { totalHint } from './order/totals/total.ts'
-import { readBody } from './reading.ts'
+import { type JsonObject, readBody } from './reading.ts'
 import { encodingHint } from './text/encoding.ts'
 import { languageHint } from './text/languages.ts'
-import { scanJson } from './text/scan.ts'
+import { type Scan, scanJson } from './text/scan.ts'
 import { severalHint, surroundedHint } from './text/several.ts'
 import { syntaxHint } from './text/syntax.ts'
 import { notAnObjectHint } from './wrapper/not-an-object.ts'
@@ -25,21 +28,48 @@ export interface RejectedBody {
  * certain. A hint is made when an entry is read, so entries of earlier releases have one too. Takes time linear in the
  * body. Never throws.
  */
-export function hintOf(rejected: RejectedBody): string | undefined {
+export function hintOf(rejected: RejectedBody, format: OrderFormat): string | undefined {
   try {
-    const hint = byCode(rejected)
+    const hint = byCode(rejected, format)
     return hint === undefined ? undefined : sentence(hint)
   } catch {
     return undefined // A hint only helps: without it, the order is still shown.
   }
 }
 
-function byCode({ code, reason, body }: RejectedBody): string | undefined {
+function byCode(rejected: RejectedBody, format: OrderFormat): string | undefined {
+  const { code, body } = rejected
   if (code === 'malformed-json') return malformedHint(body)
+  if (dependsOnFormat(code, format) && !('code' in checkOrder(body, format))) {
+    return 'The order is valid by the present settings, so a replay may accept it'
+  }
   const { value, scan } = readBody(body) ?? {}
   if (value === undefined || scan === undefined) return undefined
   if (code === 'not-an-object') return notAnObjectHint(value)
   if (!isObject(value)) return undefined
+  const { fields } = format
+  const read = fields && readByMap(value, fields)
+  if (!read) {
+    const unmapped = fields && code === 'missing-field' ? unmappedHint(value, fields) : undefined
+    return unmapped ?? ofOrder(rejected, value, scan)
+  }
+  const { order, moved } = read
+  if (code === 'missing-field') return missingPlaceHint(value, read)
+  if (code === 'bad-value' || code === 'bad-items') {
+    const text = decimalHint(read)
+    if (text !== undefined) return text
+  }
+  const hint = ofOrder(rejected, order, scanOfMapped(order, scan))
+  return hint === undefined ? undefined : withPlaces(hint, moved, maxLength)
+}
+
+/** Returns true if another map or tolerance could have made the order valid. */
+const dependsOnFormat = (code: string, { fields }: OrderFormat): boolean =>
+  code === 'total-mismatch' ||
+  (fields !== undefined && ['missing-field', 'bad-identity', 'bad-value', 'bad-items'].includes(code))
+
+/** @param value the order, under the pipeline's names */
+function ofOrder({ code, reason }: RejectedBody, value: JsonObject, scan: () => Scan): string | undefined {
   if (code === 'missing-field') return missingFieldHint(value)
   if (code === 'bad-identity') return identityHint(reason.startsWith('order_id') ? 'order_id' : 'user_id', value, scan)
   if (code === 'bad-value') return valueHint(value, scan)

@@ -1,4 +1,4 @@
-import { isObject } from '../../order/identity.ts'
+import { isObject } from '../../order/json.ts'
 import { type Scan, scanJson } from './text/scan.ts'
 
 export type Json = unknown

@@ -40,22 +40,24 @@ export async function readCorrectable({ redis, partitions }: Scope, id: string):
 /** A job that is not yet added, and sends a corrected order in place of an invalid one. */
 export interface PlannedCorrection {
   readonly jobId: string
+  readonly name: string
   readonly data: ReprocessData
 }
 
 /** Plans the correction of an invalid order, or says why it may not be corrected. */
 export async function planCorrection(
-  scope: Scope,
+  scope: Pick<App, 'redis' | 'partitions' | 'format'>,
   id: string,
   { body, by }: Edit,
 ): Promise<PlannedCorrection | Refused> {
   const entry = await readCorrectable(scope, id)
   if ('refused' in entry) return entry
-  return { jobId: newJobId('reprocess', randomUUID()), data: { body, edit: { invalidId: id, by } } }
+  const data = { body, edit: { invalidId: id, by } }
+  return { jobId: newJobId('reprocess', randomUUID()), name: reprocessName(data, scope.format, by), data }
 }
 
-export async function addCorrection(queues: Queues, { jobId, data }: PlannedCorrection): Promise<void> {
-  await queues.reprocess.add(reprocessName(data, data.edit?.by ?? 'unknown'), data, { jobId })
+export async function addCorrection(queues: Queues, { jobId, name, data }: PlannedCorrection): Promise<void> {
+  await queues.reprocess.add(name, data, { jobId })
 }
 
 /** A replay that is not yet added: its job, and how many orders match now. */

@@ -21,7 +21,7 @@ import { readOutcome, readWithdrawn } from './outcome.ts'
 
 const cancelIn = defineScript(import.meta.url, z.int())
 
-type Scope = Pick<App, 'redis' | 'partitions'>
+type Scope = Pick<App, 'redis' | 'partitions' | 'format'>
 
 /** The result of the wish to cancel a job. */
 export type Cancellation =
@@ -79,10 +79,10 @@ export async function cancelReplay({ redis, partitions }: Scope, id: string): Pr
 }
 
 /** Returns undefined if the invalid order is gone: then the job can send nothing. */
-async function decidingPartition({ redis, partitions }: Scope, job: ReprocessJob): Promise<Keys | undefined> {
+async function decidingPartition({ redis, partitions, format }: Scope, job: ReprocessJob): Promise<Keys | undefined> {
   const { body, edit } = reprocessData.parse(job.data)
   if (edit) return (await readInvalidEntry(redis, partitions, edit.invalidId))?.keys
-  return partitionFor(partitions, identityIn(body).userId)
+  return partitionFor(partitions, identityIn(body, format).userId)
 }
 
 async function cancelOf(redis: RedisClient, keys: Keys, id: string, which: 'any' | 'unsent'): Promise<boolean> {

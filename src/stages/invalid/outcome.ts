@@ -1,3 +1,4 @@
+import type { App } from '../../app.ts'
 import type { OrderVerdict } from '../../control/job-queues.ts'
 import type { Keys } from '../../keys.ts'
 import { type RawRecord, rawRecord } from '../../messages.ts'
@@ -62,8 +63,7 @@ export async function readWithdrawn(
 
 /** Returns the verdict on a job's only order, with its reason if it is still in the invalid channel. */
 export async function readVerdict(
-  redis: RedisClient,
-  partitions: readonly Keys[],
+  { redis, partitions, format }: Pick<App, 'redis' | 'partitions' | 'format'>,
   outcome: Outcome,
 ): Promise<OrderVerdict> {
   if (outcome.admitted > 0) return { verdict: 'admitted' }
@@ -72,7 +72,7 @@ export async function readVerdict(
   const entry = id === undefined ? undefined : await readInvalidEntry(redis, partitions, id)
   const code = (outcome.conflict > 0 ? 'conflict' : Object.keys(outcome.rejected)[0]) as RejectCode
   const verdict = code === 'conflict' ? 'conflict' : 'rejected'
-  const hint = entry && hintIn(entry.json)
+  const hint = entry && hintIn(entry.json, format)
   return {
     ...{ verdict, code },
     ...(entry && { reason: entry.record.reason }),

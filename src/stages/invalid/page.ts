@@ -1,4 +1,6 @@
+import type { App } from '../../app.ts'
 import type { Keys } from '../../keys.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { identityInRecord } from '../../order/identity.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import type { RejectCode, RejectGroup } from '../../reject-codes.ts'
@@ -18,6 +20,8 @@ export interface InvalidFilter {
   readonly signal?: AbortSignal | undefined
 }
 
+type Scope = Pick<App, 'redis' | 'partitions' | 'format'>
+
 /** Rejected records as JSON, newest first. */
 export interface InvalidPage {
   readonly found: readonly string[]
@@ -30,32 +34,24 @@ export interface InvalidPage {
  * it has found `limit` entries or has scanned the maximum of one request.
  * @throws the signal's reason
  */
-export async function readInvalid(
-  redis: RedisClient,
-  partitions: readonly Keys[],
-  filter: InvalidFilter,
-): Promise<InvalidPage> {
+export async function readInvalid({ redis, partitions, format }: Scope, filter: InvalidFilter): Promise<InvalidPage> {
   const { limit, userId } = filter
   const found: string[] = []
   let [entries, characters] = [0, 0]
   for await (const { id, json = '' } of newestFirst(redis, partitions, filter)) {
     entries++
     characters += json.length
-    if (json !== '' && (userId === undefined || ownerOf(json) === userId)) found.push(json)
+    if (json !== '' && (userId === undefined || ownerOf(json, format) === userId)) found.push(json)
     if (found.length === limit || entries === maxEntries || characters >= maxCharacters) return { found, next: id }
   }
   return { found, next: undefined }
 }
 
 /** Reads the newest invalid orders as JSON, page by page until there are enough. @throws the signal's reason */
-export async function newestInvalid(
-  redis: RedisClient,
-  partitions: readonly Keys[],
-  filter: InvalidFilter,
-): Promise<string[]> {
+export async function newestInvalid(scope: Scope, filter: InvalidFilter): Promise<string[]> {
   const all: string[] = []
   for (let before: string | undefined; ; ) {
-    const { found, next } = await readInvalid(redis, partitions, {
+    const { found, next } = await readInvalid(scope, {
       ...filter,
       limit: filter.limit - all.length,
       before,
@@ -67,9 +63,9 @@ export async function newestInvalid(
 }
 
 /** Returns undefined for a record that another client wrote. */
-function ownerOf(json: string): string | undefined {
+function ownerOf(json: string, format: OrderFormat): string | undefined {
   try {
-    return identityInRecord(json).userId
+    return identityInRecord(json, format).userId
   } catch {
     return undefined
   }

@@ -37,7 +37,7 @@ export function batchCommitter(scope: PartitionScope, consumer: Consumer): (batc
 
 /** Returns a function that plans and commits, and plans again while the commit script finds the plan outdated. */
 function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatch {
-  const { keys, telemetry } = scope
+  const { keys, format, telemetry } = scope
   const channel = scope.pipeline.channel(stage.from)
   // A guess by this process' clock; the commit script corrects it by Redis' clock.
   let generation = Math.floor(scope.now().getTime() / 1000 / generationSeconds(scope.config))
@@ -45,7 +45,7 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
     let conflicts: ReadonlyMap<RecordAt, Rejection> = new Map()
     let entries = batch
     while (entries.length > 0) {
-      const plan = planBatch({ stage, channel, keys, now: scope.now(), conflicts, onDecideFailed }, entries)
+      const plan = planBatch({ stage, channel, keys, format, now: scope.now(), conflicts, onDecideFailed }, entries)
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const from = performance.now()
       const consumer = { stage, keys, consumer: name, traceparent: span?.traceparent }

@@ -1,5 +1,6 @@
 import type { Keys } from '../../keys.ts'
 import type { RawRecord } from '../../messages.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
@@ -54,6 +55,7 @@ export interface Planning {
   /** The channel that the stage reads. */
   readonly channel: Channel
   readonly keys: Keys
+  readonly format: OrderFormat
   readonly now: Date
   /** Verdicts that the ledger has overruled. */
   readonly conflicts: ReadonlyMap<RecordAt, Rejection>
@@ -120,17 +122,22 @@ function recordsOf({ stage: { name }, channel }: Planning, entry: Entry): Placed
   return records.map((record, at) => ({ at: `${id}/${at}`, entry, record, orders: channel.orders(record) }))
 }
 
-function decide({ stage, keys, conflicts, onDecideFailed }: Planning, { at, entry, record }: Placed): Verdict {
+function decide(planning: Planning, { at, entry, record }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
+  const { conflicts, onDecideFailed } = planning
   const conflict = conflicts.size > 0 ? conflicts.get(at) : undefined
   if (conflict) return { outcome: 'reject', ...conflict }
-  return decideRecord(stage, keys, record, (error) => onDecideFailed(entry.id, error))
+  return decideRecord(planning, record, (error) => onDecideFailed(entry.id, error))
 }
 
 /** Decides a record. A decision that throws, or that cannot be committed, is a bug: it rejects only that record. */
-export function decideRecord(stage: Stage, keys: Keys, record: object, onFailed: (error: unknown) => void): Verdict {
+export function decideRecord(
+  { stage, keys, format }: Pick<Planning, 'stage' | 'keys' | 'format'>,
+  record: object,
+  onFailed: (error: unknown) => void,
+): Verdict {
   try {
-    const verdict = stage.decide(record, keys)
+    const verdict = stage.decide(record, keys, format)
     requireSound(verdict, stage)
     return verdict
   } catch (error) {
@@ -160,7 +167,7 @@ function requireSound(verdict: Verdict, stage: Stage): void {
 function rejectOf(
   { at, entry, record, orders }: Placed,
   rejection: Rejection,
-  { stage, channel, now }: Planning,
+  { stage, channel, format, now }: Planning,
 ): Reject {
   const sent = record ? { text: channel.text(record) } : sentEntry(entry)
   const raw = stage.isFirst ? (record as RawRecord | undefined) : undefined
@@ -168,7 +175,7 @@ function rejectOf(
   const text = invalidRecord(sent, rejection, rejecting)
   // With the body: another client may write two messages with one id.
   const message = raw ? `${raw.id} ${raw.body}` : at
-  const userId = raw && identityIn(raw.body).userId
+  const userId = raw && identityIn(raw.body, format).userId
   const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId }
   return { group: groupOf(rejection), orders, record: text, message, userId, ...ids }
 }

@@ -34,6 +34,7 @@ import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
 import { rewire } from '../../../src/stages/runner/rewire.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
+import { plainFormat } from '../../support/plain-format.ts'
 import { shipped as pipeline } from '../../support/stages.ts'
 import { appOn } from '../../support/world.ts'
 
@@ -101,7 +102,15 @@ async function commitAll(redis: RedisClient): Promise<void> {
     const entry = decodeEntry(pipeline, '1-1', fields, stage.from)
     expect(entry.records).toHaveLength(records.length)
     const plan = planBatch(
-      { stage, channel: pipeline.channel(stage.from), keys, now, conflicts: new Map(), onDecideFailed: () => {} },
+      {
+        stage,
+        channel: pipeline.channel(stage.from),
+        keys,
+        format: plainFormat,
+        now,
+        conflicts: new Map(),
+        onDecideFailed: () => {},
+      },
       [entry],
     )
     await commit(app, { stage, keys, consumer: 'c' }, plan, 1).catch(() => {})
@@ -118,7 +127,8 @@ const rejected = (stage?: string): InvalidEntry => {
 /** Everything that runs a script. */
 const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => enqueue(redis, keys, [{ id: 'm', body: '{}' }]),
-  (redis) => enqueueOnce({ redis, partitions }, 'reprocess-1', { id: 'm', body: '{"user_id":"u"}' }),
+  (redis) =>
+    enqueueOnce({ redis, partitions, format: plainFormat }, 'reprocess-1', { id: 'm', body: '{"user_id":"u"}' }),
   commitAll,
   (redis) => replayEntries(appOf(redis), [rejected()], { jobId: 'replay-1', limit: 1 }),
   (redis) => replayEntries(appOf(redis), [rejected('aggregate')], { jobId: 'replay-1', limit: 1 }),
@@ -156,7 +166,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
 ]
 
 const moveOn = (redis: RedisClient): Move => ({
-  ...{ redis, config: appOf(redis).config, pipeline, from: [], to: partitions },
+  ...{ redis, config: appOf(redis).config, format: plainFormat, pipeline, from: [], to: partitions },
   alive: async () => {},
   durable: async () => {},
 })

@@ -95,8 +95,8 @@ test('an order that a stage between rejects is not counted, and a replay takes i
   const { validate, aggregate, leaderboard } = definitions
   const mild = {
     ...fraud,
-    decide: (record: never, keys: never, carry: never) =>
-      fraud.decide({ ...(record as object), minor: 1 } as never, keys, carry),
+    decide: (record: never, keys: never, context: never) =>
+      fraud.decide({ ...(record as object), minor: 1 } as never, keys, context),
   }
   const next = appWith(world.redis, definePipeline([validate, mild, aggregate, leaderboard] as never))
   const entry = await readInvalidEntry(next.redis, next.partitions, located.invalid[0]?.id ?? '')
@@ -267,7 +267,13 @@ test('a list whose stage needs more of the order waits until no order without it
   const { first } = before.pipeline
   const [[id = '', fields = []] = []] = await world.redis.xrangeBuffer('orders:raw', '-', '+')
   const entries = [decodeEntry(before.pipeline, String(id), fields as Buffer[], 'raw')]
-  const planning = { stage: first, channel: before.pipeline.channel('raw'), keys: before.keys, now: new Date() }
+  const planning = {
+    stage: first,
+    channel: before.pipeline.channel('raw'),
+    keys: before.keys,
+    format: before.format,
+    now: new Date(),
+  }
   const plan = planBatch({ ...planning, conflicts: new Map(), onDecideFailed: () => {} }, entries)
   const committer = { stage: first, keys: before.keys, consumer: 'suspended' }
   await expect(commit(before, committer, plan, 0)).rejects.toThrow(

@@ -15,6 +15,7 @@ import {
   outOfRange,
   priced,
 } from '../../support/order-bodies.ts'
+import { plainFormat } from '../../support/plain-format.ts'
 
 describe('a hostile body', () => {
   const deep = (depth: number): string => `${'[{"a":'.repeat(depth / 2)}1${'}]'.repeat(depth / 2)}`
@@ -22,36 +23,38 @@ describe('a hostile body', () => {
   test('with __proto__ and constructor as fields is valid and changes nothing else', () => {
     const body = order({ ['__proto__']: '{"polluted":1,"items":[1]}', constructor: '{"prototype":{"polluted":1}}' })
     expect(body).toContain('"__proto__"')
-    expect(codeOf(checkOrder(body))).toBe('valid')
+    expect(codeOf(checkOrder(body, plainFormat))).toBe('valid')
     expect({}).not.toHaveProperty('polluted')
   })
 
   test('with a key twice has its last value', () => {
     const twice = '{"user_id":"first","user_id":"last","order_id":"","order_id":"o","order_value":"x","order_value":2}'
-    expect(checkOrder(twice)).toEqual({ userId: 'last', orderId: 'o', minor: 200, value: 2 })
-    expect(checkOrder(order().replace('}', ',"order_value":-1}'))).toEqual(outOfRange)
+    expect(checkOrder(twice, plainFormat)).toEqual({ userId: 'last', orderId: 'o', minor: 200, value: 2 })
+    expect(checkOrder(order().replace('}', ',"order_value":-1}'), plainFormat)).toEqual(outOfRange)
   })
 
   test('with a 200 KB field is valid', () => {
-    expect(codeOf(checkOrder(order({ note: JSON.stringify('é'.repeat(200_000)) })))).toBe('valid')
+    expect(codeOf(checkOrder(order({ note: JSON.stringify('é'.repeat(200_000)) }), plainFormat))).toBe('valid')
   })
 
   test('with 10,000 items is judged by all of them', () => {
     const items = Array.from({ length: 10_000 }, () => '{"product_id":"P1","quantity":3,"price_per_unit":0.1}')
     expect(accepted(order({ order_value: '3000', items: `[${items}]` })).items).toHaveLength(10_000)
-    expect(checkOrder(order({ order_value: '3000', items: `[${items},{"quantity":-1}]` }))).toEqual(badItems)
+    expect(checkOrder(order({ order_value: '3000', items: `[${items},{"quantity":-1}]` }), plainFormat)).toEqual(
+      badItems,
+    )
   })
 
   test.each([1_000, 500_000])('nested %d deep is judged like any other', (depth) => {
-    expect(checkOrder(deep(depth))).toEqual(notAnObject)
-    expect(codeOf(checkOrder(order({ note: deep(depth) })))).toBe('valid')
-    expect(codeOf(checkOrder(order({ items: `[{"quantity":1,"price_per_unit":50,"x":${deep(depth)}}]` })))).toBe(
-      'valid',
-    )
-    expect(checkOrder(order({ items: `[${deep(depth)}]` }))).toEqual(badItems)
-    expect(checkOrder(order({ user_id: deep(depth) }))).toEqual(badIdentity('user_id'))
-    expect(checkOrder(order({ order_value: deep(depth) }))).toEqual(notANumber)
-    expect(checkOrder(deep(depth).slice(0, -1))).toEqual(malformed)
+    expect(checkOrder(deep(depth), plainFormat)).toEqual(notAnObject)
+    expect(codeOf(checkOrder(order({ note: deep(depth) }), plainFormat))).toBe('valid')
+    expect(
+      codeOf(checkOrder(order({ items: `[{"quantity":1,"price_per_unit":50,"x":${deep(depth)}}]` }), plainFormat)),
+    ).toBe('valid')
+    expect(checkOrder(order({ items: `[${deep(depth)}]` }), plainFormat)).toEqual(badItems)
+    expect(checkOrder(order({ user_id: deep(depth) }), plainFormat)).toEqual(badIdentity('user_id'))
+    expect(checkOrder(order({ order_value: deep(depth) }), plainFormat)).toEqual(notANumber)
+    expect(checkOrder(deep(depth).slice(0, -1), plainFormat)).toEqual(malformed)
   })
 
   const megabyte = 1_000_000
@@ -66,7 +69,7 @@ describe('a hostile body', () => {
         `{"order_value":NaN,"x":"${garbage}`,
         `"${garbage}Infinity`,
       ]
-      for (const body of bodies) expect(checkOrder(body)).toEqual(malformed)
+      for (const body of bodies) expect(checkOrder(body, plainFormat)).toEqual(malformed)
     },
   )
 
@@ -74,16 +77,16 @@ describe('a hostile body', () => {
     'with 1 MB of %j in a string is valid, and with NaN as value is refused by name',
     (unit) => {
       const note = JSON.stringify(unit.repeat(megabyte / unit.length))
-      expect(codeOf(checkOrder(order({ note })))).toBe('valid')
-      expect(checkOrder(order({ note, order_value: 'NaN' }))).toEqual(notANumber)
+      expect(codeOf(checkOrder(order({ note }), plainFormat))).toBe('valid')
+      expect(checkOrder(order({ note, order_value: 'NaN' }), plainFormat)).toEqual(notANumber)
     },
   )
 
   test('with 1 MB of digits is judged like any other, next to a large id too', () => {
     const digits = '1'.repeat(megabyte)
     const large = { user_id: '9007199254740993', order_id: '9007199254740994' }
-    expect(checkOrder(order({ ...large, user_id: digits }))).toEqual(badIdentity('user_id'))
-    expect(checkOrder(digits)).toEqual(notAnObject)
+    expect(checkOrder(order({ ...large, user_id: digits }), plainFormat)).toEqual(badIdentity('user_id'))
+    expect(checkOrder(digits, plainFormat)).toEqual(notAnObject)
     for (const note of [
       digits,
       `-${digits}.${digits}e1`,
@@ -91,7 +94,7 @@ describe('a hostile body', () => {
       `[${'1'.repeat(16)},`.repeat(9) + ']'.repeat(9),
     ]) {
       const body = order({ ...large, note })
-      expect(codeOf(checkOrder(body))).toBe(isJson(body) ? 'valid' : 'malformed-json')
+      expect(codeOf(checkOrder(body, plainFormat))).toBe(isJson(body) ? 'valid' : 'malformed-json')
     }
     expect(accepted(order({ ...large, note: `[${'9007199254740993,'.repeat(60_000)}1]` })).userId).toBe(large.user_id)
     const items = `[${'{"product_id":9007199254740993},'.repeat(30_000)}{}]`
@@ -105,8 +108,8 @@ describe('a hostile body', () => {
 
   test('with 1 MB of NaN in a list is rejected by its own rule', () => {
     const list = `[${'NaN,'.repeat(megabyte / 4)}NaN]`
-    expect(checkOrder(order({ items: list }))).toEqual(badItems)
-    expect(checkOrder(list)).toEqual(notAnObject)
+    expect(checkOrder(order({ items: list }), plainFormat)).toEqual(badItems)
+    expect(checkOrder(list, plainFormat)).toEqual(notAnObject)
   })
 })
 
@@ -115,7 +118,7 @@ test('the total of an order may differ by exactly 1 % of the larger, and not a t
     fc.property(fc.integer({ min: 100, max: 99_999_999 }), fc.boolean(), (cents, totalIsLarger) => {
       const codeFor = (smaller: bigint): string => {
         const texts = [decimal(BigInt(cents) * 100n), decimal(smaller)] as const
-        return codeOf(checkOrder(totalIsLarger ? priced(texts[1], texts[0]) : priced(...texts)))
+        return codeOf(checkOrder(totalIsLarger ? priced(texts[1], texts[0]) : priced(...texts), plainFormat))
       }
       const onePercentBelow = BigInt(cents) * 99n // in ten-thousandths
       assert.equal(codeFor(onePercentBelow), 'valid')
@@ -175,7 +178,7 @@ describe('whatever the body, checkOrder', () => {
   ])('does not throw and gives a sound verdict on %s', (_, bodies) => {
     fc.assert(
       fc.property(bodies, (body) => {
-        const verdict = checkOrder(body)
+        const verdict = checkOrder(body, plainFormat)
         if ('code' in verdict) {
           assert(rejectCodes.includes(verdict.code))
           assert(!['conflict', 'internal-error', 'refused'].includes(verdict.code))
@@ -204,7 +207,7 @@ describe('the verdict on a generated order', () => {
       fc.property(sentOrder, ({ fields, wrapping }) => {
         const expected = oracle(fields, wrapping)
         seen.add(expected.code)
-        const verdict = checkOrder(wrappings[wrapping](bodyOf(fields)))
+        const verdict = checkOrder(wrappings[wrapping](bodyOf(fields)), plainFormat)
         const got = 'code' in verdict ? { code: verdict.code } : { code: 'valid', ...verdict }
         assert.partialDeepStrictEqual(got, expected)
       }),

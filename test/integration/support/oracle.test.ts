@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { checkOrder } from '../../../src/stages/rules.ts'
 import { identityOf } from '../../../src/stages/runner/ledger.ts'
 import { Oracle } from '../../support/oracle.ts'
+import { plainFormat } from '../../support/plain-format.ts'
 
 /*
  * Sends few different orders, so that identities and payloads meet: in other digits, a cent away, with ids that are one
@@ -38,7 +39,7 @@ test('the rules and the fingerprint say what the oracle says of the same money i
       const rejected = [...oracle.codes].find(([code, count]) => count > (before.codes.get(code) ?? 0))?.[0]
       expected.push(rejected ?? (oracle.duplicates > before.duplicates ? 'duplicate' : 'valid'))
 
-      const verdict = checkOrder(body)
+      const verdict = checkOrder(body, plainFormat)
       if ('code' in verdict) {
         codes.push(verdict.code)
         continue
@@ -66,5 +67,5 @@ test.each([
   const oracle = new Oracle()
   oracle.take(body)
   expect([...oracle.reasons.keys()]).toEqual([reason])
-  expect(checkOrder(body)).toMatchObject({ reason })
+  expect(checkOrder(body, plainFormat)).toMatchObject({ reason })
 })

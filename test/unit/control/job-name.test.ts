@@ -1,17 +1,18 @@
 import { expect, test } from 'vitest'
 import { replayName, reprocessName } from '../../../src/control/job-name.ts'
+import { plainFormat } from '../../support/plain-format.ts'
 
 test('the name of a job says whose order it sends and who asked', () => {
   const body = '{"user_id":"user_7","order_id":12345678901234567890,"order_value":1}'
-  expect(reprocessName({ body }, 'ann')).toBe('order 12345678901234567890 of user_7 by ann')
+  expect(reprocessName({ body }, plainFormat, 'ann')).toBe('order 12345678901234567890 of user_7 by ann')
   const edit = { invalidId: '1-0', by: 'ann' }
-  expect(reprocessName({ body, edit }, 'ann')).toBe('edit of order 12345678901234567890 of user_7 by ann')
-  expect(reprocessName({ body: '{' }, 'ann')).toBe('order by ann')
+  expect(reprocessName({ body, edit }, plainFormat, 'ann')).toBe('edit of order 12345678901234567890 of user_7 by ann')
+  expect(reprocessName({ body: '{' }, plainFormat, 'ann')).toBe('order by ann')
 })
 
 test('a hostile id neither fills the list nor turns it around', () => {
   const body = JSON.stringify({ user_id: '\u202eresu', order_id: 'x'.repeat(256) })
-  expect(reprocessName({ body }, 'ann')).toBe(`order ${'x'.repeat(39)}… of \ufffdresu by ann`)
+  expect(reprocessName({ body }, plainFormat, 'ann')).toBe(`order ${'x'.repeat(39)}… of \ufffdresu by ann`)
 })
 
 test('the name of a replay says of what and who asked', () => {

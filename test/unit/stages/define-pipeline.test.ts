@@ -5,6 +5,7 @@ import { admittedOrder, recordKind, userTotals } from '../../../src/messages.ts'
 import { definePipeline } from '../../../src/stages/define-pipeline.ts'
 import { decodeEntry } from '../../../src/stages/runner/entry.ts'
 import { type AnyStage, defineObserver, defineStage, pass } from '../../../src/stages/stage.ts'
+import { plainFormat } from '../../support/plain-format.ts'
 import { fraud, revenue, withBoth, withFraud } from '../../support/sample-stages.ts'
 import { definitions, shipped } from '../../support/stages.ts'
 
@@ -83,7 +84,7 @@ test('validate carries along what a stage needs, and nothing else', () => {
     items: [{ product_id: 'P', quantity: 3, price_per_unit: 1, note: 'kept' }],
   })
   const emitted = (pipeline = shipped): unknown => {
-    const verdict = pipeline.first.decide({ id: 'm', body }, makeKeys())
+    const verdict = pipeline.first.decide({ id: 'm', body }, makeKeys(), plainFormat)
     return verdict.outcome === 'admit' && JSON.parse(JSON.stringify(verdict.emit))
   }
   const plain = { user_id: 'u', order_id: 'o', minor: 300 }
@@ -100,7 +101,7 @@ test('validate carries along what a stage needs, and nothing else', () => {
   const carried = { ...plain, items: [{ product_id: 'P', quantity: 3, price_per_unit: 1, note: 'kept' }] }
   expect(emitted(late)).toEqual({ ...carried, shipping_address: '12 Main St' })
   // The stage between passes on what a later one needs, without having heard of it.
-  const passed = late.stage('fraud')?.decide({ ...carried, shipping_address: '12 Main St' }, makeKeys())
+  const passed = late.stage('fraud')?.decide({ ...carried, shipping_address: '12 Main St' }, makeKeys(), plainFormat)
   expect(JSON.parse(JSON.stringify(passed))).toEqual({ outcome: 'pass', effects: [], emit: carried })
 })
 

@@ -18,6 +18,7 @@ import {
   outOfRange,
   priced,
 } from '../../support/order-bodies.ts'
+import { plainFormat } from '../../support/plain-format.ts'
 
 describe('the example of the contract', () => {
   const example =
@@ -25,7 +26,7 @@ describe('the example of the contract', () => {
     '"items":[{"product_id":"P001","quantity":3,"price_per_unit":50.25}],"shipping_address":"12 Main St","payment_method":"PayPal"}'
 
   test('is valid, its value in cents', () => {
-    expect(checkOrder(example)).toEqual({
+    expect(checkOrder(example, plainFormat)).toEqual({
       userId: 'user_7',
       orderId: '6f1c',
       minor: 15_075,
@@ -37,7 +38,7 @@ describe('the example of the contract', () => {
 
   test('cut anywhere is malformed', () => {
     for (let length = 0; length < example.length; length++) {
-      expect(checkOrder(example.slice(0, length)), example.slice(0, length)).toEqual(malformed)
+      expect(checkOrder(example.slice(0, length), plainFormat), example.slice(0, length)).toEqual(malformed)
     }
   })
 })
@@ -59,33 +60,33 @@ describe('a body that is not JSON', () => {
     ['a hexadecimal number', order({ order_value: '0x10' })],
     ['a number with a plus', order({ order_value: '+1' })],
   ])('%s: malformed', (_, body) => {
-    expect(checkOrder(body)).toEqual(malformed)
+    expect(checkOrder(body, plainFormat)).toEqual(malformed)
   })
 })
 
 describe('JSON that is not an object', () => {
   test.each(['null', 'true', 'false', '0', '1e999', '"order"', '[]', `[${order()}]`, ' [] '])('%s', (body) => {
-    expect(checkOrder(body)).toEqual(notAnObject)
+    expect(checkOrder(body, plainFormat)).toEqual(notAnObject)
   })
 })
 
 describe('required fields', () => {
   test.each(['user_id', 'order_id', 'order_value'])('%s absent is named', (field) => {
-    expect(checkOrder(order({ [field]: undefined }))).toEqual(missing(field))
+    expect(checkOrder(order({ [field]: undefined }), plainFormat)).toEqual(missing(field))
   })
 
   test('the empty object lacks user_id first', () => {
-    expect(checkOrder('{}')).toEqual(missing('user_id'))
+    expect(checkOrder('{}', plainFormat)).toEqual(missing('user_id'))
   })
 
   test('a field in __proto__ or of Object.prototype does not count as given', () => {
-    expect(checkOrder(`{"__proto__":${order()}}`)).toEqual(missing('user_id'))
-    expect(checkOrder('{"constructor":1,"toString":2}')).toEqual(missing('user_id'))
+    expect(checkOrder(`{"__proto__":${order()}}`, plainFormat)).toEqual(missing('user_id'))
+    expect(checkOrder('{"constructor":1,"toString":2}', plainFormat)).toEqual(missing('user_id'))
   })
 
   test('null is given, not absent', () => {
-    expect(checkOrder(order({ user_id: 'null' }))).toEqual(badIdentity('user_id'))
-    expect(checkOrder(order({ order_value: 'null' }))).toEqual(notANumber)
+    expect(checkOrder(order({ user_id: 'null' }), plainFormat)).toEqual(badIdentity('user_id'))
+    expect(checkOrder(order({ order_value: 'null' }), plainFormat)).toEqual(notANumber)
   })
 })
 
@@ -116,7 +117,7 @@ describe.each(['user_id', 'order_id'])('the identity %s', (field) => {
     ['half a surrogate pair, low', '"\\ude00a"'],
     ['a surrogate pair the wrong way round', '"\\ude00\\ud83d"'],
   ])('%s is refused', (_, json) => {
-    expect(checkOrder(order({ [field]: json }))).toEqual(badIdentity(field))
+    expect(checkOrder(order({ [field]: json }), plainFormat)).toEqual(badIdentity(field))
   })
 
   test.each([
@@ -173,12 +174,12 @@ describe('order_value', () => {
   test.each(['true', 'false', '"10"', 'null', '[]', '{}', '1e999', '-1e999', 'NaN', 'Infinity', '-Infinity'])(
     '%s is not a number',
     (json) => {
-      expect(checkOrder(order({ order_value: json }))).toEqual(notANumber)
+      expect(checkOrder(order({ order_value: json }), plainFormat)).toEqual(notANumber)
     },
   )
 
   test.each(['-0.01', '-1e-9', '-1e300', '1000000000.01', '1000000001', '1e300'])('%s is out of range', (json) => {
-    expect(checkOrder(order({ order_value: json }))).toEqual(outOfRange)
+    expect(checkOrder(order({ order_value: json }), plainFormat)).toEqual(outOfRange)
   })
 
   test.each([
@@ -201,11 +202,11 @@ describe('NaN and Infinity', () => {
   const impostors = ['1.NaN', '1-NaN', '-NaN', '1.Infinity', '1-Infinity', '+Infinity', 'NaN1', 'nan', '$NaN']
 
   test.each(impostors)('what only resembles them is malformed: %s as order_value', (json) => {
-    expect(checkOrder(order({ order_value: json }))).toEqual(malformed)
+    expect(checkOrder(order({ order_value: json }), plainFormat)).toEqual(malformed)
   })
 
   test.each(impostors)('what only resembles them is malformed: %s in a further field', (json) => {
-    expect(checkOrder(order({ note: json }))).toEqual(malformed)
+    expect(checkOrder(order({ note: json }), plainFormat)).toEqual(malformed)
   })
 
   test('a token in a further field is read as Python writes it: the order is valid', () => {
@@ -228,13 +229,13 @@ describe('NaN and Infinity', () => {
     ['items', '[{"quantity":NaN,"price_per_unit":50}]', badItems],
     ['items', '[{"quantity":1,"price_per_unit":-Infinity}]', badItems],
   ])('where a rule looks they are refused by it: %s of %s', (field, json, verdict) => {
-    expect(checkOrder(order({ [field]: json }))).toEqual(verdict)
+    expect(checkOrder(order({ [field]: json }), plainFormat)).toEqual(verdict)
   })
 
   test('their names within strings are text', () => {
     const body = order({ user_id: '"NaN"', order_id: '"\\"-Infinity\\\\"', 'NaN "Infinity"': '"a\\\\\\"NaN"' })
     expect(accepted(body)).toMatchObject({ userId: 'NaN', orderId: '"-Infinity\\' })
-    expect(checkOrder(body.replace('50', 'NaN'))).toEqual(notANumber)
+    expect(checkOrder(body.replace('50', 'NaN'), plainFormat)).toEqual(notANumber)
   })
 })
 
@@ -260,7 +261,7 @@ describe('items', () => {
     ['two negatives that make 50', '[{"quantity":-1,"price_per_unit":-50}]'],
     ['an infinite price', '[{"quantity":1,"price_per_unit":Infinity}]'],
   ])('%s: bad structure', (_, json) => {
-    expect(checkOrder(order({ items: json }))).toEqual(badItems)
+    expect(checkOrder(order({ items: json }), plainFormat)).toEqual(badItems)
   })
 
   test('absent or null is valid, and not a list', () => {
@@ -269,26 +270,28 @@ describe('items', () => {
   })
 
   test('an absent quantity or price counts as 0, and so does a minus zero', () => {
-    expect(checkOrder(order({ items: '[{"price_per_unit":50}]' }))).toEqual(mismatch('0', '50'))
-    expect(checkOrder(order({ items: '[{"quantity":50}]' }))).toEqual(mismatch('0', '50'))
-    expect(checkOrder(order({ items: '[{}]' }))).toEqual(mismatch('0', '50'))
-    expect(checkOrder(order({ items: '[{"quantity":-0,"price_per_unit":50}]' }))).toEqual(mismatch('0', '50'))
-    expect(codeOf(checkOrder(order({ order_value: '0', items: '[{}]' })))).toBe('valid')
+    expect(checkOrder(order({ items: '[{"price_per_unit":50}]' }), plainFormat)).toEqual(mismatch('0', '50'))
+    expect(checkOrder(order({ items: '[{"quantity":50}]' }), plainFormat)).toEqual(mismatch('0', '50'))
+    expect(checkOrder(order({ items: '[{}]' }), plainFormat)).toEqual(mismatch('0', '50'))
+    expect(checkOrder(order({ items: '[{"quantity":-0,"price_per_unit":50}]' }), plainFormat)).toEqual(
+      mismatch('0', '50'),
+    )
+    expect(codeOf(checkOrder(order({ order_value: '0', items: '[{}]' }), plainFormat))).toBe('valid')
   })
 
   test('an empty list totals 0', () => {
-    expect(checkOrder(order({ items: '[]' }))).toEqual(mismatch('0', '50'))
-    expect(codeOf(checkOrder(order({ order_value: '0', items: '[]' })))).toBe('valid')
+    expect(checkOrder(order({ items: '[]' }), plainFormat)).toEqual(mismatch('0', '50'))
+    expect(codeOf(checkOrder(order({ order_value: '0', items: '[]' }), plainFormat))).toBe('valid')
   })
 
   test('a quantity in __proto__ of an item does not count', () => {
     const items = '[{"__proto__":{"quantity":1,"price_per_unit":50},"constructor":1}]'
-    expect(checkOrder(order({ items }))).toEqual(mismatch('0', '50'))
+    expect(checkOrder(order({ items }), plainFormat)).toEqual(mismatch('0', '50'))
   })
 
   test('further fields of an item are of no account', () => {
     const items = '[{"quantity":1,"price_per_unit":50,"product_id":{"deep":[1]},"note":"x"}]'
-    expect(codeOf(checkOrder(order({ items })))).toBe('valid')
+    expect(codeOf(checkOrder(order({ items }), plainFormat))).toBe('valid')
   })
 })
 
@@ -310,13 +313,13 @@ describe('the total', () => {
     ['a value with many digits', '0.123456789012345', lines(['1', '1']), '1', '0.123456789012345'],
     ['the greatest value', '1e9', lines(['1', '1']), '1', '1000000000'],
   ])('%s is shown in shortest decimal form', (_, value, items, total, reported) => {
-    expect(checkOrder(order({ order_value: value, items }))).toEqual(mismatch(total, reported))
+    expect(checkOrder(order({ order_value: value, items }), plainFormat)).toEqual(mismatch(total, reported))
   })
 
   test('beyond what a number holds is a mismatch, whatever the value', () => {
     const items = lines(['1e308', '1e308'])
-    expect(codeOf(checkOrder(order({ items, order_value: '1000000000' })))).toBe('total-mismatch')
-    expect(codeOf(checkOrder(order({ items, order_value: '0' })))).toBe('total-mismatch')
+    expect(codeOf(checkOrder(order({ items, order_value: '1000000000' }), plainFormat))).toBe('total-mismatch')
+    expect(codeOf(checkOrder(order({ items, order_value: '0' }), plainFormat))).toBe('total-mismatch')
   })
 
   test.each([
@@ -332,7 +335,7 @@ describe('the total', () => {
     ['1000000000', '990000000'],
     ['0', '0'],
   ])('order_value %s is within 1 %% of %s', (value, total) => {
-    expect(codeOf(checkOrder(priced(value, total)))).toBe('valid')
+    expect(codeOf(checkOrder(priced(value, total), plainFormat))).toBe('valid')
   })
 
   test.each([
@@ -346,7 +349,7 @@ describe('the total', () => {
     ['0', '0.01'],
     ['1e-7', '0'],
   ])('order_value %s is more than 1 %% off %s', (value, total) => {
-    expect(codeOf(checkOrder(priced(value, total)))).toBe('total-mismatch')
+    expect(codeOf(checkOrder(priced(value, total), plainFormat))).toBe('total-mismatch')
   })
 })
 
@@ -371,15 +374,17 @@ describe('an order that breaks two rules', () => {
   )
 
   test.each(pairs)('%s and %s: the first is the reason', (_first, _second, fields, verdict) => {
-    expect(checkOrder(order(fields))).toEqual(verdict)
+    expect(checkOrder(order(fields), plainFormat)).toEqual(verdict)
   })
 
   test('a list of two broken orders is no object before all', () => {
-    expect(checkOrder(`[${order({ user_id: undefined })},{}]`)).toEqual(notAnObject)
+    expect(checkOrder(`[${order({ user_id: undefined })},{}]`, plainFormat)).toEqual(notAnObject)
   })
 
   test('a bad item after ones that do not add up is a bad structure', () => {
-    expect(checkOrder(order({ items: '[{"quantity":9,"price_per_unit":9},{"quantity":-1}]' }))).toEqual(badItems)
+    expect(checkOrder(order({ items: '[{"quantity":9,"price_per_unit":9},{"quantity":-1}]' }), plainFormat)).toEqual(
+      badItems,
+    )
   })
 })
 

@@ -34,7 +34,7 @@ export const command = defineCommand({
     }
     await using app = await openCommandApp(config)
     const user = await readUser(app, userId, limit, signal)
-    print(json ? userJson(user) : userLines(user, app.now()))
+    print(json ? userJson(user, app) : userLines(user, app))
   },
 })
 
@@ -56,14 +56,14 @@ async function readUser(app: App, userId: string, limit: number, signal: AbortSi
   const { orders, minor } = await readUserStats(redis, partitions, userId)
   const standings = Object.entries(await readRank(redis, partitions, userId, 0))
   const ranks = standings.map(([board, { users, neighbors }]) => ({ board, rank: neighbors[0]?.rank ?? null, users }))
-  const invalid = await newestInvalid(redis, partitions, { userId, limit, signal })
+  const invalid = await newestInvalid(app, { userId, limit, signal })
   const { found, scan } = await findDiscarded(scope, { userId, signal })
   const scanned = [{ ...scan, more: scan.more || found.length > limit }]
   return { userId, orders, minor, ranks, invalid, discarded: found.toReversed().slice(0, limit), scanned }
 }
 
 /** The orders are JSON text already: parsing would change their long numbers. */
-function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }: User): string {
+function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, { format }: App): string {
   const head = userReply.omit({ invalid: true }).parse({
     user_id: userId,
     order_count: orders,
@@ -72,10 +72,11 @@ function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }:
     discarded,
     scanned,
   })
-  return escapeJson(`${JSON.stringify(head).slice(0, -1)},"invalid":[${invalid.map(withHint).join(',')}]}`)
+  const records = invalid.map((one) => withHint(one, format)).join(',')
+  return escapeJson(`${JSON.stringify(head).slice(0, -1)},"invalid":[${records}]}`)
 }
 
-function userLines({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, now: Date): string[] {
+function userLines({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, app: App): string[] {
   const ofRank = ranks.map(({ board, rank, users }) => {
     const place = rank === null ? 'not ranked' : `rank ${countText(rank)} of ${countText(users)}`
     return `${`by ${board}`.padEnd(9)}  ${place}`
@@ -87,7 +88,7 @@ function userLines({ userId, orders, minor, ranks, invalid, discarded, scanned }
     `spend      ${money(minor)}`,
     ...ofRank,
     ...(invalid.length > 0
-      ? ['', 'Invalid orders, newest first', ...invalidRows(invalid, now)]
+      ? ['', 'Invalid orders, newest first', ...invalidRows(invalid, app.format, app.now())]
       : ['', 'No invalid order.']),
     ...(lines.length > 0 ? ['', 'Discarded orders, newest first', ...lines] : []),
     ...coverageLines(scanned).flatMap((line) => wrapped(line)),

@@ -5,7 +5,8 @@ import { audited } from '../../../control/audit-log.ts'
 import { openQueues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { type ErrorCode, messageOf, OrdersError } from '../../../errors.ts'
-import { isObject, parseStandardJson } from '../../../order/identity.ts'
+import { isObject } from '../../../order/json.ts'
+import { parseExactIds } from '../../../order/read-order.ts'
 import { doesNotAnswer, explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { withHint } from '../../../stages/hints/entry.ts'
@@ -75,17 +76,17 @@ export const command = defineCommand<Options>({
 })
 
 async function list(app: App, { code, user, limit, json }: Options, signal: AbortSignal): Promise<string[]> {
-  const found = await newestInvalid(app.redis, app.partitions, { code, userId: user, limit, signal })
-  if (json) return found.map((one) => escapeJson(withHint(one)))
-  return found.length === 0 ? ['There is no such invalid order.'] : invalidRows(found, app.now())
+  const found = await newestInvalid(app, { code, userId: user, limit, signal })
+  if (json) return found.map((one) => escapeJson(withHint(one, app.format)))
+  return found.length === 0 ? ['There is no such invalid order.'] : invalidRows(found, app.format, app.now())
 }
 
 async function show(app: App, id: string, json: boolean): Promise<string[]> {
   const entry = await readInvalidEntry(app.redis, app.partitions, id)
   if (!entry) throw refused(refusedBy('gone'))
   return json
-    ? [escapeJson(withHint(entry.json))]
-    : invalidLines(entry, await laidOut(entry.text ?? entry.json), app.now())
+    ? [escapeJson(withHint(entry.json, app.format))]
+    : invalidLines(entry, await laidOut(entry.text ?? entry.json), app)
 }
 
 /** Lays JSON out as the editor of the dashboard does, with numbers and strings as they were written. */
@@ -133,7 +134,7 @@ async function edit(app: App, id: string, signal: AbortSignal, json: boolean): P
   if (signal.aborted) throw await stopped('Interrupted.')
   if (edited.failure !== undefined) throw await stopped(`${edited.failure}.`)
   if (!edited.isChanged) throw await stopped('Nothing was changed.')
-  const body = parseStandardJson(edited.text)
+  const body = parseExactIds(edited.text)
   if (body === undefined) throw await stopped('The text is not JSON.')
   if (!isObject(body)) throw await stopped('The text is not a JSON object.')
   await using queues = openQueues(app.redis)

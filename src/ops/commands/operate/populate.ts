@@ -4,6 +4,7 @@ import { unwrap } from '../../../ingest/envelope/unwrap.ts'
 import { isEmulated } from '../../../ingest/sqs/endpoint.ts'
 import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
 import type { EnvelopeKind } from '../../../messages.ts'
+import { formatOf, type OrderFormat } from '../../../order/format.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { checkOrder } from '../../../stages/rules.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
@@ -55,6 +56,7 @@ export const command = defineCommand({
   run: async ({ config, options, signal, print, stdout }) => {
     const { body, rate, aws, seed = Math.floor(Math.random() * 2 ** 32), ...samples } = options
     const here = withRunning(config)
+    const format = formatOf(here)
     if (here.awsEndpointUrl === undefined && !isEmulated(here) && !aws) {
       const problem = 'No system runs in this folder and AWS_ENDPOINT_URL is not set'
       throw new OrdersError(
@@ -66,7 +68,7 @@ export const command = defineCommand({
     const where = queuePlace(here)
     if (body !== undefined) {
       await sendBatch(queue, [body], signal)
-      return print(`Sent one message to ${where}.${rejected(body, here.envelopes)}`)
+      return print(`Sent one message to ${where}.${rejected(body, here.envelopes, format)}`)
     }
     const total = samples.valid + samples.invalid
     const progress = progressOn(stdout, 'sent', total)
@@ -93,10 +95,10 @@ function interrupted(sent: number, total: number, seed: number): string {
 }
 
 /** Says why validate will reject a body, such as one whose quotes a shell has removed. */
-function rejected(body: string, envelopes: ReadonlySet<EnvelopeKind>): string {
-  const content = unwrap(body, envelopes)
+function rejected(body: string, envelopes: ReadonlySet<EnvelopeKind>, format: OrderFormat): string {
+  const content = unwrap(body, { envelopes, format })
   if (content?.pointer) return '' // only the bridge reads the object
-  const order = checkOrder(content?.body ?? body)
+  const order = checkOrder(content?.body ?? body, format)
   return 'code' in order ? ` It will be rejected as ${order.code}: ${order.reason}.` : ''
 }
 

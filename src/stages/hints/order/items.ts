@@ -1,4 +1,4 @@
-import { isObject } from '../../../order/identity.ts'
+import { isObject } from '../../../order/json.ts'
 import { quote, visible } from '../quote.ts'
 import { has, type Json, type JsonObject, namesText, parse } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'

@@ -1,4 +1,4 @@
-import { isObject } from '../../../order/identity.ts'
+import { isObject } from '../../../order/json.ts'
 import type { Json, JsonObject } from '../reading.ts'
 
 /** Recognizes an item by its first members: each is {"S": …}, {"N": …} or the like. */

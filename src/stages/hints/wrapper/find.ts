@@ -1,4 +1,4 @@
-import { isObject } from '../../../order/identity.ts'
+import { isObject } from '../../../order/json.ts'
 import { visible } from '../quote.ts'
 import { type Json, parse } from '../reading.ts'
 

@@ -1,4 +1,4 @@
-import { isObject } from '../../../order/identity.ts'
+import { isObject } from '../../../order/json.ts'
 import { quote } from '../quote.ts'
 import { type Json, parse } from '../reading.ts'
 import { shapeHint, wrapperHint } from './envelope.ts'

@@ -534,6 +534,7 @@ test('an entry that comes while the invalid channel is copied is not lost: nothi
   const move = {
     redis,
     config: app.config,
+    format: app.format,
     pipeline: app.pipeline,
     from,
     to: app.partitions,

@@ -29,7 +29,7 @@ const milder = definePipeline([
   validate,
   {
     ...fraud,
-    decide: (order, keys, carry) => fraud.decide({ ...order, minor: order.minor - 10_301 }, keys, carry),
+    decide: (order, keys, context) => fraud.decide({ ...order, minor: order.minor - 10_301 }, keys, context),
   } satisfies typeof fraud,
   aggregate,
   leaderboard,

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { type SampleOptions, sampleOrders } from '../../../../src/ops/local/sample-orders.ts'
 import { rejectCodes } from '../../../../src/reject-codes.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 
 const samplesOf = (options: Partial<SampleOptions> = {}) => [
   ...sampleOrders({ valid: 100, invalid: 20, users: 10, seed: 1, ...options }),
@@ -53,7 +54,7 @@ describe('sample orders', () => {
         for (const { body } of samplesOf({ seed, invalid: 0 })) {
           const { items } = JSON.parse(body) as { items: { quantity: number; price_per_unit: number }[] }
           const cents = items.reduce((sum, item) => sum + item.quantity * Math.round(item.price_per_unit * 100), 0)
-          expect(checkOrder(body)).toMatchObject({ minor: cents })
+          expect(checkOrder(body, plainFormat)).toMatchObject({ minor: cents })
         }
       }),
       { numRuns: 50 },
@@ -91,13 +92,13 @@ describe('sample orders', () => {
   test('marked invalid are refused', () => {
     const accepted = Array.from({ length: 200 }, (_, seed) => samplesOf({ seed, valid: 0, invalid: 50 }))
       .flat()
-      .filter(({ body }) => !('code' in checkOrder(body)))
+      .filter(({ body }) => !('code' in checkOrder(body, plainFormat)))
     expect(accepted.slice(0, 3)).toEqual([])
   })
 
   test('marked invalid break every rule that one order can break', () => {
     const codes = samplesOf({ valid: 0, invalid: 30 }).map(({ body }) => {
-      const verdict = checkOrder(body)
+      const verdict = checkOrder(body, plainFormat)
       return 'code' in verdict ? verdict.code : 'valid'
     })
     expect(new Set(codes)).toEqual(

@@ -3,6 +3,7 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { batchesOf, rateAt, trickle } from '../../../../src/ops/local/trickle.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 import { until } from '../../../support/until.ts'
 import { emptySqs, envOf } from '../../../support/world.ts'
 
@@ -16,7 +17,7 @@ test('the rate stays between 30 and 60 orders a second, and reaches both', () =>
 test('of 1,000 orders some are invalid and a few are sent twice', () => {
   const bodies = [...batchesOf(options).take(100)].flat()
   expect(bodies).toHaveLength(1_000)
-  const invalid = bodies.filter((body) => 'code' in checkOrder(body))
+  const invalid = bodies.filter((body) => 'code' in checkOrder(body, plainFormat))
   expect(invalid.length).toBeGreaterThan(30)
   expect(invalid.length).toBeLessThan(50)
   const repeated = bodies.length - new Set(bodies).size

@@ -12,6 +12,7 @@ import { type Output, textOf } from '../../../../src/ops/terminal/output.ts'
 import { verificationLines } from '../../../../src/ops/terminal/verification-text.ts'
 import type { OrderLocation } from '../../../../src/reads/locate/locate.ts'
 import type { Status } from '../../../../src/reads/status.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 
 const many = 9_876_543_210
 const id = 'x'.repeat(256)
@@ -126,7 +127,7 @@ const outputs: Readonly<Record<string, Output>> = {
   trace: locationLines(location),
   audit: auditLines([entry], now, 80),
   top: topLines('spend', { users: [{ userId: id, score: many * 100 }], offset: 0 } as never),
-  invalid: invalidRows([record], now),
+  invalid: invalidRows([record], plainFormat, now),
   jobs: jobRows(
     [{ job: { id: job, timestamp: 0, data: {}, queueName: 'replay' }, state: 'prioritized' } as never],
     now,

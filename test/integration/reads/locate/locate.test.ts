@@ -344,6 +344,7 @@ async function commitAll(stage: Stage): Promise<void> {
     stage,
     channel: pipeline.channel(stage.from),
     keys: scope.keys,
+    format: scope.format,
     now: new Date(),
     conflicts: new Map(),
     onDecideFailed: () => {},

@@ -6,6 +6,7 @@ import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { scanJson } from '../../../../src/stages/hints/text/scan.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 
 const isJson = (text: string): boolean => {
   try {
@@ -190,9 +191,9 @@ test('a hint is one bounded, printable sentence, whatever was sent and whatever 
   )
   fc.assert(
     fc.property(body, fc.constantFrom(...rejectCodes), (text, code) => {
-      expectGood(hintOf({ code, reason: 'x', body: text }))
-      const verdict = checkOrder(text)
-      if ('code' in verdict) expectGood(hintOf({ ...verdict, body: text }))
+      expectGood(hintOf({ code, reason: 'x', body: text }, plainFormat))
+      const verdict = checkOrder(text, plainFormat)
+      if ('code' in verdict) expectGood(hintOf({ ...verdict, body: text }, plainFormat))
     }),
     { numRuns: 3_000 },
   )
@@ -202,13 +203,13 @@ test('a record with its hint is the same record', () => {
   fc.assert(
     fc.property(nearOrder, (some) => {
       const body = JSON.stringify(some)
-      const verdict = checkOrder(body)
+      const verdict = checkOrder(body, plainFormat)
       fc.pre('code' in verdict)
       const tail = JSON.stringify({ ...verdict, ts: '2026-11-23T10:00:00.000Z', attempts: 1 }).slice(1)
       const json = `{"id":"1-0","order":${body},${tail}`
-      const { hint, ...rest } = JSON.parse(withHint(json))
+      const { hint, ...rest } = JSON.parse(withHint(json, plainFormat))
       expect(JSON.stringify(rest)).toBe(JSON.stringify(JSON.parse(json)))
-      expect(hint).toBe('code' in verdict ? hintOf({ ...verdict, body }) : undefined)
+      expect(hint).toBe('code' in verdict ? hintOf({ ...verdict, body }, plainFormat) : undefined)
     }),
   )
 })
@@ -226,16 +227,18 @@ test.each([
     'total-mismatch',
   ],
 ])('a hostile body is read to its end: %s', (_, body, code) => {
-  expect(hintOf({ code, reason: '', body })?.length).toBeLessThanOrEqual(240)
+  expect(hintOf({ code, reason: '', body }, plainFormat)?.length).toBeLessThanOrEqual(240)
 })
 
 test.each([131_072, 262_144, 1_048_576])('a message cut after %d bytes names that size', (size) => {
   const body = '{"note":"'.padEnd(size, 'x')
-  expect(hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body })).toContain(`has exactly ${size} bytes, or`)
+  expect(hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body }, plainFormat)).toContain(
+    `has exactly ${size} bytes, or`,
+  )
 })
 
 test('of a page of large bodies the first are hinted, and all are there', async () => {
   const entry = `{"id":"1-0","order":{"a":"${'x'.repeat(600_000)}"},"code":"missing-field","reason":"Missing required field: user_id"}`
-  const page = await withHints(Array(5).fill(entry))
+  const page = await withHints(Array(5).fill(entry), plainFormat)
   expect(page.map((json) => 'hint' in JSON.parse(json))).toEqual([true, true, true, false, false])
 })

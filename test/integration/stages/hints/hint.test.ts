@@ -86,7 +86,7 @@ test('the trace of an order shows it, as a route and in lines, and after the ord
 
 test('the verdict on the order of a job shows it', async () => {
   const outcome = await readOutcome(redis, scope.partitions, 't1')
-  expect(await readVerdict(redis, scope.partitions, outcome)).toMatchObject({
+  expect(await readVerdict(scope, outcome)).toMatchObject({
     reason: 'Malformed JSON',
     hint: hints[1],
   })

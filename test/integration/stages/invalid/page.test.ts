@@ -11,7 +11,7 @@ test('a page has the newest entries of all, of a code or of a user, and the next
   )
   const ids = (await rejectBodies(scope, bodies)).toReversed()
   const page = async (filter: InvalidFilter): Promise<[string[], string | undefined]> => {
-    const { found, next } = await readInvalid(world.redis, scope.partitions, filter)
+    const { found, next } = await readInvalid(scope, filter)
     return [found.map((json) => JSON.parse(json).id), next]
   }
   expect(await page({ limit: 4 })).toEqual([ids.slice(0, 4), ids[3]])

@@ -367,7 +367,15 @@ class Consumers {
     }
     const stage = stageOf(name)
     const channel = pipeline.channel(stage.from)
-    const planning = { stage, channel, keys: this.scope.keys, now: new Date(0), conflicts, onDecideFailed }
+    const planning = {
+      stage,
+      channel,
+      keys: this.scope.keys,
+      format: this.scope.format,
+      now: new Date(0),
+      conflicts,
+      onDecideFailed,
+    }
     return { entries, conflicts, plan: planBatch(planning, entries) }
   }
 

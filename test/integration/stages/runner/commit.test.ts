@@ -54,7 +54,15 @@ async function read(scope: PartitionScope, stage: Stage, consumer: string, count
 function plan(scope: PartitionScope, stage: Stage, entries: Entry[], conflicts = new Map<string, Rejection>()): Plan {
   const onDecideFailed = (): void => {}
   return planBatch(
-    { stage, channel: pipeline.channel(stage.from), keys: scope.keys, now: new Date(0), conflicts, onDecideFailed },
+    {
+      stage,
+      channel: pipeline.channel(stage.from),
+      keys: scope.keys,
+      format: scope.format,
+      now: new Date(0),
+      conflicts,
+      onDecideFailed,
+    },
     entries,
   )
 }

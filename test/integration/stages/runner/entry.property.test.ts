@@ -5,6 +5,7 @@ import { makeKeys } from '../../../../src/keys.ts'
 import type { CountedRecord } from '../../../../src/messages.ts'
 import { decodeEntry } from '../../../../src/stages/runner/entry.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 import { shipped as pipeline } from '../../../support/stages.ts'
 
 const keys = makeKeys()
@@ -158,7 +159,15 @@ test('whatever bytes an entry holds, it is decoded and planned: every order in i
     const failed: unknown[] = []
     const onDecideFailed = (_: string, error: unknown): void => void failed.push(error)
     const plan = planBatch(
-      { stage, channel: pipeline.channel(stage.from), keys, now: new Date(0), conflicts: new Map(), onDecideFailed },
+      {
+        stage,
+        channel: pipeline.channel(stage.from),
+        keys,
+        format: plainFormat,
+        now: new Date(0),
+        conflicts: new Map(),
+        onDecideFailed,
+      },
       [entry],
     )
     // Only totals that are no integers make a decision throw: no code of ours writes such.

@@ -141,6 +141,7 @@ async function arrive(redis: Redis, calendar: Calendar, wrongBy: number, order: 
       stage: validate,
       channel: pipeline.channel('raw'),
       keys,
+      format: app.format,
       now: new Date(0),
       conflicts: new Map<string, Rejection>(),
     }

@@ -1,12 +1,14 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { unwrap, unwrapObject } from '../../../../src/ingest/envelope/unwrap.ts'
-import { envelopeKinds } from '../../../../src/messages.ts'
-import { isObject, parseJson } from '../../../../src/order/identity.ts'
+import { type Unwrapping, unwrap, unwrapObject } from '../../../../src/ingest/envelope/unwrap.ts'
+import { type EnvelopeKind, envelopeKinds } from '../../../../src/messages.ts'
+import { isObject, parseJson } from '../../../../src/order/json.ts'
 import { type InlineKind, inlineKinds, wrap } from '../../../support/envelopes.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 
-const all = new Set(envelopeKinds)
+const all: Unwrapping = { envelopes: new Set(envelopeKinds), format: plainFormat }
+const only = (kinds: readonly EnvelopeKind[]): Unwrapping => ({ ...all, envelopes: new Set(kinds) })
 const order = '{"user_id":"ada","order_id":9007199254740993,"order_value":10.10}'
 const kinds = inlineKinds
 
@@ -20,9 +22,7 @@ describe.each(kinds)('an order in an envelope of kind %s', (kind) => {
   })
 
   test('stays as it is where the kind is off', () => {
-    expect(
-      unwrap(wrap(kind, order), new Set(kinds.filter((other) => other !== kind && kind !== 'gzip'))),
-    ).toBeUndefined()
+    expect(unwrap(wrap(kind, order), only(kinds.filter((other) => other !== kind && kind !== 'gzip')))).toBeUndefined()
   })
 
   test('stays as it is where it holds no order', () => {
@@ -134,7 +134,7 @@ describe('a pointer to an object of S3', () => {
   })
 
   test('stays as it is where the kind is off', () => {
-    expect(unwrap(pointer(current), new Set(inlineKinds))).toBeUndefined()
+    expect(unwrap(pointer(current), only(inlineKinds))).toBeUndefined()
   })
 
   test('leads to an order in envelopes, to an order, or to what is judged as it is', () => {

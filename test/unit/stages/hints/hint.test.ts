@@ -4,14 +4,15 @@ import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { invalidRecord } from '../../../../src/stages/invalid/record.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
 import { readCases } from '../../../support/cases.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 
 describe.each(['bodies', 'hints'] as const)('test/cases/%s.ndjson', (file) => {
   const rejected = readCases(file).filter(({ code }) => code !== 'accepted')
 
   test.each(rejected.map(({ name, ...one }) => [name, one] as const))('%s', (_, { body, code, hint }) => {
-    const verdict = checkOrder(body)
+    const verdict = checkOrder(body, plainFormat)
     expect(verdict).toMatchObject({ code })
-    expect('code' in verdict && hintOf({ ...verdict, body })).toBe(hint)
+    expect('code' in verdict && hintOf({ ...verdict, body }, plainFormat)).toBe(hint)
   })
 })
 
@@ -91,7 +92,7 @@ test.each([
     undefined,
   ],
 ])('%s', (_, rejected, hint) => {
-  expect(hintOf(rejected)).toBe(hint)
+  expect(hintOf(rejected, plainFormat)).toBe(hint)
 })
 
 // The lists are repeated here, so that no name or size leaves the code unnoticed.
@@ -146,12 +147,12 @@ test.each('scale exponent precision decimals fractionDigits'.split(' '))(
 
 function hintOfValue(value: object): string | undefined {
   const body = JSON.stringify({ user_id: 'u1', order_id: 'o1', order_value: value })
-  return hintOf({ code: 'bad-value', reason: '', body })
+  return hintOf({ code: 'bad-value', reason: '', body }, plainFormat)
 }
 
 function hintOfItem(item: object): string | undefined {
   const body = JSON.stringify({ user_id: 'u1', order_id: 'o1', order_value: 10, items: [item] })
-  return hintOf({ code: 'total-mismatch', reason: '', body })
+  return hintOf({ code: 'total-mismatch', reason: '', body }, plainFormat)
 }
 
 /** Larger ones: hint.property.test.ts. */
@@ -160,9 +161,11 @@ test.each([255, 256, 512, 1_000, 1_024, 2_048, 4_000, 4_096, 8_192, 10_000, 16_3
   (size) => {
     const begin = '{"note":"'
     const body = begin + 'x'.repeat(size - begin.length)
-    const hint = hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body })
+    const hint = hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body }, plainFormat)
     expect(hint).toContain(`as it has exactly ${size} bytes, or`)
-    expect(hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body: `${body}xxx` })).not.toContain('exactly')
+    expect(hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body: `${body}xxx` }, plainFormat)).not.toContain(
+      'exactly',
+    )
   },
 )
 
@@ -175,7 +178,7 @@ test.each([
   ],
   ['before a last line break', '{"a":1,}\n', 'A trailing comma stands at character 7 before the closing }: remove it.'],
 ])('a place is counted from 1 in characters: %s', (_, body, hint) => {
-  expect(hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body })).toBe(hint)
+  expect(hintOf({ code: 'malformed-json', reason: 'Malformed JSON', body }, plainFormat)).toBe(hint)
 })
 
 test('what is quoted controls no terminal and no line, and is cut', () => {
@@ -184,7 +187,7 @@ test('what is quoted controls no terminal and no line, and is cut', () => {
     order_id: 'o1',
     order_value: `\u001b[31m\u202e\r\n${'x'.repeat(1_000)}`,
   })
-  expect(hintOf({ code: 'bad-value', reason: 'order_value must be a number', body })).toBe(
+  expect(hintOf({ code: 'bad-value', reason: 'order_value must be a number', body }, plainFormat)).toBe(
     '`order_value` is the text "\\u{1b}[31m\\u{202e}\\u{d}\\u{a}xxxxxxxxxxxxxxxxxxxxxxxx…": send a number without quotes.',
   )
 })
@@ -197,19 +200,19 @@ test.each([
   ['depth 1,000', `{"a":${'['.repeat(1_000)}${']'.repeat(1_000)}}`, 'missing-field'],
   ['JSON in JSON in JSON', JSON.stringify(JSON.stringify(JSON.stringify('{"a":'.repeat(100)))), 'not-an-object'],
 ])('the hint on a hostile body is short: %s', (_, body, code) => {
-  expect(hintOf({ code, reason: '', body })?.length).toBeLessThanOrEqual(240)
+  expect(hintOf({ code, reason: '', body }, plainFormat)?.length).toBeLessThanOrEqual(240)
 })
 
 const now = new Date('2026-11-23T10:00:00.000Z')
 const entryOf = (body: string): string => {
-  const verdict = checkOrder(body)
+  const verdict = checkOrder(body, plainFormat)
   if (!('code' in verdict)) throw new Error('The order is valid.')
   return `{"id":"1-0",${invalidRecord({ text: body }, verdict, { now })}`
 }
 
 test('an entry has its hint next to the reason, and the order stays as it was sent', () => {
   const body = '{"reason":"x\\"reason\\":", "user_id" : "u1","order_id":"o1","order_value":"10.50" , "code":"y"}'
-  expect(withHint(entryOf(body))).toBe(
+  expect(withHint(entryOf(body), plainFormat)).toBe(
     `{"id":"1-0","order":${body},"code":"bad-value","reason":"order_value must be a number",` +
       '"hint":"`order_value` is the text \\"10.50\\": send 10.50 as a number, without quotes.",' +
       '"ts":"2026-11-23T10:00:00.000Z","attempts":1}',
@@ -218,10 +221,10 @@ test('an entry has its hint next to the reason, and the order stays as it was se
 
 test('an entry whose body is no object has the hint on its raw text, with and without an id', () => {
   const entry = entryOf('[]')
-  expect(JSON.parse(withHint(entry))).toMatchObject({
+  expect(JSON.parse(withHint(entry, plainFormat))).toMatchObject({
     hint: 'The body is an empty list: send one order as a JSON object.',
   })
-  expect(JSON.parse(withHint(`{${entry.slice('{"id":"1-0",'.length)}`))).toHaveProperty('hint')
+  expect(JSON.parse(withHint(`{${entry.slice('{"id":"1-0",'.length)}`, plainFormat))).toHaveProperty('hint')
 })
 
 test.each([
@@ -232,7 +235,7 @@ test.each([
     '{"id":"1-0","order":{},"code":"missing-field","reason":"x","stage":"aggregate"}',
   ],
 ])('%s stays as it is', (_, json) => {
-  expect(withHint(json)).toBe(json)
+  expect(withHint(json, plainFormat)).toBe(json)
 })
 
 test('between large entries other work of the process runs, between small ones none', async () => {
@@ -245,7 +248,7 @@ test('between large entries other work of the process runs, between small ones n
     const other = setImmediate(() => {
       ran = true
     })
-    const hinted = await withHints([entry(characters), entry(characters)])
+    const hinted = await withHints([entry(characters), entry(characters)], plainFormat)
     clearImmediate(other)
     expect(ran).toBe(runs)
     for (const json of hinted) expect(JSON.parse(json).hint).toContain('but none named `user_id`')
@@ -254,7 +257,7 @@ test('between large entries other work of the process runs, between small ones n
 
 test('bytes that are no text have a hint of their own', () => {
   const record = invalidRecord({ base64: '/w==' }, { code: 'malformed-json', reason: 'Malformed JSON' }, { now })
-  expect(JSON.parse(withHint(`{${record}`)).hint).toBe(
+  expect(JSON.parse(withHint(`{${record}`, plainFormat)).hint).toBe(
     'The stream entry holds bytes that are not UTF-8 text: look for what writes to the stream other than this pipeline.',
   )
 })
@@ -267,7 +270,7 @@ test.each([
   const items = [{ product_id: 'P', quantity: 1, price_per_unit: 10 }]
   const body = JSON.stringify({ user_id: 'u', order_id: 'o', order_value: 15, items, ...field })
   const reason = 'Calculated total (10) does not match order_value (15)'
-  const hint = hintOf({ code: 'total-mismatch', reason, body })
+  const hint = hintOf({ code: 'total-mismatch', reason, body }, plainFormat)
   if (says?.startsWith('is exactly')) expect(hint).toContain(says)
   else expect(hint).not.toContain('list it as an item')
 })
@@ -278,5 +281,5 @@ test.each([
 ])('a conflict of %s with 10 says what differs', (value, says) => {
   const body = JSON.stringify({ user_id: 'u', order_id: 'o', order_value: value })
   const reason = 'Order o of user u was already accepted with order_value 10'
-  expect(hintOf({ code: 'conflict', reason, body })).toContain(says)
+  expect(hintOf({ code: 'conflict', reason, body }, plainFormat)).toContain(says)
 })

@@ -5,6 +5,7 @@ import { encodeCommit } from '../../../../src/stages/runner/encode.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
 import { hincrby, pass, type Stage, zaddGt } from '../../../../src/stages/stage.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 import { withFraud } from '../../../support/sample-stages.ts'
 import { aggregate, shipped as pipeline, place, validate } from '../../../support/stages.ts'
 
@@ -30,7 +31,7 @@ function planOf(stage: Stage, entries: readonly Entry[], conflicts = new Map()):
   failures.length = 0
   const onDecideFailed = (entryId: string, error: unknown): void => void failures.push(`${entryId} ${error}`)
   const channel = pipeline.channel(stage.from)
-  return planBatch({ stage, channel, keys, now: new Date(0), conflicts, onDecideFailed }, entries)
+  return planBatch({ stage, channel, keys, format: plainFormat, now: new Date(0), conflicts, onDecideFailed }, entries)
 }
 
 const raw = (id: string, order: object | string) => ({
@@ -127,7 +128,8 @@ describe('a batch of a later stage', () => {
   ] as const)('a decision that %s rejects only its record', (_, decide) => {
     const odd: Stage = {
       ...aggregate,
-      decide: (record, keys) => ('minor' in record && record.minor === 6 ? decide() : aggregate.decide(record, keys)),
+      decide: (record, keys, format) =>
+        'minor' in record && record.minor === 6 ? decide() : aggregate.decide(record, keys, format),
     }
     const plan = planOf(odd, [entryOf(aggregate, '1-0', [valid('u', 5), valid('u', 6)])])
     expect(failures).toHaveLength(1)

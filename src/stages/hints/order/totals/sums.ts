@@ -1,4 +1,4 @@
-import { isObject } from '../../../../order/identity.ts'
+import { isObject } from '../../../../order/json.ts'
 import type { Json, JsonObject } from '../../reading.ts'
 
 /** One item and what it adds to the total. */

@@ -1,4 +1,4 @@
-import { isObject } from '../../../../order/identity.ts'
+import { isObject } from '../../../../order/json.ts'
 import { has, member } from '../../reading.ts'
 import { namesOf, type Shape } from './shape.ts'
 

@@ -1,4 +1,4 @@
-import { isObject } from '../../../../order/identity.ts'
+import { isObject } from '../../../../order/json.ts'
 import { type Json, member } from '../../reading.ts'
 
 /** A known wrapper. */
