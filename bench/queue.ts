@@ -2,6 +2,7 @@ import { readConfig } from '../src/config/config.ts'
 import { openQueue, type Queue } from '../src/ingest/sqs/queue.ts'
 import { sendOrders } from '../src/ops/local/send-orders.ts'
 import type { progressOn } from '../src/ops/terminal/interactive/progress.ts'
+import { formatOf } from '../src/order/format.ts'
 import { benchOrders } from './orders.ts'
 import { sqsProgram, start } from './process.ts'
 
@@ -22,7 +23,12 @@ export async function openSqs(): Promise<Sqs> {
     fill: async (queueName, count, seed = 7) => {
       using queue = await openBenchQueue(url, queueName)
       const bodies = benchOrders(count, { seed }).map(({ body }) => body)
-      await sendOrders(queue, bodies, { progress: silent }, new AbortController().signal)
+      await sendOrders(
+        queue,
+        bodies,
+        { progress: silent, format: formatOf(readConfig({})) },
+        new AbortController().signal,
+      )
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }

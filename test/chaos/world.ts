@@ -8,6 +8,7 @@ import { Redis } from 'ioredis'
 import { readConfig } from '../../src/config/config.ts'
 import { openQueue, type Queue } from '../../src/ingest/sqs/queue.ts'
 import { sendOrders } from '../../src/ops/local/send-orders.ts'
+import { plainFormat } from '../support/plain-format.ts'
 import { openProxy, type TcpProxy } from '../support/proxy.ts'
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { type SqsServer, spawnSqsServer } from '../support/sqs-server.ts'
@@ -85,7 +86,7 @@ export async function openWorld(posts: readonly Post[], maxReceiveCount = 5): Pr
     await victim.kill()
   }
   const send = async (bodies: readonly string[]): Promise<void> => {
-    await sendOrders(queue, bodies, { progress: silent }, new AbortController().signal)
+    await sendOrders(queue, bodies, { progress: silent, format: plainFormat }, new AbortController().signal)
   }
   const opened = stack.move()
   return {

@@ -6,6 +6,7 @@ import { makePartitions } from '../../src/keys.ts'
 import { sendBatch } from '../../src/ops/local/send-orders.ts'
 import { expectStats, type Get, getFrom, waves } from '../support/expected.ts'
 import { Oracle } from '../support/oracle.ts'
+import { plainFormat } from '../support/plain-format.ts'
 import { spawnOrders } from '../support/process.ts'
 import { requireRealRedis } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
@@ -99,7 +100,7 @@ async function sendInOrder(env: Env, users: readonly string[], each: number): Pr
   using queue = await openQueue(readConfig({ ...env }))
   for (let at = 0; at < each; at++) {
     const batch = users.map((user_id) => JSON.stringify({ user_id, order_id: at, order_value: 1 }))
-    await sendBatch(queue, batch, new AbortController().signal)
+    await sendBatch(queue, batch, plainFormat, new AbortController().signal)
   }
 }
 

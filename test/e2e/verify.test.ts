@@ -91,7 +91,10 @@ test('what is wrong is shown, 20 users of it on the terminal, with exit code 1; 
   expect(deep.out).toMatch("The users' hashes add up to 500 orders and 625; the global stats say 505 orders and 625.")
   expect(deep.out.match(/^user_\d+ +5 +5 +6\.25 +7\.25$/gm)).toHaveLength(20)
   const json = JSON.parse((await verify(env, '--deep', '--json')).out)
-  expect(json).toMatchObject({ verdict: 'wrong', deep: { wrong_users: 25, sums: { global: { orders: 505, revenue_minor: 62_500 } } } })
+  expect(json).toMatchObject({
+    verdict: 'wrong',
+    deep: { wrong_users: 25, sums: { global: { orders: 505, revenue_minor: 62_500 } } },
+  })
   expect(json.deep.examples).toHaveLength(25)
 
   const repaired = await verify(env, '--repair')

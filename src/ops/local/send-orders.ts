@@ -4,6 +4,7 @@ import { SendMessageBatchCommand, type SendMessageBatchRequestEntry } from '@aws
 import { OrdersError } from '../../errors.ts'
 import { isFifo } from '../../ingest/sqs/create.ts'
 import type { Queue } from '../../ingest/sqs/queue.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import type { Progress } from '../terminal/interactive/progress.ts'
 
@@ -23,7 +24,7 @@ const maxAttempts = 5
 export async function sendOrders(
   queue: Queue,
   bodies: Iterable<string>,
-  { rate, progress }: { rate?: number | undefined; progress: Progress },
+  { rate, progress, format }: { rate?: number | undefined; progress: Progress; format: OrderFormat },
   signal: AbortSignal,
 ): Promise<number> {
   const batches = batchesOf(bodies)
@@ -36,7 +37,7 @@ export async function sendOrders(
       taken += batch.length
       if (dueMs > 0) await sleep(dueMs, undefined, { signal })
       signal.throwIfAborted()
-      await sendBatch(queue, batch, signal)
+      await sendBatch(queue, batch, format, signal)
       sent += batch.length
       progress.show(sent)
     }
@@ -52,11 +53,14 @@ const noIds = (): Ids => ({})
  * The orders of a user are a group. The other id is that of this message, not of its order: it keeps SQS from taking a try
  * twice, and lets an order that is sent twice arrive twice.
  */
-const fifoIds = (body: string): Ids => ({ MessageGroupId: groupOf(body), MessageDeduplicationId: randomUUID() })
+const fifoIds = (body: string, format: OrderFormat): Ids => ({
+  MessageGroupId: groupOf(body, format),
+  MessageDeduplicationId: randomUUID(),
+})
 
 /** Returns the user where SQS takes the name for a group, and else a hash: of the user, or of a body that names none. */
-function groupOf(body: string): string {
-  const user = identityIn(body).userId
+function groupOf(body: string, format: OrderFormat): string {
+  const user = identityIn(body, format).userId
   return user !== undefined && /^[!-~]{1,128}$/.test(user) ? user : hash('sha256', user ?? body)
 }
 
@@ -64,10 +68,11 @@ function groupOf(body: string): string {
 export async function sendBatch(
   { sqs, url }: Queue,
   bodies: readonly string[],
+  format: OrderFormat,
   abortSignal: AbortSignal,
 ): Promise<void> {
   const ids = isFifo(url) ? fifoIds : noIds
-  let left = bodies.map((body, index) => ({ Id: String(index), MessageBody: body, ...ids(body) }))
+  let left = bodies.map((body, index) => ({ Id: String(index), MessageBody: body, ...ids(body, format) }))
   for (let attempt = 1; left.length > 0; attempt++) {
     const command = new SendMessageBatchCommand({ QueueUrl: url, Entries: left })
     const { Failed = [] } = await sqs.send(command, { abortSignal })

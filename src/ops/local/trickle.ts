@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from '../../ingest/sqs/queue.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { sampleOrders } from './sample-orders.ts'
 import { sendBatch } from './send-orders.ts'
 
@@ -20,13 +21,13 @@ const retryMs = 1_000
 /** Sends sample orders until the signal aborts, at a rate that rises and falls. Continues after an outage of SQS. */
 export async function trickle(
   queue: Queue,
-  options: { seed: number; until: Date },
+  options: { seed: number; until: Date; format: OrderFormat },
   signal: AbortSignal,
 ): Promise<void> {
   const from = performance.now()
   for (const batch of batchesOf(options)) {
     await sleep((batch.length * 1_000) / rateAt(performance.now() - from), undefined, { signal })
-    await sendBatch(queue, batch, signal).catch(() => sleep(retryMs, undefined, { signal }))
+    await sendBatch(queue, batch, options.format, signal).catch(() => sleep(retryMs, undefined, { signal }))
   }
 }
 

@@ -30,7 +30,7 @@ async function demonstrate(app: App, queue: Queue, { print, stdout, signal }: Ca
   const sent = [...sampleOrders({ ...samples, seed: randomSeed(), until: app.now() })]
   const bodies = sent.map(({ body }) => body)
   const sending = progressOn(stdout, 'sent to SQS:', bodies.length)
-  await sendOrders(queue, bodies, { progress: sending }, signal)
+  await sendOrders(queue, bodies, { progress: sending, format: app.format }, signal)
   sending.end()
   const processing = progressOn(stdout, 'processed:  ', bodies.length)
   await processed(app, before, bodies.length, processing.show, signal)
@@ -142,7 +142,7 @@ async function runDemo(call: Call<TrickleOptions>, withTrickle: boolean): Promis
     print(['', ...(await nextLines(started, sent)), ''])
     if (withTrickle) print('From now on 30 to 60 orders a second are sent, some of them invalid.')
     print(banner({ ...started, notes: [] }).split('\n'))
-    if (withTrickle) await trickle(queue, { seed: randomSeed(), until: app.now() }, signal)
+    if (withTrickle) await trickle(queue, { seed: randomSeed(), until: app.now(), format: app.format }, signal)
   }
   await runWholeSystem(quiet, folder.path, show, call)
 }

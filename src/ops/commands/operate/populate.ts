@@ -67,7 +67,7 @@ export const command = defineCommand({
     using queue = await openQueue(here, signal)
     const where = queuePlace(here)
     if (body !== undefined) {
-      await sendBatch(queue, [body], signal)
+      await sendBatch(queue, [body], format, signal)
       return print(`Sent one message to ${where}.${rejected(body, here.envelopes, format)}`)
     }
     const total = samples.valid + samples.invalid
@@ -81,7 +81,7 @@ export const command = defineCommand({
       end: progress.end,
     }
     const orders = sampleOrders({ ...samples, seed, until: startOfDay(new Date()) })
-    const sending = sendOrders(queue, bodies(orders), { rate, progress: counting }, signal)
+    const sending = sendOrders(queue, bodies(orders), { rate, progress: counting, format }, signal)
     await interruptible(sending, signal, () => interrupted(sent, total, seed))
     counting.end()
     print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${where}, seed ${seed}.`)

@@ -5,6 +5,7 @@ import { deadLettersOf } from '../../../../src/ingest/sqs/create.ts'
 import { deadLetterQueue } from '../../../../src/ingest/sqs/dead-letters.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { sendBatch } from '../../../../src/ops/local/send-orders.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 import { openSqsProxy } from '../../../support/sqs-proxy.ts'
 import { emptySqs } from '../../../support/world.ts'
 
@@ -40,7 +41,7 @@ test('what is sent to a FIFO queue is grouped by user, and an order sent twice a
   const users = ['user_7', 'x'.repeat(129), 'with space', '名', 12]
   const bodies = users.map((user_id) => JSON.stringify({ user_id, order_id: 'o', order_value: 1 }))
   const sent = [bodies[0] ?? '', ...bodies, 'no JSON', '{}']
-  await sendBatch(queue, sent, new AbortController().signal)
+  await sendBatch(queue, sent, plainFormat, new AbortController().signal)
   const entries = proxy.calls.at(-1)?.input['Entries'] as Record<string, string>[]
   const groups = entries.map(({ MessageGroupId }) => MessageGroupId)
   const hashed = expect.stringMatching(/^[0-9a-f]{64}$/)

@@ -3,7 +3,7 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { batchesOf, rateAt, trickle } from '../../../../src/ops/local/trickle.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
-import { plainFormat } from '../../../support/plain-format.ts'
+import { plainFormat, plainFormat } from '../../../support/plain-format.ts'
 import { until } from '../../../support/until.ts'
 import { emptySqs, envOf } from '../../../support/world.ts'
 
@@ -29,7 +29,7 @@ test('orders are sent until the signal aborts', async () => {
   await using sqs = await emptySqs()
   using queue = await openQueue(readConfig({ ...envOf('redis://127.0.0.1:1', sqs) }))
   const stop = new AbortController()
-  const sending = trickle(queue, options, stop.signal)
+  const sending = trickle(queue, { ...options, format: plainFormat }, stop.signal)
   await until('two batches', () => sqs.depth() >= 20)
   stop.abort('SIGINT')
   await expect(sending).rejects.toMatchObject({ name: 'AbortError' })
