@@ -13,6 +13,12 @@ export const userHashBits = 18
 /** Limited by the ids of the invalid channel. */
 export const maxPartitions = 256
 
+/** Returns the number of the partition that a user has, if it is not that of the keys. */
+export function otherPartition(userId: string, { partition, layout }: Keys): number | undefined {
+  const own = partition === undefined ? undefined : userHash(userId) % Number(layout)
+  return own === partition ? undefined : own
+}
+
 /** @param userId undefined if unknown: such orders are in the first partition */
 export function partitionFor(partitions: readonly Keys[], userId: string | undefined): Keys {
   const at = userId === undefined ? 0 : userHash(userId) % partitions.length

@@ -17,6 +17,7 @@ export const rejectGroups = {
   'total-mismatch': 'Calculated total (…) does not match order_value (…)',
   conflict: 'Order … of user … was already accepted with order_value …',
   'unresolved-pointer': 'The S3 object … of … …',
+  'other-partition': 'The order is in partition … and its user in partition …',
   'internal-error': 'Stage … failed on this order',
   /** For stages of a user's own that have no entry here: the reason may say anything. */
   refused: 'A stage refused the order: …',

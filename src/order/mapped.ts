@@ -1,4 +1,4 @@
-import type { FieldMap, PlacedField } from './field-map.ts'
+import { type FieldMap, type PlacedField, pathText } from './field-map.ts'
 import { isObject } from './json.ts'
 
 type Members = Readonly<Record<string, unknown>>
@@ -11,7 +11,7 @@ export function mappedOrder(sent: Members, { order, item }: FieldMap): Record<st
   return withItems(fieldsOf(sent, order), (one) => fieldsOf(one, item))
 }
 
-/** Does the same, and keeps all other fields, under the names that they have. */
+/** Does the same, and keeps all other fields, under the names that they have: a rule may read them. */
 export function wholeMappedOrder(sent: Members, { order, item }: FieldMap): Record<string, unknown> {
   const whole = (object: Members, fields: readonly PlacedField[]): Record<string, unknown> => ({
     ...Object.fromEntries(Object.entries(object).filter(([name]) => !isTaken(name, fields))),
@@ -46,6 +46,21 @@ function fieldsOf(sent: Members, fields: readonly PlacedField[]): Record<string,
 /** Returns true if an object has anything at a place where the map moved a field. */
 export const isMapped = (sent: Members, fields: readonly PlacedField[]): boolean =>
   fields.some(({ isMoved, path }) => isMoved && valueAt(sent, path) !== undefined)
+
+/**
+ * Finds what an order under the pipeline's own names has at a place of the map, by which it would be read instead.
+ * @returns its path, and the field that the map has there; undefined if there is none
+ */
+export function inTheWay(sent: Members, { order, item }: FieldMap): { path: string; field: string } | undefined {
+  const field = order.find((one) => isMapped(sent, [one]))
+  if (field) return { path: pathText(field.path), field: field.name }
+  const items = Array.isArray(sent['items']) ? sent['items'] : []
+  for (const [at, one] of items.entries()) {
+    const found = isObject(one) ? item.find((field) => isMapped(one, [field])) : undefined
+    if (found) return { path: `items.${at}.${pathText(found.path)}`, field: `items.${found.name}` }
+  }
+  return undefined
+}
 
 /** Returns undefined where the path ends early: a member is missing, or is no object. */
 export function valueAt(sent: unknown, path: readonly string[]): unknown {

@@ -10,17 +10,16 @@ type Fields = Record<string, unknown>
  * not JSON, and JSON that is no object as it is. Never throws.
  *
  * An integer beyond 2^53 in `user_id`, `order_id` or an item's `product_id` is parsed as RawJson: a double would round it.
- * With a map, the order has no other fields than those of the map.
  */
 export function readOrder(body: string, { fields }: Pick<OrderFormat, 'fields'>): unknown {
   const sent = parseWithText(body)
-  return sent && exactOrder(sent.value, sent.json, fields && ((order) => mappedOrder(order, fields)))
+  return sent && exactOrder(sent.value, sent.json, fields && ((order) => wholeMappedOrder(order, fields)))
 }
 
-/** Does the same, and keeps all other fields of the order and its items, under the names that they have. */
-export function readWholeOrder(body: string, { fields }: Pick<OrderFormat, 'fields'>): unknown {
+/** Does the same. With a map, leaves out the fields that no map can place. */
+export function readMappedFields(body: string, { fields }: Pick<OrderFormat, 'fields'>): unknown {
   const sent = parseWithText(body)
-  return sent && exactOrder(sent.value, sent.json, fields && ((order) => wholeMappedOrder(order, fields)))
+  return sent && exactOrder(sent.value, sent.json, fields && ((order) => mappedOrder(order, fields)))
 }
 
 /** Reads the order in a record of the invalid channel that has it as JSON. */

@@ -15,6 +15,11 @@ export const refuse = (status: number, detail: string, headers: Headers = {}): S
   [special]: { problem: problemOf(status, detail), headers },
 })
 
+/** Replies 422 for one field of the body. */
+export const refuseField = (field: string, message: string): Special => ({
+  [special]: { problem: problemOf(422, `Not accepted: ${field}.`, [{ field, message }]), headers: {} },
+})
+
 /** Returns what `jsonText` or `refuse` made; undefined for any other reply. */
 export function specialOf(reply: unknown): Special[typeof special] | undefined {
   return typeof reply === 'object' && reply !== null && special in reply ? (reply as Special)[special] : undefined

@@ -5,12 +5,13 @@ import { newJobId, readJob } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
 import { idempotencyKey } from '../../keys.ts'
 import { identityText } from '../../order/identity.ts'
+import { inTheWay } from '../../order/mapped.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
 import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { operatorOf } from '../http/access.ts'
-import { refuse } from '../http/reply.ts'
+import { refuse, refuseField } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
 import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
 
@@ -65,7 +66,10 @@ export const reprocessOrder = defineRoute({
   status: 202,
   reply: acceptedReply,
   refusals: { 409: 'The Idempotency-Key was used with another order, or its job was cancelled.' },
-  handle: async (context, { text, header }) => {
+  handle: async (context, { text, body, header }) => {
+    const { fields } = context.format
+    const found = fields && inTheWay(body, fields)
+    if (found) return refuseField(found.path, `ORDER_FIELDS reads ${found.field} there: leave it out`)
     const jobId = await jobIdFor(context, header('idempotency-key'), text)
     if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
     const { cancelled } = await readOutcome(context.redis, context.partitions, jobId)

@@ -7,7 +7,6 @@ import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { replayEntries, returningRecord, unresolvedIn } from '../../stages/invalid/requeue.ts'
-import { checkOrder } from '../../stages/rules.ts'
 import { decideRecord } from '../../stages/runner/plan.ts'
 import { chunks } from './chunks.ts'
 import { jobIdOf, judged } from './outcome.ts'
@@ -79,10 +78,9 @@ const isCancelled = async ({ redis, partitions }: App, job: Job): Promise<boolea
 function rehearseEntry(app: App, entry: InvalidEntry): 'admitted' | 'returned' | Rejection | undefined {
   if (entry.text === undefined) return undefined
   if (entry.record.stage === undefined) {
-    const unresolved = unresolvedIn(entry)
-    if (unresolved !== undefined) return { code: 'unresolved-pointer', reason: unresolved }
-    const order = checkOrder(entry.text, app.format)
-    return 'code' in order ? order : 'admitted'
+    const record = { id: entry.id, body: entry.text, unresolved: unresolvedIn(entry) }
+    const verdict = decideRecord({ stage: app.pipeline.first, keys: entry.keys, format: app.format }, record, () => {})
+    return verdict.outcome === 'reject' ? verdict : 'admitted'
   }
   const back = returningRecord(app, entry)
   if (!back) return undefined

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from '../../ingest/sqs/queue.ts'
 import type { OrderFormat } from '../../order/format.ts'
+import { writeOrder } from '../../order/write-order.ts'
 import { sampleOrders } from './sample-orders.ts'
 import { sendBatch } from './send-orders.ts'
 
@@ -21,13 +22,14 @@ const retryMs = 1_000
 /** Sends sample orders until the signal aborts, at a rate that rises and falls. Continues after an outage of SQS. */
 export async function trickle(
   queue: Queue,
-  options: { seed: number; until: Date; format: OrderFormat },
+  { format, ...options }: { seed: number; until: Date; format: OrderFormat },
   signal: AbortSignal,
 ): Promise<void> {
   const from = performance.now()
   for (const batch of batchesOf(options)) {
     await sleep((batch.length * 1_000) / rateAt(performance.now() - from), undefined, { signal })
-    await sendBatch(queue, batch, options.format, signal).catch(() => sleep(retryMs, undefined, { signal }))
+    const bodies = batch.map((body) => writeOrder(body, format))
+    await sendBatch(queue, bodies, format, signal).catch(() => sleep(retryMs, undefined, { signal }))
   }
 }
 

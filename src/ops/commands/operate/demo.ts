@@ -5,6 +5,7 @@ import { queueAddress } from '../../../config/queue-address.ts'
 import { OrdersError } from '../../../errors.ts'
 import { isEmulated } from '../../../ingest/sqs/endpoint.ts'
 import { openQueue, type Queue } from '../../../ingest/sqs/queue.ts'
+import { writeOrder } from '../../../order/write-order.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters, rejectedByCode } from '../../../reads/counters.ts'
 import { readTop } from '../../../reads/top.ts'
@@ -28,7 +29,7 @@ const randomSeed = (): number => Math.floor(Math.random() * 2 ** 32)
 async function demonstrate(app: App, queue: Queue, { print, stdout, signal }: Call<unknown>): Promise<Sample[]> {
   const before = await readCounters(app.redis, app.partitions)
   const sent = [...sampleOrders({ ...samples, seed: randomSeed(), until: app.now() })]
-  const bodies = sent.map(({ body }) => body)
+  const bodies = sent.map(({ body }) => writeOrder(body, app.format))
   const sending = progressOn(stdout, 'sent to SQS:', bodies.length)
   await sendOrders(queue, bodies, { progress: sending, format: app.format }, signal)
   sending.end()

@@ -5,6 +5,7 @@ import { isEmulated } from '../../../ingest/sqs/endpoint.ts'
 import { openQueue, queuePlace } from '../../../ingest/sqs/queue.ts'
 import type { EnvelopeKind } from '../../../messages.ts'
 import { formatOf, type OrderFormat } from '../../../order/format.ts'
+import { writeOrder } from '../../../order/write-order.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { checkOrder } from '../../../stages/rules.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
@@ -81,7 +82,7 @@ export const command = defineCommand({
       end: progress.end,
     }
     const orders = sampleOrders({ ...samples, seed, until: startOfDay(new Date()) })
-    const sending = sendOrders(queue, bodies(orders), { rate, progress: counting, format }, signal)
+    const sending = sendOrders(queue, bodies(orders, format), { rate, progress: counting, format }, signal)
     await interruptible(sending, signal, () => interrupted(sent, total, seed))
     counting.end()
     print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${where}, seed ${seed}.`)
@@ -102,6 +103,7 @@ function rejected(body: string, envelopes: ReadonlySet<EnvelopeKind>, format: Or
   return 'code' in order ? ` It will be rejected as ${order.code}: ${order.reason}.` : ''
 }
 
-function* bodies(samples: Iterable<{ body: string }>): Generator<string> {
-  for (const { body } of samples) yield body
+/** With a field map, orders are sent as the shop of the map sends them. */
+function* bodies(samples: Iterable<{ body: string }>, format: OrderFormat): Generator<string> {
+  for (const { body } of samples) yield writeOrder(body, format)
 }
