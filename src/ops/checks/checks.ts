@@ -13,6 +13,7 @@ import { durability } from './durability.ts'
 import { type Finding, isWorse, warning } from './finding.ts'
 import { keyTypes } from './key-types.ts'
 import { clock, ledger } from './ledger.ts'
+import { orderFormat } from './order-format.ts'
 import { judgeQueue, visibilityTimeout } from './queue.ts'
 import { commands, eviction, memory, replication, type ServerCheck, version } from './redis.ts'
 import { isEmulator, readServers } from './server.ts'
@@ -64,10 +65,11 @@ export async function examineRedis(app: App, roles: readonly string[]): Promise<
     .filter(([, part]) => parts.includes(part))
     .map(([check]) => servers.map((server) => check(server, app.config)).reduce((a, b) => (isWorse(b, a) ? b : a)))
   const ofBridge = parts.includes('bridge') ? await examineDeletions(app) : []
-  if (!parts.includes('stages')) return [...ofServer, ...ofBridge]
+  const ofFormat = await orderFormat(app)
+  if (!parts.includes('stages')) return [...ofServer, ...ofBridge, ...ofFormat]
   const compactEntries = Math.min(...servers.map(({ compactEntries }) => compactEntries))
   const ofStages = (await Promise.all([clock(app), ledger(app, compactEntries), spread(app)])).flat()
-  return [...ofServer, ...ofBridge, ...ofStages]
+  return [...ofServer, ...ofBridge, ...ofFormat, ...ofStages]
 }
 
 /** Checks when messages are deleted from SQS, by the same facts and decision as the bridge itself. */

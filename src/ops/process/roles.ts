@@ -14,6 +14,7 @@ import { checkAtStart } from '../checks/checks.ts'
 import { incidentLoop } from '../incidents/loop.ts'
 import { lossLoop } from '../incidents/losses.ts'
 import { manifestLoop } from '../manifest/check.ts'
+import { announceFormat } from '../manifest/order-format.ts'
 import { readRepartition } from '../manifest/repartition.ts'
 import { assignPartitions, stageLoop } from './assignment.ts'
 import { loadLoop } from './load.ts'
@@ -78,6 +79,7 @@ export async function openRoles(
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
   const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
+  await announceFormat(app, names).catch(() => {}) // a full Redis takes no writes, and the stages must make room
   const presence = stack.use(await announceRoles(app, names)) // before the API can say that no process runs them
   const loops: Loop[] = [presence.loop, manifestLoop(app), incidentLoop(app, { ledger: names.includes('validate') })]
   const gate = stack.use(await openPauseGate(app, signal))

@@ -103,7 +103,9 @@ describe('sample orders', () => {
     })
     expect(new Set(codes)).toEqual(
       new Set(
-        rejectCodes.filter((code) => !['conflict', 'unresolved-pointer', 'other-partition', 'internal-error', 'refused'].includes(code)),
+        rejectCodes.filter(
+          (code) => !['conflict', 'unresolved-pointer', 'other-partition', 'internal-error', 'refused'].includes(code),
+        ),
       ),
     )
   })

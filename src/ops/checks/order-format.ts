@@ -1,0 +1,14 @@
+import type { App } from '../../app.ts'
+import { type FormatDifference, formatDifferences } from '../manifest/order-format.ts'
+import { type Finding, warning } from './finding.ts'
+
+/** Checks that the roles that run read orders by the same settings as this process. Returns nothing if they do. */
+export async function orderFormat(app: App): Promise<Finding[]> {
+  return (await formatDifferences(app)).map(judgeDifference)
+}
+
+export function judgeDifference({ role, setting, there, here }: FormatDifference): Finding {
+  const shown = (value: string | undefined): string => (value === undefined ? `no ${setting}` : `${setting}=${value}`)
+  const found = `${role} was started with ${shown(there)}, this process has ${shown(here)}`
+  return warning('order format', found, `Start every process with the same ${setting}: docs/how-to/map-your-fields.md.`)
+}
