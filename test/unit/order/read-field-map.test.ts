@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -106,4 +106,12 @@ test.each([
 
 test.each(['101', '-1', '1e1', '.5', 'one', '1 %'])('VALUE_TOLERANCE=%s is refused', (given) => {
   expect(() => readConfig({ VALUE_TOLERANCE: given })).toThrow('expected a percentage from 0 to 100, such as 0.5.')
+})
+
+test('the ready maps of the page are the ones that the tests run with, as lists and as a file', () => {
+  const page = readFileSync(new URL('../../../docs/how-to/map-your-fields.md', import.meta.url), 'utf8')
+  const lists = [...page.matchAll(/^ORDER_FIELDS=(.*)$/gm)].map(([, list]) => list)
+  expect(lists).toEqual([shopFields.shopify, shopFields.wooCommerce])
+  const [, json = ''] = /```json woocommerce\n(.*?)```/s.exec(page) ?? []
+  expect(readFieldMap(fileWith(json))).toEqual(readFieldMap(shopFields.wooCommerce))
 })
