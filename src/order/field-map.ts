@@ -36,7 +36,7 @@ export interface PlacedField<Name extends string = string> extends Place {
   readonly isMoved: boolean
 }
 
-/** Where a shop has the fields of an order, and of each item. */
+/** Where a shop has fields of an order, and of each item. Those that are not here have their own names. */
 export interface FieldMap {
   readonly order: readonly PlacedField<OrderField>[]
   readonly item: readonly PlacedField<ItemField>[]
@@ -50,7 +50,8 @@ export function fieldMapOf(places: ReadonlyMap<MappedField, Place>): FieldMap | 
   const order = orderFields.map((name) => placed(name, places.get(name)))
   const item = itemFields.map((name) => placed(name, places.get(`items.${name}`)))
   const shared = sharedPlace(order) ?? sharedPlace(item)
-  return shared ?? { order, item }
+  const isPlaced = ({ isMoved, isDecimal }: PlacedField): boolean => isMoved || isDecimal
+  return shared ?? { order: order.filter(isPlaced), item: item.filter(isPlaced) }
 }
 
 function placed<Name extends string>(
@@ -74,9 +75,7 @@ function sharedPlace(fields: readonly PlacedField[]): string | undefined {
 /** Writes a map as a list for ORDER_FIELDS. Two maps that read alike have the same text. */
 export function fieldMapText({ order, item }: FieldMap): string {
   const textOf = (prefix: string, fields: readonly PlacedField[]): string[] =>
-    fields
-      .filter(({ isMoved, isDecimal }) => isMoved || isDecimal)
-      .map(({ name, path, isDecimal }) => `${prefix}${name}:${pathText(path)}${isDecimal ? ':decimal' : ''}`)
+    fields.map(({ name, path, isDecimal }) => `${prefix}${name}:${pathText(path)}${isDecimal ? ':decimal' : ''}`)
   return [...textOf('', order), ...textOf('items.', item)].join(',')
 }
 

@@ -1,7 +1,7 @@
 import type { OrderFormat } from './format.ts'
 import { isObject } from './json.ts'
 import { isRawJson } from './raw-json.ts'
-import { orderInRecord, readMappedFields } from './read-order.ts'
+import { orderInRecord, readOrder } from './read-order.ts'
 
 /** The user and the order that a message names; undefined where it names none. */
 export interface Identified {
@@ -10,7 +10,7 @@ export interface Identified {
 }
 
 /** Reads the identity in a body, whether or not the body keeps the rules. Never throws. */
-export const identityIn = (body: string, format: OrderFormat): Identified => identityIs(readMappedFields(body, format))
+export const identityIn = (body: string, format: OrderFormat): Identified => identityIs(readOrder(body, format))
 
 /** Reads the identity in a rejected record of the invalid channel. @throws if it is not such a record */
 export function identityInRecord(json: string, format: OrderFormat): Identified {

@@ -4,43 +4,27 @@ import { isObject } from './json.ts'
 type Members = Readonly<Record<string, unknown>>
 
 /**
- * Reads an order through a map: its fields under the pipeline's names. An object, the order or an item, that has anything
- * at a place of the map is read by the map, every field of it. One that has nothing there has the pipeline's own names.
+ * Brings an order that was parsed for this under the pipeline's names, in place. An object, the order or an item, that has
+ * anything at a place of the map is read by the map, every field of it. One that has nothing there has the pipeline's own
+ * names. All other fields stay: a rule may read them.
+ * @returns the same object
  */
-export function mappedOrder(sent: Members, { order, item }: FieldMap): Record<string, unknown> {
-  return withItems(fieldsOf(sent, order), (one) => fieldsOf(one, item))
+export function mappedOrder(parsed: Record<string, unknown>, { order, item }: FieldMap): Record<string, unknown> {
+  place(parsed, order)
+  const items = item.length > 0 && Object.hasOwn(parsed, 'items') ? parsed['items'] : undefined
+  if (Array.isArray(items)) for (const one of items) if (isObject(one)) place(one, item)
+  return parsed
 }
 
-/** Does the same, and keeps all other fields, under the names that they have: a rule may read them. */
-export function wholeMappedOrder(sent: Members, { order, item }: FieldMap): Record<string, unknown> {
-  const whole = (object: Members, fields: readonly PlacedField[]): Record<string, unknown> => ({
-    ...Object.fromEntries(Object.entries(object).filter(([name]) => !isTaken(name, fields))),
-    ...fieldsOf(object, fields),
-  })
-  return withItems(whole(sent, order), (one) => whole(one, item))
-}
-
-const isTaken = (name: string, fields: readonly PlacedField[]): boolean =>
-  fields.some((field) => field.name === name || (field.path.length === 1 && field.path[0] === name))
-
-function withItems(
-  order: Record<string, unknown>,
-  itemOf: (sent: Members) => Record<string, unknown>,
-): Record<string, unknown> {
-  const { items } = order
-  if (Array.isArray(items)) order['items'] = items.map((one) => (isObject(one) ? itemOf(one) : one))
-  return order
-}
-
-function fieldsOf(sent: Members, fields: readonly PlacedField[]): Record<string, unknown> {
-  const byMap = isMapped(sent, fields)
-  const found: Record<string, unknown> = {}
-  for (const { name, path, isMoved, isDecimal } of fields) {
-    const isThere = byMap || !isMoved
-    const value = valueAt(sent, isThere ? path : [name])
-    if (value !== undefined) found[name] = isThere && isDecimal ? decimalIn(value) : value
+function place(parsed: Record<string, unknown>, fields: readonly PlacedField[]): void {
+  const values = fields.map(({ path }) => valueAt(parsed, path)) // before any is written: names may be in each other's places
+  const byMap = fields.some(({ isMoved }, at) => isMoved && values[at] !== undefined)
+  for (const [at, { name, isMoved, isDecimal }] of fields.entries()) {
+    if (!byMap && isMoved) continue
+    const value = values[at]
+    if (value !== undefined) parsed[name] = isDecimal ? decimalIn(value) : value
+    else if (Object.hasOwn(parsed, name)) delete parsed[name]
   }
-  return found
 }
 
 /** Returns true if an object has anything at a place where the map moved a field. */
@@ -87,6 +71,6 @@ const required: readonly string[] = ['user_id', 'order_id', 'order_value']
 export function hasOrderField(sent: Members, map: FieldMap | undefined): boolean {
   if (required.some((name) => Object.hasOwn(sent, name))) return true
   if (!map) return false
-  const order = fieldsOf(sent, map.order)
-  return required.filter((name) => Object.hasOwn(order, name)).length > 1
+  const there = ({ name, path }: PlacedField): boolean => required.includes(name) && valueAt(sent, path) !== undefined
+  return map.order.filter(there).length > 1
 }

@@ -1,6 +1,6 @@
 import type { OrderFormat } from './format.ts'
 import { isObject, parseStandardJson, parseWithText } from './json.ts'
-import { mappedOrder, wholeMappedOrder } from './mapped.ts'
+import { mappedOrder } from './mapped.ts'
 import { rawJson } from './raw-json.ts'
 
 type Fields = Record<string, unknown>
@@ -12,12 +12,6 @@ type Fields = Record<string, unknown>
  * An integer beyond 2^53 in `user_id`, `order_id` or an item's `product_id` is parsed as RawJson: a double would round it.
  */
 export function readOrder(body: string, { fields }: Pick<OrderFormat, 'fields'>): unknown {
-  const sent = parseWithText(body)
-  return sent && exactOrder(sent.value, sent.json, fields && ((order) => wholeMappedOrder(order, fields)))
-}
-
-/** Does the same. With a map, leaves out the fields that no map can place. */
-export function readMappedFields(body: string, { fields }: Pick<OrderFormat, 'fields'>): unknown {
   const sent = parseWithText(body)
   return sent && exactOrder(sent.value, sent.json, fields && ((order) => mappedOrder(order, fields)))
 }

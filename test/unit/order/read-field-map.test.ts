@@ -18,7 +18,7 @@ function fileWith(text: string): string {
 
 const placesIn = (map: FieldMap | string): unknown => {
   if (typeof map === 'string') return map
-  const moved = [...map.order, ...map.item].filter(({ isMoved, isDecimal }) => isMoved || isDecimal)
+  const moved = [...map.order, ...map.item]
   return Object.fromEntries(moved.map(({ name, path, isDecimal }) => [name, isDecimal ? [path, 'decimal'] : path]))
 }
 

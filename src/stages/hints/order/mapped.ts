@@ -1,6 +1,6 @@
-import { type FieldMap, type PlacedField, pathText } from '../../../order/field-map.ts'
+import { type FieldMap, itemFields, orderFields, type PlacedField, pathText } from '../../../order/field-map.ts'
 import { isObject } from '../../../order/json.ts'
-import { isDecimalText, isMapped, valueAt, wholeMappedOrder } from '../../../order/mapped.ts'
+import { isDecimalText, isMapped, mappedOrder, valueAt } from '../../../order/mapped.ts'
 import { visible } from '../quote.ts'
 import { type JsonObject, listText, member } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
@@ -14,15 +14,24 @@ export interface MappedReading {
   readonly moved: readonly PlacedField[]
 }
 
-/** Reads an order by the map; undefined where it has the pipeline's own names. */
-export function readByMap(sent: JsonObject, { order: fields, item }: FieldMap): MappedReading | undefined {
-  const order = wholeMappedOrder(sent, { order: fields, item })
-  const byMap = isMapped(sent, fields)
-  const items = valueAt(sent, byMap ? (fields.find(({ name }) => name === 'items')?.path ?? []) : ['items'])
-  const itemsByMap = Array.isArray(items) && items.some((one) => isObject(one) && isMapped(one, item))
-  const moved = [...(byMap ? fields : []), ...(itemsByMap ? item : [])].filter(({ isMoved }) => isMoved)
-  return moved.length > 0 ? { order, moved } : undefined
+/** Reads an order by the map; undefined where it has the pipeline's own names. Changes its items. */
+export function readByMap(sent: JsonObject, map: FieldMap): MappedReading | undefined {
+  const byMap = isMapped(sent, map.order)
+  const order = mappedOrder({ ...sent }, { order: map.order, item: [] })
+  const items = Array.isArray(order['items']) ? order['items'].filter(isObject) : []
+  const itemsByMap = items.some((one) => isMapped(one, map.item))
+  const moved = [...(byMap ? map.order : []), ...(itemsByMap ? map.item : [])].filter(({ isMoved }) => isMoved)
+  if (moved.length === 0) return undefined
+  mappedOrder(order, { order: [], item: map.item })
+  // A field that was read is not one more field, in which a hint could find what is missing.
+  for (const object of [order, ...items]) for (const name of namesRead(moved)) delete object[name]
+  return { order, moved }
 }
+
+const namesRead = (moved: readonly PlacedField[]): string[] =>
+  moved.flatMap(({ path }) => (path.length === 1 && !known.has(path[0] ?? '') ? path : []))
+
+const known: ReadonlySet<string> = new Set([...orderFields, ...itemFields])
 
 /** Explains a field that is missing where the map has it: the place, and where the way to it ends. */
 export function missingPlaceHint(sent: JsonObject, { moved, order }: MappedReading): string | undefined {
