@@ -3,7 +3,7 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { batchesOf, rateAt, trickle } from '../../../../src/ops/local/trickle.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
-import { plainFormat, plainFormat } from '../../../support/plain-format.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 import { until } from '../../../support/until.ts'
 import { emptySqs, envOf } from '../../../support/world.ts'
 
