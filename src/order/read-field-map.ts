@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { redactUrl } from '../redact.ts'
 import { decimalFields, type FieldMap, fieldMapOf, type MappedField, mappedFields, type Place } from './field-map.ts'
 
 /**
@@ -67,7 +68,11 @@ function add(places: Places, name: string, path: readonly string[], isDecimal: b
   return undefined
 }
 
-const shown = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
+/** A value that was meant for another variable may hold a password. */
+function shown(text: string): string {
+  const safe = redactUrl(text)
+  return JSON.stringify(safe.length > 40 ? `${safe.slice(0, 40)}…` : safe)
+}
 
 const namesIn = (path: string): string[] => split(path, '.').map((name) => name.replace(/\\(.)/gsu, '$1'))
 
