@@ -11,6 +11,7 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   line: async () => (await import('./line.ts')).line,
   latency: async () => (await import('./latency.ts')).latency,
   bridge: async () => (await import('./bridge.ts')).bridge,
+  fifo: async () => (await import('./fifo.ts')).fifo,
   whole: async () => (await import('./whole.ts')).whole,
   api: async () => (await import('./api.ts')).api,
   growth: async () => (await import('./growth.ts')).growth,

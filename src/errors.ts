@@ -105,7 +105,7 @@ export const errorCodes = {
   ),
   ORD_SQS: ending(
     entry(
-      'SQS does not answer or refuses.',
+      'SQS does not answer or refuses, or there is no such queue.',
       'Check `AWS_ENDPOINT_URL`, the credentials, the region and the rights on the queue.',
       3,
     ),

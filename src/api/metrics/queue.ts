@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
-import { inspectQueue, type QueueState, queuePlace } from '../../ingest/sqs/queue.ts'
+import { queuePlace } from '../../ingest/sqs/endpoint.ts'
+import { inspectQueue, type QueueState } from '../../ingest/sqs/queue.ts'
 import { cached, withTimeout } from '../cached.ts'
 import type { ReadMetric } from './metric.ts'
 

@@ -41,3 +41,17 @@ const isOfAws = (url: string): boolean =>
 export function mayCreate(config: Config): boolean {
   return !isForeign(queueAddress(config)) && (config.sqsCreateQueue ?? isEmulated(config))
 }
+
+/** Where the queue is, for people. */
+export function queuePlace(config: Config): string {
+  const { name, account } = queueAddress(config)
+  return `${name}${account ? ` of account ${account}` : ''} at ${endpointOf(config)}`
+}
+
+/** Says that there is no queue, and what to do. */
+export function missingText(config: Config): string {
+  const advice = isForeign(queueAddress(config))
+    ? `check ${config.sqsQueueUrl ? 'SQS_QUEUE_URL' : 'SQS_QUEUE_NAME'}, and that the policy of the queue allows this role`
+    : `check SQS_QUEUE_NAME and ${endpointVariable(config) ?? 'AWS_REGION'}, create it, or set SQS_CREATE_QUEUE=true`
+  return `There is no queue ${queuePlace(config)}: ${advice}.`
+}

@@ -1,11 +1,11 @@
 import { GetQueueAttributesCommand, QueueDoesNotExist } from '@aws-sdk/client-sqs'
 import type { Config } from '../../config/config.ts'
-import { isForeign, type QueueAddress, queueAddress } from '../../config/queue-address.ts'
+import { type QueueAddress, queueAddress } from '../../config/queue-address.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { openTransport } from './client.ts'
 import { createQueue } from './create.ts'
 import { findDeadLetters, noDeadLetters, type Redrive, redriveOf } from './dead-letters.ts'
-import { endpointOf, endpointVariable, mayCreate } from './endpoint.ts'
+import { endpointVariable, mayCreate, missingText, queuePlace } from './endpoint.ts'
 import { withPlainErrors } from './plain-errors.ts'
 import { asking, queueUrl, readAttributes } from './questions.ts'
 import type { Sqs } from './types.ts'
@@ -81,12 +81,6 @@ export async function inspectQueue(config: Config, signal?: AbortSignal): Promis
 
 type Found = Extract<QueueState, { readonly status: 'found' }>
 
-/** Where the queue is, for people. */
-export function queuePlace(config: Config): string {
-  const { name, account } = queueAddress(config)
-  return `${name}${account ? ` of account ${account}` : ''} at ${endpointOf(config)}`
-}
-
 function cannotOpen(config: Config, cause: unknown): OrdersError {
   const { name } = queueAddress(config)
   if (cause instanceof OrdersError)
@@ -103,14 +97,6 @@ function cannotOpen(config: Config, cause: unknown): OrdersError {
 async function ensureQueue(sqs: Sqs, config: Config): Promise<string | undefined> {
   const found = await existingUrl(sqs, queueAddress(config))
   return found ?? (mayCreate(config) ? createQueue(sqs, config) : undefined)
-}
-
-/** Says that there is no queue, and what to do. */
-export function missingText(config: Config): string {
-  const advice = isForeign(queueAddress(config))
-    ? `check ${config.sqsQueueUrl ? 'SQS_QUEUE_URL' : 'SQS_QUEUE_NAME'}, and that the policy of the queue allows this role`
-    : `check SQS_QUEUE_NAME and ${endpointVariable(config) ?? 'AWS_REGION'}, create it, or set SQS_CREATE_QUEUE=true`
-  return `There is no queue ${queuePlace(config)}: ${advice}.`
 }
 
 /** A role that may only send or receive is not allowed to look, and may go on. */

@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { readDurabilityFacts } from '../../ingest/proof/facts.ts'
 import { decideProof } from '../../ingest/proof/proof.ts'
-import { mayCreate } from '../../ingest/sqs/endpoint.ts'
+import { mayCreate, missingText, queuePlace } from '../../ingest/sqs/endpoint.ts'
 import { hostOf } from '../../redis/endpoint.ts'
 import { serviceAt } from '../../redis/service.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
@@ -96,10 +96,10 @@ function partsOf({ pipeline }: App, roles: readonly string[]): Part[] {
 
 /** Checks the queue. Creates nothing. */
 export async function examineQueue(config: Config, signal?: AbortSignal): Promise<Finding[]> {
-  const sqs = await import('../../ingest/sqs/queue.ts') // loaded only by processes with a bridge
-  const missing = mayCreate(config) ? undefined : sqs.missingText(config)
+  const { inspectQueue } = await import('../../ingest/sqs/queue.ts') // loaded only by processes with a bridge
+  const missing = mayCreate(config) ? undefined : missingText(config)
   try {
-    return judgeQueue(await sqs.inspectQueue(config, signal), sqs.queuePlace(config), missing)
+    return judgeQueue(await inspectQueue(config, signal), queuePlace(config), missing)
   } catch (error) {
     return [{ check: 'queue', level: 'error', found: messageOf(error) }]
   }

@@ -77,9 +77,10 @@ test.for(['sdk', 'thin'])(
     await examine(env)
     const existing = called()
     const allowed = allowedBy('bridge', sqs.queueName)
-    expect(merged(created, existing)).toEqual(allowed)
-    expect(merged(existing, withoutCreation(created))).toEqual(withoutCreation(allowed))
+    expect(merged(created, existing)).toEqual(merged(allowed, allowedBy('creator', sqs.queueName)))
+    expect(merged(existing, withoutCreation(created))).toEqual(allowed)
     expect(existing).toEqual(withoutCreation(existing))
+    expect(allowedBy('queue-policy', sqs.queueName)[sqs.queueName]).toEqual(allowed[sqs.queueName])
 
     await using populate = runOrders(['populate', '--valid', '2', '--invalid', '0'], env)
     expect([(await populate.exit()).code, populate.stderr()]).toEqual([0, ''])

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
-import { endpointUrl, isEmulated, mayCreate, namesSqs, regionOf } from '../../../../src/ingest/sqs/endpoint.ts'
-import { missingText, queuePlace } from '../../../../src/ingest/sqs/queue.ts'
+import {
+  endpointUrl,
+  isEmulated,
+  mayCreate,
+  missingText,
+  namesSqs,
+  queuePlace,
+  regionOf,
+} from '../../../../src/ingest/sqs/endpoint.ts'
 
 const arn = 'arn:aws:sqs:eu-west-1:123456789012:theirs'
 const url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/theirs'
