@@ -23,11 +23,14 @@ test('orders --version loads no package', () => {
 const heavy =
   /^(express|helmet|express-rate-limit|prom-client|zod-openapi|bullmq|pino|@bull-board|@opentelemetry|@aws-sdk)/
 
+/** The client loads the second in any case. */
+const sqs = ['@aws-sdk/client-sqs', '@aws-sdk/credential-provider-node']
+
 /** The commands that need some of them. */
 const needed: Readonly<Record<string, readonly string[]>> = {
-  demo: ['@aws-sdk/client-sqs'],
-  populate: ['@aws-sdk/client-sqs'],
-  tail: ['@aws-sdk/client-sqs'],
+  demo: sqs,
+  populate: sqs,
+  tail: sqs,
   repartition: ['bullmq'],
   replay: ['bullmq'],
   invalid: ['bullmq'],
