@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs'
+import { readConfig } from '../src/config/config.ts'
 import type { Queue } from '../src/ingest/sqs/queue.ts'
 import { sendOrders } from '../src/ops/local/send-orders.ts'
+import { formatOf } from '../src/order/format.ts'
 import { spawnOrders } from '../test/support/process.ts'
 import { spawnRedisServer } from '../test/support/redis-server.ts'
 import { envOf } from '../test/support/world.ts'
@@ -38,6 +40,7 @@ export async function fifo({ rounds, print }: Options): Promise<Record<string, u
   return Object.fromEntries(rows.map(([queue, after, users, ...figures]) => [`${queue} ${after} ${users}`, figures]))
 }
 
+const silent = { show: () => {}, end: () => {} }
 let queues = 0
 
 async function drain({ deleteAfter, users, fifo }: Setting, sqs: Sqs): Promise<Round> {
@@ -52,7 +55,7 @@ async function drain({ deleteAfter, users, fifo }: Setting, sqs: Sqs): Promise<R
   bridge.child.kill('SIGSTOP')
   const count = users * each
   const bodies = benchOrders(count).map(({ body }, at) => withUser(body, `user_${at % users}`))
-  await sendOrders(queue, bodies, { progress: { show: () => {}, end: () => {} } }, new AbortController().signal)
+  await sendOrders(queue, bodies, { progress: silent, format: formatOf(readConfig({})) }, new AbortController().signal)
   const started = performance.now()
   bridge.child.kill('SIGCONT')
   while ((await depth(queue)) > 0) await sleep(20)
