@@ -126,7 +126,7 @@ function stoppedLines({ config, stdout }: Call<unknown>): string[] {
 }
 
 /** Sample orders never go to a queue of AWS that an ARN or a URL names: a queue of that name is made in the emulator. */
-function onOwnQueue(config: Config): Config {
+export function onOwnQueue(config: Config): Config {
   if (config.awsEndpointUrl !== undefined || isEmulated(config)) return config
   return { ...config, sqsQueueUrl: undefined, sqsQueueName: queueAddress(config).name }
 }

@@ -1,8 +1,11 @@
 import { CreateQueueCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { describe, expect, test } from 'vitest'
 import { type Config, readConfig } from '../../../../src/config/config.ts'
+import { queueAddress } from '../../../../src/config/queue-address.ts'
+import { namesSqs } from '../../../../src/ingest/sqs/endpoint.ts'
 import { inspectQueue, openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { examineQueue } from '../../../../src/ops/checks/checks.ts'
+import { onOwnQueue } from '../../../../src/ops/commands/operate/demo.ts'
 import { runOrders } from '../../../support/run-orders.ts'
 import { openSqsProxy, type SqsProxy } from '../../../support/sqs-proxy.ts'
 import { until } from '../../../support/until.ts'
@@ -125,5 +128,24 @@ describe('a queue that is missing', () => {
     await bridge.started()
     await until('both queues', async () => (await queuesIn(sqs.url, 'us-east-1')).length === 2)
     await bridge.stop()
+  })
+})
+
+describe('a queue of AWS that an ARN or a URL names', () => {
+  const named: Env[] = [
+    { SQS_QUEUE_NAME: `arn:aws:sqs:eu-west-3:${account}:theirs` },
+    { SQS_QUEUE_URL: `https://sqs.eu-west-3.amazonaws.com/${account}/theirs` },
+  ]
+
+  test.each(named)('gets no sample orders without --aws: %j', async (env) => {
+    await using populate = runOrders(['populate'], { ...env, DATA_DIR: '/nowhere' })
+    expect((await populate.exit()).code).not.toBe(0)
+    expect(populate.stderr()).toContain('use --aws to send sample orders to AWS itself')
+  })
+
+  test.each(named)('gets none from the demo, which runs on an emulator: %j', (env) => {
+    const config = onOwnQueue(readConfig(env))
+    expect(namesSqs(config)).toBe(false)
+    expect(queueAddress(config)).toEqual({ name: 'theirs' })
   })
 })
