@@ -9,7 +9,7 @@ import { groupNamed } from '../stages/runner/groups.ts'
 import type { Pipeline, Stage } from '../stages/stage.ts'
 import { idMs, timeMs } from '../stream-id.ts'
 import { sum, sumBy } from '../sums.ts'
-import { openBacklog, type ReadBacklog, type StageBacklog } from './backlog.ts'
+import { openBacklog, type StageBacklog } from './backlog.ts'
 import { firstId } from './first-id.ts'
 import { type Reading, readApart, type Unread } from './readings.ts'
 import { stallOf } from './stalls.ts'
@@ -118,32 +118,6 @@ export async function readStatus(
     ...{ atMs, bridge, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
     ...{ invalid: invalid.value ?? null, paused: paused.value ?? null },
     unread: readings.flatMap(({ unread }) => unread),
-  }
-}
-
-/** After an outage of Redis, other processes need this long to connect again and renew their presence. */
-const reconnectMs = 5_000
-
-/** Opens a reader of the status. For some seconds after it has failed, it does not say which components run. */
-export function openStatus(redis: RedisClient, whole: Whole, readBacklog?: ReadBacklog): () => Promise<Status> {
-  let failedAt = Number.NEGATIVE_INFINITY
-  return async () => {
-    try {
-      const status = await readStatus(redis, whole, readBacklog)
-      return performance.now() - failedAt < reconnectMs ? withoutProcesses(status) : status
-    } catch (error) {
-      failedAt = performance.now()
-      throw error
-    }
-  }
-}
-
-function withoutProcesses({ bridge, stages, ...rest }: Status): Status {
-  const nothingKnown = { processes: null, stall: null }
-  return {
-    ...rest,
-    bridge: { ...bridge, ...nothingKnown },
-    stages: stages.map((stage) => ({ ...stage, ...nothingKnown })),
   }
 }
 

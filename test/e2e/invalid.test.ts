@@ -22,6 +22,11 @@ function editor(script: string): { env: Env } & Disposable {
   }
 }
 
+function temporaryFolder(): { path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), 'given-'))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) }
+}
+
 /** The file is the last argument: the editor has an option of its own. */
 const saves = (text: string): string => `printf '%s' '${text}' > "$2"`
 
@@ -134,6 +139,48 @@ test('orders invalid edit sends what was saved in place of the order, and remove
     code: 1,
     stderr: expect.stringMatching('no such entry'),
   })
+})
+
+test('orders invalid edit sends what is given by --body, --file or standard input, as what an editor saves', async () => {
+  await using world = await emptyRedis()
+  const env = { ...envOf(world.url), VISUAL: 'false' }
+  const bodies = [1, 2, 3].map((order) => `{"user_id":"ann","order_id":"o${order}","order_value":-1}`)
+  const ids = await rejectBodies(appOn(world.redis), bodies)
+  using folder = temporaryFolder()
+  const file = join(folder.path, 'order.json')
+  const right = bodies.map((body) => body.replace('-1', '17.5'))
+  writeFileSync(file, `${right[1]}\n`)
+  await using running = runOrders(['run', 'validate', 'api', 'jobs'], env)
+  await running.started()
+  const url = await running.apiUrl()
+  const [inPlace, byFile] = [
+    await output(['invalid', 'edit', ids[0] ?? '', '--body', right[0] ?? ''], env),
+    await output(['invalid', 'edit', ids[1] ?? '', '--file', file], env),
+  ]
+  const input = `${right[2]}\n`
+  await using piped = spawnOrders(['invalid', 'edit', ids[2] ?? '', '--file', '-', '--json'], env, { input })
+  expect(await piped.exit()).toEqual({ code: 0, signal: null })
+  const jobs = [inPlace, byFile].map((text) => text.trim().split(' ').at(-1))
+  for (const job of [...jobs, JSON.parse(piped.stdout()).job_id]) {
+    expect(await ended(url, job)).toMatchObject({ verdict: { verdict: 'admitted' } })
+  }
+  const audit = (await output(['audit', '--json'], env)).slice(2).trim().split('\n')
+  expect(audit.map((line) => JSON.parse(line)).toReversed()).toMatchObject(
+    ids.map((id, at) => ({ action: 'edit', what: { id, body: { order_id: `o${at + 1}`, order_value: 17.5 } } })),
+  )
+})
+
+test('orders invalid edit sends nothing of a text that is given and not JSON, given twice, or cannot be read', async () => {
+  await using world = await emptyRedis()
+  const env = envOf(world.url)
+  const [id = ''] = await rejectBodies(appOn(world.redis), ['{"user_id":"ann"}'])
+  const edit = (...words: string[]): Promise<string> => output(['invalid', 'edit', id, ...words], env)
+  expect(await edit('--body', '{"user_id":')).toBe('1 The text is not JSON. Nothing was sent.\n')
+  expect(await edit('--body', '[1]')).toBe('1 The text is not a JSON object. Nothing was sent.\n')
+  expect(await edit('--file', '/no/such')).toMatch(/^1 \/no\/such cannot be read: ENOENT[^.]*\.\s+Nothing\s+was\s+sent\.\n$/)
+  expect(await edit('--file', 'a', '--body', '{}')).toMatch(/^2 .* two texts: give one\.\n$/)
+  expect(await output(['invalid', 'retry', id, '--body', '{}'], env)).toMatch(/^2 .* are options of edit\.\n$/)
+  expect(await world.redis.keys('{jobs}:*')).toEqual([])
 })
 
 test.each([

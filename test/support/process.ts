@@ -16,6 +16,8 @@ export interface OrdersProcess extends OrdersRun {
 interface Spawn {
   readonly cwd?: string
   readonly entry?: string
+  /** What it reads from standard input; by default there is none. */
+  readonly input?: string
   /** A file descriptor, for output that goes elsewhere and cannot be read here. */
   readonly stdout?: 'pipe' | number
   readonly stderr?: 'pipe' | number
@@ -30,14 +32,15 @@ export const compileCache: Env = compiled === undefined ? {} : { NODE_COMPILE_CA
 export function spawnOrders(
   args: readonly string[],
   env: Env,
-  { cwd, entry = cli, stdout = 'pipe', stderr = 'pipe', ipc = false }: Spawn = {},
+  { cwd, entry = cli, input, stdout = 'pipe', stderr = 'pipe', ipc = false }: Spawn = {},
 ): OrdersProcess {
   const child = spawn(process.execPath, [entry, ...args], {
     env: { PATH: process.env['PATH'], ...compileCache, ...env },
-    stdio: ['ignore', stdout, stderr, ...(ipc ? (['ipc'] as const) : [])],
+    stdio: [input === undefined ? 'ignore' : 'pipe', stdout, stderr, ...(ipc ? (['ipc'] as const) : [])],
     ...(cwd && { cwd }),
   })
   killOnExit(child)
+  child.stdin?.end(input)
   const output = { stdout: '', stderr: '' }
   child.stdout?.on('data', (chunk) => {
     output.stdout += chunk

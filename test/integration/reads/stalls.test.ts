@@ -7,7 +7,8 @@ import { leavePresence, renewPresence } from '../../../src/control/presence.ts'
 import { enqueue } from '../../../src/ingest/enqueue.ts'
 import { statusLines } from '../../../src/ops/commands/inspect/status.ts'
 import { textOf } from '../../../src/ops/terminal/output.ts'
-import { openStatus, readStatus, type Status, stallsOf } from '../../../src/reads/status.ts'
+import { openStatus, readSettled } from '../../../src/reads/open-status.ts'
+import { readStatus, type Status, stallsOf } from '../../../src/reads/status.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../../support/requires.ts'
 import { runOrders } from '../../support/run-orders.ts'
@@ -150,6 +151,24 @@ test('a reader whose Redis was away does not say for some seconds which componen
   const status = await until('Redis to be back', () => read().catch(() => undefined))
   expect(status && [processesOf(status), stallsOf(status)]).toEqual([[null, null, null, null], []])
   redis.disconnect()
+})
+
+test.each([
+  ['all', 0, []],
+  ['all but one', 1, ['No process runs leaderboard.']],
+])('a check just after an outage waits for processes that come back: %s do', async (_, away, missing) => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  const back = roles.slice(0, roles.length - away)
+  let reads = 0
+  const read = async (): Promise<Status> => {
+    const status = await readStatus(app.redis, app)
+    if (++reads > 1) await mark(world.redis, back)
+    return status
+  }
+  const settled = await readSettled(read, new AbortController().signal)
+  expect([reads > 2, stallsOf(settled)]).toEqual([true, missing])
+  expect(processesOf(settled)).toEqual(roles.map((role) => (back.includes(role) ? 1 : 0)))
 })
 
 test('a status takes only ids from streams, and sees an entry of some MB', async (context) => {

@@ -2,7 +2,8 @@ import { statusOf, statusReply } from '../../../api/replies/status.ts'
 import { openBacklog } from '../../../reads/backlog.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { foreignNote, missingNote } from '../../../reads/findings.ts'
-import { openStatus, type Status, stallsOf, unknownStallsOf } from '../../../reads/status.ts'
+import { openStatus, readSettled } from '../../../reads/open-status.ts'
+import { type Status, stallsOf, unknownStallsOf } from '../../../reads/status.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
@@ -81,7 +82,7 @@ export const command = defineCommand({
     watch: flag('shows it again every second'),
     json: flag('as JSON, one object a line'),
     check: flag(
-      'ends with exit code 1 if a component has no process, or stands still while orders wait, or if that cannot be read',
+      'ends with exit code 1 if a component has no process, or stands still while orders wait, or if that cannot be read; a process may take 5 seconds to appear',
     ),
   },
   run: async ({ config, options: { watch, json, check }, signal, print, fail }) => {
@@ -89,7 +90,7 @@ export const command = defineCommand({
     const read = openStatus(app.redis, app, openBacklog(app))
     const rateOf = openRate()
     await show({ watch, json, signal, print }, async () => {
-      const status = await read()
+      const status = await (check && !watch ? readSettled(read, signal) : read())
       if (check && stallsOf(status).length + unknownStallsOf(status).length > 0) fail()
       if (json) return jsonLine(statusReply.parse(statusOf(status)))
       const lines = statusLines(status, rateOf(status))

@@ -27,7 +27,8 @@ import { actionOf } from '../../action.ts'
 import { defineCommand, flag, reasonOption, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
-import { editText } from '../../terminal/interactive/editor.ts'
+import { type Given, givenText } from '../../terminal/given-text.ts'
+import { editText, unedited } from '../../terminal/interactive/editor.ts'
 import { invalidLines, invalidRows } from '../../terminal/invalid-text.ts'
 import { escapeJson, jsonLine } from '../../terminal/printable.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
@@ -40,6 +41,8 @@ interface Options {
   readonly user: string | undefined
   readonly limit: number
   readonly reason: string | undefined
+  readonly file: string | undefined
+  readonly body: string | undefined
   readonly json: boolean
 }
 
@@ -47,8 +50,8 @@ export const command = defineCommand<Options>({
   name,
   words,
   about:
-    'Lists invalid orders, newest first, or shows, corrects, retries or discards one. edit opens it in $VISUAL or $EDITOR and sends what you saved in its place; retry sends it as it is.',
-  examples: ['invalid --code bad-value', 'invalid show 1764000000000-0'],
+    'Lists invalid orders, newest first, or shows, corrects, retries or discards one. edit opens it in $VISUAL or $EDITOR and sends what you saved in its place, or what --file or --body gives; retry sends it as it is.',
+  examples: ['invalid --code bad-value', 'invalid edit 1764000000000-0 --file order.json'],
   page: 'docs/how-to/replay-and-correct.md',
   options: {
     code: {
@@ -60,6 +63,18 @@ export const command = defineCommand<Options>({
     user: { hint: 'USER_ID', about: 'only of this user', expected: 'a user_id', schema: z.string().min(1).optional() },
     limit: wholeNumber('maximum number of orders', 20, { min: 1, max: 10_000 }),
     reason: { ...reasonOption, about: 'of discard: the reason, which is kept with the order' },
+    file: {
+      hint: 'FILE',
+      about: 'of edit: sends the order in this file, without an editor; - reads standard input',
+      expected: 'a path',
+      schema: z.string().min(1).optional(),
+    },
+    body: {
+      hint: 'JSON',
+      about: 'of edit: sends this order, without an editor',
+      expected: 'an order as JSON',
+      schema: z.string().min(1).optional(),
+    },
     json: flag('as JSON, one object a line'),
   },
   run: async ({ config, options, words: given, signal, print }) => {
@@ -67,13 +82,23 @@ export const command = defineCommand<Options>({
     if (action !== 'list' && !entryIdPattern.test(id)) {
       throw new OrdersError('ORD_USAGE', `orders invalid: the id is "${id}", expected one such as 1764000000000-0.`)
     }
+    requireUse(action, options)
     await using app = await openCommandApp(config)
     if (action === 'list') return print(await list(app, options, signal))
     if (action === 'show') return print(await show(app, id, options.json))
     if (action === 'discard') return print(await discard(app, id, options))
-    print(action === 'edit' ? await edit(app, id, signal, options.json) : await retry(app, id, options.json))
+    print(action === 'edit' ? await edit(app, id, signal, options) : await retry(app, id, options.json))
   },
 })
+
+/** @throws OrdersError ORD_USAGE for a text that is given twice, or to another action than edit */
+function requireUse(action: string, { file, body }: Given): void {
+  if (file === undefined && body === undefined) return
+  if (action !== 'edit') throw new OrdersError('ORD_USAGE', 'orders invalid: --file and --body are options of edit.')
+  if (file !== undefined && body !== undefined) {
+    throw new OrdersError('ORD_USAGE', 'orders invalid edit: --file and --body give two texts: give one.')
+  }
+}
 
 async function list(app: App, { code, user, limit, json }: Options, signal: AbortSignal): Promise<string[]> {
   const found = await newestInvalid(app, { code, userId: user, limit, signal })
@@ -120,15 +145,18 @@ async function retry(app: App, id: string, json: boolean): Promise<string[]> {
   return queuedLines(app, planned.jobId, json)
 }
 
-async function edit(app: App, id: string, signal: AbortSignal, json: boolean): Promise<string[]> {
+async function edit(app: App, id: string, signal: AbortSignal, { json, ...options }: Options): Promise<string[]> {
   const entry = await readCorrectable(app, id)
   if ('refused' in entry) throw refused(entry)
-  const edited = await editText(entry.text === undefined ? '' : await laidOut(entry.text))
+  const given = await givenText(options)
+  const edited =
+    given === undefined ? await editText(entry.text === undefined ? '' : await laidOut(entry.text)) : unedited(given)
   /** @param jobId the job that may have been added */
   const stopped = async (why: string, code: ErrorCode = 'ORD_EDIT', jobId?: string): Promise<OrdersError> => {
     if (!edited.isChanged) await edited.remove()
     const text = `${why} ${sentText(jobId)}`
-    const lines = edited.isChanged ? [...wrapped(`${text} The text is kept in`), edited.file] : wrapped(text)
+    const isKept = edited.isChanged && edited.file !== undefined
+    const lines = isKept ? [...wrapped(`${text} The text is kept in`), edited.file] : wrapped(text)
     return new OrdersError(signal.aborted ? 'ORD_INTERRUPTED' : code, lines.join('\n'))
   }
   if (signal.aborted) throw await stopped('Interrupted.')

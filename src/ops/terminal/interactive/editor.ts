@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path'
 import { processEnv } from '../../../config/config.ts'
 import { messageOf } from '../../../errors.ts'
 
-/** A text that was edited, and the file that holds it until it is removed. */
+/** A text that was edited, and the file that holds it until it is removed. A text that was given has no such file. */
 export interface Edited {
-  readonly file: string
+  readonly file: string | undefined
   readonly text: string
   readonly isChanged: boolean
   /** Says why the editor failed, if it did. */
@@ -26,6 +26,12 @@ export async function editText(text: string): Promise<Edited> {
   const remove = (): Promise<void> => rm(dirname(file), { recursive: true, force: true })
   return { file, text: edited, isChanged: edited !== text, failure, remove }
 }
+
+/** Returns a text that was given in place of one that an operator edits. */
+export const unedited = (text: string): Edited => ({
+  ...{ file: undefined, text, isChanged: true, failure: undefined },
+  remove: async () => {},
+})
 
 const isWindows = process.platform === 'win32'
 
