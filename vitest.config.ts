@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 import { LongestFirst } from './test/support/longest-first.ts'
 import { filesOf, tiers } from './test/support/tiers.ts'
 
 const withRedis = process.env['SKIP_REDIS_TESTS'] !== '1'
+
+const hasRedis = process.env['TEST_REDIS_URL'] !== undefined || spawnSync('redis-server', ['--version']).status === 0
 
 /** True in a clone with stages of its own. Our tests name the stages that we ship, so they run with those. */
 const hasOwnStages = !readFileSync('src/stages/pipeline.ts', 'utf8').includes('[validate, aggregate, leaderboard]')
@@ -33,8 +36,8 @@ export default defineConfig({
     ...(withRedis && { globalSetup: 'test/support/global-setup.ts' }),
     reporters: ['default', './test/support/closing-line.ts'],
     // Three times the cores of a small machine: end-to-end tests wait for half of their time. Each worker has one of the
-    // 16 databases of a Redis, or an emulator of its own.
-    maxWorkers: 6,
+    // 16 databases of a Redis, or an emulator of its own, which takes as much processor time as the worker.
+    maxWorkers: hasRedis ? 6 : 3,
     sequence: { sequencer: LongestFirst },
   },
 })

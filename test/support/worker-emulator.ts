@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { killOnExit } from './on-exit.ts'
 import { compileCache } from './process.ts'
 
 const program = fileURLToPath(new URL('./emulator-serve.ts', import.meta.url))
@@ -19,12 +19,11 @@ export function emulatorOfWorker(): Promise<string> {
 async function spawnEmulator(): Promise<string> {
   const child = spawn(process.execPath, [program], {
     env: { PATH: process.env['PATH'], ...compileCache },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'], // its input ends with this process, even if that is killed
   })
-  killOnExit(child)
   const over = once(child, 'exit').then(() => Promise.reject(new Error('The emulator of Redis has ended.')))
   const [printed] = await Promise.race([once(child.stdout, 'data'), over])
   over.catch(() => {}) // the tests report a connection that breaks
-  child.unref()
+  for (const handle of [child, child.stdin as Socket, child.stdout as Socket]) handle.unref()
   return String(printed)
 }
