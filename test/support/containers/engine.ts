@@ -41,7 +41,8 @@ async function start(): Promise<Engine> {
   await addPlugins(join(dir, 'config/cli-plugins'))
   const log = openSync(join(dir, 'dockerd.log'), 'w')
   const options = ['data-root', 'exec-root', 'pidfile'].map((name) => `--${name}=${join(dir, name)}`)
-  const child = spawn('dockerd', [...options, '--host', env.DOCKER_HOST], { stdio: ['ignore', log, log] })
+  const dockerd = ['dockerd', ...options, '--host', env.DOCKER_HOST]
+  const child = spawn('unshare', [...alone, ...dockerd], { stdio: ['ignore', log, log] })
   closeSync(log)
   killOnExit(child)
   await until('the Docker engine', async () => {
@@ -51,11 +52,16 @@ async function start(): Promise<Engine> {
   const stop = async (): Promise<void> => {
     await removeAll(env)
     await end(child)
-    await unmount(dir)
     folder[Symbol.dispose]()
   }
   return { env, isGiven: false, [Symbol.asyncDispose]: stop }
 }
+
+/**
+ * Gives the engine processes and mounts of its own. All of them end with it, and it ends with `unshare`: what keeps the
+ * containers running would outlive an engine that is killed.
+ */
+const alone = ['--fork', '--pid', '--mount', '--mount-proc', '--kill-child']
 
 /** Compose and buildx, which Debian has in its next release only, where docker finds them. */
 async function addPlugins(folder: string): Promise<void> {
@@ -78,13 +84,7 @@ const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !
 async function end(child: ChildProcess): Promise<void> {
   if (hasEnded(child)) return
   const exit = once(child, 'exit')
-  child.kill('SIGTERM')
+  const { pid } = child // of unshare, which waits for the engine
+  process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM')
   await exit
-}
-
-/** Unmounts the file systems that an interrupted build or container leaves. */
-async function unmount(folder: string): Promise<void> {
-  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
-  const left = mounts.map((line) => line.split(' ')[1] ?? '').filter((path) => path.startsWith(folder))
-  for (const path of left) await run('umount', [path])
 }
