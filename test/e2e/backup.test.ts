@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { expect, type TestContext, test } from 'vitest'
@@ -154,6 +154,15 @@ test('a snapshot that Redis finds with appendonly yes is ignored: it starts empt
   expect(await server.redis.dbsize()).toBe(0)
 })
 
+/** Waits until a replica has everything. */
+async function copied(from: Redis, to: Redis): Promise<void> {
+  await until('the replica to have everything', async () => {
+    const [master = '', replica = ''] = await Promise.all([from, to].map((redis) => redis.info('replication')))
+    const [written, read] = [master, replica].map((text) => /master_repl_offset:(\d+)/.exec(text)?.[1])
+    return written === read && replica.includes('master_link_status:up')
+  })
+}
+
 test('a replica that is promoted after a drain has everything, and the bridge stays paused', async (context) => {
   await using old = await backedUp(context, 'snapshot')
   await using next = await backedUp(context, 'snapshot')
@@ -168,12 +177,7 @@ test('a replica that is promoted after a drain has everything, and the bridge st
     expect(await command(env, 'drain')).toMatchObject({ code: 0 })
     await sendBodies(env, orders('meanwhile', 3))
   }
-  const lag = async (): Promise<boolean> => {
-    const offsets = await Promise.all([old, next].map(({ redis }) => redis.info('replication')))
-    const [written, copied] = offsets.map((text) => /master_repl_offset:(\d+)/.exec(text)?.[1])
-    return written === copied && (offsets[1]?.includes('master_link_status:up') ?? false)
-  }
-  await until('the replica to have everything', lag)
+  await copied(old.redis, next.redis)
   await next.redis.replicaof('NO', 'ONE')
   await old.stop()
 
@@ -190,3 +194,71 @@ test('a replica that is promoted after a drain has everything, and the bridge st
   await counted(next.redis, { ranked: 15, duplicates: 12 })
   expect(await command(moved, 'verify', '--deep')).toMatchObject({ code: 0 })
 })
+
+/** What keeps a Redis from saving, what ends its refusal of writes, and how it is stopped then. */
+const cannotSave = [
+  {
+    what: 'its snapshots fail',
+    async fail(_: Redis, dir: string) {
+      rmSync(dir, { recursive: true })
+    },
+    refusal: ['stop-writes-on-bgsave-error', 'no'],
+  },
+  {
+    what: 'its disk is full',
+    async fail(redis: Redis, dir: string) {
+      mkdirSync(join(dir, 'appendonlydir'))
+      symlinkSync('/dev/full', join(dir, 'appendonlydir', 'temp-appendonly.aof.incr'))
+      await redis.config('SET', 'appendonly', 'yes')
+    },
+    refusal: ['appendonly', 'no'],
+  },
+] as const
+
+test.for(cannotSave)(
+  'a Redis that refuses every write as $what is left for a replica, with all that its memory holds',
+  async ({ fail, refusal }, context) => {
+    requireRedisServer(context)
+    const [old, next] = [await spawnRedisServer('--appendonly', 'no', '--save', '3600 1'), await spawnRedisServer()]
+    if (!old || !next) throw new Error('no redis-server')
+    await using stack = new AsyncDisposableStack()
+    for (const server of [old, next]) stack.use(server)
+    const [from, to] = [new Redis(old.url), new Redis(next.url)]
+    for (const redis of [from, to]) stack.defer(() => redis.disconnect())
+    from.on('error', () => {})
+    const sqs = stack.use(await emptySqs())
+    const env = envOf(old.url, sqs, { SQS_VISIBILITY_TIMEOUT_SECONDS: '10' })
+    {
+      await using system = runOrders(['run', ...roles], env)
+      await system.started()
+      await sendBodies(env, orders('before', 12))
+      await counted(from, { ranked: 12 })
+      await fail(from, String((await from.config('GET', 'dir'))[1]))
+      await until('writes to be refused', async () => {
+        await from.bgsave().catch(() => {})
+        return from.set('probe', '1').then(
+          () => false,
+          (error) => String(error).includes('MISCONF'),
+        )
+      })
+      await sendBodies(env, orders('meanwhile', 3))
+    }
+    await from.config('SET', ...refusal)
+    await from.config('SET', 'repl-diskless-sync', 'yes')
+    await to.replicaof('127.0.0.1', old.port)
+    await copied(from, to)
+    await to.replicaof('NO', 'ONE')
+    await from.shutdown('NOSAVE').catch(() => {})
+
+    const moved = { ...env, REDIS_URL: next.url }
+    expect(await command(moved, 'verify', '--deep')).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('counted 12'),
+    })
+    await using system = runOrders(['run', ...roles], moved)
+    await system.started()
+    await sendBodies(moved, orders('before', 12))
+    await counted(to, { ranked: 15, duplicates: 12 })
+    expect(await command(moved, 'verify', '--deep')).toMatchObject({ code: 0 })
+  },
+)
