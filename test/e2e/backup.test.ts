@@ -195,7 +195,7 @@ test('a replica that is promoted after a drain has everything, and the bridge st
   expect(await command(moved, 'verify', '--deep')).toMatchObject({ code: 0 })
 })
 
-/** What keeps a Redis from saving, what ends its refusal of writes, and how it is stopped then. */
+/** Makes a Redis unable to save, and names the setting that ends its refusal of writes. */
 const cannotSave = [
   {
     what: 'its snapshots fail',

@@ -16,7 +16,7 @@ export interface OrdersProcess extends OrdersRun {
 interface Spawn {
   readonly cwd?: string
   readonly entry?: string
-  /** What it reads from standard input; by default there is none. */
+  /** Its standard input; by default there is none. */
   readonly input?: string
   /** A file descriptor, for output that goes elsewhere and cannot be read here. */
   readonly stdout?: 'pipe' | number

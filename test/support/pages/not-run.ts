@@ -5,7 +5,10 @@ const notRun: readonly (readonly [RegExp, string])[] = [
   [/^npm ci$/, 'the checkout has been installed'],
   [/^npm (test|run (test:\w+|check|bench|chaos|docs|types|lint|screenshots))\b/, 'takes minutes, or would run itself'],
   [/^(npx|npm) .*\b(average|bad-currency)\b/, 'a page adds it, and test/e2e/own-code.test.ts runs it'],
-  [/^npx orders invalid edit \S+$/, 'needs an editor; test/e2e/invalid.test.ts runs it'],
+  [
+    /^npx orders invalid edit /,
+    'needs an editor, or corrects what the next command does; test/e2e/invalid.test.ts runs it',
+  ],
   [/^git pull$/, 'the checkout is the release under test'],
   [
     /^(sudo|systemctl|journalctl) |localhost:91/,
