@@ -429,15 +429,26 @@ test('it says since when it is stale, with the API or Redis away, and goes on by
   await state.getByText('Live').waitFor()
 })
 
-test('nothing stands in the way of anybody: light and dark, wide and on a phone, by keyboard', async (context) => {
+/** Valid and invalid orders, and one of millions. */
+const mixed = [...bodiesOf(50, 20, 5), JSON.stringify({ user_id: 'rich', order_id: '1', order_value: 4_000_000.55 })]
+
+test('every label is explained by pointer, keyboard and tap, and a wide screen is used', async (context) => {
+  requireRealRedis(context)
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await using opened = await open(world.url, { CURRENCY: 'EUR' })
+  await sendBodies(opened.env, mixed)
+  await explainedEverywhere(opened.browser, opened.url)
+  expect(opened.wrong()).toEqual([])
+})
+
+test('nothing stands in the way of anybody: light and dark, wide and on a phone', async (context) => {
   requireRealRedis(context)
   requireChromium(context)
   await using world = await emptyRedis()
   await using opened = await open(world.url, { CURRENCY: 'EUR' })
   const { browser, url, env } = opened
-  const rich = JSON.stringify({ user_id: 'rich', order_id: '1', order_value: 4_000_000.55 })
-  await sendBodies(env, [...bodiesOf(50, 20, 5), rich])
-  await explainedEverywhere(browser, url)
+  await sendBodies(env, mixed)
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [1280, 375]) {
       const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' })
@@ -454,6 +465,16 @@ test('nothing stands in the way of anybody: light and dark, wide and on a phone,
       await page.close()
     }
   }
+  expect(opened.wrong()).toEqual([])
+})
+
+test('an order is corrected by keyboard alone; while another is edited, 10,000 fail and move nothing away', async (context) => {
+  requireRealRedis(context)
+  requireChromium(context)
+  await using world = await emptyRedis()
+  await using opened = await open(world.url)
+  const { browser, url, env } = opened
+  await sendBodies(env, mixed)
   const page = await browser.newPage({ reducedMotion: 'reduce' })
   await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
   await fixByKeyboard(page, url)
