@@ -177,7 +177,9 @@ test('orders invalid edit sends nothing of a text that is given and not JSON, gi
   const edit = (...words: string[]): Promise<string> => output(['invalid', 'edit', id, ...words], env)
   expect(await edit('--body', '{"user_id":')).toBe('1 The text is not JSON. Nothing was sent.\n')
   expect(await edit('--body', '[1]')).toBe('1 The text is not a JSON object. Nothing was sent.\n')
-  expect(await edit('--file', '/no/such')).toMatch(/^1 \/no\/such cannot be read: ENOENT[^.]*\.\s+Nothing\s+was\s+sent\.\n$/)
+  expect(await edit('--file', '/no/such')).toMatch(
+    /^1 \/no\/such cannot be read: ENOENT[^.]*\.\s+Nothing\s+was\s+sent\.\n$/,
+  )
   expect(await edit('--file', 'a', '--body', '{}')).toMatch(/^2 .* two texts: give one\.\n$/)
   expect(await output(['invalid', 'retry', id, '--body', '{}'], env)).toMatch(/^2 .* are options of edit\.\n$/)
   expect(await world.redis.keys('{jobs}:*')).toEqual([])
