@@ -39,7 +39,7 @@ export interface Passes<Out extends object = object> {
   readonly record: RecordKind<Out>
 }
 
-/** What a decision may depend on besides its record. */
+/** Holds what a decision may depend on next to its record. */
 export interface DecideContext {
   /** Fields that the first stage passes on because a later one needs them. */
   readonly carry: readonly CarriedName[]

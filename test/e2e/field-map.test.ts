@@ -126,12 +126,14 @@ describe.each(['shopify', 'wooCommerce'] as const)('orders of %s', (shop) => {
     expect(guest?.['hint']).toMatch(/^ORDER_FIELDS reads user_id from `customer/)
 
     // The guest's order is corrected as the shop would have sent it, in its place; another one under our names, as ever.
-    const corrected = {
+    const corrected: Members = {
       ...(guest?.['order'] as Members),
       ...(shop === 'shopify' ? { customer: { id: 99 } } : { customer_id: 99 }),
     }
     const edit = await send(`${url}/orders/invalid/${guest?.['id']}`, 'PUT', corrected)
     expect(await ended(url, edit.body['job_id'])).toMatchObject({ verdict: { verdict: 'admitted' } })
+    const trace = await getFrom(url)(`/orders/99/${corrected['id']}/trace`)
+    expect(trace).toMatchObject({ sent: [{ invalid_id: guest?.['id'], verdict: 'admitted' }] })
     const own = {
       ...{ user_id: '98', order_id: 'corrected', order_value: 5, order_timestamp: '2026-11-28T10:00:00Z' },
       ...{ items: [{ product_id: 'A', quantity: 1, price_per_unit: 5 }], shipping_address: '1', payment_method: 'p' },
@@ -202,3 +204,66 @@ test('a replay after the map is set, its worker killed with -9 ten times, brings
   expect(await ended(url, body['job_id'])).toMatchObject({ state: 'completed' })
   await expectExact(world.redis, oracle, 0)
 })
+
+test('a bridge without the map has nothing counted in a wrong partition, and a correction brings each order to its user', async () => {
+  await using world = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(world.url, sqs, { PARTITIONS: '2' })
+  const mapped = { ...env, ORDER_FIELDS: shopFields.shopify }
+  await using bridge = runOrders(['run', 'bridge'], env)
+  await bridge.started()
+  await using line = runOrders(['run', 'validate', 'aggregate', 'leaderboard', 'api', 'jobs'], mapped)
+  await line.started()
+  const warned = line.events('checkWarned').filter(({ check }) => check === 'order format')
+  expect(warned).toMatchObject([
+    { found: expect.stringMatching(/^bridge was started with no ORDER_FIELDS, this process has /) },
+  ])
+  const url = await line.apiUrl()
+  const pairs = Array.from({ length: 20 }, (_, at) => {
+    const order = { user: 100 + at, id: at, lines: [{ sku: 'A', quantity: 1, cents: 500 }] }
+    return {
+      user: String(order.user),
+      sent: JSON.stringify(shopOrders.shopify(order)),
+      own: JSON.stringify(ownOrder(order)),
+    }
+  })
+  const partitions = makePartitions(2)
+  const away = pairs.filter(({ user }) => partitionFor(partitions, user) !== partitions[0])
+  expect(away.length).toBeGreaterThan(4)
+  await sendBodies(
+    env,
+    pairs.map(({ sent }) => sent),
+  )
+  await until(
+    'all to be judged',
+    () => readCounters(world.redis, partitions),
+    (counters) => counters['ranked'] === 20 - away.length && counters['rejected:other-partition'] === away.length,
+  )
+  await expectStats(getFrom(url), taken(pairs.filter((pair) => !away.includes(pair))))
+  const invalid = (await (await fetch(`${url}/orders/invalid?limit=100`)).json()) as { id: string; order: object }[]
+  for (const { id, order } of invalid) {
+    const { body } = await send(`${url}/orders/invalid/${id}`, 'PUT', order)
+    expect(await ended(url, body['job_id'])).toMatchObject({ verdict: { verdict: 'admitted' } })
+  }
+  await until(
+    'all to be ranked',
+    () => readCounters(world.redis, partitions),
+    (counters) => counters['ranked'] === 20,
+  )
+  await expectStats(getFrom(url), taken(pairs))
+})
+
+function taken(pairs: readonly Pick<Pair, 'own'>[]): Oracle {
+  const oracle = new Oracle()
+  for (const { own } of pairs) oracle.take(own)
+  return oracle
+}
+
+test.each(['user:customer.id', 'user_id:', 'user_id:a,user_id:b', '/no/such/fields.json'])(
+  'ORDER_FIELDS=%s: nothing starts, and one line says what is expected',
+  async (ORDER_FIELDS) => {
+    await using start = runOrders(['run', 'validate'], { ORDER_FIELDS })
+    expect(await start.exit()).toEqual({ code: 1, signal: null })
+    expect(start.stderr()).toMatch(/^ORDER_FIELDS is "[^\n]*": expected [^\n]*\.\n$/)
+  },
+)

@@ -1,4 +1,5 @@
 import { readConfig } from '../../src/config/config.ts'
+import type { FieldMap } from '../../src/order/field-map.ts'
 import { formatOf, type OrderFormat } from '../../src/order/format.ts'
 
 /** The settings of a shop, as docs/how-to/map-your-fields.md has them. */
@@ -131,3 +132,10 @@ export function ownOrder({ user, id, lines }: ShopOrder): object {
 }
 
 export const shopOrders = { shopify: shopifyOrder, wooCommerce: wooCommerceOrder }
+
+/** The places that a map gives, by field; what is expected instead where it is none. */
+export const placesIn = (map: FieldMap | string): unknown => {
+  if (typeof map === 'string') return map
+  const moved = [...map.order, ...map.item]
+  return Object.fromEntries(moved.map(({ name, path, isDecimal }) => [name, isDecimal ? [path, 'decimal'] : path]))
+}

@@ -7,7 +7,7 @@ import { operatorOf } from './access.ts'
 import { type Asked, actionAsked, withJob } from './summary.ts'
 import { bodyLimit } from './unreadable.ts'
 
-type Scope = Pick<App, 'redis' | 'control' | 'telemetry'>
+type Scope = Pick<App, 'redis' | 'control' | 'telemetry' | 'format'>
 
 /** A request that is being carried out. */
 interface BegunRequest extends Begun {
@@ -18,7 +18,7 @@ interface BegunRequest extends Begun {
 /** Records what a request is about to do. @param text the body as it was sent */
 export async function auditRequest(app: Scope, request: Request, asked: Asked, text: string): Promise<BegunRequest> {
   const by = operatorOf((name) => request.get(name))
-  const action = { by, ...actionAsked(asked, text) }
+  const action = { by, ...actionAsked(asked, text, app.format) }
   const begun = await beginAction(app, action)
   const endWith = (status: number, reply: string): Promise<void> => {
     const jobId = jobIn(reply)

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Action } from '../../control/audit-log.ts'
+import type { OrderFormat } from '../../order/format.ts'
+import { identityIn } from '../../order/identity.ts'
 import { isRawJson } from '../../order/raw-json.ts'
 
 /** Fields that identify an order or an action. They come first, wherever they are in the body. */
@@ -78,12 +80,23 @@ export interface Asked {
   readonly body: unknown
 }
 
+/** The order that a body holds, where a field map finds it: its ids may be in what the summary cuts. */
+function mappedIds(text: string, format: OrderFormat): Record<string, string | undefined> | undefined {
+  if (!format.fields) return undefined
+  const { userId, orderId } = identityIn(text, format)
+  return userId === undefined && orderId === undefined ? undefined : { user_id: userId, order_id: orderId }
+}
+
+/** Actions whose body is an order. */
+const ofOrders = ['edit', 'reprocess']
+
 /** Returns the action for the audit log. @param text the body as it was sent */
-export function actionAsked({ action, where, body }: Asked, text: string): Omit<Action, 'by'> {
+export function actionAsked({ action, where, body }: Asked, text: string, format: OrderFormat): Omit<Action, 'by'> {
   const { value, isCut } = summaryOf(body)
   const sha256 = isCut ? createHash('sha256').update(text).digest('hex') : undefined // identifies what is not shown
-  const what = JSON.stringify({ ...where, body: value, sha256 })
-  return { action, what, logged: JSON.stringify({ ...where, body: identifying(body) }) }
+  const order = ofOrders.includes(action) ? mappedIds(text, format) : undefined
+  const what = JSON.stringify({ ...where, order, body: value, sha256 })
+  return { action, what, logged: JSON.stringify({ ...where, order, body: identifying(body) }) }
 }
 
 /** Adds the job that an action has queued, so that its verdict can be found. */

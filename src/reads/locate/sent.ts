@@ -31,8 +31,9 @@ export async function findSent(scope: Scope, order: OrderName): Promise<Sent[]> 
   })
   const found = entries.flatMap(({ ts, by, action, what }) => {
     if (action !== 'edit' && action !== 'reprocess') return []
-    const { id, job, body } = whatIn(what)
-    if (job === undefined || body?.['user_id'] !== order.userId || String(body['order_id']) !== order.orderId) return []
+    const { id, job, order: named } = whatIn(what)
+    if (job === undefined || named?.['user_id'] !== order.userId || String(named['order_id']) !== order.orderId)
+      return []
     return [{ at: ts, by, invalid_id: id, job_id: job }]
   })
   const verdictOf = async (jobId: string): Promise<Sent['verdict']> => {
@@ -45,13 +46,14 @@ export async function findSent(scope: Scope, order: OrderName): Promise<Sent[]> 
 interface What {
   readonly id?: string | undefined
   readonly job?: string | undefined
-  readonly body?: Record<string, unknown> | undefined
+  /** Has the ids of the order: as a field map found them, or the body itself. */
+  readonly order?: Record<string, unknown> | undefined
 }
 
 function whatIn(text: string): What {
   const what = parseWhat(text)
   if (!isObject(what)) return {}
-  const { id, job, body } = what
+  const { id, job, order, body } = what
   const textIn = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-  return { id: textIn(id), job: textIn(job), body: isObject(body) ? body : undefined }
+  return { id: textIn(id), job: textIn(job), order: isObject(order) ? order : isObject(body) ? body : undefined }
 }

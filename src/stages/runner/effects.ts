@@ -1,4 +1,4 @@
-import type { Groups } from './plan.ts'
+import type { Groups } from './merge.ts'
 
 /**
  * Hashes that change the same fields share one shape: field names once, then per hash the number of its key and an amount per

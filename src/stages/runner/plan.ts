@@ -4,8 +4,9 @@ import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
-import type { Channel, Effect, Identity, Stage, Verdict } from '../stage.ts'
+import type { Channel, Identity, Stage, Verdict } from '../stage.ts'
 import type { Entry } from './entry.ts'
+import { type Groups, mergeEffect } from './merge.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
 export interface Plan {
@@ -23,8 +24,6 @@ export interface Plan {
   /** key → member → score */
   readonly boards: Groups
 }
-
-export type Groups = Map<string, Map<string, number>>
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
 export interface Emit {
@@ -194,7 +193,7 @@ function passInto(
     plan.emits.push({ text: JSON.stringify(verdict.emit), admitted: { identity: verdict.identity, at, jobId } })
     return
   }
-  for (const effect of verdict.effects) merge(plan, effect)
+  for (const effect of verdict.effects) mergeEffect(plan, effect)
   if ('totals' in verdict) {
     const key = verdict.totals.key.toWellFormed()
     const total = totals.get(key)
@@ -203,24 +202,4 @@ function passInto(
   } else if ('emit' in verdict) {
     plan.emits.push({ text: JSON.stringify(verdict.emit) })
   }
-}
-
-function merge({ hashes, boards }: Plan, effect: Effect): void {
-  if (effect.kind === 'hincrby') {
-    const fields = groupFor(hashes, effect.key)
-    const field = effect.field.toWellFormed()
-    fields.set(field, (fields.get(field) ?? 0) + effect.by)
-  } else {
-    const members = groupFor(boards, effect.key)
-    const member = effect.member.toWellFormed()
-    members.set(member, Math.max(members.get(member) ?? Number.NEGATIVE_INFINITY, effect.score))
-  }
-}
-
-/** Returns the group of a name. Redis keeps no half surrogate pair: names that differ only in one are the same there. */
-function groupFor(groups: Groups, name: string): Map<string, number> {
-  const key = name.toWellFormed()
-  const group = groups.get(key) ?? new Map<string, number>()
-  groups.set(key, group)
-  return group
 }

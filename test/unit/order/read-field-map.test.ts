@@ -1,26 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import type { FieldMap } from '../../../src/order/field-map.ts'
 import { readFieldMap } from '../../../src/order/read-field-map.ts'
-import { shopFields } from '../../support/shops.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'field-map-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-
-function fileWith(text: string): string {
-  const file = join(folder, 'fields.json')
-  writeFileSync(file, text)
-  return file
-}
-
-const placesIn = (map: FieldMap | string): unknown => {
-  if (typeof map === 'string') return map
-  const moved = [...map.order, ...map.item]
-  return Object.fromEntries(moved.map(({ name, path, isDecimal }) => [name, isDecimal ? [path, 'decimal'] : path]))
-}
+import { placesIn, shopFields } from '../../support/shops.ts'
 
 test('a list places fields by paths, and says which amounts may be text', () => {
   expect(placesIn(readFieldMap(shopFields.shopify))).toEqual({
@@ -38,18 +19,6 @@ test('a backslash makes a mark part of a name', () => {
   expect(placesIn(readFieldMap(String.raw`user_id:a\.b.c\,d\:e\\, order_id:x`))).toEqual({
     user_id: ['a.b', 'c,d:e\\'],
     order_id: ['x'],
-  })
-})
-
-test('a file holds the same as JSON, a path as text or as a list of names', () => {
-  const file = fileWith(
-    '{"user_id":"customer.id","order_id":["a.b","c"],"order_value":{"path":"total","decimal":true},"items.quantity":{"path":["n"]}}',
-  )
-  expect(placesIn(readFieldMap(file))).toEqual({
-    user_id: ['customer', 'id'],
-    order_id: ['a.b', 'c'],
-    order_value: [['total'], 'decimal'],
-    quantity: ['n'],
   })
 })
 
@@ -77,25 +46,6 @@ test.each([
 })
 
 test.each([
-  ['no JSON', 'a file with JSON in it'],
-  ['["user_id"]', 'a file with a JSON object of paths by field'],
-  ['{"user_id":1}', 'a file with a JSON object of paths by field'],
-  ['{"order_value":{"path":"a","decimal":1}}', 'a file with a JSON object of paths by field'],
-  ['{"order_value":{"path":"a","text":true}}', 'a file with a JSON object of paths by field'],
-  ['{"user":"a"}', 'fields from user_id'],
-  ['{"user_id":[]}', 'a path without empty names'],
-  ['{}', 'a file with at least one field in it'],
-])('a file with %s is refused', (text, expected) => {
-  expect(readFieldMap(fileWith(text))).toContain(expected)
-})
-
-test('a file that is not there is refused', () => {
-  expect(readFieldMap(join(folder, 'none.json'))).toBe(
-    'a list of field:path, or the path of a JSON file that can be read',
-  )
-})
-
-test.each([
   ['1', 1],
   ['0.5%', 0.5],
   ['0', 0],
@@ -106,12 +56,4 @@ test.each([
 
 test.each(['101', '-1', '1e1', '.5', 'one', '1 %'])('VALUE_TOLERANCE=%s is refused', (given) => {
   expect(() => readConfig({ VALUE_TOLERANCE: given })).toThrow('expected a percentage from 0 to 100, such as 0.5.')
-})
-
-test('the ready maps of the page are the ones that the tests run with, as lists and as a file', () => {
-  const page = readFileSync(new URL('../../../docs/how-to/map-your-fields.md', import.meta.url), 'utf8')
-  const lists = [...page.matchAll(/^ORDER_FIELDS=(.*)$/gm)].map(([, list]) => list)
-  expect(lists).toEqual([shopFields.shopify, shopFields.wooCommerce])
-  const [, json = ''] = /```json woocommerce\n(.*?)```/s.exec(page) ?? []
-  expect(readFieldMap(fileWith(json))).toEqual(readFieldMap(shopFields.wooCommerce))
 })

@@ -206,7 +206,7 @@ interface Done {
 
 /** Carries out what a route does too, with the same entry in the audit log. @throws OrdersError ORD_EDIT if refused */
 async function recorded(app: App, asked: Asked, text: string, act: () => Promise<Refused | Done>): Promise<Done> {
-  const action = { by: operatingUser(), ...actionAsked(asked, text) }
+  const action = { by: operatingUser(), ...actionAsked(asked, text, app.format) }
   const whatOf = (done: Refused | Done): string | undefined => {
     if ('refused' in done) return undefined
     return done.jobId === undefined ? action.what : withJob(action.what, done.jobId)

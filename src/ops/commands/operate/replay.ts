@@ -59,7 +59,10 @@ export const command = defineCommand({
     const total = Math.min(limit, found)
     const { limit: asked, code, dryRun } = data
     const body = { limit: asked, code, dry_run: dryRun || undefined }
-    const action = { by: operatingUser(), ...actionAsked({ action: 'replay', where: { job: jobId }, body }, '') }
+    const action = {
+      by: operatingUser(),
+      ...actionAsked({ action: 'replay', where: { job: jobId }, body }, '', app.format),
+    }
     await audited(app, action, () => addReplay(queues, planned, action.by))
     print(`Job ${jobId}: ${ordersText(total, '?')} to ${options['dry-run'] ? 'judge' : 'replay'}.`)
     if (found > total) print(`The limit leaves ${found - total} where they are: a limit of ${found} takes all.`)
