@@ -14,8 +14,12 @@ const defaultDecimals = 2
 export interface Money {
   /** Undefined unless CURRENCY is set. */
   readonly code: string | undefined
+  /** Returns whether an order may name this currency. Without CURRENCY it may name any. */
+  takes(currency: unknown): boolean
   /** Of the minor unit, by ISO 4217. */
   readonly decimals: number
+  /** Names one minor unit to people. */
+  readonly minorName: 'cent' | 'minor unit'
   /**
    * Units to minor units, half away from zero, decided on the number's shortest decimal form: with two decimals 1.005 is
    * 101 although its double lies below. For 0 <= value <= 1e9, and as long as doubles lie less than a minor unit apart.
@@ -61,7 +65,9 @@ export function moneyOf(currency?: Currency): Money {
   }
   return {
     code: currency?.code,
+    takes: (other) => currency === undefined || isCode(other, currency.code),
     decimals,
+    minorName: decimals === defaultDecimals ? 'cent' : 'minor unit',
     toMinor,
     round: (value) => (value < maxDistinct ? toMinor(value) / scale : value),
     minorIn: (text) => readMinor(text, decimals, maxDistinct),
@@ -72,6 +78,12 @@ export function moneyOf(currency?: Currency): Money {
       return String(amount) === text ? amount : (rawJson(text) as unknown as number)
     },
   }
+}
+
+/** Codes are compared without case. A currency that is absent, or null, is the system's own. */
+function isCode(given: unknown, code: string): boolean {
+  if (given === undefined || given === null || given === code) return true
+  return typeof given === 'string' && /^[A-Za-z]{3}$/.test(given) && given.toUpperCase() === code
 }
 
 /** Numbers below this are written with an exponent, and are 0 in any currency. */
@@ -117,6 +129,3 @@ export function wholeNumberOf(value: unknown): number {
   const number = Math.floor(Number(value ?? 0))
   return Number.isNaN(number) ? 0 : Math.max(-maxExactMinor, Math.min(maxExactMinor, number))
 }
-
-const cents = moneyOf()
-export const { toMinor, round: roundToCents, minorIn, minorText, toAmount } = cents
