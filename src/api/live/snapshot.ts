@@ -21,7 +21,10 @@ const ms = z.number().nullable().meta({ description: 'Milliseconds; null if ther
 const currencyCode = z
   .string()
   .meta({ description: 'Of all amounts, by ISO 4217: the setting CURRENCY; absent if it is not set.' })
-const decimalPlaces = count.min(0).max(4).meta({ description: 'Of all amounts; absent, and two, if CURRENCY is not set.' })
+const decimalPlaces = count
+  .min(0)
+  .max(4)
+  .meta({ description: 'Of all amounts; absent, and two, if CURRENCY is not set.' })
 
 /** The state of the whole pipeline within one second, for the dashboard. */
 export const snapshot = z

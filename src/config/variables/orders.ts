@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { FieldMap } from '../../order/field-map.ts'
 import { currencyOf } from '../../order/currency.ts'
+import type { FieldMap } from '../../order/field-map.ts'
 import { readFieldMap } from '../../order/read-field-map.ts'
 import { define, text, withDefault } from '../variable.ts'
 

@@ -49,7 +49,9 @@ describe('the field currency', () => {
   })
 
   test('may be elsewhere, by the field map', () => {
-    const format = formatOf(readConfig({ CURRENCY: 'EUR', ORDER_FIELDS: 'order_value:total.amount,currency:total.code' }))
+    const format = formatOf(
+      readConfig({ CURRENCY: 'EUR', ORDER_FIELDS: 'order_value:total.amount,currency:total.code' }),
+    )
     const priced = (code: unknown): unknown =>
       checkOrder(JSON.stringify({ user_id: 'u', order_id: 'o', total: { amount: 1, code } }), format)
     expect(priced('eur')).toMatchObject({ minor: 100 })
