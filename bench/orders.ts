@@ -1,5 +1,7 @@
 import { sampleOrders } from '../src/ops/local/sample-orders.ts'
-import { toMinor } from '../src/order/money.ts'
+import { moneyOf } from '../src/order/money.ts'
+
+const money = moneyOf()
 
 export interface BenchOrder {
   readonly body: string
@@ -17,7 +19,7 @@ export function benchOrders(count: number, { users = 10_000, seed = 7, spoilEver
     const userId = `user_${pick(at)}`
     const whole = withUser(body, userId)
     const spoiled = spoilEvery > 0 && at % spoilEvery === 0
-    return { userId, body: spoiled ? whole.slice(0, -20) : whole, minor: toMinor(orderValue(body)) }
+    return { userId, body: spoiled ? whole.slice(0, -20) : whole, minor: money.toMinor(orderValue(body)) }
   })
 }
 

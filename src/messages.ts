@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { maxOrderValue } from './order/money.ts'
 import { rejectCodes } from './reject-codes.ts'
 
 /** Past rejections of an order that was requeued. */
@@ -51,8 +52,8 @@ export type RawRecord = z.output<typeof rawRecord>
 /** How long the outcome of a job can be read. */
 export const outcomeSeconds = 7 * 86_400
 
-/** The maximum order_value is 1e9. */
-const maxMinor = 100_000_000_000
+/** The largest order_value with four decimals. A double adds 900 of them exactly, or 90,000 with two decimals. */
+const maxMinor = maxOrderValue * 10_000
 
 /** An admitted order, reduced to what later stages need. `order_timestamp` as the producer wrote it, if it is text. */
 export const validRecord = z.object({

@@ -11,6 +11,7 @@ export const rejectGroups = {
   'missing-field:order_value': 'Missing required field: order_value',
   'bad-identity:user_id': 'user_id must be a non-empty string',
   'bad-identity:order_id': 'order_id must be a non-empty string',
+  'other-currency': 'currency must be …',
   'bad-value:number': 'order_value must be a number',
   'bad-value:range': 'order_value must be between 0 and 1000000000',
   'bad-items': "Invalid structure in 'items' list",

@@ -22,7 +22,7 @@ export interface Admitted {
 export function judge(body: string): Admitted & { readonly ledger: LedgerRecord } {
   const order = checkOrder(body, plainFormat)
   if ('code' in order) throw new Error(order.reason)
-  return { user_id: order.userId, minor: order.minor, ledger: admittedRecord(identityOf(order), place) }
+  return { user_id: order.userId, minor: order.minor, ledger: admittedRecord(identityOf(order, plainFormat), place) }
 }
 
 /** The part of a Redis client or transaction that the effects need. */

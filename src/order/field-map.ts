@@ -7,6 +7,7 @@ export const orderFields = [
   'order_timestamp',
   'shipping_address',
   'payment_method',
+  'currency',
 ] as const
 /** Fields of an item that a map may place. It names them with `items.` in front. */
 export const itemFields = ['product_id', 'quantity', 'price_per_unit'] as const

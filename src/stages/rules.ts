@@ -1,7 +1,7 @@
 import type { OrderFormat } from '../order/format.ts'
 import { identityText } from '../order/identity.ts'
 import { isObject } from '../order/json.ts'
-import { toMinor } from '../order/money.ts'
+import { maxOrderValue } from '../order/money.ts'
 import { isRawJson, type RawJson } from '../order/raw-json.ts'
 import { readOrder } from '../order/read-order.ts'
 import type { Rejection } from '../reject-codes.ts'
@@ -19,8 +19,6 @@ export interface Order {
 }
 type Item = readonly [productId: string | number | RawJson | null, quantity: number, price: number]
 
-/** The largest order_value; 1e9 units are 1e11 minor units, so 92 million such orders fit a 64-bit sum. */
-const maxOrderValue = 1_000_000_000
 /** An order_timestamp is passed on as it is, unless it is longer than any date. */
 const maxTimestampLength = 64
 
@@ -36,6 +34,9 @@ export function checkOrder(body: string, format: OrderFormat): Order | Rejection
   if (userId === undefined) return badIdentity('user_id')
   const orderId = identityText(sent['order_id'])
   if (orderId === undefined) return badIdentity('order_id')
+  if (!format.money.takes(sent['currency'])) {
+    return { code: 'other-currency', reason: `currency must be ${format.money.code}` }
+  }
   const value = sent['order_value']
   if (!isFiniteNumber(value)) return { code: 'bad-value', reason: 'order_value must be a number' }
   if (value < 0 || value > maxOrderValue) {
@@ -54,7 +55,7 @@ export function checkOrder(body: string, format: OrderFormat): Order | Rejection
   return {
     userId,
     orderId,
-    minor: toMinor(value),
+    minor: format.money.toMinor(value),
     value,
     ...(items && { items }),
     ...(isShortText(timestamp) && { orderTimestamp: timestamp }),

@@ -28,7 +28,7 @@ export const validate = defineStage({
       order_timestamp: order.orderTimestamp,
     }
     return admit(
-      identityOf(order),
+      identityOf(order, format),
       carry.length === 0 ? emit : { ...emit, ...carriedFrom(sentIn(body, format), carry) },
     )
   },

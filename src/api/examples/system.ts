@@ -69,6 +69,7 @@ export const systemExamples: Examples = {
       books: { balanced: true, differences: [], lost: 0, notes: [] },
       memory: { used_bytes: 3_100_000, most_bytes: null },
       currency: 'EUR',
+      decimals: 2,
       unread: [],
     },
   },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toAmount } from '../../order/money.ts'
+import { isRawJson } from '../../order/raw-json.ts'
 
 /** A whole number in a query. */
 export function integerParam(min: number, max: number, fallback: number, description: string) {
@@ -20,11 +20,13 @@ function integer(min: number, max: number) {
   return z.string(expected).refine(inRange, expected).transform(Number)
 }
 
-/** Minor units in, a JSON number in currency units out. */
+/** A JSON number in currency units, as `toAmount` of Money returns it. */
 export const amount = z
-  .number()
-  .transform(toAmount)
-  .meta({ description: 'Currency units, exact to the cent.', override: { type: 'number', examples: [150.75] } })
+  .custom<number>((value) => typeof value === 'number' || isRawJson(value))
+  .meta({
+    description: 'Currency units, exact to the minor unit.',
+    override: { type: 'number', examples: [150.75] },
+  })
 
 /** The path of what is a user's. */
 export const userParams = z.object({ user_id: z.string().meta({ description: 'Which user.' }) })

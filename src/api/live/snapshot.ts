@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { readIncidents } from '../../control/incidents.ts'
-import { wholeNumberOf } from '../../order/money.ts'
+import { type Money, wholeNumberOf } from '../../order/money.ts'
 import { openBacklog } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { openStatus } from '../../reads/open-status.ts'
@@ -21,6 +21,10 @@ const ms = z.number().nullable().meta({ description: 'Milliseconds; null if ther
 const currencyCode = z
   .string()
   .meta({ description: 'Of all amounts, by ISO 4217: the setting CURRENCY; absent if it is not set.' })
+const decimalPlaces = count
+  .min(0)
+  .max(4)
+  .meta({ description: 'Of all amounts; absent, and two, if CURRENCY is not set.' })
 
 /** The state of the whole pipeline within one second, for the dashboard. */
 export const snapshot = z
@@ -74,6 +78,7 @@ export const snapshot = z
       .nullable()
       .meta({ description: 'Memory of Redis; null if it is not known.' }),
     currency: currencyCode.optional(),
+    decimals: decimalPlaces.optional(),
     unread: unreadReply,
   })
   .meta({ id: 'Snapshot' })
@@ -89,14 +94,14 @@ const queuePatienceMs = 200
 /** Each process writes its part of a slot within a second: after two it is complete. SQS counts as silent then, too. */
 const lateMs = 2_000
 
-type Scope = Pick<App, 'config' | 'redis' | 'pipeline' | 'partitions' | 'control'>
+type Scope = Pick<App, 'config' | 'format' | 'redis' | 'pipeline' | 'partitions' | 'control'>
 
 /**
  * Opens a reader of snapshots. It reuses expensive readings for some seconds. What cannot be read, such as a key that
  * another program wrote with another type, is left out and named in `unread`.
  */
 export function openSnapshots(app: Scope): () => Promise<Snapshot> {
-  const { config, redis, pipeline, partitions, control } = app
+  const { config, format, redis, pipeline, partitions, control } = app
   const timeline = followTimeline(redis, control)
   const readState = openStatus(redis, app, openBacklog(app))
   const rates = openRates(pipeline)
@@ -137,10 +142,14 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
       books: found?.value?.books ?? { ...unknownBooks, differences: found?.unread.map(({ why }) => why) ?? [] },
       failed: groups?.value ?? [],
       memory: memoryUsed?.value ?? null,
-      ...(config.currency !== undefined && { currency: config.currency }),
+      ...currencyOf(format.money),
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],
     }
   }
+}
+
+function currencyOf({ code, decimals }: Money): Pick<Snapshot, 'currency' | 'decimals'> {
+  return code === undefined ? {} : { currency: code, decimals }
 }
 
 function topOf(bySpend: Reading<Page>, byOrders: Reading<Page>): Snapshot['top'] {

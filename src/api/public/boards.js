@@ -16,11 +16,15 @@ const spend = makeBoard('By spend')
 const orders = makeBoard('By orders')
 
 /** @param {Snapshot} snapshot */
-export function drawBoards({ top, currency }) {
+export function drawBoards({ top, currency, decimals }) {
   show(spend.unit, currency ? ` in ${currency}` : '')
   drawBoard(
     spend,
-    top.spend.map(({ user_id, spend_minor }) => ({ user_id, score: spend_minor, text: money(spend_minor) })),
+    top.spend.map(({ user_id, spend_minor }) => ({
+      user_id,
+      score: spend_minor,
+      text: money(spend_minor, { decimals }),
+    })),
   )
   drawBoard(
     orders,

@@ -10,7 +10,7 @@ import { duration, exact, money, number, shortMoney } from './lib/format.js'
 const list = find('#totals')
 
 /** @param {Snapshot} snapshot */
-export function drawTotals({ totals, critical, currency }) {
+export function drawTotals({ totals, critical, currency, decimals }) {
   /**
    * @param {string} name
    * @param {number | null} value
@@ -26,8 +26,8 @@ export function drawTotals({ totals, critical, currency }) {
     kind,
   })
   const { replayed } = totals
-  const revenue = money(totals.revenue_minor, currency)
-  const shortRevenue = shortMoney(totals.revenue_minor, currency)
+  const revenue = money(totals.revenue_minor, { currency, decimals })
+  const shortRevenue = shortMoney(totals.revenue_minor, { currency, decimals })
   /** @type {Fact[]} */
   const facts = [
     count('Orders counted', totals.counted, 'orders counted'),

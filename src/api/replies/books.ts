@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Money } from '../../order/money.ts'
 import type { Books } from '../../reads/books.ts'
 import { amount } from '../http/schemas.ts'
 
@@ -38,16 +39,12 @@ export const booksReply = z.object({
   unread: z.array(z.string()).meta({ description: 'What cannot be read, and why. The rest is valid.' }),
 })
 
-export function booksOf({
-  totals,
-  stages,
-  losses,
-  differences,
-  notes,
-  unread,
-  ...books
-}: Books): z.input<typeof booksReply> {
-  const sums = { total_orders: totals.orders, total_revenue: totals.minor }
+export function booksOf(found: Books, { toAmount }: Money): z.input<typeof booksReply> {
+  const { totals, stages, losses, differences, notes, unread, ...books } = found
+  const sums = {
+    total_orders: totals.orders,
+    total_revenue: totals.minor === null ? null : toAmount(totals.minor),
+  }
   const texts = { losses: [...losses], differences: [...differences], notes: [...notes], unread: [...unread] }
   return { ...books, ...sums, stages: [...stages], ...texts }
 }

@@ -5,7 +5,7 @@ import type { Status } from '../../reads/status.ts'
 import { hop } from '../live/pipeline-view.ts'
 
 const known = z.int().nullable().meta({ description: 'null if it cannot be read: see unread.' })
-export const minor = z.number().meta({ description: 'Minor units (cents).' })
+export const minor = z.number().meta({ description: 'Minor units, as cents.' })
 
 /** The sums of all orders, in snapshots and in `orders status --json`. */
 export const totalsReply = z.object({

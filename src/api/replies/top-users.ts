@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { wholeNumberOf } from '../../order/money.ts'
+import { type Money, wholeNumberOf } from '../../order/money.ts'
 import type { Page } from '../../reads/top.ts'
 import { type Board, boards } from '../../stages/leaderboard.ts'
 import { amount } from '../http/schemas.ts'
@@ -26,6 +26,12 @@ export const topUsersReply = z
   .meta({ id: 'TopUsers' })
 
 /** Makes the reply of a page. Rounds down a score that another client wrote as a fraction. */
-export function topUsersOf(by: Board, n: number, { users, offset }: Page): z.input<typeof topUsersReply> {
-  return { by, n, offset, users: users.map(({ userId, score }) => ({ user_id: userId, score: wholeNumberOf(score) })) }
+export function topUsersOf(
+  by: Board,
+  n: number,
+  { users, offset }: Page,
+  { toAmount }: Money,
+): z.input<typeof topUsersReply> {
+  const scoreOf = (score: number): number => (by === 'spend' ? toAmount(wholeNumberOf(score)) : wholeNumberOf(score))
+  return { by, n, offset, users: users.map(({ userId, score }) => ({ user_id: userId, score: scoreOf(score) })) }
 }

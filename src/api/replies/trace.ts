@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { envelope, hint, verdicts } from '../../messages.ts'
+import type { Money } from '../../order/money.ts'
+import type { OrderLocation } from '../../reads/locate/locate.ts'
 import { amount } from '../http/schemas.ts'
 
 const time = z.iso.datetime()
@@ -109,3 +111,7 @@ export const traceReply = z
     }),
   })
   .meta({ id: 'Trace' })
+
+export function traceOf(location: OrderLocation, money: Money): z.input<typeof traceReply> {
+  return { ...location, amount: location.amount === null ? null : money.toAmount(location.amount) }
+}

@@ -16,9 +16,9 @@ export const integrity = defineRoute({
       }),
     })
     .meta({ id: 'Integrity' }),
-  handle: async ({ share }) => {
+  handle: async ({ share, format }) => {
     const [books, open] = await share(readAll)
-    return { ...booksOf(books), incidents: open.map(({ text }) => text) }
+    return { ...booksOf(books, format.money), incidents: open.map(({ text }) => text) }
   },
 })
 

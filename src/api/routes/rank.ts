@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { wholeNumberOf } from '../../order/money.ts'
+import { type Money, wholeNumberOf } from '../../order/money.ts'
 import { readRank, type Standing } from '../../reads/rank.ts'
 import { defineRoute } from '../http/route.ts'
 import { amount, integerParam, userParams } from '../http/schemas.ts'
@@ -25,18 +25,21 @@ export const userRank = defineRoute({
   params: userParams,
   query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.') }),
   reply: z.object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()) }).meta({ id: 'UserRank' }),
-  handle: async ({ redis, partitions }, { params: { user_id }, query: { around } }) => {
+  handle: async ({ redis, partitions, format }, { params: { user_id }, query: { around } }) => {
     const { spend, orders } = await readRank(redis, partitions, user_id, around)
-    return { user_id, spend: standingOf(spend, user_id), orders: standingOf(orders, user_id) }
+    return { user_id, spend: standingOf(spend, user_id, format.money), orders: standingOf(orders, user_id) }
   },
 })
 
-function standingOf({ users, neighbors }: Standing, userId: string) {
+/** @param money turns scores into amounts */
+function standingOf({ users, neighbors }: Standing, userId: string, money?: Money) {
+  // Another client may have written a fraction.
+  const scoreOf = (score: number): number => (money ? money.toAmount(wholeNumberOf(score)) : wholeNumberOf(score))
   const own = neighbors.find((user) => user.userId === userId)
   const shown = neighbors.map(({ rank, userId, score }) => ({
     rank,
     user_id: userId,
-    score: wholeNumberOf(score), // another client may have written a fraction
+    score: scoreOf(score),
   }))
-  return { rank: own?.rank ?? null, score: own ? wholeNumberOf(own.score) : null, users, neighbors: shown }
+  return { rank: own?.rank ?? null, score: own ? scoreOf(own.score) : null, users, neighbors: shown }
 }

@@ -12,9 +12,9 @@ export const userStats = defineRoute({
   summary: "A user's order count and total spend; zeros for an unknown user.",
   params: userParams,
   reply: z.object({ user_id: z.string(), order_count: z.int(), total_spend: amount }).meta({ id: 'UserStats' }),
-  handle: async ({ redis, partitions }, { params: { user_id } }) => {
+  handle: async ({ redis, partitions, format }, { params: { user_id } }) => {
     const { orders, minor } = await readUserStats(redis, partitions, user_id)
-    return { user_id, order_count: orders, total_spend: minor }
+    return { user_id, order_count: orders, total_spend: format.money.toAmount(minor) }
   },
 })
 
@@ -23,9 +23,9 @@ export const globalStats = defineRoute({
   path: '/stats/global',
   summary: 'Number of orders and total revenue.',
   reply: z.object({ total_orders: z.int(), total_revenue: amount }).meta({ id: 'GlobalStats' }),
-  handle: async ({ redis, partitions }) => {
+  handle: async ({ redis, partitions, format }) => {
     const { orders, minor } = await readGlobalStats(redis, partitions)
-    return { total_orders: orders, total_revenue: minor }
+    return { total_orders: orders, total_revenue: format.money.toAmount(minor) }
   },
 })
 
@@ -67,11 +67,11 @@ export const topUsers = defineRoute({
   query: topQuery,
   reply: topUsersReply,
   refusals: tooManyReads,
-  handle: async ({ redis, partitions, turns }, { query: { by, n, offset = 0, after }, signal, client }) => {
+  handle: async ({ redis, partitions, format, turns }, { query: { by, n, offset = 0, after }, signal, client }) => {
     const read = async () => {
       const from = after?.behind ? { after: after.behind } : { offset }
       const page = await readTop(redis, partitions, by, { limit: n, signal, ...from })
-      const reply = topUsersOf(by, n, page)
+      const reply = topUsersOf(by, n, page, format.money)
       return after ? { ...reply, next: page.next && cursorText(page.next) } : reply
     }
     return partitions.length > 1 && offset > deepOffset ? turns.list({ signal, client }, read) : read()

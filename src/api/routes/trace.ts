@@ -3,7 +3,7 @@ import { locateOrder } from '../../reads/locate/locate.ts'
 import { defineRoute } from '../http/route.ts'
 import { userParams } from '../http/schemas.ts'
 import { tooManyReads } from '../http/turns.ts'
-import { traceReply } from '../replies/trace.ts'
+import { traceOf, traceReply } from '../replies/trace.ts'
 
 export const orderTrace = defineRoute({
   method: 'get',
@@ -14,5 +14,7 @@ export const orderTrace = defineRoute({
   reply: traceReply,
   refusals: tooManyReads,
   handle: async (context, { params: { user_id, order_id }, signal, client }) =>
-    context.turns.scan({ signal, client }, () => locateOrder(context, { userId: user_id, orderId: order_id, signal })),
+    context.turns.scan({ signal, client }, async () =>
+      traceOf(await locateOrder(context, { userId: user_id, orderId: order_id, signal }), context.format.money),
+    ),
 })

@@ -5,8 +5,6 @@ import { define, flag, integer, text, withDefault } from '../variable.ts'
 const isOrigin = (given: string): boolean =>
   URL.canParse(given) && /^https?:/.test(given) && new URL(given).origin === given
 
-const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'))
-
 export const apiVariables = {
   apiHost: define({
     name: 'API_HOST',
@@ -80,16 +78,6 @@ export const apiVariables = {
       .transform((given) => given.split(','))
       .refine((origins) => origins.every(isOrigin))
       .optional(),
-  }),
-  currency: define({
-    name: 'CURRENCY',
-    unit: 'code',
-    expected: 'the code of a currency by ISO 4217, such as EUR',
-    expectedOf: (given) => (currencies.has(given.toUpperCase()) ? `${given.toUpperCase()}, in capitals` : undefined),
-    unset: 'none shown',
-    about:
-      'Currency that the dashboard shows with amounts. It converts nothing; amounts have two decimals in any currency.',
-    schema: text.refine((given) => currencies.has(given)).optional(),
   }),
   metricsPort: define({
     name: 'METRICS_PORT',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { currencyOf } from '../../order/currency.ts'
 import type { FieldMap } from '../../order/field-map.ts'
 import { readFieldMap } from '../../order/read-field-map.ts'
 import { define, text, withDefault } from '../variable.ts'
@@ -26,6 +27,19 @@ export const ordersVariables = {
         context.addIssue(found)
         return z.NEVER
       })
+      .optional(),
+  }),
+  currency: define({
+    name: 'CURRENCY',
+    unit: 'code',
+    expected: 'the code of a currency with minor units by ISO 4217, such as EUR',
+    expectedOf: (given) => (currencyOf(given.toUpperCase()) ? `${given.toUpperCase()}, in capitals` : undefined),
+    unset: 'any, with two decimals',
+    about:
+      'Currency of all amounts: its minor units by ISO 4217 are their decimals, and an order whose `currency` is another one is rejected. Fixed once Redis is set up.',
+    schema: text
+      .refine((given) => currencyOf(given) !== undefined)
+      .transform(currencyOf)
       .optional(),
   }),
   valueTolerance: define({

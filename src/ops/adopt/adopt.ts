@@ -50,7 +50,7 @@ export async function preview(app: App, signal: AbortSignal): Promise<Found> {
     app.now(),
   )
   const nothing = isEmpty(found, app.partitions) && !(await isAdopting(app.redis))
-  return { survey: found, nothing, differences: disagreements(found) }
+  return { survey: found, nothing, differences: disagreements(found, app.format.money) }
 }
 
 const moveOf = ({ redis, config, format, pipeline, partitions }: App, alive: () => Promise<void>): Move => ({
@@ -86,7 +86,7 @@ export async function adopt(app: App, { force, settleMs, print }: Adopting, sign
   const goesOn = await isAdopting(redis)
   const before = await fingerprint(app)
   const found = await survey(move, app.now())
-  const seen = { survey: found, differences: disagreements(found) }
+  const seen = { survey: found, differences: disagreements(found, app.format.money) }
   const nothing = !goesOn && isEmpty(found, app.partitions)
   if (nothing || found.problemCount > 0) return { ...seen, nothing }
   if (!force) await requireNoWriters(app)

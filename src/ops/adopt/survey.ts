@@ -1,6 +1,5 @@
 import type { Keys } from '../../keys.ts'
-import type { Sum } from '../../order/money.ts'
-import { minorIn, minorText } from '../../order/money.ts'
+import type { Money, Sum } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import type { Move } from '../repartition/move.ts'
@@ -42,6 +41,7 @@ const maxProblems = 20
 /** Reads all of it in chunks that do not block Redis. Changes nothing. One million user ids take some 100 MB of heap. */
 export async function survey(move: Move, now: Date): Promise<Survey> {
   const { redis, to } = move
+  const { money } = move.format
   const seen = new Set<string>()
   const users = { count: 0, orders: 0n, minor: 0n, both: 0, ours: 0 }
   const wrong = { spend: 0, orders: 0 }
@@ -63,7 +63,7 @@ export async function survey(move: Move, now: Date): Promise<Survey> {
     users.ours += chunk.ours
     for (const problem of chunk.problems) note(problem)
     if (sharesNames(to)) for (const name of chunk.strangers) note(`${name}: ${stranger}`)
-    const found = await wrongScores(redis, fresh)
+    const found = await wrongScores(redis, fresh, money)
     wrong.spend += found.spend
     wrong.orders += found.orders
   }
@@ -72,7 +72,7 @@ export async function survey(move: Move, now: Date): Promise<Survey> {
   return {
     users,
     global: { orders: orders ?? undefined, revenue: revenue ?? undefined },
-    spend: { ...(await sumBoard(redis, leaderboardSpend, minorIn)), wrong: wrong.spend },
+    spend: { ...(await sumBoard(redis, leaderboardSpend, money.minorIn)), wrong: wrong.spend },
     orders: { ...(await sumBoard(redis, leaderboardOrders, countIn)), wrong: wrong.orders },
     invalid: await countElements(move, now),
     problems: [...problems],
@@ -87,6 +87,7 @@ const countIn = (text: string): bigint | undefined => (/^\d+$/.test(text) ? BigI
 async function wrongScores(
   redis: RedisClient,
   users: readonly PythonUser[],
+  { minorIn }: Money,
 ): Promise<{ spend: number; orders: number }> {
   const read = redis.pipeline()
   for (const { userId } of users)
@@ -128,14 +129,15 @@ export function isEmpty({ users, global, spend, orders, invalid }: Survey, to: r
 }
 
 /** Returns a sentence for each disagreement in the Python system's numbers, and one if they are mixed with ours. */
-export function disagreements({ users, global, spend, orders }: Survey): string[] {
+export function disagreements({ users, global, spend, orders }: Survey, money: Money): string[] {
   if (users.both + users.ours > 0) {
     const some = countText(users.both + users.ours)
     return [
       `${some} users have totals of orders too, or are converted already: the Python system's are added to these, each once.`,
     ]
   }
-  const stored = { orders: countIn(global.orders ?? '0'), minor: minorIn(global.revenue ?? '0') }
+  const stored = { orders: countIn(global.orders ?? '0'), minor: money.minorIn(global.revenue ?? '0') }
+  const amount = (minor: bigint): string => money.minorText(Number(minor))
   return [
     ...(stored.orders === undefined
       ? [`${pythonKeys.globalStats}: total_orders is "${global.orders}", no count.`]
@@ -143,18 +145,22 @@ export function disagreements({ users, global, spend, orders }: Survey): string[
     ...(stored.minor === undefined
       ? [`${pythonKeys.globalStats}: ${revenueField} is "${global.revenue}", no amount.`]
       : []),
-    ...apart(pythonKeys.globalStats, 'orders', stored.orders, users.orders),
-    ...apart(pythonKeys.globalStats, 'revenue', stored.minor, users.minor),
-    ...apart(pythonKeys.leaderboardSpend, 'revenue', spend.sum, users.minor),
-    ...apart(pythonKeys.leaderboardOrders, 'orders', orders.sum, users.orders),
+    ...apart(pythonKeys.globalStats, 'orders', [stored.orders, users.orders], countText),
+    ...apart(pythonKeys.globalStats, 'revenue', [stored.minor, users.minor], amount),
+    ...apart(pythonKeys.leaderboardSpend, 'revenue', [spend.sum, users.minor], amount),
+    ...apart(pythonKeys.leaderboardOrders, 'orders', [orders.sum, users.orders], countText),
     ...unlike(pythonKeys.leaderboardSpend, spend, users.count),
     ...unlike(pythonKeys.leaderboardOrders, orders, users.count),
   ]
 }
 
-function apart(key: string, what: 'orders' | 'revenue', stored: bigint | undefined, sum: bigint): string[] {
+function apart(
+  key: string,
+  what: 'orders' | 'revenue',
+  [stored, sum]: readonly [bigint | undefined, bigint],
+  text: (value: bigint) => string,
+): string[] {
   if (stored === undefined || stored === sum) return []
-  const text = (value: bigint): string => (what === 'orders' ? countText(value) : minorText(Number(value)))
   const difference = stored - sum
   const more = `${text(difference < 0n ? -difference : difference)} ${difference < 0n ? 'less' : 'more'}`
   return [`${key} says ${text(stored)} ${what}, ${more} than the users' hashes add up to.`]

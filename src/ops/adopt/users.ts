@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { OrdersError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
-import { maxExactMinor, minorIn } from '../../order/money.ts'
+import { maxExactMinor } from '../../order/money.ts'
 import { partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { isWrongType } from '../../redis/errors.ts'
@@ -57,7 +57,7 @@ export async function* readUsers(move: Move): AsyncGenerator<UserChunk> {
 type Judged = PythonUser | { readonly problem: string } | 'ours' | 'stranger'
 
 function judge(
-  { to }: Move,
+  { to, format }: Move,
   name: string,
   [orderCount, totalSpend, ourSpend]: readonly (string | undefined)[],
 ): Judged {
@@ -68,7 +68,7 @@ function judge(
     return { problem: 'has total_spend_minor, of orders without PARTITIONS: unset PARTITIONS' }
   const orders = /^\d{1,16}$/.test(orderCount ?? '0') ? BigInt(orderCount ?? 0) : undefined
   if (orders === undefined || orders > maxExactMinor) return { problem: `order_count is "${orderCount}", no count` }
-  const minor = minorIn(totalSpend ?? '0')
+  const minor = format.money.minorIn(totalSpend ?? '0')
   if (minor === undefined) return { problem: `total_spend is "${totalSpend}", no amount` }
   if (minor < 0n) return { problem: `total_spend is ${totalSpend}, less than 0` }
   if (minor > maxExactMinor) return { problem: `total_spend is ${totalSpend}, more than can be counted exactly` }

@@ -10,5 +10,6 @@ export async function orderFormat(app: App): Promise<Finding[]> {
 export function judgeDifference({ role, setting, there, here }: FormatDifference): Finding {
   const shown = (value: string | undefined): string => (value === undefined ? `no ${setting}` : `${setting}=${value}`)
   const found = `${role} was started with ${shown(there)}, this process has ${shown(here)}`
-  return warning('order format', found, `Start every process with the same ${setting}: docs/how-to/map-your-fields.md.`)
+  const page = setting === 'CURRENCY' ? 'currency' : 'map-your-fields'
+  return warning('order format', found, `Start every process with the same ${setting}: docs/how-to/${page}.md.`)
 }

@@ -1,3 +1,4 @@
+import { type Money, moneyOf } from '../../order/money.ts'
 import { sumBy } from '../../sums.ts'
 
 /** A sample order. The same seed gives the same orders. */
@@ -13,6 +14,8 @@ export interface SampleOptions {
   readonly seed: number
   /** The orders are of the 30 days before. The default is fixed, so that the same seed gives the same bytes. */
   readonly until?: Date
+  /** Prices are whole minor units of it. The default has two decimals. */
+  readonly money?: Money
 }
 
 const samplesUntil = new Date('2026-11-28T00:00:00Z')
@@ -25,18 +28,20 @@ export const startOfDay = (time: Date): Date => new Date(Math.floor(time.getTime
  * Yields valid and invalid orders, mixed evenly. Every identity occurs once, and another seed gives other identities. The
  * valid orders of a seed do not depend on the number of invalid ones.
  */
-export function* sampleOrders({ valid, invalid, users, seed, until = samplesUntil }: SampleOptions): Generator<Sample> {
+export function* sampleOrders(options: SampleOptions): Generator<Sample> {
+  const { valid, invalid, users, seed, until = samplesUntil, money = moneyOf() } = options
   const good = randomOf(seed)
   const bad = randomOf(seed + 1)
   const name = seed.toString(36)
   const total = valid + invalid
-  const from = until.getTime() - daysSeconds * 1_000
+  const spoilers = spoilersFor(money)
+  const how = { users, from: until.getTime() - daysSeconds * 1_000, money }
   for (let i = 0, spoiled = 0; i < total; i++) {
     if (spoiled < Math.floor(((i + 1) * invalid) / total)) {
-      const order = sampleOrder(bad, users, from, `${name}-invalid-${spoiled}`)
-      yield { body: spoil(order, spoiled++), valid: false }
+      const order = sampleOrder(bad, how, `${name}-invalid-${spoiled}`)
+      yield { body: spoilers[spoiled++ % spoilers.length]?.(order) ?? '', valid: false }
     } else {
-      yield { body: JSON.stringify(sampleOrder(good, users, from, `${name}-${i - spoiled}`)), valid: true }
+      yield { body: JSON.stringify(sampleOrder(good, how, `${name}-${i - spoiled}`)), valid: true }
     }
   }
 }
@@ -55,20 +60,27 @@ function randomOf(seed: number): () => number {
 const streets = ['Main St', 'Oak Avenue', 'Harbour Road', 'Mill Lane', 'Station Square']
 const payments = ['PayPal', 'Credit Card', 'Debit Card', 'Bank Transfer']
 
-function sampleOrder(random: () => number, users: number, from: number, id: string) {
+interface How {
+  readonly users: number
+  /** In ms. */
+  readonly from: number
+  readonly money: Money
+}
+
+function sampleOrder(random: () => number, { users, from, money }: How, id: string) {
   const below = (limit: number): number => Math.floor(random() * limit)
   const items = Array.from({ length: 1 + below(5) }, () => ({
     product_id: `P${String(1 + below(500)).padStart(3, '0')}`,
     quantity: 1 + below(4),
-    price_per_unit: (99 + below(9_900)) / 100,
+    price_per_unit: money.toAmount(99 + below(9_900)),
   }))
-  const cents = sumBy(items, (item) => item.quantity * Math.round(item.price_per_unit * 100))
+  const minor = sumBy(items, (item) => item.quantity * money.toMinor(item.price_per_unit))
   // Squaring makes some users order much more than others, as in life.
   const user = 1 + Math.floor(users * random() ** 2)
   return {
     user_id: `user_${user}`,
     order_id: id,
-    order_value: cents / 100,
+    order_value: money.toAmount(minor),
     order_timestamp: new Date(from + below(daysSeconds) * 1_000).toISOString(),
     items,
     shipping_address: `${1 + below(200)} ${streets[below(streets.length)]}`,
@@ -78,8 +90,10 @@ function sampleOrder(random: () => number, users: number, from: number, id: stri
 
 type SampleOrder = ReturnType<typeof sampleOrder>
 
+type Spoiler = (order: SampleOrder) => string
+
 /** Ways to break each rule. Invalid orders cycle through them. */
-const spoilers: readonly ((order: SampleOrder) => string)[] = [
+const spoilers: readonly Spoiler[] = [
   (order) => JSON.stringify(order).slice(0, -20),
   (order) => JSON.stringify([order]),
   ({ user_id: _, ...order }) => JSON.stringify(order),
@@ -92,7 +106,8 @@ const spoilers: readonly ((order: SampleOrder) => string)[] = [
   (order) => JSON.stringify({ ...order, order_value: order.order_value * 2 }),
 ]
 
-function spoil(order: SampleOrder, turn: number): string {
-  const spoiler = spoilers[turn % spoilers.length]
-  return spoiler ? spoiler(order) : ''
+/** Without CURRENCY an order may name any currency. */
+function spoilersFor(money: Money): readonly Spoiler[] {
+  const currency = ['EUR', 'USD'].find((code) => !money.takes(code))
+  return currency === undefined ? spoilers : [...spoilers, (order) => JSON.stringify({ ...order, currency })]
 }

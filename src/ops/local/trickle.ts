@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from '../../ingest/sqs/queue.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { writeOrder } from '../../order/write-order.ts'
-import { sampleOrders } from './sample-orders.ts'
+import { type SampleOptions, sampleOrders } from './sample-orders.ts'
 import { sendBatch } from './send-orders.ts'
 
 /** Orders a second: 30 to 60 in waves of a minute are seen on the dashboard, and cost little CPU. */
@@ -26,7 +26,7 @@ export async function trickle(
   signal: AbortSignal,
 ): Promise<void> {
   const from = performance.now()
-  for (const batch of batchesOf(options)) {
+  for (const batch of batchesOf({ ...options, money: format.money })) {
     await sleep((batch.length * 1_000) / rateAt(performance.now() - from), undefined, { signal })
     const bodies = batch.map((body) => writeOrder(body, format))
     await sendBatch(queue, bodies, format, signal).catch(() => sleep(retryMs, undefined, { signal }))
@@ -39,7 +39,7 @@ export function rateAt(ms: number): number {
 }
 
 /** Yields sample orders in batches. Now and then an order occurs again, as when a producer sends it twice. */
-export function* batchesOf(options: { seed: number; until: Date }): Generator<string[]> {
+export function* batchesOf(options: Pick<SampleOptions, 'seed' | 'until' | 'money'>): Generator<string[]> {
   const batch: string[] = []
   let count = 0
   for (const { body, valid } of sampleOrders({ ...samples, ...options })) {

@@ -5,7 +5,7 @@ import { OrdersError } from '../../errors.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { requireAdopted, requireNotAdopting } from './adoption.ts'
 import { requireNotMoving } from './repartition.ts'
-import { manifestConflicts, readManifest, writeMissing } from './settings.ts'
+import { manifestConflicts, nameCurrency, readManifest, writeMissing } from './settings.ts'
 
 /**
  * Compares the settings of this process with those of Redis, which the first process sets. With other settings a process
@@ -19,6 +19,7 @@ export async function checkManifest(redis: RedisClient, config: Config): Promise
   await requireAdopted(redis, config, manifest)
   await writeMissing(redis, config, manifest)
   await requireSameSettings(redis, config)
+  await nameCurrency(redis, config, manifest)
   requireNotMoving(manifest, config)
 }
 
@@ -44,6 +45,7 @@ export function manifestLoop({ redis, config, telemetry }: App): Loop {
         await requireSameSettings(redis, config)
         const manifest = await readManifest(redis)
         requireNotAdopting(manifest, config)
+        await nameCurrency(redis, config, manifest)
         const settings = await writeMissing(redis, config, manifest).catch(() => []) // a full Redis takes none
         if (settings.length > 0) telemetry.emit('manifestRestored', { settings: settings.join(', '), advice })
         tick()

@@ -9,8 +9,9 @@ import { readManifest } from './settings.ts'
 /** The settings of an order's format that are not the default, as the environment has them. */
 export type FormatText = Readonly<Record<string, string>>
 
-export function formatText({ fields, tolerance, checksTotal }: OrderFormat): FormatText {
+export function formatText({ money, fields, tolerance, checksTotal }: OrderFormat): FormatText {
   return {
+    ...(money.code !== undefined && { CURRENCY: money.code }),
     ...(fields && { ORDER_FIELDS: fieldMapText(fields) }),
     ...(tolerance !== 1 && { VALUE_TOLERANCE: String(tolerance) }),
     ...(!checksTotal && { ITEMS_TOTAL: 'off' }),

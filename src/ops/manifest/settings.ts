@@ -1,5 +1,7 @@
 import type { Config } from '../../config/config.ts'
 import { manifestKey } from '../../keys.ts'
+import { currencyOf } from '../../order/currency.ts'
+import { moneyOf } from '../../order/money.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { safeUrl } from '../../redis/endpoint.ts'
 
@@ -7,20 +9,23 @@ import { safeUrl } from '../../redis/endpoint.ts'
 export const partitionsOf = ({ partitions, redisCluster }: Config): number | undefined =>
   partitions ?? (redisCluster ? 1 : undefined)
 
-/** The value of PARTITIONS in the manifest when key names are bare. */
+/** The value of PARTITIONS in the manifest when key names are bare, and of CURRENCY when it is not set. */
 export const bare = 'none'
 
 /** Field → value: the settings that must not change, and an adoption or a repartition that is running. */
 export type Manifest = Readonly<Record<string, string>>
 
 const fixedSettings = (config: Config) => ({
+  // The first to be written: with the others but without this one, Redis was set up by a release that did not know it.
+  CURRENCY: config.currency?.code ?? bare,
   LEDGER_DAYS: config.ledgerDays,
   LEDGER_BUCKETS: config.ledgerBuckets,
   PARTITIONS: partitionsOf(config) ?? bare,
 })
 
-export function readManifest(redis: RedisClient): Promise<Manifest> {
-  return redis.hgetall(manifestKey)
+export async function readManifest(redis: RedisClient): Promise<Manifest> {
+  const found = await redis.hgetall(manifestKey)
+  return 'LEDGER_DAYS' in found ? { CURRENCY: bare, ...found } : found
 }
 
 /** Writes the missing settings. @returns those that this process has written */
@@ -39,18 +44,38 @@ export async function manifestConflicts(redis: RedisClient, config: Config): Pro
     const fixed = manifest[name] ?? String(value)
     const conflict = `Redis at ${safeUrl(config)} was set up with ${name}=${fixed}, this process has ${value}`
     const advice = fixed === bare ? `unset ${name}` : `set ${name}=${fixed}`
-    return fixed === String(value) ? [] : `${conflict}: ${advice}.`
+    return isSame(name, fixed, String(value)) ? [] : `${conflict}: ${advice}.`
   })
 }
 
+/** Without a currency amounts have two decimals: that agrees with every currency of as many. */
+function isSame(name: string, fixed: string, own: string): boolean {
+  if (fixed === own) return true
+  return name === 'CURRENCY' && [fixed, own].includes(bare) && decimalsOf(fixed) === decimalsOf(own)
+}
+
+/** Returns undefined for a currency that this release does not know. */
+const decimalsOf = (code: string): number | undefined =>
+  code === bare ? moneyOf().decimals : currencyOf(code)?.decimals
+
 /**
- * Returns the configuration with the ledger settings that Redis was set up with, if it was. The names and the expiry of the
- * ledger's keys depend on them.
+ * Names the currency of amounts that had none so far. Call it when there is no conflict. A full Redis takes no write, and
+ * the process must start: then it is named later.
  */
-export async function withLedgerOf(redis: RedisClient, config: Config): Promise<Config> {
-  const { LEDGER_DAYS: days, LEDGER_BUCKETS: buckets } = await readManifest(redis)
+export async function nameCurrency(redis: RedisClient, { currency }: Config, manifest: Manifest): Promise<void> {
+  if (currency === undefined || manifest['CURRENCY'] !== bare) return
+  await redis.hset(manifestKey, 'CURRENCY', currency.code).catch(() => {})
+}
+
+/**
+ * Returns the configuration with the settings that Redis was set up with, if it was: the names and the expiry of the
+ * ledger's keys depend on them, and the amounts.
+ */
+export async function withSettingsOf(redis: RedisClient, config: Config): Promise<Config> {
+  const { LEDGER_DAYS: days, LEDGER_BUCKETS: buckets, CURRENCY: currency } = await readManifest(redis)
   return {
     ...config,
+    ...(currency !== undefined && { currency: currencyOf(currency) }),
     ...(days !== undefined && { ledgerDays: Number(days) }),
     ...(buckets !== undefined && { ledgerBuckets: Number(buckets) }),
   }

@@ -1,7 +1,8 @@
 import type { App } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
+import { formatOf } from '../../order/format.ts'
 import { withRunning } from '../local/running-system.ts'
-import { withLedgerOf } from '../manifest/settings.ts'
+import { withSettingsOf } from '../manifest/settings.ts'
 import { connectApp, openApp } from './open-app.ts'
 
 /**
@@ -15,15 +16,15 @@ export function openCommandApp(config: Config): Promise<App & AsyncDisposable> {
 
 /**
  * Opens the same for a command that also works on a Redis with other settings, or with none yet. It takes those of the ledger
- * from Redis.
+ * and of amounts from Redis.
  * @throws OrdersError when Redis does not answer.
  */
 export async function connectCommandApp(config: Config): Promise<App & AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const app = stack.use(await connectApp(commandConfig(config), 'ask'))
-  const ofRedis = await withLedgerOf(app.redis, app.config)
+  const ofRedis = await withSettingsOf(app.redis, app.config)
   stack.move()
-  return { ...app, config: ofRedis }
+  return { ...app, config: ofRedis, format: formatOf(ofRedis) }
 }
 
 const commandConfig = (config: Config): Config => ({ ...withRunning(config), logLevel: 'silent' })

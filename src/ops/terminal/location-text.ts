@@ -1,3 +1,4 @@
+import type { Money } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { envelopeText } from '../../reads/envelope-text.ts'
 import type { Holding } from '../../reads/locate/delivery-state.ts'
@@ -7,7 +8,7 @@ import type { Rejected } from '../../reads/locate/sightings.ts'
 import type { Step } from '../../reads/locate/steps.ts'
 import { durationText } from '../../reads/stalls.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
-import { money } from './numbers.ts'
+import { amountText } from './numbers.ts'
 import { type Line, sentence } from './output.ts'
 import { printableId } from './printable.ts'
 import { timeText } from './times.ts'
@@ -23,7 +24,7 @@ const verdicts: Readonly<Record<OrderLocation['where'], string>> = {
 }
 
 /** Returns the known events of an order by time, then the steps that are not known. */
-export function locationLines(trace: OrderLocation): Line[] {
+export function locationLines(trace: OrderLocation, money: Money): Line[] {
   const { user_id, order_id, where, duplicates, scanned, settled, received, admitted, applied, ranked } = trace
   const steps: readonly (readonly [what: string, step: Step])[] = [
     ['received', received],
@@ -32,7 +33,7 @@ export function locationLines(trace: OrderLocation): Line[] {
     ['ranked', ranked],
   ]
   const open = steps.filter(([, { done }]) => done !== 'yes')
-  const events = eventsOf(trace).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
+  const events = eventsOf(trace, money).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
   return [
     `Order ${printableId(order_id)} of user ${printableId(user_id)} ${verdicts[where]}.`,
     '',
@@ -53,10 +54,10 @@ interface Event {
   readonly text: string
 }
 
-function eventsOf(trace: OrderLocation): Event[] {
+function eventsOf(trace: OrderLocation, money: Money): Event[] {
   const { at, received, admitted, applied, ranked, amount, waiting, counted, invalid, discarded, sent } = trace
   const now = new Date(at)
-  const value = amount === null ? '' : ` with ${money(amount)}`
+  const value = amount === null ? '' : ` with ${amountText(amount, money)}`
   return [
     ...stepEvent(received, 'it had come in', now),
     ...stepEvent(admitted, `it was admitted${value}`, now),

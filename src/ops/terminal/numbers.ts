@@ -1,3 +1,4 @@
+import type { Money } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 
 /** Formats a number of orders: "1 order", "2 orders". @param unknown stands for a number that could not be read */
@@ -19,13 +20,15 @@ export function shortCount(count: number): string {
   return `${countText(Number((count / size).toPrecision(3)))} ${letter}`
 }
 
-/** Formats an amount of minor units as currency units with two decimals. */
-export function money(minor: number): string {
+/** Formats an amount of minor units as currency units, with all decimals. */
+export function amountText(minor: number, { decimals }: Pick<Money, 'decimals'>): string {
   if (!Number.isFinite(minor)) return String(minor) // another client wrote the score
   const digits = BigInt(Math.round(Math.abs(minor)))
     .toString()
-    .padStart(3, '0')
-  return `${minor < 0 ? '-' : ''}${countText(BigInt(digits.slice(0, -2)))}.${digits.slice(-2)}`
+    .padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  const fraction = decimals === 0 ? '' : `.${digits.slice(point)}`
+  return `${minor < 0 ? '-' : ''}${countText(BigInt(digits.slice(0, point)))}${fraction}`
 }
 
 const units = [

@@ -1,5 +1,6 @@
+import type { App } from '../../app.ts'
 import type { OpenIncident } from '../../control/incidents.ts'
-import type { Sum } from '../../order/money.ts'
+import type { Money, Sum } from '../../order/money.ts'
 import type { Books } from '../../reads/books.ts'
 import { countText } from '../../reads/count-text.ts'
 import { acknowledgedLines } from '../verify/acknowledge.ts'
@@ -7,27 +8,28 @@ import type { DeepCheck } from '../verify/compare-scores.ts'
 import { lossText } from '../verify/ledger-losses.ts'
 import type { Repaired } from '../verify/repair.ts'
 import type { Verification } from '../verify/verification.ts'
-import { money, ordersText } from './numbers.ts'
+import { amountText, ordersText } from './numbers.ts'
 import { type Line, sentence } from './output.ts'
 import { table, turnedTable } from './table.ts'
 import { timeText } from './times.ts'
 
 const shownUsers = 20
 
-export function verificationLines(verification: Verification, now: Date): Line[] {
+export function verificationLines(verification: Verification, { now, format }: Pick<App, 'now' | 'format'>): Line[] {
+  const amount = amountIn(format.money)
   const { books, audit, ledger = [], repaired, incidents, acknowledged, writtenOff } = verification
   const differences = [...books.losses, ...books.differences, ...(audit?.differences ?? []), ...ledger.map(lossText)]
   return [
     ...(acknowledged ? [...acknowledgedLines(acknowledged).map((text) => sentence(text, '  ')), ''] : []),
-    ...(repaired ? [...repairLines(repaired), ''] : []),
-    ...booksLines(books),
-    ...(audit ? ['', ...auditLines(audit)] : []),
+    ...(repaired ? [...repairLines(repaired, amount), ''] : []),
+    ...booksLines(books, amount),
+    ...(audit ? ['', ...auditLines(audit, amount)] : []),
     '',
     ...books.notes.map((note) => sentence(note, '  ')),
     ...differences.map((difference) => sentence(difference, '  ', 'red')),
     ...(writtenOff ? [sentence(writeOffLine(writtenOff))] : []),
     sentence(closing(verification), '', closingColors[verification.verdict]),
-    ...incidentLines(incidents, now),
+    ...incidentLines(incidents, now()),
   ]
 }
 
@@ -61,20 +63,15 @@ function closing({ verdict, books, audit, ledger = [] }: Verification): string {
 }
 
 const number = (value: number | bigint | null): string => (value === null ? '-' : countText(value))
-const amount = (minor: number | bigint | null): string => (minor === null ? '-' : money(Number(minor)))
 
-function booksLines({
-  received,
-  admitted,
-  duplicates,
-  rejected,
-  lost,
-  waiting,
-  stages,
-  applied,
-  totals,
-  invalid,
-}: Books): Line[] {
+type Amount = (minor: number | bigint | null) => string
+const amountIn =
+  (money: Money): Amount =>
+  (minor) =>
+    minor === null ? '-' : amountText(Number(minor), money)
+
+function booksLines(books: Books, amount: Amount): Line[] {
+  const { received, admitted, duplicates, rejected, lost, waiting, stages, applied, totals, invalid } = books
   const columns = ['stage', 'in', 'passed', 'duplicates', 'rejected', 'missed', 'lost', 'waiting', 'in stream']
   const rows = stages.map(({ stage, measured, ...of }) => [
     stage,
@@ -93,7 +90,7 @@ function booksLines({
   ]
 }
 
-function auditLines({ users, sums, examples }: DeepCheck): string[] {
+function auditLines({ users, sums, examples }: DeepCheck, amount: Amount): string[] {
   const row = (name: string, { orders, minor }: Sum): string[] => [name, number(orders), amount(minor)]
   const all = sums && [
     ['at one moment', 'orders', 'revenue'],
@@ -114,7 +111,7 @@ function auditLines({ users, sums, examples }: DeepCheck): string[] {
   return [...table(all ?? []), ...wrong]
 }
 
-function repairLines({ users, before, after, found }: Repaired & { found: DeepCheck }): Line[] {
+function repairLines({ users, before, after, found }: Repaired & { found: DeepCheck }, amount: Amount): Line[] {
   const sum = ({ orders, minor }: Sum): string => `${ordersText(orders, '-')}, ${amount(minor)}`
   return [
     ...found.differences.map((difference) => sentence(difference, '  ')),

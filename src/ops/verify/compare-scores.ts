@@ -1,5 +1,5 @@
 import type { CountedRecord } from '../../messages.ts'
-import { addSums, minorText, type Sum } from '../../order/money.ts'
+import { addSums, type Money, type Sum } from '../../order/money.ts'
 import type { UserTotals, UserTotalsAt } from './user-totals.ts'
 
 /** Result of a deep check; `undecided` if nothing wrong was found but not every user could be compared. */
@@ -44,7 +44,11 @@ export interface Observed {
 }
 
 /** Compares the users' totals at one moment with the global stats at that moment and with all scores. */
-export function compareScores({ totals, moment, unreadable }: UserTotalsAt, observed: Observed): DeepCheck {
+export function compareScores(
+  { totals, moment, unreadable }: UserTotalsAt,
+  observed: Observed,
+  money: Money,
+): DeepCheck {
   const users = sumOf(totals.values())
   const leaderboards = { orders: 0n, minor: 0n }
   const wrong: WrongUser[] = []
@@ -63,7 +67,7 @@ export function compareScores({ totals, moment, unreadable }: UserTotalsAt, obse
   const differences = [
     ...(isSame(users, global)
       ? []
-      : [`The users' hashes add up to ${sumText(users)}; the global stats say ${sumText(global)}.`]),
+      : [`The users' hashes add up to ${sumText(users, money)}; the global stats say ${sumText(global, money)}.`]),
     ...(wrongUsers === 0 ? [] : [`${wrongUsers} users' scores are not those of their totals.`]),
     ...(unreadable.length === 0
       ? []
@@ -160,4 +164,5 @@ export function sumOf(totals: Iterable<UserTotals>): Sum {
 
 const isSame = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
 
-const sumText = ({ orders, minor }: Sum): string => `${orders} orders and ${minorText(Number(minor))}`
+const sumText = ({ orders, minor }: Sum, { minorText }: Money): string =>
+  `${orders} orders and ${minorText(Number(minor))}`

@@ -53,7 +53,7 @@ async function checkOnce(scope: PartitionScope, signal: AbortSignal): Promise<De
   const waiting = await feed.during(untilRanked(scope, at.moment.lastId, signal), onRecord)
   const scores = await feed.during(readScores(scope, signal), onRecord)
   if (!(await feed.now(onRecord))) return undefined
-  return compareScores(at, { later, scores, waiting })
+  return compareScores(at, { later, scores, waiting }, scope.format.money)
 }
 
 const pollMs = 20

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { booksOf, booksReply } from '../../api/replies/books.ts'
 import { minor } from '../../api/replies/status.ts'
 import { openIncident } from '../../control/incidents.ts'
-import type { Sum } from '../../order/money.ts'
+import type { Money, Sum } from '../../order/money.ts'
 import type { DeepCheck } from './compare-scores.ts'
 import type { LedgerLoss } from './ledger-losses.ts'
 import type { Verification } from './verification.ts'
@@ -52,11 +52,11 @@ export const verificationReply = z.object({
   written_off: z.object({ booked: z.boolean(), orders: z.record(z.string(), z.int()) }).optional(),
 })
 
-export function verificationOf(verification: Verification): z.input<typeof verificationReply> {
+export function verificationOf(verification: Verification, money: Money): z.input<typeof verificationReply> {
   const { verdict, books, audit, ledger, incidents, acknowledged, repaired, writtenOff } = verification
   return {
     verdict,
-    books: booksOf(books),
+    books: booksOf(books, money),
     ...(audit && { deep: deepOf(audit) }),
     ...(ledger && { ledger: ledger.map(lossOf) }),
     incidents: [...incidents],

@@ -1,8 +1,9 @@
 import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/json.ts'
-import { toMinor } from '../../order/money.ts'
+import type { Money } from '../../order/money.ts'
 import { checkOrder } from '../rules.ts'
 import { valueHint } from './order/amount.ts'
+import { currencyHint } from './order/currency.ts'
 import { missingFieldHint } from './order/fields.ts'
 import { identityHint } from './order/identity-field.ts'
 import { itemsHint } from './order/items.ts'
@@ -47,11 +48,11 @@ function byCode(rejected: RejectedBody, format: OrderFormat): string | undefined
   if (value === undefined || scan === undefined) return undefined
   if (code === 'not-an-object') return notAnObjectHint(value)
   if (!isObject(value)) return undefined
-  const { fields } = format
+  const { fields, money } = format
   const read = fields && readByMap(value, fields)
   if (!read) {
     const unmapped = fields && code === 'missing-field' ? unmappedHint(value, fields) : undefined
-    return unmapped ?? ofOrder(rejected, value, scan)
+    return unmapped ?? ofOrder(rejected, value, scan, money)
   }
   const { order, moved } = read
   if (code === 'missing-field') return missingPlaceHint(value, read)
@@ -59,23 +60,30 @@ function byCode(rejected: RejectedBody, format: OrderFormat): string | undefined
     const text = decimalHint(read)
     if (text !== undefined) return text
   }
-  const hint = ofOrder(rejected, order, scanOfMapped(order, scan))
+  const hint = ofOrder(rejected, order, scanOfMapped(order, scan), money)
   return hint === undefined ? undefined : withPlaces(hint, moved, maxLength)
 }
 
-/** Returns true if another map or tolerance could have made the order valid. */
+/** Returns true if another map, tolerance or currency could have made the order valid. */
 const dependsOnFormat = (code: string, { fields }: OrderFormat): boolean =>
   code === 'total-mismatch' ||
+  code === 'other-currency' ||
   (fields !== undefined && ['missing-field', 'bad-identity', 'bad-value', 'bad-items'].includes(code))
 
 /** @param value the order, under the pipeline's names */
-function ofOrder({ code, reason }: RejectedBody, value: JsonObject, scan: () => Scan): string | undefined {
+function ofOrder(
+  { code, reason }: RejectedBody,
+  value: JsonObject,
+  scan: () => Scan,
+  money: Money,
+): string | undefined {
   if (code === 'missing-field') return missingFieldHint(value)
   if (code === 'bad-identity') return identityHint(reason.startsWith('order_id') ? 'order_id' : 'user_id', value, scan)
-  if (code === 'bad-value') return valueHint(value, scan)
-  if (code === 'bad-items') return itemsHint(value, scan)
-  if (code === 'total-mismatch') return totalHint(value)
-  return code === 'conflict' ? conflictHint(reason, value) : undefined
+  if (code === 'bad-value') return valueHint(value, scan, money)
+  if (code === 'bad-items') return itemsHint(value, scan, money)
+  if (code === 'total-mismatch') return totalHint(value, money)
+  if (code === 'other-currency') return currencyHint(value, money)
+  return code === 'conflict' ? conflictHint(reason, value, money) : undefined
 }
 
 function malformedHint(body: string): string | undefined {
@@ -87,13 +95,17 @@ function malformedHint(body: string): string | undefined {
 }
 
 /** Compares with the amount that was accepted first, which the reason ends with. */
-function conflictHint(reason: string, order: Readonly<Record<string, unknown>>): string | undefined {
+function conflictHint(
+  reason: string,
+  order: Readonly<Record<string, unknown>>,
+  { toMinor, minorName }: Money,
+): string | undefined {
   const accepted = Number(/order_value (\S{1,30})$/.exec(reason.slice(-60))?.[1])
   const value = order['order_value']
   if (!Number.isFinite(accepted) || typeof value !== 'number') return undefined
   const advice = 'an accepted order cannot be changed, so send a new one under an order_id of its own'
   if (toMinor(value) !== toMinor(accepted)) return `This one has order_value ${value} instead of ${accepted}: ${advice}`
-  return `The order_value is the same to the cent, so its items may differ from those accepted first: ${advice}`
+  return `The order_value is the same to the ${minorName}, so its items may differ from those accepted first: ${advice}`
 }
 
 /** A hint of 240 characters fits into a table next to its reason. */

@@ -1,6 +1,7 @@
 import type { PartitionScope } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
 import type { BatchSpan } from '../../opentelemetry.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { isScriptFault } from '../../redis/errors.ts'
 import { codeOf, type Rejection } from '../../reject-codes.ts'
 import { type CommitReply, type Conflict, commit } from './commit.ts'
@@ -66,7 +67,8 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
         entries = entries.filter(({ id }) => held.has(id))
       }
       // Other processes may have committed meanwhile: earlier conflicts are checked again.
-      conflicts = reply.status === 'conflict' && conflicts.size === 0 ? overrule(plan, reply.conflicts) : new Map()
+      conflicts =
+        reply.status === 'conflict' && conflicts.size === 0 ? overrule(plan, reply.conflicts, format) : new Map()
     }
     span?.end({ 'orders.stale': true })
     return true
@@ -129,11 +131,11 @@ function since(times: readonly number[], atMs: number): number[] {
 }
 
 /** Returns the verdicts on emitted records that the ledger knows with another value. */
-function overrule({ emits }: Plan, conflicts: readonly Conflict[]): Map<RecordAt, Rejection> {
+function overrule({ emits }: Plan, conflicts: readonly Conflict[], format: OrderFormat): Map<RecordAt, Rejection> {
   const verdicts = new Map<RecordAt, Rejection>()
   for (const [emit, known] of conflicts) {
     const admitted = emits[emit]?.admitted
-    if (admitted) verdicts.set(admitted.at, conflictWith(admitted.identity, known))
+    if (admitted) verdicts.set(admitted.at, conflictWith(admitted.identity, known, format))
   }
   return verdicts
 }

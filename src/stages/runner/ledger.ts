@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { App, PartitionScope } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
 import type { Keys } from '../../keys.ts'
-import { minorText, roundToCents } from '../../order/money.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { userHash, userHashBits } from '../../partitions.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import type { Order } from '../rules.ts'
@@ -45,10 +45,10 @@ export async function meanBucket(
   return replies.reduce((sum, [, length]) => sum + Number(length ?? 0), 0) / count
 }
 
-/** Returns the identity of an order. The fingerprint covers whole cents: other digits of the same money are the same payload. */
-export function identityOf(order: Order): Identity {
-  const items = order.items?.map(([product, quantity, price]) => [product, quantity, roundToCents(price)])
-  const payload = JSON.stringify([order.minor / 100, items])
+/** Returns the identity of an order. The fingerprint covers whole minor units: other digits of the same money are the same payload. */
+export function identityOf(order: Order, { money }: OrderFormat): Identity {
+  const items = order.items?.map(([product, quantity, price]) => [product, quantity, money.round(price)])
+  const payload = JSON.stringify([money.round(order.value), items])
   return {
     userId: order.userId,
     orderId: order.orderId,
@@ -73,8 +73,8 @@ export function rejectedRecord(message: string, where: LedgerPlace & { userId: s
 export const admittedMinor = (known: string): number => Number(known.slice(fingerprintLength))
 
 /** @param known the ledger's value for the identity */
-export function conflictWith({ userId, orderId }: Identity, known: string): Rejection {
-  const value = minorText(admittedMinor(known))
+export function conflictWith({ userId, orderId }: Identity, known: string, { money }: OrderFormat): Rejection {
+  const value = money.minorText(admittedMinor(known))
   return {
     code: 'conflict',
     reason: `Order ${orderId} of user ${userId} was already accepted with order_value ${value}`,

@@ -43,5 +43,5 @@ test.each(commands)('orders $name loads only the packages that it needs', ({ nam
 })
 
 test('a process loads a role with what only that role needs', () => {
-  expect(packagesOf('ops/process/roles.ts')).toEqual(['ioredis', 'zod'])
+  expect(packagesOf('ops/process/roles.ts')).toEqual(['dinero.js/currencies', 'ioredis', 'zod'])
 })

@@ -71,8 +71,8 @@ test('orders that another process puts on a later stream are counted as foreign,
   ])
   const found = await verify(app, { deep: true, repair: false, force: false }, new AbortController().signal)
   expect(found.verdict).toBe('right')
-  expect(linesOf(verificationLines(found, app.now())).slice(-3)).toEqual([...notes, 'Everything balances.'])
-  expect(linesOf(statusLines(await readStatus(redis, app))).slice(-2)).toEqual(notes)
+  expect(linesOf(verificationLines(found, app)).slice(-3)).toEqual([...notes, 'Everything balances.'])
+  expect(linesOf(statusLines(await readStatus(redis, app), app.format.money)).slice(-2)).toEqual(notes)
 })
 
 test('every entry that a stage writes is known as ours', async () => {

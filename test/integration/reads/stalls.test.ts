@@ -46,7 +46,9 @@ test('a stage without a process is named with the orders that wait, and is not w
   const status = await readStatus(app.redis, app)
   expect(processesOf(status)).toEqual([1, 0, 2, 1])
   expect(stallsOf(status)).toEqual(['No process runs validate. 1 order waits, for 2 minutes.'])
-  expect(textOf(statusLines(status))).toContain('No process runs validate. 1 order waits, for 2 minutes.')
+  expect(textOf(statusLines(status, app.format.money))).toContain(
+    'No process runs validate. 1 order waits, for 2 minutes.',
+  )
   await enqueue(app.redis, app.keys, [order(2), order(3)])
   expect(stallsOf(await readStatus(app.redis, app))).toEqual([
     'No process runs validate. 3 orders wait, the oldest for 2 minutes.',

@@ -49,7 +49,7 @@ async function reportOf(key: string) {
     unread: snapshot.unread,
     snapshot,
     integrity,
-    status: textOf(statusLines(await readStatus(redis, app))),
+    status: textOf(statusLines(await readStatus(redis, app), app.format.money)),
     doctor: await keyTypes(app, { all: true }),
   }
 }

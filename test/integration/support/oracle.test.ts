@@ -44,7 +44,7 @@ test('the rules and the fingerprint say what the oracle says of the same money i
         codes.push(verdict.code)
         continue
       }
-      const { userId, orderId, fingerprint } = identityOf(verdict)
+      const { userId, orderId, fingerprint } = identityOf(verdict, plainFormat)
       const name = JSON.stringify([userId, orderId])
       const first = known.get(name) ?? fingerprint
       codes.push(known.has(name) ? (first === fingerprint ? 'duplicate' : 'conflict') : 'valid')

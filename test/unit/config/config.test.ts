@@ -159,12 +159,17 @@ describe('a bad value', () => {
 
 describe('CURRENCY', () => {
   test('is the code of a currency, and nothing by default', () => {
-    expect([readConfig({}).currency, readConfig({ CURRENCY: 'CHF' }).currency]).toEqual([undefined, 'CHF'])
+    expect([readConfig({}).currency, readConfig({ CURRENCY: 'CHF' }).currency]).toEqual([
+      undefined,
+      { code: 'CHF', decimals: 2 },
+    ])
   })
 
   test.each([
-    ['EURO', 'the code of a currency by ISO 4217, such as EUR'],
-    ['€', 'the code of a currency by ISO 4217, such as EUR'],
+    ['EURO', 'the code of a currency with minor units by ISO 4217, such as EUR'],
+    ['€', 'the code of a currency with minor units by ISO 4217, such as EUR'],
+    ['XAU', 'the code of a currency with minor units by ISO 4217, such as EUR'],
+    ['XXX', 'the code of a currency with minor units by ISO 4217, such as EUR'],
     ['usd', 'USD, in capitals'],
   ])('%s is refused with what to set', (given, expected) => {
     expect(complaints({ CURRENCY: given })).toEqual([`CURRENCY is "${given}": expected ${expected}.`])

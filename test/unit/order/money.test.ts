@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { maxExactMinor, minorIn, minorText, toAmount, toMinor, wholeNumberOf } from '../../../src/order/money.ts'
+import { currencyOf } from '../../../src/order/currency.ts'
+import { maxExactMinor, moneyOf, wholeNumberOf } from '../../../src/order/money.ts'
+
+const { toMinor, toAmount, minorIn, minorText } = moneyOf()
 
 describe('toMinor', () => {
   test.each([
@@ -154,4 +157,58 @@ test.each([
   [Number.NEGATIVE_INFINITY, -maxExactMinor],
 ])('%s is shown as the integer %d', (value, integer) => {
   expect(wholeNumberOf(value)).toBe(integer)
+})
+
+describe('in yen, which have no decimals', () => {
+  const yen = moneyOf(currencyOf('JPY'))
+
+  test.each([
+    [0, 0],
+    [1, 1],
+    [0.4999999999, 0],
+    [0.5, 1],
+    [1.5, 2],
+    [2.5, 3],
+    [1_500, 1_500],
+    [999_999_999.5, 1_000_000_000],
+  ])('%d is %d', (value, minor) => {
+    expect(yen.toMinor(value)).toBe(minor)
+  })
+
+  test('are written and read without a point', () => {
+    expect([0, 10, 1_500, -20].map(yen.minorText)).toEqual(['0', '10', '1500', '-20'])
+    expect(JSON.stringify([0, 10, 1_500, maxExactMinor].map(yen.toAmount))).toBe('[0,10,1500,9007199254740991]')
+    expect(['1500', '1500.0000000001', '1499.5', '-0.5', '1e+3'].map(yen.minorIn)).toEqual([
+      1_500n,
+      1_500n,
+      1_500n,
+      -1n,
+      1_000n,
+    ])
+  })
+
+  test('a price is rounded to whole yen', () => {
+    expect([1.005, 0.5, 1e300].map(yen.round)).toEqual([1, 1, 1e300])
+  })
+})
+
+describe('in Kuwaiti dinars, which have three decimals', () => {
+  const dinars = moneyOf(currencyOf('KWD'))
+
+  test.each([
+    [1.234, 1_234],
+    [0.1, 100],
+    [1.0005, 1_001],
+    [0.0004999999, 0],
+    [999_999_999.9995, 1_000_000_000_000],
+    [1e9, 1_000_000_000_000],
+  ])('%d is %d fils', (value, minor) => {
+    expect(dinars.toMinor(value)).toBe(minor)
+  })
+
+  test('are written and read with up to three decimals', () => {
+    expect([1, 10, 1_000, 1_230, -1_234].map(dinars.minorText)).toEqual(['0.001', '0.01', '1', '1.23', '-1.234'])
+    expect(JSON.stringify(dinars.toAmount(maxExactMinor))).toBe('9007199254740.991')
+    expect(['1.2345', '9999.99999999999871', '1e-07'].map(dinars.minorIn)).toEqual([1_235n, 10_000_000n, 0n])
+  })
 })

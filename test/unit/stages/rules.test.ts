@@ -390,7 +390,7 @@ describe('an order that breaks two rules', () => {
 
 describe('a repeated identity', () => {
   const place = { keys: makeKeys(), buckets: 16, generation: 7 }
-  const line = (body: string) => admittedRecord(identityOf(accepted(body)), place)
+  const line = (body: string) => admittedRecord(identityOf(accepted(body), plainFormat), place)
   const item = (price: string): string => `[{"product_id":"P1","quantity":1,"price_per_unit":${price}}]`
 
   test('with the same payload has the same line in the ledger, whatever the order of fields, spelling and extras', () => {
@@ -456,7 +456,7 @@ describe('a repeated identity', () => {
       '[{"product_id":null,"price_per_unit":1e300},{"product_id":"P","quantity":-0,"price_per_unit":70368744177663.99},{}]',
     ],
   ])('of whole cents has the fingerprint %s that it always had', (fingerprint, order_value, items) => {
-    expect(identityOf(accepted(order({ order_value, items }))).fingerprint).toBe(fingerprint)
+    expect(identityOf(accepted(order({ order_value, items })), plainFormat).fingerprint).toBe(fingerprint)
   })
 
   test('with another value or other items has the same field and another value', () => {
@@ -473,7 +473,7 @@ describe('a repeated identity', () => {
 
   test('with another payload names the order that was there first', () => {
     const { value } = line(order({ order_value: '150.755' }))
-    expect(conflictWith(identityOf(accepted(order())), value)).toEqual({
+    expect(conflictWith(identityOf(accepted(order()), plainFormat), value, plainFormat)).toEqual({
       code: 'conflict',
       reason: 'Order o-1 of user user_7 was already accepted with order_value 150.76',
     })

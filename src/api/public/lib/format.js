@@ -26,29 +26,36 @@ export function rate(value) {
   return value > 0 && value < 10 ? value.toFixed(1) : number(Math.round(value))
 }
 
+/** @typedef {Pick<import('../../live/snapshot.ts').Snapshot, 'currency' | 'decimals'>} Currency by a snapshot */
+
 /**
- * Formats minor units, to the cent.
+ * Formats minor units with all decimals. The server says how many: Intl has other ones for some currencies.
  * @param {number | null} minor
- * @param {string} [currency] an ISO 4217 code
+ * @param {Currency} currency
  * @returns {string}
  */
-export function money(minor, currency) {
+export function money(minor, { currency, decimals = 2 }) {
   if (minor === null) return '–'
-  if (currency) return `${currency}\u00a0${money(minor)}`
   const digits = BigInt(Math.round(Math.abs(minor)))
     .toString()
-    .padStart(3, '0')
-  return `${minor < 0 ? '-' : ''}${BigInt(digits.slice(0, -2)).toLocaleString('en')}.${digits.slice(-2)}`
+    .padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  const fraction = decimals === 0 ? '' : `.${digits.slice(point)}`
+  return `${before(currency)}${minor < 0 ? '-' : ''}${BigInt(digits.slice(0, point)).toLocaleString('en')}${fraction}`
 }
 
 /**
+ * Formats minor units, from a million on in three digits.
  * @param {number | null} minor
- * @param {string} [currency] an ISO 4217 code
+ * @param {Currency} currency
  */
-export function shortMoney(minor, currency) {
-  if (minor === null || Math.abs(minor) < 100_000_000) return money(minor, currency)
-  return `${currency ? `${currency}\u00a0` : ''}${number(minor / 100)}`
+export function shortMoney(minor, { currency, decimals = 2 }) {
+  const units = (minor ?? 0) / 10 ** decimals
+  return Math.abs(units) < 1_000_000 ? money(minor, { currency, decimals }) : `${before(currency)}${number(units)}`
 }
+
+/** @param {string} [currency] */
+const before = (currency) => (currency ? `${currency}\u00a0` : '')
 
 /** The short name of the time zone in which all times are shown, such as CET. */
 export const zone =

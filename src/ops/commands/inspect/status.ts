@@ -1,4 +1,5 @@
 import { statusOf, statusReply } from '../../../api/replies/status.ts'
+import type { Money } from '../../../order/money.ts'
 import { openBacklog } from '../../../reads/backlog.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { foreignNote, missingNote } from '../../../reads/findings.ts'
@@ -8,18 +9,18 @@ import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
-import { ageText, money, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
+import { ageText, amountText, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
 import { type Line, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
 import { clockText } from '../../terminal/times.ts'
 
 /** Formats the status as lines. @param perSecond orders received, if that is known */
-export function statusLines(status: Status, perSecond?: number): Line[] {
+export function statusLines(status: Status, money: Money, perSecond?: number): Line[] {
   const { counters, totals, invalid, stages, bridge, paused, unread } = status
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   const [first] = stages
-  const revenue = totals ? money(totals.minor) : '?'
+  const revenue = totals ? amountText(totals.minor, money) : '?'
   const rate = perSecond === undefined ? '' : `; ${countText(Math.round(perSecond))}/s`
   return [
     sentence(
@@ -93,7 +94,7 @@ export const command = defineCommand({
       const status = await (check && !watch ? readSettled(read, signal) : read())
       if (check && stallsOf(status).length + unknownStallsOf(status).length > 0) fail()
       if (json) return jsonLine(statusReply.parse(statusOf(status)))
-      const lines = statusLines(status, rateOf(status))
+      const lines = statusLines(status, app.format.money, rateOf(status))
       return watch ? [clockText(new Date(status.atMs)), '', ...lines] : lines
     })
   },

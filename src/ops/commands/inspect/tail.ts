@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { Snapshot } from '../../../api/live/snapshot.ts'
+import { type Money, moneyOf } from '../../../order/money.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { pausedLines, unreadLines } from '../../terminal/notes.ts'
-import { ageText, money, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
+import { ageText, amountText, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
 import { clearTerminal, type Line, printError, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { apiSource, redisSource } from '../../terminal/snapshot-source.ts'
@@ -17,7 +18,8 @@ const shown = 5
 /** Formats a snapshot as lines. */
 export function snapshotLines(snapshot: Snapshot): Line[] {
   const { at, hops, totals, critical, top, failed, unread } = snapshot
-  const revenue = totals.revenue_minor === null ? '–' : money(totals.revenue_minor)
+  const money = { decimals: snapshot.decimals ?? moneyOf().decimals }
+  const revenue = totals.revenue_minor === null ? '–' : amountText(totals.revenue_minor, money)
   return [
     headLine(snapshot),
     '',
@@ -31,7 +33,7 @@ export function snapshotLines(snapshot: Snapshot): Line[] {
       `${receivedText(totals.received, totals.replayed, '–')}; ${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
       '  ',
     ),
-    ...boardLines(top),
+    ...boardLines(top, money),
     ...failedLines(failed),
     ...unreadLines(unread),
   ]
@@ -73,14 +75,14 @@ function hopLines(hops: Snapshot['hops'], now: Date): Line[] {
   return [...colored, ...stalls, ...pausedLines(paused, now)]
 }
 
-function boardLines({ spend, orders }: Snapshot['top']): string[] {
+function boardLines({ spend, orders }: Snapshot['top'], money: Pick<Money, 'decimals'>): string[] {
   if (spend.length === 0) return []
   const rows = spend.slice(0, shown).map(({ user_id, spend_minor }, at) => {
     const other = orders[at]
     const name = (text: string): string => cutTo(maxName, text)
     return [
       `${at + 1}. ${name(user_id)}`,
-      money(spend_minor),
+      amountText(spend_minor, money),
       other ? name(other.user_id) : '',
       number(other?.orders ?? null),
     ]

@@ -1,18 +1,19 @@
 import { z } from 'zod'
 import { topUsersOf, topUsersReply } from '../../../api/replies/top-users.ts'
+import type { Money } from '../../../order/money.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { type Page, readTop } from '../../../reads/top.ts'
 import { type Board, boards } from '../../../stages/leaderboard.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
-import { money } from '../../terminal/numbers.ts'
+import { amountText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { shortName, table } from '../../terminal/table.ts'
 
-export function topLines(board: Board, { users }: Page): string[] {
+export function topLines(board: Board, { users }: Page, money: Money): string[] {
   if (users.length === 0) return ['No user is ranked yet.']
-  const scoreOf = (score: number): string => (board === 'spend' ? money(score) : countText(score))
+  const scoreOf = (score: number): string => (board === 'spend' ? amountText(score, money) : countText(score))
   const rankWidth = String(users.length).length
   const rows = users.map(({ userId, score }, at) => [
     `${String(at + 1).padStart(rankWidth)}. ${shortName(userId)}`,
@@ -39,9 +40,10 @@ export const command = defineCommand({
   },
   run: async ({ config, options: { by, n, watch, json }, signal, print }) => {
     await using app = await openCommandApp(config)
+    const { money } = app.format
     await show({ watch, json, signal, print }, async () => {
       const page = await readTop(app.redis, app.partitions, by, { limit: n, offset: 0 })
-      return json ? jsonLine(topUsersReply.parse(topUsersOf(by, n, page))) : topLines(by, page)
+      return json ? jsonLine(topUsersReply.parse(topUsersOf(by, n, page, money))) : topLines(by, page, money)
     })
   },
 })

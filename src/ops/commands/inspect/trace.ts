@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { traceReply } from '../../../api/replies/trace.ts'
+import { traceOf, traceReply } from '../../../api/replies/trace.ts'
 import type { App } from '../../../app.ts'
 import { readPauses } from '../../../control/pauses.ts'
 import { OrdersError } from '../../../errors.ts'
@@ -26,13 +26,13 @@ async function traceOwners(app: App, orderId: string): Promise<Owners & { readon
 function ownersLines(
   orderId: string,
   { users, nameless, scanned, traces }: Awaited<ReturnType<typeof traceOwners>>,
-  now: Date,
+  { now, format: { money } }: App,
 ): Line[] {
   return [
     sentence(foundText(orderId, users.length)),
-    ...nameless.flatMap((one) => rejectionEvents(one, now)).map(({ text }) => sentence(`Of no user: ${text}`, '  ')),
+    ...nameless.flatMap((one) => rejectionEvents(one, now())).map(({ text }) => sentence(`Of no user: ${text}`, '  ')),
     ...coverageLines(scanned).map((text) => sentence(text, '  ')),
-    ...traces.flatMap((trace) => ['', ...locationLines(trace)]),
+    ...traces.flatMap((trace) => ['', ...locationLines(trace, money)]),
     ...users.slice(maxTraced).map((userId) => sentence(`Also of user ${userId}: trace it with --user.`)),
   ]
 }
@@ -68,14 +68,18 @@ export const command = defineCommand({
     }
     await using app = await openCommandApp(config)
     await show({ watch: false, json, signal, print }, async () => {
+      const { money } = app.format
       if (user !== undefined) {
         const trace = await locateOrder(app, { userId: user, orderId })
-        if (json) return jsonLine(traceReply.parse(trace))
-        return [...locationLines(trace), ...(await whyItWaits(app))]
+        if (json) return jsonLine(traceReply.parse(traceOf(trace, money)))
+        return [...locationLines(trace, money), ...(await whyItWaits(app))]
       }
       const owners = await traceOwners(app, orderId)
-      if (json) return jsonLine(ownersReply.parse({ order_id: orderId, ...owners }))
-      return [...ownersLines(orderId, owners, app.now()), ...(await whyItWaits(app))]
+      if (json) {
+        const traces = owners.traces.map((trace) => traceOf(trace, money))
+        return jsonLine(ownersReply.parse({ order_id: orderId, ...owners, traces }))
+      }
+      return [...ownersLines(orderId, owners, app), ...(await whyItWaits(app))]
     })
   },
 })

@@ -13,7 +13,7 @@ import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { invalidRows } from '../../terminal/invalid-text.ts'
 import { coverageLines } from '../../terminal/location-text.ts'
-import { money } from '../../terminal/numbers.ts'
+import { amountText } from '../../terminal/numbers.ts'
 import { escapeJson, printableId } from '../../terminal/printable.ts'
 import { cutTo, wrapped } from '../../terminal/wrapped.ts'
 
@@ -67,7 +67,7 @@ function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }:
   const head = userReply.omit({ invalid: true }).parse({
     user_id: userId,
     order_count: orders,
-    total_spend: minor,
+    total_spend: format.money.toAmount(minor),
     ranks: Object.fromEntries(ranks.map(({ board, ...rank }) => [board, rank])),
     discarded,
     scanned,
@@ -85,7 +85,7 @@ function userLines({ userId, orders, minor, ranks, invalid, discarded, scanned }
   return [
     ...wrapped(`user       ${printableId(userId)}`),
     `orders     ${countText(orders)}`,
-    `spend      ${money(minor)}`,
+    `spend      ${amountText(minor, app.format.money)}`,
     ...ofRank,
     ...(invalid.length > 0
       ? ['', 'Invalid orders, newest first', ...invalidRows(invalid, app.format, app.now())]

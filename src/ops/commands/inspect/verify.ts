@@ -42,7 +42,7 @@ export const command = defineCommand({
     const left = leftBy({ ...options, accepts })
     const verification = await interruptible(verifying, signal, () => `Interrupted. ${left}`)
     const all = { ...verification, ...(acknowledged && { acknowledged }) }
-    print(json ? jsonLine(verificationReply.parse(verificationOf(all))) : verificationLines(all, app.now()))
+    print(json ? jsonLine(verificationReply.parse(verificationOf(all, app.format.money))) : verificationLines(all, app))
     if (all.verdict !== 'right' || all.incidents.length > 0) fail()
   },
 })

@@ -25,7 +25,7 @@ export const command = defineCommand({
     const adopting = { force, settleMs: noticedMs, print: json ? () => {} : print }
     const finding = yes ? adopt(app, adopting, signal) : preview(app, signal)
     const found = await interruptible(finding, signal, () => interrupted(app))
-    print(json ? jsonLine(adoptionReply.parse(adoptionOf(found))) : foundLines(app.config, found))
+    print(json ? jsonLine(adoptionReply.parse(adoptionOf(found))) : foundLines(app, found))
     if (found.survey.problemCount > 0) fail()
   },
 })

@@ -18,7 +18,7 @@ import { sendOrders } from '../../local/send-orders.ts'
 import { trickle } from '../../local/trickle.ts'
 import { banner, runWholeSystem, type Started, temporaryFolder } from '../../process/whole-system.ts'
 import { progressOn } from '../../terminal/interactive/progress.ts'
-import { money } from '../../terminal/numbers.ts'
+import { amountText } from '../../terminal/numbers.ts'
 import { table } from '../../terminal/table.ts'
 
 const samples = { valid: 1_000, invalid: 50, users: 100 }
@@ -28,7 +28,7 @@ const randomSeed = (): number => Math.floor(Math.random() * 2 ** 32)
 /** Sends sample orders through SQS, shows their progress, and prints the results. Returns what was sent. */
 async function demonstrate(app: App, queue: Queue, { print, stdout, signal }: Call<unknown>): Promise<Sample[]> {
   const before = await readCounters(app.redis, app.partitions)
-  const sent = [...sampleOrders({ ...samples, seed: randomSeed(), until: app.now() })]
+  const sent = [...sampleOrders({ ...samples, seed: randomSeed(), until: app.now(), money: app.format.money })]
   const bodies = sent.map(({ body }) => writeOrder(body, app.format))
   const sending = progressOn(stdout, 'sent to SQS:', bodies.length)
   await sendOrders(queue, bodies, { progress: sending, format: app.format }, signal)
@@ -58,16 +58,16 @@ async function processed(
   }
 }
 
-async function resultLines({ redis, partitions }: App): Promise<string[]> {
+async function resultLines({ redis, partitions, format: { money } }: App): Promise<string[]> {
   const { orders, minor } = await readGlobalStats(redis, partitions)
   const { users } = await readTop(redis, partitions, 'spend', { limit: 5, offset: 0 })
   const counters = await readCounters(redis, partitions)
   const rejected = rejectedByCode(counters)
   return [
-    `Global stats: ${countText(orders)} orders, ${money(minor)} revenue`,
+    `Global stats: ${countText(orders)} orders, ${amountText(minor, money)} revenue`,
     '',
     'Top 5 users by spend',
-    ...table(users.map(({ userId, score }, at) => [`  ${at + 1}. ${userId}`, money(score)])),
+    ...table(users.map(({ userId, score }, at) => [`  ${at + 1}. ${userId}`, amountText(score, money)])),
     '',
     `Invalid orders: ${countText(counters['rejected'] ?? 0)}`,
     ...table(rejected.map(([code, count]) => [`  ${code}`, countText(count)])),

@@ -81,7 +81,7 @@ export const command = defineCommand({
       },
       end: progress.end,
     }
-    const orders = sampleOrders({ ...samples, seed, until: startOfDay(new Date()) })
+    const orders = sampleOrders({ ...samples, seed, until: startOfDay(new Date()), money: format.money })
     const sending = sendOrders(queue, bodies(orders, format), { rate, progress: counting, format }, signal)
     await interruptible(sending, signal, () => interrupted(sent, total, seed))
     counting.end()

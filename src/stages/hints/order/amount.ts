@@ -1,10 +1,11 @@
 import { isObject } from '../../../order/json.ts'
+import { type Money, maxOrderValue } from '../../../order/money.ts'
 import { quote, visible } from '../quote.ts'
 import { type JsonObject, member, namesText } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
 
 /** Describes a value in the place of a number, and what to send; undefined where it is a number. */
-export function notNumberText(value: unknown): { is: string; send: string } | undefined {
+export function notNumberText(value: unknown, money: Money): { is: string; send: string } | undefined {
   if (value === undefined) return undefined
   if (value === null) return { is: 'null', send: 'send a number' }
   if (typeof value === 'boolean') return { is: `the boolean ${value}`, send: 'send a number' }
@@ -12,34 +13,38 @@ export function notNumberText(value: unknown): { is: string; send: string } | un
   if (Array.isArray(value)) {
     return { is: `a list of ${value.length} value${value.length === 1 ? '' : 's'}`, send: 'send a single number' }
   }
-  return isObject(value) ? moneyObject(value) : undefined
+  return isObject(value) ? moneyObject(value, money) : undefined
 }
 
 /** Describes an order_value that is not a valid amount. */
-export function valueHint(order: JsonObject, scan: () => Scan): string | undefined {
+export function valueHint(order: JsonObject, scan: () => Scan, money: Money): string | undefined {
   const value = order['order_value']
-  if (typeof value === 'number') return numberHint(value, order, scan())
-  const found = notNumberText(value)
+  if (typeof value === 'number') return numberHint(value, order, scan(), money)
+  const found = notNumberText(value, money)
   return found && `\`order_value\` is ${found.is}: ${found.send}`
 }
 
-const maxValue = 1_000_000_000
-
-function numberHint(value: number, order: JsonObject, { members, tokens }: Scan): string | undefined {
+function numberHint(value: number, order: JsonObject, { members, tokens }: Scan, money: Money): string | undefined {
   const source = members.get('order_value') ?? ''
   const shown = visible(source === '' ? String(value) : source)
   if (tokens.has(source)) return `\`order_value\` is ${source}, which is no finite number: send the amount as a number`
   if (!Number.isFinite(value))
-    return `\`order_value\` is ${shown}, which is too large for a number: send an amount from 0 to ${maxValue}`
+    return `\`order_value\` is ${shown}, which is too large for a number: send an amount from 0 to ${maxOrderValue}`
   if (value < 0) {
-    return `\`order_value\` is negative (${shown}): a refund or credit is no order, so send an amount from 0 to ${maxValue}`
+    return `\`order_value\` is negative (${shown}): a refund or credit is no order, so send an amount from 0 to ${maxOrderValue}`
   }
-  if (value <= maxValue) return undefined
-  const isCents = totalOf(order) * 100 === value
-  const unit = isCents
-    ? 'it is 100 times the total of the items, so it may be in cents'
-    : 'it may be in cents or a smaller unit'
-  return `\`order_value\` is ${shown}, above ${maxValue}: ${unit}, and must be in currency units`
+  if (value <= maxOrderValue) return undefined
+  const unit = smallUnit(money)
+  const isSmall = totalOf(order) * unit.factor === value
+  const why = isSmall
+    ? `it is ${unit.factor} times the total of the items, so it may be in ${unit.name}`
+    : `it may be in ${unit.name} or a smaller unit`
+  return `\`order_value\` is ${shown}, above ${maxOrderValue}: ${why}, and must be in currency units`
+}
+
+/** The unit in which amounts are sent by mistake. The yen has no smaller one, but senders multiply by 100 all the same. */
+function smallUnit({ decimals, minorName }: Money): { factor: number; name: string } {
+  return decimals === 0 ? { factor: 100, name: 'hundredths' } : { factor: 10 ** decimals, name: `${minorName}s` }
 }
 
 function totalOf(order: JsonObject): number {
@@ -159,7 +164,7 @@ const minorUnits = [
   'unscaled',
 ]
 
-function moneyObject(value: JsonObject): { is: string; send: string } {
+function moneyObject(value: JsonObject, { decimals, minorName }: Money): { is: string; send: string } {
   const names = Object.keys(value).slice(0, 20)
   const shown = names.slice(0, 3).map((name) => visible(name, 16))
   const is = names.length === 0 ? 'an empty object' : `an object (with ${namesText(shown)})`
@@ -173,7 +178,10 @@ function moneyObject(value: JsonObject): { is: string; send: string } {
   if (minor !== undefined) {
     const cents = value[minor]
     const inUnits = Number.isSafeInteger(cents) && !Object.hasOwn(value, 'units') && !Object.hasOwn(value, 'dollars')
-    return { is, send: `send the amount in currency units as a number${inUnits ? ` (\`${minor}\` / 100)` : ''}` }
+    return {
+      is,
+      send: `send the amount in currency units as a number${inUnits && decimals > 0 ? ` (\`${minor}\` / ${10 ** decimals})` : ''}`,
+    }
   }
   const amount = amounts.find((name) => Object.hasOwn(value, name))
   const inner = amount === undefined ? undefined : value[amount]
@@ -185,7 +193,7 @@ function moneyObject(value: JsonObject): { is: string; send: string } {
     return { is, send: `send the amount${path} alone as a number` }
   }
   const inText = typeof inner === 'string' && inner.length <= maxText ? plainAmount(inner.trim())?.number : undefined
-  const example =
-    inText !== undefined ? `, as ${inText}` : Number.isInteger(inner) ? ' in currency units, not in cents' : ''
+  const mayBeMinor = Number.isInteger(inner) && decimals > 0
+  const example = inText !== undefined ? `, as ${inText}` : mayBeMinor ? ` in currency units, not in ${minorName}s` : ''
   return { is, send: `send the amount (\`${amount}\`) alone as a number${example}` }
 }

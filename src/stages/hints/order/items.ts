@@ -1,4 +1,5 @@
 import { isObject } from '../../../order/json.ts'
+import type { Money } from '../../../order/money.ts'
 import { quote, visible } from '../quote.ts'
 import { has, type Json, type JsonObject, namesText, parse } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
@@ -53,15 +54,16 @@ export const quantityNames: readonly string[] = [
 ]
 
 /** Describes `items` that is not a list, or the first item in it that is not valid. */
-export function itemsHint(order: JsonObject, scan: () => Scan): string | undefined {
+export function itemsHint(order: JsonObject, scan: () => Scan, money: Money): string | undefined {
   const items = order['items']
   if (!Array.isArray(items)) return notListText(items)
   const isOverflow = (item: Json): boolean => Object.values(isObject(item) ? item : {}).some(isInfinite)
   const tokens = items.some(isOverflow) ? scan().tokens : new Set<string>()
-  const wrong = items.findIndex((item) => faultOf(item, tokens) !== undefined)
+  const faultIn = (item: Json): ItemFault | undefined => faultOf(item, tokens, money)
+  const wrong = items.findIndex((item) => faultIn(item) !== undefined)
   if (wrong === -1) return undefined
-  const fault = faultOf(items[wrong], tokens)
-  const others = items.slice(wrong + 1).filter((item) => faultOf(item, tokens) !== undefined).length
+  const fault = faultIn(items[wrong])
+  const others = items.slice(wrong + 1).filter((item) => faultIn(item) !== undefined).length
   const more = others === 0 ? '' : ` (${others} more ${others === 1 ? 'has' : 'have'} a fault)`
   return fault && `Item ${wrong + 1}${items.length > 1 ? ` of ${items.length}` : ''}${fault.is}: ${fault.send}${more}`
 }
@@ -74,7 +76,7 @@ interface ItemFault {
   readonly send: string
 }
 
-function faultOf(item: Json, tokens: ReadonlySet<string>): ItemFault | undefined {
+function faultOf(item: Json, tokens: ReadonlySet<string>, money: Money): ItemFault | undefined {
   const send = 'each item must be an object with quantity and price_per_unit'
   if (item === null) return { is: ' is null', send }
   if (Array.isArray(item)) return { is: ' is a list', send }
@@ -85,15 +87,15 @@ function faultOf(item: Json, tokens: ReadonlySet<string>): ItemFault | undefined
     return { is: ` is the text ${quote(item)}`, send }
   }
   if (!isObject(item)) return { is: ` is the ${typeof item} ${item}`, send }
-  return numberFault(item, 'quantity', tokens) ?? numberFault(item, 'price_per_unit', tokens)
+  const numberIn = (name: string): ItemFault | undefined =>
+    Object.hasOwn(item, name) ? numberFault(item[name], name, tokens, money) : undefined
+  return numberIn('quantity') ?? numberIn('price_per_unit')
 }
 
 /** A longer text is not an item. */
 const maxParsed = 10_000
 
-function numberFault(item: JsonObject, name: string, tokens: ReadonlySet<string>): ItemFault | undefined {
-  if (!Object.hasOwn(item, name)) return undefined
-  const value = item[name]
+function numberFault(value: Json, name: string, tokens: ReadonlySet<string>, money: Money): ItemFault | undefined {
   const has = ` has a \`${name}\` that is`
   if (typeof value === 'number' && !Number.isFinite(value)) {
     const what = tokens.size === 0 ? 'too large for a number' : tokens.size === 1 ? [...tokens][0] : 'NaN or Infinity'
@@ -107,7 +109,7 @@ function numberFault(item: JsonObject, name: string, tokens: ReadonlySet<string>
       send: `${line} is no item, so take it off the prices, with numbers of 0 or more`,
     }
   }
-  const found = notNumberText(value)
+  const found = notNumberText(value, money)
   return found && { is: `${has} ${found.is}`, send: found.send }
 }
 

@@ -180,7 +180,7 @@ test.for([undefined, 1, 5])(
       expect(bare).toEqual([])
     }
     expect(
-      textOf(statusLines(await readStatus(redis, app)))
+      textOf(statusLines(await readStatus(redis, app), app.format.money))
         .split('\n')
         .slice(0, 2),
     ).toEqual([
@@ -306,7 +306,7 @@ test.for([
   const found = await adopt(app, quick, never)
   expect([found.survey.problemCount, found.adopted]).toEqual([1, undefined])
   expect(found.survey.problems[0]).toMatch(new RegExp(`^user:bad: ${field} is .*${value.replaceAll(/[+.]/g, '\\$&')}`))
-  expect(foundLines(app.config, found).at(-1)).toMatch(/^user:bad: /)
+  expect(foundLines(app, found).at(-1)).toMatch(/^user:bad: /)
   expect(await dump(world.redis)).toEqual(before)
 })
 

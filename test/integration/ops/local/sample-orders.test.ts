@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type SampleOptions, sampleOrders } from '../../../../src/ops/local/sample-orders.ts'
+import { currencyOf } from '../../../../src/order/currency.ts'
+import { moneyOf } from '../../../../src/order/money.ts'
 import { rejectCodes } from '../../../../src/reject-codes.ts'
 import { checkOrder } from '../../../../src/stages/rules.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
@@ -61,6 +63,24 @@ describe('sample orders', () => {
     )
   })
 
+  test.each([
+    ['JPY', 0],
+    ['KWD', 3],
+    ['CLF', 4],
+  ])('marked valid are whole minor units of %s', (code, decimals) => {
+    const money = moneyOf(currencyOf(code))
+    const format = { ...plainFormat, money }
+    const inMinor = (amount: number): bigint => BigInt((amount * 10 ** decimals).toFixed(6).replace(/\.0+$/, ''))
+    for (const { body } of samplesOf({ invalid: 0, money })) {
+      const { order_value, items } = JSON.parse(body) as {
+        order_value: number
+        items: { quantity: number; price_per_unit: number }[]
+      }
+      const sum = items.reduce((sum, item) => sum + BigInt(item.quantity) * inMinor(item.price_per_unit), 0n)
+      expect([inMinor(order_value), BigInt((checkOrder(body, format) as { minor: number }).minor)]).toEqual([sum, sum])
+    }
+  })
+
   test('are of the 30 days before a time, which changes nothing else', () => {
     const until = new Date('2025-03-31T12:00:00Z')
     const [one, other] = [samplesOf({ invalid: 0, until }), samplesOf({ invalid: 0 })].map((samples) =>
@@ -96,18 +116,18 @@ describe('sample orders', () => {
     expect(accepted.slice(0, 3)).toEqual([])
   })
 
-  test('marked invalid break every rule that one order can break', () => {
-    const codes = samplesOf({ valid: 0, invalid: 30 }).map(({ body }) => {
-      const verdict = checkOrder(body, plainFormat)
+  test.each([
+    [undefined, ['other-currency']],
+    ['JPY', []],
+    ['EUR', []],
+  ])('marked invalid break every rule that one order can break, with CURRENCY=%s', (currency, more) => {
+    const money = moneyOf(currency === undefined ? undefined : currencyOf(currency))
+    const codes = samplesOf({ valid: 0, invalid: 33, money }).map(({ body }) => {
+      const verdict = checkOrder(body, { ...plainFormat, money })
       return 'code' in verdict ? verdict.code : 'valid'
     })
-    expect(new Set(codes)).toEqual(
-      new Set(
-        rejectCodes.filter(
-          (code) => !['conflict', 'unresolved-pointer', 'other-partition', 'internal-error', 'refused'].includes(code),
-        ),
-      ),
-    )
+    const others = ['conflict', 'unresolved-pointer', 'other-partition', 'internal-error', 'refused', ...more]
+    expect(new Set(codes)).toEqual(new Set(rejectCodes.filter((code) => !others.includes(code))))
   })
 
   test('are exactly as many as asked for, and mixed evenly from beginning to end', () => {

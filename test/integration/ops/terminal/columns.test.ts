@@ -120,13 +120,16 @@ const record = JSON.stringify({ id: '1764000000000-0', code: 'total-mismatch', o
 const result = { dry_run: false, sent: many, admitted: many, duplicate: many, conflict: many, returned: many }
 
 const outputs: Readonly<Record<string, Output>> = {
-  status: statusLines(status, many),
+  status: statusLines(status, plainFormat.money, many),
   tail: snapshotLines(snapshot),
-  verify: verificationLines(verification as unknown as Parameters<typeof verificationLines>[0], now),
+  verify: verificationLines(verification as unknown as Parameters<typeof verificationLines>[0], {
+    now: () => now,
+    format: plainFormat,
+  }),
   doctor: findingLines([{ check: 'append-only file', level: 'warning', found: reason, advice: reason }]),
-  trace: locationLines(location),
+  trace: locationLines(location, plainFormat.money),
   audit: auditLines([entry], now, 80),
-  top: topLines('spend', { users: [{ userId: id, score: many * 100 }], offset: 0 } as never),
+  top: topLines('spend', { users: [{ userId: id, score: many * 100 }], offset: 0 } as never, plainFormat.money),
   invalid: invalidRows([record], plainFormat, now),
   jobs: jobRows(
     [{ job: { id: job, timestamp: 0, data: {}, queueName: 'replay' }, state: 'prioritized' } as never],
@@ -160,8 +163,8 @@ test('rows of a table are not broken: what is too wide is cut or shortened', () 
 
 test('color marks what has failed and what is paused, and moves no column', () => {
   const paint = (color: string, text: string): string => `<${color}>${text}</${color}>`
-  const lines = textOf(statusLines(status), { paint }).split('\n')
-  const plain = textOf(statusLines(status)).split('\n')
+  const lines = textOf(statusLines(status, plainFormat.money), { paint }).split('\n')
+  const plain = textOf(statusLines(status, plainFormat.money)).split('\n')
   expect(lines.map((line) => line.replaceAll(/<\/?\w+>/g, ''))).toEqual(plain)
   const colored = (color: string): string[] =>
     lines

@@ -205,12 +205,12 @@ test('an order that came in envelopes is found by its own names, with where it c
   const came = 'EventBridge event e-1 of shop (OrderPlaced), in it SNS notification n-1 of arn:aws:sns:us-east-1:'
   const waiting = await trace()
   expect(waiting.waiting).toMatchObject([{ envelope: { layers } }])
-  expect(textOf(locationLines(waiting))).toContain(`in ${came}`)
+  expect(textOf(locationLines(waiting, scope.format.money))).toContain(`in ${came}`)
   await work(validate)
   const rejected = await trace()
   expect(rejected.invalid).toMatchObject([{ code: 'bad-value', envelope: { layers } }])
   expect(rejected.invalid[0]?.envelope).not.toHaveProperty('text')
-  expect(textOf(locationLines(rejected))).toContain(`It came in ${came}`)
+  expect(textOf(locationLines(rejected, scope.format.money))).toContain(`It came in ${came}`)
 })
 
 test('a conflict stands in the invalid channel next to the order that came first, and bounds when that was admitted', async () => {

@@ -77,7 +77,9 @@ test('the list, one entry and the summary show the hint next to the reason; it i
 test('the trace of an order shows it, as a route and in lines, and after the order was given up', async () => {
   expect(await get('/orders/u/o/trace')).toMatchObject({ invalid: [{ reason: expect.any(String), hint: hints[0] }] })
   const trace = await locateOrder(scope, { userId: 'u', orderId: 'o' })
-  expect(textOf(locationLines(trace))).toContain(`(bad-value): order_value must be a number. ${hints[0]}`)
+  expect(textOf(locationLines(trace, scope.format.money))).toContain(
+    `(bad-value): order_value must be a number. ${hints[0]}`,
+  )
   const [entry] = await readOldest(redis, scope.partitions, { after: '0-0', until: '+', count: 1 })
   expect(entry && (await discardEntry(scope, entry, { reason: 'a test', by: 'you' }))).toBe(true)
   const { discarded } = await locateOrder(scope, { userId: 'u', orderId: 'o' })

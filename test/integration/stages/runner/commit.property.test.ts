@@ -345,7 +345,7 @@ class Consumers {
     if (reply.status === 'conflict' && attempt.conflicts.size === 0) {
       for (const [emit, known] of reply.conflicts) {
         const admitted = attempt.plan.emits[emit]?.admitted
-        if (admitted) overruled.set(admitted.at, conflictWith(admitted.identity, known))
+        if (admitted) overruled.set(admitted.at, conflictWith(admitted.identity, known, this.scope.format))
       }
     }
     hands.attempt = this.attempt(name, entries, overruled)

@@ -51,14 +51,10 @@ test('numbers are for people, money is exact', () => {
     ...['0', '999', '9,999', '12.3\u202fk', '1.23\u202fM', '90.1\u202fB'],
   ])
   expect(number?.(null)).toBe('–')
-  expect([0, 5, 15_075, -101, Number.MAX_SAFE_INTEGER].map((minor) => money?.(minor))).toEqual([
+  expect([0, 5, 15_075, -101, Number.MAX_SAFE_INTEGER].map((minor) => money?.(minor, {}))).toEqual([
     ...['0.00', '0.05', '150.75', '-1.01', '90,071,992,547,409.91'],
   ])
-  expect([15_075, 123_456_789].map((minor) => shortMoney?.(minor))).toEqual(['150.75', '1.23\u202fM'])
-  expect([money?.(15_075, 'EUR'), shortMoney?.(106_031_255, 'EUR')]).toEqual([
-    'EUR\u00a0150.75',
-    'EUR\u00a01.06\u202fM',
-  ])
+  expect([15_075, 123_456_789].map((minor) => shortMoney?.(minor, {}))).toEqual(['150.75', '1.23\u202fM'])
   expect([0, 0.25, 9.96, 12.4, 12_345].map((value) => rate?.(value))).toEqual(['0', '0.3', '10.0', '12', '12.3\u202fk'])
   expect([0, 999, 1_500, 999_999, 2e9].map((value) => bytes?.(value))).toEqual([
     '0 B',
@@ -67,6 +63,19 @@ test('numbers are for people, money is exact', () => {
     '1,000 KB',
     '2 GB',
   ])
+})
+
+test.each([
+  ['EUR', 2, ['EUR\u00a0150.75', 'EUR\u00a01,060,312.55', 'EUR\u00a01.06\u202fM']],
+  ['JPY', 0, ['JPY\u00a015,075', 'JPY\u00a0106,031,255', 'JPY\u00a0106\u202fM']],
+  ['KWD', 3, ['KWD\u00a015.075', 'KWD\u00a0106,031.255', 'KWD\u00a0106,031.255']],
+  ['HUF', 2, ['HUF\u00a0150.75', 'HUF\u00a01,060,312.55', 'HUF\u00a01.06\u202fM']], // without decimals by Intl
+])('amounts in %s have %d decimals', (currency, decimals, [small, large, short]) => {
+  const by = { currency, decimals }
+  expect([money?.(15_075, by), money?.(106_031_255, by), shortMoney?.(106_031_255, by)]).toEqual([small, large, short])
+  expect([money?.(0, by), money?.(-5, by)].map((text) => text?.replace(/\d/g, '0'))).toEqual(
+    [0, 1].map((at) => `${currency}\u00a0${at === 1 ? '-' : ''}0${decimals > 0 ? '.' : ''}${'0'.repeat(decimals)}`),
+  )
 })
 
 test('times are shown as people say them', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { money, ordersText, receivedText } from '../../../../src/ops/terminal/numbers.ts'
+import { amountText, ordersText, receivedText } from '../../../../src/ops/terminal/numbers.ts'
 
 test('a number of orders: one is an order', () => {
   expect([0, 1, 2, 1_000, 1n, null].map((count) => ordersText(count, '?'))).toEqual([
@@ -33,8 +33,11 @@ test('orders that were replayed are not among the new ones', () => {
   ])
 })
 
+/** Reads with so many decimals. */
+const money = (minor: number, decimals = 2): string => amountText(minor, { decimals })
+
 test('an amount has two decimals', () => {
-  expect([0, 5, 50, 15_075, -1, -123_456_789].map(money)).toEqual([
+  expect([0, 5, 50, 15_075, -1, -123_456_789].map((minor) => money(minor))).toEqual([
     '0.00',
     '0.05',
     '0.50',
@@ -45,11 +48,16 @@ test('an amount has two decimals', () => {
   expect(money(Number.POSITIVE_INFINITY)).toBe('Infinity')
 })
 
-test('it reads as Intl writes it', () => {
-  const amount = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+test('it has the decimals of its currency', () => {
+  expect([0, 5, 1_234_567, -1_000].map((minor) => money(minor, 0))).toEqual(['0', '5', '1,234,567', '-1,000'])
+  expect([0, 5, 1_234_567, -1_000].map((minor) => money(minor, 3))).toEqual(['0.000', '0.005', '1,234.567', '-1.000'])
+})
+
+test.each([0, 2, 3, 4])('with %d decimals it reads as Intl writes it', (decimals) => {
+  const amount = new Intl.NumberFormat('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
   fc.assert(
     fc.property(fc.integer({ min: -(2 ** 45), max: 2 ** 45 }), (value) => {
-      expect(money(value)).toBe(amount.format(value / 100))
+      expect(money(value, decimals)).toBe(amount.format(value / 10 ** decimals))
     }),
   )
 })

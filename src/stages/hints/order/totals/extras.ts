@@ -1,7 +1,7 @@
 import { isObject } from '../../../../order/json.ts'
 import { visible } from '../../quote.ts'
 import { type Json, type JsonObject, namesText } from '../../reading.ts'
-import { amountOf, amountText, decimal, isSameAmount, type Sums, sum } from './sums.ts'
+import { amountOf, amountText, decimal, type Sums, sum } from './sums.ts'
 import { addedWords, deductedWords, otherWords, rateWords } from './words.ts'
 
 interface Extra {
@@ -36,10 +36,10 @@ function extrasOf(order: JsonObject): Extra[] {
   return found
 }
 
-/** Finds tax, shipping, discounts and the like that explain the difference to the cent. */
-export function orderExtras({ order, total, value }: Sums): string | undefined {
+/** Finds tax, shipping, discounts and the like that explain the difference exactly. */
+export function orderExtras({ order, total, value, isSame }: Sums): string | undefined {
   const found = extrasOf(order)
-  const parts = combination(found, value - total)
+  const parts = combination(found, value - total, isSame)
   if (!parts) return undefined
   const difference = amountText(Math.abs(value - total))
   const names = parts.map(({ name }) => name)
@@ -52,16 +52,14 @@ export function orderExtras({ order, total, value }: Sums): string | undefined {
 }
 
 /** Finds one, two or three of them that make the wanted amount together. */
-function combination(found: readonly Extra[], wanted: number): readonly Extra[] | undefined {
-  for (const one of found) if (isSameAmount(one.amount, wanted)) return [one]
+function combination(found: readonly Extra[], wanted: number, isSame: Sums['isSame']): readonly Extra[] | undefined {
+  for (const one of found) if (isSame(one.amount, wanted)) return [one]
   for (const [at, one] of found.entries()) {
-    for (const other of found.slice(at + 1)) if (isSameAmount(one.amount + other.amount, wanted)) return [one, other]
+    for (const other of found.slice(at + 1)) if (isSame(one.amount + other.amount, wanted)) return [one, other]
   }
   for (const [at, one] of found.entries()) {
     for (const [next, other] of found.slice(at + 1).entries()) {
-      const third = found
-        .slice(at + next + 2)
-        .find(({ amount }) => isSameAmount(one.amount + other.amount + amount, wanted))
+      const third = found.slice(at + next + 2).find(({ amount }) => isSame(one.amount + other.amount + amount, wanted))
       if (third) return [one, other, third]
     }
   }
@@ -69,24 +67,24 @@ function combination(found: readonly Extra[], wanted: number): readonly Extra[] 
 }
 
 /** Finds a rate of tax or discount, as a share or in percent. */
-export function rates({ order, total, value }: Sums): string | undefined {
+export function rates({ order, total, value, money, isSame }: Sums): string | undefined {
   for (const [name, found] of Object.entries(order).slice(0, 200)) {
     const rate = amountOf(found)
     if (rate === undefined || rate <= 0 || rate > 100 || otherWords.test(name)) continue
     if (!(addedWords.test(name) || deductedWords.test(name))) continue
     const part = [rate, rate / 100].find((part) =>
-      isSameAmount(total * (deductedWords.test(name) ? 1 - part : 1 + part), value),
+      isSame(total * (deductedWords.test(name) ? 1 - part : 1 + part), value),
     )
     if (part === undefined) continue
     const percent = decimal(part * 100)
     const how = deductedWords.test(name) ? 'less' : 'more'
-    return `order_value is ${percent} % ${how} than the items to the cent, as \`${visible(name, 24)}\` says: order_value must be the total of the items, so put it into their prices`
+    return `order_value is ${percent} % ${how} than the items to the ${money.minorName}, as \`${visible(name, 24)}\` says: order_value must be the total of the items, so put it into their prices`
   }
   return undefined
 }
 
 /** Finds a discount or tax in the items: per line, per piece, in percent or as a share. */
-export function itemExtras({ lines, total, value }: Sums): string | undefined {
+export function itemExtras({ lines, total, value, isSame }: Sums): string | undefined {
   const names = new Set<string>()
   for (const { item } of lines.slice(0, 100)) {
     for (const name of Object.keys(item).slice(0, 50))
@@ -102,7 +100,7 @@ export function itemExtras({ lines, total, value }: Sums): string | undefined {
     const perUnit = sum(lines.map(({ item, total, quantity }) => total + quantity * of(item)))
     const percent = sum(lines.map(({ item, total }) => total * (1 + of(item) / 100)))
     const share = sum(lines.map(({ item, total }) => total * (1 + of(item))))
-    if (![once, perUnit, percent, share].some((sums) => isSameAmount(sums, value))) continue
+    if (![once, perUnit, percent, share].some((sums) => isSame(sums, value))) continue
     const at = lines.findIndex(({ item }) => Object.hasOwn(item, name) && amountOf(item[name]) !== 0)
     return `The difference of ${amountText(Math.abs(value - total))} is what the field \`${visible(name, 24)}\` of the items makes (first in item ${at + 1}), which is not read: put it into price_per_unit`
   }

@@ -2,7 +2,7 @@ import { visible } from '../../quote.ts'
 import { type JsonObject, namesText } from '../../reading.ts'
 import { plainName } from '../../wrapper/find.ts'
 import { priceNames, quantityNames } from '../items.ts'
-import { amountOf, isSameAmount, type Line, type Sums, sum } from './sums.ts'
+import { amountOf, type Line, type Sums, sum } from './sums.ts'
 
 /** A line with the names under which its absent fields were found. */
 interface RenamedLine {
@@ -13,7 +13,7 @@ interface RenamedLine {
 }
 
 /** Finds price or quantity under a name that the rules do not read. */
-export function renamedFields({ lines, value }: Sums): string | undefined {
+export function renamedFields({ lines, value, isSame }: Sums): string | undefined {
   const renamed = lines.map(renamedLine)
   const at = renamed.findIndex(({ priceName, quantityName }) => priceName !== undefined || quantityName !== undefined)
   const first = renamed[at]
@@ -22,7 +22,7 @@ export function renamedFields({ lines, value }: Sums): string | undefined {
   const meant = [first.quantityName && 'quantity', first.priceName && 'price_per_unit'].filter(Boolean) as string[]
   const [was, is, it] = found.length === 1 ? ['was', 'is', 'it'] : ['were', 'are', 'them']
   const shown = namesText(found.map((name) => visible(name, 24)))
-  const isMatch = isSameAmount(sum(renamed.map(({ total }) => total)), value)
+  const isMatch = isSame(sum(renamed.map(({ total }) => total)), value)
   const item = lines[at]?.item ?? {}
   const absent = ['quantity', 'price_per_unit'].find((name) => !meant.includes(name) && !Object.hasOwn(item, name))
   const more = absent === undefined ? '' : `, and send \`${absent}\` too`
@@ -46,7 +46,7 @@ function nameIn(item: JsonObject, names: readonly string[], read: string): strin
 }
 
 /** Finds an item without quantity or price. */
-export function missingFields({ lines, value }: Sums): string | undefined {
+export function missingFields({ lines, value, isSame }: Sums): string | undefined {
   const lacks = (name: string): Line[] => lines.filter(({ item }) => !Object.hasOwn(item, name))
   const [quantity, price] = [lacks('quantity'), lacks('price_per_unit')]
   const [name, without] = quantity.length > 0 ? ['quantity', quantity] : ['price_per_unit', price]
@@ -58,6 +58,6 @@ export function missingFields({ lines, value }: Sums): string | undefined {
     return `Item ${at} has neither \`quantity\` nor \`price_per_unit\`, which count as 0: send both`
   }
   const withOne = sum(lines.map((line) => (quantity.includes(line) ? 1 : line.quantity) * line.price))
-  const matches = name === 'quantity' && isSameAmount(withOne, value)
+  const matches = name === 'quantity' && isSame(withOne, value)
   return `${who} no \`${name}\`, which counts as 0: ${matches ? 'with a quantity of 1 the total matches, so send it' : 'send it'}`
 }

@@ -1,4 +1,5 @@
 import { isObject } from '../../../../order/json.ts'
+import type { Money } from '../../../../order/money.ts'
 import type { Json, JsonObject } from '../../reading.ts'
 
 /** One item and what it adds to the total. */
@@ -16,11 +17,16 @@ export interface Sums {
   readonly total: number
   /** order_value. */
   readonly value: number
+  readonly money: Money
+  /** Compares two amounts to the minor unit. */
+  isSame(one: number, other: number): boolean
 }
 
-export function sumsOf(order: JsonObject, items: readonly Json[], value: number): Sums {
+export function sumsOf(order: JsonObject, items: readonly Json[], value: number, money: Money): Sums {
   const lines = items.map(lineOf)
-  return { order, lines, total: sum(lines.map((line) => line.total)), value }
+  const half = 0.5 / 10 ** money.decimals + 1e-9
+  const isSame = (one: number, other: number): boolean => Math.abs(decimal(one) - decimal(other)) <= half
+  return { order, lines, total: sum(lines.map((line) => line.total)), value, money, isSame }
 }
 
 /** Reads an item as the rules do: an absent field counts as 0. */
@@ -35,10 +41,6 @@ export const sum = (numbers: readonly number[]): number => numbers.reduce((all, 
 
 /** Rounds to twelve digits, because sums of doubles are off behind them. */
 export const decimal = (number: number): number => Number(number.toPrecision(12))
-
-/** Compares two amounts to the cent. */
-export const isSameAmount = (one: number, other: number): boolean =>
-  Math.abs(decimal(one) - decimal(other)) <= 0.005 + 1e-9
 
 /** Reads a number, or a number as text. */
 export function amountOf(value: Json): number | undefined {

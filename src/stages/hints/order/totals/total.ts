@@ -1,3 +1,4 @@
+import type { Money } from '../../../../order/money.ts'
 import type { JsonObject } from '../../reading.ts'
 import { mixedCurrencies } from './currencies.ts'
 import { itemExtras, orderExtras, rates } from './extras.ts'
@@ -24,10 +25,10 @@ const causes: readonly ((sums: Sums) => string | undefined)[] = [
 ]
 
 /** Explains why the items do not add up to order_value: by a cause that the arithmetic proves, else by the difference. */
-export function totalHint(order: JsonObject): string | undefined {
+export function totalHint(order: JsonObject, money: Money): string | undefined {
   const { items, order_value: value } = order
   if (!Array.isArray(items) || typeof value !== 'number') return undefined
-  const sums = sumsOf(order, items, value)
+  const sums = sumsOf(order, items, value, money)
   const infinite = sums.lines.findIndex((line) => !Number.isFinite(line.total))
   if (infinite !== -1) {
     return `Item ${infinite + 1} has quantity times price_per_unit beyond all numbers: send its real price`
