@@ -17,7 +17,8 @@ export function splitBody(text: string, format: OrderFormat): readonly string[] 
   const first = text[skipBlanks(text, 0)]
   const value = parseJson(text)
   if (Array.isArray(value)) return someOf(valuesIn(text, maxOrders))
-  if (isObject(value)) return Array.isArray(listIn(value, format)) ? someOf(valuesIn(ordersText(text), maxOrders)) : undefined
+  if (isObject(value))
+    return Array.isArray(listIn(value, format)) ? someOf(valuesIn(ordersText(text), maxOrders)) : undefined
   if (value !== undefined || first === '[') return undefined // a list that cannot be read has no sure bounds
   const { objects, rest } = objectsIn(text)
   if (rest === '' && objects.length > 1) return objects

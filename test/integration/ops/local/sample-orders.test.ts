@@ -104,7 +104,15 @@ describe('sample orders', () => {
     expect(new Set(codes)).toEqual(
       new Set(
         rejectCodes.filter(
-          (code) => !['conflict', 'unresolved-pointer', 'other-partition', 'internal-error', 'refused'].includes(code),
+          (code) =>
+            ![
+              'conflict',
+              'unresolved-pointer',
+              'too-many-orders',
+              'other-partition',
+              'internal-error',
+              'refused',
+            ].includes(code),
         ),
       ),
     )
