@@ -22,7 +22,7 @@ const help = `npm run bench -- [section…] [options]   sections: ${Object.keys(
   --orders N   orders a round (each section has its own default)
   --rounds N   alternating rounds (default 3)
   --scale X    share of the full volumes of growth (default 0.05)
-  --only KEYS  only these contenders of line or bridge, separated by commas (bare8,thin8)
+  --only KEYS  only these contenders of line, bridge or whole, separated by commas (bare8,thin8)
   --profile    CPU profiles in bench/.profiles, and the ten hottest frames of each
   --json       the figures alone, as JSON`
 

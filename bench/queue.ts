@@ -10,8 +10,8 @@ import { sqsProgram, start } from './process.ts'
 export interface Sqs extends AsyncDisposable {
   readonly pid: number
   readonly url: string
-  /** Sends so many orders to a queue. */
-  fill(queueName: string, count: number, seed?: number): Promise<void>
+  /** Sends so many orders to a queue, one a body unless it says otherwise. */
+  fill(queueName: string, count: number, how?: { seed?: number; perBody?: number }): Promise<void>
 }
 
 export async function openSqs(): Promise<Sqs> {
@@ -20,18 +20,22 @@ export async function openSqs(): Promise<Sqs> {
   return {
     pid: server.pid,
     url,
-    fill: async (queueName, count, seed = 7) => {
+    fill: async (queueName, count, { seed = 7, perBody = 1 } = {}) => {
       using queue = await openBenchQueue(url, queueName)
-      const bodies = benchOrders(count, { seed }).map(({ body }) => body)
+      const orders = benchOrders(count, { seed }).map(({ body }) => body)
       await sendOrders(
         queue,
-        bodies,
+        perBody === 1 ? orders : lists(orders, perBody),
         { progress: silent, format: formatOf(readConfig({})) },
         new AbortController().signal,
       )
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
+}
+
+function* lists(orders: readonly string[], perBody: number): Generator<string> {
+  for (let at = 0; at < orders.length; at += perBody) yield `[${orders.slice(at, at + perBody)}]`
 }
 
 const silent: ReturnType<typeof progressOn> = { show: () => {}, end: () => {} }

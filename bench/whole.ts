@@ -21,6 +21,7 @@ interface Way {
   readonly key: string
   readonly about: string
   readonly share: number
+  readonly perBody: number
   open(redisUrl: string, sqsUrl: string, queueName: string, profile: boolean): Promise<Record<string, Process>>
   /** Key and field of the counter of finished orders. */
   readonly counter: readonly [string, string]
@@ -28,14 +29,19 @@ interface Way {
 
 const stages = ['validate', 'aggregate', 'leaderboard']
 
-function ours(transport: string, groups: Readonly<Record<string, readonly string[]>>, key: string, about: string): Way {
+type Groups = Readonly<Record<string, readonly string[]>>
+
+function ours(transport: string, groups: Groups, key: string, about: string, perBody = 1): Way {
+  const many = perBody > 1
   return {
-    key: `${key}-${transport}`,
-    about: `${about}, ${transport}`,
+    key: `${key}-${transport}${many ? `-${perBody}` : ''}`,
+    about: `${about}, ${transport}${many ? `, ${perBody} orders a body` : ''}`,
     share: 1,
+    perBody,
     counter: ['pipeline:counters', 'ranked'],
     open: async (redisUrl, sqsUrl, queueName, profile) => {
-      const env = { REDIS_URL: redisUrl, AWS_ENDPOINT_URL: sqsUrl, SQS_QUEUE_NAME: queueName, SQS_TRANSPORT: transport }
+      const queue = { AWS_ENDPOINT_URL: sqsUrl, SQS_QUEUE_NAME: queueName, SQS_TRANSPORT: transport }
+      const env = { REDIS_URL: redisUrl, ...queue, ORDERS_PER_BODY: many ? 'many' : 'one' }
       const started = Object.entries(groups).map(async ([name, roles]) => [
         name,
         await startOrders(roles, env, profile),
@@ -49,6 +55,7 @@ const pythonLike: Way = {
   key: 'oneAtATime',
   about: "the Python system's algorithm*",
   share: 0.1,
+  perBody: 1,
   counter: ['global:stats', 'total_orders'],
   open: async (...args) => {
     const process = start('python-like', [pythonLikeProgram, ...args.slice(0, 3).map(String)], {}, args[3])
@@ -58,10 +65,12 @@ const pythonLike: Way = {
 }
 
 /** Measures from SQS to ranked. */
-export async function whole({ orders = 20_000, rounds, profile, print }: Options): Promise<Record<string, unknown>> {
-  const ways = [
+export async function whole(options: Options): Promise<Record<string, unknown>> {
+  const { orders = 20_000, rounds, only, profile, print } = options
+  const all = [
     ...transports().flatMap((name) => [
       ours(name, { node: ['bridge', ...stages] }, 'one', 'one process'),
+      ours(name, { node: ['bridge', ...stages] }, 'one', 'one process', 100),
       ours(name, { bridge: ['bridge'], stages }, 'two', 'bridge and stages apart'),
       ours(
         name,
@@ -72,12 +81,13 @@ export async function whole({ orders = 20_000, rounds, profile, print }: Options
     ]),
     pythonLike,
   ]
+  const ways = only.length === 0 ? all : all.filter(({ key }) => only.includes(key))
   await using sqs = await openSqs()
   const results = await alternate(ways, rounds, (way) => run(way, sqs, Math.round(orders * way.share), profile))
   const figures = [...results].map(([way, done]) => ({ way, ...figure(done) }))
   const slow = figures.at(-1) as (typeof figures)[number]
   print(
-    `${orders.toLocaleString('en-US')} messages; processes are warm (half as many orders before), held while the queue is filled, and go on together`,
+    `${orders.toLocaleString('en-US')} orders; processes are warm (half as many orders before), held while the queue is filled, and go on together`,
   )
   const rows = figures.map((one) => [
     one.way.about,
@@ -104,11 +114,11 @@ async function run(way: Way, sqs: Sqs, count: number, profile: boolean): Promise
   const all = (signal: NodeJS.Signals): void =>
     Object.values(processes).forEach(({ pid }) => void process.kill(pid, signal))
   const first = Math.round(count / 2) // the compiler needs some seconds of work
-  await sqs.fill(queueName, first)
+  await sqs.fill(queueName, first, { perBody: way.perBody })
   await through(first)
   await sleep(300) // deletions
   all('SIGSTOP')
-  await sqs.fill(queueName, count, 8)
+  await sqs.fill(queueName, count, { seed: 8, perBody: way.perBody })
   const pids = Object.fromEntries(Object.entries(processes).map(([name, { pid }]) => [name, pid]))
   const meter = cpuMeter({ sqs: sqs.pid, redis: server.pid(), ...pids })
   const started = performance.now()

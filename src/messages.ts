@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { maxOrderValue } from './order/money.ts'
-import { rejectCodes } from './reject-codes.ts'
+import { bridgeCodes, rejectCodes } from './reject-codes.ts'
 
 /** Past rejections of an order that was requeued. */
 export const history = z.object({
@@ -16,19 +16,27 @@ export type History = z.output<typeof history>
 /** The kinds of envelopes around orders that the bridge opens. */
 export const envelopeKinds = ['sns', 'eventbridge', 'cloudevents', 'base64', 'gzip', 's3'] as const
 export type EnvelopeKind = (typeof envelopeKinds)[number]
+/** The envelopes, and a body that holds many orders. */
+export const layerKinds = [...envelopeKinds, 'many'] as const
+export type LayerKind = (typeof layerKinds)[number]
 
-/** The envelopes around an order, outermost first, and the message as received. */
+/** The layers that an order was in, outermost first, and the text as received. */
 export const envelope = z
   .object({
     layers: z.array(
       z.object({
-        kind: z.enum(envelopeKinds),
+        kind: z.enum(layerKinds),
         source: z.string().optional().meta({ description: 'Topic, source of the event, or bucket.' }),
-        id: z.string().optional().meta({ description: 'Of the notification or event; key of the object.' }),
+        id: z.string().optional().meta({
+          description:
+            'Of the notification or event; key of the object; of `many`: SQS message and place in it, from 0.',
+        }),
         subject: z.string().optional().meta({ description: 'Subject, detail-type, or type of the event.' }),
       }),
     ),
-    text: z.string().meta({ description: 'The message as it was received.' }),
+    text: z.string().optional().meta({
+      description: 'The message as it was received, or its part `many`. Absent if the order itself is that part.',
+    }),
   })
   .meta({ id: 'Envelope' })
 export type Envelope = z.output<typeof envelope>
@@ -44,8 +52,8 @@ export const rawRecord = z.object({
   jobId: z.string().optional(),
   history: history.optional(),
   envelope: envelope.optional(),
-  /** Why the object that the body points to cannot be had. */
-  unresolved: z.string().optional(),
+  /** Set where the bridge found what validate cannot see: the body is kept, and rejected for this. */
+  rejection: z.object({ code: z.enum(bridgeCodes), reason: z.string() }).optional(),
 })
 export type RawRecord = z.output<typeof rawRecord>
 
@@ -98,14 +106,14 @@ export function recordKind<S extends z.ZodObject<z.ZodRawShape, z.core.$strip | 
 /** An order as it came in: written by the bridge, taken by the first stage. */
 export const rawOrder: RecordKind<RawRecord> = {
   schema: rawRecord,
-  isPlain: ({ id, body, jobId, history, envelope, unresolved }) =>
+  isPlain: ({ id, body, jobId, history, envelope, rejection }) =>
     isText(id) &&
     id !== '' &&
     isText(body) &&
     jobId === undefined &&
     history === undefined &&
     envelope === undefined &&
-    unresolved === undefined,
+    rejection === undefined,
   text: ({ body }) => body,
 }
 

@@ -19,6 +19,7 @@ export const rejectGroups = {
   conflict: 'Order … of user … was already accepted with order_value …',
   'unresolved-pointer': 'The S3 object … of … …',
   'other-partition': 'The order is in partition … and its user in partition …',
+  'too-many-orders': 'The body holds more than 10000 orders',
   'internal-error': 'Stage … failed on this order',
   /** For stages of a user's own that have no entry here: the reason may say anything. */
   refused: 'A stage refused the order: …',
@@ -33,6 +34,9 @@ export const codeOf = (group: RejectGroup): RejectCode => group.split(':')[0] as
 
 /** In the order of the entries. */
 export const rejectCodes = [...new Set(rejectGroupNames.map(codeOf))] as readonly RejectCode[]
+
+/** Codes of the bridge's own: a replay is rejected again, because only the bridge looks where it looked. */
+export const bridgeCodes = ['unresolved-pointer', 'too-many-orders'] as const satisfies readonly RejectCode[]
 
 /** Why a record was not accepted: a code for machines, a sentence for people. */
 export interface Rejection {

@@ -21,16 +21,17 @@ export interface Events {
   ready: { url: string }
   /** `redelivered`: those that SQS had delivered before. */
   received: { messages: number; redelivered: number }
-  /** One write: the entries that hold the messages, and the ids of these in SQS. */
+  /** One write: the entries that hold the orders, and the messages of SQS that these came in. */
   enqueued: {
     messages: number
+    orders: number
     partition: number | undefined
     entryIds: readonly string[]
     messageIds: readonly string[]
     durationMs: number
   }
   /** Once per write and kind. */
-  unwrapped: { envelope: string; messages: number }
+  unwrapped: { envelope: string; orders: number }
   durable: { messages: number }
   deleted: { messages: number }
   renewed: { messages: number }

@@ -28,10 +28,11 @@ export async function openBridge(app: App, queue: Queue, readWaiting: () => Prom
   const objects = openObjects(app)
   let polling = 0
   const deletions = openDeletions(app, queue, durability, () => polling)
+  const gate = openGate(app, readWaiting)
   const shared = {
     deletions,
-    writer: openWriter(app, durability, objects),
-    gate: openGate(app, readWaiting),
+    writer: openWriter(app, durability, objects, gate),
+    gate,
     receiving: reportOutage(app, 'receive'),
     waiting: reportOutage(app, 'wait'),
     wakeups: openWakeups(() => polling),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
-import { outcomeSeconds, type RawRecord } from '../messages.ts'
+import { type Envelope, outcomeSeconds, type RawRecord } from '../messages.ts'
 import { identityIn } from '../order/identity.ts'
 import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis/client.ts'
@@ -49,7 +49,7 @@ function batchesOf(records: readonly RawRecord[]): (number | string)[] {
   const batches: RawRecord[][] = []
   let length = Number.POSITIVE_INFINITY
   for (const record of records) {
-    const own = record.body.length + (record.envelope?.text.length ?? 0)
+    const own = record.body.length + (record.envelope ? lengthOf(record.envelope) : 0)
     length += own
     if (length > entryLength) {
       batches.push([])
@@ -59,3 +59,6 @@ function batchesOf(records: readonly RawRecord[]): (number | string)[] {
   }
   return batches.flatMap((batch) => [batch.length, JSON.stringify(batch)])
 }
+
+/** Layers of many orders are no longer little. */
+const lengthOf = ({ layers, text = '' }: Envelope): number => text.length + JSON.stringify(layers).length

@@ -13,7 +13,7 @@ export interface Write {
   readonly incarnation: RedisIncarnation
 }
 
-/** Holds the messages of one receive that go to one partition. */
+/** Holds orders of one receive that go to one partition, `maxOrders` at most. */
 export interface Load {
   readonly received: readonly Received[]
   readonly tick: Tick
@@ -38,8 +38,8 @@ export interface LaneOptions {
 
 type Waiting = Load & Omit<PromiseWithResolvers<Write>, 'promise'>
 
-/** Messages in one write: each stage reads whole entries, and commits a few hundred records at once. */
-const maxMessages = 100
+/** Orders in one write: each stage reads whole entries, and commits a few hundred records at once. */
+export const maxOrders = 100
 
 export function openLane(options: LaneOptions): Lane {
   const { app, keys, durability, writing } = options
@@ -124,10 +124,10 @@ function openProof({ app, keys, writing }: LaneOptions) {
 }
 
 function takeSome(waiting: Waiting[]): Waiting[] {
-  let messages = 0
+  let orders = 0
   const count = waiting.findIndex((load) => {
-    messages += load.received.length
-    return messages > maxMessages
+    orders += load.received.length
+    return orders > maxOrders
   })
   return waiting.splice(0, count === -1 ? waiting.length : Math.max(1, count))
 }

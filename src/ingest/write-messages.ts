@@ -6,23 +6,25 @@ import type { Telemetry } from '../telemetry.ts'
 import { enqueue } from './enqueue.ts'
 import type { Received } from './envelope/received.ts'
 
-/** Writes messages to `orders:raw` of a partition, and reports how long they waited since they were sent. */
+/** Writes orders to `orders:raw` of a partition, and reports how long their messages waited since they were sent. */
 export async function writeMessages(app: App, keys: Keys, received: readonly Received[]): Promise<void> {
   const { redis, telemetry, tracing } = app
-  const messages = received.map(({ message }) => message)
+  const byId = new Map(received.map(({ message, messageId }) => [messageId, message]))
+  const messages = [...byId.values()]
   const records = received.map(({ record }) => record)
   const sentMs = firstSent(messages)
-  const span = tracing?.span('bridge', messages.map(tracedBy), { 'messaging.batch.message_count': messages.length })
+  const span = tracing?.span('bridge', received.map(tracedBy), { 'messaging.batch.message_count': messages.length })
   const from = performance.now()
   try {
     const entryIds = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent })
     span?.end()
-    const ids = { partition: keys.partition, entryIds, messageIds: records.map(({ id }) => id) }
-    telemetry.emit('enqueued', { messages: messages.length, ...ids, durationMs: performance.now() - from })
+    const ids = { partition: keys.partition, entryIds, messageIds: [...byId.keys()] }
+    const counts = { messages: messages.length, orders: records.length }
+    telemetry.emit('enqueued', { ...counts, ...ids, durationMs: performance.now() - from })
     reportEnvelopes(telemetry, records)
     if (sentMs === undefined) return
     const atMs = Number.parseInt(entryIds[0] ?? '', 10)
-    const waits = [Math.max(0, atMs - sentMs), messages.length]
+    const waits = [Math.max(0, atMs - sentMs), records.length]
     telemetry.emit('hop', { hop: 'bridge', atMs, waits, sinceSent: waits })
   } catch (error) {
     span?.fail(error)
@@ -36,13 +38,13 @@ export const tracedIn = { system: 'AWSTraceHeader', own: 'traceparent' } as cons
 /** Counts each layer: an order in an SNS notification in an EventBridge event is in both. */
 function reportEnvelopes(telemetry: Telemetry, records: readonly RawRecord[]): void {
   const kinds = records.flatMap(({ envelope }) => envelope?.layers.map(({ kind }) => kind) ?? [])
-  for (const [envelope, { length: messages }] of Map.groupBy(kinds, (kind) => kind)) {
-    telemetry.emit('unwrapped', { envelope, messages })
+  for (const [envelope, { length: orders }] of Map.groupBy(kinds, (kind) => kind)) {
+    telemetry.emit('unwrapped', { envelope, orders })
   }
 }
 
-function tracedBy({ MessageAttributes, Attributes }: Message): string | undefined {
-  return MessageAttributes?.[tracedIn.own]?.StringValue ?? Attributes?.[tracedIn.system]
+function tracedBy({ message: { MessageAttributes, Attributes }, traceparent }: Received): string | undefined {
+  return MessageAttributes?.[tracedIn.own]?.StringValue ?? traceparent ?? Attributes?.[tracedIn.system]
 }
 
 function firstSent(messages: readonly Message[]): number | undefined {

@@ -3,17 +3,18 @@ import type { App, Tick } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { identityIn } from '../order/identity.ts'
 import { partitionFor } from '../partitions.ts'
+import type { Gate } from './backpressure.ts'
 import type { Durability } from './durability.ts'
 import type { Objects } from './envelope/objects.ts'
 import { openMessage, type Received } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
-import { type Lane, openLane, type Write } from './lane.ts'
+import { type Lane, type Load, maxOrders, openLane, type Write } from './lane.ts'
 
-/** Puts messages on `orders:raw` of their users' partitions. */
+/** Puts the orders of messages on `orders:raw` of their users' partitions. */
 export interface Writer {
   /**
-   * Opens envelopes, and tries until all messages are written; while a Redis takes no writes, this waits. Messages that pollers bring for a
-   * partition during a write to it go together in the next one.
+   * Opens messages, and tries until all their orders are written; while a Redis takes no writes, this waits. Orders that
+   * pollers bring for a partition during a write to it go together in the next one.
    * @throws when the signal aborts before all are written
    */
   write(messages: readonly Message[], tick: Tick, signal: AbortSignal): Promise<Write[]>
@@ -24,22 +25,37 @@ export interface Writer {
   ready(tick: Tick, signal: AbortSignal): Promise<void>
 }
 
-export function openWriter(app: App, durability: Durability, objects: Objects): Writer {
+export function openWriter(app: App, durability: Durability, objects: Objects, gate: Gate): Writer {
+  const { config, partitions } = app
   const writing = reportOutage(app, 'write')
-  const opening = { envelopes: app.config.envelopes, format: app.format, objects }
-  const lanes = new Map(app.partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
+  const opening = { envelopes: config.envelopes, many: config.ordersPerBody === 'many', format: app.format, objects }
+  const lanes = new Map(partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
     write: async (messages, tick, signal) => {
       const received = await Promise.all(messages.map((message) => openMessage(message, opening, tick, signal)))
-      const byPartition = Map.groupBy(received, (one) => partitionOf(app, one))
-      return Promise.all(
-        [...byPartition].map(([keys, own]) => (lanes.get(keys) as Lane).write({ received: own, tick, signal })),
-      )
+      const byPartition = Map.groupBy(received.flat(), (one) => partitionOf(app, one))
+      const writes = [...byPartition].map(([keys, own]) => {
+        return writeAll(lanes.get(keys) as Lane, { received: own, tick, signal }, gate)
+      })
+      return (await Promise.all(writes)).flat()
     },
     ready: async (tick, signal) => {
       await Promise.all([...lanes.values()].map((lane) => lane.ready(tick, signal)))
     },
   }
+}
+
+/** Writes a load in pieces. A receive may bring 100,000 orders: where Redis holds enough, the rest waits. */
+async function writeAll(lane: Lane, { received, tick, signal }: Load, gate: Gate): Promise<Write[]> {
+  const writes: Write[] = []
+  for (let at = 0; at < received.length; at += maxOrders) {
+    if (at > 0) {
+      tick()
+      if (!signal.aborted) await gate.pass(tick, signal)
+    }
+    writes.push(await lane.write({ received: received.slice(at, at + maxOrders), tick, signal }))
+  }
+  return writes
 }
 
 /** Returns the partition of an order's user. With one partition the body is not read. */

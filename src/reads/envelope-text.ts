@@ -7,6 +7,7 @@ const names: Readonly<Record<Envelope['layers'][number]['kind'], string>> = {
   base64: 'base64',
   gzip: 'gzip in base64',
   s3: 'S3 object',
+  many: 'a body of many orders, as',
 }
 
 /** Describes the envelopes in which an order came, outermost first. */

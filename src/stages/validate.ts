@@ -15,8 +15,8 @@ export const validate = defineStage({
   takes: rawOrder,
   passes: { channel: 'valid', record: admittedOrder },
   counts: 'admitted',
-  decide: ({ body, unresolved }, keys, { carry, format }) => {
-    if (unresolved !== undefined) return reject({ code: 'unresolved-pointer', reason: unresolved })
+  decide: ({ body, rejection }, keys, { carry, format }) => {
+    if (rejection) return reject(rejection)
     const order = checkOrder(body, format)
     if ('code' in order) return reject(order)
     const other = format.fields && otherPartition(order.userId, keys)

@@ -3,7 +3,9 @@ import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
+import { makePartitions } from '../../src/keys.ts'
 import { openTracing } from '../../src/opentelemetry.ts'
+import { publish } from '../support/enveloped.ts'
 import { listen } from '../support/listen.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { shipped as pipeline } from '../support/stages.ts'
@@ -92,6 +94,29 @@ test('a message that AWS traces is linked too, and what is no trace is left out'
   expect(span).toMatchObject({ traceId: '5759e988bd862e3fe1be46a994272793', parentSpanId: '53995c3f42cd8ad8' })
   expect(span?.links?.map(({ spanId }) => spanId)).toEqual(['53995c3f42cd8ad8', 'b7ad6b7169203331'])
 })
+
+test.each(['topic', 'raw'] as const)(
+  'a span that published to SNS leads to the bridge, with and without raw message delivery, for each order of a body: %s',
+  async (way) => {
+    await using world = await emptyRedis()
+    await using sqs = await emptySqs()
+    await using collector = await openCollector()
+    const more = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ORDERS_PER_BODY: 'many', PARTITIONS: '2' }
+    const env = envOf(world.url, sqs, more)
+    const order = (user_id: string): string => JSON.stringify({ user_id, order_id: 'o', order_value: 1 })
+    await publish(env, way, [`[${order('ada')},${order('bob')},${order('joe')},${order('u5')}]`], w3c)
+    await using bridge = runOrders(['run', 'bridge'], env)
+    const written = async (): Promise<number> => {
+      const counters = makePartitions(2).map(({ counters }) => world.redis.hget(counters, 'received'))
+      return (await Promise.all(counters)).reduce((sum, count) => sum + Number(count), 0)
+    }
+    await until('all to be written', async () => (await written()) === 4)
+    await bridge.stop()
+    const spans = collector.spans.filter(({ name }) => name === 'bridge')
+    expect(spans).toHaveLength(2)
+    for (const span of spans) expect(span).toMatchObject({ traceId, parentSpanId: 'b7ad6b7169203331' })
+  },
+)
 
 test('without a collector entries carry no trace', async () => {
   await using world = await emptyRedis()

@@ -22,7 +22,13 @@ export async function sendEnveloped(env: Env, bodies: readonly string[]): Promis
   }
 }
 
-async function publish(env: Env, way: 'topic' | 'raw', bodies: readonly string[]): Promise<void> {
+/** Publishes bodies to a topic that the queue is subscribed to. @param traceparent an attribute of each */
+export async function publish(
+  env: Env,
+  way: 'topic' | 'raw',
+  bodies: readonly string[],
+  traceparent?: string,
+): Promise<void> {
   const config = readConfig({ ...env })
   using queue = await openQueue(config)
   const { Attributes } = await queue.sqs.send(
@@ -33,7 +39,9 @@ async function publish(env: Env, way: 'topic' | 'raw', bodies: readonly string[]
   const raw = { RawMessageDelivery: String(way === 'raw') }
   await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: Attributes?.QueueArn, Attributes: raw }))
   for (let at = 0; at < bodies.length; at += 10) {
-    const entries = bodies.slice(at, at + 10).map((Message, place) => ({ Id: `${place}`, Message }))
+    const attribute = traceparent && { traceparent: { DataType: 'String', StringValue: traceparent } }
+    const traced = attribute && { MessageAttributes: attribute }
+    const entries = bodies.slice(at, at + 10).map((Message, place) => ({ Id: `${place}`, Message, ...traced }))
     await sns.send(new PublishBatchCommand({ TopicArn, PublishBatchRequestEntries: entries }))
   }
   sns.destroy()

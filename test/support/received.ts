@@ -8,7 +8,8 @@ import { plainFormat } from './plain-format.ts'
 export const noObjects: Objects = { read: async () => ({ missing: 'does not exist' }), [Symbol.dispose]: () => {} }
 
 /** Opens messages as the bridge does. */
-export async function received(messages: readonly Message[]): Promise<Received[]> {
-  const opening = { envelopes: new Set(envelopeKinds), format: plainFormat, objects: noObjects }
-  return Promise.all(messages.map((message) => openMessage(message, opening, () => {}, new AbortController().signal)))
+export async function received(messages: readonly Message[], many = false): Promise<Received[]> {
+  const opening = { envelopes: new Set(envelopeKinds), many, format: plainFormat, objects: noObjects }
+  const open = (message: Message) => openMessage(message, opening, () => {}, new AbortController().signal)
+  return (await Promise.all(messages.map(open))).flat()
 }

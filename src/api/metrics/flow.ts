@@ -1,4 +1,4 @@
-import { envelopeKinds } from '../../messages.ts'
+import { layerKinds } from '../../messages.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { EventMetric, LabelValues, Series } from './metric.ts'
 
@@ -118,10 +118,10 @@ export const flowMetrics: readonly EventMetric[] = [
   {
     name: 'orders_unwrapped_total',
     type: 'counter',
-    help: 'Envelopes from which the bridge took an order.',
-    labels: { envelope: envelopeKinds },
+    help: 'Orders that the bridge took out of envelopes, and out of bodies of `many`.',
+    labels: { envelope: layerKinds },
     by: 'bridge',
-    on: { unwrapped: ({ envelope, messages }, series) => series(envelope)(messages) },
+    on: { unwrapped: ({ envelope, orders }, series) => series(envelope)(orders) },
   },
   ofBridge('orders_sqs_deleted_messages_total', 'Messages deleted from SQS after their write was safe.', {
     deleted: ({ messages }, series) => series()(messages),

@@ -60,6 +60,14 @@ export const bridgeVariables = {
       .pipe(z.array(z.enum(envelopeKinds)))
       .transform((kinds): ReadonlySet<EnvelopeKind> => new Set(kinds)),
   }),
+  ordersPerBody: define({
+    name: 'ORDERS_PER_BODY',
+    unit: 'name',
+    expected: '`one` or `many`',
+    about:
+      'With `many` each order of a list, of lines, of `{"orders":[…]}` or of objects one behind the other is judged alone.',
+    schema: withDefault(z.enum(['one', 'many']), 'one'),
+  }),
   highWaterOrders: count(
     'HIGH_WATER_ORDERS',
     100_000,

@@ -5,8 +5,8 @@ import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
 
 /**
- * An event of CloudEvents 1.0 in structured mode. The order is the object in `data`, the JSON text there, or what
- * `data_base64` encodes. Source: CloudEvents, "JSON Event Format", version 1.0.2.
+ * An event of CloudEvents 1.0 in structured mode. The order is the object in `data`, the text there, or what
+ * `data_base64` encodes. A list in `data` may hold many. Source: CloudEvents, "JSON Event Format", version 1.0.2.
  */
 export const cloudevents: Kind = {
   kind: 'cloudevents',
@@ -17,7 +17,9 @@ export const cloudevents: Kind = {
     const body = dataOf(value, text)
     if (body === undefined) return undefined
     const { source, id, type: subject } = value
-    return { body, layer: layerOf('cloudevents', { source, id, subject }) }
+    const traceparent = own(value, 'traceparent') // of the extension "Distributed Tracing"
+    const traced = typeof traceparent === 'string' ? { traceparent } : {}
+    return { body, layer: layerOf('cloudevents', { source, id, subject }), ...traced }
   },
 }
 
@@ -27,5 +29,5 @@ function dataOf(value: Readonly<Record<string, unknown>>, text: string): string 
   if (data !== undefined && encoded !== undefined) return undefined
   if (typeof encoded === 'string') return base64Text(encoded)
   if (typeof data === 'string') return data
-  return isObject(data) ? memberText(text, 'data') : undefined
+  return isObject(data) || Array.isArray(data) ? memberText(text, 'data') : undefined
 }

@@ -1,22 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import type { Message } from '@aws-sdk/client-sqs'
 import type { Tick } from '../../app.ts'
-import type { RawRecord } from '../../messages.ts'
+import { type Content, contentsOf, contentsOfObject, type Reading } from './contents.ts'
 import type { Objects } from './objects.ts'
-import { type Unwrapping, unwrap, unwrapObject } from './unwrap.ts'
 
-/** A message of SQS, and its record for `orders:raw`: with the order in its envelopes, or the body as it is. */
-export interface Received {
+/** An order for `orders:raw`, and the message of SQS that it came in. */
+export interface Received extends Content {
   readonly message: Message
-  readonly record: RawRecord
+  readonly messageId: string
 }
 
-export interface Opening extends Unwrapping {
+export interface Opening extends Reading {
   readonly objects: Objects
 }
 
 /**
- * Opens the envelopes of a message. Waits while S3, which a pointer needs, is away.
+ * Opens the envelopes of a message, and takes its orders apart. Waits while S3, which a pointer needs, is away.
  * @throws when the signal aborts
  */
 export async function openMessage(
@@ -24,15 +23,24 @@ export async function openMessage(
   opening: Opening,
   tick: Tick,
   signal: AbortSignal,
-): Promise<Received> {
-  const { MessageId: id = randomUUID(), Body: body = '' } = message
-  const content = unwrap(body, opening)
-  if (content?.pointer === undefined) return { message, record: { id, ...(content ?? { body }) } }
-  const { pointer, envelope } = content
-  const found = await opening.objects.read(pointer, tick, signal)
-  if ('text' in found) return { message, record: { id, ...unwrapObject(found.text, envelope, opening) } }
-  return {
-    message,
-    record: { id, body, unresolved: `The S3 object ${pointer.key} of ${pointer.bucket} ${found.missing}` },
-  }
+): Promise<Received[]> {
+  const { MessageId: messageId = randomUUID(), Body: body = '' } = message
+  const contents = await contentsIn(messageId, body, opening, tick, signal)
+  return contents.map(({ record, traceparent }) => ({ record, traceparent, message, messageId }))
+}
+
+async function contentsIn(
+  id: string,
+  body: string,
+  opening: Opening,
+  tick: Tick,
+  signal: AbortSignal,
+): Promise<readonly Content[]> {
+  const found = contentsOf(id, body, opening)
+  if (!('pointer' in found)) return found
+  const { pointer, traceparent } = found
+  const object = await opening.objects.read(pointer, tick, signal)
+  if ('text' in object) return contentsOfObject(id, object.text, found, opening)
+  const reason = `The S3 object ${pointer.key} of ${pointer.bucket} ${object.missing}`
+  return [{ record: { id, body, rejection: { code: 'unresolved-pointer', reason } }, traceparent }]
 }

@@ -1,4 +1,5 @@
-import { hasTexts, objectWithoutOrder } from './json.ts'
+import { isObject } from '../../order/json.ts'
+import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
 
 /**
@@ -12,6 +13,13 @@ export const sns: Kind = {
     const value = objectWithoutOrder(text, format)
     if (value?.['Type'] !== 'Notification' || !hasTexts(value, 'MessageId', 'TopicArn', 'Message')) return undefined
     const { TopicArn: source, MessageId: id, Subject: subject } = value
-    return { body: value['Message'] as string, layer: layerOf('sns', { source, id, subject }) }
+    const layer = layerOf('sns', { source, id, subject })
+    return { body: value['Message'] as string, layer, traceparent: traceparentIn(value['MessageAttributes']) }
   },
+}
+
+/** Without raw message delivery the attributes of a message are in its notification. */
+function traceparentIn(attributes: unknown): string | undefined {
+  const attribute = isObject(attributes) ? own(attributes, 'traceparent') : undefined
+  return isObject(attribute) && typeof attribute['Value'] === 'string' ? attribute['Value'] : undefined
 }

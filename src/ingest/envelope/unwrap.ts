@@ -1,4 +1,4 @@
-import type { Envelope, EnvelopeKind } from '../../messages.ts'
+import type { Envelope, EnvelopeKind, LayerKind } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { isObject, parseJson } from '../../order/json.ts'
 import { hasOrderField } from '../../order/mapped.ts'
@@ -11,10 +11,11 @@ import { sns } from './sns.ts'
 
 const kinds: readonly Kind[] = [sns, eventbridge, cloudevents, gzip, base64]
 
-/** An order, byte for byte, and the envelopes that it was in. */
+/** An order, byte for byte, and the envelopes that it was in; the span that sent it, if one of them names it. */
 export interface Unwrapped {
   readonly body: string
   readonly envelope: Envelope
+  readonly traceparent?: string | undefined
   readonly pointer?: undefined
 }
 
@@ -22,6 +23,7 @@ export interface Unwrapped {
 export interface Pointed {
   readonly pointer: S3Pointer
   readonly envelope: Envelope
+  readonly traceparent?: string | undefined
   readonly body?: undefined
 }
 
@@ -36,31 +38,58 @@ const maxEnvelopes = 3
 /** Each envelope, and the order in the innermost, may be encoded. */
 const maxEncodings = 4
 
+/** Returns true if a text is what envelopes are opened for. */
+type Holds = (text: string, how: Unwrapping) => boolean
+
 /**
  * Takes an order out of the envelopes that AWS services and producers put around it. Returns undefined for a bare order, and
  * for a body that holds no JSON object with a required field of an order. Never throws.
  */
-export function unwrap(text: string, how: Unwrapping): Unwrapped | Pointed | undefined {
-  const { body, layers } = openAll(text, [], how)
+export function unwrap(text: string, how: Unwrapping, holds: Holds = isOrder): Unwrapped | Pointed | undefined {
+  const { body, layers, traceparent } = openAll(text, {}, how)
   const pointer = how.envelopes.has('s3') ? pointerIn(body) : undefined
-  if (pointer) return { pointer, envelope: { layers: [...layers, pointerLayer(pointer)], text } }
-  return layers.length > 0 && isOrder(body, how) ? { body, envelope: { layers, text } } : undefined
+  if (pointer) return { pointer, envelope: { layers: [...layers, pointerLayer(pointer)], text }, traceparent }
+  return layers.length > 0 && holds(body, how) ? { body, envelope: { layers, text }, traceparent } : undefined
 }
 
-/** Takes the order out of the envelopes that an object of S3 has. Without an order in them, the object is taken as it is. */
-export function unwrapObject(text: string, before: Envelope, how: Unwrapping): Unwrapped {
-  const { body, layers } = openAll(text, before.layers, how)
-  return isOrder(body, how) ? { body, envelope: { ...before, layers } } : { body: text, envelope: before }
+/**
+ * Takes the order out of the envelopes that an object of S3 has, or one part of a body. Without an order in them, it is
+ * taken as it is.
+ */
+export function unwrapInner(
+  text: string,
+  before: Pick<Unwrapped, 'envelope' | 'traceparent'>,
+  how: Unwrapping,
+  holds: Holds = isOrder,
+): Unwrapped {
+  const { envelope, traceparent } = before
+  const opened = openAll(text, { layers: envelope.layers, traceparent }, how)
+  const isBare = opened.layers.length === envelope.layers.length
+  if (isBare || !holds(opened.body, how)) return { body: text, envelope, traceparent }
+  return { body: opened.body, envelope: { ...envelope, layers: opened.layers }, traceparent: opened.traceparent }
 }
 
 type Layers = Envelope['layers']
 
-function openAll(text: string, before: Layers, { envelopes, format }: Unwrapping): { body: string; layers: Layers } {
-  const layers = [...before]
+interface Opening {
+  readonly body: string
+  readonly layers: Layers
+  readonly traceparent: string | undefined
+}
+
+/** Opens envelope after envelope. The span that the innermost names counts. */
+function openAll(
+  text: string,
+  before: { readonly layers?: Layers; readonly traceparent?: string | undefined },
+  { envelopes, format }: Unwrapping,
+): Opening {
+  const layers = [...(before.layers ?? [])]
+  let traceparent = before.traceparent
   for (let body = text; ; ) {
     const opened = open(body, format, ({ kind }) => envelopes.has(kind) && hasRoom(layers, kind))
-    if (!opened) return { body, layers }
+    if (!opened) return { body, layers, traceparent }
     layers.push(opened.layer)
+    traceparent = opened.traceparent ?? traceparent
     body = opened.body
   }
 }
@@ -74,13 +103,14 @@ function open(text: string, format: OrderFormat, isOpened: (kind: Kind) => boole
 }
 
 function hasRoom(layers: Layers, kind: EnvelopeKind): boolean {
-  const alike = layers.filter((layer) => isEncoding(layer.kind) === isEncoding(kind))
+  const alike = layers.filter((layer) => layer.kind !== 'many' && isEncoding(layer.kind) === isEncoding(kind))
   return alike.length < (isEncoding(kind) ? maxEncodings : maxEnvelopes)
 }
 
-const isEncoding = (kind: EnvelopeKind): boolean => kind === 'base64' || kind === 'gzip'
+const isEncoding = (kind: LayerKind): boolean => kind === 'base64' || kind === 'gzip'
 
-function isOrder(text: string, { format }: Unwrapping): boolean {
+/** Returns true for a JSON object with a required field of an order. */
+export function isOrder(text: string, { format }: Pick<Unwrapping, 'format'>): boolean {
   const value = parseJson(text)
   return isObject(value) && hasOrderField(value, format.fields)
 }

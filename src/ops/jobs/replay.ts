@@ -6,7 +6,7 @@ import { countMatching } from '../../stages/invalid/actions.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
-import { replayEntries, returningRecord, unresolvedIn } from '../../stages/invalid/requeue.ts'
+import { bridgeRejection, replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
 import { decideRecord } from '../../stages/runner/plan.ts'
 import { chunks } from './chunks.ts'
 import { jobIdOf, judged } from './outcome.ts'
@@ -78,7 +78,7 @@ const isCancelled = async ({ redis, partitions }: App, job: Job): Promise<boolea
 function rehearseEntry(app: App, entry: InvalidEntry): 'admitted' | 'returned' | Rejection | undefined {
   if (entry.text === undefined) return undefined
   if (entry.record.stage === undefined) {
-    const record = { id: entry.id, body: entry.text, unresolved: unresolvedIn(entry) }
+    const record = { id: entry.id, body: entry.text, rejection: bridgeRejection(entry) }
     const verdict = decideRecord({ stage: app.pipeline.first, keys: entry.keys, format: app.format }, record, () => {})
     return verdict.outcome === 'reject' ? verdict : 'admitted'
   }

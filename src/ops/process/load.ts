@@ -26,8 +26,8 @@ export function loadLoop(app: App): Loop {
 /** Returns a function that reports the orders since its last call, if there were any. */
 export function reportLoad(telemetry: Telemetry, readWaiting: () => Promise<number>): () => Promise<void> {
   let now = emptyLoad()
-  telemetry.on('received', ({ messages }) => {
-    now.taken += messages
+  telemetry.on('enqueued', ({ orders }) => {
+    now.taken += orders
   })
   telemetry.on('committed', ({ stage, passed, duplicates }) => {
     now.passed[stage] = (now.passed[stage] ?? 0) + passed

@@ -1,5 +1,6 @@
 import type { App, PartitionScope } from '../../app.ts'
 import type { Envelope } from '../../messages.ts'
+import type { Identified } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
 import { admittedMinor } from '../../stages/runner/ledger.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
@@ -122,27 +123,35 @@ function whereOf(
   return discarded.found.length > 0 ? 'discarded' : 'unknown'
 }
 
-/** The possible owners of an order, by the streams. */
+/** The orders of any user that an id stands for, by the streams. */
 export interface Owners {
-  readonly users: readonly string[]
-  /** Rejected orders that name no user. */
-  readonly nameless: readonly Rejected[]
+  readonly orders: readonly OwnedOrder[]
+  /** Rejected orders that name no user, or no order. */
+  readonly nameless: readonly (Rejected & Identified)[]
   readonly scanned: ScanCoverage[]
 }
 
-/** Searches for an order of any user, one partition after the other. Skips the ledger, which needs the user. */
-export async function findOwners(app: App, orderId: string): Promise<Owners> {
+export interface OwnedOrder {
+  readonly userId: string
+  readonly orderId: string
+}
+
+/**
+ * Searches for an order of any user, and for the orders of a message with that id, one partition after the other. Skips the
+ * ledger, which needs the user.
+ */
+export async function findOwners(app: App, id: string): Promise<Owners> {
   const all: Owners[] = []
-  for (const keys of app.partitions) all.push(await findOwnersIn({ ...app, keys }, orderId))
+  for (const keys of app.partitions) all.push(await findOwnersIn({ ...app, keys }, id))
   return {
-    users: [...new Set(all.flatMap(({ users }) => users))],
+    orders: all.flatMap(({ orders }) => orders), // a user is in one partition
     nameless: all.flatMap(({ nameless }) => nameless),
     scanned: all.flatMap(({ scanned }) => scanned),
   }
 }
 
-async function findOwnersIn(scope: PartitionScope, orderId: string): Promise<Owners> {
-  const wanted = { orderId }
+async function findOwnersIn(scope: PartitionScope, id: string): Promise<Owners> {
+  const wanted = { orderId: id, messageId: id }
   const raw = await findRaw(scope, wanted)
   const admitted: Found<Sighting>[] = []
   for (const channel of admittedChannels(scope.pipeline)) admitted.push(await findOn(scope, channel, wanted))
@@ -151,9 +160,17 @@ async function findOwnersIn(scope: PartitionScope, orderId: string): Promise<Own
   // Again, for orders replayed meanwhile.
   const replayed = await findRaw(scope, wanted)
   const all = [raw, ...admitted, invalid, discarded, replayed].flatMap(
-    ({ found }): readonly { userId?: string | undefined }[] => found,
+    ({ found }): readonly { userId?: string | undefined; orderId?: string | undefined }[] => found,
   )
-  const users = [...new Set(all.flatMap(({ userId }) => (userId === undefined ? [] : [userId])))]
-  const nameless = invalid.found.filter(({ userId }) => userId === undefined)
-  return { users, nameless, scanned: [raw, ...admitted, invalid, discarded].map(({ scan }) => scan) }
+  const orders = new Map<string, OwnedOrder>()
+  for (const { userId, orderId } of all) {
+    if (userId !== undefined && orderId !== undefined)
+      orders.set(JSON.stringify([userId, orderId]), { userId, orderId })
+  }
+  const nameless = invalid.found.filter(({ userId, orderId }) => userId === undefined || orderId === undefined)
+  return {
+    orders: [...orders.values()],
+    nameless,
+    scanned: [raw, ...admitted, invalid, discarded].map(({ scan }) => scan),
+  }
 }

@@ -12,6 +12,8 @@ import { type ScanCoverage, scanStream } from './scan.ts'
 /** The order to find. Without a user, finds the orders of any user; without an order, all orders of the user. */
 export interface Wanted {
   readonly orderId?: string
+  /** Finds the orders of a message of SQS too, or one of them as `<MessageId>/3`, where that is still known. */
+  readonly messageId?: string
   readonly userId?: string | undefined
   /** Ends the search when it aborts. */
   readonly signal?: AbortSignal | undefined
@@ -30,6 +32,7 @@ export interface Sighting<R = object> {
   readonly entry: Entry
   readonly record: R
   readonly userId: string | undefined
+  readonly orderId?: string | undefined
 }
 
 /** An order in the invalid channel, without its earlier bodies and its message: each may have 1 MB. */
@@ -57,7 +60,7 @@ export interface Discarded {
 
 export const findRaw = (scope: PartitionScope, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
   findRecords(scope, scope.pipeline.first.from, sought(wanted), (record: RawRecord) =>
-    matching(identityIn(record.body, scope.format), wanted),
+    matching(identityIn(record.body, scope.format), wanted, [record.id, ...partsIn(record.envelope)]),
   )
 
 /** Finds the order on a channel whose records name one order each. */
@@ -76,24 +79,20 @@ export const findTotals = (
     record.user_id === userId ? { userId } : undefined,
   )
 
-export async function findInvalid(scope: PartitionScope, wanted: Wanted): Promise<Found<Rejected & WithUser>> {
+export async function findInvalid(scope: PartitionScope, wanted: Wanted): Promise<Found<Rejected & Identified>> {
   return find(scope, scope.keys.invalid, sought(wanted), (id, fields) => {
     const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted, scope.format)
     return rejected ? [rejected] : []
   })
 }
 
-export async function findDiscarded(scope: PartitionScope, wanted: Wanted): Promise<Found<Discarded & WithUser>> {
+export async function findDiscarded(scope: PartitionScope, wanted: Wanted): Promise<Found<Discarded & Identified>> {
   return find(scope, scope.keys.discarded, sought(wanted), (_, fields) => {
     const rejected = readRejected(textOf(fields, 'record'), wanted, scope.format)
     if (!rejected) return []
     const [at, by, why] = ['ts', 'by', 'reason'].map((name) => textOf(fields, name)) as [string, string, string]
-    return [{ at, by, why, rejected, userId: rejected.userId }]
+    return [{ at, by, why, rejected, userId: rejected.userId, orderId: rejected.orderId }]
   })
-}
-
-interface WithUser {
-  readonly userId: string | undefined
 }
 
 /** Finds of one order in one stream. Older ones are left out: a producer may send it over and over. */
@@ -136,22 +135,28 @@ async function findRecords<R extends object>(
   scope: PartitionScope,
   channel: string,
   text: Sought,
-  match: (record: R) => WithUser | undefined,
+  match: (record: R) => Partial<Identified> | undefined,
 ): Promise<Found<Sighting<R>>> {
   return find(scope, scope.keys.stream(channel), text, (id, fields) => {
     const entry = decodeEntry(scope.pipeline, id, fields, channel)
     return (entry.records ?? []).flatMap((some) => {
       const record = some as R
       const matched = match(record)
-      return matched ? [{ channel, entry, record, userId: matched.userId }] : []
+      return matched ? [{ channel, entry, record, userId: matched.userId, orderId: matched.orderId }] : []
     })
   })
 }
 
-function matching({ userId, orderId }: Identified, wanted: Wanted): WithUser | undefined {
-  if (wanted.orderId !== undefined && orderId !== wanted.orderId) return undefined
-  return wanted.userId === undefined || userId === wanted.userId ? { userId } : undefined
+/** @param came ids of what it came in */
+function matching(found: Identified, wanted: Wanted, came: readonly string[] = []): Identified | undefined {
+  const { orderId, userId, messageId } = wanted
+  const isOfMessage = messageId !== undefined && came.some((id) => id === messageId || id.startsWith(`${messageId}/`))
+  if (orderId !== undefined && found.orderId !== orderId && !isOfMessage) return undefined
+  return userId === undefined || found.userId === userId ? found : undefined
 }
+
+const partsIn = (came: Pick<Envelope, 'layers'> | undefined): string[] =>
+  came?.layers.flatMap(({ kind, id = '' }) => (kind === 'many' ? [id] : [])) ?? []
 
 const edits = z.array(z.object({ by: z.string(), ts: z.string() })).optional() // without their bodies
 const rejected = invalidOrder
@@ -159,13 +164,14 @@ const rejected = invalidOrder
   .extend({ code: z.string(), ts: z.string(), edits, envelope: envelope.pick({ layers: true }).optional() })
 
 /** Returns undefined if it is not the wanted order, or another client wrote the record. */
-function readRejected(json: string, wanted: Wanted, format: OrderFormat): (Rejected & WithUser) | undefined {
+function readRejected(json: string, wanted: Wanted, format: OrderFormat): (Rejected & Identified) | undefined {
   try {
-    const matched = matching(identityInRecord(json, format), wanted)
-    const parsed = matched && rejected.safeParse(JSON.parse(json))
-    if (!parsed?.success) return undefined
+    const named = identityInRecord(json, format)
+    if (wanted.messageId === undefined && !matching(named, wanted)) return undefined
+    const parsed = rejected.safeParse(JSON.parse(json))
+    if (!parsed.success || !matching(named, wanted, partsIn(parsed.data.envelope))) return undefined
     const hint = hintIn(json, format)
-    return { ...parsed.data, ...(hint !== undefined && { hint }), userId: matched?.userId }
+    return { ...parsed.data, ...(hint !== undefined && { hint }), ...named }
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { App, PartitionScope } from '../../app.ts'
 import { type History, outcomeSeconds, type RawRecord } from '../../messages.ts'
 import { defineScript } from '../../redis/script.ts'
-import { groupOf, type Rejection, rejectGroupNames } from '../../reject-codes.ts'
+import { bridgeCodes, groupOf, type Rejection, rejectGroupNames } from '../../reject-codes.ts'
 import type { Stage } from '../stage.ts'
 import type { InvalidEntry } from './entry.ts'
 
@@ -158,13 +158,15 @@ export function roundRecord(
   const body = edit?.body ?? entry.text
   if (body === undefined) return undefined
   const { envelope } = entry.record
-  const unresolved = edit ? undefined : unresolvedIn(entry)
-  return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now), envelope, unresolved }
+  const rejection = edit ? undefined : bridgeRejection(entry)
+  return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now), envelope, rejection }
 }
 
-/** Returns why the object of a pointer could not be had. Only the bridge reads objects, so a replay changes nothing of it. */
-export const unresolvedIn = ({ record: { code, reason } }: InvalidEntry): string | undefined =>
-  code === 'unresolved-pointer' ? reason : undefined
+/** Returns the rejection if it was the bridge's own. Only the bridge opens messages, so a replay changes nothing of it. */
+export function bridgeRejection({ record: { code, reason } }: InvalidEntry): RawRecord['rejection'] {
+  const own = bridgeCodes.find((one) => one === code)
+  return own && { code: own, reason }
+}
 
 function historyOf({ record, json, text }: InvalidEntry, edit: Edit | undefined, now: Date): History {
   const before = edit && { by: edit.by, ts: now.toISOString(), before: text ?? json }

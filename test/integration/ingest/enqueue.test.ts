@@ -7,7 +7,7 @@ const raw = (id: string, length: number) => ({ id, body: 'x'.repeat(length) })
 test('records are written in order, counted, and split where they exceed a million characters', async () => {
   await using world = await emptyRedis()
   const { redis, keys } = appOn(world.redis)
-  const enveloped = { ...raw('e', 1), envelope: { layers: [], text: 'x'.repeat(999_999) } }
+  const enveloped = { ...raw('e', 1), envelope: { layers: [], text: 'x'.repeat(999_997) } } // and []
   const records = [raw('a', 400_000), raw('b', 600_000), raw('c', 1), raw('d', 1_000_001), enveloped, raw('f', 1)]
   const ids = await enqueue(redis, keys, records)
   const entries = await redis.xrange(keys.stream('raw'), '-', '+')
@@ -24,6 +24,21 @@ test('records are written in order, counted, and split where they exceed a milli
     ['1', ['f']],
   ])
   expect(await redis.hgetall(keys.counters)).toEqual({ received: '6' })
+})
+
+test('what an order came in counts, too: 4,000 orders of many in three envelopes each', async () => {
+  await using world = await emptyRedis()
+  const { redis, keys } = appOn(world.redis)
+  const layer = { kind: 'sns' as const, source: 's'.repeat(256), id: 'i'.repeat(256) }
+  const records = Array.from({ length: 4_000 }, (_, at) => ({
+    ...raw(`m/${at}`, 10),
+    envelope: { layers: [layer, layer, layer] },
+  }))
+  await enqueue(redis, keys, records)
+  const entries = await redis.xrange(keys.stream('raw'), '-', '+')
+  const lengths = entries.map(([, fields]) => fields[5]?.length ?? 0)
+  expect(Math.max(...lengths)).toBeLessThan(1_100_000)
+  expect(await redis.hgetall(keys.counters)).toEqual({ received: '4000' })
 })
 
 test('a job that is tried again sends its order once', async () => {

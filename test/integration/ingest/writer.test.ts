@@ -1,11 +1,17 @@
 import { expect, test } from 'vitest'
+import { readConfig } from '../../../src/config/config.ts'
+import type { Gate } from '../../../src/ingest/backpressure.ts'
 import type { Durability } from '../../../src/ingest/durability.ts'
 import { openWriter } from '../../../src/ingest/writer.ts'
 import { makeControlKeys, makePartitions } from '../../../src/keys.ts'
 import { partitionFor } from '../../../src/partitions.ts'
 import { wrap } from '../../support/envelopes.ts'
+import { joined } from '../../support/many.ts'
 import { noObjects } from '../../support/received.ts'
+import { until } from '../../support/until.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
+
+const openGate: Gate = { pass: async () => {} }
 
 const durability: Durability = {
   settleMs: 0,
@@ -28,7 +34,11 @@ for (const count of [undefined, 3]) {
       }),
       { MessageId: 'without a user', Body: 'no JSON' },
     ]
-    const writes = await openWriter(app, durability, noObjects).write(messages, () => {}, new AbortController().signal)
+    const writes = await openWriter(app, durability, noObjects, openGate).write(
+      messages,
+      () => {},
+      new AbortController().signal,
+    )
     const written = await Promise.all(
       partitions.map(async (keys) => {
         const entries = await redis.xrange(keys.stream('raw'), '-', '+')
@@ -44,3 +54,58 @@ for (const count of [undefined, 3]) {
     expect(new Set(writes)).toEqual(new Set(partitions.map((keys) => ({ keys, incarnation: `of ${keys.partition}` }))))
   })
 }
+
+test('a body of many orders is written in pieces of 100, each counted, and waits where Redis holds enough', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, readConfig({ ORDERS_PER_BODY: 'many' }))
+  const text = joined(
+    'lines',
+    Array.from({ length: 250 }, (_, at) => JSON.stringify({ user_id: 'u', order_id: at })),
+  )
+  const written: { messages: number; orders: number; messageIds: readonly string[] }[] = []
+  app.telemetry.on('enqueued', (fields) => void written.push(fields))
+  const closed = Promise.withResolvers<void>()
+  const passes: number[] = []
+  const gate: Gate = {
+    pass: async () => {
+      passes.push(await received())
+      if (passes.length === 2) await closed.promise
+    },
+  }
+  const received = async (): Promise<number> => Number(await world.redis.hget('pipeline:counters', 'received'))
+  const writer = openWriter(app, durability, noObjects, gate)
+  let ticks = 0
+  const tick = (): void => void ticks++
+  const writing = writer.write([{ MessageId: 'm', Body: text }], tick, new AbortController().signal)
+  await until('the gate to be reached again', () => passes.length === 2)
+  expect(await received()).toBe(200)
+  closed.resolve()
+  expect(await writing).toHaveLength(3)
+  expect(passes).toEqual([100, 200])
+  expect(ticks).toBe(2)
+  expect(await received()).toBe(250)
+  const of = { messages: 1, messageIds: ['m'] }
+  expect(written).toMatchObject([
+    { ...of, orders: 100 },
+    { ...of, orders: 100 },
+    { ...of, orders: 50 },
+  ])
+  const entries = await world.redis.xrange('orders:raw', '-', '+')
+  expect(entries.map(([, fields]) => fields[1])).toEqual(['100', '100', '50'])
+})
+
+test('a bridge that stops writes what it has of a body, unless Redis holds enough', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, readConfig({ ORDERS_PER_BODY: 'many' }))
+  const text = joined(
+    'list',
+    Array.from({ length: 300 }, (_, at) => `{"order_id":${at}}`),
+  )
+  const stop = new AbortController()
+  const closed: Gate = { pass: async () => Promise.reject(new Error('closed')) }
+  const writer = openWriter(app, durability, noObjects, closed)
+  const tick = (): void => stop.abort()
+  expect(await writer.write([{ Body: text }], tick, stop.signal)).toHaveLength(3)
+  await expect(writer.write([{ Body: text }], () => {}, new AbortController().signal)).rejects.toThrow('closed')
+  expect(await world.redis.hget('pipeline:counters', 'received')).toBe('400')
+})

@@ -12,35 +12,47 @@ import { pausedLines } from '../../terminal/notes.ts'
 import { type Line, sentence } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
-/** Users whose order is traced; further ones are only named. */
+/** Orders that are traced; further ones are only named. */
 const maxTraced = 5
 
-/** Traces an order without a given user: for each user with such an order in the streams. */
-async function traceOwners(app: App, orderId: string): Promise<Owners & { readonly traces: readonly OrderLocation[] }> {
-  const owners = await findOwners(app, orderId)
+/** Traces what an id stands for without a given user: an order of each user who has one, and the orders of a message. */
+async function traceOwners(app: App, id: string): Promise<Owners & { readonly traces: readonly OrderLocation[] }> {
+  const owners = await findOwners(app, id)
   const traces: OrderLocation[] = []
-  for (const userId of owners.users.slice(0, maxTraced)) traces.push(await locateOrder(app, { userId, orderId }))
+  for (const order of owners.orders.slice(0, maxTraced)) traces.push(await locateOrder(app, order))
   return { ...owners, traces }
 }
 
 function ownersLines(
-  orderId: string,
-  { users, nameless, scanned, traces }: Awaited<ReturnType<typeof traceOwners>>,
+  id: string,
+  { orders, nameless, scanned, traces }: Awaited<ReturnType<typeof traceOwners>>,
   { now, format: { money } }: App,
 ): Line[] {
   return [
-    sentence(foundText(orderId, users.length)),
-    ...nameless.flatMap((one) => rejectionEvents(one, now())).map(({ text }) => sentence(`Of no user: ${text}`, '  ')),
+    sentence(foundText(id, orders)),
+    ...nameless.flatMap((one) => {
+      const user = one.userId === undefined ? 'no user' : `user ${one.userId}`
+      return rejectionEvents(one, now()).map(({ text }) => sentence(`Of ${user}: ${text}`, '  '))
+    }),
     ...coverageLines(scanned).map((text) => sentence(text, '  ')),
     ...traces.flatMap((trace) => ['', ...locationLines(trace, money)]),
-    ...users.slice(maxTraced).map((userId) => sentence(`Also of user ${userId}: trace it with --user.`)),
+    ...orders
+      .slice(maxTraced)
+      .map(({ userId, orderId }) =>
+        sentence(`Also ${orderId === id ? '' : `order ${orderId} `}of user ${userId}: trace it with --user.`),
+      ),
   ]
 }
 
-function foundText(orderId: string, users: number): string {
-  if (users === 0) return `No order ${orderId} is in the streams now. Give --user to look it up in the ledger too.`
-  const found = users === 1 ? 'One user has' : `${users} users have`
-  return `${found} an order ${orderId} in the streams. Give --user for one that is no longer there.`
+function foundText(id: string, orders: Owners['orders']): string {
+  const { length } = orders
+  if (length === 0) return `No order ${id} is in the streams now. Give --user to look it up in the ledger too.`
+  if (orders.some(({ orderId }) => orderId !== id)) {
+    const found = length === 1 ? 'One order' : `${length} orders`
+    return `${found} of message ${id} ${length === 1 ? 'is' : 'are'} in the streams.`
+  }
+  const found = length === 1 ? 'One user has' : `${length} users have`
+  return `${found} an order ${id} in the streams. Give --user for one that is no longer there.`
 }
 
 /** Lists the paused components, which may be why an order waits. */
@@ -50,7 +62,7 @@ export const command = defineCommand({
   name: 'trace',
   words: '<order_id>',
   about:
-    'Shows where an order is or was, and which of its steps are no longer known. Without --user, for each user with such an order in the streams.',
+    'Shows where an order is or was, and which of its steps are no longer known. Without --user, for each user with such an order in the streams, or for the orders of the SQS message with this id.',
   examples: ['trace 6f1c', 'trace 6f1c --user ada --json'],
   page: 'docs/getting-started.md',
   options: {
@@ -75,9 +87,10 @@ export const command = defineCommand({
         return [...locationLines(trace, money), ...(await whyItWaits(app))]
       }
       const owners = await traceOwners(app, orderId)
+      const users = [...new Set(owners.orders.map(({ userId }) => userId))]
       if (json) {
         const traces = owners.traces.map((trace) => traceOf(trace, money))
-        return jsonLine(ownersReply.parse({ order_id: orderId, ...owners, traces }))
+        return jsonLine(ownersReply.parse({ order_id: orderId, users, ...owners, traces }))
       }
       return [...ownersLines(orderId, owners, app), ...(await whyItWaits(app))]
     })

@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { OrdersError } from '../../../errors.ts'
-import { unwrap } from '../../../ingest/envelope/unwrap.ts'
+import { contentsOf, type Reading } from '../../../ingest/envelope/contents.ts'
 import { isEmulated, queuePlace } from '../../../ingest/sqs/endpoint.ts'
 import { openQueue } from '../../../ingest/sqs/queue.ts'
-import type { EnvelopeKind } from '../../../messages.ts'
 import { formatOf, type OrderFormat } from '../../../order/format.ts'
 import { writeOrder } from '../../../order/write-order.ts'
 import { countText } from '../../../reads/count-text.ts'
@@ -69,7 +68,8 @@ export const command = defineCommand({
     const where = queuePlace(here)
     if (body !== undefined) {
       await sendBatch(queue, [body], format, signal)
-      return print(`Sent one message to ${where}.${rejected(body, here.envelopes, format)}`)
+      const how = { envelopes: here.envelopes, many: here.ordersPerBody === 'many', format }
+      return print(`Sent one message to ${where}.${rejected(body, how)}`)
     }
     const total = samples.valid + samples.invalid
     const progress = progressOn(stdout, 'sent', total)
@@ -96,11 +96,15 @@ function interrupted(sent: number, total: number, seed: number): string {
 }
 
 /** Says why validate will reject a body, such as one whose quotes a shell has removed. */
-function rejected(body: string, envelopes: ReadonlySet<EnvelopeKind>, format: OrderFormat): string {
-  const content = unwrap(body, { envelopes, format })
-  if (content?.pointer) return '' // only the bridge reads the object
-  const order = checkOrder(content?.body ?? body, format)
-  return 'code' in order ? ` It will be rejected as ${order.code}: ${order.reason}.` : ''
+function rejected(body: string, how: Reading): string {
+  const contents = contentsOf('message', body, how)
+  if ('pointer' in contents) return '' // only the bridge reads the object
+  const verdicts = contents.map(({ record }) => record.rejection ?? checkOrder(record.body, how.format))
+  const found = verdicts.filter((verdict) => 'code' in verdict)
+  const [first] = found
+  if (first === undefined) return ''
+  const which = contents.length === 1 ? 'It' : `Of its ${contents.length} orders, ${found.length}`
+  return ` ${which} will be rejected${found.length === 1 ? '' : ', the first'} as ${first.code}: ${first.reason}.`
 }
 
 /** With a field map, orders are sent as the shop of the map sends them. */

@@ -144,10 +144,10 @@ test('a pointer to an object that is not there is an invalid order, one to an or
   const entry = toEntry(app.keys, (await redis.redis.xrange(app.keys.invalid, '-', '+'))[0] as [string, string[]])
   expect(roundRecord(entry, 'job', undefined, new Date())).toMatchObject({
     body: lost,
-    unresolved: entry.record.reason,
+    rejection: { code: 'unresolved-pointer', reason: entry.record.reason },
   })
   expect(roundRecord(entry, 'job', { body: order, by: 'ann' }, new Date())).not.toHaveProperty(
-    'unresolved',
-    expect.any(String),
+    'rejection',
+    expect.anything(),
   )
 })

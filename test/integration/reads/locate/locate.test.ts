@@ -454,10 +454,43 @@ test.each(moves)(
 
 test('without a user the streams show whose it is; an order that names none is found, too', async () => {
   await send(body(1, 'o', 'u'), body(-1, 'o', 'v'), '{"order_id":"o"}', body(1, 'other', 'w'))
-  expect((await findOwners(scope, 'o')).users).toEqual(['u', 'v'])
+  expect((await findOwners(scope, 'o')).orders).toEqual([
+    { userId: 'u', orderId: 'o' },
+    { userId: 'v', orderId: 'o' },
+  ])
   await work(...pipeline.stages)
   for (const name of ['raw', 'valid', 'counted']) await redis.xtrim(`orders:${name}`, 'MAXLEN', 0)
-  expect(await findOwners(scope, 'o')).toMatchObject({ users: ['v'], nameless: [{ code: 'missing-field' }] })
+  expect(await findOwners(scope, 'o')).toMatchObject({
+    orders: [{ userId: 'v', orderId: 'o' }],
+    nameless: [{ code: 'missing-field' }],
+  })
+})
+
+test('the id of a message leads to its orders that wait or were rejected, and to one of them by its place', async () => {
+  const text = `[${[body(1, 'o1'), body(1, 'o2'), body(-1, 'o3', 'v'), '{"user_id":"w"}', '[1]']}]`
+  const parts = (
+    await received(
+      [
+        { MessageId: 'm-7', Body: text },
+        { MessageId: 'm-70', Body: body(1, 'o4') },
+      ],
+      true,
+    )
+  ).map(({ record }) => record)
+  await enqueue(redis, scope.keys, parts)
+  const [o1, o2, o3] = ['o1', 'o2', 'o3'].map((orderId) => ({ userId: orderId === 'o3' ? 'v' : 'u', orderId }))
+  expect((await findOwners(scope, 'm-7')).orders).toEqual([o1, o2, o3])
+  expect((await findOwners(scope, 'm-7/1')).orders).toEqual([o2])
+  await work(...pipeline.stages)
+  for (const name of ['raw', 'valid', 'counted']) await redis.xtrim(`orders:${name}`, 'MAXLEN', 0)
+  expect(await findOwners(scope, 'm-7')).toMatchObject({
+    orders: [o3],
+    nameless: [{ code: 'missing-field' }, { code: 'not-an-object' }],
+  })
+  const printed = masked(await command('m-7/2'))
+  expect(printed).toMatch('One order of message m-7/2 is in the streams.')
+  expect(printed).toMatch('Order o3 of user v was not accepted and is in the invalid channel.')
+  expect(printed).toMatch('It came in a body of many orders, as m-7/2.')
 })
 
 test.each(['a/b', '%', '🙂', 'a\u0000b', '__proto__', 'invalid'])(

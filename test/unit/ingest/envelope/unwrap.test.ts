@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Unwrapping, unwrap, unwrapObject } from '../../../../src/ingest/envelope/unwrap.ts'
+import { type Unwrapping, unwrap, unwrapInner } from '../../../../src/ingest/envelope/unwrap.ts'
 import { type EnvelopeKind, envelopeKinds } from '../../../../src/messages.ts'
 import { isObject, parseJson } from '../../../../src/order/json.ts'
 import { type InlineKind, inlineKinds, wrap } from '../../../support/envelopes.ts'
@@ -139,11 +139,11 @@ describe('a pointer to an object of S3', () => {
 
   test('leads to an order in envelopes, to an order, or to what is judged as it is', () => {
     const before = { layers: [{ kind: 's3' as const }], text: 'the message' }
-    expect(unwrapObject(wrap('eventbridge', order), before, all)).toMatchObject({
+    expect(unwrapInner(wrap('eventbridge', order), { envelope: before }, all)).toMatchObject({
       body: order,
       envelope: { layers: [{ kind: 's3' }, { kind: 'eventbridge' }], text: 'the message' },
     })
-    expect(unwrapObject(order, before, all)).toEqual({ body: order, envelope: before })
-    expect(unwrapObject('no JSON', before, all)).toEqual({ body: 'no JSON', envelope: before })
+    expect(unwrapInner(order, { envelope: before }, all)).toEqual({ body: order, envelope: before })
+    expect(unwrapInner('no JSON', { envelope: before }, all)).toEqual({ body: 'no JSON', envelope: before })
   })
 })
