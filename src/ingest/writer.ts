@@ -43,6 +43,6 @@ export function openWriter(app: App, durability: Durability, objects: Objects): 
 }
 
 /** Returns the partition of an order's user. With one partition the body is not read. */
-function partitionOf({ partitions, format }: App, { record }: Received): Keys {
+export function partitionOf({ partitions, format }: App, { record }: Received): Keys {
   return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(record.body, format).userId)
 }

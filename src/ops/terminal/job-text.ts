@@ -35,15 +35,22 @@ export function resultLines(result: ReplayResult): string[] {
   const codes = Object.entries(again).map(([code, count]) => [`  ${code}`, countText(count)])
   const all = countText(sum(Object.values(again)))
   if (dry_run) {
+    const known = duplicate > 0 ? [['duplicate', countText(duplicate)]] : []
     const ofStages = returned > 0 ? [['would pass their stage', countText(returned)]] : []
     return [
       `Dry run, nothing was sent.${cancelled ? ' It was cancelled before its end.' : ''}`,
-      ...table([['would keep the rules', countText(admitted)], ...ofStages, ['would be rejected', all], ...codes]),
+      ...table([
+        ['would keep the rules', countText(admitted)],
+        ...known,
+        ...ofStages,
+        ['would be rejected', all],
+        ...codes,
+      ]),
       ...whereTo(Object.keys(again)),
     ]
   }
   return [
-    ...(cancelled ? ['It was cancelled: the orders that it had not sent stay invalid.'] : []),
+    ...(cancelled ? ['It was cancelled: the orders that it had not sent stay where they were.'] : []),
     ...table([
       ['sent', countText(sent)],
       ['admitted', countText(admitted)],

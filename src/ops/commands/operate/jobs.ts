@@ -21,7 +21,7 @@ export const command = defineCommand({
   name,
   words,
   about:
-    'Lists the jobs that requeue orders, newest first, shows one, or cancels one. A cancelled replay sends no more orders; those that it has sent stay sent.',
+    'Lists the jobs that requeue orders, newest first, shows one, or cancels one. A cancelled replay or redrive sends no more orders; those that it has sent stay sent.',
   examples: ['jobs', 'jobs --limit 100 --json'],
   page: 'docs/how-to/replay-and-correct.md',
   options: {
