@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Job } from 'bullmq'
+import { type Job, UnrecoverableError } from 'bullmq'
 import type { App } from '../../app.ts'
 import { type RedriveData, type ReplayResult, redriveData } from '../../control/job-queues.ts'
 import { readPauses } from '../../control/pauses.ts'
+import { OrdersError } from '../../errors.ts'
 import { openGate } from '../../ingest/backpressure.ts'
 import { type Mover, openMover } from '../../ingest/dead-letters/move.ts'
 import { type DeadLetters, openDeadLetters } from '../../ingest/dead-letters/open.ts'
@@ -43,7 +44,7 @@ async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal:
   const { redis, partitions, telemetry } = app
   const jobId = jobIdOf(job)
   const outcome = (): Promise<Outcome> => readOutcome(redis, partitions, jobId)
-  using queue = await openDeadLetters(app.config, signal)
+  using queue = await open(app, signal)
   const total = Math.min(limit, (await outcome()).sent + (await countAll(queue)))
   const mayHave = (keys: Keys): Promise<number> => sentElsewhere(app, jobId, keys).then((sent) => limit - sent)
   await using mover = await openMover(app, queue, { jobId, mayHave })
@@ -64,6 +65,16 @@ async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal:
     if (await isEmpty(received, signal)) break
   }
   await mover.settled(signal)
+}
+
+/** @throws UnrecoverableError where the queue has no dead-letter queue: to try again would not help */
+async function open({ config }: App, signal: AbortSignal): Promise<DeadLetters> {
+  try {
+    return await openDeadLetters(config, signal)
+  } catch (error) {
+    if (error instanceof OrdersError && error.code === 'ORD_DEAD_LETTERS') throw new UnrecoverableError(error.message)
+    throw error
+  }
 }
 
 async function countAll(queue: DeadLetters): Promise<number> {
@@ -109,7 +120,7 @@ const maxRehearsed = 1_000
 async function rehearse(app: App, job: Job, data: RedriveData, signal: AbortSignal): Promise<ReplayResult> {
   const counts = { admitted: 0, duplicate: 0, conflict: 0 }
   const rejected: Record<string, number> = {}
-  using queue = await openDeadLetters(app.config, signal)
+  using queue = await open(app, signal)
   const limit = Math.min(data.limit, maxRehearsed)
   const total = Math.min(limit, await countAll(queue))
   let done = 0

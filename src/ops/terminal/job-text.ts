@@ -29,7 +29,8 @@ function percent(progress: unknown): string {
   return `${data.total === 0 ? 100 : Math.min(100, Math.floor((data.done / data.total) * 100))} %`
 }
 
-export function resultLines(result: ReplayResult): string[] {
+/** @param from where the job takes its orders from, and leaves them after a dry run */
+export function resultLines(result: ReplayResult, from: 'invalid' | 'dlq' = 'invalid'): string[] {
   const { dry_run, cancelled, sent, admitted, duplicate, conflict, returned, rejected } = result
   const again = { ...(conflict > 0 && { conflict }), ...rejected }
   const codes = Object.entries(again).map(([code, count]) => [`  ${code}`, countText(count)])
@@ -46,7 +47,7 @@ export function resultLines(result: ReplayResult): string[] {
         ['would be rejected', all],
         ...codes,
       ]),
-      ...whereTo(Object.keys(again)),
+      ...(from === 'dlq' ? ['To look at them: orders dlq'] : whereTo(Object.keys(again))),
     ]
   }
   return [

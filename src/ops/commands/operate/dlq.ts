@@ -97,6 +97,6 @@ async function redrive({ config, options, signal, print, stdout, fail }: Call<Op
     return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
   }
   const result = await followJob(app, queues, jobId, { progress: progressOn(stdout, 'judged', total), total, signal })
-  for (const line of resultLines(result)) print(line)
+  for (const line of resultLines(result, 'dlq')) print(line)
   if (isIncomplete(result)) fail()
 }

@@ -67,7 +67,7 @@ async function jobLines(app: App, found: FoundJob): Promise<string[]> {
   const width = 10
   return [
     ...facts.map(([label = '', value = '']) => `${label.padEnd(width)}  ${value}`),
-    ...(result && !('verdict' in result) ? resultLines(result) : []),
+    ...(result && !('verdict' in result) ? resultLines(result, job.queueName === 'redrive' ? 'dlq' : 'invalid') : []),
     ...sentences.flatMap((text) => wrapped(text)),
   ]
 }
