@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { addRedrive, maxRedriven, maxRedriveRate } from '../../control/add-redrive.ts'
 import { operatorOf } from '../http/access.ts'
-import { jobIdFor } from '../idempotency.ts'
 import { refuse } from '../http/reply.ts'
 import { defineRoute } from '../http/route.ts'
+import { jobIdFor } from '../idempotency.ts'
 import { accepted, acceptedReply } from './jobs.ts'
 
 export const redriveLetters = defineRoute({

@@ -1,12 +1,12 @@
-import { z } from 'zod'
 import type { Config } from '../../config/config.ts'
+import { queueAddress } from '../../config/queue-address.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { openTransport } from '../sqs/client.ts'
-import { deadLetterQueue } from '../sqs/dead-letters.ts'
-import { endpointOf } from '../sqs/endpoint.ts'
+import { deadLetterQueue, noDeadLetters, redriveOf } from '../sqs/dead-letters.ts'
+import { endpointOf, endpointVariable } from '../sqs/endpoint.ts'
 import { withPlainErrors } from '../sqs/plain-errors.ts'
 import { asking, queueUrl, readAttributes } from '../sqs/questions.ts'
-import type { Queue } from '../sqs/queue.ts'
+import { missingText, type Queue } from '../sqs/queue.ts'
 
 /** The dead-letter queue of the queue of raw orders. */
 export interface DeadLetters extends Queue, Disposable {
@@ -34,10 +34,11 @@ export async function openDeadLetters(config: Config, signal?: AbortSignal): Pro
   const transport = await openTransport(config)
   const sqs = withPlainErrors(transport, config)
   const questions = withPlainErrors(asking(transport, signal), config)
-  const name = config.sqsQueueName
+  const address = queueAddress(config)
+  const { name } = address
   try {
-    const url = await queueUrl(questions, { name })
-    if (!url) throw unusable(`There is no queue ${name}: check SQS_QUEUE_NAME and AWS_REGION.`)
+    const url = await queueUrl(questions, address)
+    if (!url) throw unusable(missingText(config))
     const found = await deadLetterQueue(questions, { name, url })
     if (found.status === 'none') {
       const advice = 'give it a redrive policy that names one'
@@ -50,11 +51,12 @@ export async function openDeadLetters(config: Config, signal?: AbortSignal): Pro
       ...{ name: found.name, url: found.url, isFifo: found.name.endsWith('.fifo') },
       count: async () => {
         const attributes = await readAttributes(questions, found, ['RedrivePolicy', messages, inFlight])
+        if (attributes === undefined) throw unusable(`${noDeadLetters(found.name)}: it was deleted.`)
         if (typeof attributes === 'string') throw unusable(`${attributes}: check the rights on it.`)
         return {
           messages: Number(attributes[messages]),
           inFlight: Number(attributes[inFlight]),
-          maxReceiveCount: policy.safeParse(attributes['RedrivePolicy']).data?.maxReceiveCount,
+          maxReceiveCount: redriveOf(attributes)?.maxReceiveCount,
         }
       },
       [Symbol.dispose]: () => transport.destroy(),
@@ -63,16 +65,12 @@ export async function openDeadLetters(config: Config, signal?: AbortSignal): Pro
     transport.destroy()
     if (error instanceof OrdersError) throw error
     const what = `SQS cannot open the dead-letter queue of ${name} at ${endpointOf(config)} (${messageOf(error)})`
-    throw new OrdersError('ORD_SQS', `${what}: check AWS_ENDPOINT_URL and the credentials.`, { cause: error })
+    const variable = endpointVariable(config) ?? 'AWS_ENDPOINT_URL'
+    throw new OrdersError('ORD_SQS', `${what}: check ${variable} and the credentials.`, { cause: error })
   }
 }
 
 const messages = 'ApproximateNumberOfMessages' as const
 const inFlight = 'ApproximateNumberOfMessagesNotVisible' as const
-
-const policy = z
-  .string()
-  .transform((text): unknown => JSON.parse(text))
-  .pipe(z.object({ maxReceiveCount: z.coerce.number() }))
 
 const unusable = (message: string): OrdersError => new OrdersError('ORD_SQS', message)
