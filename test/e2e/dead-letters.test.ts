@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest'
+import { readConfig } from '../../src/config/config.ts'
+import { openQueue } from '../../src/ingest/sqs/queue.ts'
+import { sendBatch } from '../../src/ops/local/send-orders.ts'
 import { countDeadLetters, exhaust, fillDeadLetters } from '../support/dead-letters.ts'
 import { sendEnveloped } from '../support/enveloped.ts'
 import { waves } from '../support/expected.ts'
 import { Oracle } from '../support/oracle.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { expectExact } from '../support/state.ts'
+import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
@@ -84,3 +88,41 @@ test('messages that SQS itself gave up are brought back, and the books take them
   expect((await output(['dlq', 'redrive'], env)).text).toMatch(/^The dead-letter queue \S+ is empty\.\n$/)
   expect(running.events('redriven')).toMatchObject([{ sent: 25, admitted: 25, cancelled: false }])
 })
+
+test("the dead letters of a FIFO queue: a user's come back in the order in which they were sent", async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs('.fifo')
+  const env = envOf(redis.url, sqs)
+  const each = 25
+  const bodies = Array.from({ length: 4 * each }, (_, at) =>
+    JSON.stringify({ user_id: `user_${at % 4}`, order_id: `${Math.floor(at / 4)}`, order_value: at }),
+  )
+  const oracle = new Oracle()
+  for (const body of bodies) oracle.take(body)
+  await fillDeadLetters(env, bodies, sendInOrder)
+  const looked = await output(['dlq', '--limit', '1000'], env)
+  expect(looked.text).toMatch(/ has 100 messages\. .*Of one message group of a FIFO\s+queue only/s)
+  expect(await countDeadLetters(env)).toBe(bodies.length)
+  await using jobs = runOrders(['run', 'jobs'], env)
+  await jobs.started()
+  expect((await output(['dlq', 'redrive'], env)).text).toMatch(/^Job redrive-\S+: 100 dead letters to redrive\.\n/)
+  await until('all to be written', async () => (await countDeadLetters(env)) === 0)
+  const entries = await redis.redis.xrange('orders:raw', '-', '+')
+  const written = entries.flatMap(([, fields]) => JSON.parse(fields[fields.indexOf('r') + 1] ?? ''))
+  const orders = written.map(({ body }) => JSON.parse(body))
+  for (let user = 0; user < 4; user++) {
+    const own = orders.filter(({ user_id }) => user_id === `user_${user}`).map(({ order_id }) => Number(order_id))
+    expect(own).toEqual(Array.from({ length: each }, (_, at) => at))
+  }
+  await using stages = runOrders(['run', 'validate', 'aggregate', 'leaderboard'], env)
+  await stages.started()
+  await expectExact(redis.redis, oracle)
+})
+
+/** Sends one batch after the other: a producer that sends several at once has no order to be kept. */
+async function sendInOrder(env: Env, bodies: readonly string[]): Promise<void> {
+  using queue = await openQueue(readConfig({ ...env }))
+  for (let at = 0; at < bodies.length; at += 10) {
+    await sendBatch(queue, bodies.slice(at, at + 10), new AbortController().signal)
+  }
+}

@@ -5,13 +5,11 @@ import { openQueue } from '../../src/ingest/sqs/queue.ts'
 import { sendBodies } from './send.ts'
 import type { Env } from './world.ts'
 
-/** The environment of a producer that sends to the dead-letter queue. */
-export const intoDeadLetters = (env: Env): Env => ({ ...env, SQS_QUEUE_NAME: `${env['SQS_QUEUE_NAME']}-dlq` })
-
 /** Creates the queue with its dead-letter queue, and puts bodies into the latter. */
 export async function fillDeadLetters(env: Env, bodies: readonly string[], send = sendBodies): Promise<void> {
   ;(await openQueue(readConfig({ ...env })))[Symbol.dispose]()
-  await send(intoDeadLetters(env), bodies)
+  using letters = await openDeadLetters(readConfig({ ...env }))
+  await send({ ...env, SQS_QUEUE_NAME: letters.name }, bodies)
 }
 
 /** Sends bodies to the queue, and receives them until SQS gives them up. */

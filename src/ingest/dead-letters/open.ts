@@ -2,6 +2,7 @@ import type { Config } from '../../config/config.ts'
 import { queueAddress } from '../../config/queue-address.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { openTransport } from '../sqs/client.ts'
+import { isFifo } from '../sqs/create.ts'
 import { deadLetterQueue, noDeadLetters, redriveOf } from '../sqs/dead-letters.ts'
 import { endpointOf, endpointVariable } from '../sqs/endpoint.ts'
 import { withPlainErrors } from '../sqs/plain-errors.ts'
@@ -48,7 +49,7 @@ export async function openDeadLetters(config: Config, signal?: AbortSignal): Pro
       throw unusable(`The dead-letter queue of ${name} cannot be used (${found.reason}): check its rights.`)
     return {
       sqs,
-      ...{ name: found.name, url: found.url, isFifo: found.name.endsWith('.fifo') },
+      ...{ name: found.name, url: found.url, isFifo: isFifo(found.name) },
       count: async () => {
         const attributes = await readAttributes(questions, found, ['RedrivePolicy', messages, inFlight])
         if (attributes === undefined) throw unusable(`${noDeadLetters(found.name)}: it was deleted.`)

@@ -16,6 +16,7 @@ import { deadLetterJson, deadLetterLines } from '../../terminal/dead-letters-tex
 import { progressOn } from '../../terminal/interactive/progress.ts'
 import { isIncomplete, resultLines } from '../../terminal/job-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
+import { wrapped } from '../../terminal/wrapped.ts'
 
 const name = 'dlq'
 const words = '[list | redrive]'
@@ -79,7 +80,7 @@ async function redrive({ config, options, signal, print, stdout, fail }: Call<Op
   using queue = await openDeadLetters(app.config, signal)
   const { messages, inFlight } = await queue.count()
   const found = messages + inFlight
-  if (found === 0) return print(`The dead-letter queue ${queue.name} is empty.`)
+  if (found === 0) return print(wrapped(`The dead-letter queue ${queue.name} is empty.`))
   const { rate, 'dry-run': dryRun } = options
   const limit = options.limit ?? maxRedriven
   const jobId = newRedriveId()
@@ -91,10 +92,10 @@ async function redrive({ config, options, signal, print, stdout, fail }: Call<Op
     `Job ${jobId}: ${countText(total)} dead ${total === 1 ? 'letter' : 'letters'} to ${dryRun ? 'judge' : 'redrive'}.`,
   )
   const warning = await jobsWarning(app.redis)
-  if (warning !== undefined) print(warning)
+  if (warning !== undefined) print(wrapped(warning))
   if (warning !== undefined && dryRun && !options.wait && !stdout.isTTY) return fail() // a script would wait forever
   if (!options.wait && !dryRun && !stdout.isTTY) {
-    return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
+    return print(wrapped(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`))
   }
   const result = await followJob(app, queues, jobId, { progress: progressOn(stdout, 'judged', total), total, signal })
   for (const line of resultLines(result, 'dlq')) print(line)
