@@ -62,6 +62,7 @@ async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal:
     const { received, written } = await mover.move(Math.min(pace.batch, limit - sent), signal)
     pace.sent(written)
     if (written > 0) telemetry.emit('requeued', { job: jobId, orders: written })
+    if (queue.isFifo) await mover.settled(signal) // until then SQS keeps the next ones of these groups
     if (await isEmpty(received, signal)) break
   }
   await mover.settled(signal)
