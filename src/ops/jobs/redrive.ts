@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Job, UnrecoverableError } from 'bullmq'
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { App } from '../../app.ts'
 import { type RedriveData, type ReplayResult, redriveData } from '../../control/job-queues.ts'
 import { readPauses } from '../../control/pauses.ts'
@@ -14,7 +14,6 @@ import { judgeDeadLetters } from '../../reads/dead-letters.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import { type Outcome, readOutcome } from '../../stages/invalid/outcome.ts'
 import { jobIdOf, judged } from './outcome.ts'
-import { Postponed } from './postponed.ts'
 
 /**
  * Brings messages of the dead-letter queue to `orders:raw`, as the bridge does, and counts their verdicts. Ends when the
@@ -92,10 +91,11 @@ async function sentElsewhere({ redis, partitions }: App, jobId: string, keys: Ke
 /**
  * Gives the job back while the bridge is paused: it is the other way from SQS into the pipeline, and a repartition waits until
  * no job runs.
+ * @throws DelayedError
  */
 async function requireRunningBridge({ redis, control }: App): Promise<void> {
   const pause = (await readPauses(redis, control))['bridge']
-  if (pause) throw new Postponed(`The bridge is paused by ${pause.by}: the redrive goes on when it runs again.`)
+  if (pause) throw new DelayedError(`The bridge is paused by ${pause.by}: the redrive goes on when it runs again.`)
 }
 
 /** Added to the visibility timeout: what a killed process had received is delivered again by then. */

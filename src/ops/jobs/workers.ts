@@ -11,7 +11,6 @@ import {
 } from '../../control/job-queues.ts'
 import { markJobsAlive } from '../../control/jobs-alive.ts'
 import { messageOf } from '../../errors.ts'
-import { Postponed } from './postponed.ts'
 import { replay } from './replay.ts'
 import { reprocess } from './reprocess.ts'
 
@@ -41,8 +40,8 @@ interface Work<D, R> {
 /** Ms after which a worker asks again for its next job. BullMQ's own 15 s are long after a password that came late. */
 const retryDelayMs = 1_000
 
-/** Time after which a postponed job is tried again. */
-const postponedMs = 2_000
+/** Time after which a job that had to wait is tried again. That is no failed attempt. */
+const delayedMs = 2_000
 
 /** Processes jobs until the signal aborts. Jobs in flight then wait for another worker. */
 async function work<D, R>(
@@ -56,10 +55,13 @@ async function work<D, R>(
     try {
       return await handle(app, job, signal)
     } catch (error) {
-      if (!signal.aborted && !(error instanceof Postponed)) throw error
-      if (signal.aborted) await job.moveToWait(token)
-      else await job.moveToDelayed(Date.now() + postponedMs, token)
-      throw signal.aborted ? new WaitingError() : new DelayedError()
+      if (!signal.aborted && !(error instanceof DelayedError)) throw error
+      if (!signal.aborted) {
+        await job.moveToDelayed(Date.now() + delayedMs, token)
+        throw error
+      }
+      await job.moveToWait(token)
+      throw new WaitingError()
     }
   }
   const worker = new Worker<D, R>(queue, process, {
