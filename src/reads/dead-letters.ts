@@ -27,7 +27,7 @@ export async function* judgeDeadLetters(
 ): AsyncGenerator<DeadLetter[]> {
   using objects = openObjects(app)
   const judge = await openJudge(app)
-  const opening = { envelopes: app.config.envelopes, objects }
+  const opening = { envelopes: app.config.envelopes, format: app.format, objects }
   for await (const messages of look(queue, app.config, limit, signal)) {
     const letters: DeadLetter[] = []
     for (const message of messages) {

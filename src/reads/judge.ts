@@ -37,7 +37,7 @@ export async function openJudge(app: App): Promise<(record: RawRecord) => Promis
   }
 
   async function rejected(record: RawRecord, keys: Keys, rejection: Rejection): Promise<Judgement> {
-    const { userId } = identityIn(record.body)
+    const { userId } = identityIn(record.body, app.format)
     const place = { keys, buckets: app.config.ledgerBuckets, generation, userId }
     const { code, reason } = rejection
     if ((await recall(rejectedRecord(messageName(record), place))) !== null) return { verdict: 'duplicate' }
@@ -52,8 +52,8 @@ export async function openJudge(app: App): Promise<(record: RawRecord) => Promis
   }
 
   return async (record) => {
-    const keys = partitionFor(app.partitions, identityIn(record.body).userId)
-    const decided = decideRecord(app.pipeline.first, keys, record, () => {})
+    const keys = partitionFor(app.partitions, identityIn(record.body, app.format).userId)
+    const decided = decideRecord({ stage: app.pipeline.first, keys, format: app.format }, record, () => {})
     if (decided.outcome === 'reject') return rejected(record, keys, decided)
     if (decided.outcome !== 'admit') throw new Error('the first stage admits or rejects')
     const found = await admitted(decided.identity, keys)

@@ -6,6 +6,7 @@ import { countDeadLetters, exhaust, fillDeadLetters } from '../support/dead-lett
 import { sendEnveloped } from '../support/enveloped.ts'
 import { waves } from '../support/expected.ts'
 import { Oracle } from '../support/oracle.ts'
+import { plainFormat } from '../support/plain-format.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { expectExact } from '../support/state.ts'
 import { until } from '../support/until.ts'
@@ -123,6 +124,6 @@ test("the dead letters of a FIFO queue: a user's come back in the order in which
 async function sendInOrder(env: Env, bodies: readonly string[]): Promise<void> {
   using queue = await openQueue(readConfig({ ...env }))
   for (let at = 0; at < bodies.length; at += 10) {
-    await sendBatch(queue, bodies.slice(at, at + 10), new AbortController().signal)
+    await sendBatch(queue, bodies.slice(at, at + 10), plainFormat, new AbortController().signal)
   }
 }

@@ -38,7 +38,7 @@ export interface MovingJob {
 
 /** Returns a function that opens messages and writes them to their partitions. */
 function openWriting(app: App, durability: Durability, objects: Objects, { jobId, mayHave }: MovingJob) {
-  const opening = { envelopes: app.config.envelopes, objects }
+  const opening = { envelopes: app.config.envelopes, format: app.format, objects }
 
   async function write(keys: Keys, own: readonly Received[]): Promise<Written> {
     const incarnation = durability.incarnation(keys)
@@ -48,7 +48,7 @@ function openWriting(app: App, durability: Durability, objects: Objects, { jobId
 
   return async (messages: readonly Message[], signal: AbortSignal): Promise<Written[]> => {
     const received = await Promise.all(messages.map((message) => openMessage(message, opening, () => {}, signal)))
-    const byPartition = Map.groupBy(received, (one) => partitionOf(app.partitions, one))
+    const byPartition = Map.groupBy(received, (one) => partitionOf(app, one))
     return Promise.all([...byPartition].map(([keys, own]) => write(keys, own)))
   }
 }

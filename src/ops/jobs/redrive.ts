@@ -32,14 +32,17 @@ export async function redrive(app: App, job: Job<RedriveData>, signal: AbortSign
 async function move(app: App, job: Job, data: RedriveData, signal: AbortSignal): Promise<ReplayResult> {
   const { redis, partitions } = app
   const jobId = jobIdOf(job)
-  if (!(await readOutcome(redis, partitions, jobId)).cancelled) await moveAll(app, job, data, signal)
+  const before = await readOutcome(redis, partitions, jobId)
+  const asked = before.cancelled ? undefined : await moveAll(app, job, data, signal)
   // No other process that believes to have this job sends after the result.
-  if ((await readOutcome(redis, partitions, jobId)).cancelled) await cancelReplay(app, jobId)
-  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal)
+  const { cancelled } = await readOutcome(redis, partitions, jobId)
+  if (cancelled) await cancelReplay(app, jobId)
+  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal, cancelled ? asked : undefined)
   return { dry_run: false, ...result, rejected: { ...result.rejected } }
 }
 
-async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal: AbortSignal): Promise<void> {
+/** @returns how many messages it was to move */
+async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal: AbortSignal): Promise<number> {
   const { redis, partitions, telemetry } = app
   const jobId = jobIdOf(job)
   const outcome = (): Promise<Outcome> => readOutcome(redis, partitions, jobId)
@@ -65,6 +68,7 @@ async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal:
     if (await isEmpty(received, signal)) break
   }
   await mover.settled(signal)
+  return total
 }
 
 /** @throws UnrecoverableError where the queue has no dead-letter queue: to try again would not help */

@@ -1,5 +1,6 @@
 import type { DeadLetterCounts } from '../../ingest/dead-letters/open.ts'
 import { identityIn } from '../../order/identity.ts'
+import type { OrderFormat } from '../../order/format.ts'
 import { countText } from '../../reads/count-text.ts'
 import type { DeadLetter } from '../../reads/dead-letters.ts'
 import type { Judgement } from '../../reads/judge.ts'
@@ -15,7 +16,7 @@ export interface DeadLetterView extends DeadLetterCounts {
 }
 
 /** Returns how many there are and how old they are, a sentence with the verdicts, and an example of each verdict. */
-export function deadLetterLines(view: DeadLetterView, now: Date): string[] {
+export function deadLetterLines(view: DeadLetterView, format: OrderFormat, now: Date): string[] {
   const { name, messages, inFlight, letters } = view
   const all = messages + inFlight
   if (all === 0 && letters.length === 0) return [`The dead-letter queue ${name} is empty.`]
@@ -25,14 +26,14 @@ export function deadLetterLines(view: DeadLetterView, now: Date): string[] {
   return [
     ...wrapped([count, ...ageOf(letters, now)].join(' ')),
     ...wrapped(`${lookedAt(view)}${verdictsText(letters)}.`),
-    ...[...examplesOf(letters)].flatMap(([label, letter]) => exampleLines(label, letter)),
+    ...[...examplesOf(letters)].flatMap(([label, letter]) => exampleLines(label, letter, format)),
     ...notes(view).flatMap((note) => wrapped(note)),
     ...wrapped(`To bring them back: orders dlq redrive --dry-run, then orders dlq redrive`),
   ]
 }
 
 /** Returns the same as an object for `--json`. */
-export function deadLetterJson({ name, messages, inFlight, letters }: DeadLetterView): object {
+export function deadLetterJson({ name, messages, inFlight, letters }: DeadLetterView, format: OrderFormat): object {
   const oldest = oldestOf(letters)
   return {
     queue: name,
@@ -40,7 +41,7 @@ export function deadLetterJson({ name, messages, inFlight, letters }: DeadLetter
     in_flight: inFlight,
     oldest: oldest === undefined ? null : new Date(oldest).toISOString(),
     looked_at: letters.map(({ record, sentMs, verdict }) => {
-      const { userId = null, orderId = null } = identityIn(record.body)
+      const { userId = null, orderId = null } = identityIn(record.body, format)
       const sent = sentMs === undefined ? null : new Date(sentMs).toISOString()
       return { message_id: record.id, user_id: userId, order_id: orderId, sent, ...verdict }
     }),
@@ -91,8 +92,8 @@ function examplesOf(letters: readonly DeadLetter[]): Map<string, DeadLetter> {
   return examples
 }
 
-function exampleLines(label: string, { record, verdict }: DeadLetter): string[] {
-  const { userId, orderId } = identityIn(record.body)
+function exampleLines(label: string, { record, verdict }: DeadLetter, format: OrderFormat): string[] {
+  const { userId, orderId } = identityIn(record.body, format)
   const order = orderId === undefined ? [] : [`order ${printableId(orderId)}`]
   const user = userId === undefined ? [] : [`of ${printableId(userId)}`]
   const named = [...order, ...user, `message ${printableId(record.id)}`].join(' ')

@@ -71,7 +71,7 @@ async function list({ config, options, signal, print }: Call<Options>): Promise<
   const limit = Math.min(options.limit ?? defaultLook, maxLook)
   for await (const some of judgeDeadLetters(app, queue, limit, signal)) letters.push(...some)
   const found = { name: queue.name, isFifo: queue.isFifo, ...counts, letters }
-  print(options.json ? jsonLine(deadLetterJson(found)) : deadLetterLines(found, app.now()))
+  print(options.json ? jsonLine(deadLetterJson(found, app.format)) : deadLetterLines(found, app.format, app.now()))
 }
 
 async function redrive({ config, options, signal, print, stdout, fail }: Call<Options>): Promise<void> {
