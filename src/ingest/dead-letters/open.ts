@@ -4,10 +4,10 @@ import { messageOf, OrdersError } from '../../errors.ts'
 import { openTransport } from '../sqs/client.ts'
 import { isFifo } from '../sqs/create.ts'
 import { deadLetterQueue, noDeadLetters, redriveOf } from '../sqs/dead-letters.ts'
-import { endpointOf, endpointVariable, missingText } from '../sqs/endpoint.ts'
+import { endpointOf, endpointVariable } from '../sqs/endpoint.ts'
 import { withPlainErrors } from '../sqs/plain-errors.ts'
 import { asking, queueUrl, readAttributes } from '../sqs/questions.ts'
-import type { Queue } from '../sqs/queue.ts'
+import { missingText, type Queue } from '../sqs/queue.ts'
 
 /** The dead-letter queue of the queue of raw orders. */
 export interface DeadLetters extends Queue, Disposable {

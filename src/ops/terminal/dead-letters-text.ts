@@ -1,6 +1,6 @@
 import type { DeadLetterCounts } from '../../ingest/dead-letters/open.ts'
-import { identityIn } from '../../order/identity.ts'
 import type { OrderFormat } from '../../order/format.ts'
+import { identityIn } from '../../order/identity.ts'
 import { countText } from '../../reads/count-text.ts'
 import type { DeadLetter } from '../../reads/dead-letters.ts'
 import type { Judgement } from '../../reads/judge.ts'
