@@ -106,9 +106,9 @@ test('a rate spreads the messages, and a cancelled redrive leaves the rest where
   expect(job).toMatchObject({ state: 'completed', result: { cancelled: true, admitted: sent } })
   expect(sent).toBeLessThan(200)
   expect(requeued().map(({ orders }) => orders)).toEqual(Array.from({ length: sent / 10 }, () => 10))
-  expect(requeued().every(({ time }, at, all) => at === 0 || Number(time) - Number(all[at - 1]?.['time']) > 200)).toBe(
-    true,
-  )
+  // Ten are due each quarter of a second; a write that came late may be followed by one at once.
+  const times = requeued().map(({ time }) => Number(time) - Number(requeued()[0]?.['time']))
+  for (const [at, ms] of times.entries()) expect(ms).toBeGreaterThanOrEqual((at - 1) * 250 - 50)
   expect(await countDeadLetters(env)).toBe(200 - sent)
   expect((await output(['jobs', 'show', id], env)).text).toContain(
     'the orders that it had not sent stay where they were',
