@@ -112,6 +112,10 @@ export const errorCodes = {
     'Only a bridge ends with this, and only at its start: after `START_WAIT_MS` without an answer, or at once if SQS refuses. One that runs tries again each second. The other roles process what is in Redis.',
     'OrdersQueueStalled',
   ),
+  ORD_DEAD_LETTERS: entry(
+    'The queue of orders has no dead-letter queue.',
+    'Give the queue a redrive policy that names one, as in docs/how-to/dead-letter-queue.md.',
+  ),
   ORD_BOOKS: entry(
     'The counters and the data in Redis contradict each other, orders still wait, or another program writes our keys. So a repair, a repartition or an adoption stops.',
     'Do what the message says. `orders verify --deep` lists each difference, `--repair` rebuilds leaderboards and global stats, and `--write-off` books lost orders.',

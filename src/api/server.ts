@@ -17,6 +17,7 @@ import { bodyLimit } from './http/unreadable.ts'
 import { type Live, openLive } from './live/events.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { openServer, type Server } from './open-server.ts'
+import { redriveLetters } from './routes/dead-letters.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
 import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
@@ -44,6 +45,7 @@ export const routes: readonly Route[] = [
   discardInvalid,
   reprocessOrder,
   replayOrders,
+  redriveLetters,
   job,
   cancelRoute,
   pausesRoute,

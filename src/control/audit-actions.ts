@@ -1,6 +1,6 @@
 /** The actions of operators, by the one word that the API and the commands record. */
 export type AdminAction =
-  | ('replay' | 'reprocess' | 'edit' | 'discard' | 'cancel' | 'pause' | 'resume' | 'drain')
+  | ('replay' | 'redrive' | 'reprocess' | 'edit' | 'discard' | 'cancel' | 'pause' | 'resume' | 'drain')
   | ('repartition' | 'adopt' | 'repair' | 'write-off' | 'acknowledge' | 'queues')
 
 /** The names that earlier versions recorded: a route, or a command. */

@@ -1,6 +1,6 @@
 import type { OrderFormat } from '../order/format.ts'
 import { identityIn } from '../order/identity.ts'
-import type { ReplayData, ReprocessData } from './job-queues.ts'
+import type { RedriveData, ReplayData, ReprocessData } from './job-queues.ts'
 
 /** An id of 256 characters would fill the list of jobs. */
 const maxPart = 40
@@ -17,6 +17,11 @@ export function replayName({ dryRun, limit, code, ids }: ReplayData, by: string)
   const many = ids ? `${ids.length}` : `up to ${limit.toLocaleString('en')}`
   const what = `${many} ${ids?.length === 1 ? 'order' : 'orders'}`
   return `${dryRun ? 'dry run' : 'replay'} of ${what}${code ? `, ${code} only,` : ''} by ${shown(by)}`
+}
+
+/** Names a redrive: `redrive of up to 1,000 messages by ann`. */
+export function redriveName({ dryRun, limit }: RedriveData, by: string): string {
+  return `${dryRun ? 'dry run of a redrive' : 'redrive'} of up to ${limit.toLocaleString('en')} messages by ${shown(by)}`
 }
 
 /** Cuts a text, and takes out what would be invisible or turn the rest around. */

@@ -23,6 +23,10 @@ export const replayData = z.object({
 })
 export type ReplayData = z.output<typeof replayData>
 
+/** Brings messages of the dead-letter queue to `orders:raw`, at most `rate` a second. */
+export const redriveData = z.object({ limit: z.int(), rate: z.int().optional(), dryRun: z.boolean() })
+export type RedriveData = z.output<typeof redriveData>
+
 /** The pipeline's verdict on one order. */
 export const verdict = z
   .object({
@@ -36,13 +40,16 @@ export const verdict = z
 export type OrderVerdict = z.output<typeof verdict>
 
 /**
- * Result of a replay. After a dry run nothing was sent: `admitted` are those that keep the rules, `returned` those that the
- * later stage that had rejected them would pass.
+ * Result of a replay or a redrive. After a dry run nothing was sent: `admitted` are those that keep the rules, `returned`
+ * those that the later stage that had rejected them would pass.
  */
 export const replayResult = z
   .object({
     dry_run: z.boolean(),
-    cancelled: z.boolean().optional().meta({ description: 'Cancelled: orders that it has not sent stay invalid.' }),
+    cancelled: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Cancelled: orders that it has not sent stay where they were.' }),
     sent: z.int(),
     admitted: z.int(),
     duplicate: z.int(),
@@ -62,12 +69,16 @@ export type JobProgress = z.output<typeof progressSchema>
 export type ReprocessJob = Job<ReprocessData, OrderVerdict>
 export type ReplayJob = Job<ReplayData, ReplayResult>
 
+export type RedriveJob = Job<RedriveData, ReplayResult>
+export type AnyJob = ReprocessJob | ReplayJob | RedriveJob
+
 export interface Queues extends AsyncDisposable {
   readonly reprocess: Queue<ReprocessData, OrderVerdict>
   readonly replay: Queue<ReplayData, ReplayResult>
+  readonly redrive: Queue<RedriveData, ReplayResult>
 }
 
-export const queueNames = ['reprocess', 'replay'] as const
+export const queueNames = ['reprocess', 'replay', 'redrive'] as const
 
 /** BullMQ types a connection by its own version of ioredis; this is ours. */
 export const bullConnection = (redis: RedisClient): { connection: ConnectionOptions; prefix: string } => ({
@@ -89,21 +100,23 @@ export function openQueues(redis: RedisClient): Queues {
   const options = { ...bullConnection(redis), defaultJobOptions }
   const reprocess = new Queue<ReprocessData, OrderVerdict>('reprocess', options)
   const replay = new Queue<ReplayData, ReplayResult>('replay', options)
-  for (const queue of [reprocess, replay]) queue.on('error', () => {}) // the connection reports the same outage
-  const close = async (): Promise<void> => void (await Promise.allSettled([reprocess.close(), replay.close()]))
-  return { reprocess, replay, [Symbol.asyncDispose]: close }
+  const redrive = new Queue<RedriveData, ReplayResult>('redrive', options)
+  const all = [reprocess, replay, redrive]
+  for (const queue of all) queue.on('error', () => {}) // the connection reports the same outage
+  const close = async (): Promise<void> => void (await Promise.allSettled(all.map((queue) => queue.close())))
+  return { reprocess, replay, redrive, [Symbol.asyncDispose]: close }
 }
 
 /** Makes a job id that begins with its queue's name: the id alone leads to the job. */
 export const newJobId = (queue: (typeof queueNames)[number], unique: string): string => `${queue}-${unique}`
 
-const jobId = /^(reprocess|replay)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const jobId = /^(reprocess|replay|redrive)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const isJobId = (id: string): boolean => jobId.test(id)
 
 export const hasEnded = (state: string): boolean => state === 'completed' || state === 'failed'
 
 export interface FoundJob {
-  readonly job: ReprocessJob | ReplayJob
+  readonly job: AnyJob
   readonly state: string
 }
 
@@ -120,17 +133,17 @@ export async function readJob(queues: Queues, id: string): Promise<FoundJob | un
   const name = queueNames.find((queue) => id.startsWith(`${queue}-`))
   if (!name || !isJobId(id)) return undefined
   const state = await queues[name].getJobState(id)
-  const job = (await queues[name].getJob(id)) as ReprocessJob | ReplayJob | undefined
+  const job = (await queues[name].getJob(id)) as AnyJob | undefined
   return job && { job, state }
 }
 
 const listedStates = ['active', 'waiting', 'prioritized', 'delayed', 'failed', 'completed'] as const
 
-/** Reads the newest jobs of both queues, newest first. */
+/** Reads the newest jobs of all queues, newest first. */
 export async function listJobs(queues: Queues, limit: number): Promise<FoundJob[]> {
   const lists = queueNames.flatMap((name) =>
     listedStates.map(async (state) => {
-      const jobs = (await queues[name].getJobs([state], 0, limit - 1)) as (ReprocessJob | ReplayJob)[]
+      const jobs = (await queues[name].getJobs([state], 0, limit - 1)) as AnyJob[]
       return jobs.map((job) => ({ job, state }))
     }),
   )
@@ -140,8 +153,9 @@ export async function listJobs(queues: Queues, limit: number): Promise<FoundJob[
   return [...found.values()].sort((one, other) => other.job.timestamp - one.job.timestamp).slice(0, limit)
 }
 
-/** Names the kind of a job: the two queues have two each. */
-export function kindOf({ queueName, data }: ReprocessJob | ReplayJob): 'replay' | 'dry run' | 'edit' | 'order' {
-  if (queueName === 'replay') return 'dryRun' in data && data.dryRun ? 'dry run' : 'replay'
-  return 'edit' in data && data.edit ? 'edit' : 'order'
+/** Names the kind of a job: each queue has two. */
+export function kindOf({ queueName, data }: AnyJob): 'replay' | 'redrive' | 'dry run' | 'edit' | 'order' {
+  if (queueName === 'reprocess') return 'edit' in data && data.edit ? 'edit' : 'order'
+  if ('dryRun' in data && data.dryRun) return 'dry run'
+  return queueName === 'redrive' ? 'redrive' : 'replay'
 }

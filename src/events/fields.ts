@@ -99,6 +99,8 @@ export interface Events {
     returned: number
     rejected: Tally
   }
+  /** The same of a redrive. */
+  redriven: Events['replayed']
   checkWarned: { check: string; found: string; advice: string }
   adminOpenOnLoopback: { note: string }
   paused: { component: string; by: string }

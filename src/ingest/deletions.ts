@@ -23,6 +23,8 @@ export interface Deletions {
   release(held: Held): void
   /** Resolves when there is room for another receive. */
   room(tick: Tick, signal: AbortSignal): Promise<void>
+  /** Resolves when nothing is held: all that was written is deleted or released. */
+  emptied(signal: AbortSignal): Promise<void>
   /** Deletes until the signal aborts. Then it waits for the pollers and deletes what is left, for STOP_GRACE_MS at most. */
   run(tick: Tick, signal: AbortSignal): Promise<void>
 }
@@ -62,6 +64,9 @@ export function openDeletions(app: App, queue: Queue, durability: Durability, po
         tick()
         await sleep(retryDelayMs, undefined, { signal })
       }
+    },
+    emptied: async (signal) => {
+      while (held.size > 0) await sleep(drainedEveryMs, undefined, { signal })
     },
     run: (tick, signal) => {
       const deleters = Array.from({ length: bridgePollers }, () => deleteNext)
@@ -138,7 +143,10 @@ async function repeatUntilDrained(
   }
 }
 
+/** Time between two looks at what is still held. */
+const drainedEveryMs = 20
+
 async function drain(isDrained: () => boolean, graceMs: number): Promise<void> {
   const until = performance.now() + graceMs
-  while (!isDrained() && performance.now() < until) await sleep(20)
+  while (!isDrained() && performance.now() < until) await sleep(drainedEveryMs)
 }

@@ -9,37 +9,47 @@ import { defineScript } from '../redis/script.ts'
 
 const addEntries = defineScript(import.meta.url, z.array(z.string()))
 
+/** A job that sends records, and how many of its orders are enough in a partition: then it sends no more. */
+export interface Sender {
+  readonly jobId: string
+  readonly limit: number
+}
+
+interface Sent {
+  readonly sentMs?: number | undefined
+  readonly traceparent?: string | undefined
+  readonly sender?: Sender | undefined
+}
+
 /**
  * Puts raw records on `orders:raw` in one write, as one entry (or more, where bodies are large). Sent twice, its orders
- * are duplicates to the ledger.
- * @param from when the first of them was sent to SQS, and the span that writes them
- * @returns the ids of the entries
+ * are duplicates to the ledger. Those of a job are sent all or none: none after it was cancelled, or has sent enough. Their
+ * verdicts go to its outcome.
+ * @param from when the first of them was sent to SQS, the span that writes them, and the job
+ * @returns the ids of the entries; none where the job may not send them
  * @throws OrdersError ORD_LAYOUT where the partitions have changed since this process started
  */
 export async function enqueue(
   redis: RedisClient,
   keys: Keys,
   records: readonly RawRecord[],
-  { sentMs, traceparent }: { sentMs?: number | undefined; traceparent?: string | undefined } = {},
+  { sentMs, traceparent, sender }: Sent = {},
 ): Promise<string[]> {
   const names = [keys.stream('raw'), keys.counters, keys.layoutKey]
-  const args = [keys.layout, outcomeSeconds, sentMs ?? '', traceparent ?? '', ...batchesOf(records)]
-  return addEntries(redis, names, args)
+  if (sender) names.push(keys.outcome(sender.jobId))
+  const own = sender ? records.map((record) => ({ ...record, jobId: sender.jobId })) : records
+  const head = [keys.layout, outcomeSeconds, sentMs ?? '', traceparent ?? '', sender?.limit ?? '']
+  return addEntries(redis, names, [...head, ...batchesOf(own)])
 }
 
-/**
- * Puts a job's one order on `orders:raw` of its partition, once however often the job is tried, and not after the job was
- * cancelled. The verdict goes to the job's outcome.
- */
+/** Puts a job's one order on `orders:raw` of its partition, once however often the job is tried. */
 export async function enqueueOnce(
   { redis, partitions, format }: Pick<App, 'redis' | 'partitions' | 'format'>,
   jobId: string,
   record: RawRecord,
 ): Promise<void> {
   const keys = partitionFor(partitions, identityIn(record.body, format).userId)
-  const names = [keys.stream('raw'), keys.counters, keys.layoutKey, keys.outcome(jobId)]
-  const args = [keys.layout, outcomeSeconds, '', '', ...batchesOf([{ ...record, jobId }])]
-  await addEntries(redis, names, args)
+  await enqueue(redis, keys, [record], { sender: { jobId, limit: 1 } })
 }
 
 /** Stages read many entries at once: with ten bodies of 1 MB in each they would read a gigabyte. */

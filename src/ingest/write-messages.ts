@@ -3,11 +3,20 @@ import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import type { RawRecord } from '../messages.ts'
 import type { Telemetry } from '../telemetry.ts'
-import { enqueue } from './enqueue.ts'
+import { enqueue, type Sender } from './enqueue.ts'
 import type { Received } from './envelope/received.ts'
 
-/** Writes orders to `orders:raw` of a partition, and reports how long their messages waited since they were sent. */
-export async function writeMessages(app: App, keys: Keys, received: readonly Received[]): Promise<void> {
+/**
+ * Writes orders to `orders:raw` of a partition, and reports how long their messages waited since they were sent.
+ * @param sender the job that sends them, if any
+ * @returns false where the job may not send them
+ */
+export async function writeMessages(
+  app: App,
+  keys: Keys,
+  received: readonly Received[],
+  sender?: Sender,
+): Promise<boolean> {
   const { redis, telemetry, tracing } = app
   const byId = new Map(received.map(({ message, messageId }) => [messageId, message]))
   const messages = [...byId.values()]
@@ -16,16 +25,18 @@ export async function writeMessages(app: App, keys: Keys, received: readonly Rec
   const span = tracing?.span('bridge', received.map(tracedBy), { 'messaging.batch.message_count': messages.length })
   const from = performance.now()
   try {
-    const entryIds = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent })
+    const entryIds = await enqueue(redis, keys, records, { sentMs, traceparent: span?.traceparent, sender })
     span?.end()
+    if (entryIds.length === 0) return false
     const ids = { partition: keys.partition, entryIds, messageIds: [...byId.keys()] }
     const counts = { messages: messages.length, orders: records.length }
     telemetry.emit('enqueued', { ...counts, ...ids, durationMs: performance.now() - from })
     reportEnvelopes(telemetry, records)
-    if (sentMs === undefined) return
+    if (sentMs === undefined) return true
     const atMs = Number.parseInt(entryIds[0] ?? '', 10)
     const waits = [Math.max(0, atMs - sentMs), records.length]
     telemetry.emit('hop', { hop: 'bridge', atMs, waits, sinceSent: waits })
+    return true
   } catch (error) {
     span?.fail(error)
     throw error

@@ -6,7 +6,7 @@ import { partitionFor } from '../partitions.ts'
 import type { Gate } from './backpressure.ts'
 import type { Durability } from './durability.ts'
 import type { Objects } from './envelope/objects.ts'
-import { openMessage, type Received } from './envelope/received.ts'
+import { openingOf, openMessage, type Received } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
 import { type Lane, type Load, maxOrders, openLane, type Write } from './lane.ts'
 
@@ -26,9 +26,9 @@ export interface Writer {
 }
 
 export function openWriter(app: App, durability: Durability, objects: Objects, gate: Gate): Writer {
-  const { config, partitions } = app
+  const { partitions } = app
   const writing = reportOutage(app, 'write')
-  const opening = { envelopes: config.envelopes, many: config.ordersPerBody === 'many', format: app.format, objects }
+  const opening = openingOf(app, objects)
   const lanes = new Map(partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
     write: async (messages, tick, signal) => {
@@ -59,6 +59,6 @@ async function writeAll(lane: Lane, { received, tick, signal }: Load, gate: Gate
 }
 
 /** Returns the partition of an order's user. With one partition the body is not read. */
-function partitionOf({ partitions, format }: App, { record }: Received): Keys {
+export function partitionOf({ partitions, format }: App, { record }: Received): Keys {
   return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(record.body, format).userId)
 }

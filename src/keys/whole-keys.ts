@@ -37,6 +37,15 @@ export const controlKeys = {
     holds: 'held for seconds by the process that looks for missing orders',
     transient: true,
   }),
+  /** See control/dead-letters.ts. */
+  deadLetters: declare({
+    name: 'pipeline:dead-letters',
+    kind: 'string',
+    owner: 'whole',
+    holds:
+      'the messages in the dead-letter queue as a bridge counted them: JSON `{messages, since, at}`, for 5 minutes',
+    transient: true,
+  }),
   /** See control/presence.ts. */
   presence: declare({
     name: 'pipeline:presence',

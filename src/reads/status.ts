@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { type CountedLetters, readDeadLetters } from '../control/dead-letters.ts'
 import { readLiving } from '../control/living.ts'
 import { type Pauses, readPauses } from '../control/pauses.ts'
 import type { ControlKeys, Keys } from '../keys.ts'
@@ -47,12 +48,14 @@ export interface Status {
   readonly stages: readonly StageStatus[]
   /** The paused components. */
   readonly paused: Pauses | null
+  /** As a bridge counted them in the last minutes; null if none has, or it cannot be read. */
+  readonly deadLetters: CountedLetters | null
   readonly unread: readonly Unread[]
 }
 
 /** Names the readings that a status is made of. */
 export const statusReadings = ({ stages }: Pipeline): string[] => [
-  ...['counters', 'global stats', 'invalid channel', 'paused', 'processes'],
+  ...['counters', 'global stats', 'invalid channel', 'paused', 'processes', 'dead letters'],
   ...stages.map(streamOf),
 ]
 
@@ -61,7 +64,7 @@ export const stallsOf = ({ bridge, stages }: Status): string[] =>
   [bridge, ...stages].flatMap(({ stall }) => stall ?? [])
 
 /** Readings without which a component that does no work is named all the same. */
-const dispensable = ['counters', 'global stats', 'invalid channel']
+const dispensable = ['counters', 'global stats', 'invalid channel', 'dead letters']
 
 /** Returns what could not be read, so that a component that does no work may not be named. */
 export const unknownStallsOf = ({ unread }: Status): Unread[] =>
@@ -89,13 +92,14 @@ export async function readStatus(
   readBacklog = openBacklog({ redis, partitions, pipeline }),
 ): Promise<Status> {
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
-  const [time, backlog, totals, invalid, paused, living, ...groups] = await Promise.all([
+  const [time, backlog, totals, invalid, paused, living, letters, ...groups] = await Promise.all([
     redis.time(),
     readApart('counters', readBacklog()),
     readApart('global stats', readGlobalStats(redis, partitions)),
     readApart('invalid channel', Promise.all(invalids).then(sum)),
     readApart('paused', readPauses(redis, control)),
     readApart('processes', readLiving(redis, control)),
+    readApart('dead letters', readDeadLetters(redis, control)),
     ...pipeline.stages.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
   ])
   const atMs = timeMs(time)
@@ -113,10 +117,10 @@ export async function readStatus(
     return { stage: stage.name, unaccounted, ...group, oldestPendingMs, ...waits, ...runs(stage.name, waits) }
   })
   const bridge = runs('bridge', { waiting: null, oldestWaitingMs: null })
-  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, living, ...groups]
+  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, living, letters, ...groups]
   return {
     ...{ atMs, bridge, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
-    ...{ invalid: invalid.value ?? null, paused: paused.value ?? null },
+    ...{ invalid: invalid.value ?? null, paused: paused.value ?? null, deadLetters: letters.value ?? null },
     unread: readings.flatMap(({ unread }) => unread),
   }
 }

@@ -23,6 +23,7 @@ export async function jobErrands(url: string, starter: Starter): Promise<string[
     await send(`${url}/orders/invalid/${second?.id}`, 'DELETE', { reason: 'an errand' }),
     await send(`${url}/orders/replay`, 'POST', { ids: [third?.id] }),
     await send(`${url}/orders/replay`, 'POST', { dryRun: true }),
+    await send(`${url}/dlq/redrive`, 'POST', { dryRun: true }),
   ]
   const jobs = written.flatMap(({ body }) => (body['job_id'] === undefined ? [] : [String(body['job_id'])]))
   await send(`${url}/admin/pause/validate`, 'POST', {})
@@ -34,7 +35,8 @@ export async function jobErrands(url: string, starter: Starter): Promise<string[
   const worker = await starter.run('jobs', ['jobs'])
   await until('a job to fail', async () => worker.events('jobFailed').length > 0)
   await send(`${url}/admin/resume/validate`, 'POST', {})
-  await Promise.all(jobs.map((id) => ended(url, id)))
+  const { body } = await send(`${url}/dlq/redrive`, 'POST', {})
+  await Promise.all([...jobs, body['job_id']].map((id) => ended(url, id)))
   const failures = worker.events('jobFailed').filter(({ error }) => !/verdict/.test(String(error)))
   return [...written.filter(({ status }) => status >= 300), ...failures].map((one) => JSON.stringify(one))
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
 import { adminErrands, boardErrands, jobErrands, metricsErrands, readingErrands } from './api-errands.ts'
+import { fillDeadLetters } from './dead-letters.ts'
 import { type OrdersProcess, spawnOrders } from './process.ts'
 import { type OrdersRun, runOrders } from './run-orders.ts'
 import { sendBodies } from './send.ts'
@@ -38,6 +39,7 @@ const quick: Env = {
 export async function runErrands(envFor: EnvFor, admin: Redis): Promise<string[]> {
   const env: EnvFor = (actor, more = {}) => envFor(actor, { ...quick, ...more })
   await takeIn(env, admin)
+  await fillDeadLetters(env('operator'), bodies(10, 0))
   const complaints = await withAllRoles(env, async (url, starter) => {
     await allJudged(url)
     return [
@@ -134,7 +136,14 @@ async function commandErrands(env: EnvFor, admin: Redis): Promise<string[]> {
   const doing = ['verify --acknowledge --repair', 'pause validate', 'resume validate', 'drain', 'resume bridge']
   const all = (lines: readonly string[]) => Promise.all(lines.map((line) => run(env('operator'), line.split(' '))))
   const complaints = (await all(reading)).flat()
-  for (const line of [...doing, 'adopt --yes', 'replay 2 --dry-run --wait', 'doctor operator'])
+  for (const line of [
+    ...doing,
+    'adopt --yes',
+    'replay 2 --dry-run --wait',
+    'dlq',
+    'dlq redrive --dry-run',
+    'doctor operator',
+  ])
     complaints.push(...(await all([line])).flat())
   await using tail = runOrders(['tail', '--json'], env('operator'))
   await until('tail to show the line', () => tail.stdout() !== '' || tail.stderr() !== '')

@@ -20,6 +20,7 @@ const invalid = {
 const { order: _, ...rejected } = invalid
 const jobId = 'reprocess-0f8fad5b-d9cb-469f-a165-70867728950e'
 const replayId = 'replay-7c9e6679-7425-40de-944b-e07fc1f90ae7'
+const redriveId = 'redrive-16fd2706-8baf-433b-82eb-8c7fada847da'
 const accepted = { status: 'accepted', message: 'Order sent for reprocessing.', job_id: jobId }
 const neighbors = [
   { rank: 1, user_id: 'user_1', score: 980.5 },
@@ -102,6 +103,10 @@ export const orderExamples: Examples = {
   'post /orders/replay': {
     body: { limit: 100, code: 'total-mismatch', dry_run: true },
     reply: { status: 'accepted', message: 'Dry run accepted.', job_id: replayId, matching: 1 },
+  },
+  'post /dlq/redrive': {
+    body: { limit: 1_000, rate: 50 },
+    reply: { status: 'accepted', message: 'Redrive accepted.', job_id: redriveId },
   },
   'get /jobs/{id}': {
     params: { id: jobId },

@@ -100,6 +100,7 @@ const security = { numbers: [], orders: [...withToken, {}], admin: withToken }
 /** By the first part of their path. */
 const tags: Readonly<Record<string, string>> = {
   admin: 'Pauses, drain and the admin audit log.',
+  dlq: 'The dead-letter queue.',
   health: 'For load balancers and orchestrators.',
   integrity: 'Whether the books balance.',
   jobs: 'Results of corrections and replays.',

@@ -5,6 +5,7 @@ import { element, find, keep, notice, setData, show } from './lib/dom.js'
 import { explainValue, label } from './lib/explain.js'
 import { duration, exact, number, rate } from './lib/format.js'
 import { drawPause, makePause } from './lib/pause.js'
+import { askRedrive } from './redrive.js'
 
 /** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
 /** @typedef {Snapshot['hops'][number]} Hop */
@@ -29,7 +30,7 @@ export function drawPipeline({ at, sqs, hops }) {
   /** @type {(Queue | Hop)[]} */
   const cards = [{ name: 'sqs', sqs }, ...hops]
   keep(list, cards, ({ name }) => name, {
-    make: (item) => ('sqs' in item ? makeCard('SQS', 'sqs', 'sqs', 'waiting') : makeHop(item)),
+    make: (item) => ('sqs' in item ? makeQueue() : makeHop(item)),
     draw: (card, item) => {
       const column = columns.get(item.name)
       card.style.setProperty('--column', `${column}`)
@@ -80,6 +81,15 @@ function makeCard(title, name, section, unit, ...actions) {
   )
 }
 
+/** The dead letters of the last snapshot. */
+let deadLetters = 0
+
+function makeQueue() {
+  const button = element('button', { type: 'button', class: 'quiet', hidden: true }, 'Redrive…')
+  button.addEventListener('click', () => void askRedrive(deadLetters))
+  return makeCard('SQS', 'sqs', 'sqs', 'waiting', button)
+}
+
 /** @param {Hop} hop */
 function makeHop({ name }) {
   const button = element('button', { type: 'button', class: 'quiet' }, 'Pause')
@@ -92,6 +102,8 @@ function makeHop({ name }) {
  * @param {Snapshot['sqs']} sqs
  */
 function drawQueue(card, sqs) {
+  deadLetters = sqs?.dead_letters ?? 0
+  find('.hop-head > button', card).hidden = deadLetters === 0
   if (!sqs) {
     drawRate(card, '–', 'not known, since this process has no right to read the queue, or SQS does not answer')
     return drawFacts(card, [])
@@ -103,7 +115,7 @@ function drawQueue(card, sqs) {
       name: 'Dead letters',
       text: number(sqs.dead_letters),
       detail: exact(sqs.dead_letters),
-      kind: (sqs.dead_letters ?? 0) > 0 ? 'bad' : undefined,
+      kind: deadLetters > 0 ? 'bad' : undefined,
     },
   ])
 }

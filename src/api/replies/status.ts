@@ -59,16 +59,23 @@ export const statusReply = z.object({
     }),
   ),
   paused: z.record(z.string(), pauseSchema).nullable(),
+  dead_letters: z
+    .object({ messages: z.int(), since: z.iso.datetime().nullable(), at: z.iso.datetime() })
+    .nullable()
+    .meta({ description: 'As a bridge counted them; null if none has in the last five minutes.' }),
   unread: unreadReply,
 })
 
 export function statusOf(status: Status): z.input<typeof statusReply> {
-  const { atMs, counters, bridge, paused, unread } = status
+  const { atMs, counters, bridge, paused, deadLetters, unread } = status
   const stages = status.stages.map(({ oldestPendingMs, oldestWaitingMs, ...stage }) => ({
     ...stage,
     oldest_pending_ms: oldestPendingMs,
     oldest_waiting_ms: oldestWaitingMs,
   }))
   const [at, totals] = [new Date(atMs).toISOString(), totalsOf(status)]
-  return { at, totals, counters: counters && { ...counters }, bridge, stages, paused, unread: [...unread] }
+  return {
+    ...{ at, totals, counters: counters && { ...counters }, bridge, stages, paused },
+    ...{ dead_letters: deadLetters, unread: [...unread] },
+  }
 }

@@ -1,18 +1,16 @@
-import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { reprocessName } from '../../control/job-name.ts'
-import { newJobId, readJob } from '../../control/job-queues.ts'
+import { readJob } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
-import { idempotencyKey } from '../../keys.ts'
 import { identityText } from '../../order/identity.ts'
 import { inTheWay } from '../../order/mapped.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
 import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
-import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { operatorOf } from '../http/access.ts'
 import { refuse, refuseField } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
+import { jobIdFor } from '../idempotency.ts'
 import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
 
 export const acceptedReply = z
@@ -70,10 +68,8 @@ export const reprocessOrder = defineRoute({
     const { fields } = context.format
     const found = fields && inTheWay(body, fields)
     if (found) return refuseField(found.path, `ORDER_FIELDS reads ${found.field} there: leave it out`)
-    const jobId = await jobIdFor(context, header('idempotency-key'), text)
-    if (jobId === undefined) return refuse(409, 'This Idempotency-Key was used with another order: use a new one.')
-    const { cancelled } = await readOutcome(context.redis, context.partitions, jobId)
-    if (cancelled) return refuse(409, 'The job of this Idempotency-Key was cancelled: use a new one.')
+    const { jobId, refused } = await jobIdFor(context, 'reprocess', header('idempotency-key'), text)
+    if (refused !== undefined) return refuse(409, refused)
     // BullMQ keeps a job that has this id already.
     await context.queues.reprocess.add(
       reprocessName({ body: text }, context.format, operatorOf(header)),
@@ -164,20 +160,3 @@ export const cancelRoute = defineRoute({
     return { status: 'stopping', id, sent: done.sent, ...(warning !== undefined && { warning }) }
   },
 })
-
-const idempotencySeconds = 86_400
-
-/** Returns the job of this key, a new one if there is no key, and undefined if the key belongs to another order. */
-async function jobIdFor({ redis }: ApiContext, key: string | undefined, body: string): Promise<string | undefined> {
-  const fresh = newJobId('reprocess', randomUUID())
-  if (key === undefined) return fresh
-  const entry = idempotencyKey(sha256(key))
-  const payload = sha256(body)
-  if (await redis.set(entry, `${fresh} ${payload}`, 'EX', idempotencySeconds, 'NX')) return fresh
-  const [jobId = fresh, knownPayload = payload] = (await redis.get(entry))?.split(' ') ?? []
-  return knownPayload === payload ? jobId : undefined
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
-}

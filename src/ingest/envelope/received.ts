@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Message } from '@aws-sdk/client-sqs'
-import type { Tick } from '../../app.ts'
+import type { App, Tick } from '../../app.ts'
 import { type Content, contentsOf, contentsOfObject, type Reading } from './contents.ts'
 import type { Objects } from './objects.ts'
 
@@ -13,6 +13,14 @@ export interface Received extends Content {
 export interface Opening extends Reading {
   readonly objects: Objects
 }
+
+/** Returns how the messages of this system are opened. */
+export const openingOf = ({ config, format }: Pick<App, 'config' | 'format'>, objects: Objects): Opening => ({
+  envelopes: config.envelopes,
+  many: config.ordersPerBody === 'many',
+  format,
+  objects,
+})
 
 /**
  * Opens the envelopes of a message, and takes its orders apart. Waits while S3, which a pointer needs, is away.

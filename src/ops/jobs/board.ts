@@ -1,13 +1,14 @@
 import type { AdminPart } from '../../api/server.ts'
+import { queueNames } from '../../control/job-queues.ts'
 
 /** Minimum time between two polls: every browser tab polls every queue. */
 const pollingIntervalSeconds = 10
 const path = '/admin/queues'
 
-/** Serves Bull Board for both queues: it shows jobs and retries failed ones. */
+/** Serves Bull Board for all queues: it shows jobs and retries failed ones. */
 export const board: AdminPart = {
   path,
-  router: async ({ reprocess, replay }, basePath) => {
+  router: async (queues, basePath) => {
     // Loaded on demand: it takes a quarter of the start of an API, and most are never asked for it.
     const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
       import('@bull-board/api'),
@@ -16,7 +17,7 @@ export const board: AdminPart = {
     ])
     const adapter = new ExpressAdapter().setBasePath(basePath + path)
     createBullBoard({
-      queues: [new BullMQAdapter(reprocess), new BullMQAdapter(replay)],
+      queues: queueNames.map((name) => new BullMQAdapter(queues[name])),
       serverAdapter: adapter,
       options: {
         uiConfig: {

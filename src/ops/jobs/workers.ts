@@ -1,9 +1,10 @@
 import { setInterval as every, setTimeout as sleep } from 'node:timers/promises'
-import { type Job, WaitingError, Worker } from 'bullmq'
+import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
 import type { App, Loop, Tick } from '../../app.ts'
 import {
   bullConnection,
   type OrderVerdict,
+  type RedriveData,
   type ReplayData,
   type ReplayResult,
   type ReprocessData,
@@ -17,11 +18,17 @@ import { reprocess } from './reprocess.ts'
 export function jobLoops(app: App): Loop[] {
   const reprocessing: Work<ReprocessData, OrderVerdict> = { queue: 'reprocess', concurrency: 50, handle: reprocess }
   const replaying: Work<ReplayData, ReplayResult> = { queue: 'replay', concurrency: 4, handle: replay }
+  const redriving: Work<RedriveData, ReplayResult> = { queue: 'redrive', concurrency: 4, handle: redriveOnDemand }
   return [
     { name: 'jobs-reprocess', run: (tick, signal) => work(app, reprocessing, tick, signal) },
     { name: 'jobs-replay', run: (tick, signal) => work(app, replaying, tick, signal) },
+    { name: 'jobs-redrive', run: (tick, signal) => work(app, redriving, tick, signal) },
   ]
 }
+
+/** Loads the SDK with the first redrive: few processes ever have one. */
+const redriveOnDemand: Work<RedriveData, ReplayResult>['handle'] = async (...args) =>
+  (await import('./redrive.ts')).redrive(...args)
 
 interface Work<D, R> {
   readonly queue: string
@@ -32,6 +39,9 @@ interface Work<D, R> {
 
 /** Ms after which a worker asks again for its next job. BullMQ's own 15 s are long after a password that came late. */
 const retryDelayMs = 1_000
+
+/** Time after which a job that had to wait is tried again. That is no failed attempt. */
+const delayedMs = 2_000
 
 /** Processes jobs until the signal aborts. Jobs in flight then wait for another worker. */
 async function work<D, R>(
@@ -45,7 +55,11 @@ async function work<D, R>(
     try {
       return await handle(app, job, signal)
     } catch (error) {
-      if (!signal.aborted) throw error
+      if (!signal.aborted && !(error instanceof DelayedError)) throw error
+      if (!signal.aborted) {
+        await job.moveToDelayed(Date.now() + delayedMs, token)
+        throw error
+      }
       await job.moveToWait(token)
       throw new WaitingError()
     }

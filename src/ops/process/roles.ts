@@ -131,9 +131,10 @@ function openersOf(pipeline: Pipeline, names: readonly string[]): [name: string,
 }
 
 async function bridge(app: App, _: unknown, signal: AbortSignal): Promise<Role> {
-  const [{ openQueue }, { openBridge }] = await Promise.all([
+  const [{ openQueue }, { openBridge }, { deadLetterLoop }] = await Promise.all([
     import('../../ingest/sqs/queue.ts'),
     import('../../ingest/bridge.ts'),
+    import('../../ingest/dead-letters/watch.ts'),
   ])
   await using stack = new AsyncDisposableStack()
   const queue = stack.use(await openQueue(app.config, signal))
@@ -146,7 +147,8 @@ async function bridge(app: App, _: unknown, signal: AbortSignal): Promise<Role> 
   }))
   const opened = stack.move()
   return {
-    loops: [{ name: 'bridge-delete', run: bridge.delete }], // a pause does not keep written messages in SQS
+    // A pause does not keep written messages in SQS.
+    loops: [{ name: 'bridge-delete', run: bridge.delete }, deadLetterLoop(app)],
     pausable: pollers,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

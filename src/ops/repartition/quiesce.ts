@@ -8,6 +8,7 @@ import { type ControlKeys, lastingControlKeys } from '../../keys.ts'
 import { waitingByStage } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { readCounters } from '../../reads/counters.ts'
+import { sum } from '../../sums.ts'
 import { noticedMs } from '../manifest/check.ts'
 import { forgetRepartition, type Repartition } from '../manifest/repartition.ts'
 import { drain, leftLines } from '../process/drain.ts'
@@ -124,10 +125,10 @@ export async function resume(app: App, queues: Queues, state: Repartition): Prom
 
 const checkEveryMs = 200
 
-async function idle({ reprocess, replay }: Queues, timeoutMs: number, signal: AbortSignal): Promise<void> {
+async function idle(queues: Queues, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const until = performance.now() + timeoutMs
   for (;;) {
-    const active = (await reprocess.getActiveCount()) + (await replay.getActiveCount())
+    const active = sum(await Promise.all(queueNames.map((name) => queues[name].getActiveCount())))
     if (active === 0) return
     if (performance.now() > until) {
       throw new OrdersError('ORD_JOB', `${active} jobs still run: nothing was moved, so try again when they are done.`)

@@ -32,7 +32,7 @@ const uses: readonly Use[] = [
   ['ZREVRANGE K 0 0', 'everyone'],
   ['HEXISTS K f', 'everyone'],
   ['PEXPIRE K 1', 'bridge', 'jobs', 'operator'],
-  ['WAIT 0 1', 'bridge', 'operator'],
+  ['WAIT 0 1', 'bridge', 'jobs', 'operator'],
   ['HGET K f', 'everyone'],
   ['HDEL K f', 'everyone'],
   ['LLEN K', 'bridge', 'stages', 'jobs', 'api', 'operator'],
@@ -56,9 +56,9 @@ const uses: readonly Use[] = [
   ['XGROUP DESTROY K g', 'stages'],
   ['XGROUP SETID K g 0', 'stages'],
   ['XINFO CONSUMERS K g', 'stages'],
-  ['XINFO GROUPS K', 'bridge', 'stages', 'api', 'operator'],
+  ['XINFO GROUPS K', 'bridge', 'stages', 'jobs', 'api', 'operator'],
   ['XINFO STREAM K', 'stages', 'operator'],
-  ['XPENDING K g', 'bridge', 'stages', 'api', 'operator'],
+  ['XPENDING K g', 'bridge', 'stages', 'jobs', 'api', 'operator'],
   ['XREADGROUP GROUP g c STREAMS K >', 'stages'],
   ['ZREMRANGEBYSCORE K 0 1', 'stages', 'jobs'],
   ['DEL K', 'stages', 'jobs', 'api', 'operator'],
@@ -116,7 +116,7 @@ const extras: readonly Use[] = [
 /** Lists optional commands of Redis 7.2. An older Redis refuses rules that name them. */
 const newerExtras: readonly Use[] = [
   ['CLIENT SETINFO LIB-NAME orders', 'everyone'],
-  ['WAITAOF 1 0 1', 'bridge', 'operator'],
+  ['WAITAOF 1 0 1', 'bridge', 'jobs', 'operator'],
 ]
 
 /** Lists the commands by which ioredis follows a cluster. */

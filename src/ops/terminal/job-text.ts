@@ -29,21 +29,29 @@ function percent(progress: unknown): string {
   return `${data.total === 0 ? 100 : Math.min(100, Math.floor((data.done / data.total) * 100))} %`
 }
 
-export function resultLines(result: ReplayResult): string[] {
+/** @param from where the job takes its orders from, and leaves them after a dry run */
+export function resultLines(result: ReplayResult, from: 'invalid' | 'dlq' = 'invalid'): string[] {
   const { dry_run, cancelled, sent, admitted, duplicate, conflict, returned, rejected } = result
   const again = { ...(conflict > 0 && { conflict }), ...rejected }
   const codes = Object.entries(again).map(([code, count]) => [`  ${code}`, countText(count)])
   const all = countText(sum(Object.values(again)))
   if (dry_run) {
+    const known = duplicate > 0 ? [['duplicate', countText(duplicate)]] : []
     const ofStages = returned > 0 ? [['would pass their stage', countText(returned)]] : []
     return [
       `Dry run, nothing was sent.${cancelled ? ' It was cancelled before its end.' : ''}`,
-      ...table([['would keep the rules', countText(admitted)], ...ofStages, ['would be rejected', all], ...codes]),
-      ...whereTo(Object.keys(again)),
+      ...table([
+        ['would keep the rules', countText(admitted)],
+        ...known,
+        ...ofStages,
+        ['would be rejected', all],
+        ...codes,
+      ]),
+      ...(from === 'dlq' ? ['To look at them: orders dlq'] : whereTo(Object.keys(again))),
     ]
   }
   return [
-    ...(cancelled ? ['It was cancelled: the orders that it had not sent stay invalid.'] : []),
+    ...(cancelled ? ['It was cancelled: the orders that it had not sent stay where they were.'] : []),
     ...table([
       ['sent', countText(sent)],
       ['admitted', countText(admitted)],

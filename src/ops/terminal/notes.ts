@@ -1,4 +1,5 @@
 import type { Pauses } from '../../control/pauses.ts'
+import { countText } from '../../reads/count-text.ts'
 import { unreadText } from '../../reads/readings.ts'
 import type { Status } from '../../reads/status.ts'
 import { type Line, sentence } from './output.ts'
@@ -16,4 +17,12 @@ export function pausedLines(paused: Pauses, now: Date): Line[] {
     const since = ts === undefined ? '' : ` since ${timeText(ts, now)}`
     return sentence(`${component} is paused by ${by}${since}${reason ? ` (${reason})` : ''}.`, '  ', 'yellow')
   })
+}
+
+/** Says how many dead letters there are, and what to type. Returns no lines if there are none, or if that is unknown. */
+export function deadLetterLines(letters: Status['deadLetters'], now: Date): Line[] {
+  if (!letters || letters.messages === 0) return []
+  const some = `${countText(letters.messages)} ${letters.messages === 1 ? 'message is' : 'messages are'}`
+  const since = letters.since === null ? '' : `, some since ${timeText(letters.since, now)}`
+  return [sentence(`${some} in the dead-letter queue${since}. To look at them: orders dlq`, '  ', 'red')]
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import {
+  type AnyJob,
   hasEnded,
   type Queues,
-  type ReplayJob,
   type ReprocessJob,
   readJob,
   reprocessData,
@@ -57,9 +57,9 @@ export async function cancelJob(scope: Scope, queues: Queues, id: string): Promi
 }
 
 /** Returns false if it is too late for the job's one order. */
-async function keepWish(scope: Scope, job: ReplayJob | ReprocessJob, id: string): Promise<boolean> {
+async function keepWish(scope: Scope, job: AnyJob, id: string): Promise<boolean> {
   const { redis, partitions } = scope
-  if (job.queueName === 'replay') {
+  if (job.queueName !== 'reprocess') {
     await cancelReplay(scope, id)
     return true
   }
@@ -73,7 +73,7 @@ async function keepWish(scope: Scope, job: ReplayJob | ReprocessJob, id: string)
   return keys === undefined || cancelOf(redis, keys, id, 'unsent')
 }
 
-/** Keeps the wish in every partition. A replay that finds it in one repeats this: a kill may have come in between. */
+/** Keeps the wish in every partition. A job that finds it in one repeats this: a kill may have come in between. */
 export async function cancelReplay({ redis, partitions }: Scope, id: string): Promise<void> {
   await Promise.all(partitions.map((keys) => cancelOf(redis, keys, id, 'any')))
 }
@@ -91,7 +91,7 @@ async function cancelOf(redis: RedisClient, keys: Keys, id: string, which: 'any'
 }
 
 /** Returns false if a worker holds the job. That worker, or the next one, ends it. */
-async function remove(job: ReplayJob | ReprocessJob): Promise<boolean> {
+async function remove(job: AnyJob): Promise<boolean> {
   try {
     await job.remove()
     return true

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { App, PartitionScope } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
 import type { Keys } from '../../keys.ts'
+import type { RawRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { userHash, userHashBits } from '../../partitions.ts'
 import type { Rejection } from '../../reject-codes.ts'
@@ -63,6 +64,9 @@ export function admittedRecord(identity: Identity, where: LedgerPlace): LedgerRe
   const field = `order ${identity.userId.length} ${identity.userId}${identity.orderId}`
   return ledgerRecord(field, `${identity.fingerprint}${identity.minor}`, { ...where, userId: identity.userId })
 }
+
+/** Names a message in the ledger, with its body: another client may write two messages with one id. */
+export const messageName = ({ id, body }: Pick<RawRecord, 'id' | 'body'>): string => `${id} ${body}`
 
 /** Returns the ledger record of a rejected message, so that a redelivery is not rejected again. @param userId if it has one */
 export function rejectedRecord(message: string, where: LedgerPlace & { userId: string | undefined }): LedgerRecord {

@@ -6,6 +6,7 @@ import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
 import type { Channel, Identity, Stage, Verdict } from '../stage.ts'
 import type { Entry } from './entry.ts'
+import { messageName } from './ledger.ts'
 import { type Groups, mergeEffect } from './merge.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
@@ -172,8 +173,7 @@ function rejectOf(
   const raw = stage.isFirst ? (record as RawRecord | undefined) : undefined
   const rejecting = { now, past: raw?.history, envelope: raw?.envelope, stage: stage.isFirst ? undefined : stage.name }
   const text = invalidRecord(sent, rejection, rejecting)
-  // With the body: another client may write two messages with one id.
-  const message = raw ? `${raw.id} ${raw.body}` : at
+  const message = raw ? messageName(raw) : at
   const userId = raw && identityIn(raw.body, format).userId
   const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId }
   return { group: groupOf(rejection), orders, record: text, message, userId, ...ids }

@@ -283,7 +283,7 @@ describe('deploy/k8s', () => {
   test.each(deployments)('$metadata.name: may do nothing that it need not', ({ metadata, spec }) => {
     const { containers, ...pod } = spec.template.spec
     expect(pod).toMatchObject({
-      serviceAccountName: metadata.name === 'bridge' ? 'bridge' : 'orders',
+      serviceAccountName: ['bridge', 'jobs'].includes(metadata.name) ? metadata.name : 'orders',
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },

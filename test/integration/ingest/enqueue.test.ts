@@ -50,3 +50,27 @@ test('a job that is tried again sends its order once', async () => {
   expect(await redis.hgetall(keys.counters)).toEqual({ received: '1' })
   expect(await redis.hgetall(keys.outcome('job'))).toEqual({ sent: '1' })
 })
+
+test('a job sends all of a write or nothing: nothing once it has sent enough, and nothing after it was cancelled', async () => {
+  await using world = await emptyRedis()
+  const { redis, keys } = appOn(world.redis)
+  const send = (jobId: string, limit: number, ...ids: string[]) =>
+    enqueue(
+      redis,
+      keys,
+      ids.map((id) => raw(id, 1)),
+      { sender: { jobId, limit } },
+    )
+  expect(await send('job', 3, 'a', 'b')).toHaveLength(1)
+  expect(await send('job', 2, 'c')).toEqual([])
+  expect(await send('job', 3, 'c', 'd')).toHaveLength(1)
+  expect(await send('job', 3, 'e')).toEqual([])
+  await redis.hset(keys.outcome('cancelled'), 'cancelled', '1')
+  expect(await send('cancelled', 3, 'f')).toEqual([])
+  expect(await redis.hgetall(keys.counters)).toEqual({ received: '4' })
+  expect(await redis.hgetall(keys.outcome('job'))).toEqual({ sent: '4' })
+  const records = (await redis.xrange(keys.stream('raw'), '-', '+')).flatMap(([, fields]) =>
+    JSON.parse(fields[fields.indexOf('r') + 1] ?? ''),
+  )
+  expect(records.map(({ id, jobId }) => `${id} ${jobId}`)).toEqual(['a job', 'b job', 'c job', 'd job'])
+})

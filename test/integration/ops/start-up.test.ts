@@ -35,6 +35,7 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   replay: ['bullmq'],
   invalid: ['bullmq'],
   jobs: ['bullmq'],
+  dlq: ['@aws-sdk/client-sqs', '@aws-sdk/credential-provider-node', 'bullmq'],
 }
 
 test.each(commands)('orders $name loads only the packages that it needs', ({ name, path }) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { replayName, reprocessName } from '../../../src/control/job-name.ts'
+import { redriveName, replayName, reprocessName } from '../../../src/control/job-name.ts'
 import { plainFormat } from '../../support/plain-format.ts'
 
 test('the name of a job says whose order it sends and who asked', () => {
@@ -22,4 +22,9 @@ test('the name of a replay says of what and who asked', () => {
     'dry run of up to 10 orders, bad-value only, by ann',
   )
   expect(replayName({ ...data, ids: ['1-0'] }, 'ann')).toBe('replay of 1 order by ann')
+})
+
+test('the name of a redrive says how many and who asked', () => {
+  expect(redriveName({ limit: 1_000, dryRun: false }, 'ann')).toBe('redrive of up to 1,000 messages by ann')
+  expect(redriveName({ limit: 10, dryRun: true }, 'ann')).toBe('dry run of a redrive of up to 10 messages by ann')
 })

@@ -25,9 +25,10 @@ function codesIn({ rejected }) {
 
 /** @param {Result} result */
 export function rehearsed(result) {
+  const known = result.duplicate > 0 ? `, ${exact(result.duplicate)} are duplicates` : ''
   const stages = result.returned > 0 ? ` and ${exact(result.returned)} their stage` : ''
   const before = result.cancelled ? 'Cancelled before its end. ' : ''
-  return `${before}${exact(result.admitted)} would pass the rules${stages}, ${exact(failedAgain(result))} would not${codesIn(result)}. Nothing was sent.`
+  return `${before}${exact(result.admitted)} would pass the rules${stages}${known}, ${exact(failedAgain(result))} would not${codesIn(result)}. Nothing was sent.`
 }
 
 /**

@@ -10,7 +10,8 @@ export const terms = {
   sqs: {
     waiting: 'Messages in the SQS queue that the bridge has not received yet. SQS counts them roughly.',
     'In flight': 'Messages that the bridge has received and not yet deleted from the queue.',
-    'Dead letters': 'Messages that SQS gave up on after too many receives; they wait in the dead-letter queue.',
+    'Dead letters':
+      'Messages that SQS gave up on after too many receives; they wait in the dead-letter queue. Redrive brings them back.',
   },
   bridge: {
     'orders/s': 'Orders that the bridge moved from SQS to Redis each second, over the last five seconds.',

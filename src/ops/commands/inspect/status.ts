@@ -8,7 +8,7 @@ import { type Status, stallsOf, unknownStallsOf } from '../../../reads/status.ts
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
-import { pausedLines, unreadLines } from '../../terminal/notes.ts'
+import { deadLetterLines, pausedLines, unreadLines } from '../../terminal/notes.ts'
 import { ageText, amountText, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
 import { type Line, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
@@ -17,7 +17,7 @@ import { clockText } from '../../terminal/times.ts'
 
 /** Formats the status as lines. @param perSecond orders received, if that is known */
 export function statusLines(status: Status, money: Money, perSecond?: number): Line[] {
-  const { counters, totals, invalid, stages, bridge, paused, unread } = status
+  const { counters, totals, invalid, stages, bridge, paused, deadLetters, unread } = status
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
   const [first] = stages
   const revenue = totals ? amountText(totals.minor, money) : '?'
@@ -40,6 +40,7 @@ export function statusLines(status: Status, money: Money, perSecond?: number): L
     ...[bridge, ...stages].flatMap(({ stall }) => (stall === null ? [] : sentence(stall, '  ', 'red'))),
     ...stages.flatMap(missingNote).map((note) => sentence(note, '  ', 'red')),
     ...stages.flatMap(({ stage }) => foreignNote(stage, of(`${stage}:foreign`))).map((note) => sentence(note, '  ')),
+    ...deadLetterLines(deadLetters, new Date(status.atMs)),
     ...pausedLines(paused ?? {}, new Date(status.atMs)),
     ...unreadLines(unread),
   ]

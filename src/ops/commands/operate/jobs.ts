@@ -21,7 +21,7 @@ export const command = defineCommand({
   name,
   words,
   about:
-    'Lists the jobs that requeue orders, newest first, shows one, or cancels one. A cancelled replay sends no more orders; those that it has sent stay sent.',
+    'Lists the jobs that requeue orders, newest first, shows one, or cancels one. A cancelled replay or redrive sends no more orders; those that it has sent stay sent.',
   examples: ['jobs', 'jobs --limit 100 --json'],
   page: 'docs/how-to/replay-and-correct.md',
   options: {
@@ -67,7 +67,7 @@ async function jobLines(app: App, found: FoundJob): Promise<string[]> {
   const width = 10
   return [
     ...facts.map(([label = '', value = '']) => `${label.padEnd(width)}  ${value}`),
-    ...(result && !('verdict' in result) ? resultLines(result) : []),
+    ...(result && !('verdict' in result) ? resultLines(result, job.queueName === 'redrive' ? 'dlq' : 'invalid') : []),
     ...sentences.flatMap((text) => wrapped(text)),
   ]
 }

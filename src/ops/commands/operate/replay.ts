@@ -1,31 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { actionAsked } from '../../../api/http/summary.ts'
-import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
-import {
-  openQueues,
-  progressSchema,
-  type Queues,
-  type ReplayResult,
-  readJob,
-  replayResult,
-} from '../../../control/job-queues.ts'
+import { openQueues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
-import { messageOf, OrdersError } from '../../../errors.ts'
-import { explainFailure } from '../../../redis/errors.ts'
+import { OrdersError } from '../../../errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
 import { addReplay, planReplay } from '../../../stages/invalid/actions.ts'
 import { defineCommand, flag, optionalNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
-import { cancelAudited } from '../../process/cancel-audited.ts'
-import { interruptible } from '../../process/interruptible.ts'
+import { followJob } from '../../process/follow-job.ts'
 import { operatingUser } from '../../process/operating-user.ts'
-import { canAsk, readKey } from '../../terminal/interactive/key.ts'
-import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
-import { cancelledLines, isIncomplete, resultLines } from '../../terminal/job-text.ts'
+import { progressOn } from '../../terminal/interactive/progress.ts'
+import { isIncomplete, resultLines } from '../../terminal/job-text.ts'
 import { ordersText } from '../../terminal/numbers.ts'
-import { endLine, printError } from '../../terminal/output.ts'
 
 const maxReplayed = 1_000_000
 /** The default of the Python system's script. */
@@ -75,26 +62,11 @@ export const command = defineCommand({
     if (!options.wait && !options['dry-run'] && !stdout.isTTY) {
       return print(`--wait shows what becomes of them, and so does orders jobs show ${jobId}.`)
     }
-    const waiting = resultOf(queues, jobId, progressOn(stdout, 'judged', total), total, signal)
-    const result = await interruptible(waiting, signal, () => interrupted(app, queues, jobId, signal))
+    const result = await followJob(app, queues, jobId, { progress: progressOn(stdout, 'judged', total), total, signal })
     for (const line of resultLines(result)) print(line)
     if (isIncomplete(result)) fail()
   },
 })
-
-/** Asks on a terminal whether the job goes on. Returns what becomes of it. */
-async function interrupted(app: App, queues: Queues, id: string, signal: AbortSignal): Promise<string> {
-  const toStop = `To stop it: orders jobs cancel ${id}`
-  if (signal.reason !== 'SIGINT' || !canAsk()) return `Interrupted. The job goes on. ${toStop}`
-  // Before the question: a second Ctrl-C may end this process at once, and leaves these lines there.
-  endLine()
-  printError([`Interrupted. The job goes on. ${toStop}`, 'Press c to cancel it now, or Enter to leave it running.'])
-  if ((await readKey(['c'])) === undefined) return 'It goes on.'
-  return cancelAudited(app, queues, id).then(
-    (done) => cancelledLines(id, done).join('\n'),
-    (error: unknown) => `It was not cancelled. ${explainFailure(error)?.text ?? messageOf(error)}`,
-  )
-}
 
 /** Accepts the limit as a word too: `npm run replay -- 10`, as in the Python system. */
 function limitOf([word, ...more]: readonly string[], option: number | undefined): number {
@@ -108,31 +80,4 @@ function limitOf([word, ...more]: readonly string[], option: number | undefined)
     'ORD_USAGE',
     `orders replay: the limit is "${[word, ...more].join(' ')}", expected a whole number from 1 to ${maxReplayed}.`,
   )
-}
-
-const pollMs = 100
-
-/** @throws OrdersError ORD_JOB when the job failed for good. */
-async function resultOf(
-  queues: Queues,
-  id: string,
-  bar: Progress,
-  total: number,
-  signal: AbortSignal,
-): Promise<ReplayResult> {
-  for (;;) {
-    const found = await readJob(queues, id)
-    const { done = 0 } = progressSchema.safeParse(found?.job.progress).data ?? {}
-    const result = found?.state === 'completed' ? replayResult.parse(found.job.returnvalue) : undefined
-    bar.show(result && !result.cancelled ? total : Math.min(done, total))
-    if (result) {
-      bar.end()
-      return result
-    }
-    if (!found || found.state === 'failed') {
-      if (!found) throw new OrdersError('ORD_JOB', 'The replay was cancelled or removed before it sent an order.')
-      throw new OrdersError('ORD_JOB', `The replay failed (${found.job.failedReason}): retry it in /admin/queues.`)
-    }
-    await sleep(pollMs, undefined, { signal })
-  }
 }

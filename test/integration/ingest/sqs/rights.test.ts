@@ -5,6 +5,7 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { variables } from '../../../../src/config/variables.ts'
 import { parseCall } from '../../../../src/ops/command.ts'
 import { roleNames } from '../../../../src/ops/process/roles.ts'
+import { fillDeadLetters } from '../../../support/dead-letters.ts'
 import { root } from '../../../support/markdown.ts'
 import { blocksOf, readPage } from '../../../support/pages/blocks.ts'
 import { ordersCall } from '../../../support/pages/programs.ts'
@@ -85,6 +86,9 @@ test.for(['sdk', 'thin'])(
     await using populate = runOrders(['populate', '--valid', '2', '--invalid', '0'], env)
     expect([(await populate.exit()).code, populate.stderr()]).toEqual([0, ''])
     expect(called()).toEqual(allowedBy('producer', sqs.queueName))
+
+    await redrive(env, proxy)
+    expect(called()).toEqual(allowedBy('jobs', sqs.queueName))
   },
 )
 
@@ -108,6 +112,18 @@ async function deliver(env: Env, sqs: { depth(): number }): Promise<void> {
   await using bridge = runOrders(['run', 'bridge'], { ...env, SQS_DELETE_AFTER: 'write' })
   await until('the message to be deleted', () => sqs.depth() === 0)
   await bridge.stop()
+}
+
+/** Looks at a dead letter, which gives it back, and redrives it. */
+async function redrive(env: Env, proxy: SqsProxy): Promise<void> {
+  await fillDeadLetters({ ...env, AWS_ENDPOINT_URL: proxy.target }, ['{}'])
+  await using jobs = runOrders(['run', 'jobs', 'validate'], env)
+  await jobs.started()
+  for (const words of [['dlq'], ['dlq', 'redrive', '--wait']]) {
+    await using command = runOrders(words, env)
+    expect([(await command.exit()).code, command.stderr()]).toEqual([words.includes('redrive') ? 1 : 0, ''])
+  }
+  await jobs.stop()
 }
 
 function merged(...all: readonly Rights[]): Rights {

@@ -23,7 +23,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'ops/adopt/invalid.lua': ['operator'],
   'ops/adopt/users.lua': ['operator'],
   'ops/repartition/copy-invalid.lua': ['operator'],
-  'reads/measure.lua': ['bridge', 'stages', 'api', 'operator'],
+  'reads/measure.lua': ['bridge', 'stages', 'jobs', 'api', 'operator'],
   'stages/runner/commit.lua': ['stages'],
   'stages/runner/groups.lua': ['stages'],
   'stages/runner/rewire.lua': ['stages'],

@@ -5,11 +5,13 @@ import { statusLines } from '../../../../src/ops/commands/inspect/status.ts'
 import { snapshotLines } from '../../../../src/ops/commands/inspect/tail.ts'
 import { topLines } from '../../../../src/ops/commands/inspect/top.ts'
 import { auditLines } from '../../../../src/ops/terminal/audit-text.ts'
+import { deadLetterLines } from '../../../../src/ops/terminal/dead-letters-text.ts'
 import { invalidRows } from '../../../../src/ops/terminal/invalid-text.ts'
 import { jobRows, resultLines } from '../../../../src/ops/terminal/job-text.ts'
 import { locationLines } from '../../../../src/ops/terminal/location-text.ts'
 import { type Output, textOf } from '../../../../src/ops/terminal/output.ts'
 import { verificationLines } from '../../../../src/ops/terminal/verification-text.ts'
+import type { DeadLetter } from '../../../../src/reads/dead-letters.ts'
 import type { OrderLocation } from '../../../../src/reads/locate/locate.ts'
 import type { Status } from '../../../../src/reads/status.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
@@ -40,6 +42,7 @@ const status: Status = {
     ...{ consumers: many, oldestWaitingMs: 400 * day, processes: many, stall: stage === 'aggregate' ? stall : null },
   })),
   paused: { validate: pause },
+  deadLetters: { messages: many, since: ts, at: ts },
   unread: [{ reading: 'counters', why: `${id} is a list, not a hash` }],
 }
 
@@ -119,6 +122,13 @@ const entry = { id: '1764000000000-0', ts, by: id, action: 'write-off', what, ou
 const record = JSON.stringify({ id: '1764000000000-0', code: 'total-mismatch', order: { user_id: id, order_id: id } })
 const result = { dry_run: false, sent: many, admitted: many, duplicate: many, conflict: many, returned: many }
 
+const letter: DeadLetter = {
+  record: { id, body: JSON.stringify({ user_id: id, order_id: id }) },
+  sentMs: now.getTime() - day,
+  verdict: { verdict: 'rejected', code: 'total-mismatch', reason },
+}
+const letters = { name: id, isFifo: true, messages: many, inFlight: many, maxReceiveCount: 3, letters: [letter] }
+
 const outputs: Readonly<Record<string, Output>> = {
   status: statusLines(status, plainFormat.money, many),
   tail: snapshotLines(snapshot),
@@ -131,6 +141,7 @@ const outputs: Readonly<Record<string, Output>> = {
   audit: auditLines([entry], now, 80),
   top: topLines('spend', { users: [{ userId: id, score: many * 100 }], offset: 0 } as never, plainFormat.money),
   invalid: invalidRows([record], plainFormat, now),
+  dlq: deadLetterLines(letters, plainFormat, now),
   jobs: jobRows(
     [{ job: { id: job, timestamp: 0, data: {}, queueName: 'replay' }, state: 'prioritized' } as never],
     now,
@@ -170,6 +181,6 @@ test('color marks what has failed and what is paused, and moves no column', () =
     lines
       .filter((line) => line.startsWith(`<${color}>`))
       .map((line) => line.slice(color.length + 2).split(/[ .:]/)[0] ?? '')
-  expect(colored('red')).toEqual(['aggregate', 'No', 'Stage', 'Stage', 'Stage'])
+  expect(colored('red')).toEqual(['aggregate', 'No', 'Stage', 'Stage', 'Stage', '9,876,543,210'])
   expect(colored('yellow')).toEqual(['validate', 'validate', 'Cannot'])
 })

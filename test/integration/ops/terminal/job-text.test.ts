@@ -25,10 +25,16 @@ test('a dry run names what would be rejected in the same way', () => {
   expect(resultLines({ ...result, dry_run: true, conflict: 0, rejected: { 'bad-value': 1_000 } })).toEqual([
     'Dry run, nothing was sent.',
     'would keep the rules      1',
+    'duplicate                 1',
     'would be rejected     1,000',
     '  bad-value           1,000',
     'To look at them: orders invalid --code bad-value',
   ])
+})
+
+test('after a dry run of a redrive the orders are where they were', () => {
+  expect(resultLines({ ...result, dry_run: true, rejected: {} }, 'dlq').at(-1)).toBe('To look at them: orders dlq')
+  expect(resultLines({ ...result, rejected: {} }, 'dlq').at(-1)).toBe('To look at them: orders invalid --code conflict')
 })
 
 test('the answer is no if an order was rejected again or the replay was cancelled; a dry run only asks', () => {
