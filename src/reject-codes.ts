@@ -35,7 +35,7 @@ export const codeOf = (group: RejectGroup): RejectCode => group.split(':')[0] as
 /** In the order of the entries. */
 export const rejectCodes = [...new Set(rejectGroupNames.map(codeOf))] as readonly RejectCode[]
 
-/** Codes of the bridge's own: a replay is rejected again, because only the bridge looks where it looked. */
+/** Codes of the bridge's own, which validate does not find. */
 export const bridgeCodes = ['unresolved-pointer', 'too-many-orders'] as const satisfies readonly RejectCode[]
 
 /** Why a record was not accepted: a code for machines, a sentence for people. */

@@ -62,7 +62,14 @@ async function runThrough(processes: (env: Env) => OrdersRun[], send = sendBodie
     rejectCodes
       .filter(
         (code) =>
-          !['internal-error', 'refused', 'unresolved-pointer', 'too-many-orders', 'other-partition'].includes(code),
+          ![
+            'internal-error',
+            'refused',
+            'other-currency',
+            'unresolved-pointer',
+            'too-many-orders',
+            'other-partition',
+          ].includes(code),
       )
       .sort(),
   )

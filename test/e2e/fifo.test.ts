@@ -90,7 +90,8 @@ async function settled(get: Get, oracle: Oracle): Promise<void> {
   const books = await until(
     `seed ${seed}: ${oracle.received} to be through`,
     async () => (await get('/integrity')) as unknown as Books,
-    ({ received, stages }) => received >= oracle.received && stages.every(({ waiting }) => waiting === 0),
+    ({ received, admitted, stages }) =>
+      received >= oracle.received && admitted >= oracle.admitted && stages.every(({ waiting }) => waiting === 0),
   )
   expect(books).toMatchObject({ balanced: true, admitted: oracle.admitted })
 }

@@ -176,7 +176,9 @@ test.for([
     }
     const now = new RegExp(`^(\\{p[0-${(layouts.at(-1) ?? 0) - 1}]\\}:|\\{jobs\\}:|pipeline:manifest$)`)
     const left = (await place.keys()).filter((key) => !now.test(key))
-    expect(left.filter((key) => !/pipeline:(layout|pauses|presence|timeline|losses)/.test(key))).toEqual([])
+    expect(left.filter((key) => !/pipeline:(layout|pauses|presence|timeline|losses|dead-letters)/.test(key))).toEqual(
+      [],
+    )
   },
 )
 

@@ -10,9 +10,9 @@ import { type DeadLetters, openDeadLetters } from '../../ingest/dead-letters/ope
 import { openPace } from '../../ingest/dead-letters/pace.ts'
 import type { Keys } from '../../keys.ts'
 import { openBacklog, totalOf } from '../../reads/backlog.ts'
-import { judgeDeadLetters } from '../../reads/dead-letters.ts'
+import { judgeDeadLetters } from '../../reads/dead-letters/dead-letters.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
-import { type Outcome, readOutcome } from '../../stages/invalid/outcome.ts'
+import { type Outcome, readOutcome, sentElsewhere } from '../../stages/invalid/outcome.ts'
 import { jobIdOf, judged } from './outcome.ts'
 
 /**
@@ -84,12 +84,6 @@ async function open({ config }: App, signal: AbortSignal): Promise<DeadLetters> 
 async function countAll(queue: DeadLetters): Promise<number> {
   const { messages, inFlight } = await queue.count()
   return messages + inFlight
-}
-
-async function sentElsewhere({ redis, partitions }: App, jobId: string, keys: Keys): Promise<number> {
-  const others = partitions.filter((other) => other !== keys)
-  const sent = await Promise.all(others.map((other) => redis.hget(other.outcome(jobId), 'sent')))
-  return sent.reduce((sum, count) => sum + Number(count ?? 0), 0)
 }
 
 /**

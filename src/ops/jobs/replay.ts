@@ -1,15 +1,20 @@
 import type { Job } from 'bullmq'
 import type { App } from '../../app.ts'
 import { type ReplayData, type ReplayResult, replayData } from '../../control/job-queues.ts'
+import { openObjects } from '../../ingest/envelope/objects.ts'
+import type { Keys } from '../../keys.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import { countMatching } from '../../stages/invalid/actions.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
-import { bridgeRejection, replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
+import { type RequeueOptions, replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
 import { decideRecord } from '../../stages/runner/plan.ts'
+import type { Stage } from '../../stages/stage.ts'
 import { chunks } from './chunks.ts'
+import { openAgain, partitionOf, type Reopening } from './open-again.ts'
 import { jobIdOf, judged } from './outcome.ts'
+import { sendInPlace } from './send-in-place.ts'
 
 /** Requeues invalid orders, oldest first, and counts their verdicts. One that is cancelled stops before its next chunk. */
 export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
@@ -27,13 +32,14 @@ async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal
   const before = await readOutcome(redis, partitions, jobId)
   const total = Math.min(data.limit, before.sent + (await countMatching(app, data)))
   let { sent, cancelled } = before
+  using objects = openObjects(app)
   // A failover can lose what Redis has replied to: passes go on until one finds nothing left to requeue.
   for (let requeued = 1; requeued > 0 && sent < data.limit && !cancelled; ) {
     requeued = 0
     for await (const entries of chunks(app, data, signal, () => data.limit - sent)) {
-      const taken = await replayEntries(app, entries, { jobId, limit: data.limit })
-      requeued += taken.length
-      telemetry.emit('requeued', { job: jobId, orders: taken.length })
+      const taken = await requeueSome(app, entries, { jobId, limit: data.limit }, { objects, jobId, signal })
+      requeued += taken
+      telemetry.emit('requeued', { job: jobId, orders: taken })
       const outcome = await readOutcome(redis, partitions, jobId)
       await job.updateProgress({ done: outcome.judged, total })
       sent = outcome.sent
@@ -46,6 +52,23 @@ async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal
   return { dry_run: false, ...result, rejected: { ...result.rejected } }
 }
 
+/** Requeues entries as they are, or as the bridge would open them now. Returns how many of them it requeued. */
+async function requeueSome(
+  app: App,
+  entries: readonly InvalidEntry[],
+  options: RequeueOptions,
+  reopening: Reopening,
+): Promise<number> {
+  const asTheyAre: InvalidEntry[] = []
+  let replaced = 0
+  for (const entry of entries) {
+    const records = await openAgain(app, entry, reopening)
+    if (!records) asTheyAre.push(entry)
+    else if (await sendInPlace(app, entry, records, options)) replaced++
+  }
+  return replaced + (await replayEntries(app, asTheyAre, options)).length
+}
+
 /**
  * Judges the orders by the rules, and those that a later stage rejected by that stage. Skips those that a replay leaves where
  * they are. Changes nothing.
@@ -56,10 +79,9 @@ async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSigna
   const total = Math.min(data.limit, await countMatching(app, data))
   let done = 0
   let cancelled = await isCancelled(app, job)
+  using objects = openObjects(app)
   for await (const entries of cancelled ? [] : chunks(app, data, signal, () => data.limit - done)) {
-    for (const entry of entries) {
-      const found = rehearseEntry(app, entry)
-      if (found === undefined) continue
+    for (const found of await rehearseSome(app, entries, { objects, jobId: jobIdOf(job), signal })) {
       done++
       if (typeof found === 'string') passed[found]++
       else rejected[found.code] = (rejected[found.code] ?? 0) + 1
@@ -74,16 +96,29 @@ async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSigna
 const isCancelled = async ({ redis, partitions }: App, job: Job): Promise<boolean> =>
   (await readOutcome(redis, partitions, job.id ?? '')).cancelled
 
-/** Returns how a replay would count an order, or why it would be rejected; undefined if a replay leaves it where it is. */
-function rehearseEntry(app: App, entry: InvalidEntry): 'admitted' | 'returned' | Rejection | undefined {
-  if (entry.text === undefined) return undefined
-  if (entry.record.stage === undefined) {
-    const record = { id: entry.id, body: entry.text, rejection: bridgeRejection(entry) }
-    const verdict = decideRecord({ stage: app.pipeline.first, keys: entry.keys, format: app.format }, record, () => {})
-    return verdict.outcome === 'reject' ? verdict : 'admitted'
+/** How a replay would count an order, or why it would be rejected. */
+type Rehearsed = 'admitted' | 'returned' | Rejection
+
+async function rehearseSome(app: App, entries: readonly InvalidEntry[], reopening: Reopening): Promise<Rehearsed[]> {
+  const found: Rehearsed[] = []
+  for (const entry of entries) {
+    if (entry.text === undefined) continue // a replay leaves it where it is
+    const back = returningRecord(app, entry)
+    if (back) found.push(rehearsed(app, entry.keys, back.stage, back.record, 'returned'))
+    if (entry.record.stage !== undefined) continue
+    const records = (await openAgain(app, entry, reopening)) ?? [{ id: entry.id, body: entry.text }]
+    for (const one of records) found.push(rehearsed(app, partitionOf(app, one), app.pipeline.first, one, 'admitted'))
   }
-  const back = returningRecord(app, entry)
-  if (!back) return undefined
-  const verdict = decideRecord({ stage: back.stage, keys: entry.keys, format: app.format }, back.record, () => {})
-  return verdict.outcome === 'reject' ? verdict : 'returned'
+  return found
+}
+
+function rehearsed(
+  { format }: App,
+  keys: Keys,
+  stage: Stage,
+  record: object,
+  passed: 'admitted' | 'returned',
+): Rehearsed {
+  const verdict = decideRecord({ stage, keys, format }, record, () => {})
+  return verdict.outcome === 'reject' ? verdict : passed
 }

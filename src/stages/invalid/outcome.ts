@@ -4,6 +4,7 @@ import type { Keys } from '../../keys.ts'
 import { type RawRecord, rawRecord } from '../../messages.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import type { RejectCode } from '../../reject-codes.ts'
+import { sumBy } from '../../sums.ts'
 import { hintIn } from '../hints/entry.ts'
 import { readInvalidEntry } from './entry.ts'
 
@@ -36,6 +37,17 @@ export async function readOutcome(redis: RedisClient, partitions: readonly Keys[
   const invalidId = fields.find(([name]) => name === 'invalid_id')?.[1]
   const cancelled = fields.some(([name]) => name === 'cancelled')
   return { sent, ...passed, rejected, cancelled, judged, invalidId }
+}
+
+/** Reads how many orders a job has sent in the other partitions. */
+export async function sentElsewhere(
+  { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
+  jobId: string,
+  keys: Keys,
+): Promise<number> {
+  const others = partitions.filter((other) => other !== keys)
+  const sent = await Promise.all(others.map((other) => redis.hget(other.outcome(jobId), 'sent')))
+  return sumBy(sent, Number)
 }
 
 /** Reads the fields of all partitions. Those that a repartition moved have a longer name, which ends with the same word. */

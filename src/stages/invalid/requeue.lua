@@ -3,7 +3,8 @@
 -- KEYS[1] invalid stream   [2] invalid list   [3] target stream   [4] counters   [5] outcome of the job
 -- KEYS[6] layout   [7..] the sorted sets of all groups
 -- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': from the
---   channel into the job's outcome, to be sent in another partition; only one of several jobs gets it
+--   channel into the job's outcome, to be sent in another partition; only one of several jobs gets it. 'remove': only that,
+--   because its order was sent again
 -- ARGV[2] maximum number of records that the job may send   [3] seconds the outcome is kept
 -- ARGV[4] of 'return' the stage's counter of rejected orders   [5] the stage
 --      of 'discard' the reason   [5] by whom   [6] when
@@ -69,8 +70,10 @@ if mode == 'discard' then
   return taken
 end
 
+if mode == 'withdraw' or mode == 'remove' then redis.call('HINCRBY', KEYS[4], 'replayed', #taken) end
+if mode == 'remove' then return taken end
+
 if mode == 'withdraw' then
-  redis.call('HINCRBY', KEYS[4], 'replayed', #taken)
   redis.call('HSET', KEYS[5], 'withdrawn', records[1])
   redis.call('EXPIRE', KEYS[5], ARGV[3])
   return taken

@@ -5,6 +5,7 @@ import { defineScript } from '../../redis/script.ts'
 import { bridgeCodes, groupOf, type Rejection, rejectGroupNames } from '../../reject-codes.ts'
 import type { Stage } from '../stage.ts'
 import type { InvalidEntry } from './entry.ts'
+import { sentElsewhere } from './outcome.ts'
 
 const requeue = defineScript(import.meta.url, z.array(z.string()))
 
@@ -34,9 +35,7 @@ export async function replayEntries(
 ): Promise<string[]> {
   const sent: string[] = []
   for (const [keys, own] of Map.groupBy(entries, (entry) => entry.keys)) {
-    const elsewhere = app.partitions.filter((other) => other !== keys)
-    const before = await Promise.all(elsewhere.map((other) => app.redis.hget(other.outcome(options.jobId), 'sent')))
-    const limit = before.reduce((left, count) => left - Number(count ?? 0), options.limit)
+    const limit = options.limit - (await sentElsewhere(app, options.jobId, keys))
     sent.push(...(await replayIn({ ...app, keys }, own, { ...options, limit }, edit)))
   }
   return sent
@@ -108,8 +107,15 @@ export async function withdrawEntry(app: App, entry: InvalidEntry, jobId: string
   await take({ ...app, keys }, { mode: 'withdraw', stream: keys.stream('raw') }, records, { jobId, limit: 1 })
 }
 
+/** Removes an entry whose order was sent again. */
+export async function removeEntry(app: App, entry: InvalidEntry): Promise<void> {
+  const { keys } = entry
+  const target: Target = { mode: 'remove', stream: keys.stream('raw') }
+  await take({ ...app, keys }, target, [{ entry, orders: 1, onStream: '' }], { jobId: 'remove', limit: 1 })
+}
+
 interface Target {
-  readonly mode: 'replay' | 'return' | 'discard' | 'withdraw'
+  readonly mode: 'replay' | 'return' | 'discard' | 'withdraw' | 'remove'
   readonly stream: string
   readonly args?: readonly string[]
 }
@@ -162,7 +168,7 @@ export function roundRecord(
   return { id: `replay ${entry.id}`, body, jobId, history: historyOf(entry, edit, now), envelope, rejection }
 }
 
-/** Returns the rejection if it was the bridge's own. Only the bridge opens messages, so a replay changes nothing of it. */
+/** Returns the rejection if it was the bridge's own: validate would not see its cause. */
 export function bridgeRejection({ record: { code, reason } }: InvalidEntry): RawRecord['rejection'] {
   const own = bridgeCodes.find((one) => one === code)
   return own && { code: own, reason }

@@ -11,7 +11,7 @@ import { openCommandApp } from '../../open/command-app.ts'
 import { followJob } from '../../process/follow-job.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { progressOn } from '../../terminal/interactive/progress.ts'
-import { isIncomplete, resultLines } from '../../terminal/job-text.ts'
+import { isIncomplete, resultLines } from '../../terminal/jobs/job-text.ts'
 import { ordersText } from '../../terminal/numbers.ts'
 
 const maxReplayed = 1_000_000

@@ -1,12 +1,12 @@
-import type { DeadLetterCounts } from '../../ingest/dead-letters/open.ts'
-import type { OrderFormat } from '../../order/format.ts'
-import { identityIn } from '../../order/identity.ts'
-import { countText } from '../../reads/count-text.ts'
-import type { DeadLetter } from '../../reads/dead-letters.ts'
-import type { Judgement } from '../../reads/judge.ts'
-import { printableId } from './printable.ts'
-import { timeText } from './times.ts'
-import { wrapped } from './wrapped.ts'
+import type { DeadLetterCounts } from '../../../ingest/dead-letters/open.ts'
+import type { OrderFormat } from '../../../order/format.ts'
+import { identityIn } from '../../../order/identity.ts'
+import { countText } from '../../../reads/count-text.ts'
+import type { DeadLetter } from '../../../reads/dead-letters/dead-letters.ts'
+import type { Judgement } from '../../../reads/dead-letters/judge.ts'
+import { printableId } from '../printable.ts'
+import { timeText } from '../times.ts'
+import { wrapped } from '../wrapped.ts'
 
 /** The dead-letter queue, and those of its messages that were looked at. */
 export interface DeadLetterView extends DeadLetterCounts {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isIncomplete, resultLines } from '../../../../src/ops/terminal/job-text.ts'
+import { isIncomplete, resultLines } from '../../../../../src/ops/terminal/jobs/job-text.ts'
 
 const result = { dry_run: false, sent: 13, admitted: 1, duplicate: 1, conflict: 2, returned: 0, rejected: {} }
 

@@ -1,10 +1,10 @@
 import type { Message } from '@aws-sdk/client-sqs'
-import type { App } from '../app.ts'
-import { look } from '../ingest/dead-letters/look.ts'
-import { openObjects } from '../ingest/envelope/objects.ts'
-import { openingOf, openMessage } from '../ingest/envelope/received.ts'
-import type { Queue } from '../ingest/sqs/queue.ts'
-import type { RawRecord } from '../messages.ts'
+import type { App } from '../../app.ts'
+import { look } from '../../ingest/dead-letters/look.ts'
+import { openObjects } from '../../ingest/envelope/objects.ts'
+import { openingOf, openMessage } from '../../ingest/envelope/received.ts'
+import type { Queue } from '../../ingest/sqs/queue.ts'
+import type { RawRecord } from '../../messages.ts'
 import { type Judgement, openJudge } from './judge.ts'
 
 /** An order of a dead letter, and the verdict that it would get now. */

@@ -4,9 +4,9 @@ import {
   deadLetterJson,
   deadLetterLines,
   verdictsText,
-} from '../../../../src/ops/terminal/dead-letters-text.ts'
-import type { DeadLetter } from '../../../../src/reads/dead-letters.ts'
-import { plainFormat } from '../../../support/plain-format.ts'
+} from '../../../../../src/ops/terminal/jobs/dead-letters-text.ts'
+import type { DeadLetter } from '../../../../../src/reads/dead-letters/dead-letters.ts'
+import { plainFormat } from '../../../../support/plain-format.ts'
 
 const now = new Date('2026-11-29T12:00:00.000Z')
 const hour = 3_600_000

@@ -1,9 +1,9 @@
-import type { App } from '../app.ts'
-import type { Keys } from '../keys.ts'
-import type { RawRecord } from '../messages.ts'
-import { identityIn } from '../order/identity.ts'
-import { partitionFor } from '../partitions.ts'
-import type { Rejection } from '../reject-codes.ts'
+import type { App } from '../../app.ts'
+import type { Keys } from '../../keys.ts'
+import type { RawRecord } from '../../messages.ts'
+import { identityIn } from '../../order/identity.ts'
+import { partitionFor } from '../../partitions.ts'
+import type { Rejection } from '../../reject-codes.ts'
 import {
   admittedRecord,
   conflictWith,
@@ -11,9 +11,9 @@ import {
   type LedgerRecord,
   messageName,
   rejectedRecord,
-} from '../stages/runner/ledger.ts'
-import { decideRecord } from '../stages/runner/plan.ts'
-import type { Identity } from '../stages/stage.ts'
+} from '../../stages/runner/ledger.ts'
+import { decideRecord } from '../../stages/runner/plan.ts'
+import type { Identity } from '../../stages/stage.ts'
 
 /** The verdict that a record would get now. `duplicate`: the same order, or this rejected message, is in the ledger. */
 export type Judgement =

@@ -1,10 +1,10 @@
-import { type FoundJob, kindOf, progressSchema, type ReplayResult, wasCancelled } from '../../control/job-queues.ts'
-import { countText } from '../../reads/count-text.ts'
-import { sum } from '../../sums.ts'
-import type { Cancelled } from '../process/cancel-audited.ts'
-import { ageText } from './numbers.ts'
-import { table } from './table.ts'
-import { wrapped } from './wrapped.ts'
+import { type FoundJob, kindOf, progressSchema, type ReplayResult, wasCancelled } from '../../../control/job-queues.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { sum } from '../../../sums.ts'
+import type { Cancelled } from '../../process/cancel-audited.ts'
+import { ageText } from '../numbers.ts'
+import { table } from '../table.ts'
+import { wrapped } from '../wrapped.ts'
 
 /** Returns one line for each job: at 80 columns its long id leaves room for short words. */
 export function jobRows(jobs: readonly FoundJob[], now: Date): string[] {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { enqueue } from '../../../src/ingest/enqueue.ts'
-import type { RawRecord } from '../../../src/messages.ts'
-import { openJudge } from '../../../src/reads/judge.ts'
-import { runStage } from '../../../src/stages/runner/run.ts'
-import { validate } from '../../support/stages.ts'
-import { until } from '../../support/until.ts'
-import { appOn, emptyRedis } from '../../support/world.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import type { RawRecord } from '../../../../src/messages.ts'
+import { openJudge } from '../../../../src/reads/dead-letters/judge.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
+import { validate } from '../../../support/stages.ts'
+import { until } from '../../../support/until.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const record = (id: string, order: unknown, more: Partial<RawRecord> = {}): RawRecord => ({
   id,

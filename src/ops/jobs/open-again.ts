@@ -1,0 +1,45 @@
+import type { App } from '../../app.ts'
+import type { Objects } from '../../ingest/envelope/objects.ts'
+import { openingOf, openMessage } from '../../ingest/envelope/received.ts'
+import type { Keys } from '../../keys.ts'
+import type { RawRecord } from '../../messages.ts'
+import { identityIn } from '../../order/identity.ts'
+import { partitionFor } from '../../partitions.ts'
+import type { InvalidEntry } from '../../stages/invalid/entry.ts'
+import { roundRecord } from '../../stages/invalid/requeue.ts'
+
+/** An object of S3 is awaited no longer: the job is tried again later. */
+const objectMs = 10_000
+
+export interface Reopening {
+  readonly objects: Objects
+  readonly jobId: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * Opens the message of an invalid order as the bridge would do it now: other envelopes may be opened, the body may hold many
+ * orders, an object of S3 may be there by now, and the order may belong to another partition. Returns undefined if none of
+ * that makes a difference, and where no text was sent or a later stage rejected the order.
+ * @throws while S3 does not answer
+ */
+export async function openAgain(
+  app: App,
+  entry: InvalidEntry,
+  { objects, jobId, signal }: Reopening,
+): Promise<RawRecord[] | undefined> {
+  const round = entry.record.stage === undefined ? roundRecord(entry, jobId, undefined, app.now()) : undefined
+  if (!round) return undefined
+  if (round.envelope && !round.rejection) return partitionOf(app, round) === entry.keys ? undefined : [round]
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(objectMs)])
+  const message = { MessageId: round.id, Body: round.body }
+  const contents = await openMessage(message, openingOf(app, objects), () => {}, patience)
+  const records = contents.map(({ record }) => ({ ...round, rejection: undefined, ...record }))
+  const [only] = records
+  const isSame = records.length === 1 && only?.body === round.body && only.envelope === round.envelope
+  return isSame && !round.rejection && partitionOf(app, round) === entry.keys ? undefined : records
+}
+
+/** Returns the partition of a record's user. */
+export const partitionOf = ({ partitions, format }: App, { body }: RawRecord): Keys =>
+  partitionFor(partitions, identityIn(body, format).userId)
