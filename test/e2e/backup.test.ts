@@ -215,7 +215,7 @@ const cannotSave = [
   },
 ] as const
 
-test.for(cannotSave)(
+test.concurrent.for(cannotSave)(
   'a Redis that refuses every write as $what is left for a replica, with all that its memory holds',
   async ({ fail, refusal }, context) => {
     requireRedisServer(context)

@@ -45,7 +45,7 @@ const report = z.object({
 })
 
 /** The integration tests nearest to Redis: of its clients, of what the bridge writes to it, and of the scripts of the stages. */
-const nearest = /^test\/integration\/(redis\/|ingest\/(enqueue|durability|lane|writer)\.|stages\/(runner|invalid)\/)/
+const nearest = /^test\/integration\/(redis\/|ingest\/(enqueue|durability|lane|writer)\.|stages\/runner\/)/
 
 /** Returns what shows most in little time: the integration tests nearest to Redis, and what a change of engine could miscount. */
 export const nearestSuites = (): typeof suites =>
