@@ -2,8 +2,7 @@ import { z } from 'zod'
 import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { type Envelope, outcomeSeconds, type RawRecord } from '../messages.ts'
-import { identityIn } from '../order/identity.ts'
-import { partitionFor } from '../partitions.ts'
+import { partitionOf } from '../order/partition.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { defineScript } from '../redis/script.ts'
 
@@ -22,7 +21,7 @@ interface Sent {
 }
 
 /**
- * Puts raw records on `orders:raw` in one write, as one entry (or more, where bodies are large). Sent twice, its orders
+ * Puts raw records on `orders:raw` in one write, as one entry (or more, where bodies are large or many). Sent twice, its orders
  * are duplicates to the ledger. Those of a job are sent all or none: none after it was cancelled, or has sent enough. Their
  * verdicts go to its outcome.
  * @param from when the first of them was sent to SQS, the span that writes them, and the job
@@ -44,16 +43,17 @@ export async function enqueue(
 
 /** Puts a job's one order on `orders:raw` of its partition, once however often the job is tried. */
 export async function enqueueOnce(
-  { redis, partitions, format }: Pick<App, 'redis' | 'partitions' | 'format'>,
+  app: Pick<App, 'redis' | 'partitions' | 'format'>,
   jobId: string,
   record: RawRecord,
 ): Promise<void> {
-  const keys = partitionFor(partitions, identityIn(record.body, format).userId)
-  await enqueue(redis, keys, [record], { sender: { jobId, limit: 1 } })
+  await enqueue(app.redis, partitionOf(app, record.body), [record], { sender: { jobId, limit: 1 } })
 }
 
 /** Stages read many entries at once: with ten bodies of 1 MB in each they would read a gigabyte. */
 const entryLength = 1_000_000
+/** A stage reads whole entries, and commits a few hundred records at once. */
+const entryOrders = 100
 
 function batchesOf(records: readonly RawRecord[]): (number | string)[] {
   const batches: RawRecord[][] = []
@@ -61,7 +61,7 @@ function batchesOf(records: readonly RawRecord[]): (number | string)[] {
   for (const record of records) {
     const own = record.body.length + (record.envelope ? lengthOf(record.envelope) : 0)
     length += own
-    if (length > entryLength) {
+    if (length > entryLength || batches.at(-1)?.length === entryOrders) {
       batches.push([])
       length = own
     }

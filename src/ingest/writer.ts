@@ -1,12 +1,10 @@
 import type { Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../app.ts'
-import type { Keys } from '../keys.ts'
-import { identityIn } from '../order/identity.ts'
-import { partitionFor } from '../partitions.ts'
+import { partitionOf } from '../order/partition.ts'
 import type { Gate } from './backpressure.ts'
 import type { Durability } from './durability.ts'
 import type { Objects } from './envelope/objects.ts'
-import { openingOf, openMessage, type Received } from './envelope/received.ts'
+import { openingOf, openMessage } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
 import { type Lane, type Load, maxOrders, openLane, type Write } from './lane.ts'
 
@@ -33,7 +31,7 @@ export function openWriter(app: App, durability: Durability, objects: Objects, g
   return {
     write: async (messages, tick, signal) => {
       const received = await Promise.all(messages.map((message) => openMessage(message, opening, tick, signal)))
-      const byPartition = Map.groupBy(received.flat(), (one) => partitionOf(app, one))
+      const byPartition = Map.groupBy(received.flat(), (one) => partitionOf(app, one.record.body))
       const writes = [...byPartition].map(([keys, own]) => {
         return writeAll(lanes.get(keys) as Lane, { received: own, tick, signal }, gate)
       })
@@ -56,9 +54,4 @@ async function writeAll(lane: Lane, { received, tick, signal }: Load, gate: Gate
     writes.push(await lane.write({ received: received.slice(at, at + maxOrders), tick, signal }))
   }
   return writes
-}
-
-/** Returns the partition of an order's user. With one partition the body is not read. */
-export function partitionOf({ partitions, format }: App, { record }: Received): Keys {
-  return partitionFor(partitions, partitions.length === 1 ? undefined : identityIn(record.body, format).userId)
 }

@@ -1,6 +1,7 @@
 import type { Message } from '@aws-sdk/client-sqs'
 import type { App } from '../../app.ts'
 import type { Keys } from '../../keys.ts'
+import { partitionOf } from '../../order/partition.ts'
 import { openDeletions } from '../deletions.ts'
 import { type Durability, openDurability } from '../durability.ts'
 import { type Objects, openObjects } from '../envelope/objects.ts'
@@ -8,7 +9,6 @@ import { openingOf, openMessage, type Received } from '../envelope/received.ts'
 import { maxOrders, type Write } from '../lane.ts'
 import type { Queue } from '../sqs/queue.ts'
 import { writeMessages } from '../write-messages.ts'
-import { partitionOf } from '../writer.ts'
 import { giveBack } from './look.ts'
 import { receive } from './receive.ts'
 
@@ -54,7 +54,7 @@ function openWriting(app: App, durability: Durability, objects: Objects, { jobId
 
   return async (messages: readonly Message[], signal: AbortSignal): Promise<Written[]> => {
     const received = await Promise.all(messages.map((message) => openMessage(message, opening, () => {}, signal)))
-    const byPartition = Map.groupBy(received.flat(), (one) => partitionOf(app, one))
+    const byPartition = Map.groupBy(received.flat(), (one) => partitionOf(app, one.record.body))
     return Promise.all([...byPartition].map(([keys, own]) => write(keys, own)))
   }
 }

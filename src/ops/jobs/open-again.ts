@@ -1,10 +1,8 @@
 import type { App } from '../../app.ts'
 import type { Objects } from '../../ingest/envelope/objects.ts'
 import { openingOf, openMessage } from '../../ingest/envelope/received.ts'
-import type { Keys } from '../../keys.ts'
 import type { RawRecord } from '../../messages.ts'
-import { identityIn } from '../../order/identity.ts'
-import { partitionFor } from '../../partitions.ts'
+import { partitionOf } from '../../order/partition.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { roundRecord } from '../../stages/invalid/requeue.ts'
 
@@ -30,16 +28,12 @@ export async function openAgain(
 ): Promise<RawRecord[] | undefined> {
   const round = entry.record.stage === undefined ? roundRecord(entry, jobId, undefined, app.now()) : undefined
   if (!round) return undefined
-  if (round.envelope && !round.rejection) return partitionOf(app, round) === entry.keys ? undefined : [round]
+  if (round.envelope && !round.rejection) return partitionOf(app, round.body) === entry.keys ? undefined : [round]
   const patience = AbortSignal.any([signal, AbortSignal.timeout(objectMs)])
   const message = { MessageId: round.id, Body: round.body }
   const contents = await openMessage(message, openingOf(app, objects), () => {}, patience)
   const records = contents.map(({ record }) => ({ ...round, rejection: undefined, ...record }))
   const [only] = records
   const isSame = records.length === 1 && only?.body === round.body && only.envelope === round.envelope
-  return isSame && !round.rejection && partitionOf(app, round) === entry.keys ? undefined : records
+  return isSame && !round.rejection && partitionOf(app, round.body) === entry.keys ? undefined : records
 }
-
-/** Returns the partition of a record's user. */
-export const partitionOf = ({ partitions, format }: App, { body }: RawRecord): Keys =>
-  partitionFor(partitions, identityIn(body, format).userId)

@@ -3,6 +3,7 @@ import type { App } from '../../app.ts'
 import { type ReplayData, type ReplayResult, replayData } from '../../control/job-queues.ts'
 import { openObjects } from '../../ingest/envelope/objects.ts'
 import type { Keys } from '../../keys.ts'
+import { partitionOf } from '../../order/partition.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import { countMatching } from '../../stages/invalid/actions.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
@@ -12,9 +13,9 @@ import { type RequeueOptions, replayEntries, returningRecord } from '../../stage
 import { decideRecord } from '../../stages/runner/plan.ts'
 import type { Stage } from '../../stages/stage.ts'
 import { chunks } from './chunks.ts'
-import { openAgain, partitionOf, type Reopening } from './open-again.ts'
+import { openAgain, type Reopening } from './open-again.ts'
 import { jobIdOf, judged } from './outcome.ts'
-import { sendInPlace } from './send-in-place.ts'
+import { type Replacement, replaceEntries } from './replace.ts'
 
 /** Requeues invalid orders, oldest first, and counts their verdicts. One that is cancelled stops before its next chunk. */
 export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
@@ -60,12 +61,13 @@ async function requeueSome(
   reopening: Reopening,
 ): Promise<number> {
   const asTheyAre: InvalidEntry[] = []
-  let replaced = 0
+  const replacements: Replacement[] = []
   for (const entry of entries) {
     const records = await openAgain(app, entry, reopening)
-    if (!records) asTheyAre.push(entry)
-    else if (await sendInPlace(app, entry, records, options)) replaced++
+    if (records) replacements.push({ entry, records })
+    else asTheyAre.push(entry)
   }
+  const replaced = await replaceEntries(app, replacements, options, reopening.signal)
   return replaced + (await replayEntries(app, asTheyAre, options)).length
 }
 
@@ -107,7 +109,8 @@ async function rehearseSome(app: App, entries: readonly InvalidEntry[], reopenin
     if (back) found.push(rehearsed(app, entry.keys, back.stage, back.record, 'returned'))
     if (entry.record.stage !== undefined) continue
     const records = (await openAgain(app, entry, reopening)) ?? [{ id: entry.id, body: entry.text }]
-    for (const one of records) found.push(rehearsed(app, partitionOf(app, one), app.pipeline.first, one, 'admitted'))
+    for (const one of records)
+      found.push(rehearsed(app, partitionOf(app, one.body), app.pipeline.first, one, 'admitted'))
   }
   return found
 }

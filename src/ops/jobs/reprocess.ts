@@ -3,8 +3,7 @@ import type { App } from '../../app.ts'
 import { type OrderVerdict, type ReprocessData, reprocessData } from '../../control/job-queues.ts'
 import { enqueueOnce } from '../../ingest/enqueue.ts'
 import type { RawRecord } from '../../messages.ts'
-import { identityIn } from '../../order/identity.ts'
-import { partitionFor } from '../../partitions.ts'
+import { partitionOf } from '../../order/partition.ts'
 import { type InvalidEntry, readInvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome, readVerdict, readWithdrawn } from '../../stages/invalid/outcome.ts'
 import { type Edit, replayEntries, roundRecord, withdrawEntry } from '../../stages/invalid/requeue.ts'
@@ -39,7 +38,7 @@ export async function reprocess(app: App, job: Job<ReprocessData>, signal: Abort
  * between, the next attempt makes the second.
  */
 async function replayEdited(app: App, entry: InvalidEntry | undefined, edit: Edit, jobId: string): Promise<void> {
-  if (entry && partitionFor(app.partitions, identityIn(edit.body, app.format).userId) === entry.keys) {
+  if (entry && partitionOf(app, edit.body) === entry.keys) {
     await replayEntries(app, [entry], { jobId, limit: 1 }, edit)
     return
   }

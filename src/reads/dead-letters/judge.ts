@@ -2,7 +2,7 @@ import type { App } from '../../app.ts'
 import type { Keys } from '../../keys.ts'
 import type { RawRecord } from '../../messages.ts'
 import { identityIn } from '../../order/identity.ts'
-import { partitionFor } from '../../partitions.ts'
+import { partitionOf } from '../../order/partition.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import {
   admittedRecord,
@@ -52,7 +52,7 @@ export async function openJudge(app: App): Promise<(record: RawRecord) => Promis
   }
 
   return async (record) => {
-    const keys = partitionFor(app.partitions, identityIn(record.body, app.format).userId)
+    const keys = partitionOf(app, record.body)
     const decided = decideRecord({ stage: app.pipeline.first, keys, format: app.format }, record, () => {})
     if (decided.outcome === 'reject') return rejected(record, keys, decided)
     if (decided.outcome !== 'admit') throw new Error('the first stage admits or rejects')

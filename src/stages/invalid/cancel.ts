@@ -12,8 +12,7 @@ import {
 import { messageOf } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
 import { outcomeSeconds } from '../../messages.ts'
-import { identityIn } from '../../order/identity.ts'
-import { partitionFor } from '../../partitions.ts'
+import { partitionOf } from '../../order/partition.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { defineScript } from '../../redis/script.ts'
 import { readInvalidEntry } from './entry.ts'
@@ -79,10 +78,10 @@ export async function cancelReplay({ redis, partitions }: Scope, id: string): Pr
 }
 
 /** Returns undefined if the invalid order is gone: then the job can send nothing. */
-async function decidingPartition({ redis, partitions, format }: Scope, job: ReprocessJob): Promise<Keys | undefined> {
+async function decidingPartition(scope: Scope, job: ReprocessJob): Promise<Keys | undefined> {
   const { body, edit } = reprocessData.parse(job.data)
-  if (edit) return (await readInvalidEntry(redis, partitions, edit.invalidId))?.keys
-  return partitionFor(partitions, identityIn(body, format).userId)
+  if (edit) return (await readInvalidEntry(scope.redis, scope.partitions, edit.invalidId))?.keys
+  return partitionOf(scope, body)
 }
 
 async function cancelOf(redis: RedisClient, keys: Keys, id: string, which: 'any' | 'unsent'): Promise<boolean> {

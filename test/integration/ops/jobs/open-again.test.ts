@@ -1,9 +1,11 @@
+import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { newJobId, openQueues, type ReplayResult } from '../../../../src/control/job-queues.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import type { RawRecord } from '../../../../src/messages.ts'
+import { replaceEntries } from '../../../../src/ops/jobs/replace.ts'
 import { replay } from '../../../../src/ops/jobs/replay.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
@@ -12,6 +14,8 @@ import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { store } from '../../../support/enveloped.ts'
 import { pointerTo, wrap } from '../../../support/envelopes.ts'
+import { spawnRedisServer } from '../../../support/redis-server.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
 import { validate } from '../../../support/stages.ts'
 import { here, partitions, scopeOf, there } from '../../../support/two-partitions.ts'
 import { until } from '../../../support/until.ts'
@@ -98,6 +102,28 @@ test('a replay that was killed between both steps sends duplicates, and counts n
   expect(result).toMatchObject({ sent: 1, admitted: 0, duplicate: 1 })
   expect(await world.redis.xlen(first.keys.invalid)).toBe(0)
   expect(await readCounters(world.redis, partitions)).toMatchObject({ received: 3, admitted: 1, duplicates: 1 })
+})
+
+test('an order that was sent to another partition stays in the channel until that is durable', async (context) => {
+  requireRealRedis(context)
+  const server = await spawnRedisServer('--appendonly', 'yes', '--appendfsync', 'everysec')
+  if (!server) throw new Error('no redis-server')
+  await using stack = new AsyncDisposableStack()
+  stack.use(server)
+  const redis = new Redis(server.url)
+  stack.defer(() => redis.disconnect())
+  const [first, second] = partitions.map((keys) => scopeOf(redis, keys)) as [PartitionScope, PartitionScope]
+  for (const scope of [first, second]) await ensureGroups(scope)
+  await enqueue(redis, first.keys, [{ id: 'm1', body: order(there, 'o').slice(0, -1) }])
+  await judging([first], () => until('a rejection', async () => (await redis.xlen(first.keys.invalid)) === 1))
+  const [entry] = await readOldest(redis, partitions, { until: '+', after: '0-0', count: 1 })
+  if (!entry) throw new Error('no entry')
+  const records = [{ id: 'replay', body: order(there, 'o') }]
+  const replacing = replaceEntries(first, [{ entry, records }], { jobId: 'job', limit: 1 }, stop)
+  await until('the record to be sent', async () => (await redis.xlen(second.keys.stream('raw'))) === 1)
+  expect(await redis.xlen(first.keys.invalid)).toBe(1)
+  expect(await replacing).toBe(1)
+  expect(await redis.xlen(first.keys.invalid)).toBe(0)
 })
 
 test('an entry is removed once, whichever job does it', async () => {
