@@ -13,7 +13,7 @@ export interface Write {
   readonly incarnation: RedisIncarnation
 }
 
-/** Holds orders of one receive that go to one partition, `maxOrders` at most. */
+/** Holds orders of one receive that go to one partition, `maxInWrite` at most. */
 export interface Load {
   readonly received: readonly Received[]
   readonly tick: Tick
@@ -39,7 +39,7 @@ export interface LaneOptions {
 type Waiting = Load & Omit<PromiseWithResolvers<Write>, 'promise'>
 
 /** Orders in one write: each stage reads whole entries, and commits a few hundred records at once. */
-export const maxOrders = 100
+export const maxInWrite = 100
 
 export function openLane(options: LaneOptions): Lane {
   const { app, keys, durability, writing } = options
@@ -127,7 +127,7 @@ function takeSome(waiting: Waiting[]): Waiting[] {
   let orders = 0
   const count = waiting.findIndex((load) => {
     orders += load.received.length
-    return orders > maxOrders
+    return orders > maxInWrite
   })
   return waiting.splice(0, count === -1 ? waiting.length : Math.max(1, count))
 }

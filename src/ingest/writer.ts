@@ -6,7 +6,7 @@ import type { Durability } from './durability.ts'
 import type { Objects } from './envelope/objects.ts'
 import { openingOf, openMessage } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
-import { type Lane, type Load, maxOrders, openLane, type Write } from './lane.ts'
+import { type Lane, type Load, maxInWrite, openLane, type Write } from './lane.ts'
 
 /** Puts the orders of messages on `orders:raw` of their users' partitions. */
 export interface Writer {
@@ -46,12 +46,12 @@ export function openWriter(app: App, durability: Durability, objects: Objects, g
 /** Writes a load in pieces. A receive may bring 100,000 orders: where Redis holds enough, the rest waits. */
 async function writeAll(lane: Lane, { received, tick, signal }: Load, gate: Gate): Promise<Write[]> {
   const writes: Write[] = []
-  for (let at = 0; at < received.length; at += maxOrders) {
+  for (let at = 0; at < received.length; at += maxInWrite) {
     if (at > 0) {
       tick()
       if (!signal.aborted) await gate.pass(tick, signal)
     }
-    writes.push(await lane.write({ received: received.slice(at, at + maxOrders), tick, signal }))
+    writes.push(await lane.write({ received: received.slice(at, at + maxInWrite), tick, signal }))
   }
   return writes
 }

@@ -1,5 +1,5 @@
 import type { RawRecord } from '../../messages.ts'
-import { maxOrders, splitBody } from '../bodies/split.ts'
+import { maxInBody, splitBody } from '../bodies/split.ts'
 import { pointerIn } from './s3-pointer.ts'
 import { isOrder, type Pointed, type Unwrapped, type Unwrapping, unwrap, unwrapInner } from './unwrap.ts'
 
@@ -31,12 +31,12 @@ export function contentsOfObject(id: string, text: string, pointed: Pointed, how
 function ordersIn(id: string, found: Partial<Unwrapped> & { readonly body: string }, how: Reading): Content[] {
   const { body, envelope, traceparent } = found
   const parts = how.many ? partsOf(body, how) : undefined
-  if (parts !== undefined && parts.length <= maxOrders) return parts.map(partIn(id, found, how))
+  if (parts !== undefined && parts.length <= maxInBody) return parts.map(partIn(id, found, how))
   const record: RawRecord = envelope ? { id, body, envelope } : { id, body }
   return [{ record: parts ? { ...record, rejection: tooMany } : record, traceparent }]
 }
 
-const tooMany = { code: 'too-many-orders', reason: `The body holds more than ${maxOrders} orders` } as const
+const tooMany = { code: 'too-many-orders', reason: `The body holds more than ${maxInBody} orders` } as const
 
 /** A pointer to S3 is a list, too. It is kept whole even if it is not followed. */
 const partsOf = (body: string, { format }: Reading): readonly string[] | undefined =>

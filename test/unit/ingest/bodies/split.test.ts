@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { maxOrders, splitBody as split } from '../../../../src/ingest/bodies/split.ts'
+import { maxInBody, splitBody as split } from '../../../../src/ingest/bodies/split.ts'
 import { isObject, parseJson } from '../../../../src/order/json.ts'
 import { body, escaped } from '../../../support/generated.ts'
 import { type BodyForm, bodyForms, joined } from '../../../support/many.ts'
@@ -28,9 +28,9 @@ describe.each(bodyForms)('orders as %s', (form) => {
   test('deeply nested ones too, and 10,000', () => {
     const deep = `{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`
     expect(splitBody(joined(form, [order, deep, order]))).toEqual([order, deep, order])
-    const many = Array.from({ length: maxOrders }, (_, at) => `{"order_id":${at}}`)
+    const many = Array.from({ length: maxInBody }, (_, at) => `{"order_id":${at}}`)
     expect(splitBody(joined(form, many))).toEqual(many)
-    expect(splitBody(joined(form, [...many, ...many]))).toHaveLength(maxOrders + 1)
+    expect(splitBody(joined(form, [...many, ...many]))).toHaveLength(maxInBody + 1)
   })
 })
 
@@ -152,6 +152,6 @@ test('a text without an object and a list stays one body', () => {
 test.each(['[', '{', '"', '\\', '{"', '{"a":', '[{', '{}', '"\\', '\n{', '{"a\\\\'])(
   'a megabyte of %j is read in one pass',
   (unit) => {
-    expect(splitBody(unit.repeat(1_048_576 / unit.length))?.length ?? 0).toBeLessThanOrEqual(maxOrders + 1)
+    expect(splitBody(unit.repeat(1_048_576 / unit.length))?.length ?? 0).toBeLessThanOrEqual(maxInBody + 1)
   },
 )

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { maxOrders } from '../../../../src/ingest/bodies/split.ts'
+import { maxInBody } from '../../../../src/ingest/bodies/split.ts'
 import { type Content, contentsOf, contentsOfObject, type Reading } from '../../../../src/ingest/envelope/contents.ts'
 import type { Pointed } from '../../../../src/ingest/envelope/unwrap.ts'
 import { envelopeKinds } from '../../../../src/messages.ts'
@@ -76,7 +76,7 @@ test('each order may be in an envelope of its own, as in a batch of CloudEvents,
 })
 
 test('what an order keeps of its message grows with the order, not with the message', () => {
-  const orders = Array.from({ length: maxOrders }, (_, at) => wrap('cloudevents', order(at)))
+  const orders = Array.from({ length: maxInBody }, (_, at) => wrap('cloudevents', order(at)))
   const text = joined('lines', orders)
   const kept = JSON.stringify(recordsOf(text, many)).length
   expect(kept).toBeLessThan(4 * text.length)
@@ -99,8 +99,8 @@ test('a pointer is no list of orders, even if it is not followed', () => {
 })
 
 test('more than 10,000 are one invalid order with all of the text', () => {
-  const most = Array.from({ length: maxOrders }, (_, at) => `{"order_id":${at}}`)
-  expect(recordsOf(joined('list', most), many)).toHaveLength(maxOrders)
+  const most = Array.from({ length: maxInBody }, (_, at) => `{"order_id":${at}}`)
+  expect(recordsOf(joined('list', most), many)).toHaveLength(maxInBody)
   for (const form of bodyForms) {
     const text = joined(form, [...most, order(1)])
     const rejection = { code: 'too-many-orders', reason: 'The body holds more than 10000 orders' }
