@@ -530,8 +530,15 @@ async function fixByKeyboard(page: Page, url: string): Promise<void> {
 async function floodWhileEditing(page: Page, redis: Redis): Promise<void> {
   const keys = (): Promise<string[]> =>
     page.evaluate<string[]>("[...document.querySelectorAll('.failed > li')].map(({ dataset }) => dataset.key)")
-  await group(page, 'missing-field').first().locator('summary').click()
-  await page.getByRole('button', { name: 'Edit and retry' }).last().click()
+  const failing = group(page, 'missing-field').first()
+  // The order comes only after the dimmed button was seen: a click before would edit nothing.
+  const dimmed = failing.getByRole('button', { name: 'Edit and retry', disabled: true }).waitFor()
+  await page.route('**/orders/invalid/*', async (route) => {
+    await dimmed
+    await route.continue()
+  })
+  await failing.locator('summary').click()
+  await failing.getByRole('button', { name: 'Edit and retry', disabled: false }).click()
   const text = page.getByLabel('Order (JSON)')
   await text.fill('{"user_id": "kim", "order_id": "k-2", "order_value": 6}')
   const before = await keys()

@@ -41,14 +41,9 @@ export function makePanel(body, hold) {
  * @param {(isHeld: boolean) => void} hold
  */
 function makeOne(hold) {
-  const reader = makeReader(({ stage }) => {
-    edit.hidden = stage !== undefined
-  })
-  const edit = button('Edit and retry…', editShown, 'main')
-  const browse = [button('Newest', reader.openNewest), button('Older', reader.openOlder)]
-  const discard = button('Discard…', discardShown, 'danger')
-  const actions = element('div', { class: 'buttons' }, ...browse, discard, edit)
-  const order = element('div', {}, ...reader.elements, actions)
+  const reader = makeReader((entry) => actions.allow(entry))
+  const actions = makeActions({ ...reader, edit: editShown, discard: discardShown })
+  const order = element('div', {}, ...reader.elements, actions.element)
   const result = makeResultBox({ dismiss, editAgain })
 
   async function editShown() {
@@ -78,7 +73,7 @@ function makeOne(hold) {
   function show() {
     result.close()
     order.hidden = false
-    edit.focus()
+    actions.focus()
   }
 
   function dismiss() {
@@ -96,6 +91,29 @@ function makeOne(hold) {
   }
 
   return { elements: [order, result.element], reader, open: () => result.isOpen() || reader.openNewest() }
+}
+
+/**
+ * Makes the buttons below an order. Those that act on it are dimmed until one is shown: a button that is only dimmed
+ * keeps the focus.
+ * @param {Record<'openNewest' | 'openOlder' | 'discard' | 'edit', () => unknown>} does
+ */
+function makeActions(does) {
+  const older = button('Older', does.openOlder)
+  const discard = button('Discard…', does.discard, 'danger')
+  const edit = button('Edit and retry…', does.edit, 'main')
+  /** @param {import('./entry.js').Entry} [entry] */
+  function allow(entry) {
+    for (const action of [older, discard, edit]) action.setAttribute('aria-disabled', `${!entry}`)
+    edit.hidden = entry?.stage !== undefined
+  }
+  allow()
+  const newest = button('Newest', does.openNewest)
+  return {
+    element: element('div', { class: 'buttons' }, newest, older, discard, edit),
+    focus: () => edit.focus(),
+    allow,
+  }
 }
 
 /** @param {Sent} sent */

@@ -7,7 +7,7 @@ import { makeOrderView } from './order-view.js'
 
 /**
  * Shows the orders of a group one at a time.
- * @param {(entry: Entry) => void} onShown
+ * @param {(entry: Entry | undefined) => void} onShown called with undefined while no order is shown
  */
 export function makeReader(onShown) {
   const view = makeOrderView()
@@ -16,16 +16,21 @@ export function makeReader(onShown) {
   /** @type {Entry | undefined} */
   let shown
 
+  /** @param {Entry} [entry] */
+  function set(entry) {
+    shown = entry
+    if (entry) view.draw(entry)
+    onShown(entry)
+  }
+
   /** @param {string} id */
   async function open(id) {
     try {
-      shown = await readEntry(id)
+      set(await readEntry(id))
     } catch (error) {
-      shown = undefined
-      return view.say(messageOf(error))
+      set()
+      view.say(messageOf(error))
     }
-    view.draw(shown)
-    onShown(shown)
   }
 
   async function openNewest() {
@@ -46,7 +51,7 @@ export function makeReader(onShown) {
   /** Leaves an order that is gone. The group's example may be that one, until the next snapshot has another. */
   async function leave() {
     const gone = shown?.id
-    shown = undefined
+    set()
     view.clear('Done.')
     if (gone !== group?.example.id) await openNewest()
   }
