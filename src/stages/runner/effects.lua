@@ -70,16 +70,65 @@ local function write_sums(hashes, sums)
   return now
 end
 
--- Raises the scores of the boards.
-local function raise_scores(boards)
-  for _, board in ipairs(boards) do
-    for from = 2, #board, max_added do
-      local add = { 'ZADD', KEYS[board[1]], 'GT' }
-      for i = from, math.min(from + max_added - 1, #board), 2 do
-        add[#add + 1] = text(board[i])
-        add[#add + 1] = board[i + 1]
+-- Returns an error if a board, or a hash that a member is ranked by, is of another type.
+local function check_ranks(ranks)
+  for _, shape in ipairs(ranks) do
+    for _, board in ipairs(shape[1]) do
+      local _, failed = probe('ZCARD', KEYS[board[1]])
+      if failed then return failed end
+    end
+    local members, at = shape[2], 1
+    while at <= #members do
+      local after = at + 2 + members[at + 1]
+      for i = at + 2, after - 1 do
+        local _, failed = probe('HLEN', KEYS[members[i]])
+        if failed then return failed end
       end
-      call(unpack(add))
+      at = after
+    end
+  end
+end
+
+-- Returns the sum of fields over hashes. What is no number counts as 0, as it does for readers.
+local function score_of(fields, members, first, last)
+  local sum = 0
+  for i = first, last do
+    for _, value in ipairs(call('HMGET', KEYS[members[i]], unpack(fields))) do
+      local number = value and tonumber(value)
+      if number and math.abs(number) < math.huge then sum = sum + number end
+    end
+  end
+  return sum
+end
+
+-- Sets the scores of members on their boards, and removes those whose first score is not above 0.
+local function set_ranks(ranks)
+  for _, shape in ipairs(ranks) do
+    local boards, members, at = shape[1], shape[2], 1
+    local adds, gone = {}, {}
+    for i, board in ipairs(boards) do adds[i] = { 'ZADD', KEYS[board[1]] } end
+    while at <= #members do
+      local member, last = members[at], at + 1 + members[at + 1]
+      for i, board in ipairs(boards) do
+        local score = score_of(board[2], members, at + 2, last)
+        if i == 1 and score <= 0 then
+          gone[#gone + 1] = member
+          break
+        end
+        local add = adds[i]
+        add[#add + 1], add[#add + 2] = text(score), member
+        if #add > max_added then
+          call(unpack(add))
+          adds[i] = { 'ZADD', KEYS[board[1]] }
+        end
+      end
+      at = last + 1
+    end
+    for i, board in ipairs(boards) do
+      if #adds[i] > 2 then call(unpack(adds[i])) end
+      for from = 1, #gone, max_added do
+        call('ZREM', KEYS[board[1]], unpack(gone, from, math.min(from + max_added - 1, #gone)))
+      end
     end
   end
 end

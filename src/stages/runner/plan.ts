@@ -4,10 +4,11 @@ import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
-import type { Channel, Identity, Stage, Verdict } from '../stage.ts'
+import type { Channel, Stage, Verdict } from '../stage.ts'
 import type { Entry } from './entry.ts'
-import { messageName } from './ledger.ts'
-import { type Groups, mergeEffect } from './merge.ts'
+import { type Line, messageName, rejectedLine } from './ledger.ts'
+import { type Amounts, mergeEffect, type Ranks } from './merge.ts'
+import { type FirstVerdict, unread, type Weighed, weigh } from './weigh.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
 export interface Plan {
@@ -20,17 +21,15 @@ export interface Plan {
   readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
-  /** key → field → by */
-  readonly hashes: Groups
-  /** key → member → score */
-  readonly boards: Groups
+  readonly hashes: Amounts
+  readonly ranks: Ranks
 }
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
 export interface Emit {
   readonly text: string
-  /** The order's identity and record, in case the ledger has another payload for it. */
-  readonly admitted?: { readonly identity: Identity; readonly at: RecordAt; readonly jobId?: string | undefined }
+  /** In the first stage: what the ledger is to hold of it. */
+  readonly admitted?: Omit<Weighed, 'emit'> & { readonly jobId?: string | undefined }
   readonly totals?: string
 }
 
@@ -57,8 +56,8 @@ export interface Planning {
   readonly keys: Keys
   readonly format: OrderFormat
   readonly now: Date
-  /** Verdicts that the ledger has overruled. */
-  readonly conflicts: ReadonlyMap<RecordAt, Rejection>
+  /** What the ledger holds, by name, where a plan before this one was wrong about it: '' if nothing. */
+  readonly known: ReadonlyMap<string, string>
   onDecideFailed(entryId: string, error: unknown): void
 }
 
@@ -72,18 +71,22 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     emits: [],
     rejects: [],
     hashes: new Map(),
-    boards: new Map(),
+    ranks: new Map(),
   }
+  const ledger = new Map<string, string>()
+  const stands = (name: string): string | undefined => ledger.get(name) ?? planning.known.get(name)
   const totals: TotalsOf = new Map()
   for (const entry of entries) {
     const before = plan.orders
     for (const placed of recordsOf(planning, entry)) {
       const verdict = decide(planning, placed)
-      if (verdict.outcome === 'reject') {
-        plan.rejects.push(rejectOf(placed, verdict, planning))
+      const held = isFirst(verdict) ? weigh(verdict, stands, planning.format) : verdict
+      if ('code' in held) {
+        plan.rejects.push(rejectOf(placed, held, planning))
       } else {
         plan.orders += placed.orders
-        passInto(plan, totals, placed, verdict)
+        if ('line' in held) admitInto(plan, ledger, placed, held)
+        else passInto(plan, totals, placed, held)
       }
       if (!entry.counted) plan.found += placed.orders
     }
@@ -122,13 +125,13 @@ function recordsOf({ stage: { name }, channel }: Planning, entry: Entry): Placed
   return records.map((record, at) => ({ at: `${id}/${at}`, entry, record, orders: channel.orders(record) }))
 }
 
-function decide(planning: Planning, { at, entry, record }: Placed): Verdict {
+function decide(planning: Planning, { entry, record }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
-  const { conflicts, onDecideFailed } = planning
-  const conflict = conflicts.size > 0 ? conflicts.get(at) : undefined
-  if (conflict) return { outcome: 'reject', ...conflict }
-  return decideRecord(planning, record, (error) => onDecideFailed(entry.id, error))
+  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error))
 }
+
+const isFirst = (verdict: Verdict): verdict is FirstVerdict =>
+  verdict.outcome === 'admit' || verdict.outcome === 'correct'
 
 /** Decides a record. A decision that throws, or that cannot be committed, is a bug: it rejects only that record. */
 export function decideRecord(
@@ -149,13 +152,14 @@ export function decideRecord(
 /** Throws if a verdict cannot be committed: the script could not undo its effects when it finds the mistake. */
 function requireSound(verdict: Verdict, stage: Stage): void {
   if (verdict.outcome === 'reject') return
-  if ((verdict.outcome === 'admit') !== stage.isFirst) {
+  if (isFirst(verdict) !== stage.isFirst) {
     throw new Error(`${stage.name}: the first stage admits, and no other does`)
   }
-  if (verdict.outcome === 'admit') return
+  if (isFirst(verdict)) return
   for (const effect of verdict.effects) {
-    const amount = effect.kind === 'hincrby' ? effect.by : effect.score
-    if (!Number.isInteger(amount)) throw new Error(`${stage.name}: ${amount} is no integer`)
+    if (effect.kind === 'hincrby' && !Number.isInteger(effect.by)) {
+      throw new Error(`${stage.name}: ${effect.by} is no integer`)
+    }
   }
   if (!('totals' in verdict)) return
   const { key } = verdict.totals
@@ -182,17 +186,20 @@ function rejectOf(
 /** key → the one record for all orders of that key in the batch */
 type TotalsOf = Map<string, { orders: number; readonly head: object }>
 
+/** @param ledger what the ledger holds once the records before are committed, by name */
+function admitInto(plan: Plan, ledger: Map<string, string>, { record }: Placed, { emit = {}, ...held }: Weighed): void {
+  ledger.set(held.line.name, held.line.value)
+  if (held.change && held.change.value !== unread) ledger.set(held.change.name, held.change.value)
+  const { jobId } = record as RawRecord
+  plan.emits.push({ text: JSON.stringify(emit), admitted: { ...held, jobId } })
+}
+
 function passInto(
   plan: Plan,
   totals: TotalsOf,
-  { at, orders, record }: Placed,
-  verdict: Exclude<Verdict, Rejection>,
+  { orders }: Placed,
+  verdict: Extract<Verdict, { outcome: 'pass' }>,
 ): void {
-  if (verdict.outcome === 'admit') {
-    const { jobId } = record as RawRecord
-    plan.emits.push({ text: JSON.stringify(verdict.emit), admitted: { identity: verdict.identity, at, jobId } })
-    return
-  }
   for (const effect of verdict.effects) mergeEffect(plan, effect)
   if ('totals' in verdict) {
     const key = verdict.totals.key.toWellFormed()
@@ -202,4 +209,14 @@ function passInto(
   } else if ('emit' in verdict) {
     plan.emits.push({ text: JSON.stringify(verdict.emit) })
   }
+}
+
+/** Returns the names of a plan's lines in the ledger: of the emitted records, of the rejected ones, then of the changes. */
+export function namesIn({ emits, rejects }: Plan): string[] {
+  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
+  const lines: Line[] = [
+    ...admitted.map(({ line }) => line),
+    ...rejects.map(({ message, userId }) => rejectedLine(message, userId)),
+  ]
+  return [...lines, ...admitted.flatMap(({ change }) => change ?? [])].map(({ name }) => name)
 }

@@ -108,7 +108,7 @@ async function commitAll(redis: RedisClient): Promise<void> {
         keys,
         format: plainFormat,
         now,
-        conflicts: new Map(),
+        known: new Map(),
         onDecideFailed: () => {},
       },
       [entry],

@@ -276,7 +276,7 @@ test('a list whose stage needs more of the order waits until no order without it
     format: before.format,
     now: new Date(),
   }
-  const plan = planBatch({ ...planning, conflicts: new Map(), onDecideFailed: () => {} }, entries)
+  const plan = planBatch({ ...planning, known: new Map(), onDecideFailed: () => {} }, entries)
   const committer = { stage: first, keys: before.keys, consumer: 'suspended' }
   await expect(commit(before, committer, plan, 0)).rejects.toThrow(
     'The list of stages has changed since this process started (the stage validate reads the channel raw passing shipping_address now): this process must stop',

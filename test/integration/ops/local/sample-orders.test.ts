@@ -5,7 +5,7 @@ import { type SampleOptions, sampleOrders } from '../../../../src/ops/local/samp
 import { currencyOf } from '../../../../src/order/currency.ts'
 import { moneyOf } from '../../../../src/order/money.ts'
 import { rejectCodes } from '../../../../src/reject-codes.ts'
-import { checkOrder } from '../../../../src/stages/rules.ts'
+import { checkOrder } from '../../../support/order-bodies.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 
 const samplesOf = (options: Partial<SampleOptions> = {}) => [

@@ -346,7 +346,7 @@ async function commitAll(stage: Stage): Promise<void> {
     keys: scope.keys,
     format: scope.format,
     now: new Date(),
-    conflicts: new Map(),
+    known: new Map(),
     onDecideFailed: () => {},
   }
   const generation = Math.floor(Date.now() / 1_000 / generationSeconds(scope.config))
