@@ -53,7 +53,7 @@ local call = redis.call
 
 local time -- by Redis' clock
 local fresh, duplicates -- ledger record -> true if it is new; number of the others
-local sums -- of the hashes, see effects.lua
+local sums, scores -- of the hashes and the boards, see effects.lua
 local invalid_ids, by_code = {}, {} -- reject -> its id in the invalid stream; code -> orders
 
 local function now_ms() return time[1] * 1000 + math.floor(time[2] / 1000) end
@@ -105,7 +105,6 @@ local function check_keys()
   local length, failed
   local counts = ledger and KEYS[ledger.count]
   if counts then length, failed = probe('HLEN', counts) end
-  failed = failed or check_ranks(ranks)
   for i = 1, plan.rejects do call('ZCARD', KEYS[tonumber(reject_argument(i, 1))]) end
   for _, pair in ipairs(plan.verdicts) do call('HLEN', KEYS[pair[2]]) end
   return failed
@@ -113,9 +112,10 @@ end
 
 -- Adds up, without writing. Refuses a field that cannot grow.
 local function add_up()
-  local refused
+  local refused, failed
   sums, refused = check_sums(hashes)
-  return refused
+  scores, failed = read_scores(ranks)
+  return refused or failed
 end
 
 -- Acknowledges the entries, and adds them to those that the stage has committed.
@@ -203,7 +203,7 @@ if refusal then return refusal end
 acknowledge()
 record_in_ledger(ledger, fresh, duplicates)
 local now = write_sums(hashes, sums)
-set_ranks(ranks)
+set_scores(ranks, #hashes > 0 and read_scores(ranks) or scores) -- by what this commit has written
 local passed = emit(now)
 local rejected = reject()
 report_to_jobs()

@@ -70,65 +70,63 @@ local function write_sums(hashes, sums)
   return now
 end
 
--- Returns an error if a board, or a hash that a member is ranked by, is of another type.
-local function check_ranks(ranks)
-  for _, shape in ipairs(ranks) do
-    for _, board in ipairs(shape[1]) do
-      local _, failed = probe('ZCARD', KEYS[board[1]])
-      if failed then return failed end
+-- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { member = score }; then the
+-- error of a key that is of another type. What is no number counts as 0, as it does for readers.
+local function read_scores(ranks)
+  local scores = {}
+  for shape, rank in ipairs(ranks) do
+    local boards, members, fields, ends = rank[1], rank[2], {}, {}
+    scores[shape] = {}
+    for board, by in ipairs(boards) do
+      local _, failed = probe('ZCARD', KEYS[by[1]])
+      if failed then return scores, failed end
+      for _, field in ipairs(by[2]) do fields[#fields + 1] = field end
+      scores[shape][board], ends[board] = {}, #fields
     end
-    local members, at = shape[2], 1
-    while at <= #members do
-      local after = at + 2 + members[at + 1]
-      for i = at + 2, after - 1 do
-        local _, failed = probe('HLEN', KEYS[members[i]])
-        if failed then return failed end
-      end
-      at = after
-    end
-  end
-end
-
--- Returns the sum of fields over hashes. What is no number counts as 0, as it does for readers.
-local function score_of(fields, members, first, last)
-  local sum = 0
-  for i = first, last do
-    for _, value in ipairs(call('HMGET', KEYS[members[i]], unpack(fields))) do
-      local number = value and tonumber(value)
-      if number and math.abs(number) < math.huge then sum = sum + number end
-    end
-  end
-  return sum
-end
-
--- Sets the scores of members on their boards, and removes those whose first score is not above 0.
-local function set_ranks(ranks)
-  for _, shape in ipairs(ranks) do
-    local boards, members, at = shape[1], shape[2], 1
-    local adds, gone = {}, {}
-    for i, board in ipairs(boards) do adds[i] = { 'ZADD', KEYS[board[1]] } end
+    local at = 1
     while at <= #members do
       local member, last = members[at], at + 1 + members[at + 1]
-      for i, board in ipairs(boards) do
-        local score = score_of(board[2], members, at + 2, last)
-        if i == 1 and score <= 0 then
-          gone[#gone + 1] = member
-          break
-        end
-        local add = adds[i]
-        add[#add + 1], add[#add + 2] = text(score), member
-        if #add > max_added then
-          call(unpack(add))
-          adds[i] = { 'ZADD', KEYS[board[1]] }
+      for i = at + 2, last do
+        local values, failed = probe('HMGET', KEYS[members[i]], unpack(fields))
+        if failed then return scores, failed end
+        local field = 1
+        for board, of in ipairs(scores[shape]) do
+          local score = of[member] or 0
+          for j = field, ends[board] do
+            local number = tonumber(values[j] or 0)
+            if number and math.abs(number) < math.huge then score = score + number end
+          end
+          of[member], field = score, ends[board] + 1
         end
       end
       at = last + 1
     end
-    for i, board in ipairs(boards) do
-      if #adds[i] > 2 then call(unpack(adds[i])) end
-      for from = 1, #gone, max_added do
-        call('ZREM', KEYS[board[1]], unpack(gone, from, math.min(from + max_added - 1, #gone)))
+  end
+  return scores
+end
+
+-- Sets the scores of members on their boards, and removes those whose first score is not above 0.
+local function set_scores(ranks, scores)
+  for shape, rank in ipairs(ranks) do
+    local first = scores[shape][1]
+    for board, by in ipairs(rank[1]) do
+      local key, add, remove = KEYS[by[1]], {}, {}
+      local function flush(command, list)
+        if #list > 0 then call(command, key, unpack(list)) end
+        return {}
       end
+      for member, score in pairs(scores[shape][board]) do
+        if first[member] > 0 then
+          add[#add + 1] = text(score)
+          add[#add + 1] = member
+          if #add >= max_added then add = flush('ZADD', add) end
+        else
+          remove[#remove + 1] = member
+          if #remove >= max_added then remove = flush('ZREM', remove) end
+        end
+      end
+      flush('ZADD', add)
+      flush('ZREM', remove)
     end
   end
 end
