@@ -1,7 +1,13 @@
 import { readConfig } from '../../src/config/config.ts'
 import { makeKeys } from '../../src/keys.ts'
 import { checkMessage } from '../../src/stages/rules.ts'
-import { generationSeconds, identityOf, type LedgerRecord, ledgerRecord, orderLine } from '../../src/stages/runner/ledger.ts'
+import {
+  generationSeconds,
+  identityOf,
+  type LedgerRecord,
+  ledgerRecord,
+  orderLine,
+} from '../../src/stages/runner/ledger.ts'
 import { plainFormat } from '../../test/support/plain-format.ts'
 
 /** The effects of every peer's stages on one order: the same rules, the same ledger and the same keys as ours. */

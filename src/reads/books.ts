@@ -169,7 +169,13 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
 /** Describes all differences but missing orders and odd scores. */
 function differencesOf(
   { fields, counters, totals: stats }: Measured,
-  { stages, applied, totals, correctedBy, invalid }: Pick<Books, 'stages' | 'applied' | 'totals' | 'correctedBy' | 'invalid'>,
+  {
+    stages,
+    applied,
+    totals,
+    correctedBy,
+    invalid,
+  }: Pick<Books, 'stages' | 'applied' | 'totals' | 'correctedBy' | 'invalid'>,
 ): string[] {
   const oddCounters = counters ? fields.filter((name) => !(name in counters)) : []
   const isOdd = (total: string | null): boolean => total !== null && !/^-?\d+$/.test(total)

@@ -72,7 +72,18 @@ const amountIn =
 
 function booksLines(books: Books, amount: Amount): Line[] {
   const { received, admitted, corrected, duplicates, rejected, lost, waiting, stages, applied, totals, invalid } = books
-  const columns = ['stage', 'in', 'passed', 'corrected', 'duplicates', 'rejected', 'missed', 'lost', 'waiting', 'in stream']
+  const columns = [
+    'stage',
+    'in',
+    'passed',
+    'corrected',
+    'duplicates',
+    'rejected',
+    'missed',
+    'lost',
+    'waiting',
+    'in stream',
+  ]
   const rows = stages.map(({ stage, measured, ...of }) => [
     stage,
     ...[of.in, of.passed, of.corrected, of.duplicates, of.rejected, of.missed, of.lost, of.waiting].map(number),

@@ -48,7 +48,10 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
-function refuseToSpoil({ applied, totals, correctedBy, unread }: Books, { sums, wrongUsers, examples }: DeepCheck): void {
+function refuseToSpoil(
+  { applied, totals, correctedBy, unread }: Books,
+  { sums, wrongUsers, examples }: DeepCheck,
+): void {
   if (totals.orders === null || applied === null) {
     throw new OrdersError('ORD_BOOKS', `${unread.join(' ')} Nothing is repaired: fix that first.`)
   }
