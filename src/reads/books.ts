@@ -2,13 +2,11 @@ import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { wholeNumberOf } from '../order/money.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { unlessRefused } from '../redis/errors.ts'
 import { aggregate, type Totals } from '../stages/aggregate.ts'
-import { boardKey, boards, rankedUsers } from '../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../stages/stage.ts'
 import { sumBy } from '../sums.ts'
 import { type Counters, waitingFor } from './counters.ts'
-import { lossOf, notesOf, surplusOf } from './findings.ts'
+import { lossOf, notesOf, oddScores, surplusOf } from './findings.ts'
 import { type Measured, measure } from './measure.ts'
 
 /** Null stands for a count or a verdict that is not known, because one of its keys has another type. */
@@ -191,22 +189,6 @@ function differencesOf(
       ? [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]
       : []),
   ]
-}
-
-/** Users whose scores are checked: GET /stats/top-users shows at most 100. `orders verify --deep` checks all. */
-const checkedUsers = 100
-
-/** Describes the first score of each board that is not an integer. Returns nothing for a board that cannot be read. */
-async function oddScores(redis: RedisClient, keys: Keys): Promise<string[]> {
-  const read = boards.map(async (board) => {
-    const key = boardKey(keys, board)
-    const best = await unlessRefused(redis.zrevrange(key, 0, checkedUsers - 1, 'WITHSCORES'))
-    const odd = rankedUsers(best ?? []).find(({ score }) => !Number.isInteger(score))
-    if (!odd) return []
-    const advice = 'another client wrote it; orders verify --repair rebuilds the board'
-    return [`The score ${odd.score} of ${odd.userId} on ${key} is not an integer: ${advice}.`]
-  })
-  return (await Promise.all(read)).flat()
 }
 
 /** @param held orders in its stream, as `measure` returns them */

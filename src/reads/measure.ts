@@ -5,7 +5,7 @@ import type { RedisClient } from '../redis/client.ts'
 import { wrongTypes, wrongTypeText } from '../redis/key-types.ts'
 import { defineScript } from '../redis/script.ts'
 import { rejectGroupNames } from '../reject-codes.ts'
-import { fieldOf, otherListText, readsElsewhere } from '../stages/runner/layout.ts'
+import { fieldOf, otherListText, readsElsewhere } from '../stages/layout/layout.ts'
 import type { Pipeline, Stage } from '../stages/stage.ts'
 import { type Counters, outsOf } from './counters.ts'
 

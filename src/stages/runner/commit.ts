@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { defineScript, maxArguments } from '../../redis/script.ts'
+import { otherLayoutError } from '../layout/layout.ts'
 import { type Committer, encodeCommit } from './encode.ts'
-import { otherLayoutError } from './layout.ts'
 import type { Plan } from './plan.ts'
 
 export type CommitReply =

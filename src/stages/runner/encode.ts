@@ -3,9 +3,9 @@ import type { Keys } from '../../keys.ts'
 import { outcomeSeconds } from '../../messages.ts'
 import { maxPartitions } from '../../partitions.ts'
 import { codeOf } from '../../reject-codes.ts'
+import { fieldOf, layoutOf } from '../layout/layout.ts'
 import type { Stage } from '../stage.ts'
 import { encodeHashes, encodeRanks } from './effects.ts'
-import { fieldOf, layoutOf } from './layout.ts'
 import {
   generationSeconds,
   type LedgerPlace,

@@ -57,7 +57,7 @@ local function record_in_ledger(ledger, fresh, duplicates)
   for at = 1, #lines, 2 do
     if fresh[(at + 1) / 2] then write(KEYS[6 + at], lines[at], lines[at + 1]) end
   end
-  -- An order that is corrected is remembered anew: where its record is of the last generation, it gets one of this.
+  -- An order that is corrected is remembered for longer: where its record is of the last generation, it gets one of this.
   for _, change in ipairs(ledger.changes) do by = by + write(KEYS[change[2]], change[4], change[6]) end
   local counts = KEYS[ledger.count]
   if by > 0 and redis.call('HINCRBY', counts, generation, by) == by then -- the first of this generation: remove an old one

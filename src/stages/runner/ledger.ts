@@ -7,7 +7,7 @@ import type { OrderFormat } from '../../order/format.ts'
 import { userHash, userHashBits } from '../../partitions.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import type { Correction, Order } from '../rules.ts'
-import type { CorrectionIdentity, Identity, Standing } from '../stage.ts'
+import type { CorrectionIdentity, Identity, Standing } from '../verdict.ts'
 
 /** A ledger record: the two buckets that may hold it (this generation's and the last one's), its field and value. */
 export interface LedgerRecord {
@@ -66,7 +66,7 @@ export function correctionIdentityOf(correction: Correction, { money }: OrderFor
   return { userId, orderId, eventId, fingerprint }
 }
 
-/** What the ledger is to hold: the hash of `name` gives the field, and the user's the partition. */
+/** A line of the ledger: the hash of `name` gives the field, and the user's the partition. */
 export interface Line {
   readonly name: string
   readonly value: string

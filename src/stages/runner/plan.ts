@@ -4,7 +4,8 @@ import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
-import type { Channel, Stage, Verdict } from '../stage.ts'
+import type { Channel, Stage } from '../stage.ts'
+import type { Verdict } from '../verdict.ts'
 import type { Entry } from './entry.ts'
 import { type Line, messageName, rejectedLine } from './ledger.ts'
 import { type Amounts, mergeEffect, type Ranks } from './merge.ts'
@@ -56,7 +57,7 @@ export interface Planning {
   readonly keys: Keys
   readonly format: OrderFormat
   readonly now: Date
-  /** What the ledger holds, by name, where a plan before this one was wrong about it: '' if nothing. */
+  /** The ledger's values, by name, where a plan before this one was wrong about them: '' if there is none. */
   readonly known: ReadonlyMap<string, string>
   onDecideFailed(entryId: string, error: unknown): void
 }
