@@ -17,6 +17,7 @@ import { bodyLimit } from './http/unreadable.ts'
 import { type Live, openLive } from './live/events.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { openServer, type Server } from './open-server.ts'
+import { dailyStats } from './routes/daily.ts'
 import { redriveLetters } from './routes/dead-letters.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
@@ -34,6 +35,7 @@ export const routes: readonly Route[] = [
   userStats,
   userRank,
   globalStats,
+  dailyStats,
   topUsers,
   integrity,
   liveSnapshot,

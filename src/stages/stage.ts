@@ -5,7 +5,7 @@ import type { OrderFormat } from '../order/format.ts'
 import type { Effect, Verdict } from './verdict.ts'
 
 /** Next to the definition of a stage, its file needs these. */
-export { hincrby, pass, rank, reject } from './verdict.ts'
+export { expire, hincrby, pass, rank, reject } from './verdict.ts'
 
 /** The channel and kind of the records that a stage passes on. The stream is `orders:<channel>`. */
 export interface Passes<Out extends object = object> {
@@ -13,8 +13,17 @@ export interface Passes<Out extends object = object> {
   readonly record: RecordKind<Out>
 }
 
+/** Times of a record, in ms. */
+export interface RecordTimes {
+  /** When it was sent to SQS; when its entry was written, where that is not known. */
+  readonly sentMs: number
+  /** When it is decided. */
+  readonly nowMs: number
+}
+
 /** Holds what a decision may depend on next to its record. */
 export interface DecideContext {
+  readonly times: RecordTimes
   /** Fields that the first stage passes on because a later one needs them. */
   readonly carry: readonly CarriedName[]
   /** Says how the order in a message is written. */
@@ -118,7 +127,8 @@ export interface Stage {
   readonly isFirst: boolean
   readonly isObserver: boolean
   readonly counters: StageCounters
-  decide(record: object, keys: Keys, format: OrderFormat): Verdict
+  /** @param times not needed where a dry run asks for the outcome alone */
+  decide(record: object, keys: Keys, format: OrderFormat, times?: RecordTimes): Verdict
 }
 
 /** A channel of a pipeline: the records on its stream, and the stages that read it. */
@@ -171,6 +181,8 @@ export interface Pipeline {
   readonly components: readonly string[]
   /** Names of the counters that never decrease. A replay subtracts what a later stage rejected, so that is not among them. */
   readonly growing: readonly string[]
+  /** Returns the pipeline without one of its observers. */
+  without(name: string): Pipeline
   /** Returns the stage with that name, if it exists. */
   stage(name: string): Stage | undefined
   /** Returns a channel. @throws Error if this pipeline has none with that name */

@@ -6,6 +6,7 @@ import type { Rejection } from '../reject-codes.ts'
 /** A change to Redis that gives the same result in any order, so that consumers may commit in any. Integers within 2^53. */
 export type Effect =
   | { readonly kind: 'hincrby'; readonly key: string; readonly field: string; readonly by: number }
+  | { readonly kind: 'expire'; readonly key: string; readonly at: number }
   | Rank
 
 /**
@@ -96,6 +97,8 @@ export const reject = (rejection: Rejection): Verdict<never> => ({ outcome: 'rej
 
 /** Adds to a hash field. */
 export const hincrby = (key: string, field: string, by: number): Effect => ({ kind: 'hincrby', key, field, by })
+/** Lets a key expire at a time in seconds since 1970. It is set when a commit makes the key, so an effect must write to it. */
+export const expire = (key: string, at: number): Effect => ({ kind: 'expire', key, at })
 /** Ranks a member by fields of hashes. */
 export const rank = (member: string, hashes: readonly string[], boards: readonly RankedBy[]): Effect => ({
   kind: 'rank',

@@ -21,6 +21,8 @@ const fixedSettings = (config: Config) => ({
   LEDGER_DAYS: config.ledgerDays,
   LEDGER_BUCKETS: config.ledgerBuckets,
   PARTITIONS: partitionsOf(config) ?? bare,
+  // Another zone would put later orders of a day on another day. Without the calendar there are no days.
+  ...(config.calendar === 'on' && { REPORT_TIMEZONE: config.reportTimezone }),
 })
 
 export async function readManifest(redis: RedisClient): Promise<Manifest> {
@@ -72,12 +74,14 @@ export async function nameCurrency(redis: RedisClient, { currency }: Config, man
  * ledger's keys depend on them, and the amounts.
  */
 export async function withSettingsOf(redis: RedisClient, config: Config): Promise<Config> {
-  const { LEDGER_DAYS: days, LEDGER_BUCKETS: buckets, CURRENCY: currency } = await readManifest(redis)
+  const found = await readManifest(redis)
+  const { LEDGER_DAYS: days, LEDGER_BUCKETS: buckets, CURRENCY: currency, REPORT_TIMEZONE: zone } = found
   return {
     ...config,
     ...(currency !== undefined && { currency: currencyOf(currency) }),
     ...(days !== undefined && { ledgerDays: Number(days) }),
     ...(buckets !== undefined && { ledgerBuckets: Number(buckets) }),
+    ...(zone !== undefined && { reportTimezone: zone }),
   }
 }
 

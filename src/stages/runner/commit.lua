@@ -14,6 +14,7 @@
 --   hashes   [[[field, ...], [key number, by, ..., key number, by, ...]]]: amounts to add to the fields of each key
 --   ranks    [[[key number, [field, ...]], ...], [member, n, n key numbers, ...]]: per board its key and the fields that add up
 --            to a score; then members, each with the keys of its hashes
+--   expiries [[seconds since 1970, key number, ...]]: when keys expire, if this commit makes them
 --   verdicts [[ledger record, key number, verdict]]: ledger records whose verdict goes to the outcome of a job, its key, and
 --            the verdict if it passes; an outcome is kept for outcome_seconds
 --   totals   per emitted record the number of the key in `hashes` whose fields are appended to it, or 0
@@ -112,10 +113,11 @@ end
 
 -- Adds up, without writing. Refuses a field that cannot grow.
 local function add_up()
-  local refused, failed
+  local refused
   sums, refused = check_sums(hashes)
-  scores, failed = read_scores(ranks)
-  return refused or failed
+  refused = refused or check_ranks(ranks)
+  if #hashes == 0 and not refused then scores, refused = read_scores(ranks) end
+  return refused
 end
 
 -- Acknowledges the entries, and adds them to those that the stage has committed.
@@ -204,6 +206,7 @@ acknowledge()
 record_in_ledger(ledger, fresh, duplicates)
 local now = write_sums(hashes, sums)
 set_scores(ranks, #hashes > 0 and read_scores(ranks) or scores) -- by what this commit has written
+set_expiries(plan.expiries)
 local passed = emit(now)
 local rejected = reject()
 report_to_jobs()

@@ -1,8 +1,10 @@
 -- Included by commit.lua: the effects of a batch, as effects.ts encodes them. `hashes` holds per shape the names of its fields,
--- then per hash its key number and an amount per field; `boards` per board its key number, then scores and members.
+-- then per hash its key number and an amount per field; `boards` per board its key number, then scores and members;
+-- `expiries` per time its seconds since 1970, then the numbers of keys that expire then.
 
 local call, format = redis.call, string.format
 local exact = 2 ^ 53 -- up to here a double is exact for every integer
+local held = {} -- key number of a hash or board -> whether it held something before this commit
 local max_added = 2000 -- arguments of one ZADD: Lua passes some 8,000 at once
 
 local function text(integer) -- Lua's own form has only 14 digits; %d is faster, but safe only for 32 bits
@@ -26,6 +28,7 @@ local function check_sums(hashes)
       local values, failed = probe('HMGET', key, unpack(fields))
       if failed then return sums, failed end
       for i, field in ipairs(fields) do
+        if values[i] then held[adds[at]] = true elseif held[adds[at]] == nil then held[adds[at]] = false end
         local value, by = values[i] or '0', adds[at + i]
         local sum = tonumber(value)
         if sum and text(sum) == value and math.abs(sum + by) <= exact then
@@ -70,6 +73,29 @@ local function write_sums(hashes, sums)
   return now
 end
 
+-- Returns the error of a board, or of a hash that its scores are read from, that is of another type. The hashes that this
+-- commit adds to have been checked.
+local function check_ranks(ranks)
+  for _, rank in ipairs(ranks) do
+    for _, by in ipairs(rank[1]) do
+      local size, failed = probe('ZCARD', KEYS[by[1]])
+      if failed then return failed end
+      held[by[1]] = size > 0
+    end
+    local members, at = rank[2], 1
+    while at <= #members do
+      local last = at + 1 + members[at + 1]
+      for i = at + 2, last do
+        if held[members[i]] == nil then
+          local _, failed = probe('HLEN', KEYS[members[i]])
+          if failed then return failed end
+        end
+      end
+      at = last + 1
+    end
+  end
+end
+
 -- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { member = score }; then the
 -- error of a key that is of another type. What is no number counts as 0, as it does for readers.
 local function read_scores(ranks)
@@ -78,8 +104,6 @@ local function read_scores(ranks)
     local boards, members, fields, ends = rank[1], rank[2], {}, {}
     scores[shape] = {}
     for board, by in ipairs(boards) do
-      local _, failed = probe('ZCARD', KEYS[by[1]])
-      if failed then return scores, failed end
       for _, field in ipairs(by[2]) do fields[#fields + 1] = field end
       scores[shape][board], ends[board] = {}, #fields
     end
@@ -127,6 +151,15 @@ local function set_scores(ranks, scores)
       end
       flush('ZADD', add)
       flush('ZREM', remove)
+    end
+  end
+end
+
+-- Sets when the keys expire that this commit has made. Later commits need not set it again.
+local function set_expiries(expiries)
+  for _, group in ipairs(expiries or {}) do
+    for i = 2, #group do
+      if not held[group[i]] then call('EXPIREAT', KEYS[group[i]], text(group[1])) end
     end
   end
 end

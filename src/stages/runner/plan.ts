@@ -4,15 +4,15 @@ import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
-import type { Channel, Stage } from '../stage.ts'
+import type { Channel, RecordTimes, Stage } from '../stage.ts'
 import type { Verdict } from '../verdict.ts'
-import type { Entry } from './entry.ts'
+import { type Entry, sentTimes } from './entry.ts'
 import { type Line, messageName, rejectedLine } from './ledger.ts'
-import { type Amounts, mergeEffect, type Ranks } from './merge.ts'
+import { type Effects, mergeEffect, noEffects } from './merge.ts'
 import { type FirstVerdict, unread, type Weighed, weigh } from './weigh.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
-export interface Plan {
+export interface Plan extends Effects {
   readonly entryIds: readonly string[]
   /** Orders in the records that pass, before the ledger finds duplicates. */
   orders: number
@@ -22,8 +22,6 @@ export interface Plan {
   readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
-  readonly hashes: Amounts
-  readonly ranks: Ranks
 }
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
@@ -71,8 +69,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     sent: [],
     emits: [],
     rejects: [],
-    hashes: new Map(),
-    ranks: new Map(),
+    ...noEffects(),
   }
   const ledger = new Map<string, string>()
   const stands = (name: string): string | undefined => ledger.get(name) ?? planning.known.get(name)
@@ -117,18 +114,24 @@ interface Placed {
   readonly entry: Entry
   readonly record: object | undefined
   readonly orders: number
+  readonly sentMs?: number
 }
 
 function recordsOf({ stage: { name }, channel }: Planning, entry: Entry): Placed[] {
   const { id, records, group, orders } = entry
   if (group !== undefined && group !== name) return []
   if (!records) return [{ at: id, entry, record: undefined, orders }]
-  return records.map((record, at) => ({ at: `${id}/${at}`, entry, record, orders: channel.orders(record) }))
+  const sentMs = sentTimes(entry)
+  return records.map((record, at) => {
+    const orders = channel.orders(record)
+    return { at: `${id}/${at}`, entry, record, orders, sentMs: sentMs(orders) }
+  })
 }
 
-function decide(planning: Planning, { entry, record }: Placed): Verdict {
+function decide(planning: Planning, { entry, record, sentMs = 0 }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
-  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error))
+  const times = { sentMs, nowMs: planning.now.getTime() }
+  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error), times)
 }
 
 const isFirst = (verdict: Verdict): verdict is FirstVerdict =>
@@ -139,9 +142,10 @@ export function decideRecord(
   { stage, keys, format }: Pick<Planning, 'stage' | 'keys' | 'format'>,
   record: object,
   onFailed: (error: unknown) => void,
+  times?: RecordTimes,
 ): Verdict {
   try {
-    const verdict = stage.decide(record, keys, format)
+    const verdict = stage.decide(record, keys, format, times)
     requireSound(verdict, stage)
     return verdict
   } catch (error) {
