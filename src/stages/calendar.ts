@@ -55,7 +55,10 @@ function ofUser(keys: Keys, periods: Periods, { calendar }: OrderFormat, { userI
       [fields.spend, minor],
     ] as const
   })
-  return [...added(key, Object.fromEntries(amounts), month.expiresAt), ...ranked.flatMap((kind) => ranks(keys, periods[kind], userId))]
+  return [
+    ...added(key, Object.fromEntries(amounts), month.expiresAt),
+    ...ranked.flatMap((kind) => ranks(keys, periods[kind], userId)),
+  ]
 }
 
 /** Ranks a user in a period, by the user's own value of that period. */
