@@ -4,7 +4,7 @@ import { outcomeSeconds } from '../../messages.ts'
 import { maxPartitions } from '../../partitions.ts'
 import { codeOf } from '../../reject-codes.ts'
 import { fieldOf, layoutOf } from '../layout/layout.ts'
-import type { Stage } from '../stage.ts'
+import type { Stage } from '../placed.ts'
 import { encodeHashes, encodeRanks } from './effects.ts'
 import {
   generationSeconds,
@@ -132,4 +132,14 @@ function correctionsOf({ emits }: Plan): Record<string, number> | undefined {
   const counts: Record<string, number> = { corrected: kinds.length }
   for (const kind of kinds) counts[`corrected:${kind}`] = (counts[`corrected:${kind}`] ?? 0) + 1
   return counts
+}
+
+/** Returns the names of a plan's lines in the ledger: of the emitted records, of the rejected ones, then of the changes. */
+export function namesIn({ emits, rejects }: Plan): string[] {
+  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
+  const lines: Line[] = [
+    ...admitted.map(({ line }) => line),
+    ...rejects.map(({ message, userId }) => rejectedLine(message, userId)),
+  ]
+  return [...lines, ...admitted.flatMap(({ change }) => change ?? [])].map(({ name }) => name)
 }

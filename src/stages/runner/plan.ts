@@ -4,10 +4,10 @@ import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
-import type { Channel, Stage } from '../stage.ts'
-import type { Verdict } from '../verdict.ts'
+import type { Channel, Stage } from '../placed.ts'
+import type { Verdict } from '../stage.ts'
 import type { Entry } from './entry.ts'
-import { type Line, messageName, rejectedLine } from './ledger.ts'
+import { messageName } from './ledger.ts'
 import { type Amounts, mergeEffect, type Ranks } from './merge.ts'
 import { type FirstVerdict, unread, type Weighed, weigh } from './weigh.ts'
 
@@ -210,14 +210,4 @@ function passInto(
   } else if ('emit' in verdict) {
     plan.emits.push({ text: JSON.stringify(verdict.emit) })
   }
-}
-
-/** Returns the names of a plan's lines in the ledger: of the emitted records, of the rejected ones, then of the changes. */
-export function namesIn({ emits, rejects }: Plan): string[] {
-  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
-  const lines: Line[] = [
-    ...admitted.map(({ line }) => line),
-    ...rejects.map(({ message, userId }) => rejectedLine(message, userId)),
-  ]
-  return [...lines, ...admitted.flatMap(({ change }) => change ?? [])].map(({ name }) => name)
 }

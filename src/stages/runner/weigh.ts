@@ -1,7 +1,7 @@
 import type { CorrectionKind } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import type { Rejection } from '../../reject-codes.ts'
-import type { Correct, CorrectionIdentity, Verdict } from '../verdict.ts'
+import type { Correct, CorrectionIdentity, Verdict } from '../stage.ts'
 import {
   conflictWith,
   correctedValue,
