@@ -4,7 +4,7 @@ import type { CarriedName } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Verdict } from './stage.ts'
 
-/* What follows from the order of the stages in a pipeline. */
+/* All that follows from the order of the stages in a pipeline. */
 
 /** A stage at its place in a pipeline. */
 export interface Stage {
