@@ -47,7 +47,7 @@ function placeText({ path, as, count }: FoundOrder): string {
 /** Of a longer path only the end is shown. */
 const maxPath = 60
 
-/** What the producer can do about several orders in a body. */
+/** Advice about several orders in a body. */
 export const eachAlone = 'send each order as a message of its own'
 /** The same for a body that the bridge can take apart. */
 export const orTakeApart = `${eachAlone}, or set ORDERS_PER_BODY=many`
