@@ -9,7 +9,7 @@ import type { Verdict } from '../stage.ts'
 import type { Entry } from './entry.ts'
 import { messageName } from './ledger.ts'
 import { type Amounts, mergeEffect, type Ranks } from './merge.ts'
-import { type FirstVerdict, unread, type Weighed, weigh } from './weigh.ts'
+import { type Expected, type FirstVerdict, type Refused, unread, type Weighed, weigh } from './weigh.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
 export interface Plan {
@@ -22,6 +22,8 @@ export interface Plan {
   readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
+  /** What the ledger must hold before this commit, by name, because rejections rest on it. */
+  readonly expects: Map<string, Expected>
   readonly hashes: Amounts
   readonly ranks: Ranks
 }
@@ -71,6 +73,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     sent: [],
     emits: [],
     rejects: [],
+    expects: new Map(),
     hashes: new Map(),
     ranks: new Map(),
   }
@@ -84,6 +87,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
       const held = isFirst(verdict) ? weigh(verdict, stands, planning.format) : verdict
       if ('code' in held) {
         plan.rejects.push(rejectOf(placed, held, planning))
+        if ('restsOn' in held) expectInto(plan, held.restsOn, ledger, planning)
       } else {
         plan.orders += placed.orders
         if ('line' in held) admitInto(plan, ledger, placed, held)
@@ -193,6 +197,18 @@ function admitInto(plan: Plan, ledger: Map<string, string>, { record }: Placed, 
   if (held.change && held.change.value !== unread) ledger.set(held.change.name, held.change.value)
   const { jobId } = record as RawRecord
   plan.emits.push({ text: JSON.stringify(emit), admitted: { ...held, jobId } })
+}
+
+/** Adds the names under which the ledger was read. One that this batch changes is expected there already. */
+function expectInto(
+  plan: Plan,
+  names: Refused['restsOn'],
+  ledger: ReadonlyMap<string, string>,
+  { known }: Planning,
+): void {
+  for (const { name, userId } of names ?? []) {
+    if (!ledger.has(name)) plan.expects.set(name, { name, userId, expected: known.get(name) ?? '' })
+  }
 }
 
 function passInto(
