@@ -15,6 +15,7 @@ import {
   rejectedLine,
 } from './ledger.ts'
 import type { Plan } from './plan.ts'
+import type { Expected } from './weigh.ts'
 
 /** The consumer that commits, its stage and partition, and the span that does it. */
 export interface Committer {
@@ -49,6 +50,10 @@ export function encodeCommit(
   const changes = ledger?.changes.map(({ record, to: { current, previous, field, value }, expected }) => {
     return [record, numberIn(names, current), numberIn(names, previous), field, expected, value]
   })
+  const expects = [...plan.expects.values()].map((expected) => {
+    const { current, previous, field, value } = expectedRecord(expected, place)
+    return [numberIn(names, current), numberIn(names, previous), field, value]
+  })
   const verdicts = (ledger?.verdicts ?? []).map(([record, jobId, passed]) => {
     return [record, numberIn(names, keys.outcome(jobId)), passed]
   })
@@ -58,7 +63,7 @@ export function encodeCommit(
     ids: plan.entryIds,
     layout: [numberIn(names, keys.stages), fieldOf(stage), layoutOf(stage)],
     ...(ledger && {
-      ledger: { generation, seconds, lines: ledger.lines, changes, count: numberIn(names, keys.ledgerCounts) },
+      ledger: { generation, seconds, lines: ledger.lines, changes, expects, count: numberIn(names, keys.ledgerCounts) },
       corrections: correctionsOf(plan),
     }),
     hashes: shapes,
@@ -123,6 +128,23 @@ function addRecord(ledger: LedgerRecords, line: Line, place: LedgerPlace): numbe
   ledger.buckets.push(current, previous)
   ledger.lines.push(field, value)
   return ledger.lines.length / 2
+}
+
+const expectedRecord = ({ name, userId, expected }: Expected, place: LedgerPlace): LedgerRecord =>
+  ledgerRecord({ name, userId, value: expected }, place)
+
+/**
+ * Returns the names that a plan's commit compares with the ledger, in its order: of the emitted records, of the rejected ones,
+ * of the changes, then of what rejections rest on.
+ */
+export function namesIn({ emits, rejects, expects }: Plan): string[] {
+  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
+  return [
+    ...admitted.map(({ line }) => line.name),
+    ...rejects.map(({ message, userId }) => rejectedLine(message, userId).name),
+    ...admitted.flatMap(({ change }) => change?.name ?? []),
+    ...expects.keys(),
+  ]
 }
 
 /** Returns how many corrections a plan has, by counter. */
