@@ -76,10 +76,13 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
+/** Links of the pages become paths from the folder of the file. */
+const aboutFromRoot = (about: string): string => about.replaceAll(/\[[^\]]+\]\(\.\.\/([^)]+)\)/g, 'docs/$1')
+
 function envExample(): string {
   const blocks = Object.values<Variable>(variables).map(({ name, unit, about, unset, schema }) => {
     const fallback = unset === undefined ? schema.parse(undefined) : ''
-    return `# ${about} [${unit}]${unset ? ` Unset: ${unset}.` : ''}\n#${name}=${fallback}\n`
+    return `# ${aboutFromRoot(about)} [${unit}]${unset ? ` Unset: ${unset}.` : ''}\n#${name}=${fallback}\n`
   })
   return [
     '# Copy to .env and take the # away from what you set. The real environment wins; empty is unset.\n',

@@ -6,7 +6,7 @@ import { wrongTypes, wrongTypeText } from '../redis/key-types.ts'
 import { defineScript } from '../redis/script.ts'
 import { rejectGroupNames } from '../reject-codes.ts'
 import { fieldOf, otherListText, readsElsewhere } from '../stages/layout/layout.ts'
-import type { Pipeline, Stage } from '../stages/stage.ts'
+import type { Pipeline, Stage } from '../stages/placed.ts'
 import { type Counters, outsOf } from './counters.ts'
 
 /** The books of one partition at one moment; null where a key has another type and cannot be read. */

@@ -6,8 +6,7 @@ import { admittedOrder, type ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import { ordersOf } from './correction.ts'
 import { boardKey } from './leaderboard.ts'
-import { defineObserver, expire, hincrby, rank } from './stage.ts'
-import type { Effect } from './verdict.ts'
+import { defineObserver, type Effect, expire, hincrby, rank } from './stage.ts'
 
 /**
  * Counts an order, or a correction, on the day of its own time, and ranks its user in the periods that have this day. A

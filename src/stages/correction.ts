@@ -2,7 +2,7 @@ import type { ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 import type { Correction } from './rules.ts'
-import type { Standing } from './verdict.ts'
+import type { Standing } from './stage.ts'
 
 /**
  * Decides what a correction leaves of an order. Never more is taken back than was counted.

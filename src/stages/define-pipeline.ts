@@ -1,17 +1,8 @@
 import { z } from 'zod'
 import { type CarriedName, carriedFields, carriedFrom, type RecordKind, rawOrder } from '../messages.ts'
+import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
 import { maxRecords } from './runner/entry.ts'
-import type {
-  AnyStage,
-  Channel,
-  Fitting,
-  Pipeline,
-  RecordTimes,
-  Stage,
-  StageCounters,
-  StageDefinition,
-} from './stage.ts'
-import type { Verdict } from './verdict.ts'
+import type { AnyStage, Fitting, RecordTimes, StageDefinition, Verdict } from './stage.ts'
 
 /** Written by the bridge. */
 const rawChannel = 'raw'

@@ -8,8 +8,7 @@ import type { Rejection } from '../reject-codes.ts'
 import { correctionOf } from './correction.ts'
 import { checkMessage } from './rules.ts'
 import { correctionIdentityOf, identityOf } from './runner/ledger.ts'
-import { defineStage, reject } from './stage.ts'
-import { admit, correct } from './verdict.ts'
+import { admit, correct, defineStage, reject } from './stage.ts'
 
 /** Checks a raw body against the rules. Valid orders are admitted once per identity, and corrected once per event. */
 export const validate = defineStage({

@@ -120,6 +120,14 @@ test('while the bridge is paused a redrive waits, and then goes on', async () =>
   const { api, post, env, oracle, redis } = world
   expect((await output(['pause', 'bridge'], env)).code).toBe(0)
   const { body } = await post({})
+  const warning = expect.stringMatching(
+    /^The bridge is paused by \S+: the redrive waits until it runs again \(orders resume bridge\)\.$/,
+  )
+  expect(body).toMatchObject({ warning })
+  expect((await post({ dryRun: true })).body).not.toHaveProperty('warning') // it does not wait
+  expect((await output(['dlq', 'redrive', '--limit', '1'], env)).text.replaceAll(/\s+/g, ' ')).toContain(
+    'the redrive waits until it runs again (orders resume bridge).',
+  )
   const state = async (): Promise<JobView> => (await (await fetch(`${api}/jobs/${body['job_id']}`)).json()) as JobView
   await until('it to be put off', state, (job) => job.state === 'delayed')
   expect(await countDeadLetters(env)).toBe(15)

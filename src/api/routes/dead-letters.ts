@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { addRedrive, maxRedriven, maxRedriveRate } from '../../control/add-redrive.ts'
+import { addRedrive, maxRedriven, maxRedriveRate, redriveWarning } from '../../control/add-redrive.ts'
 import { operatorOf } from '../http/access.ts'
 import { refuse } from '../http/reply.ts'
 import { defineRoute } from '../http/route.ts'
@@ -32,6 +32,8 @@ export const redriveLetters = defineRoute({
     const { jobId, refused } = await jobIdFor(context, 'redrive', header('idempotency-key'), text)
     if (refused !== undefined) return refuse(409, refused)
     await addRedrive(context.queues, jobId, body, operatorOf(header))
-    return { ...(await accepted(context, jobId)), message: body.dryRun ? 'Dry run accepted.' : 'Redrive accepted.' }
+    const warning = await redriveWarning(context, body).catch(() => undefined) // the job is accepted all the same
+    const message = body.dryRun ? 'Dry run accepted.' : 'Redrive accepted.'
+    return { ...(await accepted(context, jobId)), message, ...(warning !== undefined && { warning }) }
   },
 })

@@ -8,6 +8,7 @@ import type { Config } from '../../config/config.ts'
 import { OrdersError } from '../../errors.ts'
 import { namesSqs } from '../../ingest/sqs/endpoint.ts'
 import { namesRedis } from '../../redis/endpoint.ts'
+import { keepGivenBack } from './given-back.ts'
 import { creatingPrivately } from './private-files.ts'
 import { refuseQueryProtocol } from './query-protocol.ts'
 import { findRedisProgram } from './redis-program.ts'
@@ -57,6 +58,7 @@ async function localSqs(folder: string): Promise<LocalServer> {
   const kept = portIn(portFile)
   const port = kept !== undefined && (await isFree(kept)) ? kept : 0
   const server = await startFauxqs({ port, logger: false, dataDir })
+  keepGivenBack(dataDir)
   if (kept === undefined) writeFileSync(portFile, String(server.port))
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop() }
 }

@@ -45,7 +45,7 @@ export async function manifestConflicts(redis: RedisClient, config: Config): Pro
   return Object.entries(fixedSettings(config)).flatMap(([name, value]) => {
     const fixed = manifest[name] ?? String(value)
     const conflict = `Redis at ${safeUrl(config)} was set up with ${name}=${fixed}, this process has ${value}`
-    const advice = fixed === bare ? `unset ${name}` : `set ${name}=${fixed}`
+    const advice = fixed === bare ? `unset ${name}, or start with an empty Redis` : `set ${name}=${fixed}`
     return isSame(name, fixed, String(value)) ? [] : `${conflict}: ${advice}.`
   })
 }

@@ -4,6 +4,7 @@ import type { RawRecord } from '../../messages.ts'
 import { identityIn } from '../../order/identity.ts'
 import { partitionOf } from '../../order/partition.ts'
 import type { Rejection } from '../../reject-codes.ts'
+import { decideRecord } from '../../stages/runner/decide.ts'
 import {
   eventName,
   generationNow,
@@ -13,7 +14,6 @@ import {
   orderName,
   rejectedLine,
 } from '../../stages/runner/ledger.ts'
-import { decideRecord } from '../../stages/runner/plan.ts'
 import { type FirstVerdict, weigh } from '../../stages/runner/weigh.ts'
 
 /** The verdict that a record would get now. `duplicate`: the same order, or this rejected message, is in the ledger. */

@@ -5,9 +5,10 @@ import { isScriptFault } from '../../redis/errors.ts'
 import { codeOf } from '../../reject-codes.ts'
 import { type CommitReply, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
+import { namesIn } from './encode.ts'
 import type { Entry } from './entry.ts'
 import { generationSeconds } from './ledger.ts'
-import { namesIn, type Plan, planBatch } from './plan.ts'
+import { type Plan, planBatch } from './plan.ts'
 
 /** Commits entries, all of them or none. Returns false, without a change, if they need more arguments than a request may have. */
 type CommitBatch = (batch: readonly Entry[]) => Promise<boolean>

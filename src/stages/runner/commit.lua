@@ -6,10 +6,11 @@
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   ids      entries to acknowledge
 --   layout   [key number, field, value]: of the stage, see layout.ts
---   ledger   { generation, seconds, lines: [field, value, ...], changes, count: key number }: one ledger record per emitted
+--   ledger   { generation, seconds, lines: [field, value, ...], changes, expects, count: key number }: one ledger record per emitted
 --            record, then one per rejected one; the hash `count` counts the ledger records of each generation
 --            changes: [[ledger record, key numbers of two buckets, field, expected, value]], in the order of the records:
 --            the field must hold `expected` after the records before, and holds `value` if that record is new
+--            expects: [[key numbers of two buckets, field, expected]]: the field must hold `expected` before this commit
 --   corrections  { counter: by }, if there are any: records that correct an order, and are not among those that passed
 --   hashes   [[[field, ...], [key number, by, ..., key number, by, ...]]]: amounts to add to the fields of each key
 --   ranks    [[[key number, [field, ...]], ...], [member, n, n key numbers, ...]]: per board its key and the fields that add up
@@ -36,7 +37,7 @@
 -- After the next two one thing has changed: this consumer now holds all the entries.
 --   { 'generation', n }            the ledger's generation by Redis' clock is n
 --   { 'differs', i, value, ... }   the ledger holds this value ('' if none) where the plan expects another: i counts from 0 the
---                                  ledger records, then the changes
+--                                  ledger records, the changes, then `expects`
 --
 -- Redis keeps what a script wrote before it failed. So everything that can fail comes before the first effect: XCLAIM before
 -- every other command that writes (after a write that is never refused for memory, Redis refuses no other in the same

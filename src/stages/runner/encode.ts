@@ -4,7 +4,7 @@ import { outcomeSeconds } from '../../messages.ts'
 import { maxPartitions } from '../../partitions.ts'
 import { codeOf } from '../../reject-codes.ts'
 import { fieldOf, layoutOf } from '../layout/layout.ts'
-import type { Stage } from '../stage.ts'
+import type { Stage } from '../placed.ts'
 import { encodeExpiries, encodeHashes, encodeRanks } from './effects.ts'
 import {
   generationSeconds,
@@ -15,6 +15,7 @@ import {
   rejectedLine,
 } from './ledger.ts'
 import type { Plan } from './plan.ts'
+import type { Expected } from './weigh.ts'
 
 /** The consumer that commits, its stage and partition, and the span that does it. */
 export interface Committer {
@@ -50,6 +51,10 @@ export function encodeCommit(
   const changes = ledger?.changes.map(({ record, to: { current, previous, field, value }, expected }) => {
     return [record, numberIn(names, current), numberIn(names, previous), field, expected, value]
   })
+  const expects = [...plan.expects.values()].map((expected) => {
+    const { current, previous, field, value } = expectedRecord(expected, place)
+    return [numberIn(names, current), numberIn(names, previous), field, value]
+  })
   const verdicts = (ledger?.verdicts ?? []).map(([record, jobId, passed]) => {
     return [record, numberIn(names, keys.outcome(jobId)), passed]
   })
@@ -59,7 +64,7 @@ export function encodeCommit(
     ids: plan.entryIds,
     layout: [numberIn(names, keys.stages), fieldOf(stage), layoutOf(stage)],
     ...(ledger && {
-      ledger: { generation, seconds, lines: ledger.lines, changes, count: numberIn(names, keys.ledgerCounts) },
+      ledger: { generation, seconds, lines: ledger.lines, changes, expects, count: numberIn(names, keys.ledgerCounts) },
       corrections: correctionsOf(plan),
     }),
     hashes: shapes,
@@ -127,6 +132,23 @@ function addRecord(ledger: LedgerRecords, line: Line, place: LedgerPlace): numbe
   return ledger.lines.length / 2
 }
 
+const expectedRecord = ({ name, userId, expected }: Expected, place: LedgerPlace): LedgerRecord =>
+  ledgerRecord({ name, userId, value: expected }, place)
+
+/**
+ * Returns the names that a plan's commit compares with the ledger, in its order: of the emitted records, of the rejected ones,
+ * of the changes, then of what rejections rest on.
+ */
+export function namesIn({ emits, rejects, expects }: Plan): string[] {
+  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
+  return [
+    ...admitted.map(({ line }) => line.name),
+    ...rejects.map(({ message, userId }) => rejectedLine(message, userId).name),
+    ...admitted.flatMap(({ change }) => change?.name ?? []),
+    ...expects.keys(),
+  ]
+}
+
 /** Returns how many corrections a plan has, by counter. */
 function correctionsOf({ emits }: Plan): Record<string, number> | undefined {
   const kinds = emits.flatMap(({ admitted }) => admitted?.corrects ?? [])
@@ -134,4 +156,14 @@ function correctionsOf({ emits }: Plan): Record<string, number> | undefined {
   const counts: Record<string, number> = { corrected: kinds.length }
   for (const kind of kinds) counts[`corrected:${kind}`] = (counts[`corrected:${kind}`] ?? 0) + 1
   return counts
+}
+
+/** Returns the names of a plan's lines in the ledger: of the emitted records, of the rejected ones, then of the changes. */
+export function namesIn({ emits, rejects }: Plan): string[] {
+  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
+  const lines: Line[] = [
+    ...admitted.map(({ line }) => line),
+    ...rejects.map(({ message, userId }) => rejectedLine(message, userId)),
+  ]
+  return [...lines, ...admitted.flatMap(({ change }) => change ?? [])].map(({ name }) => name)
 }

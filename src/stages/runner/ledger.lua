@@ -40,6 +40,10 @@ local function check_ledger(ledger, seconds)
       next_change = next_change + 1
     end
   end
+  for i, expect in ipairs(ledger.expects) do -- before this commit
+    local recorded = held(KEYS[expect[1]], KEYS[expect[2]], expect[3]) or ''
+    if recorded ~= expect[4] then report(#lines / 2 + #changes + i - 1, recorded) end
+  end
   return fresh, duplicates, #differs > 1 and differs or nil
 end
 

@@ -7,7 +7,7 @@ import type { OrderFormat } from '../../order/format.ts'
 import { userHash, userHashBits } from '../../partitions.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import type { Correction, Order } from '../rules.ts'
-import type { CorrectionIdentity, Identity, Standing } from '../verdict.ts'
+import type { CorrectionIdentity, Identity, Standing } from '../stage.ts'
 
 /** A ledger record: the two buckets that may hold it (this generation's and the last one's), its field and value. */
 export interface LedgerRecord {

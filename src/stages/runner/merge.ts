@@ -1,4 +1,4 @@
-import type { Effect, Rank } from '../verdict.ts'
+import type { Effect, Rank } from '../stage.ts'
 
 /** Key of a hash → field → amount. */
 export type Amounts = Map<string, Map<string, number>>

@@ -1,15 +1,14 @@
-import type { Keys } from '../../keys.ts'
 import type { RawRecord } from '../../messages.ts'
-import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
-import type { Channel, RecordTimes, Stage } from '../stage.ts'
-import type { Verdict } from '../verdict.ts'
+import type { Channel } from '../placed.ts'
+import type { Verdict } from '../stage.ts'
+import { type Deciding, decideRecord, isFirst } from './decide.ts'
 import { type Entry, sentTimes } from './entry.ts'
-import { type Line, messageName, rejectedLine } from './ledger.ts'
+import { messageName } from './ledger.ts'
 import { type Effects, mergeEffect, noEffects } from './merge.ts'
-import { type FirstVerdict, unread, type Weighed, weigh } from './weigh.ts'
+import { type Expected, type Refused, unread, type Weighed, weigh } from './weigh.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
 export interface Plan extends Effects {
@@ -22,6 +21,8 @@ export interface Plan extends Effects {
   readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
+  /** What the ledger must hold before this commit, by name, because rejections rest on it. */
+  readonly expects: Map<string, Expected>
 }
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
@@ -48,12 +49,9 @@ export interface Reject {
 /** A record's place: entry id and index, as text. */
 export type RecordAt = string
 
-export interface Planning {
-  readonly stage: Stage
+export interface Planning extends Deciding {
   /** The channel that the stage reads. */
   readonly channel: Channel
-  readonly keys: Keys
-  readonly format: OrderFormat
   readonly now: Date
   /** The ledger's values, by name, where a plan before this one was wrong about them: '' if there is none. */
   readonly known: ReadonlyMap<string, string>
@@ -69,6 +67,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     sent: [],
     emits: [],
     rejects: [],
+    expects: new Map(),
     ...noEffects(),
   }
   const ledger = new Map<string, string>()
@@ -81,6 +80,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
       const held = isFirst(verdict) ? weigh(verdict, stands, planning.format) : verdict
       if ('code' in held) {
         plan.rejects.push(rejectOf(placed, held, planning))
+        if ('restsOn' in held) expectInto(plan, held.restsOn, ledger, planning)
       } else {
         plan.orders += placed.orders
         if ('line' in held) admitInto(plan, ledger, placed, held)
@@ -134,45 +134,6 @@ function decide(planning: Planning, { entry, record, sentMs = 0 }: Placed): Verd
   return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error), times)
 }
 
-const isFirst = (verdict: Verdict): verdict is FirstVerdict =>
-  verdict.outcome === 'admit' || verdict.outcome === 'correct'
-
-/** Decides a record. A decision that throws, or that cannot be committed, is a bug: it rejects only that record. */
-export function decideRecord(
-  { stage, keys, format }: Pick<Planning, 'stage' | 'keys' | 'format'>,
-  record: object,
-  onFailed: (error: unknown) => void,
-  times?: RecordTimes,
-): Verdict {
-  try {
-    const verdict = stage.decide(record, keys, format, times)
-    requireSound(verdict, stage)
-    return verdict
-  } catch (error) {
-    onFailed(error)
-    return { outcome: 'reject', code: 'internal-error', reason: `Stage ${stage.name} failed on this order` }
-  }
-}
-
-/** Throws if a verdict cannot be committed: the script could not undo its effects when it finds the mistake. */
-function requireSound(verdict: Verdict, stage: Stage): void {
-  if (verdict.outcome === 'reject') return
-  if (isFirst(verdict) !== stage.isFirst) {
-    throw new Error(`${stage.name}: the first stage admits, and no other does`)
-  }
-  if (isFirst(verdict)) return
-  for (const effect of verdict.effects) {
-    if (effect.kind === 'hincrby' && !Number.isInteger(effect.by)) {
-      throw new Error(`${stage.name}: ${effect.by} is no integer`)
-    }
-  }
-  if (!('totals' in verdict)) return
-  const { key } = verdict.totals
-  if (!verdict.effects.some((effect) => effect.kind === 'hincrby' && effect.key === key)) {
-    throw new Error(`${stage.name}: ${key} is in totals and in no effect`)
-  }
-}
-
 function rejectOf(
   { at, entry, record, orders }: Placed,
   rejection: Rejection,
@@ -199,6 +160,18 @@ function admitInto(plan: Plan, ledger: Map<string, string>, { record }: Placed, 
   plan.emits.push({ text: JSON.stringify(emit), admitted: { ...held, jobId } })
 }
 
+/** Adds the names under which the ledger was read. One that this batch changes is expected there already. */
+function expectInto(
+  plan: Plan,
+  names: Refused['restsOn'],
+  ledger: ReadonlyMap<string, string>,
+  { known }: Planning,
+): void {
+  for (const { name, userId } of names ?? []) {
+    if (!ledger.has(name)) plan.expects.set(name, { name, userId, expected: known.get(name) ?? '' })
+  }
+}
+
 function passInto(
   plan: Plan,
   totals: TotalsOf,
@@ -214,14 +187,4 @@ function passInto(
   } else if ('emit' in verdict) {
     plan.emits.push({ text: JSON.stringify(verdict.emit) })
   }
-}
-
-/** Returns the names of a plan's lines in the ledger: of the emitted records, of the rejected ones, then of the changes. */
-export function namesIn({ emits, rejects }: Plan): string[] {
-  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
-  const lines: Line[] = [
-    ...admitted.map(({ line }) => line),
-    ...rejects.map(({ message, userId }) => rejectedLine(message, userId)),
-  ]
-  return [...lines, ...admitted.flatMap(({ change }) => change ?? [])].map(({ name }) => name)
 }

@@ -1,7 +1,7 @@
 import type { CorrectionKind } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import type { Rejection } from '../../reject-codes.ts'
-import type { Correct, CorrectionIdentity, Verdict } from '../verdict.ts'
+import type { Correct, CorrectionIdentity, Verdict } from '../stage.ts'
 import {
   conflictWith,
   correctedValue,
@@ -16,11 +16,16 @@ import {
 /** Says what the ledger holds under a name: '' if nothing, undefined if that was not read. */
 export type Stands = (name: string) => string | undefined
 
-/** A change of an order's value, if the ledger holds `expected`. */
-export interface Change {
+/** What the ledger must hold under a name. */
+export interface Expected {
   readonly name: string
-  readonly userId: string
+  readonly userId: string | undefined
+  /** '' if nothing. */
   readonly expected: string
+}
+
+/** A change of an order's value, if the ledger holds `expected`. */
+export interface Change extends Expected {
   readonly value: string
 }
 
@@ -33,6 +38,10 @@ export interface Weighed {
   readonly emit: object | undefined
 }
 
+/** A rejection of a correction. It holds only as long as the ledger holds what was read under those names. */
+export type Refused = Rejection & { readonly restsOn?: readonly Named[] }
+type Named = Pick<Line, 'name' | 'userId'>
+
 /** Stands for what no ledger holds: a plan that expects it comes back with what the ledger does hold. */
 export const unread = '?'
 
@@ -42,7 +51,7 @@ export type FirstVerdict = Extract<Verdict, { outcome: 'admit' | 'correct' }>
  * Decides an order or a correction by what the ledger holds. As long as that was not read, an order is taken for a new one; the
  * commit script refuses a plan that was wrong about it.
  */
-export function weigh(verdict: FirstVerdict, stands: Stands, format: OrderFormat): Weighed | Rejection {
+export function weigh(verdict: FirstVerdict, stands: Stands, format: OrderFormat): Weighed | Refused {
   if (verdict.outcome === 'correct') return weighCorrection(verdict, stands)
   const line = orderLine(verdict.identity)
   const known = stands(line.name)
@@ -51,7 +60,7 @@ export function weigh(verdict: FirstVerdict, stands: Stands, format: OrderFormat
   return conflictWith(verdict.identity, known, format)
 }
 
-function weighCorrection({ identity, kind, correct }: Correct, stands: Stands): Weighed | Rejection {
+function weighCorrection({ identity, kind, correct }: Correct, stands: Stands): Weighed | Refused {
   const { userId } = identity
   const line = { name: eventName(identity), value: identity.fingerprint, userId }
   const seen = stands(line.name)
@@ -69,7 +78,8 @@ function weighCorrection({ identity, kind, correct }: Correct, stands: Stands): 
   }
   // It is refused only if it does not repeat one that was accepted, after which the order stands otherwise.
   if (seen === undefined) return notRead
-  return corrected === 'done' ? { line: { name, value: known, userId }, emit: undefined } : corrected
+  if (corrected === 'done') return { line: { name, value: known, userId }, emit: undefined }
+  return { ...corrected, restsOn: [line, { name, userId }] }
 }
 
 const unknownOrder = ({ userId, orderId }: CorrectionIdentity): Rejection => ({

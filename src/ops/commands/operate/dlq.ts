@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { actionAsked } from '../../../api/http/summary.ts'
-import { addRedrive, maxRedriven, maxRedriveRate, newRedriveId } from '../../../control/add-redrive.ts'
+import { addRedrive, maxRedriven, maxRedriveRate, newRedriveId, redriveWarning } from '../../../control/add-redrive.ts'
 import { audited } from '../../../control/audit-log.ts'
 import { openQueues } from '../../../control/job-queues.ts'
-import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { openDeadLetters } from '../../../ingest/dead-letters/open.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { type DeadLetter, judgeDeadLetters } from '../../../reads/dead-letters/dead-letters.ts'
@@ -94,7 +93,7 @@ async function redrive({ config, options, signal, print, stdout, fail }: Call<Op
   print(
     `Job ${jobId}: ${countText(total)} dead ${total === 1 ? 'letter' : 'letters'} to ${dryRun ? 'judge' : 'redrive'}.`,
   )
-  const warning = await jobsWarning(app.redis)
+  const warning = await redriveWarning(app, { dryRun })
   if (warning !== undefined) print(wrapped(warning))
   if (warning !== undefined && dryRun && !options.wait && !stdout.isTTY) return fail() // a script would wait forever
   if (!options.wait && !dryRun && !stdout.isTTY) {

@@ -1,4 +1,5 @@
 import { quote } from '../quote.ts'
+import { eachAlone, orTakeApart } from '../wrapper/envelope.ts'
 import { placeIn } from './place.ts'
 import { type Scan, scanJson } from './scan.ts'
 
@@ -28,7 +29,7 @@ export function severalHint(body: string, { end, fault }: Scan): string | undefi
   }
   const how = hasCommas ? 'with commas between' : isLines ? 'one a line (NDJSON)' : 'one behind the other'
   const many = count === maxCounted ? `${count} or more` : `${count}`
-  return `The body holds ${many} JSON values, ${how}, the second at ${placeIn(body, second)}: send each order as a message of its own`
+  return `The body holds ${many} JSON values, ${how}, the second at ${placeIn(body, second)}: ${hasCommas ? eachAlone : orTakeApart}`
 }
 
 /** Finds text before or around JSON, such as the prefix of a log line or a call. */

@@ -47,8 +47,13 @@ function placeText({ path, as, count }: FoundOrder): string {
 /** Of a longer path only the end is shown. */
 const maxPath = 60
 
-function adviceFor({ as, count }: FoundOrder): string {
-  if (count !== 1) return 'send each order as a message of its own'
+/** Advice about several orders in a body. */
+export const eachAlone = 'send each order as a message of its own'
+/** The same for a body that the bridge can take apart. */
+export const orTakeApart = `${eachAlone}, or set ORDERS_PER_BODY=many`
+
+function adviceFor({ as, count, path }: FoundOrder): string {
+  if (count !== 1) return path === 'orders[]' && as === 'object' ? orTakeApart : eachAlone
   const what = { object: 'that object itself', text: 'that text itself', base64: 'what it decodes to' }[as]
   return `send ${what} as the body`
 }

@@ -1,7 +1,7 @@
 import { isObject } from '../../../order/json.ts'
 import { quote } from '../quote.ts'
 import { type Json, parse } from '../reading.ts'
-import { shapeHint, wrapperHint } from './envelope.ts'
+import { eachAlone, orTakeApart, shapeHint, wrapperHint } from './envelope.ts'
 import { looksLikeOrder } from './find.ts'
 
 /** Describes JSON that is not an object: a list, a string that holds JSON, or a plain value. */
@@ -25,10 +25,10 @@ function listHint(list: readonly Json[]): string | undefined {
   if (orders === list.length) {
     return list.length === 1
       ? 'The body is a list with one order in it: send the order itself, without the brackets [ ]'
-      : `The body is a list of ${list.length} orders: send each order as a message of its own`
+      : `The body is a list of ${list.length} orders: ${orTakeApart}`
   }
   if (orders > 0) {
-    return `The body is a list of ${list.length} values, of which ${orders === 1 ? '1 is an order' : `${orders} are orders`}: send each order as a message of its own`
+    return `The body is a list of ${list.length} values, of which ${orders === 1 ? '1 is an order' : `${orders} are orders`}: ${orTakeApart}`
   }
   if (list.every((pair) => Array.isArray(pair) && pair.length === 2 && typeof pair[0] === 'string')) {
     return 'The body is a list of pairs of names and values: send them as a JSON object'
@@ -39,10 +39,7 @@ function listHint(list: readonly Json[]): string | undefined {
       ? 'The body is a list with one JSON text in it: send that text itself as the body'
       : `The body is a list of ${list.length} JSON texts: send each as a message of its own`
   }
-  return (
-    wrapperHint(list) ??
-    `The body is a list of ${countText(list)}, not an object: send each order as a message of its own`
-  )
+  return wrapperHint(list) ?? `The body is a list of ${countText(list)}, not an object: ${eachAlone}`
 }
 
 function countText(list: readonly Json[]): string {

@@ -127,7 +127,8 @@ describe('sample orders', () => {
       return 'code' in verdict ? verdict.code : 'valid'
     })
     const bridges = ['unresolved-pointer', 'too-many-orders', 'other-partition']
-    const others = ['conflict', ...bridges, 'internal-error', 'refused', ...more]
+    const corrections = ['unknown-event', 'unknown-order', 'cancelled-order', 'refund-exceeds']
+    const others = ['conflict', ...corrections, ...bridges, 'internal-error', 'refused', ...more]
     expect(new Set(codes)).toEqual(new Set(rejectCodes.filter((code) => !others.includes(code))))
   })
 

@@ -43,7 +43,9 @@ describe.each([
   test.each(['JPY', 'KWD', 'CLF'])('refuses %s, whose minor units are not hundredths', async (currency) => {
     await using world = await emptyRedis()
     await setUp(world.redis)
-    expect(await start(world.redis, currency)).toBe(refused('none', currency, 'unset CURRENCY'))
+    expect(await start(world.redis, currency)).toBe(
+      refused('none', currency, 'unset CURRENCY, or start with an empty Redis'),
+    )
     expect(await start(world.redis)).toBe('started')
   })
 

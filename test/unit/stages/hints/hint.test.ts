@@ -36,7 +36,7 @@ test.each([
   [
     'more values than are counted',
     { code: 'malformed-json', reason: 'Malformed JSON', body: '{}\n'.repeat(1_001) },
-    'The body holds 1000 or more JSON values, one a line (NDJSON), the second at line 2, column 1: send each order as a message of its own.',
+    'The body holds 1000 or more JSON values, one a line (NDJSON), the second at line 2, column 1: send each order as a message of its own, or set ORDERS_PER_BODY=many.',
   ],
   [
     'an integer beyond 2^53, in an entry of an earlier release',
