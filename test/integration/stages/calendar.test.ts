@@ -85,7 +85,7 @@ async function readAll(redis: Redis): Promise<{ hashes: Sums; boards: Sums }> {
   }
   const boards: Sums = {}
   for (const key of await redis.keys('leaderboard:2*')) {
-    const flat = await redis.zrange(key, 0, -1, 'WITHSCORES')
+    const flat = await redis.zrange(key, '0', '-1', 'WITHSCORES')
     const scores = flat.flatMap((user, at): [string, number][] => (at % 2 === 0 ? [[user, Number(flat[at + 1])]] : []))
     boards[key.slice('leaderboard:'.length)] = Object.fromEntries(scores)
   }
