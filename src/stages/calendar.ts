@@ -56,12 +56,12 @@ function ofUser(keys: Keys, periods: Periods, { calendar }: OrderFormat, { userI
   })
   return [
     ...added(key, Object.fromEntries(amounts), month.expiresAt),
-    ...ranked.flatMap((kind) => ranks(keys, periods[kind], userId)),
+    ...ranked.flatMap((kind) => rankIn(keys, periods[kind], userId)),
   ]
 }
 
 /** Ranks a user in a period, by the user's own value of that period. */
-function ranks(keys: Keys, period: KeptPeriod, userId: string): Effect[] {
+export function rankIn(keys: Keys, period: KeptPeriod, userId: string): Effect[] {
   const fields = fieldsOf(period)
   const names = [boardKey(keys, 'orders', period.name), boardKey(keys, 'spend', period.name)] as const
   const by = [

@@ -44,7 +44,7 @@ const weekOf = (day: string): string => (day < '2026-10-26' ? 'W43' : day < '202
 
 type Sums = Record<string, Record<string, number>>
 
-/** What Redis must hold, added up from the messages alone. */
+/** Adds up from the messages alone what Redis must hold. */
 function openOracle() {
   const hashes: Sums = {}
   const boards: Sums = {}
@@ -66,7 +66,7 @@ function openOracle() {
       add(boards, `${period}:spend`, user, cents)
     }
   }
-  /** Who has no order in a period is on neither of its boards. */
+  /** A user without an order in a period is on neither of its boards. */
   const ranked = (): Sums => {
     const kept = Object.entries(boards).map(([key, users]) => {
       const orders = boards[key.replace('spend', 'orders')] ?? {}
