@@ -155,13 +155,3 @@ function correctionsOf({ emits }: Plan): Record<string, number> | undefined {
   for (const kind of kinds) counts[`corrected:${kind}`] = (counts[`corrected:${kind}`] ?? 0) + 1
   return counts
 }
-
-/** Returns the names of a plan's lines in the ledger: of the emitted records, of the rejected ones, then of the changes. */
-export function namesIn({ emits, rejects }: Plan): string[] {
-  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
-  const lines: Line[] = [
-    ...admitted.map(({ line }) => line),
-    ...rejects.map(({ message, userId }) => rejectedLine(message, userId)),
-  ]
-  return [...lines, ...admitted.flatMap(({ change }) => change ?? [])].map(({ name }) => name)
-}
