@@ -3,6 +3,7 @@ import type { Message } from '@aws-sdk/client-sqs'
 import type { App, Tick } from '../../app.ts'
 import { type Content, contentsOf, contentsOfObject, type Reading } from './contents.ts'
 import type { Objects } from './objects.ts'
+import { pointerLayer } from './s3-pointer.ts'
 
 /** An order for `orders:raw`, and the message of SQS that it came in. */
 export interface Received extends Content {
@@ -49,6 +50,7 @@ async function contentsIn(
   const { pointer, traceparent } = found
   const object = await opening.objects.read(pointer, tick, signal)
   if ('text' in object) return contentsOfObject(id, object.text, found, opening)
-  const reason = `The S3 object ${pointer.key} of ${pointer.bucket} ${object.missing}`
+  const { id: key, source: bucket } = pointerLayer(pointer) // cut: a pointer may be 1 MB of text
+  const reason = `The S3 object ${key} of ${bucket} ${object.missing}`
   return [{ record: { id, body, rejection: { code: 'unresolved-pointer', reason } }, traceparent }]
 }
