@@ -16,7 +16,7 @@ import { receive } from './receive.ts'
 export interface Mover extends AsyncDisposable {
   /**
    * Receives up to `count` messages and writes those that the job may send. The others are given back.
-   * @throws when Redis does not take them: then SQS shows them again after their visibility timeout
+   * @throws when Redis does not take them, or the signal aborts: then all are given back
    */
   move(count: number, signal: AbortSignal): Promise<{ received: number; written: number }>
   /** Resolves when the messages that were written are deleted. */
@@ -92,6 +92,7 @@ export async function openMover(app: App, queue: Queue, job: MovingJob): Promise
       return sent.size
     } catch (error) {
       for (const { held } of tens) deletions.release(held)
+      await giveBack(queue, messages)
       throw error
     }
   }

@@ -109,3 +109,16 @@ test('a bridge that stops writes what it has of a body, unless Redis holds enoug
   await expect(writer.write([{ Body: text }], () => {}, new AbortController().signal)).rejects.toThrow('closed')
   expect(await world.redis.hget('pipeline:counters', 'received')).toBe('400')
 })
+
+test('a body of many orders is written to its end, even if Redis does not say meanwhile how much it holds', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, readConfig({ ORDERS_PER_BODY: 'many' }))
+  const text = joined(
+    'lines',
+    Array.from({ length: 250 }, (_, at) => JSON.stringify({ user_id: 'u', order_id: at })),
+  )
+  const gate: Gate = { pass: async () => Promise.reject(new Error('LOADING Redis is loading the dataset in memory')) }
+  const writer = openWriter(app, durability, noObjects, gate)
+  await writer.write([{ MessageId: 'm', Body: text }], () => {}, new AbortController().signal)
+  expect(await world.redis.hget('pipeline:counters', 'received')).toBe('250')
+})
