@@ -6,7 +6,8 @@ import type { Durability } from './durability.ts'
 import type { Objects } from './envelope/objects.ts'
 import { openingOf, openMessage } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
-import { type Lane, type Load, maxInWrite, openLane, type Write } from './lane.ts'
+import { type Lane, type Load, openLane, type Write } from './lane.ts'
+import { inPieces } from './pieces.ts'
 import { retryUntilDone } from './retry.ts'
 
 /** Puts the orders of messages on `orders:raw` of their users' partitions. */
@@ -56,12 +57,12 @@ export function openWriter(app: App, durability: Durability, objects: Objects, g
 /** Writes a load in pieces. A receive may bring 100,000 orders: while Redis holds enough, the rest waits. */
 async function writeAll(lane: Lane, { received, tick, signal }: Load, pass: Gate['pass']): Promise<Write[]> {
   const writes: Write[] = []
-  for (let at = 0; at < received.length; at += maxInWrite) {
-    if (at > 0) {
+  for (const piece of inPieces(received)) {
+    if (writes.length > 0) {
       tick()
       if (!signal.aborted) await pass(tick, signal)
     }
-    writes.push(await lane.write({ received: received.slice(at, at + maxInWrite), tick, signal }))
+    writes.push(await lane.write({ received: piece, tick, signal }))
   }
   return writes
 }

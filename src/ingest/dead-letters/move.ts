@@ -6,7 +6,8 @@ import { openDeletions } from '../deletions.ts'
 import { type Durability, openDurability } from '../durability.ts'
 import { type Objects, openObjects } from '../envelope/objects.ts'
 import { openingOf, openMessage, type Received } from '../envelope/received.ts'
-import { maxInWrite, type Write } from '../lane.ts'
+import type { Write } from '../lane.ts'
+import { inPieces } from '../pieces.ts'
 import type { Queue } from '../sqs/queue.ts'
 import { writeMessages } from '../write-messages.ts'
 import { giveBack } from './look.ts'
@@ -44,8 +45,8 @@ function openWriting(app: App, durability: Durability, objects: Objects, { jobId
     const incarnation = durability.incarnation(keys)
     const messages = new Set(own.map(({ message }) => message))
     let limit = await mayHave(keys)
-    for (let at = 0; at < own.length; at += maxInWrite) {
-      const isWritten = await writeMessages(app, keys, own.slice(at, at + maxInWrite), { jobId, limit })
+    for (const piece of inPieces(own)) {
+      const isWritten = await writeMessages(app, keys, piece, { jobId, limit })
       if (!isWritten) return { write: { keys, incarnation }, isWritten, messages }
       limit = Number.MAX_SAFE_INTEGER // orders of one message are sent together
     }

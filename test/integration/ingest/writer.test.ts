@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Message } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import type { Gate } from '../../../src/ingest/backpressure.ts'
@@ -127,4 +128,16 @@ test('a poller keeps a body of many orders while Redis does not say how much it 
   }
   await openWriter(app, durability, noObjects, gate).write([{ MessageId: 'm', Body: text }], () => {}, signal)
   expect(await world.redis.hget('pipeline:counters', 'received')).toBe('250')
+})
+
+test('large bodies go into several writes: what many pollers bring would be too long for one', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  const orders: number[] = []
+  app.telemetry.on('enqueued', (fields) => void orders.push(fields.orders))
+  const writer = openWriter(app, durability, noObjects, openGate)
+  const receive = (poller: number): Message[] =>
+    Array.from({ length: 5 }, (_, at) => ({ MessageId: `${poller} ${at}`, Body: 'x'.repeat(1_000_000) }))
+  await Promise.all([0, 1, 2, 3].map((poller) => writer.write(receive(poller), () => {}, signal)))
+  expect(orders).toEqual([5, 5, 5, 5])
 })
