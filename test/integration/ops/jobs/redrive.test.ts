@@ -4,8 +4,8 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { addRedrive, newRedriveId } from '../../../../src/control/add-redrive.ts'
 import { openQueues } from '../../../../src/control/job-queues.ts'
 import { pauseComponent } from '../../../../src/control/pauses.ts'
-import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { openDeadLetters } from '../../../../src/ingest/dead-letters/open.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { redrive } from '../../../../src/ops/jobs/redrive.ts'
 import { cancelReplay } from '../../../../src/stages/invalid/cancel.ts'
 import { countDeadLetters, fillDeadLetters } from '../../../support/dead-letters.ts'
@@ -17,7 +17,7 @@ const order = '{"user_id":"ada","order_id":"o","order_value":150.75}'
 const { signal } = new AbortController()
 
 /** A redrive that runs in this process. S3 is away: of the emulator only SQS answers. */
-async function openWorld(bodies: readonly string[], more: Env = {}) {
+async function openWorld(bodies: readonly string[], more: Env = {}, dryRun = false) {
   const stack = new AsyncDisposableStack()
   const { redis, url } = stack.use(await emptyRedis())
   const sqs = stack.use(await emptySqs())
@@ -27,7 +27,7 @@ async function openWorld(bodies: readonly string[], more: Env = {}) {
   const app = appOn(redis, readConfig({ ...env, AWS_ENDPOINT_URL: proxy.url }))
   const queues = stack.use(openQueues(redis))
   const jobId = newRedriveId()
-  await addRedrive(queues, jobId, { limit: 100, dryRun: false }, 'a test')
+  await addRedrive(queues, jobId, { limit: 100, dryRun }, 'a test')
   const run = async () => {
     const job = await queues.redrive.getJob(jobId)
     return redrive(app, job as NonNullable<typeof job>, signal)
@@ -73,4 +73,14 @@ test('a redrive that waits for S3 is put off while the bridge is paused', async 
   await pauseComponent(app, 'bridge', { by: 'ann', reason: 'a test' })
   await expect(running).rejects.toThrow(DelayedError)
   expect(await countDeadLetters(env)).toBe(1)
+})
+
+test('a dry run does not wait for S3, and says so', async () => {
+  await using world = await openWorld([pointerTo('large-orders', 'k')], {}, true)
+  const { env, run } = world
+  await expect(run()).rejects.toThrow(
+    /^S3 has not given the object of message \S+ for 10 s: check the way to S3, and try again\.$/,
+  )
+  using letters = await openDeadLetters(readConfig({ ...env }))
+  expect(await letters.count()).toMatchObject({ messages: 1, inFlight: 0 })
 })
