@@ -28,7 +28,15 @@ export async function openAgain(
   if (round.envelope && !round.rejection) return partitionOf(app, round.body) === entry.keys ? undefined : [round]
   const message = { MessageId: round.id, Body: round.body }
   const contents = await openNow(message, openingOf(app, objects), signal)
-  const records = contents.map(({ record }) => ({ ...round, rejection: undefined, ...record }))
+  // Of many orders the first keeps the edits: each has a whole body.
+  const historyOf = (at: number): RawRecord['history'] =>
+    at === 0 ? round.history : round.history && { ...round.history, edits: undefined }
+  const records = contents.map(({ record }, at) => ({
+    ...round,
+    rejection: undefined,
+    history: historyOf(at),
+    ...record,
+  }))
   const [only] = records
   const isSame = records.length === 1 && only?.body === round.body && only.envelope === round.envelope
   return isSame && !round.rejection && partitionOf(app, round.body) === entry.keys ? undefined : records

@@ -59,8 +59,7 @@ async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal:
     if (pace.dueMs() > 0) await sleep(pace.dueMs(), undefined, { signal: until })
     return mover.move(count, until)
   }
-  const mustStop = async (): Promise<boolean> =>
-    (await outcome()).cancelled || (await pauseOfBridge(app)) !== undefined
+  const mustStop = async (): Promise<boolean> => (await outcome()).cancelled || (await pauseOfBridge(app)) !== undefined
   for (;;) {
     const { sent, judged, cancelled } = await outcome()
     await job.updateProgress({ done: judged, total: Math.max(total, Math.min(limit, sent)) })
