@@ -5,7 +5,7 @@
 
 import { DeleteMessageCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { Redis } from 'ioredis'
-import { checkOrder } from '../src/stages/rules.ts'
+import { checkMessage } from '../src/stages/rules.ts'
 import { plainFormat } from '../test/support/plain-format.ts'
 import { openBenchQueue } from './queue.ts'
 
@@ -19,8 +19,8 @@ for (;;) {
   const asked = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 20 })
   const { Messages = [] } = await queue.sqs.send(asked)
   for (const { Body = '', ReceiptHandle } of Messages) {
-    const order = checkOrder(Body, plainFormat)
-    if ('code' in order) continue
+    const order = checkMessage(Body, plainFormat)
+    if ('code' in order || 'kind' in order) continue
     await redis.hincrby(`user:${order.userId}`, 'order_count', 1)
     await redis.hincrbyfloat(`user:${order.userId}`, 'total_spend', order.value)
     await redis.hincrby('global:stats', 'total_orders', 1)

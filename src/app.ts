@@ -3,7 +3,7 @@ import type { ControlKeys, Keys } from './keys.ts'
 import type { Tracing } from './opentelemetry.ts'
 import type { OrderFormat } from './order/format.ts'
 import type { RedisClient } from './redis/client.ts'
-import type { Pipeline } from './stages/stage.ts'
+import type { Pipeline } from './stages/placed.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** Holds what the components of a process share. The code that opens it closes it; components only use it. */

@@ -63,11 +63,21 @@ export const outcomeSeconds = 7 * 86_400
 /** The largest order_value with four decimals. A double adds 900 of them exactly, or 90,000 with two decimals. */
 const maxMinor = maxOrderValue * 10_000
 
-/** An admitted order, reduced to what later stages need. `order_timestamp` as the producer wrote it, if it is text. */
+/** The corrections of an order, as the `event` of their messages names them behind `order.`. */
+export const correctionKinds = ['cancelled', 'refunded', 'amended'] as const
+export type CorrectionKind = (typeof correctionKinds)[number]
+
+/**
+ * An admitted order or a correction, reduced to what later stages need: by how much it changes the user's orders and spend.
+ * `order_timestamp` is the message's own, as the producer wrote it, if it is text.
+ */
 export const validRecord = z.object({
   user_id: z.string(),
   order_id: z.string(),
-  minor: z.int().min(0).max(maxMinor),
+  /** Below 0 where a correction takes money back. */
+  minor: z.int().min(-maxMinor).max(maxMinor),
+  /** Absent of an order, which counts as one. */
+  correction: z.enum(correctionKinds).optional(),
   order_timestamp: z.string().optional(),
 })
 export type ValidRecord = z.output<typeof validRecord>
@@ -77,8 +87,9 @@ export const countedRecord = z.object({
   user_id: z.string(),
   orders: z.int().positive(),
   // Sums may exceed 2^53; then they are rounded, not refused.
-  order_count: z.number().min(0),
-  total_spend_minor: z.number().min(0),
+  // A correction may be counted before its order, by another process: below 0 until that is counted too.
+  order_count: z.number(),
+  total_spend_minor: z.number(),
 })
 export type CountedRecord = z.output<typeof countedRecord>
 
@@ -120,12 +131,12 @@ export const rawOrder: RecordKind<RawRecord> = {
 /** An order that was admitted. */
 export const admittedOrder: RecordKind<ValidRecord> = {
   schema: validRecord,
-  isPlain: ({ user_id, order_id, minor, order_timestamp }) =>
+  isPlain: ({ user_id, order_id, minor, correction, order_timestamp }) =>
     isText(user_id) &&
     isText(order_id) &&
-    isAmount(minor) &&
     Number.isInteger(minor) &&
-    minor <= maxMinor &&
+    Math.abs(minor as number) <= maxMinor &&
+    correction === undefined &&
     (order_timestamp === undefined || isText(order_timestamp)),
 }
 
@@ -134,16 +145,14 @@ export const userTotals: RecordKind<CountedRecord> = {
   schema: countedRecord,
   isPlain: ({ user_id, orders, order_count, total_spend_minor }) =>
     isText(user_id) &&
-    isAmount(orders) &&
     Number.isSafeInteger(orders) &&
-    orders > 0 &&
-    isAmount(order_count) &&
-    isAmount(total_spend_minor),
+    (orders as number) > 0 &&
+    Number.isFinite(order_count) &&
+    Number.isFinite(total_spend_minor),
   orders: ({ orders }) => orders,
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string'
-const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 
 const carriedItem = z.looseObject({
   product_id: z.unknown(),
@@ -202,5 +211,6 @@ export const invalidOrder = z
   })
   .meta({ id: 'InvalidOrder' })
 
-/** Verdicts of the pipeline on one order. `cancelled`: the job was cancelled before it sent its order. */
-export const verdicts = ['admitted', 'duplicate', 'conflict', 'rejected', 'cancelled'] as const
+/** Verdicts of the pipeline on one order. `corrected`: of a correction. `cancelled`: the job was cancelled before
+ * it sent its order. */
+export const verdicts = ['admitted', 'corrected', 'duplicate', 'conflict', 'rejected', 'cancelled'] as const

@@ -1,7 +1,13 @@
 import { readConfig } from '../../src/config/config.ts'
 import { makeKeys } from '../../src/keys.ts'
-import { checkOrder } from '../../src/stages/rules.ts'
-import { admittedRecord, generationSeconds, identityOf, type LedgerRecord } from '../../src/stages/runner/ledger.ts'
+import { checkMessage } from '../../src/stages/rules.ts'
+import {
+  generationSeconds,
+  identityOf,
+  type LedgerRecord,
+  ledgerRecord,
+  orderLine,
+} from '../../src/stages/runner/ledger.ts'
 import { plainFormat } from '../../test/support/plain-format.ts'
 
 /** The effects of every peer's stages on one order: the same rules, the same ledger and the same keys as ours. */
@@ -20,9 +26,11 @@ export interface Admitted {
 }
 
 export function judge(body: string): Admitted & { readonly ledger: LedgerRecord } {
-  const order = checkOrder(body, plainFormat)
+  const order = checkMessage(body, plainFormat)
   if ('code' in order) throw new Error(order.reason)
-  return { user_id: order.userId, minor: order.minor, ledger: admittedRecord(identityOf(order, plainFormat), place) }
+  if ('kind' in order) throw new Error('a correction')
+  const ledger = ledgerRecord(orderLine(identityOf(order, plainFormat)), place)
+  return { user_id: order.userId, minor: order.minor, ledger }
 }
 
 /** The part of a Redis client or transaction that the effects need. */

@@ -52,6 +52,7 @@ export const replayResult = z
       .meta({ description: 'Cancelled: orders that it has not sent stay where they were.' }),
     sent: z.int(),
     admitted: z.int(),
+    corrected: z.int().optional().meta({ description: 'Corrections of orders, if there were any.' }),
     duplicate: z.int(),
     conflict: z.int(),
     returned: z.int().meta({

@@ -94,6 +94,8 @@ export interface Events {
     cancelled: boolean
     sent: number
     admitted: number
+    /** Corrections, if there were any. */
+    corrected?: number | undefined
     duplicate: number
     conflict: number
     returned: number

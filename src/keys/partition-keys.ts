@@ -24,7 +24,8 @@ export const partitionKeys = {
     name: 'global:stats',
     kind: 'hash',
     owner: 'partition',
-    holds: '`total_orders`, `total_revenue_minor`',
+    holds:
+      '`total_orders`, `total_revenue_minor`; `corrections`, by how much corrections keep `total_orders` below `applied`',
   }),
   leaderboardSpend: declare({
     name: 'leaderboard:spend',
@@ -57,7 +58,7 @@ export const partitionKeys = {
     kind: 'hash',
     owner: 'partition',
     holds:
-      '`received`, `admitted`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
+      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
   }),
   /** How many records of the ledger were written in each generation: so many must be there. */
   ledgerCounts: declare({
@@ -129,7 +130,8 @@ export const partitionKeys = {
     name: 'ledger:<generation>:<bucket>',
     kind: 'hash',
     owner: 'order',
-    holds: 'hash of an admitted identity → fingerprint and minor units',
+    holds:
+      'hash of an admitted identity → fingerprint and minor units, and what corrections have left of them; hash of a correction → fingerprint',
   }),
 } satisfies Record<string, KeyDeclaration>
 

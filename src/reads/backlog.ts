@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
-import type { Pipeline, Stage } from '../stages/stage.ts'
+import type { Pipeline, Stage } from '../stages/placed.ts'
 import { sumBy } from '../sums.ts'
 import { type Counters, openOrders, readCountersOf, sumOf } from './counters.ts'
 import { measure } from './measure.ts'

@@ -2,24 +2,24 @@ import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { wholeNumberOf } from '../order/money.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { unlessRefused } from '../redis/errors.ts'
 import { aggregate, type Totals } from '../stages/aggregate.ts'
-import { boardKey, boards, rankedUsers } from '../stages/leaderboard.ts'
-import type { Pipeline, Stage } from '../stages/stage.ts'
+import type { Pipeline, Stage } from '../stages/placed.ts'
 import { sumBy } from '../sums.ts'
 import { type Counters, waitingFor } from './counters.ts'
-import { lossOf, notesOf, surplusOf } from './findings.ts'
+import { lossOf, notesOf, oddScores, surplusOf } from './findings.ts'
 import { type Measured, measure } from './measure.ts'
 
 /** Null stands for a count or a verdict that is not known, because one of its keys has another type. */
 type Known<T> = T | null
 
-/** A stage's orders: in = passed + duplicates + rejected + missed + lost + waiting. */
+/** A stage's orders: in = passed + corrected + duplicates + rejected + missed + lost + waiting. */
 export interface StageBooks {
   readonly stage: string
   /** Includes those that no stage wrote. */
   readonly in: Known<number>
   readonly passed: Known<number>
+  /** Corrections that the first stage passed on. */
+  readonly corrected: Known<number>
   readonly duplicates: Known<number>
   readonly rejected: Known<number>
   /** Passed before the stage was added to the pipeline. */
@@ -40,6 +40,7 @@ export interface Books {
   readonly balanced: Known<boolean>
   readonly received: Known<number>
   readonly admitted: Known<number>
+  readonly corrected: Known<number>
   readonly duplicates: Known<number>
   readonly rejected: Known<number>
   readonly lost: Known<number>
@@ -49,6 +50,8 @@ export interface Books {
   readonly applied: Known<number>
   /** The global stats. */
   readonly totals: { readonly [K in keyof Totals]: Known<Totals[K]> }
+  /** By how much the corrections that aggregate has counted keep `totals.orders` below `applied`. */
+  readonly correctedBy: Known<number>
   readonly invalid: {
     readonly stream: Known<number>
     readonly list: Known<number>
@@ -127,6 +130,7 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
   const { redis, keys, pipeline } = scope
   const [measured, odd] = await Promise.all([measure(scope), oddScores(redis, keys)])
   const { counters, totals: stats, held, unread } = measured
+  const correctedBy = stats && wholeNumberOf(stats[2])
   const views = Object.values(measured.invalid)
   const invalid = { ...measured.invalid, balanced: views.includes(null) ? null : new Set(views).size === 1 }
   const totals = { orders: stats && wholeNumberOf(stats[0]), minor: stats && wholeNumberOf(stats[1]) }
@@ -136,13 +140,14 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
   )
   const applied = of(aggregate.counts)
   const losses = stages.flatMap(lossOf)
-  const found = [...differencesOf(measured, { stages, applied, totals, invalid }), ...odd]
+  const found = [...differencesOf(measured, { stages, applied, totals, correctedBy, invalid }), ...odd]
   const placed = (sentence: string): string =>
     keys.partition === undefined ? sentence : `Partition ${keys.partition}: ${sentence}`
   return {
     balanced: losses.length + found.length > 0 ? false : unread.length > 0 ? null : true,
     received: of('received'),
     admitted: of('admitted'),
+    corrected: of('corrected'),
     duplicates: of('duplicates'),
     rejected: of('rejected'),
     lost: stages[0]?.lost ?? null,
@@ -150,6 +155,7 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
     stages,
     applied,
     totals,
+    correctedBy,
     invalid,
     losses: losses.map(placed),
     differences: [...unread, ...found].map(placed),
@@ -161,7 +167,13 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
 /** Describes all differences but missing orders and odd scores. */
 function differencesOf(
   { fields, counters, totals: stats }: Measured,
-  { stages, applied, totals, invalid }: Pick<Books, 'stages' | 'applied' | 'totals' | 'invalid'>,
+  {
+    stages,
+    applied,
+    totals,
+    correctedBy,
+    invalid,
+  }: Pick<Books, 'stages' | 'applied' | 'totals' | 'correctedBy' | 'invalid'>,
 ): string[] {
   const oddCounters = counters ? fields.filter((name) => !(name in counters)) : []
   const isOdd = (total: string | null): boolean => total !== null && !/^-?\d+$/.test(total)
@@ -170,29 +182,13 @@ function differencesOf(
     ...oddCounters.map((name) => `The counter ${name} is not a whole number.`),
     ...stages.flatMap(surplusOf),
     ...((stats ?? []).some(isOdd) ? ['The global stats are not numbers.'] : []),
-    ...(totals.orders === applied || !stats || !counters
+    ...(!stats || !counters || (totals.orders ?? 0) + (correctedBy ?? 0) === applied
       ? []
-      : [`The global stats count ${totals.orders} orders, the stage has ${applied}.`]),
+      : [`The global stats count ${totals.orders} orders, the stage has ${(applied ?? 0) - (correctedBy ?? 0)}.`]),
     ...(invalid.balanced === false
       ? [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]
       : []),
   ]
-}
-
-/** Users whose scores are checked: GET /stats/top-users shows at most 100. `orders verify --deep` checks all. */
-const checkedUsers = 100
-
-/** Describes the first score of each board that is not an integer. Returns nothing for a board that cannot be read. */
-async function oddScores(redis: RedisClient, keys: Keys): Promise<string[]> {
-  const read = boards.map(async (board) => {
-    const key = boardKey(keys, board)
-    const best = await unlessRefused(redis.zrevrange(key, 0, checkedUsers - 1, 'WITHSCORES'))
-    const odd = rankedUsers(best ?? []).find(({ score }) => !Number.isInteger(score))
-    if (!odd) return []
-    const advice = 'another client wrote it; orders verify --repair rebuilds the board'
-    return [`The score ${odd.score} of ${odd.userId} on ${key} is not an integer: ${advice}.`]
-  })
-  return (await Promise.all(read)).flat()
 }
 
 /** @param held orders in its stream, as `measure` returns them */
@@ -205,6 +201,7 @@ function stageBooks(stage: Stage, counters: Counters | null, held: number | null
     stage: stage.name,
     in: counters && sumBy(stage.counters.in, (name) => counters[name] ?? 0),
     passed: of(stage.counts),
+    corrected: stage.isFirst ? of('corrected') : 0,
     duplicates: stage.isFirst ? of('duplicates') : 0,
     rejected: of(stage.counters.rejected),
     missed: of(stage.counters.missed),

@@ -1,6 +1,6 @@
 import type { Keys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
-import type { Stage } from '../stages/stage.ts'
+import type { Stage } from '../stages/placed.ts'
 import { sumBy } from '../sums.ts'
 
 export type Counters = Readonly<Record<string, number>>

@@ -1,6 +1,10 @@
+import type { Keys } from '../keys.ts'
+import type { RedisClient } from '../redis/client.ts'
+import { unlessRefused } from '../redis/errors.ts'
+import { boardKey, boards, rankedUsers } from '../stages/leaderboard.ts'
 import { countText } from './count-text.ts'
 
-/* Sentences about the books of a stage. */
+/* Sentences about the books. */
 
 interface Found {
   readonly stage: string
@@ -53,4 +57,20 @@ export function foreignNote(stage: string, foreign: number | null): string[] {
 export function missingNote({ stage, unaccounted }: { stage: string; unaccounted: number | null }): string[] {
   if (unaccounted === null || unaccounted <= 0) return []
   return [`Stage ${stage}: ${ordersAre(unaccounted)} missing from its stream; run orders verify for details.`]
+}
+
+/** Users whose scores are checked: GET /stats/top-users shows at most 100. `orders verify --deep` checks all. */
+const checkedUsers = 100
+
+/** Describes the first score of each board that is not an integer. Returns nothing for a board that cannot be read. */
+export async function oddScores(redis: RedisClient, keys: Keys): Promise<string[]> {
+  const read = boards.map(async (board) => {
+    const key = boardKey(keys, board)
+    const best = await unlessRefused(redis.zrevrange(key, 0, checkedUsers - 1, 'WITHSCORES'))
+    const odd = rankedUsers(best ?? []).find(({ score }) => !Number.isInteger(score))
+    if (!odd) return []
+    const advice = 'another client wrote it; orders verify --repair rebuilds the board'
+    return [`The score ${odd.score} of ${odd.userId} on ${key} is not an integer: ${advice}.`]
+  })
+  return (await Promise.all(read)).flat()
 }

@@ -5,8 +5,8 @@ import type { RedisClient } from '../redis/client.ts'
 import { wrongTypes, wrongTypeText } from '../redis/key-types.ts'
 import { defineScript } from '../redis/script.ts'
 import { rejectGroupNames } from '../reject-codes.ts'
-import { fieldOf, otherListText, readsElsewhere } from '../stages/runner/layout.ts'
-import type { Pipeline, Stage } from '../stages/stage.ts'
+import { fieldOf, otherListText, readsElsewhere } from '../stages/layout/layout.ts'
+import type { Pipeline, Stage } from '../stages/placed.ts'
 import { type Counters, outsOf } from './counters.ts'
 
 /** The books of one partition at one moment; null where a key has another type and cannot be read. */
@@ -15,8 +15,8 @@ export interface Measured {
   readonly fields: readonly string[]
   /** Values of those that are whole numbers. */
   readonly counters: Counters | null
-  /** As stored in Redis: a missing field is null. */
-  readonly totals: readonly [orders: string | null, minor: string | null] | null
+  /** Of the global stats `total_orders`, `total_revenue_minor` and `corrections`, as stored: a missing field is null. */
+  readonly totals: readonly (string | null)[] | null
   readonly invalid: {
     readonly stream: number | null
     readonly list: number | null
@@ -49,7 +49,7 @@ const pairs = z
   )
 const reply = z.tuple([
   pairs,
-  z.tuple([z.string().nullable(), z.string().nullable()]),
+  z.array(z.string().nullable()),
   z.tuple([z.int(), z.int(), z.int()]),
   z.array(z.int()),
   z.array(z.int()),

@@ -5,20 +5,26 @@ import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { defineStage, hincrby, pass } from './stage.ts'
 
-/** Counts an admitted order for its user and for all; emits the user's new totals. */
+/** By how much a correction changes the number of orders. */
+const ordersOf = { cancelled: -1, refunded: 0, amended: 0 } as const
+
+/** Counts an admitted order, or a correction, for its user and for all; emits the user's new totals. */
 export const aggregate = defineStage({
   name: 'aggregate',
   takes: admittedOrder,
   passes: { channel: 'counted', record: userTotals },
   counts: 'applied',
-  decide: ({ user_id, minor }, keys) => {
+  decide: ({ user_id, minor, correction }, keys) => {
     const user = keys.userStats(user_id)
+    const orders = correction === undefined ? 1 : ordersOf[correction]
     return pass({
       effects: [
-        hincrby(user, 'order_count', 1),
+        hincrby(user, 'order_count', orders),
         hincrby(user, 'total_spend_minor', minor),
-        hincrby(keys.globalStats, 'total_orders', 1),
+        hincrby(keys.globalStats, 'total_orders', orders),
         hincrby(keys.globalStats, 'total_revenue_minor', minor),
+        // With it, total_orders is what the books say: a correction passes the stage as an order does.
+        ...(correction === undefined ? [] : [hincrby(keys.globalStats, 'corrections', 1 - orders)]),
       ],
       totals: { key: user, head: { user_id } },
     })

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { type CarriedName, carriedFields, carriedFrom, type RecordKind, rawOrder } from '../messages.ts'
+import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
 import { maxRecords } from './runner/entry.ts'
-import type { AnyStage, Channel, Fitting, Pipeline, Stage, StageCounters, StageDefinition, Verdict } from './stage.ts'
+import type { AnyStage, Fitting, StageDefinition, Verdict } from './stage.ts'
 
 /** Written by the bridge. */
 const rawChannel = 'raw'
@@ -129,15 +130,22 @@ function carryOn(verdict: Verdict, record: object, carry: readonly CarriedName[]
   return { ...verdict, emit: { ...carriedFrom(record as Record<string, unknown>, carry), ...verdict.emit } }
 }
 
+/** Counts the corrections that the first stage passes on, next to the orders that it admits. */
+const corrected = 'corrected'
+
+/** Names the counters of all that a stage passes on. */
+const passedBy = ({ counts, takes }: StageDefinition): string[] =>
+  takes === (rawOrder as RecordKind) ? [counts, corrected] : [counts]
+
 function countersOf({ name, counts }: StageDefinition, writer: StageDefinition | undefined): StageCounters {
   const isFirst = writer === undefined
-  const inflow = writer?.counts ?? 'received'
+  const inflow = writer ? passedBy(writer) : ['received']
   const rejected = isFirst ? 'rejected' : `${name}:rejected`
   const foreign = `${name}:foreign`
   return {
-    in: isFirst ? [inflow] : [inflow, foreign],
+    in: isFirst ? inflow : [...inflow, foreign],
     inflow,
-    outflow: [counts, rejected, ...(isFirst ? ['duplicates'] : [])],
+    outflow: isFirst ? [counts, corrected, rejected, 'duplicates'] : [counts, rejected],
     rejected,
     missed: `${name}:missed`,
     lost: `${name}:lost`,
@@ -181,7 +189,7 @@ function namesOf({ schema }: RecordKind): Channel['names'] {
 /** Names of keys and streams that a channel must not have. */
 const reserved = [rawChannel, 'invalid', 'discarded']
 /** Counters that belong to no single stage. */
-const reservedCounters = ['received', 'rejected', 'duplicates', 'replayed', 'discarded']
+const reservedCounters = ['received', 'rejected', 'duplicates', corrected, 'replayed', 'discarded']
 const nameForm = /^[a-z][a-z0-9_-]*$/
 
 function requireNames(stages: readonly Stage[]): void {

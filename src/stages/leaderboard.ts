@@ -1,17 +1,26 @@
 import type { Keys } from '../keys.ts'
 import { userTotals } from '../messages.ts'
-import { defineStage, pass, zaddGt } from './stage.ts'
+import { defineStage, pass, rank } from './stage.ts'
 
-/** Ranks a user by the totals that aggregate emitted. Totals only grow, so the greatest is the newest. */
+/**
+ * Ranks a user whose totals have changed, by the user's hash as it is. So the order of records does not matter. A user without
+ * an order leaves the boards.
+ */
 export const leaderboard = defineStage({
   name: 'leaderboard',
   takes: userTotals,
   counts: 'ranked',
-  decide: ({ user_id, order_count, total_spend_minor }, keys) =>
+  decide: ({ user_id }, keys) =>
     pass({
       effects: [
-        zaddGt(keys.leaderboardSpend, user_id, total_spend_minor),
-        zaddGt(keys.leaderboardOrders, user_id, order_count),
+        rank(
+          user_id,
+          [keys.userStats(user_id)],
+          [
+            { board: keys.leaderboardOrders, fields: ['order_count'] },
+            { board: keys.leaderboardSpend, fields: ['total_spend_minor'] },
+          ],
+        ),
       ],
     }),
 })

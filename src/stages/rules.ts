@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+import type { CorrectionKind } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import { identityText } from '../order/identity.ts'
 import { isObject } from '../order/json.ts'
@@ -22,26 +24,59 @@ type Item = readonly [productId: string | number | RawJson | null, quantity: num
 /** An order_timestamp is passed on as it is, unless it is longer than any date. */
 const maxTimestampLength = 64
 
+/** A correction of an order that passes every rule but those of the order itself, which the ledger knows. */
+export interface Correction {
+  readonly kind: CorrectionKind
+  readonly userId: string
+  readonly orderId: string
+  readonly eventId: string
+  /** Of a refund its amount, of an amendment the new order_value; as it was sent. */
+  readonly value?: number
+  readonly minor?: number
+  readonly orderTimestamp?: string
+  readonly items?: readonly Item[]
+}
+
+/** The field with the amount of a message. */
+const amountFields = {
+  placed: 'order_value',
+  amended: 'order_value',
+  refunded: 'amount',
+  cancelled: undefined,
+} as const
+
 /** Applies the rules in order; the first that fails is the reason. Never throws. */
-export function checkOrder(body: string, format: OrderFormat): Order | Rejection {
+export function checkMessage(body: string, format: OrderFormat): Order | Correction | Rejection {
   const sent = readOrder(body, format)
   if (sent === undefined) return malformed
   if (!isObject(sent)) return { code: 'not-an-object', reason: 'Order must be a JSON object' }
-  for (const field of ['user_id', 'order_id', 'order_value']) {
-    if (!Object.hasOwn(sent, field)) return { code: 'missing-field', reason: `Missing required field: ${field}` }
+  const kind = kindOf(sent)
+  if (kind === undefined) return unknownEvent
+  const amountField = amountFields[kind]
+  for (const field of ['user_id', 'order_id', amountField]) {
+    if (field && !Object.hasOwn(sent, field)) {
+      return { code: 'missing-field', reason: `Missing required field: ${field}` }
+    }
   }
   const userId = identityText(sent['user_id'])
   if (userId === undefined) return badIdentity('user_id')
   const orderId = identityText(sent['order_id'])
   if (orderId === undefined) return badIdentity('order_id')
+  const eventId = kind === 'placed' ? '' : eventIdOf(sent, body)
+  if (eventId === undefined) return badIdentity('event_id')
   if (!format.money.takes(sent['currency'])) {
     return { code: 'other-currency', reason: `currency must be ${format.money.code}` }
   }
-  const value = sent['order_value']
-  if (!isFiniteNumber(value)) return { code: 'bad-value', reason: 'order_value must be a number' }
+  const timestamp = sent['order_timestamp']
+  const named = { userId, orderId, ...(isShortText(timestamp) && { orderTimestamp: timestamp }) }
+  if (amountField === undefined) return { kind: 'cancelled', eventId, ...named }
+  const value = sent[amountField]
+  if (!isFiniteNumber(value)) return { code: 'bad-value', reason: `${amountField} must be a number` }
   if (value < 0 || value > maxOrderValue) {
-    return { code: 'bad-value', reason: `order_value must be between 0 and ${maxOrderValue}` }
+    return { code: 'bad-value', reason: `${amountField} must be between 0 and ${maxOrderValue}` }
   }
+  const amount = { value, minor: format.money.toMinor(value) }
+  if (kind === 'refunded') return { kind, eventId, ...named, ...amount }
   const items = readItems(sent['items'])
   if (items === 'bad') return { code: 'bad-items', reason: "Invalid structure in 'items' list" }
   const total = items?.reduce((sum, [, quantity, price]) => sum + quantity * price, 0)
@@ -51,15 +86,34 @@ export function checkOrder(body: string, format: OrderFormat): Order | Rejection
       reason: `Calculated total (${rounded(total, 10)}) does not match order_value (${value + 0})`,
     }
   }
-  const timestamp = sent['order_timestamp']
-  return {
-    userId,
-    orderId,
-    minor: format.money.toMinor(value),
-    value,
-    ...(items && { items }),
-    ...(isShortText(timestamp) && { orderTimestamp: timestamp }),
-  }
+  return { ...named, ...amount, ...(items && { items }), ...(kind === 'amended' && { kind, eventId }) }
+}
+
+const kinds: Readonly<Record<string, 'placed' | CorrectionKind>> = {
+  'order.placed': 'placed',
+  'order.created': 'placed',
+  'order.cancelled': 'cancelled',
+  'order.refunded': 'refunded',
+  'order.amended': 'amended',
+}
+const unknownEvent: Rejection = {
+  code: 'unknown-event',
+  reason: `event must be one of ${Object.keys(kinds).join(', ')}`,
+}
+
+/** Returns undefined for an event of orders that is not known. Any other `event` is a field of the order's own. */
+function kindOf(sent: Readonly<Record<string, unknown>>): 'placed' | CorrectionKind | undefined {
+  const event = Object.hasOwn(sent, 'event') ? sent['event'] : undefined
+  if (typeof event !== 'string' || !event.startsWith('order.')) return 'placed'
+  return Object.hasOwn(kinds, event) ? kinds[event] : undefined
+}
+
+/** Without an event_id, a message is the same event as another if their bodies are the same. */
+function eventIdOf(sent: Readonly<Record<string, unknown>>, body: string): string | undefined {
+  const given = sent['event_id']
+  if (given === undefined || given === null) return `body ${hash('sha256', body, 'base64url')}`
+  const id = identityText(given)
+  return id === undefined ? undefined : `id ${id}`
 }
 
 const malformed: Rejection = { code: 'malformed-json', reason: 'Malformed JSON' }

@@ -1,13 +1,28 @@
-import type { z } from 'zod'
 import type { Keys } from '../keys.ts'
-import type { Carried, CarriedName, RawRecord, RecordKind } from '../messages.ts'
+import type { Carried, CarriedName, CorrectionKind, RawRecord, RecordKind } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 
 /** A change to Redis that gives the same result in any order, so that consumers may commit in any. Integers within 2^53. */
 export type Effect =
   | { readonly kind: 'hincrby'; readonly key: string; readonly field: string; readonly by: number }
-  | { readonly kind: 'zaddGt'; readonly key: string; readonly member: string; readonly score: number }
+  | Rank
+
+/**
+ * Sets a member's score on each board to the sum of that board's `fields` over the `hashes`, as they are after the commit.
+ * Where the first board's score is not above 0, the member leaves all of them.
+ */
+export interface Rank {
+  readonly kind: 'rank'
+  readonly member: string
+  readonly hashes: readonly string[]
+  readonly boards: readonly RankedBy[]
+}
+
+export interface RankedBy {
+  readonly board: string
+  readonly fields: readonly string[]
+}
 
 /** Identifies an order, with a fingerprint that distinguishes two payloads of it. */
 export interface Identity {
@@ -15,6 +30,29 @@ export interface Identity {
   readonly orderId: string
   readonly minor: number
   readonly fingerprint: string
+}
+
+/** Identifies a correction of an order, with a fingerprint that distinguishes two payloads of it. */
+export interface CorrectionIdentity {
+  readonly userId: string
+  readonly orderId: string
+  readonly eventId: string
+  readonly fingerprint: string
+}
+
+/** The rest of an admitted order. */
+export interface Standing {
+  /** As it was admitted, in minor units. */
+  readonly minor: number
+  /** After its corrections. */
+  readonly net: number
+  readonly isCancelled: boolean
+}
+
+/** A correction that is possible: what it leaves of the order, and the record for the next stage. */
+export interface Corrected<Out extends object = object> {
+  readonly standing: Standing
+  readonly emit: Out
 }
 
 /**
@@ -30,8 +68,19 @@ export type Passed<Out extends object = object> = { readonly effects: readonly E
 /** A stage's decision about one record. */
 export type Verdict<Out extends object = object> =
   | { readonly outcome: 'admit'; readonly identity: Identity; readonly emit: Out }
+  | Correct<Out>
   | (Passed<Out> & { readonly outcome: 'pass' })
   | ({ readonly outcome: 'reject' } & Rejection)
+
+/** Corrects an order that was admitted before, by what is left of it. */
+export interface Correct<Out extends object = object> {
+  readonly outcome: 'correct'
+  readonly identity: CorrectionIdentity
+  /** The counter `corrected:<kind>`. */
+  readonly kind: CorrectionKind
+  /** Pure. Returns `done` if the order stands as the correction would leave it, so that this one repeats another. */
+  correct(standing: Standing): Corrected<Out> | Rejection | 'done'
+}
 
 /** The channel and kind of the records that a stage passes on. The stream is `orders:<channel>`. */
 export interface Passes<Out extends object = object> {
@@ -131,87 +180,24 @@ export function defineObserver<In extends object, Needs extends CarriedName = ne
   }
 }
 
-/** A stage at its place in a pipeline. */
-export interface Stage {
-  readonly name: string
-  readonly counts: string
-  /** Name of the channel that it reads, and of the one that it writes. */
-  readonly from: string
-  readonly to?: string
-  /** Fields of the order that its output carries because a later stage needs them. */
-  readonly carries: readonly CarriedName[]
-  /** True if it reads orders from outside, and so admits them and keeps the ledger. */
-  readonly isFirst: boolean
-  readonly isObserver: boolean
-  readonly counters: StageCounters
-  decide(record: object, keys: Keys, format: OrderFormat): Verdict
-}
-
-/** A channel of a pipeline: the records on its stream, and the stages that read it. */
-export interface Channel {
-  readonly name: string
-  /** Parses the records of an entry. */
-  readonly batch: z.ZodType<object[]>
-  isPlain(value: Readonly<Record<string, unknown>>): boolean
-  orders(record: object): number
-  text(record: object): string
-  /** Parses one record. */
-  readonly record: z.ZodType<object>
-  /** Says whether each of its records names an order, a user, or neither. */
-  readonly names: 'order' | 'user' | 'neither'
-  readonly readers: readonly Stage[]
-  /** The stage that writes it; undefined if the bridge does. */
-  readonly writer: Stage | undefined
-}
-
-/** Names of the counters by which the books of a stage are kept: in = out + missed + lost + waiting. */
-export interface StageCounters {
-  /** Orders that came in: from the stage before, and from other clients that wrote to its stream. */
-  readonly in: readonly string[]
-  /** Orders that another stage or the bridge passed on to it. */
-  readonly inflow: string
-  /** Orders that it has processed: passed, rejected and, in the first stage, duplicates. */
-  readonly outflow: readonly string[]
-  /** Orders that it rejected. The first stage's is `rejected`, as in received = admitted + duplicates + rejected. */
-  readonly rejected: string
-  /** Orders that had passed before the stage was added to the pipeline. */
-  readonly missed: string
-  /** Orders that were deleted from its stream before it had committed them, once written off. */
-  readonly lost: string
-  /** Orders that a foreign client put on its stream. */
-  readonly foreign: string
-  /** Orders that are counted when the stage commits them, because they were not counted when they were written. */
-  readonly found: string
-}
-
-/** Stages in order, and what follows from their order. Immutable. */
-export interface Pipeline {
-  readonly stages: readonly Stage[]
-  /** The stages that an order passes, without observers. */
-  readonly chain: readonly Stage[]
-  readonly first: Stage
-  readonly names: readonly string[]
-  /** In the order of the chain. */
-  readonly channels: readonly Channel[]
-  /** The components that can be paused: the bridge and the stages. */
-  readonly components: readonly string[]
-  /** Names of the counters that never decrease. A replay subtracts what a later stage rejected, so that is not among them. */
-  readonly growing: readonly string[]
-  /** Returns the stage with that name, if it exists. */
-  stage(name: string): Stage | undefined
-  /** Returns a channel. @throws Error if this pipeline has none with that name */
-  channel(name: string): Channel
-}
-
 export const admit = <Out extends object>(identity: Identity, emit: Out): Verdict<Out> => ({
   outcome: 'admit',
   identity,
   emit,
+})
+export const correct = <Out extends object>(correction: Omit<Correct<Out>, 'outcome'>): Verdict<Out> => ({
+  outcome: 'correct',
+  ...correction,
 })
 export const pass = <Out extends object = never>(passed: Passed<Out>): Verdict<Out> => ({ outcome: 'pass', ...passed })
 export const reject = (rejection: Rejection): Verdict<never> => ({ outcome: 'reject', ...rejection })
 
 /** Adds to a hash field. */
 export const hincrby = (key: string, field: string, by: number): Effect => ({ kind: 'hincrby', key, field, by })
-/** Raises a member's score to at least this one. */
-export const zaddGt = (key: string, member: string, score: number): Effect => ({ kind: 'zaddGt', key, member, score })
+/** Ranks a member by fields of hashes. */
+export const rank = (member: string, hashes: readonly string[], boards: readonly RankedBy[]): Effect => ({
+  kind: 'rank',
+  member,
+  hashes,
+  boards,
+})

@@ -5,11 +5,12 @@ import { isObject } from '../order/json.ts'
 import { readOrder } from '../order/read-order.ts'
 import { otherPartition } from '../partitions.ts'
 import type { Rejection } from '../reject-codes.ts'
-import { checkOrder } from './rules.ts'
-import { identityOf } from './runner/ledger.ts'
-import { admit, defineStage, reject } from './stage.ts'
+import { correctionOf } from './correction.ts'
+import { checkMessage } from './rules.ts'
+import { correctionIdentityOf, identityOf } from './runner/ledger.ts'
+import { admit, correct, defineStage, reject } from './stage.ts'
 
-/** Checks a raw body against the rules. Valid orders are admitted once per identity. */
+/** Checks a raw body against the rules. Valid orders are admitted once per identity, and corrected once per event. */
 export const validate = defineStage({
   name: 'validate',
   takes: rawOrder,
@@ -17,20 +18,34 @@ export const validate = defineStage({
   counts: 'admitted',
   decide: ({ body, rejection }, keys, { carry, format }) => {
     if (rejection) return reject(rejection)
-    const order = checkOrder(body, format)
-    if ('code' in order) return reject(order)
-    const other = format.fields && otherPartition(order.userId, keys)
+    const message = checkMessage(body, format)
+    if ('code' in message) return reject(message)
+    const other = format.fields && otherPartition(message.userId, keys)
     if (other !== undefined) return reject(misplaced(keys, other))
-    const emit = {
-      user_id: order.userId,
-      order_id: order.orderId,
-      minor: order.minor,
-      order_timestamp: order.orderTimestamp,
+    const { userId: user_id, orderId: order_id, orderTimestamp: order_timestamp } = message
+    const carried = carry.length === 0 ? {} : carriedFrom(sentIn(body, format), carry)
+    if (!('kind' in message)) {
+      return admit(identityOf(message, format), {
+        user_id,
+        order_id,
+        minor: message.minor,
+        order_timestamp,
+        ...carried,
+      })
     }
-    return admit(
-      identityOf(order, format),
-      carry.length === 0 ? emit : { ...emit, ...carriedFrom(sentIn(body, format), carry) },
-    )
+    return correct({
+      identity: correctionIdentityOf(message, format),
+      kind: message.kind,
+      correct: (standing) => {
+        const left = correctionOf(message, standing, format)
+        if (left === 'done' || 'code' in left) return left
+        const minor = left.net - standing.net
+        return {
+          standing: left,
+          emit: { user_id, order_id, minor, correction: message.kind, order_timestamp, ...carried },
+        }
+      },
+    })
   },
 })
 

@@ -1,6 +1,6 @@
 import { hintOf } from '../../src/stages/hints/hint.ts'
-import { checkOrder } from '../../src/stages/rules.ts'
 import { readCases } from '../support/cases.ts'
+import { checkOrder } from '../support/order-bodies.ts'
 import { plainFormat } from '../support/plain-format.ts'
 
 /** Prints a table of the cases: name, code, and the hint as it is made now. */

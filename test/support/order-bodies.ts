@@ -1,5 +1,6 @@
+import type { OrderFormat } from '../../src/order/format.ts'
 import type { Rejection } from '../../src/reject-codes.ts'
-import { checkOrder, type Order } from '../../src/stages/rules.ts'
+import { checkMessage, type Order } from '../../src/stages/rules.ts'
 import { plainFormat } from './plain-format.ts'
 
 /** Fields as JSON text, so that what JSON.stringify would not write can be said too; undefined leaves a field out. */
@@ -15,6 +16,13 @@ export function order(fields: Fields = {}): string {
 /** An order of `value` with one item that comes to `total`. */
 export function priced(value: string, total: string): string {
   return order({ order_value: value, items: `[{"product_id":"P1","quantity":1,"price_per_unit":${total}}]` })
+}
+
+/** Applies the rules to a body that is no correction. */
+export function checkOrder(body: string, format: OrderFormat): Order | Rejection {
+  const verdict = checkMessage(body, format)
+  if ('kind' in verdict) throw new Error(`${body} is a correction`)
+  return verdict
 }
 
 export function accepted(body: string): Order {

@@ -2,7 +2,8 @@ import type { CarriedName } from '../../src/messages.ts'
 import { aggregate as aggregateDefinition } from '../../src/stages/aggregate.ts'
 import { definePipeline } from '../../src/stages/define-pipeline.ts'
 import { leaderboard as leaderboardDefinition } from '../../src/stages/leaderboard.ts'
-import type { AnyStage, Stage, StageDefinition } from '../../src/stages/stage.ts'
+import type { Stage } from '../../src/stages/placed.ts'
+import type { AnyStage, StageDefinition } from '../../src/stages/stage.ts'
 import { validate as validateDefinition } from '../../src/stages/validate.ts'
 
 /** The definitions that we ship, to build pipelines of. */

@@ -3,7 +3,7 @@ import { pauseSchema } from '../../control/pauses.ts'
 import { countText } from '../../reads/count-text.ts'
 import type { Status } from '../../reads/status.ts'
 import { type Slot, slotMs } from '../../reads/timeline.ts'
-import type { Pipeline } from '../../stages/stage.ts'
+import type { Pipeline } from '../../stages/placed.ts'
 import { sumBy } from '../../sums.ts'
 
 const count = z.int().nullable()

@@ -1,4 +1,4 @@
-import type { Pipeline } from '../../stages/stage.ts'
+import type { Pipeline } from '../../stages/placed.ts'
 import { labelValues, type Metric } from './metric.ts'
 
 /**

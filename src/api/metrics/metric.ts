@@ -1,5 +1,5 @@
 import type { Events } from '../../events/fields.ts'
-import type { Pipeline } from '../../stages/stage.ts'
+import type { Pipeline } from '../../stages/placed.ts'
 
 /*
  * Declares each metric once. The served metrics and the table in docs/reference/metrics.md come from the declaration.

@@ -1,7 +1,7 @@
 import { incidentKinds } from '../../control/incidents.ts'
 import { type StageStatus, statusReadings } from '../../reads/status.ts'
 import { rejectCodes } from '../../reject-codes.ts'
-import type { Pipeline } from '../../stages/stage.ts'
+import type { Pipeline } from '../../stages/placed.ts'
 import type { Metric, ReadMetric, Sample } from './metric.ts'
 import type { PipelineReading } from './pipeline-reader.ts'
 

@@ -9,6 +9,7 @@ const stage = z.object({
   stage: z.string(),
   in: known,
   passed: known,
+  corrected: known.meta({ description: 'Corrections that the first stage passed on.' }),
   duplicates: known,
   rejected: known,
   missed: known.meta({ description: 'Had passed before the stage was added to the pipeline.' }),
@@ -24,6 +25,7 @@ export const booksReply = z.object({
   balanced: z.boolean().nullable().meta({ description: 'null if nothing is wrong but not everything can be read.' }),
   received: known,
   admitted: known,
+  corrected: known.meta({ description: 'Cancellations, refunds and amendments of orders.' }),
   duplicates: known,
   rejected: known,
   lost: known,
@@ -40,7 +42,7 @@ export const booksReply = z.object({
 })
 
 export function booksOf(found: Books, { toAmount }: Money): z.input<typeof booksReply> {
-  const { totals, stages, losses, differences, notes, unread, ...books } = found
+  const { totals, correctedBy: _, stages, losses, differences, notes, unread, ...books } = found
   const sums = {
     total_orders: totals.orders,
     total_revenue: totals.minor === null ? null : toAmount(totals.minor),

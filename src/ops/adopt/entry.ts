@@ -4,7 +4,7 @@ import { isObject, parseJson } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
 import { codeOf, type Rejection, rejectGroupNames, rejectGroups } from '../../reject-codes.ts'
 import { invalidRecord, type Sent } from '../../stages/invalid/record.ts'
-import { checkOrder } from '../../stages/rules.ts'
+import { checkMessage } from '../../stages/rules.ts'
 
 /** An element of the Python system's `invalid_orders`, as the invalid channel keeps it. */
 export interface AdoptedEntry {
@@ -47,7 +47,7 @@ const noFields: Record<string, unknown> = {}
 
 /** Keeps the reason as written. The code is that of the rule with this reason, or of the rule that the order breaks. */
 function rejectionOf(body: string, given: unknown, format: OrderFormat): Rejection {
-  const judged = checkOrder(body, format)
+  const judged = checkMessage(body, format)
   const broken = 'code' in judged ? judged : undefined
   if (typeof given !== 'string' || given === '') {
     return broken ?? { code: 'internal-error', reason: 'The Python system did not say why' }

@@ -37,8 +37,13 @@ async function move(app: App, job: Job, data: RedriveData, signal: AbortSignal):
   // No other process that believes to have this job sends after the result.
   const { cancelled } = await readOutcome(redis, partitions, jobId)
   if (cancelled) await cancelReplay(app, jobId)
-  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal, cancelled ? asked : undefined)
-  return { dry_run: false, ...result, rejected: { ...result.rejected } }
+  const {
+    judged: _,
+    invalidId: __,
+    corrected,
+    ...result
+  } = await judged(app, job, signal, cancelled ? asked : undefined)
+  return { dry_run: false, ...result, ...(corrected > 0 && { corrected }), rejected: { ...result.rejected } }
 }
 
 /** @returns how many messages it was to move */
@@ -154,6 +159,7 @@ const maxRehearsed = 1_000
 /** Judges messages as they would be judged now, and gives them back. Changes nothing. */
 async function rehearse(app: App, job: Job, data: RedriveData, signal: AbortSignal): Promise<ReplayResult> {
   const counts = { admitted: 0, duplicate: 0, conflict: 0 }
+  let corrected = 0
   const rejected: Record<string, number> = {}
   using queue = await open(app, signal)
   const limit = Math.min(data.limit, maxRehearsed)
@@ -162,7 +168,8 @@ async function rehearse(app: App, job: Job, data: RedriveData, signal: AbortSign
   let cancelled = (await readOutcome(app.redis, app.partitions, jobIdOf(job))).cancelled
   for await (const letters of cancelled ? [] : judgeDeadLetters(app, queue, limit, signal)) {
     for (const { verdict } of letters) {
-      if (verdict.verdict !== 'rejected') counts[verdict.verdict]++
+      if (verdict.verdict === 'corrected') corrected++
+      else if (verdict.verdict !== 'rejected') counts[verdict.verdict]++
       else rejected[verdict.code] = (rejected[verdict.code] ?? 0) + 1
     }
     done += letters.length
@@ -170,5 +177,5 @@ async function rehearse(app: App, job: Job, data: RedriveData, signal: AbortSign
     cancelled = (await readOutcome(app.redis, app.partitions, jobIdOf(job))).cancelled
     if (cancelled) break
   }
-  return { dry_run: true, cancelled, sent: 0, returned: 0, ...counts, rejected }
+  return { dry_run: true, cancelled, sent: 0, returned: 0, ...counts, ...(corrected > 0 && { corrected }), rejected }
 }

@@ -10,8 +10,8 @@ import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { type RequeueOptions, replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
-import { decideRecord } from '../../stages/runner/plan.ts'
-import type { Stage } from '../../stages/stage.ts'
+import type { Stage } from '../../stages/placed.ts'
+import { decideRecord } from '../../stages/runner/decide.ts'
 import { chunks } from './chunks.ts'
 import { openAgain, type Reopening } from './open-again.ts'
 import { jobIdOf, judged } from './outcome.ts'
@@ -49,8 +49,13 @@ async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal
     }
   }
   if (cancelled) await cancelReplay(app, jobId) // no other process that believes to have this job sends after the result
-  const { judged: _, invalidId: __, ...result } = await judged(app, job, signal, cancelled ? total : undefined)
-  return { dry_run: false, ...result, rejected: { ...result.rejected } }
+  const {
+    judged: _,
+    invalidId: __,
+    corrected,
+    ...result
+  } = await judged(app, job, signal, cancelled ? total : undefined)
+  return { dry_run: false, ...result, ...(corrected > 0 && { corrected }), rejected: { ...result.rejected } }
 }
 
 /** Requeues entries as they are, or as the bridge would open them now. Returns how many of them it requeued. */
@@ -78,6 +83,7 @@ async function requeueSome(
 async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSignal): Promise<ReplayResult> {
   const rejected: Record<string, number> = {}
   const passed = { admitted: 0, returned: 0 }
+  let corrected = 0
   const total = Math.min(data.limit, await countMatching(app, data))
   let done = 0
   let cancelled = await isCancelled(app, job)
@@ -85,21 +91,31 @@ async function rehearse(app: App, job: Job, data: ReplayData, signal: AbortSigna
   for await (const entries of cancelled ? [] : chunks(app, data, signal, () => data.limit - done)) {
     for (const found of await rehearseSome(app, entries, { objects, jobId: jobIdOf(job), signal })) {
       done++
-      if (typeof found === 'string') passed[found]++
+      if (found === 'corrected') corrected++
+      else if (typeof found === 'string') passed[found]++
       else rejected[found.code] = (rejected[found.code] ?? 0) + 1
     }
     await job.updateProgress({ done, total })
     cancelled = await isCancelled(app, job)
     if (cancelled || done >= data.limit) break
   }
-  return { dry_run: true, cancelled, sent: 0, duplicate: 0, conflict: 0, ...passed, rejected }
+  return {
+    dry_run: true,
+    cancelled,
+    sent: 0,
+    duplicate: 0,
+    conflict: 0,
+    ...passed,
+    ...(corrected > 0 && { corrected }),
+    rejected,
+  }
 }
 
 const isCancelled = async ({ redis, partitions }: App, job: Job): Promise<boolean> =>
   (await readOutcome(redis, partitions, job.id ?? '')).cancelled
 
 /** How a replay would count an order, or why it would be rejected. */
-type Rehearsed = 'admitted' | 'returned' | Rejection
+type Rehearsed = 'admitted' | 'corrected' | 'returned' | Rejection
 
 async function rehearseSome(app: App, entries: readonly InvalidEntry[], reopening: Reopening): Promise<Rehearsed[]> {
   const found: Rehearsed[] = []
@@ -123,5 +139,6 @@ function rehearsed(
   passed: 'admitted' | 'returned',
 ): Rehearsed {
   const verdict = decideRecord({ stage, keys, format }, record, () => {})
-  return verdict.outcome === 'reject' ? verdict : passed
+  if (verdict.outcome === 'reject') return verdict
+  return verdict.outcome === 'correct' ? 'corrected' : passed
 }

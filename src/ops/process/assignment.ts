@@ -1,8 +1,8 @@
 import { setInterval as every } from 'node:timers/promises'
 import type { App, Loop, PartitionScope, Tick } from '../../app.ts'
+import type { Stage } from '../../stages/placed.ts'
 import { type Leases, leaveLeases, renewEveryMs, renewLeases } from '../../stages/runner/leases.ts'
 import { runStage } from '../../stages/runner/run.ts'
-import type { Stage } from '../../stages/stage.ts'
 import { runWhile } from './run-while.ts'
 
 /** Returns the loop of a stage on one partition. */

@@ -4,7 +4,7 @@ import type { Keys } from '../../keys.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import { masterOf } from '../../redis/cluster.ts'
-import type { Pipeline } from '../../stages/stage.ts'
+import type { Pipeline } from '../../stages/placed.ts'
 
 /*
  * Moves hashes from some partitions to others while no other process writes. A chunk is copied as it is, and removed from

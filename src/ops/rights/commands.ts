@@ -1,4 +1,4 @@
-import type { Pipeline } from '../../stages/stage.ts'
+import type { Pipeline } from '../../stages/placed.ts'
 
 /** Names the components that connect to Redis. `operator` stands for commands such as status and verify. */
 export const actors = ['bridge', 'stages', 'jobs', 'api', 'operator'] as const

@@ -3,8 +3,8 @@ import type { CountedRecord } from '../../messages.ts'
 import { exactInteger, type Sum } from '../../order/money.ts'
 import { blockingConnection, type RedisClient } from '../../redis/client.ts'
 import { aggregate } from '../../stages/aggregate.ts'
+import type { Channel } from '../../stages/placed.ts'
 import { decodeEntry } from '../../stages/runner/entry.ts'
-import type { Channel } from '../../stages/stage.ts'
 import { minId } from '../../stream-id.ts'
 
 /** The state of Redis at one moment, read in one transaction. */

@@ -48,14 +48,17 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
-function refuseToSpoil({ applied, totals, unread }: Books, { sums, wrongUsers, examples }: DeepCheck): void {
+function refuseToSpoil(
+  { applied, totals, correctedBy, unread }: Books,
+  { sums, wrongUsers, examples }: DeepCheck,
+): void {
   if (totals.orders === null || applied === null) {
     throw new OrdersError('ORD_BOOKS', `${unread.join(' ')} Nothing is repaired: fix that first.`)
   }
   if (!sums) return
   const { users, global, leaderboards } = sums
   const same = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
-  const counted = global.orders - BigInt(totals.orders - applied) // at the moment of the sums, by the counter
+  const counted = global.orders - BigInt(totals.orders + (correctedBy ?? 0) - applied) // at the moment of the sums, by the counter
   const othersAgree = same(global, leaderboards) && !same(users, global)
   if (users.orders === counted && !othersAgree) return
   const some = examples.slice(0, 5).map(({ user_id }) => user_id)

@@ -4,20 +4,21 @@ import type { RawRecord } from '../../messages.ts'
 import { identityIn } from '../../order/identity.ts'
 import { partitionOf } from '../../order/partition.ts'
 import type { Rejection } from '../../reject-codes.ts'
+import { decideRecord } from '../../stages/runner/decide.ts'
 import {
-  admittedRecord,
-  conflictWith,
+  eventName,
   generationNow,
-  type LedgerRecord,
+  type Line,
+  ledgerRecord,
   messageName,
-  rejectedRecord,
+  orderName,
+  rejectedLine,
 } from '../../stages/runner/ledger.ts'
-import { decideRecord } from '../../stages/runner/plan.ts'
-import type { Identity } from '../../stages/stage.ts'
+import { type FirstVerdict, weigh } from '../../stages/runner/weigh.ts'
 
 /** The verdict that a record would get now. `duplicate`: the same order, or this rejected message, is in the ledger. */
 export type Judgement =
-  | { readonly verdict: 'admitted' | 'duplicate' }
+  | { readonly verdict: 'admitted' | 'corrected' | 'duplicate' }
   | ({ readonly verdict: 'conflict' | 'rejected' } & Rejection)
 
 /**
@@ -26,37 +27,41 @@ export type Judgement =
  */
 export async function openJudge(app: App): Promise<(record: RawRecord) => Promise<Judgement>> {
   const generation = await generationNow(app)
-  const judgedBefore = new Map<string, string>()
+  const judged = new Map<string, string>()
 
-  /** Returns the value that is known for a ledger record; after this call its own. */
-  async function recall({ current, previous, field, value }: LedgerRecord): Promise<string | null> {
-    const known =
-      judgedBefore.get(field) ?? (await app.redis.hget(current, field)) ?? (await app.redis.hget(previous, field))
-    if (known === null) judgedBefore.set(field, value)
-    return known
+  /** Reads what the ledger holds under a name, or would hold after what was judged before. */
+  async function read({ name, userId }: Omit<Line, 'value'>, keys: Keys): Promise<[name: string, value: string]> {
+    const place = { keys, buckets: app.config.ledgerBuckets, generation }
+    const { current, previous, field } = ledgerRecord({ name, userId, value: '' }, place)
+    const value = judged.get(name) ?? (await app.redis.hget(current, field)) ?? (await app.redis.hget(previous, field))
+    return [name, value ?? '']
   }
 
-  async function rejected(record: RawRecord, keys: Keys, rejection: Rejection): Promise<Judgement> {
-    const { userId } = identityIn(record.body, app.format)
-    const place = { keys, buckets: app.config.ledgerBuckets, generation, userId }
-    const { code, reason } = rejection
-    if ((await recall(rejectedRecord(messageName(record), place))) !== null) return { verdict: 'duplicate' }
+  async function rejected(record: RawRecord, keys: Keys, { code, reason }: Rejection): Promise<Judgement> {
+    const line = rejectedLine(messageName(record), identityIn(record.body, app.format).userId)
+    const [, known] = await read(line, keys)
+    if (known !== '') return { verdict: 'duplicate' }
+    judged.set(line.name, line.value)
     return { verdict: code === 'conflict' ? 'conflict' : 'rejected', code, reason } as Judgement
   }
 
-  async function admitted(identity: Identity, keys: Keys): Promise<Rejection | 'admitted' | 'duplicate'> {
-    const own = admittedRecord(identity, { keys, buckets: app.config.ledgerBuckets, generation })
-    const known = await recall(own)
-    if (known === null) return 'admitted'
-    return known === own.value ? 'duplicate' : conflictWith(identity, known, app.format)
+  async function weighed(verdict: FirstVerdict, keys: Keys): Promise<Judgement | Rejection> {
+    const { identity } = verdict
+    const names = [orderName(identity), ...('eventId' in identity ? [eventName(identity)] : [])]
+    const known = new Map(await Promise.all(names.map((name) => read({ name, userId: identity.userId }, keys))))
+    const found = weigh(verdict, (name) => known.get(name), app.format)
+    if ('code' in found) return found
+    for (const { name, value } of [found.line, ...(found.change ? [found.change] : [])]) judged.set(name, value)
+    if (found.emit === undefined) return { verdict: 'duplicate' }
+    return { verdict: found.change ? 'corrected' : 'admitted' }
   }
 
   return async (record) => {
     const keys = partitionOf(app, record.body)
     const decided = decideRecord({ stage: app.pipeline.first, keys, format: app.format }, record, () => {})
     if (decided.outcome === 'reject') return rejected(record, keys, decided)
-    if (decided.outcome !== 'admit') throw new Error('the first stage admits or rejects')
-    const found = await admitted(decided.identity, keys)
-    return typeof found === 'string' ? { verdict: found } : rejected(record, keys, found)
+    if (decided.outcome === 'pass') throw new Error('the first stage admits or rejects')
+    const found = await weighed(decided, keys)
+    return 'verdict' in found ? found : rejected(record, keys, found)
   }
 }

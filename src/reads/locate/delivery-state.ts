@@ -1,10 +1,10 @@
 import type { PartitionScope } from '../../app.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { isMissingStream } from '../../redis/errors.ts'
+import { otherListText } from '../../stages/layout/layout.ts'
+import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { groupNamed } from '../../stages/runner/groups.ts'
-import { otherListText } from '../../stages/runner/layout.ts'
-import { admittedRecord } from '../../stages/runner/ledger.ts'
-import type { Pipeline, Stage } from '../../stages/stage.ts'
+import { ledgerRecord, orderLine } from '../../stages/runner/ledger.ts'
 import { compareIds, minId, timeMs } from '../../stream-id.ts'
 import type { Sighting } from './sightings.ts'
 
@@ -58,7 +58,11 @@ export async function readDeliveryState(
   const multi = redis.multi().time().hgetall(keys.counters).hgetall(keys.stages)
   multi.hget(keys.userStats(userId), 'order_count').zscore(keys.leaderboardOrders, userId)
   for (const one of generations) {
-    const { current, field } = admittedRecord(identity, { keys, buckets: config.ledgerBuckets, generation: one })
+    const { current, field } = ledgerRecord(orderLine(identity), {
+      keys,
+      buckets: config.ledgerBuckets,
+      generation: one,
+    })
     multi.hget(current, field)
   }
   for (const stream of streams) multi.xinfo('GROUPS', keys.stream(stream))

@@ -1,7 +1,7 @@
 import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord, RawRecord } from '../../messages.ts'
+import type { Channel, Pipeline } from '../../stages/placed.ts'
 import { generationNow } from '../../stages/runner/ledger.ts'
-import type { Channel, Pipeline } from '../../stages/stage.ts'
 import { readCounters } from '../counters.ts'
 import { type DeliveryState, type Holding, readDeliveryState } from './delivery-state.ts'
 import {

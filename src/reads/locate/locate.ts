@@ -2,7 +2,7 @@ import type { App, PartitionScope } from '../../app.ts'
 import type { Envelope } from '../../messages.ts'
 import type { Identified } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
-import { admittedMinor } from '../../stages/runner/ledger.ts'
+import { standingIn } from '../../stages/runner/ledger.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 import type { Holding } from './delivery-state.ts'
 import { admittedChannels, type Evidence, gather, type OrderName, waits } from './evidence.ts'
@@ -82,7 +82,7 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     at: isoOf(now.atMs),
     where: whereOf(evidence, steps, waiting.length > 0),
     ...steps,
-    amount: now.known ? admittedMinor(now.known.value) : null,
+    amount: now.known ? standingIn(now.known.value).minor : null,
     waiting,
     counted: counted
       .flatMap(({ found }) => found)

@@ -4,8 +4,8 @@ import { type CountedRecord, type Envelope, envelope, invalidOrder, type RawReco
 import type { OrderFormat } from '../../order/format.ts'
 import { type Identified, identityIn, identityInRecord } from '../../order/identity.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
+import type { Channel } from '../../stages/placed.ts'
 import { decodeEntry, type Entry } from '../../stages/runner/entry.ts'
-import type { Channel } from '../../stages/stage.ts'
 import { compareIds } from '../../stream-id.ts'
 import { type ScanCoverage, scanStream } from './scan.ts'
 

@@ -1,7 +1,7 @@
 import type { PartitionScope } from '../../app.ts'
 import { aggregate } from '../../stages/aggregate.ts'
+import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { generationSeconds } from '../../stages/runner/ledger.ts'
-import type { Pipeline, Stage } from '../../stages/stage.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 import { type Evidence, waits } from './evidence.ts'
 import type { Sent } from './sent.ts'

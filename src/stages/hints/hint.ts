@@ -1,7 +1,7 @@
 import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/json.ts'
 import type { Money } from '../../order/money.ts'
-import { checkOrder } from '../rules.ts'
+import { checkMessage } from '../rules.ts'
 import { valueHint } from './order/amount.ts'
 import { currencyHint } from './order/currency.ts'
 import { missingFieldHint } from './order/fields.ts'
@@ -41,7 +41,7 @@ export function hintOf(rejected: RejectedBody, format: OrderFormat): string | un
 function byCode(rejected: RejectedBody, format: OrderFormat): string | undefined {
   const { code, body } = rejected
   if (code === 'malformed-json') return malformedHint(body)
-  if (dependsOnFormat(code, format) && !('code' in checkOrder(body, format))) {
+  if (dependsOnFormat(code, format) && !('code' in checkMessage(body, format))) {
     return 'The order is valid by the present settings, so a replay may accept it'
   }
   const { value, scan } = readBody(body) ?? {}

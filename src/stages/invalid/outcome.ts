@@ -12,6 +12,7 @@ import { readInvalidEntry } from './entry.ts'
 export interface Outcome {
   readonly sent: number
   readonly admitted: number
+  readonly corrected: number
   readonly duplicate: number
   readonly conflict: number
   /** Returned to the later stage that rejected them. That stage does not report its verdict. */
@@ -31,8 +32,8 @@ export async function readOutcome(redis: RedisClient, partitions: readonly Keys[
   const fields = await readFields(redis, partitions, jobId)
   const sums: Record<string, number> = {}
   for (const [name, count] of fields) if (!texts.includes(name)) sums[name] = (sums[name] ?? 0) + Number(count)
-  const { sent = 0, admitted = 0, duplicate = 0, conflict = 0, returned = 0, ...rejected } = sums
-  const passed = { admitted, duplicate, conflict, returned }
+  const { sent = 0, admitted = 0, corrected = 0, duplicate = 0, conflict = 0, returned = 0, ...rejected } = sums
+  const passed = { admitted, corrected, duplicate, conflict, returned }
   const judged = [...Object.values(passed), ...Object.values(rejected)].reduce((sum, count) => sum + count, 0)
   const invalidId = fields.find(([name]) => name === 'invalid_id')?.[1]
   const cancelled = fields.some(([name]) => name === 'cancelled')
@@ -79,6 +80,7 @@ export async function readVerdict(
   outcome: Outcome,
 ): Promise<OrderVerdict> {
   if (outcome.admitted > 0) return { verdict: 'admitted' }
+  if (outcome.corrected > 0) return { verdict: 'corrected' }
   if (outcome.duplicate > 0) return { verdict: 'duplicate' }
   const id = outcome.invalidId
   const entry = id === undefined ? undefined : await readInvalidEntry(redis, partitions, id)

@@ -3,7 +3,7 @@ import type { App, PartitionScope } from '../../app.ts'
 import { type History, outcomeSeconds, type RawRecord } from '../../messages.ts'
 import { defineScript } from '../../redis/script.ts'
 import { bridgeCodes, groupOf, type Rejection, rejectGroupNames } from '../../reject-codes.ts'
-import type { Stage } from '../stage.ts'
+import type { Stage } from '../placed.ts'
 import type { InvalidEntry } from './entry.ts'
 import { sentElsewhere } from './outcome.ts'
 

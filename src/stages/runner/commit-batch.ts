@@ -1,14 +1,14 @@
 import type { PartitionScope } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
 import type { BatchSpan } from '../../opentelemetry.ts'
-import type { OrderFormat } from '../../order/format.ts'
 import { isScriptFault } from '../../redis/errors.ts'
-import { codeOf, type Rejection } from '../../reject-codes.ts'
-import { type CommitReply, type Conflict, commit } from './commit.ts'
+import { codeOf } from '../../reject-codes.ts'
+import { type CommitReply, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
+import { namesIn } from './encode.ts'
 import type { Entry } from './entry.ts'
-import { conflictWith, generationSeconds } from './ledger.ts'
-import { type Plan, planBatch, type RecordAt } from './plan.ts'
+import { generationSeconds } from './ledger.ts'
+import { type Plan, planBatch } from './plan.ts'
 
 /** Commits entries, all of them or none. Returns false, without a change, if they need more arguments than a request may have. */
 type CommitBatch = (batch: readonly Entry[]) => Promise<boolean>
@@ -43,10 +43,10 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
   // A guess by this process' clock; the commit script corrects it by Redis' clock.
   let generation = Math.floor(scope.now().getTime() / 1000 / generationSeconds(scope.config))
   const commitAs = async (batch: readonly Entry[], span: BatchSpan | undefined): Promise<boolean> => {
-    let conflicts: ReadonlyMap<RecordAt, Rejection> = new Map()
+    let known: ReadonlyMap<string, string> = new Map()
     let entries = batch
     while (entries.length > 0) {
-      const plan = planBatch({ stage, channel, keys, format, now: scope.now(), conflicts, onDecideFailed }, entries)
+      const plan = planBatch({ stage, channel, keys, format, now: scope.now(), known, onDecideFailed }, entries)
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const from = performance.now()
       const consumer = { stage, keys, consumer: name, traceparent: span?.traceparent }
@@ -66,9 +66,7 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
         const held = new Set(reply.held)
         entries = entries.filter(({ id }) => held.has(id))
       }
-      // Other processes may have committed meanwhile: earlier conflicts are checked again.
-      conflicts =
-        reply.status === 'conflict' && conflicts.size === 0 ? overrule(plan, reply.conflicts, format) : new Map()
+      known = reply.status === 'differs' ? new Map([...known, ...heldBy(plan, reply.held)]) : new Map()
     }
     span?.end({ 'orders.stale': true })
     return true
@@ -130,12 +128,8 @@ function since(times: readonly number[], atMs: number): number[] {
   return times.map((value, at) => (at % 2 === 0 ? Math.max(0, atMs - value) : value))
 }
 
-/** Returns the verdicts on emitted records that the ledger knows with another value. */
-function overrule({ emits }: Plan, conflicts: readonly Conflict[], format: OrderFormat): Map<RecordAt, Rejection> {
-  const verdicts = new Map<RecordAt, Rejection>()
-  for (const [emit, known] of conflicts) {
-    const admitted = emits[emit]?.admitted
-    if (admitted) verdicts.set(admitted.at, conflictWith(admitted.identity, known, format))
-  }
-  return verdicts
+/** Returns what the ledger holds by name, where a plan was wrong about it. */
+function heldBy(plan: Plan, held: Extract<CommitReply, { status: 'differs' }>['held']): [string, string][] {
+  const names = namesIn(plan)
+  return held.map(([line, value]) => [names[line] ?? '', value])
 }

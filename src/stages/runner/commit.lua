@@ -6,12 +6,17 @@
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   ids      entries to acknowledge
 --   layout   [key number, field, value]: of the stage, see layout.ts
---   ledger   { generation, seconds, lines: [field, value, ...], count: key number }: one ledger record per emitted
+--   ledger   { generation, seconds, lines: [field, value, ...], changes, expects, count: key number }: one ledger record per emitted
 --            record, then one per rejected one; the hash `count` counts the ledger records of each generation
+--            changes: [[ledger record, key numbers of two buckets, field, expected, value]], in the order of the records:
+--            the field must hold `expected` after the records before, and holds `value` if that record is new
+--            expects: [[key numbers of two buckets, field, expected]]: the field must hold `expected` before this commit
+--   corrections  { counter: by }, if there are any: records that correct an order, and are not among those that passed
 --   hashes   [[[field, ...], [key number, by, ..., key number, by, ...]]]: amounts to add to the fields of each key
---   boards   [[key number, score, member, ...]]    ZADD GT
---   verdicts [[ledger record, key number]]: ledger records whose verdict goes to the outcome of a job, and its key; an
---            outcome is kept for outcome_seconds
+--   ranks    [[[key number, [field, ...]], ...], [member, n, n key numbers, ...]]: per board its key and the fields that add up
+--            to a score; then members, each with the keys of its hashes
+--   verdicts [[ledger record, key number, verdict]]: ledger records whose verdict goes to the outcome of a job, its key, and
+--            the verdict if it passes; an outcome is kept for outcome_seconds
 --   totals   per emitted record the number of the key in `hashes` whose fields are appended to it, or 0
 --   emits, rejects   how many of each follow in ARGV
 --   orders   orders in the records to pass   found   orders of entries that were not counted when written (no field c)
@@ -30,7 +35,8 @@
 --                                  set back, and are now acknowledged
 -- After the next two one thing has changed: this consumer now holds all the entries.
 --   { 'generation', n }            the ledger's generation by Redis' clock is n
---   { 'conflict', i, value, ... }  emitted record i (from 0) is known with another value
+--   { 'differs', i, value, ... }   the ledger holds this value ('' if none) where the plan expects another: i counts from 0 the
+--                                  ledger records, the changes, then `expects`
 --
 -- Redis keeps what a script wrote before it failed. So everything that can fail comes before the first effect: XCLAIM before
 -- every other command that writes (after a write that is never refused for memory, Redis refuses no other in the same
@@ -42,13 +48,13 @@
 -- include ../invalid/record.lua
 
 local plan = cjson.decode(ARGV[3])
-local ledger, hashes, boards, totals = plan.ledger, plan.hashes, plan.boards, plan.totals
+local ledger, hashes, ranks, totals = plan.ledger, plan.hashes, plan.ranks, plan.totals
 local first_reject = 4 + plan.emits
 local call = redis.call
 
 local time -- by Redis' clock
 local fresh, duplicates -- ledger record -> true if it is new; number of the others
-local sums -- of the hashes, see effects.lua
+local sums, scores -- of the hashes and the boards, see effects.lua
 local invalid_ids, by_code = {}, {} -- reject -> its id in the invalid stream; code -> orders
 
 local function now_ms() return time[1] * 1000 + math.floor(time[2] / 1000) end
@@ -83,7 +89,7 @@ local function claim_entries()
   if #left < #plan.ids then return { 'stale', #again, unpack(left) } end
 end
 
--- Reads the clock, and finds the records that are new. Refuses the plan for another generation, or if there are conflicts.
+-- Reads the clock, and finds the records that are new. Refuses the plan for another generation, or if the ledger differs.
 local function find_fresh()
   local refused
   time = call('TIME')
@@ -100,9 +106,6 @@ local function check_keys()
   local length, failed
   local counts = ledger and KEYS[ledger.count]
   if counts then length, failed = probe('HLEN', counts) end
-  for _, board in ipairs(boards) do
-    if not failed then length, failed = probe('ZCARD', KEYS[board[1]]) end
-  end
   for i = 1, plan.rejects do call('ZCARD', KEYS[tonumber(reject_argument(i, 1))]) end
   for _, pair in ipairs(plan.verdicts) do call('HLEN', KEYS[pair[2]]) end
   return failed
@@ -110,9 +113,10 @@ end
 
 -- Adds up, without writing. Refuses a field that cannot grow.
 local function add_up()
-  local refused
+  local refused, failed
   sums, refused = check_sums(hashes)
-  return refused
+  scores, failed = read_scores(ranks)
+  return refused or failed
 end
 
 -- Acknowledges the entries, and adds them to those that the stage has committed.
@@ -175,7 +179,7 @@ local function report_to_jobs()
   for _, pair in ipairs(plan.verdicts) do
     local record, outcome = pair[1], KEYS[pair[2]]
     local rejected = record - plan.emits
-    local verdict = not fresh[record] and 'duplicate' or rejected < 1 and 'admitted' or reject_argument(rejected, 0)
+    local verdict = not fresh[record] and 'duplicate' or rejected < 1 and pair[3] or reject_argument(rejected, 0)
     call('HINCRBY', outcome, verdict, 1)
     call('EXPIRE', outcome, plan.outcome_seconds)
     if invalid_ids[rejected] then call('HSET', outcome, 'invalid_id', invalid_ids[rejected]) end
@@ -186,7 +190,9 @@ end
 local function count(passed, rejected)
   local function add(name, by) if by > 0 then call('HINCRBY', KEYS[3], name, text(by)) end end
   add(plan.counts.found, plan.found)
-  add(plan.counts.passed, passed)
+  local corrections = plan.corrections or {}
+  add(plan.counts.passed, passed - (corrections.corrected or 0))
+  for name, by in pairs(corrections) do add(name, by) end
   add('duplicates', duplicates)
   add(plan.counts.rejected, rejected)
   for code, by in pairs(by_code) do add('rejected:' .. code, by) end
@@ -198,7 +204,7 @@ if refusal then return refusal end
 acknowledge()
 record_in_ledger(ledger, fresh, duplicates)
 local now = write_sums(hashes, sums)
-raise_scores(boards)
+set_scores(ranks, #hashes > 0 and read_scores(ranks) or scores) -- by what this commit has written
 local passed = emit(now)
 local rejected = reject()
 report_to_jobs()

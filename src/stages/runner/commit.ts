@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { defineScript, maxArguments } from '../../redis/script.ts'
+import { otherLayoutError } from '../layout/layout.ts'
 import { type Committer, encodeCommit } from './encode.ts'
-import { otherLayoutError } from './layout.ts'
 import type { Plan } from './plan.ts'
 
 export type CommitReply =
@@ -25,10 +25,8 @@ export type CommitReply =
   | { readonly status: 'split' }
   /** Nothing changed: by Redis' clock this is the ledger's generation. */
   | { readonly status: 'generation'; readonly generation: number }
-  /** Nothing changed: the ledger has other values for these emitted records. */
-  | { readonly status: 'conflict'; readonly conflicts: readonly Conflict[] }
-
-export type Conflict = readonly [emit: number, known: string]
+  /** Nothing changed: the ledger holds something else than the plan expects of these lines, see `namesIn`. */
+  | { readonly status: 'differs'; readonly held: readonly (readonly [line: number, value: string])[] }
 
 const run = defineScript(
   import.meta.url,
@@ -37,7 +35,7 @@ const run = defineScript(
     z.tuple([z.literal('stale'), z.int()], z.string()),
     z.tuple([z.literal('generation'), z.int()]),
     z.tuple([z.literal('layout'), z.string()]),
-    z.tuple([z.literal('conflict')], z.union([z.int(), z.string()])),
+    z.tuple([z.literal('differs')], z.union([z.int(), z.string()])),
   ]),
 )
 
@@ -67,7 +65,7 @@ export async function commit(
     const [status, again, ...held] = reply
     return { status, held, again }
   }
-  const conflicts: [number, string][] = []
-  for (let i = 1; i + 1 < reply.length; i += 2) conflicts.push([Number(reply[i]), String(reply[i + 1])])
-  return { status: reply[0], conflicts }
+  const held: [number, string][] = []
+  for (let i = 1; i + 1 < reply.length; i += 2) held.push([Number(reply[i]), String(reply[i + 1])])
+  return { status: reply[0], held }
 }

@@ -3,7 +3,7 @@ import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { minId } from '../../stream-id.ts'
-import type { Pipeline, Stage } from '../stage.ts'
+import type { Pipeline, Stage } from '../placed.ts'
 import { decodeEntry, type Entry, entryBytes } from './entry.ts'
 
 export interface Consumer {

@@ -70,16 +70,63 @@ local function write_sums(hashes, sums)
   return now
 end
 
--- Raises the scores of the boards.
-local function raise_scores(boards)
-  for _, board in ipairs(boards) do
-    for from = 2, #board, max_added do
-      local add = { 'ZADD', KEYS[board[1]], 'GT' }
-      for i = from, math.min(from + max_added - 1, #board), 2 do
-        add[#add + 1] = text(board[i])
-        add[#add + 1] = board[i + 1]
+-- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { member = score }; then the
+-- error of a key that is of another type. What is no number counts as 0, as it does for readers.
+local function read_scores(ranks)
+  local scores = {}
+  for shape, rank in ipairs(ranks) do
+    local boards, members, fields, ends = rank[1], rank[2], {}, {}
+    scores[shape] = {}
+    for board, by in ipairs(boards) do
+      local _, failed = probe('ZCARD', KEYS[by[1]])
+      if failed then return scores, failed end
+      for _, field in ipairs(by[2]) do fields[#fields + 1] = field end
+      scores[shape][board], ends[board] = {}, #fields
+    end
+    local at = 1
+    while at <= #members do
+      local member, last = members[at], at + 1 + members[at + 1]
+      for i = at + 2, last do
+        local values, failed = probe('HMGET', KEYS[members[i]], unpack(fields))
+        if failed then return scores, failed end
+        local field = 1
+        for board, of in ipairs(scores[shape]) do
+          local score = of[member] or 0
+          for j = field, ends[board] do
+            local number = tonumber(values[j] or 0)
+            if number and math.abs(number) < math.huge then score = score + number end
+          end
+          of[member], field = score, ends[board] + 1
+        end
       end
-      call(unpack(add))
+      at = last + 1
+    end
+  end
+  return scores
+end
+
+-- Sets the scores of members on their boards, and removes those whose first score is not above 0.
+local function set_scores(ranks, scores)
+  for shape, rank in ipairs(ranks) do
+    local first = scores[shape][1]
+    for board, by in ipairs(rank[1]) do
+      local key, add, remove = KEYS[by[1]], {}, {}
+      local function flush(command, list)
+        if #list > 0 then call(command, key, unpack(list)) end
+        return {}
+      end
+      for member, score in pairs(scores[shape][board]) do
+        if first[member] > 0 then
+          add[#add + 1] = text(score)
+          add[#add + 1] = member
+          if #add >= max_added then add = flush('ZADD', add) end
+        else
+          remove[#remove + 1] = member
+          if #remove >= max_added then remove = flush('ZREM', remove) end
+        end
+      end
+      flush('ZADD', add)
+      flush('ZREM', remove)
     end
   end
 end

@@ -1,4 +1,4 @@
-import type { Groups } from './merge.ts'
+import type { Amounts, Ranks } from './merge.ts'
 
 /**
  * Hashes that change the same fields share one shape: field names once, then per hash the number of its key and an amount per
@@ -6,8 +6,14 @@ import type { Groups } from './merge.ts'
  */
 export type Shape = readonly [fields: readonly string[], adds: readonly number[]]
 
-/** The scores of a board: the number of its key, then scores and members, alternating. */
-export type BoardScores = readonly (string | number)[]
+/**
+ * Members that are ranked on the same boards: per board the number of its key and the fields that it adds up, then the members,
+ * each followed by the number of its hashes and the numbers of their keys.
+ */
+export type RankShape = readonly [
+  boards: readonly (readonly [key: number, fields: readonly string[]])[],
+  members: readonly (string | number)[],
+]
 
 /** Fields of a hash that one HMGET can take: Lua passes some 8,000 arguments at once. */
 const maxFields = 1_000
@@ -18,7 +24,7 @@ const maxFields = 1_000
  */
 export function encodeHashes(
   names: string[],
-  hashes: Groups,
+  hashes: Amounts,
 ): { readonly shapes: readonly Shape[]; readonly numberOf: ReadonlyMap<string, number> } {
   const shapes = new Map<string, [fields: string[], adds: number[]]>()
   const numberOf = new Map<string, number>()
@@ -37,10 +43,23 @@ export function encodeHashes(
   return { shapes: [...shapes.values()], numberOf }
 }
 
-/** Encodes scores to raise, for effects.lua. Appends each board's key to `names`. */
-export function encodeBoards(names: string[], boards: Groups): BoardScores[] {
-  return [...boards].map(([key, scores]) => [
-    names.push(key),
-    ...[...scores].flatMap(([member, score]) => [score, member]),
-  ])
+/**
+ * Encodes members to rank, for effects.lua. Appends the keys of boards and hashes to `names`.
+ * @param numberOf the numbers of hashes that are there already
+ */
+export function encodeRanks(names: string[], ranks: Ranks, numberOf: ReadonlyMap<string, number>): RankShape[] {
+  const numbers = new Map(numberOf)
+  const numberIn = (key: string): number => {
+    const number = numbers.get(key) ?? names.push(key)
+    numbers.set(key, number)
+    return number
+  }
+  return [...ranks.values()].map((members): RankShape => {
+    const all = [...members]
+    const boards = all[0]?.[1].boards ?? []
+    return [
+      boards.map(({ board, fields }) => [numberIn(board), fields]),
+      all.flatMap(([member, { hashes }]) => [member, hashes.length, ...hashes.map(numberIn)]),
+    ]
+  })
 }

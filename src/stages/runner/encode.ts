@@ -3,11 +3,19 @@ import type { Keys } from '../../keys.ts'
 import { outcomeSeconds } from '../../messages.ts'
 import { maxPartitions } from '../../partitions.ts'
 import { codeOf } from '../../reject-codes.ts'
-import type { Stage } from '../stage.ts'
-import { encodeBoards, encodeHashes } from './effects.ts'
-import { fieldOf, layoutOf } from './layout.ts'
-import { admittedRecord, generationSeconds, type LedgerPlace, type LedgerRecord, rejectedRecord } from './ledger.ts'
+import { fieldOf, layoutOf } from '../layout/layout.ts'
+import type { Stage } from '../placed.ts'
+import { encodeHashes, encodeRanks } from './effects.ts'
+import {
+  generationSeconds,
+  type LedgerPlace,
+  type LedgerRecord,
+  type Line,
+  ledgerRecord,
+  rejectedLine,
+} from './ledger.ts'
 import type { Plan } from './plan.ts'
+import type { Expected } from './weigh.ts'
 
 /** The consumer that commits, its stage and partition, and the span that does it. */
 export interface Committer {
@@ -37,19 +45,29 @@ export function encodeCommit(
   const ledger = stage.isFirst ? ledgerRecords(plan, place) : undefined
   names.push(...(ledger?.buckets ?? []))
   const { shapes, numberOf } = encodeHashes(names, plan.hashes)
-  const boards = encodeBoards(names, plan.boards)
+  const ranks = encodeRanks(names, plan.ranks, numberOf)
   const groups = plan.rejects.map(({ group }) => numberIn(names, keys.invalidGroup(group)))
-  const verdicts = (ledger?.verdicts ?? []).map(([record, jobId]) => [record, numberIn(names, keys.outcome(jobId))])
+  const changes = ledger?.changes.map(({ record, to: { current, previous, field, value }, expected }) => {
+    return [record, numberIn(names, current), numberIn(names, previous), field, expected, value]
+  })
+  const expects = [...plan.expects.values()].map((expected) => {
+    const { current, previous, field, value } = expectedRecord(expected, place)
+    return [numberIn(names, current), numberIn(names, previous), field, value]
+  })
+  const verdicts = (ledger?.verdicts ?? []).map(([record, jobId, passed]) => {
+    return [record, numberIn(names, keys.outcome(jobId)), passed]
+  })
   const totals = plan.emits.map(({ totals }) => (totals === undefined ? 0 : numberOf.get(totals)))
   const seconds = generationSeconds(config)
   const encoded = {
     ids: plan.entryIds,
     layout: [numberIn(names, keys.stages), fieldOf(stage), layoutOf(stage)],
     ...(ledger && {
-      ledger: { generation, seconds, lines: ledger.lines, count: numberIn(names, keys.ledgerCounts) },
+      ledger: { generation, seconds, lines: ledger.lines, changes, expects, count: numberIn(names, keys.ledgerCounts) },
+      corrections: correctionsOf(plan),
     }),
     hashes: shapes,
-    boards,
+    ranks,
     ...(totals.some((number) => number !== 0) && { totals }),
     verdicts,
     outcome_seconds: outcomeSeconds,
@@ -76,29 +94,64 @@ function numberIn(names: string[], key: string): number {
   return at === -1 ? names.push(key) : at + 1
 }
 
-/** The ledger records of a plan: one per emitted record, then one per rejected one. */
+/** The ledger records of a plan: one per emitted record, then one per rejected one; and the changes of orders. */
 interface LedgerRecords {
   /** Two per ledger record: this generation's bucket and the last one's. */
   readonly buckets: string[]
   /** Two per ledger record: field and value. */
   readonly lines: string[]
-  /** Ledger records (from 1) whose verdict goes to the outcome of a job, and that job. */
-  readonly verdicts: (readonly [record: number, jobId: string])[]
+  /** In the order of the records that make them. */
+  readonly changes: { readonly record: number; readonly to: LedgerRecord; readonly expected: string }[]
+  /** Ledger records (from 1) whose verdict goes to the outcome of a job, that job, and the verdict if it passes. */
+  readonly verdicts: (readonly [record: number, jobId: string, passed: 'admitted' | 'corrected'])[]
 }
 
 function ledgerRecords(plan: Plan, place: LedgerPlace): LedgerRecords {
-  const ledger: LedgerRecords = { buckets: [], lines: [], verdicts: [] }
+  const ledger: LedgerRecords = { buckets: [], lines: [], changes: [], verdicts: [] }
   for (const { admitted } of plan.emits) {
-    if (admitted) addRecord(ledger, admittedRecord(admitted.identity, place), admitted.jobId)
+    if (!admitted) continue
+    const { line, change, jobId } = admitted
+    const record = addRecord(ledger, line, place)
+    if (change) ledger.changes.push({ record, to: ledgerRecord(change, place), expected: change.expected })
+    if (jobId !== undefined) ledger.verdicts.push([record, jobId, change ? 'corrected' : 'admitted'])
   }
   for (const { message, userId, jobId } of plan.rejects) {
-    addRecord(ledger, rejectedRecord(message, { ...place, userId }), jobId)
+    const record = addRecord(ledger, rejectedLine(message, userId), place)
+    if (jobId !== undefined) ledger.verdicts.push([record, jobId, 'admitted'])
   }
   return ledger
 }
 
-function addRecord(ledger: LedgerRecords, record: LedgerRecord, jobId: string | undefined): void {
-  ledger.buckets.push(record.current, record.previous)
-  ledger.lines.push(record.field, record.value)
-  if (jobId !== undefined) ledger.verdicts.push([ledger.lines.length / 2, jobId])
+/** Returns the number of the ledger record, from 1. */
+function addRecord(ledger: LedgerRecords, line: Line, place: LedgerPlace): number {
+  const { current, previous, field, value } = ledgerRecord(line, place)
+  ledger.buckets.push(current, previous)
+  ledger.lines.push(field, value)
+  return ledger.lines.length / 2
+}
+
+const expectedRecord = ({ name, userId, expected }: Expected, place: LedgerPlace): LedgerRecord =>
+  ledgerRecord({ name, userId, value: expected }, place)
+
+/**
+ * Returns the names that a plan's commit compares with the ledger, in its order: of the emitted records, of the rejected ones,
+ * of the changes, then of what rejections rest on.
+ */
+export function namesIn({ emits, rejects, expects }: Plan): string[] {
+  const admitted = emits.flatMap(({ admitted }) => admitted ?? [])
+  return [
+    ...admitted.map(({ line }) => line.name),
+    ...rejects.map(({ message, userId }) => rejectedLine(message, userId).name),
+    ...admitted.flatMap(({ change }) => change?.name ?? []),
+    ...expects.keys(),
+  ]
+}
+
+/** Returns how many corrections a plan has, by counter. */
+function correctionsOf({ emits }: Plan): Record<string, number> | undefined {
+  const kinds = emits.flatMap(({ admitted }) => admitted?.corrects ?? [])
+  if (kinds.length === 0) return undefined
+  const counts: Record<string, number> = { corrected: kinds.length }
+  for (const kind of kinds) counts[`corrected:${kind}`] = (counts[`corrected:${kind}`] ?? 0) + 1
+  return counts
 }

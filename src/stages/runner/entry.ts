@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Channel, Pipeline } from '../stage.ts'
+import type { Channel, Pipeline } from '../placed.ts'
 
 /*
  * The format of a stream entry. Its fields have names of one letter; the first field of a name counts, others are ignored.

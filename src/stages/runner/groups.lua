@@ -5,7 +5,7 @@
 --   field, layout  its field in KEYS[4], and the value for this process's list of stages
 --   readers        all groups of the stream
 --   outside        true for the first stage
---   inflow         counter of orders that came in
+--   inflow         counters of orders that came in
 --   outflow        counters of orders that the stage has processed
 --   missed         counter of orders that passed before the group existed
 -- Replies 1 if it was created, else 0; or the layout in KEYS[4] if that is another one, with nothing changed.
@@ -29,7 +29,8 @@ if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[3
 redis.call('XGROUP', 'CREATE', KEYS[1], wanted.group, '0', 'MKSTREAM')
 
 local function counter(name) return tonumber(redis.call('HGET', KEYS[2], name) or '0') or 0 end
-local missed = counter(wanted.inflow)
+local missed = 0
+for _, name in ipairs(wanted.inflow) do missed = missed + counter(name) end
 for _, name in ipairs(wanted.outflow) do
   if counter(name) ~= 0 then return 1 end -- it has run before: orders that its stream does not hold are lost, and the books must show that
 end

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
 import { defineScript } from '../../redis/script.ts'
-import { fieldOf, layoutOf, otherLayoutError } from './layout.ts'
+import { fieldOf, layoutOf, otherLayoutError } from '../layout/layout.ts'
 
 const createGroup = defineScript(import.meta.url, z.union([z.literal([0, 1]), z.string()]))
 

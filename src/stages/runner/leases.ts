@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { defineScript } from '../../redis/script.ts'
-import type { Stage } from '../stage.ts'
+import type { Stage } from '../placed.ts'
 
 const changeLeases = defineScript(import.meta.url, z.array(z.int()))
 

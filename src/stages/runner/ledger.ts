@@ -6,8 +6,8 @@ import type { RawRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { userHash, userHashBits } from '../../partitions.ts'
 import type { Rejection } from '../../reject-codes.ts'
-import type { Order } from '../rules.ts'
-import type { Identity } from '../stage.ts'
+import type { Correction, Order } from '../rules.ts'
+import type { CorrectionIdentity, Identity, Standing } from '../stage.ts'
 
 /** A ledger record: the two buckets that may hold it (this generation's and the last one's), its field and value. */
 export interface LedgerRecord {
@@ -58,27 +58,72 @@ export function identityOf(order: Order, { money }: OrderFormat): Identity {
   }
 }
 
-/** Returns the ledger record of an admitted order: its identity gives the field, its payload the value. */
-export function admittedRecord(identity: Identity, where: LedgerPlace): LedgerRecord {
-  // The length in front keeps ("a", "bc") and ("ab", "c") apart.
-  const field = `order ${identity.userId.length} ${identity.userId}${identity.orderId}`
-  return ledgerRecord(field, `${identity.fingerprint}${identity.minor}`, { ...where, userId: identity.userId })
+export function correctionIdentityOf(correction: Correction, { money }: OrderFormat): CorrectionIdentity {
+  const { kind, userId, orderId, eventId, value } = correction
+  const items = correction.items?.map(([product, quantity, price]) => [product, quantity, money.round(price)])
+  const payload = JSON.stringify([kind, value === undefined ? null : money.round(value), items])
+  const fingerprint = hash('sha256', payload, 'base64url').slice(0, fingerprintLength)
+  return { userId, orderId, eventId, fingerprint }
 }
+
+/** A line of the ledger: the hash of `name` gives the field, and the user's the partition. */
+export interface Line {
+  readonly name: string
+  readonly value: string
+  /** Undefined for a message without a user. */
+  readonly userId: string | undefined
+}
+
+/** Names an order. The length in front keeps ("a", "bc") and ("ab", "c") apart. */
+export const orderName = ({ userId, orderId }: Pick<Identity, 'userId' | 'orderId'>): string =>
+  `order ${userId.length} ${userId}${orderId}`
+
+/** Names a correction of an order. */
+export const eventName = ({ userId, orderId, eventId }: CorrectionIdentity): string =>
+  `event ${userId.length} ${orderId.length} ${userId}${orderId}${eventId}`
 
 /** Names a message in the ledger, with its body: another client may write two messages with one id. */
 export const messageName = ({ id, body }: Pick<RawRecord, 'id' | 'body'>): string => `${id} ${body}`
 
-/** Returns the ledger record of a rejected message, so that a redelivery is not rejected again. @param userId if it has one */
-export function rejectedRecord(message: string, where: LedgerPlace & { userId: string | undefined }): LedgerRecord {
-  return ledgerRecord(`message ${message}`, rejectedValue, where)
+/** Returns the line of a rejected message, so that a redelivery is not rejected again. @param userId if it has one */
+export const rejectedLine = (message: string, userId: string | undefined): Line => ({
+  name: `message ${message}`,
+  value: rejectedValue,
+  userId,
+})
+
+/*
+ * The value of an order: fingerprint, and minor units as it was admitted. Once it is corrected, then a space and what is left
+ * of it, in minor units, or `x` if it is cancelled.
+ */
+
+/** Returns the line of an order as it is admitted. */
+export const orderLine = (identity: Identity): Line => ({
+  name: orderName(identity),
+  value: `${identity.fingerprint}${identity.minor}`,
+  userId: identity.userId,
+})
+
+/** Returns the value of an order after a correction. @param known the value before */
+export const correctedValue = (known: string, { net, isCancelled }: Standing): string =>
+  `${admittedPart(known)} ${isCancelled ? 'x' : net}`
+
+/** Returns true if an order is the one that is known, whatever became of it since. */
+export const isKnownAs = (known: string, admitted: string): boolean =>
+  known === admitted || admittedPart(known) === admitted
+
+/** Reads what is left of an order. @param known the ledger's value for its identity */
+export function standingIn(known: string): Standing {
+  const [minor = '', left = minor] = known.slice(fingerprintLength).split(' ')
+  const isCancelled = left === 'x'
+  return { minor: Number(minor), net: isCancelled ? 0 : Number(left), isCancelled }
 }
 
-/** Returns the minor units of an admitted order. @param known the ledger's value for its identity */
-export const admittedMinor = (known: string): number => Number(known.slice(fingerprintLength))
+const admittedPart = (known: string): string => known.split(' ', 1)[0] ?? ''
 
 /** @param known the ledger's value for the identity */
 export function conflictWith({ userId, orderId }: Identity, known: string, { money }: OrderFormat): Rejection {
-  const value = money.minorText(admittedMinor(known))
+  const value = money.minorText(standingIn(known).minor)
   return {
     code: 'conflict',
     reason: `Order ${orderId} of user ${userId} was already accepted with order_value ${value}`,
@@ -97,11 +142,8 @@ const rejectedValue = '-'
 /** 13 base64 characters of the digest, and 3 of the user's hash: with a billion orders the chance of any two colliding is 1 in 10^11. */
 const digestLength = 13
 
-function ledgerRecord(
-  name: string,
-  value: string,
-  { keys, buckets, generation, userId }: LedgerPlace & { userId: string | undefined },
-): LedgerRecord {
+/** Returns the ledger record of a line. */
+export function ledgerRecord({ name, value, userId }: Line, { keys, buckets, generation }: LedgerPlace): LedgerRecord {
   const digest = hash('sha256', name, 'base64url') // as text: making a Buffer takes longer than the digest
   const bucket = uint32At(digest, digestLength) % buckets
   return {

@@ -1,11 +1,13 @@
-import type { Effect } from '../stage.ts'
+import type { Effect, Rank } from '../stage.ts'
 
-/** Key → field of a hash or member of a board → amount or score. */
-export type Groups = Map<string, Map<string, number>>
+/** Key of a hash → field → amount. */
+export type Amounts = Map<string, Map<string, number>>
+/** The boards of a rank → member → the rank. */
+export type Ranks = Map<string, Map<string, Rank>>
 
-/** Merges an effect into those of its key: amounts are added, and of scores the highest counts. */
+/** Merges an effect into those before it: amounts are added, and a member is ranked once. */
 export function mergeEffect(
-  { hashes, boards }: { readonly hashes: Groups; readonly boards: Groups },
+  { hashes, ranks }: { readonly hashes: Amounts; readonly ranks: Ranks },
   effect: Effect,
 ): void {
   if (effect.kind === 'hincrby') {
@@ -13,16 +15,15 @@ export function mergeEffect(
     const field = effect.field.toWellFormed()
     fields.set(field, (fields.get(field) ?? 0) + effect.by)
   } else {
-    const members = groupFor(boards, effect.key)
-    const member = effect.member.toWellFormed()
-    members.set(member, Math.max(members.get(member) ?? Number.NEGATIVE_INFINITY, effect.score))
+    const boards = effect.boards.map(({ board, fields }) => [board, ...fields].join(' ')).join()
+    groupFor(ranks, boards).set(effect.member.toWellFormed(), effect)
   }
 }
 
 /** Returns the group of a name. Redis keeps no half surrogate pair: names that differ only in one are the same there. */
-function groupFor(groups: Groups, name: string): Map<string, number> {
+function groupFor<T>(groups: Map<string, Map<string, T>>, name: string): Map<string, T> {
   const key = name.toWellFormed()
-  const group = groups.get(key) ?? new Map<string, number>()
+  const group = groups.get(key) ?? new Map<string, T>()
   groups.set(key, group)
   return group
 }

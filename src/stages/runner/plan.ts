@@ -1,13 +1,14 @@
-import type { Keys } from '../../keys.ts'
 import type { RawRecord } from '../../messages.ts'
-import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
-import type { Channel, Identity, Stage, Verdict } from '../stage.ts'
+import type { Channel } from '../placed.ts'
+import type { Verdict } from '../stage.ts'
+import { type Deciding, decideRecord, isFirst } from './decide.ts'
 import type { Entry } from './entry.ts'
 import { messageName } from './ledger.ts'
-import { type Groups, mergeEffect } from './merge.ts'
+import { type Amounts, mergeEffect, type Ranks } from './merge.ts'
+import { type Expected, type Refused, unread, type Weighed, weigh } from './weigh.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
 export interface Plan {
@@ -20,17 +21,17 @@ export interface Plan {
   readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
-  /** key → field → by */
-  readonly hashes: Groups
-  /** key → member → score */
-  readonly boards: Groups
+  /** Values that the ledger must hold before this commit, by name: rejections rest on it. */
+  readonly expects: Map<string, Expected>
+  readonly hashes: Amounts
+  readonly ranks: Ranks
 }
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
 export interface Emit {
   readonly text: string
-  /** The order's identity and record, in case the ledger has another payload for it. */
-  readonly admitted?: { readonly identity: Identity; readonly at: RecordAt; readonly jobId?: string | undefined }
+  /** In the first stage: what the ledger is to hold of it. */
+  readonly admitted?: Omit<Weighed, 'emit'> & { readonly jobId?: string | undefined }
   readonly totals?: string
 }
 
@@ -50,15 +51,12 @@ export interface Reject {
 /** A record's place: entry id and index, as text. */
 export type RecordAt = string
 
-export interface Planning {
-  readonly stage: Stage
+export interface Planning extends Deciding {
   /** The channel that the stage reads. */
   readonly channel: Channel
-  readonly keys: Keys
-  readonly format: OrderFormat
   readonly now: Date
-  /** Verdicts that the ledger has overruled. */
-  readonly conflicts: ReadonlyMap<RecordAt, Rejection>
+  /** The ledger's values, by name, where a plan before this one was wrong about them: '' if there is none. */
+  readonly known: ReadonlyMap<string, string>
   onDecideFailed(entryId: string, error: unknown): void
 }
 
@@ -71,19 +69,25 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     sent: [],
     emits: [],
     rejects: [],
+    expects: new Map(),
     hashes: new Map(),
-    boards: new Map(),
+    ranks: new Map(),
   }
+  const ledger = new Map<string, string>()
+  const stands = (name: string): string | undefined => ledger.get(name) ?? planning.known.get(name)
   const totals: TotalsOf = new Map()
   for (const entry of entries) {
     const before = plan.orders
     for (const placed of recordsOf(planning, entry)) {
       const verdict = decide(planning, placed)
-      if (verdict.outcome === 'reject') {
-        plan.rejects.push(rejectOf(placed, verdict, planning))
+      const held = isFirst(verdict) ? weigh(verdict, stands, planning.format) : verdict
+      if ('code' in held) {
+        plan.rejects.push(rejectOf(placed, held, planning))
+        if ('restsOn' in held) expectInto(plan, held.restsOn, ledger, planning)
       } else {
         plan.orders += placed.orders
-        passInto(plan, totals, placed, verdict)
+        if ('line' in held) admitInto(plan, ledger, placed, held)
+        else passInto(plan, totals, placed, held)
       }
       if (!entry.counted) plan.found += placed.orders
     }
@@ -122,46 +126,9 @@ function recordsOf({ stage: { name }, channel }: Planning, entry: Entry): Placed
   return records.map((record, at) => ({ at: `${id}/${at}`, entry, record, orders: channel.orders(record) }))
 }
 
-function decide(planning: Planning, { at, entry, record }: Placed): Verdict {
+function decide(planning: Planning, { entry, record }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
-  const { conflicts, onDecideFailed } = planning
-  const conflict = conflicts.size > 0 ? conflicts.get(at) : undefined
-  if (conflict) return { outcome: 'reject', ...conflict }
-  return decideRecord(planning, record, (error) => onDecideFailed(entry.id, error))
-}
-
-/** Decides a record. A decision that throws, or that cannot be committed, is a bug: it rejects only that record. */
-export function decideRecord(
-  { stage, keys, format }: Pick<Planning, 'stage' | 'keys' | 'format'>,
-  record: object,
-  onFailed: (error: unknown) => void,
-): Verdict {
-  try {
-    const verdict = stage.decide(record, keys, format)
-    requireSound(verdict, stage)
-    return verdict
-  } catch (error) {
-    onFailed(error)
-    return { outcome: 'reject', code: 'internal-error', reason: `Stage ${stage.name} failed on this order` }
-  }
-}
-
-/** Throws if a verdict cannot be committed: the script could not undo its effects when it finds the mistake. */
-function requireSound(verdict: Verdict, stage: Stage): void {
-  if (verdict.outcome === 'reject') return
-  if ((verdict.outcome === 'admit') !== stage.isFirst) {
-    throw new Error(`${stage.name}: the first stage admits, and no other does`)
-  }
-  if (verdict.outcome === 'admit') return
-  for (const effect of verdict.effects) {
-    const amount = effect.kind === 'hincrby' ? effect.by : effect.score
-    if (!Number.isInteger(amount)) throw new Error(`${stage.name}: ${amount} is no integer`)
-  }
-  if (!('totals' in verdict)) return
-  const { key } = verdict.totals
-  if (!verdict.effects.some((effect) => effect.kind === 'hincrby' && effect.key === key)) {
-    throw new Error(`${stage.name}: ${key} is in totals and in no effect`)
-  }
+  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error))
 }
 
 function rejectOf(
@@ -182,17 +149,32 @@ function rejectOf(
 /** key → the one record for all orders of that key in the batch */
 type TotalsOf = Map<string, { orders: number; readonly head: object }>
 
+/** @param ledger what the ledger holds once the records before are committed, by name */
+function admitInto(plan: Plan, ledger: Map<string, string>, { record }: Placed, { emit = {}, ...held }: Weighed): void {
+  ledger.set(held.line.name, held.line.value)
+  if (held.change && held.change.value !== unread) ledger.set(held.change.name, held.change.value)
+  const { jobId } = record as RawRecord
+  plan.emits.push({ text: JSON.stringify(emit), admitted: { ...held, jobId } })
+}
+
+/** Adds the names under which the ledger was read. One that this batch changes is expected there already. */
+function expectInto(
+  plan: Plan,
+  names: Refused['restsOn'],
+  ledger: ReadonlyMap<string, string>,
+  { known }: Planning,
+): void {
+  for (const { name, userId } of names ?? []) {
+    if (!ledger.has(name)) plan.expects.set(name, { name, userId, expected: known.get(name) ?? '' })
+  }
+}
+
 function passInto(
   plan: Plan,
   totals: TotalsOf,
-  { at, orders, record }: Placed,
-  verdict: Exclude<Verdict, Rejection>,
+  { orders }: Placed,
+  verdict: Extract<Verdict, { outcome: 'pass' }>,
 ): void {
-  if (verdict.outcome === 'admit') {
-    const { jobId } = record as RawRecord
-    plan.emits.push({ text: JSON.stringify(verdict.emit), admitted: { identity: verdict.identity, at, jobId } })
-    return
-  }
   for (const effect of verdict.effects) mergeEffect(plan, effect)
   if ('totals' in verdict) {
     const key = verdict.totals.key.toWellFormed()

@@ -1,6 +1,6 @@
 import type { PartitionScope, Tick } from '../../app.ts'
 import { blockingConnection, closeOnStop } from '../../redis/client.ts'
-import type { Stage } from '../stage.ts'
+import type { Stage } from '../placed.ts'
 import { batchCommitter } from './commit-batch.ts'
 import { type Consumer, consume } from './consume.ts'
 import { removeConsumers } from './dead-consumers.ts'

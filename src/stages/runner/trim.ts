@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
 import { defineScript } from '../../redis/script.ts'
 import { aggregate } from '../aggregate.ts'
-import type { Stage } from '../stage.ts'
+import type { Stage } from '../placed.ts'
 
 const trimStream = defineScript(import.meta.url, z.tuple([z.int()], z.union([z.string(), z.int()])))
 

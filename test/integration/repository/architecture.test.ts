@@ -117,7 +117,7 @@ const layerOf = (path: string): string => path.split('/').slice(1, -1)[0] ?? ''
 const heightOf = (layer: string): number => layers.findIndex((names) => names.includes(layer))
 
 /** Types of what all parts of a process share. */
-const sharedTypes = ['src/redis/client.ts', 'src/stages/stage.ts']
+const sharedTypes = ['src/redis/client.ts', 'src/stages/placed.ts']
 
 /** Neighbors in one layer do not know each other, but for the vocabulary. */
 function mayImport(path: string, imported: string): boolean {

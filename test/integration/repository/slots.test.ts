@@ -26,13 +26,13 @@ import { loadScript } from '../../../src/redis/script.ts'
 import { cancelReplay } from '../../../src/stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
+import { rewire } from '../../../src/stages/layout/rewire.ts'
 import { commit } from '../../../src/stages/runner/commit.ts'
 import { removeConsumers } from '../../../src/stages/runner/dead-consumers.ts'
 import { decodeEntry } from '../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
 import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
-import { rewire } from '../../../src/stages/runner/rewire.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
 import { plainFormat } from '../../support/plain-format.ts'
 import { shipped as pipeline } from '../../support/stages.ts'
@@ -108,7 +108,7 @@ async function commitAll(redis: RedisClient): Promise<void> {
         keys,
         format: plainFormat,
         now,
-        conflicts: new Map(),
+        known: new Map(),
         onDecideFailed: () => {},
       },
       [entry],

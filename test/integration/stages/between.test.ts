@@ -13,13 +13,13 @@ import type { RedisClient } from '../../../src/redis/client.ts'
 import { definePipeline } from '../../../src/stages/define-pipeline.ts'
 import { readInvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { replayEntries } from '../../../src/stages/invalid/requeue.ts'
+import { rewire } from '../../../src/stages/layout/rewire.ts'
+import type { Pipeline, Stage } from '../../../src/stages/placed.ts'
 import { commit } from '../../../src/stages/runner/commit.ts'
 import { decodeEntry } from '../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
-import { rewire } from '../../../src/stages/runner/rewire.ts'
 import { runStage } from '../../../src/stages/runner/run.ts'
-import type { Pipeline, Stage } from '../../../src/stages/stage.ts'
 import { requireRealRedis } from '../../support/requires.ts'
 import { fraud, withBoth, withFraud, withRevenue } from '../../support/sample-stages.ts'
 import { definitions, shipped } from '../../support/stages.ts'
@@ -276,7 +276,7 @@ test('a list whose stage needs more of the order waits until no order without it
     format: before.format,
     now: new Date(),
   }
-  const plan = planBatch({ ...planning, conflicts: new Map(), onDecideFailed: () => {} }, entries)
+  const plan = planBatch({ ...planning, known: new Map(), onDecideFailed: () => {} }, entries)
   const committer = { stage: first, keys: before.keys, consumer: 'suspended' }
   await expect(commit(before, committer, plan, 0)).rejects.toThrow(
     'The list of stages has changed since this process started (the stage validate reads the channel raw passing shipping_address now): this process must stop',

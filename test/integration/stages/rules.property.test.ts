@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { rejectCodes } from '../../../src/reject-codes.ts'
-import { checkOrder } from '../../../src/stages/rules.ts'
 import {
   accepted,
   badIdentity,
   badItems,
+  checkOrder,
   codeOf,
   malformed,
   notANumber,

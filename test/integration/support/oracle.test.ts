@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checkOrder } from '../../../src/stages/rules.ts'
 import { identityOf } from '../../../src/stages/runner/ledger.ts'
 import { Oracle } from '../../support/oracle.ts'
+import { checkOrder } from '../../support/order-bodies.ts'
 import { plainFormat } from '../../support/plain-format.ts'
 
 /*

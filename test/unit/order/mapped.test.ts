@@ -7,7 +7,7 @@ import { hasOrderField } from '../../../src/order/mapped.ts'
 import { readFieldMap } from '../../../src/order/read-field-map.ts'
 import { readOrder } from '../../../src/order/read-order.ts'
 import { writeOrder } from '../../../src/order/write-order.ts'
-import { checkOrder } from '../../../src/stages/rules.ts'
+import { checkOrder } from '../../support/order-bodies.ts'
 import { plainFormat } from '../../support/plain-format.ts'
 import { formatOfShop, formatWith, ownOrder, type Shop, shopOrders } from '../../support/shops.ts'
 

@@ -23,7 +23,16 @@ test('a stage between two others reads what the one before passes on, and the ne
   const writers = ['raw', 'valid', 'cleared', 'counted'].map((channel) => withFraud.channel(channel).writer?.name)
   expect(writers).toEqual([undefined, 'validate', 'fraud', 'aggregate'])
   expect(withFraud.stage('aggregate')?.counters.in).toEqual(['cleared', 'aggregate:foreign'])
-  expect(withFraud.growing).toEqual(['received', 'admitted', 'rejected', 'duplicates', 'cleared', 'applied', 'ranked'])
+  expect(withFraud.growing).toEqual([
+    'received',
+    'admitted',
+    'corrected',
+    'rejected',
+    'duplicates',
+    'cleared',
+    'applied',
+    'ranked',
+  ])
 })
 
 test('an observer reads the same records as the next stage of the chain', () => {

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { formatOf } from '../../../src/order/format.ts'
 import { hintOf } from '../../../src/stages/hints/hint.ts'
-import { checkOrder, type Order } from '../../../src/stages/rules.ts'
+import type { Order } from '../../../src/stages/rules.ts'
 import { conflictWith, identityOf } from '../../../src/stages/runner/ledger.ts'
+import { checkOrder } from '../../support/order-bodies.ts'
 import { plainFormat } from '../../support/plain-format.ts'
 
 const formatIn = (currency: string) => formatOf(readConfig({ CURRENCY: currency }))

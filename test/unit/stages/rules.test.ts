@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { makeKeys } from '../../../src/keys.ts'
 import type { Rejection } from '../../../src/reject-codes.ts'
-import { checkOrder } from '../../../src/stages/rules.ts'
-import { admittedRecord, conflictWith, identityOf } from '../../../src/stages/runner/ledger.ts'
+import { conflictWith, identityOf, ledgerRecord, orderLine } from '../../../src/stages/runner/ledger.ts'
 import {
   accepted,
   badIdentity,
   badItems,
+  checkOrder,
   codeOf,
   type Fields,
   malformed,
@@ -390,7 +390,7 @@ describe('an order that breaks two rules', () => {
 
 describe('a repeated identity', () => {
   const place = { keys: makeKeys(), buckets: 16, generation: 7 }
-  const line = (body: string) => admittedRecord(identityOf(accepted(body), plainFormat), place)
+  const line = (body: string) => ledgerRecord(orderLine(identityOf(accepted(body), plainFormat)), place)
   const item = (price: string): string => `[{"product_id":"P1","quantity":1,"price_per_unit":${price}}]`
 
   test('with the same payload has the same line in the ledger, whatever the order of fields, spelling and extras', () => {

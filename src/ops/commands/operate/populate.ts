@@ -6,7 +6,7 @@ import { openQueue } from '../../../ingest/sqs/queue.ts'
 import { formatOf, type OrderFormat } from '../../../order/format.ts'
 import { writeOrder } from '../../../order/write-order.ts'
 import { countText } from '../../../reads/count-text.ts'
-import { checkOrder } from '../../../stages/rules.ts'
+import { checkMessage } from '../../../stages/rules.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { withRunning } from '../../local/running-system.ts'
 import { sampleOrders, startOfDay } from '../../local/sample-orders.ts'
@@ -99,7 +99,7 @@ function interrupted(sent: number, total: number, seed: number): string {
 function rejected(body: string, how: Reading): string {
   const contents = contentsOf('message', body, how)
   if ('pointer' in contents) return '' // only the bridge reads the object
-  const verdicts = contents.map(({ record }) => record.rejection ?? checkOrder(record.body, how.format))
+  const verdicts = contents.map(({ record }) => record.rejection ?? checkMessage(record.body, how.format))
   const found = verdicts.filter((verdict) => 'code' in verdict)
   const [first] = found
   if (first === undefined) return ''

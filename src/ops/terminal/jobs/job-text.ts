@@ -31,7 +31,7 @@ function percent(progress: unknown): string {
 
 /** @param from where the job takes its orders from, and leaves them after a dry run */
 export function resultLines(result: ReplayResult, from: 'invalid' | 'dlq' = 'invalid'): string[] {
-  const { dry_run, cancelled, sent, admitted, duplicate, conflict, returned, rejected } = result
+  const { dry_run, cancelled, sent, admitted, corrected = 0, duplicate, conflict, returned, rejected } = result
   const again = { ...(conflict > 0 && { conflict }), ...rejected }
   const codes = Object.entries(again).map(([code, count]) => [`  ${code}`, countText(count)])
   const all = countText(sum(Object.values(again)))
@@ -41,7 +41,7 @@ export function resultLines(result: ReplayResult, from: 'invalid' | 'dlq' = 'inv
     return [
       `Dry run, nothing was sent.${cancelled ? ' It was cancelled before its end.' : ''}`,
       ...table([
-        ['would keep the rules', countText(admitted)],
+        ['would keep the rules', countText(admitted + corrected)],
         ...known,
         ...ofStages,
         ['would be rejected', all],
@@ -55,6 +55,7 @@ export function resultLines(result: ReplayResult, from: 'invalid' | 'dlq' = 'inv
     ...table([
       ['sent', countText(sent)],
       ['admitted', countText(admitted)],
+      ...(corrected > 0 ? [['corrections', countText(corrected)]] : []),
       ['duplicate', countText(duplicate)],
       ...(returned > 0 ? [['returned to their stage', countText(returned)]] : []),
       ['rejected', all],

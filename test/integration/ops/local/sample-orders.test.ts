@@ -5,7 +5,7 @@ import { type SampleOptions, sampleOrders } from '../../../../src/ops/local/samp
 import { currencyOf } from '../../../../src/order/currency.ts'
 import { moneyOf } from '../../../../src/order/money.ts'
 import { rejectCodes } from '../../../../src/reject-codes.ts'
-import { checkOrder } from '../../../../src/stages/rules.ts'
+import { checkOrder } from '../../../support/order-bodies.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 
 const samplesOf = (options: Partial<SampleOptions> = {}) => [
@@ -127,7 +127,8 @@ describe('sample orders', () => {
       return 'code' in verdict ? verdict.code : 'valid'
     })
     const bridges = ['unresolved-pointer', 'too-many-orders', 'other-partition']
-    const others = ['conflict', ...bridges, 'internal-error', 'refused', ...more]
+    const corrections = ['unknown-event', 'unknown-order', 'cancelled-order', 'refund-exceeds']
+    const others = ['conflict', ...corrections, ...bridges, 'internal-error', 'refused', ...more]
     expect(new Set(codes)).toEqual(new Set(rejectCodes.filter((code) => !others.includes(code))))
   })
 

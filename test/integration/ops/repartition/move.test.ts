@@ -7,7 +7,7 @@ import type { Move } from '../../../../src/ops/repartition/move.ts'
 import { buildInvalid, lengthsOf, swapInvalid } from '../../../../src/ops/repartition/move-invalid.ts'
 import { moveLedger, readLedgerCounts, writeLedgerCounts } from '../../../../src/ops/repartition/move-ledger.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
-import { admittedRecord, generationSeconds } from '../../../../src/stages/runner/ledger.ts'
+import { generationSeconds, ledgerRecord, orderLine } from '../../../../src/stages/runner/ledger.ts'
 import { maxRequest } from '../../../support/arguments.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
@@ -25,10 +25,11 @@ test('each record of the ledger moves to the partition of its user, and the coun
   const { redis, config, from, to } = move
   const generation = Math.floor(Date.now() / 1_000 / generationSeconds(config))
   const recordOf = (userId: string, keys = partitionFor(from, userId)) =>
-    admittedRecord(
-      { userId, orderId: 'o', fingerprint: 'abcdef', minor: 5 },
-      { keys, buckets: config.ledgerBuckets, generation },
-    )
+    ledgerRecord(orderLine({ userId, orderId: 'o', fingerprint: 'abcdef', minor: 5 }), {
+      keys,
+      buckets: config.ledgerBuckets,
+      generation,
+    })
   for (const userId of users) {
     const { current, field, value } = recordOf(userId)
     await redis.hset(current, field, value)
@@ -60,7 +61,7 @@ test('a bucket of more records than a request may have arguments moves as a whol
   const userId = users.find((user) => partitionFor(to, user) === to[1]) ?? ''
   const records = Array.from({ length: 5_000 }, (_, at) => {
     const identity = { userId, orderId: `o${at}`, fingerprint: 'abcdef', minor: 5 }
-    return admittedRecord(identity, { keys: from[0] as Keys, buckets: 1, generation })
+    return ledgerRecord(orderLine(identity), { keys: from[0] as Keys, buckets: 1, generation })
   })
   const fields = Object.fromEntries(records.map(({ field, value }) => [field, value]))
   await redis.hset(records[0]?.current ?? '', fields)

@@ -26,7 +26,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'reads/measure.lua': ['bridge', 'stages', 'jobs', 'api', 'operator'],
   'stages/runner/commit.lua': ['stages'],
   'stages/runner/groups.lua': ['stages'],
-  'stages/runner/rewire.lua': ['stages'],
+  'stages/layout/rewire.lua': ['stages'],
   'stages/runner/leases.lua': ['stages'],
   'stages/runner/dead-consumers.lua': ['stages'],
   'ops/verify/ledger-losses.lua': ['stages', 'operator'],

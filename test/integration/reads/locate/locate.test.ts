@@ -13,13 +13,13 @@ import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { findOwners, locateOrder, type OrderLocation } from '../../../../src/reads/locate/locate.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { discardEntry, replayEntries } from '../../../../src/stages/invalid/requeue.ts'
+import type { Stage } from '../../../../src/stages/placed.ts'
 import { commit } from '../../../../src/stages/runner/commit.ts'
 import { decodeEntry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import type { Stage } from '../../../../src/stages/stage.ts'
 import { wrap } from '../../../support/envelopes.ts'
 import { received } from '../../../support/received.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
@@ -346,7 +346,7 @@ async function commitAll(stage: Stage): Promise<void> {
     keys: scope.keys,
     format: scope.format,
     now: new Date(),
-    conflicts: new Map(),
+    known: new Map(),
     onDecideFailed: () => {},
   }
   const generation = Math.floor(Date.now() / 1_000 / generationSeconds(scope.config))

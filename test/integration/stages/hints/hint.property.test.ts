@@ -5,7 +5,7 @@ import { rejectCodes } from '../../../../src/reject-codes.ts'
 import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { scanJson } from '../../../../src/stages/hints/text/scan.ts'
-import { checkOrder } from '../../../../src/stages/rules.ts'
+import { checkOrder } from '../../../support/order-bodies.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 
 const isJson = (text: string): boolean => {

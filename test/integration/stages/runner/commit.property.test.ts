@@ -4,14 +4,24 @@ import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import type { Rejection } from '../../../../src/reject-codes.ts'
+import type { Stage } from '../../../../src/stages/placed.ts'
+import { checkMessage } from '../../../../src/stages/rules.ts'
 import { type CommitReply, commit } from '../../../../src/stages/runner/commit.ts'
+import { namesIn } from '../../../../src/stages/runner/encode.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import { conflictWith, generationSeconds } from '../../../../src/stages/runner/ledger.ts'
+import {
+  correctionIdentityOf,
+  eventName,
+  generationSeconds,
+  identityOf,
+  messageName,
+  orderName,
+} from '../../../../src/stages/runner/ledger.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
 import { trim } from '../../../../src/stages/runner/trim.ts'
-import type { Stage } from '../../../../src/stages/stage.ts'
+import { type Accepted, type Message, OrderBook } from '../../../support/order-book.ts'
+import { plainFormat } from '../../../support/plain-format.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRedisServer } from '../../../support/requires.ts'
 import { aggregate, leaderboard, shipped as pipeline, validate } from '../../../support/stages.ts'
@@ -19,7 +29,8 @@ import { appOn } from '../../../support/world.ts'
 
 /*
  * Three consumers of each stage read, claim, plan and commit in any order; between a plan and its commit, and between a
- * reply and the next try, the others go on. A model of plain maps follows the commits and predicts every reply.
+ * reply and the next try, the others go on. A model of plain maps follows the commits and predicts every reply: whether a
+ * plan expects what the ledger holds, by its lines; what a commit comes to, by the messages alone.
  */
 
 const line = [validate, aggregate, leaderboard] as const
@@ -32,15 +43,7 @@ const streamOf = { validate: 'orders:raw', aggregate: 'orders:valid', leaderboar
 const config = readConfig({ LEDGER_BUCKETS: '2' })
 
 type Sent = Good | Bad
-interface Good {
-  readonly id: string
-  readonly body: string
-  readonly user: string
-  readonly order: string
-  readonly cents: number
-  /** Must be equal in two orders of one identity for them to be the same order. */
-  readonly payload: string
-}
+type Good = Message & { readonly id: string; readonly body: string }
 interface Bad {
   readonly id: string
   readonly body: string
@@ -59,6 +62,9 @@ const values = [
   ['1.005', 101],
   ['1000000000', 100_000_000_000],
 ] as const
+type Value = (typeof values)[number]
+const eventIds = ['e1', 'e2', undefined] as const
+const corrections = ['cancelled', 'refunded', 'amended'] as const
 const noOrders = [
   ['not json', 'malformed-json', 'Malformed JSON'],
   ['[]', 'not-an-object', 'Order must be a JSON object'],
@@ -77,16 +83,41 @@ const noOrders = [
   ],
 ] as const
 
-// Few ids, users, orders and values: most of what is sent meets something sent before.
+// Few ids, users, orders, events and values: most of what is sent meets something sent before.
 const messageId = fc.constantFrom('m1', 'm2')
-const goodOf = (orders: readonly string[]) =>
-  fc
-    .tuple(messageId, fc.constantFrom(...users), fc.constantFrom(...orders), fc.constantFrom(...values), fc.boolean())
-    .map((of) => order(...of))
+const goodOf = (orders: readonly string[]): fc.Arbitrary<Good> => {
+  const identity = [messageId, fc.constantFrom(...users), fc.constantFrom(...orders)] as const
+  const payload = [fc.constantFrom(...values), fc.boolean()] as const
+  const correction = [...identity, fc.constantFrom(...corrections), fc.constantFrom(...eventIds), ...payload] as const
+  return fc.oneof(
+    fc.tuple(...identity, ...payload).map((of) => order(...of)),
+    fc.tuple(...correction).map((of) => corrected(...of)),
+  )
+}
 
-function order(id: string, user: string, order: string, [value, cents]: (typeof values)[number], noted: boolean): Good {
+function order(id: string, user: string, order: string, [value, cents]: Value, noted: boolean): Good {
   const fields = `"user_id":${JSON.stringify(user)},"order_id":"${order}","order_value":${value}`
-  return { id, body: `{${fields}${noted ? ',"note":1' : ''}}`, user, order, cents, payload: String(cents) }
+  const body = `{${fields}${noted ? ',"note":1' : ''}}`
+  return { kind: 'placed', id, body, user, order, cents: BigInt(cents), payload: String(cents) }
+}
+
+function corrected(
+  ...[id, user, order, kind, eventId, [value, cents], noted]: readonly [
+    id: string,
+    user: string,
+    order: string,
+    kind: (typeof corrections)[number],
+    eventId: (typeof eventIds)[number],
+    value: Value,
+    noted: boolean,
+  ]
+): Good {
+  const identity = `"event":"order.${kind}","user_id":${JSON.stringify(user)},"order_id":"${order}"`
+  const amount = { cancelled: '', refunded: `,"amount":${value}`, amended: `,"order_value":${value}` }[kind]
+  const more = `${eventId === undefined ? '' : `,"event_id":"${eventId}"`}${noted ? ',"note":1' : ''}`
+  const body = `{${identity}${amount}${more}}`
+  const [event, payload] = [eventId ?? body, kind === 'cancelled' ? kind : `${kind} ${cents}`]
+  return { kind, id, body, user, order, eventId, event, cents: BigInt(cents), payload }
 }
 const ofAnn = (id: string, value: 0 | 2): Good => order('m1', 'ann', id, values[value], false)
 const bad = fc
@@ -218,10 +249,17 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
   for (const what of ['committed', 'stale', 'stale in part']) {
     for (const name of stageNames) expect([what, name, seen.get(`${name} ${what}`)]).not.toContain(undefined)
   }
-  for (const what of ['conflict', 'conflict after a conflict', 'generation', 'conflict committed', 'duplicate']) {
+  for (const what of ['differs', 'differs again', 'generation', 'differs, then committed', 'duplicate', ...outcomes]) {
     expect([what, seen.get(`validate ${what}`)]).not.toContain(undefined)
   }
+  expect(seen.get('leaderboard left')).toBeGreaterThan(0)
 })
+
+/** All that can become of orders and corrections. */
+const outcomes = [
+  ...['admitted', 'corrected:cancelled', 'corrected:refunded', 'corrected:amended'],
+  ...['conflict', 'conflict:event', 'unknown-order', 'cancelled-order', 'refund-exceeds'],
+]
 
 async function take(step: Step, scope: PartitionScope, model: Model, consumers: Consumers): Promise<void> {
   const { redis } = scope
@@ -270,7 +308,8 @@ interface Hands {
 }
 interface Attempt {
   readonly entries: readonly Entry[]
-  readonly conflicts: ReadonlyMap<string, Rejection>
+  /** The ledger's values, by name, where they differed from the plans before. */
+  readonly known: ReadonlyMap<string, string>
   readonly plan: Plan
 }
 
@@ -313,7 +352,7 @@ class Consumers {
 
   plan(name: StageName, by: string, count: number): void {
     const hands = this.of(name, by)
-    if (hands.entries.length > 0) hands.attempt = this.attempt(name, hands.entries.slice(0, count), new Map())
+    if (hands.entries.length > 0) hands.attempt = this.attempt(name, hands.entries.slice(0, count))
   }
 
   /** Once more after it was committed, too: as a consumer does that has not had the reply. */
@@ -325,7 +364,7 @@ class Consumers {
     const stage = stageOf(name)
     const reply = await commit(this.scope, { stage, keys: this.scope.keys, consumer: by }, attempt.plan, generation)
     const ids = attempt.entries.map(({ id }) => id)
-    const expected = this.model.commit(name, by, ids, new Set(attempt.conflicts.keys()), generation === now)
+    const expected = this.model.commit(name, by, ids, attempt.plan, generation === now)
     const { atMs: _, again: __, invalidIds: ___, ...reported } = { atMs: 0, again: 0, invalidIds: [], ...reply } // it is Redis' clock that decides
     expect(reported).toEqual(expected.status === 'generation' ? { ...expected, generation: now } : expected)
     this.saw(name, attempt, reply)
@@ -341,14 +380,13 @@ class Consumers {
       hands.entries = hands.entries.filter(({ id }) => !gone.includes(id))
       entries = entries.filter(({ id }) => reply.held.includes(id))
     }
-    const overruled = new Map<string, Rejection>()
-    if (reply.status === 'conflict' && attempt.conflicts.size === 0) {
-      for (const [emit, known] of reply.conflicts) {
-        const admitted = attempt.plan.emits[emit]?.admitted
-        if (admitted) overruled.set(admitted.at, conflictWith(admitted.identity, known, this.scope.format))
-      }
-    }
-    hands.attempt = this.attempt(name, entries, overruled)
+    if (reply.status === 'differs') {
+      const names = namesIn(attempt.plan)
+      const held = reply.held.map(([at, value]) => [names[at] ?? '', value] as const)
+      // It learns something each time, so it comes to an end.
+      expect(held.every(([name, value]) => attempt.known.get(name) === value)).toBe(false)
+      hands.attempt = this.attempt(name, entries, new Map([...attempt.known, ...held]))
+    } else hands.attempt = this.attempt(name, entries)
     return reply.status
   }
 
@@ -361,7 +399,7 @@ class Consumers {
     while (reply !== 'committed' && reply !== 'nothing')
   }
 
-  private attempt(name: StageName, entries: readonly Entry[], conflicts: Map<string, Rejection>): Attempt {
+  private attempt(name: StageName, entries: readonly Entry[], known = new Map<string, string>()): Attempt {
     const onDecideFailed = (_: string, error: unknown): void => {
       throw error
     }
@@ -373,10 +411,10 @@ class Consumers {
       keys: this.scope.keys,
       format: this.scope.format,
       now: new Date(0),
-      conflicts,
+      known,
       onDecideFailed,
     }
-    return { entries, conflicts, plan: planBatch(planning, entries) }
+    return { entries, known, plan: planBatch(planning, entries) }
   }
 
   private hold(name: StageName, by: string, entries: readonly RawEntry[]): number {
@@ -397,12 +435,13 @@ class Consumers {
     return hands
   }
 
-  private saw(name: StageName, { conflicts }: Attempt, reply: CommitReply): void {
+  private saw(name: StageName, { known }: Attempt, reply: CommitReply): void {
     const what: string[] = [reply.status]
     if (reply.status === 'stale' && reply.held.length > 0) what.push('stale in part')
-    if (reply.status === 'conflict' && conflicts.size > 0) what.push('conflict after a conflict')
-    if (reply.status === 'committed' && conflicts.size > 0) what.push('conflict committed')
+    if (reply.status === 'differs' && known.size > 0) what.push('differs again')
+    if (reply.status === 'committed' && known.size > 0) what.push('differs, then committed')
     if (reply.status === 'committed' && reply.duplicates > 0) what.push('duplicate')
+    if (reply.status === 'committed') what.push(...this.model.outcomes.splice(0))
     for (const each of what) this.seen.set(`${name} ${each}`, (this.seen.get(`${name} ${each}`) ?? 0) + 1)
   }
 }
@@ -416,10 +455,13 @@ type RawModel = { readonly counted: boolean; readonly orders: number } & (
   | { readonly sent: readonly Sent[] }
   | { readonly text: string }
 )
-interface Admitted {
+/** An order that was admitted, or a correction of one: what it adds. */
+interface Passed {
   readonly user: string
   readonly order: string
   readonly cents: number
+  readonly orders: number
+  readonly correction: Exclude<Good['kind'], 'placed'> | undefined
 }
 interface Totals {
   orders: number
@@ -434,18 +476,22 @@ interface Refused {
 /** The pipeline without Redis: record after record in the order of the commits. */
 class Model {
   readonly raw = new Map<string, RawModel>()
-  readonly valid = new Map<string, readonly Admitted[]>()
+  readonly valid = new Map<string, readonly Passed[]>()
   readonly counted = new Map<string, readonly (Totals & { readonly user: string; readonly of: number })[]>()
   /** entry → who holds it */
   readonly pending = { validate: pendingOf(), aggregate: pendingOf(), leaderboard: pendingOf() }
   /** Counts the entries that have been read of each stream. */
   readonly read = { validate: 0, aggregate: 0, leaderboard: 0 }
   readonly counters = new Map<string, number>()
-  readonly known = new Map<string, Good>()
-  readonly refusedMessages = new Set<string>()
+  readonly book = new OrderBook()
+  /** The ledger, by name. */
+  readonly ledger = new Map<string, string>()
   readonly refused: Refused[] = []
   readonly totals = new Map<string, Totals>([['ann', { orders: 0, cents: fortune }]])
   readonly boards = new Map<string, Totals>()
+  corrections = 0
+  /** The outcomes of the messages of the last commit. */
+  readonly outcomes: string[] = []
   /** Holds the records that the last commit had to emit. */
   private emitted: Emitted | undefined
 
@@ -458,120 +504,155 @@ class Model {
     if (by > 0) this.counters.set(name, (this.counters.get(name) ?? 0) + by)
   }
 
-  commit(name: StageName, by: string, ids: readonly string[], overruled: Set<string>, inTime: boolean): Expected {
+  commit(name: StageName, by: string, ids: readonly string[], plan: Plan, inTime: boolean): Expected {
     const pending = this.pending[name]
     const held = ids.filter((id) => pending.has(id))
     for (const id of held) pending.set(id, by)
     if (held.length < ids.length) return { status: 'stale', held }
     if (name === 'validate') {
       if (!inTime) return { status: 'generation' }
-      const conflicts = this.conflicts(ids, overruled)
-      if (conflicts.length > 0) return { status: 'conflict', conflicts }
+      const differences = this.differences(plan)
+      if (differences.length > 0) return { status: 'differs', held: differences }
     }
     for (const id of ids) pending.delete(id)
     return { status: 'committed', ...this[name](ids) }
   }
 
-  /** Returns the places of admitted records that conflict with a known one or one before them, but for those overruled. */
-  private conflicts(ids: readonly string[], overruled: ReadonlySet<string>): unknown[] {
-    const before = new Map(this.known)
-    const emits = ids.flatMap((id) =>
-      this.sentOf(id).filter((sent, at): sent is Good => 'user' in sent && !overruled.has(`${id}/${at}`)),
-    )
-    return emits.flatMap((sent, emit) => {
-      const first = before.get(identity(sent)) ?? sent
-      before.set(identity(sent), first)
-      // Six characters of fingerprint, then the minor units.
-      return first.payload === sent.payload ? [] : [[emit, expect.stringMatching(`^.{6}${first.cents}$`)]]
-    })
-  }
-
-  private sentOf(id: string): readonly Sent[] {
-    const entry = this.raw.get(id)
-    return entry && 'sent' in entry ? entry.sent : []
+  /** Compares what a plan expects of the ledger, line after line, with what it holds: the places that differ and what is there. */
+  private differences(plan: Plan): (readonly [at: number, value: string])[] {
+    const names = namesIn(plan)
+    const differ: [number, string][] = []
+    const written = new Map<string, string>()
+    const holds = (name: string): string => written.get(name) ?? this.ledger.get(name) ?? ''
+    let next = plan.emits.length + plan.rejects.length
+    for (const [at, value] of [
+      ...plan.emits.map(({ admitted }) => admitted?.line.value ?? ''),
+      ...plan.rejects.map(() => '-'),
+    ].entries()) {
+      const name = names[at] ?? ''
+      const held = holds(name)
+      const change = plan.emits[at]?.admitted?.change
+      // A line is new, or says what is there already. A correction that is known already must not change its order again.
+      if (held !== '' && (held !== value || change)) differ.push([at, held])
+      if (held === '') written.set(name, value)
+      if (!change) continue
+      if (holds(change.name) === change.expected) written.set(change.name, change.value)
+      else {
+        if (held === '') differ.push([at, ''])
+        differ.push([next, this.ledger.get(change.name) ?? ''])
+      }
+      next++
+    }
+    for (const { name, expected } of plan.expects.values()) {
+      const held = this.ledger.get(name) ?? ''
+      if (held !== expected) differ.push([next, held])
+      next++
+    }
+    return differ
   }
 
   private validate(ids: readonly string[]) {
-    const admitted: Admitted[] = []
+    const passed: Passed[] = []
     let duplicates = 0
     let rejected = 0
-    const refuse = (refused: Refused, orders: number): void => {
+    const refuse = (message: string, refused: Refused, orders: number): void => {
+      const name = `message ${message}`
+      if (this.ledger.has(name)) {
+        duplicates++
+        return
+      }
+      this.ledger.set(name, '-')
       this.refused.push(refused)
+      this.outcomes.push(refused.group)
       this.count(`rejected:${refused.group.split(':')[0]}`, orders)
       rejected += orders
     }
     const judge = (sent: Sent): void => {
-      const first = 'user' in sent ? this.known.get(identity(sent)) : undefined
-      if ('user' in sent && !first) {
-        this.known.set(identity(sent), sent)
-        admitted.push(sent)
-        return
-      }
-      const message = JSON.stringify([sent.id, sent.body])
-      if ((first && 'user' in sent && first.payload === sent.payload) || this.refusedMessages.has(message)) {
-        duplicates++
-        return
-      }
-      this.refusedMessages.add(message)
-      refuse('user' in sent ? conflict(sent, first) : sent, 1)
+      const judgment = 'kind' in sent ? this.book.judge(sent) : { is: 'refused' as const, ...sent }
+      if (judgment.is === 'refused') refuse(messageName(sent), { ...judgment, body: sent.body }, 1)
+      else if (judgment.is === 'duplicate') duplicates++
+      else if ('kind' in sent) accept(sent, judgment)
+    }
+    const accept = (sent: Good, judgment: Accepted): void => {
+      this.record(sent)
+      const correction = sent.kind === 'placed' ? undefined : sent.kind
+      this.outcomes.push(correction ? `corrected:${correction}` : 'admitted')
+      const [cents, orders] = [Number(judgment.cents), Number(judgment.orders)]
+      passed.push({ user: sent.user, order: sent.order, cents, orders, correction })
     }
     for (const id of ids) {
       const entry = this.raw.get(id)
       if (!entry) throw new Error(`${id} was never sent`)
       if ('sent' in entry) for (const sent of entry.sent) judge(sent)
-      else {
-        this.refusedMessages.add(id)
-        refuse({ group: 'malformed-json', reason: 'Malformed JSON', body: entry.text }, entry.orders)
-      }
+      else refuse(id, { group: 'malformed-json', reason: 'Malformed JSON', body: entry.text }, entry.orders)
       if (!entry.counted) this.count('received', entry.orders)
     }
-    this.count('admitted', admitted.length)
+    const kinds = passed.flatMap(({ correction }) => correction ?? [])
+    this.count('admitted', passed.length - kinds.length)
+    this.count('corrected', kinds.length)
+    for (const kind of kinds) this.count(`corrected:${kind}`, 1)
     this.count('duplicates', duplicates)
     this.count('rejected', rejected)
-    const records = admitted.map(({ user, order, cents }) => ({ user_id: user, order_id: order, minor: cents }))
+    const records = passed.map(({ user, order, cents, correction }) => {
+      return { user_id: user, order_id: order, minor: cents, ...(correction && { correction }) }
+    })
     this.emitted = {
       records,
-      orders: admitted.length,
+      orders: passed.length,
       has: (id) => this.valid.has(id),
-      arrived: (id) => this.valid.set(id, admitted),
+      arrived: (id) => this.valid.set(id, passed),
     }
-    return { passed: admitted.length, duplicates, rejected }
+    return { passed: passed.length, duplicates, rejected }
+  }
+
+  /** Writes an accepted message into the ledger: its own line, and of a correction what it leaves of the order. */
+  private record(sent: Good): void {
+    const order = checkMessage(sent.body, plainFormat)
+    if ('code' in order) throw new Error(order.reason)
+    if (!('kind' in order)) {
+      const identity = identityOf(order, plainFormat)
+      this.ledger.set(orderName(identity), `${identity.fingerprint}${sent.cents}`)
+      return
+    }
+    const identity = correctionIdentityOf(order, plainFormat)
+    this.ledger.set(eventName(identity), identity.fingerprint)
+    const [admitted = ''] = this.ledger.get(orderName(identity))?.split(' ') ?? []
+    this.ledger.set(orderName(identity), `${admitted} ${this.book.left(sent)}`)
   }
 
   private aggregate(ids: readonly string[]) {
-    const orders = ids.flatMap((id) => this.valid.get(id) ?? [])
+    const records = ids.flatMap((id) => this.valid.get(id) ?? [])
     const touched = new Map<string, number>()
-    for (const { user, cents } of orders) {
+    for (const { user, cents, orders } of records) {
       const totals = this.totals.get(user) ?? { orders: 0, cents: 0 }
-      this.totals.set(user, { orders: totals.orders + 1, cents: totals.cents + cents })
+      this.totals.set(user, { orders: totals.orders + orders, cents: totals.cents + cents })
       touched.set(user, (touched.get(user) ?? 0) + 1)
+      this.corrections += 1 - orders
     }
-    this.count('applied', orders.length)
+    this.count('applied', records.length)
     const counted = [...touched].map(([user, of]) => ({
       user,
       of,
       ...(this.totals.get(user) ?? { orders: 0, cents: 0 }),
     }))
-    const records = counted.map(({ user, of, orders, cents }) => ({
-      user_id: user,
-      orders: of,
-      order_count: orders,
-      total_spend_minor: cents,
-    }))
     this.emitted = {
-      records,
-      orders: orders.length,
+      records: counted.map(({ user, of, orders, cents }) => {
+        return { user_id: user, orders: of, order_count: orders, total_spend_minor: cents }
+      }),
+      orders: records.length,
       has: (id) => this.counted.has(id),
       arrived: (id) => this.counted.set(id, counted),
     }
-    return { passed: orders.length, duplicates: 0, rejected: 0 }
+    return { passed: records.length, duplicates: 0, rejected: 0 }
   }
 
   private leaderboard(ids: readonly string[]) {
     let passed = 0
-    for (const { user, of, orders, cents } of ids.flatMap((id) => this.counted.get(id) ?? [])) {
-      const rank = this.boards.get(user) ?? { orders: 0, cents: 0 }
-      this.boards.set(user, { orders: Math.max(rank.orders, orders), cents: Math.max(rank.cents, cents) })
+    // By the totals as they are now, which may be those of later records.
+    for (const { user, of } of ids.flatMap((id) => this.counted.get(id) ?? [])) {
+      const totals = this.totals.get(user)
+      if (totals && totals.orders > 0) this.boards.set(user, totals)
+      else if (this.boards.delete(user)) this.outcomes.push('left')
       passed += of
     }
     this.count('ranked', passed)
@@ -595,7 +676,7 @@ class Model {
 type Expected =
   | { readonly status: 'committed'; readonly passed: number; readonly duplicates: number; readonly rejected: number }
   | { readonly status: 'stale'; readonly held: readonly string[] }
-  | { readonly status: 'conflict'; readonly conflicts: readonly unknown[] }
+  | { readonly status: 'differs'; readonly held: readonly (readonly [at: number, value: string])[] }
   | { readonly status: 'generation' }
 
 interface Emitted {
@@ -606,12 +687,6 @@ interface Emitted {
 }
 
 const pendingOf = () => new Map<string, string>()
-const identity = ({ user, order }: Good): string => JSON.stringify([user, order])
-const conflict = ({ user, order, body }: Good, first: Good | undefined): Refused => ({
-  group: 'conflict',
-  reason: `Order ${order} of user ${user} was already accepted with order_value ${(first?.cents ?? 0) / 100}`,
-  body,
-})
 
 /** At any moment: what came in has gone out or waits, by the streams' own entries; each user's sums are in the totals. */
 async function expectBooks(redis: Redis, model: Model): Promise<void> {
@@ -644,8 +719,9 @@ async function expectBooks(redis: Redis, model: Model): Promise<void> {
     return counted.reduce((sum, [, [, n]]) => sum + Number(n), 0)
   })
   const of = (name: string): number => Number(counters[name] ?? 0)
-  expect(of('admitted') + of('duplicates') + of('rejected') + (waiting[0] ?? 0)).toBe(of('received'))
-  expect(of('applied') + (waiting[1] ?? 0)).toBe(of('admitted'))
+  const passed = of('admitted') + of('corrected')
+  expect(passed + of('duplicates') + of('rejected') + (waiting[0] ?? 0)).toBe(of('received'))
+  expect(of('applied') + (waiting[1] ?? 0)).toBe(passed)
   expect(of('ranked') + (waiting[2] ?? 0)).toBe(of('applied'))
 
   const sum = (field: string): number =>
@@ -654,7 +730,8 @@ async function expectBooks(redis: Redis, model: Model): Promise<void> {
     Number(global['total_orders'] ?? 0),
     Number(global['total_revenue_minor'] ?? 0),
   ])
-  expect(of('applied')).toBe(sum('order_count'))
+  expect(Number(global['corrections'] ?? 0)).toBe(model.corrections)
+  expect(of('applied')).toBe(sum('order_count') + model.corrections)
 }
 
 function isAfter(id: string, other: string): boolean {
@@ -677,9 +754,8 @@ async function expectResults(redis: Redis, model: Model): Promise<void> {
   expect(await board(redis, 'leaderboard:orders')).toEqual(ofField('orders'))
   expect(await board(redis, 'leaderboard:spend')).toEqual(ofField('cents'))
 
-  const buckets = await redis.keys('ledger:*')
-  const lines = await Promise.all(buckets.map((bucket) => redis.hlen(bucket)))
-  expect(lines.reduce((sum, lines) => sum + lines, 0)).toBe(model.known.size + model.refusedMessages.size)
+  const buckets = await Promise.all((await redis.keys('ledger:*')).map((bucket) => redis.hgetall(bucket)))
+  expect(buckets.flatMap((bucket) => Object.values(bucket)).sort()).toEqual([...model.ledger.values()].sort())
 
   const listed = (await redis.lrange('invalid_orders', 0, -1)).reverse().map((text) => JSON.parse(text))
   expect(listed.map(({ id: _, ...kept }) => kept)).toEqual(model.refused.map(kept))

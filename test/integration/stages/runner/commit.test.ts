@@ -1,17 +1,18 @@
 import type { Redis } from 'ioredis'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../../../src/keys.ts'
 import { admittedOrder, type RawRecord, userTotals } from '../../../../src/messages.ts'
-import type { Rejection } from '../../../../src/reject-codes.ts'
+import type { Stage } from '../../../../src/stages/placed.ts'
 import { commit } from '../../../../src/stages/runner/commit.ts'
+import { batchCommitter } from '../../../../src/stages/runner/commit-batch.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
-import { hincrby, pass, type Stage, zaddGt } from '../../../../src/stages/stage.ts'
+import { hincrby, pass, rank } from '../../../../src/stages/stage.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
 import { aggregate, leaderboard, shipped as pipeline, place, validate } from '../../../support/stages.ts'
@@ -51,7 +52,7 @@ async function read(scope: PartitionScope, stage: Stage, consumer: string, count
   return entries.map(([id, fields]) => decodeEntry(pipeline, String(id), fields, stage.from))
 }
 
-function plan(scope: PartitionScope, stage: Stage, entries: Entry[], conflicts = new Map<string, Rejection>()): Plan {
+function plan(scope: PartitionScope, stage: Stage, entries: Entry[], known = new Map<string, string>()): Plan {
   const onDecideFailed = (): void => {}
   return planBatch(
     {
@@ -60,7 +61,7 @@ function plan(scope: PartitionScope, stage: Stage, entries: Entry[], conflicts =
       keys: scope.keys,
       format: scope.format,
       now: new Date(0),
-      conflicts,
+      known,
       onDecideFailed,
     },
     entries,
@@ -141,28 +142,134 @@ test('the same identity is admitted once: within a batch, in a later batch, and 
     rejected: 0,
   })
 
-  await enqueue(redis, app.keys, [raw(order('1')), raw(order('1', 11)), raw(order('3'))])
+  await enqueue(redis, app.keys, [raw(order('1', 11)), raw(order('1', 11)), raw(order('3'))])
   const entries = await read(app, validate, 'c')
   const before = await snapshot(redis)
   const reply = await commitAs(app, validate, 'c', plan(app, validate, entries))
-  expect(reply).toEqual({ status: 'conflict', conflicts: [[1, expect.stringMatching(/1000$/)]] })
+  expect(reply).toEqual({
+    status: 'differs',
+    held: [
+      [0, expect.stringMatching(/1000$/)],
+      [1, expect.stringMatching(/1000$/)],
+    ],
+  })
   expect(await snapshot(redis)).toEqual(before)
 
-  const conflicts = new Map<string, Rejection>([
-    [`${entries[0]?.id}/1`, { code: 'conflict', reason: 'another payload' }],
-  ])
-  expect(await commitAs(app, validate, 'c', plan(app, validate, entries, conflicts))).toEqual({
+  const known = new Map([['order 1 u1', await recordedValue(redis)]])
+  expect(await commitAs(app, validate, 'c', plan(app, validate, entries, known))).toEqual({
     status: 'committed',
     passed: 1,
-    duplicates: 1,
-    rejected: 1,
+    duplicates: 0,
+    rejected: 2,
   })
   expect(await redis.hgetall('pipeline:counters')).toEqual({
     received: '6',
     admitted: '3',
-    duplicates: '2',
-    rejected: '1',
-    'rejected:conflict': '1',
+    duplicates: '1',
+    rejected: '2',
+    'rejected:conflict': '2',
+  })
+})
+
+/** The value of order 1, the only one whose amount is 10. */
+async function recordedValue(redis: Redis): Promise<string> {
+  for (const bucket of await redis.keys('ledger:*')) {
+    const found = (await redis.hvals(bucket)).find((value) => value.endsWith('1000'))
+    if (found !== undefined) return found
+  }
+  return ''
+}
+
+describe('corrections', () => {
+  const correction = (event: string, event_id: string, more: object = {}): RawRecord =>
+    raw({ user_id: 'u', order_id: '1', event: `order.${event}`, event_id, ...more })
+
+  /** Everything of the line committed as the stages do it, one batch a stage. */
+  async function pass(app: PartitionScope, records: readonly RawRecord[]): Promise<void> {
+    await enqueue(app.redis, app.keys, records)
+    for (const stage of [validate, aggregate, leaderboard]) {
+      const commitBatch = batchCommitter(app, {
+        stage,
+        name: 'c',
+        stream: app.keys.stream(stage.from),
+        reader: app.redis,
+      })
+      const entries = await read(app, stage, 'c')
+      if (entries.length > 0) await commitBatch(entries)
+    }
+  }
+
+  async function stateOf(redis: Redis) {
+    const [user, global, counters, spend, orders] = await Promise.all([
+      redis.hgetall('user:u'),
+      redis.hgetall('global:stats'),
+      redis.hgetall('pipeline:counters'),
+      redis.zscore('leaderboard:spend', 'u'),
+      redis.zscore('leaderboard:orders', 'u'),
+    ])
+    return { user, global, counters, scores: [orders, spend] }
+  }
+
+  test('an order and its corrections in one batch count as one after the other', async () => {
+    await using world = await open()
+    const { scope: app, redis } = world
+    await pass(app, [
+      raw(order('1')),
+      correction('refunded', 'e1', { amount: 2.5 }),
+      raw(order('1')), // again, after it was corrected
+      correction('amended', 'e2', { order_value: 20 }),
+      correction('refunded', 'e1', { amount: 2.5 }), // again
+      correction('refunded', 'e3', { amount: 20.01 }), // too much
+      raw(order('2', 5)),
+    ])
+    expect(await stateOf(redis)).toEqual({
+      user: { order_count: '2', total_spend_minor: '2500' },
+      global: { total_orders: '2', total_revenue_minor: '2500', corrections: '2' },
+      counters: {
+        received: '7',
+        admitted: '2',
+        corrected: '2',
+        'corrected:refunded': '1',
+        'corrected:amended': '1',
+        duplicates: '2',
+        rejected: '1',
+        'rejected:refund-exceeds': '1',
+        applied: '4',
+        ranked: '4',
+      },
+      scores: ['2', '2500'],
+    })
+  })
+
+  test('in batches of their own: a second cancellation is a duplicate, and a user without orders leaves the boards', async () => {
+    await using world = await open()
+    const { scope: app, redis } = world
+    await pass(app, [correction('cancelled', 'early')])
+    await pass(app, [raw(order('1'))])
+    await pass(app, [correction('refunded', 'r', { amount: 4 })])
+    expect((await stateOf(redis)).scores).toEqual(['1', '600'])
+    await pass(app, [correction('cancelled', 'c1')])
+    await pass(app, [correction('cancelled', 'c2'), correction('cancelled', 'c1'), raw(order('1'))])
+    await pass(app, [correction('amended', 'a', { order_value: 3 }), correction('refunded', 'r', { amount: 5 })])
+    const invalid = (await redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line).reason)
+    expect(invalid.reverse()).toEqual([
+      'Order 1 of user u is not known',
+      'Order 1 of user u is cancelled',
+      'Event r of order 1 of user u was already accepted with another payload',
+    ])
+    expect(await stateOf(redis)).toEqual({
+      user: { order_count: '0', total_spend_minor: '0' },
+      global: { total_orders: '0', total_revenue_minor: '0', corrections: '3' },
+      counters: expect.objectContaining({
+        received: '9',
+        admitted: '1',
+        corrected: '2',
+        duplicates: '3',
+        rejected: '3',
+        applied: '3',
+      }),
+      scores: [null, null],
+    })
   })
 })
 
@@ -238,7 +345,7 @@ test('the first record of a generation removes the count of the one that nothing
   expect(await redis.hgetall(app.keys.ledgerCounts)).toEqual({ ...kept, [generation]: '2' })
 })
 
-test('totals are the values after the commit, one record per user, exact beyond 14 digits; ranks only rise', async () => {
+test('totals are the values after the commit, one record per user, exact beyond 14 digits; ranks are what the hashes say', async () => {
   await using world = await open()
   const { scope: app, redis } = world
   await redis.hset('user:rich', { order_count: 7, total_spend_minor: '9007199254730000' })
@@ -269,7 +376,7 @@ test('totals are the values after the commit, one record per user, exact beyond 
     'rich',
     '9007199254740001',
   ])
-  expect(await redis.zscore('leaderboard:orders', 'poor')).toBe('50')
+  expect(await redis.zscore('leaderboard:orders', 'poor')).toBe('1')
   expect(await redis.hget('pipeline:counters', 'ranked')).toBe('3')
 })
 
@@ -413,6 +520,7 @@ test('a score beyond 64 bits, which only another program can have written, is ra
   const { scope: app, redis } = world
   const stage = leaderboard
   const record = { user_id: 'u', orders: 1, order_count: 1, total_spend_minor: 1e300 }
+  await redis.hset('user:u', { order_count: 1, total_spend_minor: '1e300' })
   await redis.xadd('orders:counted', '*', 'n', '1', 'r', JSON.stringify([record]))
   await commitAs(app, stage, 'c', plan(app, stage, await read(app, stage, 'c')))
   expect(Number(await redis.zscore('leaderboard:spend', 'u'))).toBe(1e300)
@@ -429,7 +537,7 @@ test('what no commit could carry out is rejected before it begins, record by rec
     counts: 'applied',
     decide: ({ user_id }) => {
       if (user_id === 'fraction') return pass({ effects: [hincrby(key, 'x', 0.5)] })
-      if (user_id === 'nan') return pass({ effects: [zaddGt(app.keys.leaderboardSpend, 'nan', Number.NaN)] })
+      if (user_id === 'nan') return pass({ effects: [hincrby(key, 'x', Number.NaN)] })
       if (user_id === 'totals')
         return pass({ effects: [hincrby(key, 'x', 1)], totals: { key: app.keys.globalStats, head: {} } })
       if (user_id === 'plain')
@@ -468,8 +576,8 @@ test('a batch may have more fields and members than a Lua call takes arguments',
     decide: ({ order_id }, keys) =>
       pass({
         effects: Array.from({ length: 30 }, (_, i) => [
-          hincrby(keys.own('wide', 'hash'), `${order_id}-${i}`, i),
-          zaddGt(keys.own('wide', 'board'), `${order_id}-${i}`, i),
+          hincrby(keys.own('wide', 'hash'), `${order_id}-${i}`, i + 1),
+          rank(`${order_id}-${i}`, [keys.own('wide', 'hash')], [{ board: keys.own('wide', 'board'), fields: ['1-1'] }]),
         ]).flat(),
       }),
   })

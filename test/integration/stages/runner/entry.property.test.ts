@@ -165,7 +165,7 @@ test('whatever bytes an entry holds, it is decoded and planned: every order in i
         keys,
         format: plainFormat,
         now: new Date(0),
-        conflicts: new Map(),
+        known: new Map(),
         onDecideFailed,
       },
       [entry],

@@ -3,7 +3,6 @@ import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import type { Rejection } from '../../../../src/reject-codes.ts'
 import { type CommitReply, commit } from '../../../../src/stages/runner/commit.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
@@ -101,7 +100,7 @@ test('an order is known in its generation and the next, wherever in them, and fo
       const first = known.get(what)
       const since = first && generation - first.since
       const expected =
-        first === undefined || generation - first.since > 1 ? 'new' : first.value === value ? 'duplicate' : 'conflict'
+        first === undefined || generation - first.since > 1 ? 'new' : first.value === value ? 'duplicate' : 'differs'
       expect([outcomeOf(reply), since]).toEqual([expected === 'new' && refused ? 'refused' : expected, since])
       if (expected === 'new') known.set(what, { value, since: generation })
       const kind = `${expected} after ${since === undefined ? 'nothing' : Math.min(since, 2)}`
@@ -120,7 +119,7 @@ test('an order is known in its generation and the next, wherever in them, and fo
     numRuns: 100,
     examples: [[each]],
   })
-  const kinds = ['duplicate after 0', 'duplicate after 1', 'conflict after 0', 'conflict after 1', 'new after 2']
+  const kinds = ['duplicate after 0', 'duplicate after 1', 'differs after 0', 'differs after 1', 'new after 2']
   for (const kind of kinds) expect([kind, seen.get(kind)]).not.toContain(undefined)
 })
 
@@ -143,7 +142,7 @@ async function arrive(redis: Redis, calendar: Calendar, wrongBy: number, order: 
       keys,
       format: app.format,
       now: new Date(0),
-      conflicts: new Map<string, Rejection>(),
+      known: new Map<string, string>(),
     }
     const plan = planBatch({ ...planning, onDecideFailed: () => {} }, entries)
     return commit(app, { stage: validate, keys, consumer: 'c' }, plan, generation)

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { invalidRecord } from '../../../../src/stages/invalid/record.ts'
-import { checkOrder } from '../../../../src/stages/rules.ts'
 import { readCases } from '../../../support/cases.ts'
+import { checkOrder } from '../../../support/order-bodies.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 
 describe.each(['bodies', 'hints'] as const)('test/cases/%s.ndjson', (file) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { OrderFormat } from '../../../../src/order/format.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
-import { checkOrder } from '../../../../src/stages/rules.ts'
+import { checkOrder } from '../../../support/order-bodies.ts'
 import { formatOfShop, formatWith, shopifyOrder } from '../../../support/shops.ts'
 
 const format = formatOfShop('shopify')

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
 import { userHash } from '../../../../src/partitions.ts'
-import { admittedRecord, rejectedRecord, userHashIn } from '../../../../src/stages/runner/ledger.ts'
+import { ledgerRecord, orderLine, rejectedLine, userHashIn } from '../../../../src/stages/runner/ledger.ts'
 
 const keys = makeKeys()
 const place = (buckets: number) => ({ keys, buckets, generation: 7 })
@@ -22,7 +22,7 @@ test('the bucket of an identity is the next 32 bits of its digest, modulo the nu
   const text = fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' })
   fc.assert(
     fc.property(text, text, fc.integer({ min: 1, max: 100_000 }), (user, order, buckets) => {
-      const { current, previous } = admittedRecord(identity(user, order), place(buckets))
+      const { current, previous } = ledgerRecord(orderLine(identity(user, order)), place(buckets))
       const expected = Number(uint32Behind13(`order ${user.length} ${user}${order}`) % BigInt(buckets))
       expect(current).toBe(keys.ledger(7, expected))
       expect(previous).toBe(keys.ledger(6, expected))
@@ -35,7 +35,7 @@ test.each([16, 1_000])('identities spread evenly over %i buckets', (buckets) => 
   const perBucket = 8
   const sizes = new Map<number, number>()
   for (let order = 0; order < perBucket * buckets; order++) {
-    const at = bucketOf(admittedRecord(identity(`u${order % 50}`, String(order)), place(buckets)).current)
+    const at = bucketOf(ledgerRecord(orderLine(identity(`u${order % 50}`, String(order))), place(buckets)).current)
     sizes.set(at, (sizes.get(at) ?? 0) + 1)
   }
   expect(Math.max(...sizes.keys())).toBeLessThan(buckets)
@@ -48,7 +48,7 @@ test.each([16, 1_000])('identities spread evenly over %i buckets', (buckets) => 
 
 test('the field of an identity names its user by hash, and the order by the digest', () => {
   for (const user of ['u', 'user 1', 'ä', 'x'.repeat(300)]) {
-    const { field } = admittedRecord(identity(user, '1'), place(16))
+    const { field } = ledgerRecord(orderLine(identity(user, '1')), place(16))
     expect(field).toHaveLength(16)
     expect(userHashIn(field)).toBe(userHash(user))
   }
@@ -56,12 +56,14 @@ test('the field of an identity names its user by hash, and the order by the dige
 })
 
 test('a message without a user belongs to hash 0, and its value is a dash', () => {
-  const { field, value } = rejectedRecord('m1', { ...place(16), userId: undefined })
+  const { field, value } = ledgerRecord(rejectedLine('m1', undefined), place(16))
   expect(field).toBe(`AAA${hash('sha256', 'message m1', 'base64url').slice(0, 13)}`)
   expect(value).toBe('-')
 })
 
 test('the same letters split differently are two identities', () => {
-  const fields = [identity('a', 'bc'), identity('ab', 'c')].map((one) => admittedRecord(one, place(16)).field.slice(3))
+  const fields = [identity('a', 'bc'), identity('ab', 'c')].map((one) =>
+    ledgerRecord(orderLine(one), place(16)).field.slice(3),
+  )
   expect(new Set(fields).size).toBe(2)
 })

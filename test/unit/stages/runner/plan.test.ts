@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
 import { userTotals } from '../../../../src/messages.ts'
+import type { Stage } from '../../../../src/stages/placed.ts'
 import { encodeCommit } from '../../../../src/stages/runner/encode.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
-import { hincrby, pass, type Stage, zaddGt } from '../../../../src/stages/stage.ts'
+import { hincrby, pass, rank } from '../../../../src/stages/stage.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 import { withFraud } from '../../../support/sample-stages.ts'
 import { aggregate, shipped as pipeline, place, validate } from '../../../support/stages.ts'
@@ -27,11 +28,11 @@ function entryOf(
   )
 }
 
-function planOf(stage: Stage, entries: readonly Entry[], conflicts = new Map()): Plan {
+function planOf(stage: Stage, entries: readonly Entry[], known = new Map()): Plan {
   failures.length = 0
   const onDecideFailed = (entryId: string, error: unknown): void => void failures.push(`${entryId} ${error}`)
   const channel = pipeline.channel(stage.from)
-  return planBatch({ stage, channel, keys, format: plainFormat, now: new Date(0), conflicts, onDecideFailed }, entries)
+  return planBatch({ stage, channel, keys, format: plainFormat, now: new Date(0), known, onDecideFailed }, entries)
 }
 
 const raw = (id: string, order: object | string) => ({
@@ -50,7 +51,7 @@ describe('a batch of the first stage', () => {
     ])
     expect(plan).toMatchObject({ entryIds: ['1-1'], orders: 1, found: 0 })
     expect(plan.emits.map(({ text }) => JSON.parse(text))).toEqual([{ user_id: 'u', order_id: '1', minor: 1_000 }])
-    expect(plan.emits[0]?.admitted).toMatchObject({ at: '1-1/0', identity: { userId: 'u', orderId: '1' } })
+    expect(plan.emits[0]?.admitted).toMatchObject({ line: { name: 'order 1 u1', userId: 'u' } })
     expect(plan.rejects).toMatchObject([
       { group: 'missing-field:order_id', orders: 1, message: 'b {"user_id":"v"}', userId: 'v' },
     ])
@@ -67,10 +68,12 @@ describe('a batch of the first stage', () => {
   })
 
   test('the ledger overrules a verdict', () => {
-    const conflicts = new Map([['1-0/0', { code: 'conflict', reason: 'Order 1 …' }]])
-    const plan = planOf(validate, [entryOf(validate, '1-0', [raw('a', order('1')), raw('b', order('2'))])], conflicts)
-    expect(plan.rejects.map(({ group }) => group)).toEqual(['conflict'])
-    expect(plan.emits.map(({ admitted }) => admitted?.at)).toEqual(['1-0/1'])
+    const known = new Map([['order 1 u1', 'other!500']])
+    const plan = planOf(validate, [entryOf(validate, '1-0', [raw('a', order('1')), raw('b', order('2'))])], known)
+    expect(plan.rejects.map(({ group, record }) => [group, JSON.parse(`{${record}`).reason])).toEqual([
+      ['conflict', 'Order 1 of user u was already accepted with order_value 5'],
+    ])
+    expect(plan.emits.map(({ admitted }) => admitted?.line.name)).toEqual(['order 1 u2'])
   })
 })
 
@@ -92,15 +95,16 @@ describe('a batch of a later stage', () => {
     ])
   })
 
-  test('of several scores the greatest counts', () => {
+  test('a member is ranked once', () => {
     const board = place({
       name: 'leaderboard',
       takes: userTotals,
       counts: 'ranked',
-      decide: ({ order_count }) => pass({ effects: [zaddGt('board', 'm', order_count)] }),
+      decide: () => pass({ effects: [rank('m', ['hash'], [{ board: 'board', fields: ['x'] }])] }),
     })
     const totals = [3, 9, 4].map((order_count) => ({ user_id: 'u', orders: 1, order_count, total_spend_minor: 1 }))
-    expect(mapOf(planOf(board, [entryOf(board, '1-0', totals)]).boards)).toEqual({ board: { m: 9 } })
+    const { ranks } = planOf(board, [entryOf(board, '1-0', totals)])
+    expect([...ranks.values()].map((members) => [...members.keys()])).toEqual([['m']])
   })
 
   test('records are emitted in the order of their entries', () => {
@@ -123,7 +127,7 @@ describe('a batch of a later stage', () => {
       },
     ],
     ['adds a fraction', () => pass({ effects: [hincrby('k', 'f', 0.5)] })],
-    ['raises a score to no number', () => pass({ effects: [zaddGt('k', 'm', Number.NaN)] })],
+    ['adds no number', () => pass({ effects: [hincrby('k', 'f', Number.NaN)] })],
     ['wants totals of a key without effect', () => pass({ effects: [], totals: { key: 'k', head: {} } })],
   ] as const)('a decision that %s rejects only its record', (_, decide) => {
     const odd: Stage = {

@@ -1,5 +1,5 @@
 import { OrdersError } from '../../errors.ts'
-import type { Pipeline, Stage } from '../stage.ts'
+import type { Pipeline, Stage } from '../placed.ts'
 
 /*
  * The layout of a stage: the channel that it reads, and the fields of the order that it passes on for later stages. Redis

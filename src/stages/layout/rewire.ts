@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { App, PartitionScope } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { defineScript } from '../../redis/script.ts'
-import type { Stage } from '../stage.ts'
-import { deadAfterMs } from './dead-consumers.ts'
+import type { Stage } from '../placed.ts'
+import { deadAfterMs } from '../runner/dead-consumers.ts'
 import { channelIn, fieldOf, layoutOf, nameIn, observing, passedIn } from './layout.ts'
 
 const replacePipeline = defineScript(
