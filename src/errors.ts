@@ -116,6 +116,11 @@ export const errorCodes = {
     'The queue of orders has no dead-letter queue.',
     'Give the queue a redrive policy that names one, as in docs/how-to/dead-letter-queue.md.',
   ),
+  ORD_S3: entry(
+    'S3 does not answer, so the object that a message points to cannot be read.',
+    'Check the network, the credentials and `AWS_ENDPOINT_URL`, as docs/how-to/envelopes.md says, and try again.',
+    3,
+  ),
   ORD_BOOKS: entry(
     'The counters and the data in Redis contradict each other, orders still wait, or another program writes our keys. So a repair, a repartition or an adoption stops.',
     'Do what the message says. `orders verify --deep` lists each difference, `--repair` rebuilds leaderboards and global stats, and `--write-off` books lost orders.',

@@ -5,7 +5,7 @@ import { newJobId, type Queues, type RedriveData } from './job-queues.ts'
 import { jobsWarning } from './jobs-alive.ts'
 import { readPauses } from './pauses.ts'
 
-/** The most messages of one redrive. */
+/** The most orders of one redrive. */
 export const maxRedriven = 1_000_000
 /** The highest rate that a redrive can be given, in messages a second. */
 export const maxRedriveRate = 10_000

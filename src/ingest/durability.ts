@@ -4,7 +4,7 @@ import type { Keys } from '../keys.ts'
 import { blockingConnection, type RedisClient, unwrapReplies } from '../redis/client.ts'
 import { unlessForbidden } from '../redis/errors.ts'
 import { type Info, infoAt, infoOf } from '../redis/info.ts'
-import { barrierTtlMs, proveWrite } from './barrier.ts'
+import { barrierTtlMs, proveWrite } from './proof/barrier.ts'
 import { readDurabilityFacts } from './proof/facts.ts'
 import { decideProof, everysecMs } from './proof/proof.ts'
 

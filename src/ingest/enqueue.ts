@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
-import { type Envelope, outcomeSeconds, type RawRecord } from '../messages.ts'
+import { outcomeSeconds, type RawRecord } from '../messages.ts'
 import { partitionOf } from '../order/partition.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { defineScript } from '../redis/script.ts'
@@ -59,7 +59,7 @@ function batchesOf(records: readonly RawRecord[]): (number | string)[] {
   const batches: RawRecord[][] = []
   let length = Number.POSITIVE_INFINITY
   for (const record of records) {
-    const own = record.body.length + (record.envelope ? lengthOf(record.envelope) : 0)
+    const own = lengthOf(record)
     length += own
     if (length > entryLength || batches.at(-1)?.length === entryOrders) {
       batches.push([])
@@ -70,5 +70,6 @@ function batchesOf(records: readonly RawRecord[]): (number | string)[] {
   return batches.flatMap((batch) => [batch.length, JSON.stringify(batch)])
 }
 
-/** Layers of many orders are no longer little. */
-const lengthOf = ({ layers, text = '' }: Envelope): number => text.length + JSON.stringify(layers).length
+/** Returns the characters of a record in about. Layers of many orders are no longer little. */
+export const lengthOf = ({ body, envelope }: RawRecord): number =>
+  body.length + (envelope ? (envelope.text?.length ?? 0) + JSON.stringify(envelope.layers).length : 0)

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Tick } from '../app.ts'
 import type { Keys } from '../keys.ts'
-import { proveWrite } from './barrier.ts'
 import type { Durability, RedisIncarnation } from './durability.ts'
 import type { Received } from './envelope/received.ts'
 import { type Outage, retryDelayMs } from './failure-log.ts'
+import { countFitting, type Size, sizeOf } from './pieces.ts'
+import { proveWrite } from './proof/barrier.ts'
 import { writeMessages } from './write-messages.ts'
 
 /** Names the partition whose `orders:raw` has the messages, and the incarnation of its Redis at the time. */
@@ -13,7 +14,7 @@ export interface Write {
   readonly incarnation: RedisIncarnation
 }
 
-/** Holds orders of one receive that go to one partition, `maxInWrite` at most. */
+/** Holds orders of one receive that go to one partition: one piece. */
 export interface Load {
   readonly received: readonly Received[]
   readonly tick: Tick
@@ -36,10 +37,7 @@ export interface LaneOptions {
   readonly writing: Outage
 }
 
-type Waiting = Load & Omit<PromiseWithResolvers<Write>, 'promise'>
-
-/** Orders in one write: each stage reads whole entries, and commits a few hundred records at once. */
-export const maxInWrite = 100
+type Waiting = Load & Omit<PromiseWithResolvers<Write>, 'promise'> & { readonly size: Size }
 
 export function openLane(options: LaneOptions): Lane {
   const { app, keys, durability, writing } = options
@@ -49,7 +47,13 @@ export function openLane(options: LaneOptions): Lane {
 
   async function run(): Promise<void> {
     running = true
-    while (waiting.length > 0) await writeTogether(takeSome(waiting))
+    while (waiting.length > 0)
+      await writeTogether(
+        waiting.splice(
+          0,
+          countFitting(waiting, ({ size }) => size),
+        ),
+      )
     running = false
   }
 
@@ -78,7 +82,7 @@ export function openLane(options: LaneOptions): Lane {
   return {
     write: (load) => {
       const { promise, ...settle } = Promise.withResolvers<Write>()
-      waiting.push({ ...load, ...settle })
+      waiting.push({ ...load, ...settle, size: sizeOf(load.received) })
       if (!running) void run()
       return promise
     },
@@ -121,13 +125,4 @@ function openProof({ app, keys, writing }: LaneOptions) {
       }
     },
   }
-}
-
-function takeSome(waiting: Waiting[]): Waiting[] {
-  let orders = 0
-  const count = waiting.findIndex((load) => {
-    orders += load.received.length
-    return orders > maxInWrite
-  })
-  return waiting.splice(0, count === -1 ? waiting.length : Math.max(1, count))
 }

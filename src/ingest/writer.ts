@@ -6,12 +6,14 @@ import type { Durability } from './durability.ts'
 import type { Objects } from './envelope/objects.ts'
 import { openingOf, openMessage } from './envelope/received.ts'
 import { reportOutage } from './failure-log.ts'
-import { type Lane, type Load, maxInWrite, openLane, type Write } from './lane.ts'
+import { type Lane, type Load, openLane, type Write } from './lane.ts'
+import { inPieces } from './pieces.ts'
+import { retryUntilDone } from './retry.ts'
 
 /** Puts the orders of messages on `orders:raw` of their users' partitions. */
 export interface Writer {
   /**
-   * Opens messages, and tries until all their orders are written; while a Redis takes no writes, this waits. Orders that
+   * Opens messages, and tries until all their orders are written; while a Redis is away or takes no writes, this waits. Orders that
    * pollers bring for a partition during a write to it go together in the next one.
    * @throws when the signal aborts before all are written
    */
@@ -27,13 +29,22 @@ export function openWriter(app: App, durability: Durability, objects: Objects, g
   const { partitions } = app
   const writing = reportOutage(app, 'write')
   const opening = openingOf(app, objects)
+  /** Passes the gate. A Redis that does not say how much it holds is asked again: what was received is kept. */
+  const pass = (tick: Tick, signal: AbortSignal): Promise<void> => {
+    const ask = (): Promise<void> =>
+      gate.pass(tick, signal).catch((error: unknown) => {
+        tick() // progress: Redis answers
+        throw error
+      })
+    return retryUntilDone(writing, ask, signal)
+  }
   const lanes = new Map(partitions.map((keys) => [keys, openLane({ app, keys, durability, writing })]))
   return {
     write: async (messages, tick, signal) => {
       const received = await Promise.all(messages.map((message) => openMessage(message, opening, tick, signal)))
       const byPartition = Map.groupBy(received.flat(), (one) => partitionOf(app, one.record.body))
       const writes = [...byPartition].map(([keys, own]) => {
-        return writeAll(lanes.get(keys) as Lane, { received: own, tick, signal }, gate)
+        return writeAll(lanes.get(keys) as Lane, { received: own, tick, signal }, pass)
       })
       return (await Promise.all(writes)).flat()
     },
@@ -43,15 +54,15 @@ export function openWriter(app: App, durability: Durability, objects: Objects, g
   }
 }
 
-/** Writes a load in pieces. A receive may bring 100,000 orders: where Redis holds enough, the rest waits. */
-async function writeAll(lane: Lane, { received, tick, signal }: Load, gate: Gate): Promise<Write[]> {
+/** Writes a load in pieces. A receive may bring 100,000 orders: while Redis holds enough, the rest waits. */
+async function writeAll(lane: Lane, { received, tick, signal }: Load, pass: Gate['pass']): Promise<Write[]> {
   const writes: Write[] = []
-  for (let at = 0; at < received.length; at += maxInWrite) {
-    if (at > 0) {
+  for (const piece of inPieces(received)) {
+    if (writes.length > 0) {
       tick()
-      if (!signal.aborted) await gate.pass(tick, signal)
+      if (!signal.aborted) await pass(tick, signal)
     }
-    writes.push(await lane.write({ received: received.slice(at, at + maxInWrite), tick, signal }))
+    writes.push(await lane.write({ received: piece, tick, signal }))
   }
   return writes
 }

@@ -95,7 +95,7 @@ export const partitionKeys = {
     owner: 'partition',
     holds: 'an id made once: another one means that the data was deleted or replaced',
   }),
-  /** See ingest/barrier.ts. */
+  /** See ingest/proof/barrier.ts. */
   barrier: declare({
     name: 'pipeline:barrier',
     kind: 'string',

@@ -23,7 +23,7 @@ export interface Correction {
 
 export type Message = Placed | Correction
 
-/** What an accepted message adds. */
+/** The change that an accepted message makes. */
 export interface Accepted {
   readonly is: 'admitted' | 'corrected'
   readonly cents: bigint

@@ -14,6 +14,9 @@ export interface SqsProxy extends AsyncDisposable {
   }[]
 }
 
+/** The name of a call of another service, such as S3. */
+export const notSqs = 'not SQS'
+
 export type Answer = (name: string, input: Record<string, unknown>) => object | undefined
 
 /**
@@ -30,8 +33,8 @@ export async function openSqsProxy(
     const chunks: Buffer[] = []
     for await (const chunk of incoming) chunks.push(chunk)
     const body = Buffer.concat(chunks)
-    const name = String(incoming.headers['x-amz-target']).replace('AmazonSQS.', '')
-    const input = JSON.parse(body.toString())
+    const name = String(incoming.headers['x-amz-target'] ?? notSqs).replace('AmazonSQS.', '')
+    const input = JSON.parse(body.toString() || '{}')
     calls.push({ name, input, headers: incoming.headers })
     const own = answer(name, input)
     if (own) {

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Events } from '../../events/fields.ts'
-import { proveWrite } from '../../ingest/barrier.ts'
+import { proveWrite } from '../../ingest/proof/barrier.ts'
 import { refusalOfWrites } from '../../redis/errors.ts'
 import type { Pipeline } from '../../stages/placed.ts'
 import { cached, withTimeout } from '../cached.ts'

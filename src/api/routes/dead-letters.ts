@@ -19,7 +19,12 @@ export const redriveLetters = defineRoute({
   action: 'redrive',
   body: z
     .object({
-      limit: z.int().min(1).max(maxRedriven).default(maxRedriven).meta({ description: 'The most messages to take.' }),
+      limit: z
+        .int()
+        .min(1)
+        .max(maxRedriven)
+        .default(maxRedriven)
+        .meta({ description: 'The most orders to take; those of one message stay together.' }),
       rate: z.int().min(1).max(maxRedriveRate).optional().meta({ description: 'The most messages a second.' }),
       dryRun: z.boolean().default(false),
     })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { proveWrite } from '../../ingest/barrier.ts'
+import { proveWrite } from '../../ingest/proof/barrier.ts'
 import { refuse } from '../http/reply.ts'
 import { defineRoute, type HealthContext } from '../http/route.ts'
 

@@ -6,7 +6,8 @@ import { openDeletions } from '../deletions.ts'
 import { type Durability, openDurability } from '../durability.ts'
 import { type Objects, openObjects } from '../envelope/objects.ts'
 import { openingOf, openMessage, type Received } from '../envelope/received.ts'
-import { maxInWrite, type Write } from '../lane.ts'
+import type { Write } from '../lane.ts'
+import { inPieces } from '../pieces.ts'
 import type { Queue } from '../sqs/queue.ts'
 import { writeMessages } from '../write-messages.ts'
 import { giveBack } from './look.ts'
@@ -16,7 +17,7 @@ import { receive } from './receive.ts'
 export interface Mover extends AsyncDisposable {
   /**
    * Receives up to `count` messages and writes those that the job may send. The others are given back.
-   * @throws when Redis does not take them: then SQS shows them again after their visibility timeout
+   * @throws when Redis does not take them, or the signal aborts: then all are given back
    */
   move(count: number, signal: AbortSignal): Promise<{ received: number; written: number }>
   /** Resolves when the messages that were written are deleted. */
@@ -44,8 +45,8 @@ function openWriting(app: App, durability: Durability, objects: Objects, { jobId
     const incarnation = durability.incarnation(keys)
     const messages = new Set(own.map(({ message }) => message))
     let limit = await mayHave(keys)
-    for (let at = 0; at < own.length; at += maxInWrite) {
-      const isWritten = await writeMessages(app, keys, own.slice(at, at + maxInWrite), { jobId, limit })
+    for (const piece of inPieces(own)) {
+      const isWritten = await writeMessages(app, keys, piece, { jobId, limit })
       if (!isWritten) return { write: { keys, incarnation }, isWritten, messages }
       limit = Number.MAX_SAFE_INTEGER // orders of one message are sent together
     }
@@ -92,6 +93,7 @@ export async function openMover(app: App, queue: Queue, job: MovingJob): Promise
       return sent.size
     } catch (error) {
       for (const { held } of tens) deletions.release(held)
+      await giveBack(queue, messages)
       throw error
     }
   }

@@ -1,13 +1,10 @@
 import type { App } from '../../app.ts'
 import type { Objects } from '../../ingest/envelope/objects.ts'
-import { openingOf, openMessage } from '../../ingest/envelope/received.ts'
+import { openingOf, openNow } from '../../ingest/envelope/received.ts'
 import type { RawRecord } from '../../messages.ts'
 import { partitionOf } from '../../order/partition.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { roundRecord } from '../../stages/invalid/requeue.ts'
-
-/** An object of S3 is awaited no longer: the job is tried again later. */
-const objectMs = 10_000
 
 export interface Reopening {
   readonly objects: Objects
@@ -19,7 +16,7 @@ export interface Reopening {
  * Opens the message of an invalid order as the bridge would do it now: other envelopes may be opened, the body may hold many
  * orders, an object of S3 may be there by now, and the order may belong to another partition. Returns undefined if none of
  * that makes a difference, and where no text was sent or a later stage rejected the order.
- * @throws while S3 does not answer
+ * @throws OrdersError ORD_S3 while S3 does not answer: the job is tried again later
  */
 export async function openAgain(
   app: App,
@@ -29,10 +26,17 @@ export async function openAgain(
   const round = entry.record.stage === undefined ? roundRecord(entry, jobId, undefined, app.now()) : undefined
   if (!round) return undefined
   if (round.envelope && !round.rejection) return partitionOf(app, round.body) === entry.keys ? undefined : [round]
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(objectMs)])
   const message = { MessageId: round.id, Body: round.body }
-  const contents = await openMessage(message, openingOf(app, objects), () => {}, patience)
-  const records = contents.map(({ record }) => ({ ...round, rejection: undefined, ...record }))
+  const contents = await openNow(message, openingOf(app, objects), signal)
+  // Of many orders the first keeps the edits: each has a whole body.
+  const historyOf = (at: number): RawRecord['history'] =>
+    at === 0 ? round.history : round.history && { ...round.history, edits: undefined }
+  const records = contents.map(({ record }, at) => ({
+    ...round,
+    rejection: undefined,
+    history: historyOf(at),
+    ...record,
+  }))
   const [only] = records
   const isSame = records.length === 1 && only?.body === round.body && only.envelope === round.envelope
   return isSame && !round.rejection && partitionOf(app, round.body) === entry.keys ? undefined : records

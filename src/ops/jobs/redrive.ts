@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { App } from '../../app.ts'
 import { type RedriveData, type ReplayResult, redriveData } from '../../control/job-queues.ts'
-import { readPauses } from '../../control/pauses.ts'
+import { type Pause, readPauses } from '../../control/pauses.ts'
 import { OrdersError } from '../../errors.ts'
 import { openGate } from '../../ingest/backpressure.ts'
 import { type Mover, openMover } from '../../ingest/dead-letters/move.ts'
@@ -59,14 +59,20 @@ async function moveAll(app: App, job: Job, { limit, rate }: RedriveData, signal:
   const gate = openGate(app, async () => totalOf((await readBacklog()).stages))
   const pace = openPace(rate)
   const isEmpty = openEmptiness(app, queue, mover)
+  const moveSome = async (count: number, until: AbortSignal): ReturnType<Mover['move']> => {
+    await gate.pass(() => {}, until)
+    if (pace.dueMs() > 0) await sleep(pace.dueMs(), undefined, { signal: until })
+    return mover.move(count, until)
+  }
+  const mustStop = async (): Promise<boolean> => (await outcome()).cancelled || (await pauseOfBridge(app)) !== undefined
   for (;;) {
     const { sent, judged, cancelled } = await outcome()
     await job.updateProgress({ done: judged, total: Math.max(total, Math.min(limit, sent)) })
     if (cancelled || sent >= limit) break
     await requireRunningBridge(app)
-    await gate.pass(() => {}, signal)
-    if (pace.dueMs() > 0) await sleep(pace.dueMs(), undefined, { signal })
-    const { received, written } = await mover.move(Math.min(pace.batch, limit - sent), signal)
+    const moved = await unlessStopped(mustStop, (until) => moveSome(Math.min(pace.batch, limit - sent), until), signal)
+    if (!moved) continue // the next round says why
+    const { received, written } = moved
     pace.sent(written)
     if (written > 0) telemetry.emit('requeued', { job: jobId, orders: written })
     if (queue.isFifo) await mover.settled(signal) // until then SQS keeps the next ones of these groups
@@ -96,9 +102,39 @@ async function countAll(queue: DeadLetters): Promise<number> {
  * no job runs.
  * @throws DelayedError
  */
-async function requireRunningBridge({ redis, control }: App): Promise<void> {
-  const pause = (await readPauses(redis, control))['bridge']
+async function requireRunningBridge(app: App): Promise<void> {
+  const pause = await pauseOfBridge(app)
   if (pause) throw new DelayedError(`The bridge is paused by ${pause.by}: the redrive goes on when it runs again.`)
+}
+
+const pauseOfBridge = async ({ redis, control }: App): Promise<Pause | undefined> =>
+  (await readPauses(redis, control))['bridge']
+
+/** Time between two looks whether a step must stop. */
+const lookEveryMs = 1_000
+
+/**
+ * Makes a step that may take long: it waits while too much waits in Redis, and while S3 is away.
+ * @returns undefined if it had to stop before its end
+ */
+async function unlessStopped<T>(
+  mustStop: () => Promise<boolean>,
+  step: (until: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const stop = new AbortController()
+  const look = async (): Promise<void> => {
+    if (await mustStop()) stop.abort()
+  }
+  const looking = setInterval(() => void look().catch(() => {}), lookEveryMs)
+  try {
+    return await step(AbortSignal.any([signal, stop.signal]))
+  } catch (error) {
+    if (signal.aborted || !stop.signal.aborted) throw error
+    return undefined
+  } finally {
+    clearInterval(looking)
+  }
 }
 
 /** Added to the visibility timeout: what a killed process had received is delivered again by then. */

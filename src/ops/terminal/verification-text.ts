@@ -91,26 +91,20 @@ const amountIn =
 
 function booksLines(books: Books, amount: Amount): Line[] {
   const { received, admitted, corrected, duplicates, rejected, lost, waiting, stages, applied, totals, invalid } = books
+  const isCorrected = corrected !== 0 // a system without corrections need not read of them
   const columns = [
-    'stage',
-    'in',
-    'passed',
-    'corrected',
-    'duplicates',
-    'rejected',
-    'missed',
-    'lost',
-    'waiting',
-    'in stream',
+    ...['stage', 'in', 'passed', ...(isCorrected ? ['corrected'] : [])],
+    ...['duplicates', 'rejected', 'missed', 'lost', 'waiting', 'in stream'],
   ]
   const rows = stages.map(({ stage, measured, ...of }) => [
     stage,
-    ...[of.in, of.passed, of.corrected, of.duplicates, of.rejected, of.missed, of.lost, of.waiting].map(number),
+    ...[of.in, of.passed, ...(isCorrected ? [of.corrected] : [])].map(number),
+    ...[of.duplicates, of.rejected, of.missed, of.lost, of.waiting].map(number),
     measured === null ? '?' : number(measured),
   ])
   return [
     ...[
-      `received ${number(received)} = admitted ${number(admitted)} + corrected ${number(corrected)}` +
+      `received ${number(received)} = admitted ${number(admitted)}${isCorrected ? ` + corrected ${number(corrected)}` : ''}` +
         ` + duplicates ${number(duplicates)} + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
       `counted ${number(applied)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
       `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,

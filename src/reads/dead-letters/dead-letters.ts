@@ -2,7 +2,7 @@ import type { Message } from '@aws-sdk/client-sqs'
 import type { App } from '../../app.ts'
 import { look } from '../../ingest/dead-letters/look.ts'
 import { openObjects } from '../../ingest/envelope/objects.ts'
-import { openingOf, openMessage } from '../../ingest/envelope/received.ts'
+import { openingOf, openNow } from '../../ingest/envelope/received.ts'
 import type { Queue } from '../../ingest/sqs/queue.ts'
 import type { RawRecord } from '../../messages.ts'
 import { type Judgement, openJudge } from './judge.ts'
@@ -14,9 +14,6 @@ export interface DeadLetter {
   readonly sentMs: number | undefined
   readonly verdict: Judgement
 }
-
-/** An object of S3 is awaited no longer: a look is no outage. */
-const objectMs = 10_000
 
 /** Judges up to `limit` messages as the bridge and the first stage would, step by step, and gives them back at the end. */
 export async function* judgeDeadLetters(
@@ -31,8 +28,7 @@ export async function* judgeDeadLetters(
   for await (const messages of look(queue, app.config, limit, signal)) {
     const letters: DeadLetter[] = []
     for (const message of messages) {
-      const patience = AbortSignal.any([signal, AbortSignal.timeout(objectMs)])
-      for (const { record } of await openMessage(message, opening, () => {}, patience)) {
+      for (const { record } of await openNow(message, opening, signal)) {
         letters.push({ record, sentMs: sentMsOf(message), verdict: await judge(record) })
       }
     }

@@ -21,7 +21,7 @@ export interface Plan extends Effects {
   readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
-  /** What the ledger must hold before this commit, by name, because rejections rest on it. */
+  /** Values that the ledger must hold before this commit, by name: rejections rest on it. */
   readonly expects: Map<string, Expected>
 }
 

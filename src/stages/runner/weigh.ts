@@ -16,7 +16,7 @@ import {
 /** Says what the ledger holds under a name: '' if nothing, undefined if that was not read. */
 export type Stands = (name: string) => string | undefined
 
-/** What the ledger must hold under a name. */
+/** A value that the ledger must hold under a name. */
 export interface Expected {
   readonly name: string
   readonly userId: string | undefined

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import type { Message } from '@aws-sdk/client-sqs'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import type { Gate } from '../../../src/ingest/backpressure.ts'
@@ -11,6 +13,7 @@ import { noObjects } from '../../support/received.ts'
 import { until } from '../../support/until.ts'
 import { appOn, emptyRedis } from '../../support/world.ts'
 
+const { signal } = new AbortController()
 const openGate: Gate = { pass: async () => {} }
 
 const durability: Durability = {
@@ -102,10 +105,39 @@ test('a bridge that stops writes what it has of a body, unless Redis holds enoug
     Array.from({ length: 300 }, (_, at) => `{"order_id":${at}}`),
   )
   const stop = new AbortController()
-  const closed: Gate = { pass: async () => Promise.reject(new Error('closed')) }
+  const closed: Gate = { pass: (_, signal) => once(signal, 'abort').then(() => signal.throwIfAborted()) }
   const writer = openWriter(app, durability, noObjects, closed)
   const tick = (): void => stop.abort()
   expect(await writer.write([{ Body: text }], tick, stop.signal)).toHaveLength(3)
-  await expect(writer.write([{ Body: text }], () => {}, new AbortController().signal)).rejects.toThrow('closed')
+  await expect(writer.write([{ Body: text }], () => {}, AbortSignal.timeout(200))).rejects.toThrow('timeout')
   expect(await world.redis.hget('pipeline:counters', 'received')).toBe('400')
+})
+
+test('a poller keeps a body of many orders while Redis does not say how much it holds', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, readConfig({ ORDERS_PER_BODY: 'many' }))
+  const text = joined(
+    'lines',
+    Array.from({ length: 250 }, (_, at) => JSON.stringify({ user_id: 'u', order_id: at })),
+  )
+  const errors = [new Error('LOADING Redis is loading the dataset in memory')]
+  const gate: Gate = {
+    pass: async () => {
+      for (const error of errors.splice(0)) throw error
+    },
+  }
+  await openWriter(app, durability, noObjects, gate).write([{ MessageId: 'm', Body: text }], () => {}, signal)
+  expect(await world.redis.hget('pipeline:counters', 'received')).toBe('250')
+})
+
+test('large bodies go into several writes: what many pollers bring would be too long for one', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis)
+  const orders: number[] = []
+  app.telemetry.on('enqueued', (fields) => void orders.push(fields.orders))
+  const writer = openWriter(app, durability, noObjects, openGate)
+  const receive = (poller: number): Message[] =>
+    Array.from({ length: 5 }, (_, at) => ({ MessageId: `${poller} ${at}`, Body: 'x'.repeat(1_000_000) }))
+  await Promise.all([0, 1, 2, 3].map((poller) => writer.write(receive(poller), () => {}, signal)))
+  expect(orders).toEqual([5, 5, 5, 5])
 })

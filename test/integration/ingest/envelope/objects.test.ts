@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import { channel } from 'node:diagnostics_channel'
+import type { ClientRequest, ServerResponse } from 'node:http'
 import { startFauxqs } from 'fauxqs'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openBridge } from '../../../../src/ingest/bridge.ts'
 import { type ObjectText, openObjects } from '../../../../src/ingest/envelope/objects.ts'
@@ -69,7 +70,7 @@ test('while S3 is away each reader makes progress, those that wait for their tur
   const ticks = Array<number>(8).fill(0)
   const reads = [...ticks.keys()].map((at) => {
     const tick = (): void => void ticks.splice(at, 1, (ticks[at] ?? 0) + 1)
-    return objects.read({ bucket: 'b', key: 'k' }, tick, stop.signal)
+    return objects.read({ bucket: 'b-1', key: 'k' }, tick, stop.signal)
   })
   await until('each to tick again and again', () => ticks.every((count) => count > 2))
   stop.abort()
@@ -85,11 +86,84 @@ test('at most four objects are read at once', async () => {
     max = Math.max(max, open.length)
   })
   using objects = openObjects(appOn(redis.redis, readConfig({ AWS_ENDPOINT_URL: server.url })))
-  const reads = Array.from({ length: 9 }, () => objects.read({ bucket: 'b', key: 'k' }, () => {}, signal))
+  const reads = Array.from({ length: 9 }, () => objects.read({ bucket: 'b-1', key: 'k' }, () => {}, signal))
   await until('four requests', () => open.length >= 4)
   for (const _ of reads) (await until('a request', () => open.shift()))?.end(order)
   expect(await Promise.all(reads)).toEqual(Array(9).fill({ text: order }))
   expect(max).toBe(4)
+})
+
+for (const [what, bucket, key] of [
+  ['a key that is not Unicode', 'b-1', '\ud800'],
+  ['a key longer than any', 'b-1', 'k'.repeat(1_025)],
+  ['a bucket with a blank', 'a b', 'k'],
+  ['a bucket that is a path', '..', 'k'],
+  ['an ARN', 'arn:aws:s3:us-east-1:123456789012:accesspoint/orders', 'k'],
+  ['a directory bucket', 'orders--use1-az4--x-s3', 'k'],
+] as const) {
+  test(`a pointer with ${what} leads to no object, and nothing waits for it`, async () => {
+    await using server = await openHttpScript((response) => void response.writeHead(503).end())
+    const s3 = await openS3(readConfig({ AWS_ENDPOINT_URL: server.url }))
+    expect(await s3.get({ bucket, key }, AbortSignal.timeout(5_000))).toEqual({
+      missing: 'has a name that S3 does not allow',
+    })
+    expect(server.requests).toEqual([])
+    s3.close()
+  })
+}
+
+for (const [status, code, missing] of [
+  [400, 'InvalidRequest', 'cannot be read: S3 says InvalidRequest'],
+  [400, 'KMS.DisabledException', 'cannot be read: S3 says KMS.DisabledException'],
+  [403, 'AccessDenied', 'may not be read by the bridge'],
+  [400, 'ExpiredToken', undefined],
+  [403, 'SignatureDoesNotMatch', undefined],
+  [503, 'SlowDown', undefined],
+  [403, undefined, undefined],
+] as const) {
+  const name = code ?? 'a page of a proxy'
+  test(`${status} ${name} ${missing ? 'says something of the object' : 'says nothing of the object'}`, async () => {
+    await using server = await openHttpScript((response) => {
+      const xml = code && `<Error><Code>${code}</Code><Message>no</Message></Error>`
+      response.writeHead(status, { 'content-type': 'application/xml' }).end(xml ?? '<html>no</html>')
+    })
+    const s3 = await openS3(readConfig({ AWS_ENDPOINT_URL: server.url }))
+    const got = s3.get({ bucket: 'b-1', key: 'k' }, AbortSignal.timeout(5_000))
+    if (missing) expect(await got).toEqual({ missing })
+    else await expect(got).rejects.toThrow()
+    s3.close()
+  })
+}
+
+test('of a body without a length no more is read than an order may have', async () => {
+  const ended = Promise.withResolvers<void>()
+  await using server = await openHttpScript((response) => {
+    response.on('close', ended.resolve)
+    const more = (): void => {
+      while (response.write(Buffer.alloc(65_536))) {}
+    }
+    response.on('drain', more).writeHead(200)
+    more()
+  })
+  const s3 = await openS3(readConfig({ AWS_ENDPOINT_URL: server.url }))
+  const missing = 'is larger than 4194304 bytes'
+  expect(await s3.get({ bucket: 'b-1', key: 'k' }, AbortSignal.timeout(5_000))).toEqual({ missing })
+  await ended.promise
+  s3.close()
+})
+
+test('an AWS_ENDPOINT_URL of AWS is that of SQS alone', async () => {
+  const url = 'https://vpce-1.sqs.us-east-1.vpce.amazonaws.com'
+  vi.stubEnv('AWS_ENDPOINT_URL', url)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const asked: string[] = []
+  channel('http.client.request.start').subscribe((message) => {
+    asked.push((message as { request: ClientRequest }).request.host)
+  })
+  const s3 = await openS3(readConfig({ AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }))
+  await s3.get({ bucket: 'b-1', key: 'k' }, AbortSignal.timeout(3_000)).catch(() => {})
+  s3.close()
+  expect(new Set(asked)).toEqual(new Set(['b-1.s3.us-east-1.amazonaws.com']))
 })
 
 test('a body that stops coming ends with the call', async () => {
@@ -97,7 +171,7 @@ test('a body that stops coming ends with the call', async () => {
     response.writeHead(200, { 'content-length': '100' }).write('{')
   })
   const s3 = await openS3(readConfig({ AWS_ENDPOINT_URL: server.url }))
-  await expect(s3.get({ bucket: 'b', key: 'k' }, AbortSignal.timeout(1_000))).rejects.toThrow()
+  await expect(s3.get({ bucket: 'b-1', key: 'k' }, AbortSignal.timeout(1_000))).rejects.toThrow()
   s3.close()
 })
 
@@ -106,7 +180,7 @@ test('a stop ends a read that waits for S3', async () => {
   const env = envOf(redis.url, { url: `http://127.0.0.1:${await freePort()}`, queueName: 'orders' })
   using objects = openObjects(appOn(redis.redis, readConfig({ ...env })))
   const stop = new AbortController()
-  const reads = Array.from({ length: 5 }, () => objects.read({ bucket: 'b', key: 'k' }, () => {}, stop.signal))
+  const reads = Array.from({ length: 5 }, () => objects.read({ bucket: 'b-1', key: 'k' }, () => {}, stop.signal))
   stop.abort(new Error('stopped'))
   expect((await Promise.allSettled(reads)).map(({ status }) => status)).toEqual(Array(5).fill('rejected'))
 })

@@ -5,6 +5,7 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { newJobId, openQueues, type ReplayResult } from '../../../../src/control/job-queues.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import type { RawRecord } from '../../../../src/messages.ts'
+import { openAgain } from '../../../../src/ops/jobs/open-again.ts'
 import { replaceEntries } from '../../../../src/ops/jobs/replace.ts'
 import { replay } from '../../../../src/ops/jobs/replay.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
@@ -14,6 +15,7 @@ import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { store } from '../../../support/enveloped.ts'
 import { pointerTo, wrap } from '../../../support/envelopes.ts'
+import { noObjects } from '../../../support/received.ts'
 import { spawnRedisServer } from '../../../support/redis-server.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { validate } from '../../../support/stages.ts'
@@ -124,6 +126,22 @@ test('an order that was sent to another partition stays in the channel until tha
   expect(await redis.xlen(first.keys.invalid)).toBe(1)
   expect(await replacing).toBe(1)
   expect(await redis.xlen(first.keys.invalid)).toBe(0)
+})
+
+test('of many orders the first has what was edited before: each would have the whole body', async () => {
+  await using world = await emptyRedis()
+  const scope = appOn(world.redis, readConfig({ ORDERS_PER_BODY: 'many' }))
+  await ensureGroups(scope)
+  const edits = [{ by: 'ann', ts: '2026-11-30T00:00:00.000Z', before: 'x'.repeat(1_000) }]
+  const history = { attempts: 2, first_reason: 'Malformed JSON', first_ts: '2026-11-30T00:00:00.000Z', edits }
+  const body = Array.from({ length: 3 }, (_, at) => order(here, `${at}`)).join('\n')
+  await enqueue(world.redis, scope.keys, [{ id: 'm1', body, history }])
+  await judging([scope], () => until('a rejection', async () => (await world.redis.xlen(scope.keys.invalid)) === 1))
+  const [entry] = await readOldest(world.redis, [scope.keys], { until: '+', after: '0-0', count: 1 })
+  if (!entry) throw new Error('no entry')
+  const records = await openAgain(scope, entry, { objects: noObjects, jobId: 'job', signal: stop })
+  expect(records?.map((record) => record.history?.edits)).toEqual([edits, undefined, undefined])
+  expect(records?.map((record) => record.history?.attempts)).toEqual([3, 3, 3])
 })
 
 test('an entry is removed once, whichever job does it', async () => {

@@ -255,7 +255,7 @@ test('whatever the order in which consumers read, claim, plan and commit, Redis 
   expect(seen.get('leaderboard left')).toBeGreaterThan(0)
 })
 
-/** What can become of orders and corrections. */
+/** All that can become of orders and corrections. */
 const outcomes = [
   ...['admitted', 'corrected:cancelled', 'corrected:refunded', 'corrected:amended'],
   ...['conflict', 'conflict:event', 'unknown-order', 'cancelled-order', 'refund-exceeds'],
@@ -308,7 +308,7 @@ interface Hands {
 }
 interface Attempt {
   readonly entries: readonly Entry[]
-  /** What the ledger held, by name, when it differed from the plans before. */
+  /** The ledger's values, by name, where they differed from the plans before. */
   readonly known: ReadonlyMap<string, string>
   readonly plan: Plan
 }
@@ -484,13 +484,13 @@ class Model {
   readonly read = { validate: 0, aggregate: 0, leaderboard: 0 }
   readonly counters = new Map<string, number>()
   readonly book = new OrderBook()
-  /** What the ledger holds, by name. */
+  /** The ledger, by name. */
   readonly ledger = new Map<string, string>()
   readonly refused: Refused[] = []
   readonly totals = new Map<string, Totals>([['ann', { orders: 0, cents: fortune }]])
   readonly boards = new Map<string, Totals>()
   corrections = 0
-  /** What became of the messages of the last commit. */
+  /** The outcomes of the messages of the last commit. */
   readonly outcomes: string[] = []
   /** Holds the records that the last commit had to emit. */
   private emitted: Emitted | undefined

@@ -1,5 +1,5 @@
-import type { Keys } from '../keys.ts'
-import type { RedisClient } from '../redis/client.ts'
+import type { Keys } from '../../keys.ts'
+import type { RedisClient } from '../../redis/client.ts'
 
 /** The barrier's key says nothing to anybody. */
 export const barrierTtlMs = 60_000
