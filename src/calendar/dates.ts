@@ -5,8 +5,25 @@
 const dayForm = /^\d{4}-\d\d-\d\d$/
 const msPerDay = 86_400_000
 
-/** Counts days from 1970-01-01, which is 0. */
-export const dayNumber = (day: string): number => Date.parse(`${day}T00:00:00Z`) / msPerDay
+/** Counts days from 1970-01-01, which is 0. The day must exist. */
+export function dayNumber(day: string): number {
+  return daysTo(Number(day.slice(0, 4)), Number(day.slice(5, 7)), Number(day.slice(8)))
+}
+
+/** Counts by the Gregorian calendar, with years that begin in March: then a leap day is the last. Dates of JavaScript are slower. */
+function daysTo(year: number, month: number, day: number): number {
+  const y = month > 2 ? year : year - 1
+  const m = month > 2 ? month - 3 : month + 9
+  return (
+    365 * y +
+    Math.floor(y / 4) -
+    Math.floor(y / 100) +
+    Math.floor(y / 400) +
+    Math.floor((153 * m + 2) / 5) +
+    day -
+    719_469
+  )
+}
 
 /** Returns the day of a number, from year 0 to 9999. */
 export const dayOf = (number: number): string => new Date(number * msPerDay).toISOString().slice(0, 10)
@@ -15,9 +32,15 @@ export const addDays = (day: string, days: number): string => dayOf(dayNumber(da
 
 /** Returns whether text is a day that exists: 2026-02-29 does not. */
 export function isDay(text: string): boolean {
-  if (!dayForm.test(text)) return false
-  const number = dayNumber(text)
-  return !Number.isNaN(number) && dayOf(number) === text
+  return dayForm.test(text) && exists(Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8)))
+}
+
+const lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+function exists(year: number, month: number, day: number): boolean {
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  const last = month === 2 && isLeap ? 29 : (lengths[month - 1] ?? 0)
+  return day >= 1 && day <= last
 }
 
 export const monthOf = (day: string): string => day.slice(0, 7)

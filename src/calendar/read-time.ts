@@ -1,4 +1,4 @@
-import { isDay } from './dates.ts'
+import { dayNumber, isDay } from './dates.ts'
 
 /** An instant, in ms since 1970; or a day, where the text has no zone: it is in the zone of the reports then. */
 export type OrderTime = { readonly ms: number } | { readonly day: string }
@@ -41,8 +41,8 @@ function timeOf({ day, hour, minute, second, fraction, zone }: Written): OrderTi
   if (zone === undefined) return { day }
   const offset = minutesOf(zone)
   if (offset === undefined) return undefined
-  const ms = Date.parse(`${day}T00:00:00Z`) + ((h * 60 + m - offset) * 60 + Math.min(s, 59)) * 1_000
-  return { ms: ms + Math.floor(Number(`0.${fraction}0`) * 1_000) }
+  const seconds = dayNumber(day) * 86_400 + (h * 60 + m - offset) * 60 + Math.min(s, 59)
+  return { ms: seconds * 1_000 + Number(fraction.slice(0, 3).padEnd(3, '0')) }
 }
 
 /** Returns the minutes east of Greenwich. No zone has ever been more than 16 hours away. */

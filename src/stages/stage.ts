@@ -18,6 +18,8 @@ export interface Rank {
   readonly member: string
   readonly hashes: readonly string[]
   readonly boards: readonly RankedBy[]
+  /** When the boards expire, in seconds since 1970; never without it. */
+  readonly expiresAt?: number
 }
 
 export interface RankedBy {
@@ -207,9 +209,9 @@ export const hincrby = (key: string, field: string, by: number): Effect => ({ ki
 /** Lets a key expire at a time in seconds since 1970. It is set when a commit makes the key, so an effect must write to it. */
 export const expire = (key: string, at: number): Effect => ({ kind: 'expire', key, at })
 /** Ranks a member by fields of hashes. */
-export const rank = (member: string, hashes: readonly string[], boards: readonly RankedBy[]): Effect => ({
-  kind: 'rank',
-  member,
-  hashes,
-  boards,
-})
+export const rank = (
+  member: string,
+  hashes: readonly string[],
+  boards: readonly RankedBy[],
+  expiresAt?: number,
+): Effect => ({ kind: 'rank', member, hashes, boards, ...(expiresAt !== undefined && { expiresAt }) })

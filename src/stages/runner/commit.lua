@@ -205,7 +205,7 @@ if refusal then return refusal end
 
 acknowledge()
 record_in_ledger(ledger, fresh, duplicates)
-local now = write_sums(hashes, sums)
+local now = write_sums(hashes, sums, #ranks > 0)
 set_scores(ranks, #hashes > 0 and read_scores(ranks) or scores) -- by what this commit has written
 set_expiries(plan.expiries)
 local passed = emit(now)

@@ -5,6 +5,7 @@
 local call, format = redis.call, string.format
 local exact = 2 ^ 53 -- up to here a double is exact for every integer
 local held = {} -- key number of a hash or board -> whether it held something before this commit
+local latest = {} -- key number of a hash -> field -> its sum as text, of those that this commit has written
 local max_added = 2000 -- arguments of one ZADD: Lua passes some 8,000 at once
 
 local function text(integer) -- Lua's own form has only 14 digits; %d is faster, but safe only for 32 bits
@@ -46,7 +47,7 @@ local function check_sums(hashes)
 end
 
 -- Writes the sums. Returns per key number its fields after this commit, as members of a JSON object.
-local function write_sums(hashes, sums)
+local function write_sums(hashes, sums, plan_ranks)
   local now = {}
   for shape, hash in ipairs(hashes) do
     local fields, adds, after, set, members, text_of = hash[1], hash[2], sums[shape], { 'HSET' }, {}, {}
@@ -67,6 +68,11 @@ local function write_sums(hashes, sums)
         text_of[i] = members[i] .. sum
       end
       call(unpack(set))
+      if plan_ranks then
+        local values = latest[adds[at]] or {}
+        for i = 3, #set, 2 do values[set[i]] = set[i + 1] end
+        latest[adds[at]] = values
+      end
       now[adds[at]] = (now[adds[at]] or '') .. table.concat(text_of)
     end
   end
@@ -96,6 +102,18 @@ local function check_ranks(ranks)
   end
 end
 
+-- Returns the fields of a hash if this commit has written all of them.
+local function latest_of(number, fields)
+  local known = latest[number]
+  if not known then return nil end
+  local values = {}
+  for i, field in ipairs(fields) do
+    if not known[field] then return nil end
+    values[i] = known[field]
+  end
+  return values
+end
+
 -- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { member = score }; then the
 -- error of a key that is of another type. What is no number counts as 0, as it does for readers.
 local function read_scores(ranks)
@@ -111,7 +129,8 @@ local function read_scores(ranks)
     while at <= #members do
       local member, last = members[at], at + 1 + members[at + 1]
       for i = at + 2, last do
-        local values, failed = probe('HMGET', KEYS[members[i]], unpack(fields))
+        local values, failed = latest_of(members[i], fields)
+        if not values then values, failed = probe('HMGET', KEYS[members[i]], unpack(fields)) end
         if failed then return scores, failed end
         local field = 1
         for board, of in ipairs(scores[shape]) do

@@ -24,9 +24,23 @@ export function mergeEffect({ hashes, ranks, expiries }: Effects, effect: Effect
   } else if (effect.kind === 'expire') {
     expiries.set(effect.key.toWellFormed(), effect.at)
   } else {
-    const boards = effect.boards.map(({ board, fields }) => [board, ...fields].join(' ')).join()
-    groupFor(ranks, boards).set(effect.member.toWellFormed(), effect)
+    const members = groupFor(ranks, nameOf(effect.boards))
+    if (members.size === 0 && effect.expiresAt !== undefined) {
+      for (const { board } of effect.boards) expiries.set(board.toWellFormed(), effect.expiresAt)
+    }
+    members.set(effect.member.toWellFormed(), effect)
   }
+}
+
+/** Names of boards by the list that has them: a stage gives the same one for many members. */
+const names = new WeakMap<Rank['boards'], string>()
+
+function nameOf(boards: Rank['boards']): string {
+  const known = names.get(boards)
+  if (known !== undefined) return known
+  const name = boards.map(({ board, fields }) => [board, ...fields].join(' ')).join()
+  names.set(boards, name)
+  return name
 }
 
 /** Returns the group of a name. Redis keeps no half surrogate pair: names that differ only in one are the same there. */

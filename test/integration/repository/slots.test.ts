@@ -14,12 +14,14 @@ import { scanPartition } from '../../../src/ops/incidents/scan.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import { holdLock } from '../../../src/ops/repartition/lock.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
+import { rank } from '../../../src/ops/calendar/rank.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
 import { ledgerLoss } from '../../../src/ops/verify/ledger-losses.ts'
 import { repair } from '../../../src/ops/verify/repair.ts'
 import { readBooks } from '../../../src/reads/books.ts'
 import { firstId } from '../../../src/reads/first-id.ts'
 import { readRank } from '../../../src/reads/rank.ts'
+import { rankIn } from '../../../src/stages/calendar.ts'
 import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
 import { loadScript } from '../../../src/redis/script.ts'
@@ -150,6 +152,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => readRank(redis, partitions, 'u', 2),
   (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),
   (redis) => repair(appOf(redis), new AbortController().signal),
+  (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),
