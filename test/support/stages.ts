@@ -22,6 +22,7 @@ export const withCalendar = definePipeline([
   aggregateDefinition,
   leaderboardDefinition,
 ])
+export const calendar = withCalendar.stage('calendar') as Stage
 /** The same without the calendar, as CALENDAR=off has it: most tests are about the chain alone. */
 export const shipped = withCalendar.without(calendarDefinition.name)
 export const [validate, aggregate, leaderboard] = shipped.stages as readonly [Stage, Stage, Stage]
