@@ -39,6 +39,18 @@ test('the containers can play each field of the manifests, and are connected as 
   )
 })
 
+test('a start may take as long in a container as in a Pod', () => {
+  const limits = deployments().map(({ spec }) => {
+    const { periodSeconds, failureThreshold } = spec.template.spec.containers[0].startupProbe
+    return `${periodSeconds * failureThreshold}s`
+  })
+  const found = ['Dockerfile', 'docker-compose.yml'].map(
+    (file) => /start[-_]period[=:] ?(\w+)/.exec(readFileSync(join(root, file), 'utf8'))?.[1],
+  )
+  expect(new Set(limits)).toEqual(new Set(['120s']))
+  expect(found).toEqual(['120s', '120s'])
+})
+
 test('each docker line of the pages is one that the tests of the containers run', () => {
   expect(linesFor('docker').filter((line) => !dockerLines.includes(line))).toEqual([])
   expect(dockerLines.filter((line) => !linesFor('docker').includes(line))).toEqual([])
