@@ -82,10 +82,11 @@ async function addPlugins(folder: string): Promise<void> {
   }
 }
 
-/** An engine that ends would wait for each of its containers to stop. */
+/** An engine that ends would wait for each of its containers to stop, and leave its networks on this machine. */
 async function removeAll(env: Engine['env']): Promise<void> {
   const ids = (await run('docker', ['ps', '--all', '--quiet'], { env })).split('\n').filter(Boolean)
   if (ids.length > 0) await run('docker', ['rm', '--force', '--volumes', ...ids], { env })
+  await run('docker', ['network', 'prune', '--force'], { env })
 }
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
