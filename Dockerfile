@@ -41,8 +41,8 @@ USER node
 # keeps it apart for each user.
 RUN NODE_COMPILE_CACHE=node_modules/.cache/orders node --input-type=module --eval \
     "import { globSync } from 'node:fs'; for (const file of globSync('/app/src/**/*.ts')) await import(file)"
-# Each check starts a Node, which takes 0.1 s of CPU.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+# Each check starts a Node, which takes 0.1 s of CPU. A start may take as long as on Kubernetes.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
   CMD ["node", "-e", "Promise.any([process.env.METRICS_PORT, process.env.API_PORT || 8000].map(async (port) => { if (!(await fetch(`http://127.0.0.1:${port}/livez`)).ok) throw port })).catch(() => process.exit(1))"]
 ENTRYPOINT ["node", "src/ops/orders.js"]
 CMD ["--help"]

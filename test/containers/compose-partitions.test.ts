@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
-import { changePartitions } from '../support/containers/change-partitions.ts'
 import { expectCounted } from '../support/containers/counted.ts'
+import { changePartitions } from '../support/containers/docker-lines.ts'
 import { requireEngine } from '../support/containers/opened.ts'
 import { openProject } from '../support/containers/project.ts'
 import { Oracle } from '../support/oracle.ts'

@@ -7,9 +7,10 @@ export async function killContainer(docker: Docker, container: string): Promise<
     const format = '{{.State.Pid}} {{.RestartCount}} {{.State.Status}}'
     return (await docker('inspect', '--format', format, container)).trim().split(' ')
   }
-  const [pid = '', restarts] = await state()
-  // The processes of an engine that this run has started are ours to end.
-  if (docker.isOurs) process.kill(Number(pid), 'SIGKILL')
-  else await docker('run', '--rm', '--pid', 'host', '--user', '0', '--entrypoint', 'sh', image, '-c', `kill -9 ${pid}`)
-  await until(`${container} to be up again`, state, ([, again, status]) => again !== restarts && status === 'running')
+  const isUp = ([, , status]: readonly string[]): boolean => status === 'running'
+  const [pid, restarts] = await until(`${container} to be up`, state, isUp)
+  // Only where the engine runs is this the number of that process: on this machine it may be another's.
+  const kill = ['--entrypoint', 'sh', image, '-c', `kill -9 ${pid}`]
+  await docker('run', '--rm', '--network', 'none', '--pid', 'host', '--user', '0', ...kill)
+  await until(`${container} to be up again`, state, (now) => isUp(now) && now[1] !== restarts)
 }

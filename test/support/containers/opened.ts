@@ -16,8 +16,6 @@ export interface Opened {
   /** Why it could not be started. */
   readonly reason?: string
   readonly env?: Readonly<Record<string, string>>
-  /** True if this run has started the engine, on this machine. */
-  readonly isOurs?: boolean
   readonly error?: string
 }
 
@@ -27,7 +25,6 @@ export const image = 'order-pipeline-under-test'
 /** Runs docker with the engine of this run, and returns what it printed. */
 export type Docker = ((...args: readonly string[]) => Promise<string>) & {
   readonly env: Readonly<Record<string, string>>
-  readonly isOurs: boolean
 }
 
 /** A first run downloads packages, makes base images and builds, next to the other tests. */
@@ -38,9 +35,9 @@ export async function requireEngine(context: TestContext): Promise<Docker> {
   requirePart(context, process.platform !== 'win32', 'a POSIX shell')
   const file = inject('engineFile')
   await until('the Docker engine and the image', () => existsSync(file), Boolean, openingMs)
-  const { env = {}, isOurs = false, error, isMissing = false, reason }: Opened = JSON.parse(readFileSync(file, 'utf8'))
+  const { env = {}, error, isMissing = false, reason }: Opened = JSON.parse(readFileSync(file, 'utf8'))
   if (error !== undefined) throw new Error(error)
   requirePart(context, !isMissing, `a Docker engine, or root and dockerd to start one${reason ? ` (${reason})` : ''}`)
   const docker = (...args: readonly string[]): Promise<string> => run('docker', args, { env })
-  return Object.assign(docker, { env, isOurs })
+  return Object.assign(docker, { env })
 }

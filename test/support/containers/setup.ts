@@ -25,7 +25,7 @@ export default function setup(project: TestProject): () => Promise<void> {
     const build = (...args: readonly string[]): Promise<string> => run('docker', ['build', ...args, root], { env })
     // The second is what docker-compose.yml builds for its SQS: both wait for packages most of their time.
     await Promise.all([build('--tag', image), build('--target', 'sqs')])
-    return { env, isOurs: !isGiven }
+    return { env }
   }
   const opening = open()
     .catch((error: unknown): Opened => {

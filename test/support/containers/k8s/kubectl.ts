@@ -3,7 +3,7 @@ import { debianPackages } from '../../debian/packages.ts'
 import { run } from '../../debian/run.ts'
 
 /** Runs kubectl in a folder, and returns what it printed. It reads no configuration: no API server is in reach. */
-export type Kubectl = (...args: readonly string[]) => Promise<string>
+export type Kubectl = (args: readonly string[], input?: string) => Promise<string>
 
 /** Opens the kubectl on the PATH, or else Debian's. */
 export async function openKubectl(cwd: string): Promise<Kubectl> {
@@ -12,5 +12,5 @@ export async function openKubectl(cwd: string): Promise<Kubectl> {
     () => false,
   )
   const program = isInstalled ? 'kubectl' : join(await debianPackages('sid', ['kubectl']), 'usr/bin/kubectl')
-  return (...args) => run(program, args, { cwd, env: { KUBECONFIG: '/dev/null' } })
+  return (args, input = '') => run(program, args, { cwd, input, env: { KUBECONFIG: '/dev/null' } })
 }

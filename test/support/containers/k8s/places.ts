@@ -9,7 +9,7 @@ const app = 'app.kubernetes.io/name'
 const component = 'app.kubernetes.io/component'
 
 /** Returns the Pods and servers that take part: those of the overlay, a pod for commands, and all around it. */
-export function placesOf({ deployments }: Manifests): Place[] {
+export function placesOf({ deployments }: Pick<Manifests, 'deployments'>): Place[] {
   const roles = deployments.map(({ metadata, spec }): Place => {
     const [{ ports }] = spec.template.spec.containers
     const { labels } = spec.template.metadata

@@ -1,7 +1,14 @@
 import { BlockList } from 'node:net'
 import { z } from 'zod'
 
-const selector = z.strictObject({ matchLabels: z.record(z.string(), z.string()).default({}) })
+const requirement = z.discriminatedUnion('operator', [
+  z.strictObject({ key: z.string(), operator: z.enum(['In', 'NotIn']), values: z.array(z.string()).min(1) }),
+  z.strictObject({ key: z.string(), operator: z.enum(['Exists', 'DoesNotExist']) }),
+])
+const selector = z.strictObject({
+  matchLabels: z.record(z.string(), z.string()).default({}),
+  matchExpressions: z.array(requirement).default([]),
+})
 const peer = z.strictObject({
   ipBlock: z.strictObject({ cidr: z.string() }).optional(),
   namespaceSelector: selector.optional(),
@@ -22,6 +29,7 @@ export const networkPolicy = z.object({
 type NetworkPolicy = z.output<typeof networkPolicy>
 type Peer = z.output<typeof peer>
 type Port = z.output<typeof port>
+type Selector = z.output<typeof selector>
 
 /** A Pod, or a server outside of Kubernetes, that takes part in the traffic. */
 export interface Place {
@@ -41,6 +49,8 @@ export interface Edge {
   readonly from: Place
   readonly to: Place
 }
+
+export const nameOf = ({ from, to }: Edge): string => `${from.name} → ${to.name}`
 
 /**
  * Returns every connection from or to a Pod of the policies' namespace that they let pass, by the rules of Kubernetes: both
@@ -66,7 +76,7 @@ export function allowedEdges(policies: readonly NetworkPolicy[], places: readonl
 
 function applies({ metadata, spec }: NetworkPolicy, type: 'Ingress' | 'Egress', place: Place): boolean {
   return (
-    spec.policyTypes.includes(type) && place.namespace === metadata.namespace && hasAll(place.labels, spec.podSelector)
+    spec.policyTypes.includes(type) && place.namespace === metadata.namespace && selects(spec.podSelector, place.labels)
   )
 }
 
@@ -86,13 +96,22 @@ function names(policy: NetworkPolicy, { ipBlock, namespaceSelector, podSelector 
   if (ipBlock) return place.address !== undefined && isWithin(place.address, ipBlock.cidr)
   if (place.namespace === undefined) return false
   const isNamespace = namespaceSelector
-    ? hasAll({ 'kubernetes.io/metadata.name': place.namespace }, namespaceSelector)
+    ? selects(namespaceSelector, { 'kubernetes.io/metadata.name': place.namespace })
     : place.namespace === policy.metadata.namespace
-  return isNamespace && (podSelector === undefined || hasAll(place.labels, podSelector))
+  return isNamespace && (podSelector === undefined || selects(podSelector, place.labels))
 }
 
-const hasAll = (labels: Place['labels'], { matchLabels }: z.output<typeof selector>): boolean =>
-  Object.entries(matchLabels).every(([name, value]) => labels?.[name] === value)
+function selects({ matchLabels, matchExpressions }: Selector, labels: Place['labels'] = {}): boolean {
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every((one) => meets(one, labels[one.key]))
+  )
+}
+
+function meets(one: z.output<typeof requirement>, value: string | undefined): boolean {
+  if (!('values' in one)) return (value !== undefined) === (one.operator === 'Exists')
+  return one.values.some((wanted) => wanted === value) === (one.operator === 'In')
+}
 
 function isWithin(address: string, cidr: string): boolean {
   const [network = '', length] = cidr.split('/')

@@ -35,7 +35,7 @@ export interface System extends AsyncDisposable {
 /** Namespaces that the policies name, from which tests connect. */
 export const around = ['monitoring', 'ingress']
 
-/** Credentials, which the cloud gives to Pods of the ServiceAccount `bridge`. */
+/** Credentials, which the cloud gives to Pods of the ServiceAccounts `bridge` and `jobs`. */
 const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' }
 
 export async function openSystem(docker: Docker, manifests: Manifests): Promise<System> {
@@ -49,7 +49,7 @@ export async function openSystem(docker: Docker, manifests: Manifests): Promise<
   const faults: string[] = []
   const complain = (fault: string): void => void faults.push(fault)
   const closing = new AbortController()
-  const identities = { bridge: credentials }
+  const identities = { bridge: credentials, jobs: credentials }
   const node: Node = { docker, networks, label, identities, complain, closing: closing.signal }
   stack.defer(() => closing.abort())
   const sqsUrl = await startServers(node, id)
