@@ -85,6 +85,12 @@ export async function withSettingsOf(redis: RedisClient, config: Config): Promis
   }
 }
 
+/** Returns the zone of the days in Redis; nothing before the calendar has begun. */
+export async function zoneOf(redis: RedisClient): Promise<Partial<Pick<Config, 'reportTimezone'>>> {
+  const found = await redis.hget(manifestKey, 'REPORT_TIMEZONE')
+  return found === null ? {} : { reportTimezone: found }
+}
+
 /** Returns the number of partitions in Redis, or undefined before it is set up. */
 export async function layoutOf(redis: RedisClient): Promise<number | typeof bare | undefined> {
   const found = await redis.hget(manifestKey, 'PARTITIONS')
