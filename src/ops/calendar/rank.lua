@@ -7,7 +7,7 @@
 -- include ../../stages/runner/effects.lua
 
 local plan = cjson.decode(ARGV[1])
-local failed = check_ranks(plan.ranks)
+local failed = check_boards(plan.ranks)
 if failed then return failed end
 local scores
 scores, failed = read_scores(plan.ranks)

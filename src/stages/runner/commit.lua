@@ -116,8 +116,10 @@ end
 local function add_up()
   local refused
   sums, refused = check_sums(hashes)
-  refused = refused or check_ranks(ranks)
-  if #hashes == 0 and not refused then scores, refused = read_scores(ranks) end
+  refused = refused or check_boards(ranks)
+  if refused then return refused end
+  if #hashes > 0 then return check_ranked(ranks) end -- the scores are read after the sums are written
+  scores, refused = read_scores(ranks)
   return refused
 end
 

@@ -79,15 +79,20 @@ local function write_sums(hashes, sums, plan_ranks)
   return now
 end
 
--- Returns the error of a board, or of a hash that its scores are read from, that is of another type. The hashes that this
--- commit adds to have been checked.
-local function check_ranks(ranks)
+-- Returns the error of a board that is of another type.
+local function check_boards(ranks)
   for _, rank in ipairs(ranks) do
     for _, by in ipairs(rank[1]) do
       local size, failed = probe('ZCARD', KEYS[by[1]])
       if failed then return failed end
       held[by[1]] = size > 0
     end
+  end
+end
+
+-- Returns the error of a hash of another type that scores will be read from. Those that this commit adds to have been checked.
+local function check_ranked(ranks)
+  for _, rank in ipairs(ranks) do
     local members, at = rank[2], 1
     while at <= #members do
       local last = at + 1 + members[at + 1]
