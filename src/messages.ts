@@ -186,6 +186,20 @@ export const hint = z.string().meta({
     'One sentence next to the reason: what was found, where, and what to send. Absent where unsure, and beyond the first 2 MB of a page.',
 })
 
+/** Made when the order is read, by RETRY_CODES and RETRY_DELAYS. */
+export const retry = z
+  .object({
+    next: z.iso
+      .datetime()
+      .optional()
+      .meta({
+        description: 'When the order is retried by itself. A time that has passed: as soon as the role `jobs` runs.',
+      }),
+    given_up: z.literal(true).optional().meta({ description: 'Its retries are used up: it is only replayed by hand.' }),
+  })
+  .meta({ id: 'Retry', description: 'Absent for an order that is never retried by itself.' })
+export type Retry = z.output<typeof retry>
+
 /** An element of the invalid channel as the API shows it. */
 export const invalidOrder = z
   .object({
@@ -208,6 +222,7 @@ export const invalidOrder = z
     first_ts: z.string().optional().meta({ description: 'When it was rejected the first time, after a replay.' }),
     edits: history.shape.edits,
     envelope: envelope.optional(),
+    retry: retry.optional(),
   })
   .meta({ id: 'InvalidOrder' })
 

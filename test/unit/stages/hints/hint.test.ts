@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
+import { withAllNotes, withNotes } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { invalidRecord } from '../../../../src/stages/invalid/record.ts'
 import { readCases } from '../../../support/cases.ts'
 import { checkOrder } from '../../../support/order-bodies.ts'
-import { plainFormat } from '../../../support/plain-format.ts'
+import { plainFormat, plainNotes } from '../../../support/plain-format.ts'
 
 describe.each(['bodies', 'hints'] as const)('test/cases/%s.ndjson', (file) => {
   const rejected = readCases(file).filter(({ code }) => code !== 'accepted')
@@ -212,7 +212,7 @@ const entryOf = (body: string): string => {
 
 test('an entry has its hint next to the reason, and the order stays as it was sent', () => {
   const body = '{"reason":"x\\"reason\\":", "user_id" : "u1","order_id":"o1","order_value":"10.50" , "code":"y"}'
-  expect(withHint(entryOf(body), plainFormat)).toBe(
+  expect(withNotes(entryOf(body), plainNotes)).toBe(
     `{"id":"1-0","order":${body},"code":"bad-value","reason":"order_value must be a number",` +
       '"hint":"`order_value` is the text \\"10.50\\": send 10.50 as a number, without quotes.",' +
       '"ts":"2026-11-23T10:00:00.000Z","attempts":1}',
@@ -221,10 +221,10 @@ test('an entry has its hint next to the reason, and the order stays as it was se
 
 test('an entry whose body is no object has the hint on its raw text, with and without an id', () => {
   const entry = entryOf('[]')
-  expect(JSON.parse(withHint(entry, plainFormat))).toMatchObject({
+  expect(JSON.parse(withNotes(entry, plainNotes))).toMatchObject({
     hint: 'The body is an empty list: send one order as a JSON object.',
   })
-  expect(JSON.parse(withHint(`{${entry.slice('{"id":"1-0",'.length)}`, plainFormat))).toHaveProperty('hint')
+  expect(JSON.parse(withNotes(`{${entry.slice('{"id":"1-0",'.length)}`, plainNotes))).toHaveProperty('hint')
 })
 
 test.each([
@@ -235,7 +235,7 @@ test.each([
     '{"id":"1-0","order":{},"code":"missing-field","reason":"x","stage":"aggregate"}',
   ],
 ])('%s stays as it is', (_, json) => {
-  expect(withHint(json, plainFormat)).toBe(json)
+  expect(withNotes(json, plainNotes)).toBe(json)
 })
 
 test('between large entries other work of the process runs, between small ones none', async () => {
@@ -248,7 +248,7 @@ test('between large entries other work of the process runs, between small ones n
     const other = setImmediate(() => {
       ran = true
     })
-    const hinted = await withHints([entry(characters), entry(characters)], plainFormat)
+    const hinted = await withAllNotes([entry(characters), entry(characters)], plainNotes)
     clearImmediate(other)
     expect(ran).toBe(runs)
     for (const json of hinted) expect(JSON.parse(json).hint).toContain('but none named `user_id`')
@@ -257,7 +257,7 @@ test('between large entries other work of the process runs, between small ones n
 
 test('bytes that are no text have a hint of their own', () => {
   const record = invalidRecord({ base64: '/w==' }, { code: 'malformed-json', reason: 'Malformed JSON' }, { now })
-  expect(JSON.parse(withHint(`{${record}`, plainFormat)).hint).toBe(
+  expect(JSON.parse(withNotes(`{${record}`, plainNotes)).hint).toBe(
     'The stream entry holds bytes that are not UTF-8 text: look for what writes to the stream other than this pipeline.',
   )
 })
