@@ -34,9 +34,13 @@ export function retryLoop(app: App): Loop {
   return {
     name: 'jobs-retries',
     run: async (tick, signal) => {
-      for await (const _ of every(checkEveryMs, undefined, { signal })) {
-        await retryDue(app, tick, signal)
-        tick()
+      try {
+        for await (const _ of every(checkEveryMs, undefined, { signal })) {
+          await retryDue(app, tick, signal)
+          tick()
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error
       }
     },
   }
