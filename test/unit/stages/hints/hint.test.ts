@@ -69,7 +69,7 @@ test.each([
       reason: 'Order o1 of user u1 was already accepted with order_value 10.5',
       body: '{"user_id":"u1","order_id":"o1","order_value":12}',
     },
-    'This one has order_value 12 instead of 10.5: an accepted order cannot be changed, so send a new one under an order_id of its own.',
+    'This one has order_value 12 instead of 10.5: send order.amended to change an accepted order, or a new one under an order_id of its own.',
   ],
   [
     'a conflict of the same amount',
@@ -78,7 +78,52 @@ test.each([
       reason: 'Order o1 of user u1 was already accepted with order_value 10.5',
       body: '{"user_id":"u1","order_id":"o1","order_value":10.5,"items":[]}',
     },
-    'The order_value is the same to the cent, so its items may differ from those accepted first: an accepted order cannot be changed, so send a new one under an order_id of its own.',
+    'The order_value is the same to the cent, so its items may differ from those accepted first: send order.amended to change an accepted order, or a new one under an order_id of its own.',
+  ],
+  [
+    'a correction of an order that is not known',
+    {
+      code: 'unknown-order',
+      reason: 'Order o1 of user u1 is not known',
+      body: '{"event":"order.cancelled","user_id":"u1","order_id":"o1"}',
+    },
+    'No order of this user_id and order_id was accepted within LEDGER_DAYS: it may still come, or be invalid itself.',
+  ],
+  [
+    'an amendment of a cancelled order',
+    {
+      code: 'cancelled-order',
+      reason: 'Order o1 of user u1 is cancelled',
+      body: '{"event":"order.amended","user_id":"u1","order_id":"o1","order_value":1}',
+    },
+    'A cancelled order cannot be amended: send a new order under an order_id of its own.',
+  ],
+  [
+    'a refund of more than is left',
+    {
+      code: 'refund-exceeds',
+      reason: 'The refund of 12 exceeds the 10.5 that are left of order o1 of user u1',
+      body: '{"event":"order.refunded","user_id":"u1","order_id":"o1","amount":12}',
+    },
+    'At most 10.5 can be taken back: send that, or order.cancelled to take back the whole order.',
+  ],
+  [
+    'a refund where nothing is left',
+    {
+      code: 'refund-exceeds',
+      reason: 'The refund of 12 exceeds the 0 that are left of order o1 of user u1',
+      body: '{"event":"order.refunded","user_id":"u1","order_id":"o1","amount":12}',
+    },
+    'Nothing is left of this order: it was cancelled, or taken back as a whole.',
+  ],
+  [
+    'another correction with the same event_id',
+    {
+      code: 'conflict',
+      reason: 'Event r1 of order o1 of user u1 was already accepted with another payload',
+      body: '{"event":"order.refunded","user_id":"u1","order_id":"o1","amount":12,"event_id":"r1"}',
+    },
+    'The event_id "r1" of this order was used for another correction: send an event_id of its own.',
   ],
   [
     'an order that a stage failed on',
