@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { invalidOrder } from '../../messages.ts'
+import { invalidOrder } from '../../invalid-order.ts'
 import { rejectCodes, rejectGroups } from '../../reject-codes.ts'
 import { withAllNotes, withNotes } from '../../stages/hints/entry.ts'
 import {

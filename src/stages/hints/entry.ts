@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Retry } from '../../messages.ts'
+import type { Retry } from '../../invalid-order.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/json.ts'
 import { type RetryPolicy, retryOf } from '../invalid/retries.ts'

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import type { Retry } from '../../messages.ts'
+import type { Retry } from '../../invalid-order.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 
 export type RetryPolicy = Pick<Config, 'retryCodes' | 'retryDelays'>
