@@ -12,7 +12,10 @@ export const totalsReply = z.object({
   received: known.meta({ description: 'From SQS, by a request, and again each time an order is replayed.' }),
   replayed: known.meta({ description: 'Of those received, orders that were replayed, edited ones included.' }),
   admitted: known,
-  corrected: known.meta({ description: 'Corrections of orders: cancellations, refunds and amendments.' }),
+  corrected: known.optional().meta({
+    description:
+      'Corrections of orders: cancellations, refunds and amendments. An API of an earlier release knows none.',
+  }),
   duplicates: known,
   rejected: known,
   waiting: known.meta({ description: 'For any stage.' }),

@@ -34,10 +34,7 @@ export const command = defineCommand<Options>({
   words,
   about:
     'Cancels, refunds or amends an order that was counted. refund takes back --amount, at most what is left; amend gives the order the value of --value. Exit code 1 with --wait if it is rejected.',
-  examples: [
-    'correct cancel user_7 6f1c2a9e --reason "sent twice" --wait',
-    'correct refund user_7 6f1c2a9e --amount 20.50 --reason damaged',
-  ],
+  examples: ['correct cancel user_7 6f1c --reason twice', 'correct refund u7 6f1c --amount 9 --reason late'],
   page: 'docs/how-to/correct-orders.md',
   options: {
     amount: money('of refund: what is taken back, in currency units'),
