@@ -9,6 +9,7 @@ import { retryDue } from '../../../../src/ops/jobs/retries.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
+import { replayEntries } from '../../../../src/stages/invalid/requeue.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
@@ -109,6 +110,11 @@ test('after its last retry it is given up, keeps its history, and can be replaye
     ['retriesEnded', { partition: undefined, code: 'unknown-order', orders: 1, invalidId: entry?.id }],
   ])
   expect(events.filter(([event]) => event === 'retried')).toHaveLength(2)
+  await send(scope, [placed(1)], 'placed')
+  expect(await replayEntries(scope, entry ? [entry] : [], { jobId: 'by hand', limit: 1 })).toHaveLength(1)
+  await judge(scope)
+  expect(await readCounters(scope.redis, scope.partitions)).toMatchObject({ corrected: 1, replayed: 3 })
+  expect(await invalid(scope)).toEqual([])
   expect((await readBooks(scope)).differences).toEqual([])
 })
 
