@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { maxOrderValue } from './order/money.ts'
-import { bridgeCodes, rejectCodes } from './reject-codes.ts'
+import { bridgeCodes } from './reject-codes.ts'
 
 /** Past rejections of an order that was requeued. */
 export const history = z.object({
@@ -179,37 +179,6 @@ export function carriedFrom(sent: Readonly<Record<string, unknown>>, names: read
   })
   return Object.fromEntries(found)
 }
-
-/** Made when the order is read, and not kept: see src/stages/hints. */
-export const hint = z.string().meta({
-  description:
-    'One sentence next to the reason: what was found, where, and what to send. Absent where unsure, and beyond the first 2 MB of a page.',
-})
-
-/** An element of the invalid channel as the API shows it. */
-export const invalidOrder = z
-  .object({
-    id: z.string().meta({ description: 'Entry id in the stream `orders:invalid`.' }),
-    order: z
-      .looseObject({})
-      .nullable()
-      .meta({ description: 'The order as it was sent; null if it is not a JSON object.' }),
-    raw: z.string().optional().meta({ description: 'The exact text received, where `order` is null.' }),
-    raw_base64: z.string().optional().meta({
-      description: 'The fields of a stream entry that is no text, names and values alternating, each in base64.',
-    }),
-    code: z.enum(rejectCodes),
-    reason: z.string(),
-    hint: hint.optional(),
-    ts: z.iso.datetime().meta({ description: 'When it was rejected.' }),
-    stage: z.string().optional().meta({ description: 'The stage that rejected it, where it was not validate.' }),
-    attempts: z.int().meta({ description: 'How often it was rejected, this time included.' }),
-    first_reason: z.string().optional().meta({ description: 'Why it was rejected the first time, after a replay.' }),
-    first_ts: z.string().optional().meta({ description: 'When it was rejected the first time, after a replay.' }),
-    edits: history.shape.edits,
-    envelope: envelope.optional(),
-  })
-  .meta({ id: 'InvalidOrder' })
 
 /** Verdicts of the pipeline on one order. `corrected`: of a correction. `cancelled`: the job was cancelled before
  * it sent its order. */

@@ -170,6 +170,20 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       unit: 'reqps',
       queries: [['max by (code) (rate(orders_rejected_total[$__rate_interval]))', '{{code}}']],
     },
+    {
+      title: 'Corrections per second',
+      unit: 'reqps',
+      queries: [['max by (kind) (rate(orders_corrected_total[$__rate_interval]))', '{{kind}}']],
+    },
+    {
+      title: 'Retries of invalid orders',
+      unit: 'short',
+      queries: [
+        [per('orders_retried_total', 'code'), '{{code}} retried'],
+        [per('orders_retries_ended_total', 'code'), '{{code}} given up'],
+      ],
+      about: 'An order that is given up stays in the invalid channel until it is replayed by hand or discarded.',
+    },
     { title: 'Orders in the invalid channel', unit: 'short', queries: [['max(orders_invalid)', 'orders']] },
     {
       title: 'Jobs per second',

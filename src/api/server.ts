@@ -17,6 +17,7 @@ import { bodyLimit } from './http/unreadable.ts'
 import { type Live, openLive } from './live/events.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { openServer, type Server } from './open-server.ts'
+import { amendOrder, cancelOrder, refundOrder } from './routes/corrections.ts'
 import { dailyStats } from './routes/daily.ts'
 import { redriveLetters } from './routes/dead-letters.ts'
 import { livez, readyz } from './routes/health.ts'
@@ -47,6 +48,9 @@ export const routes: readonly Route[] = [
   discardInvalid,
   reprocessOrder,
   replayOrders,
+  cancelOrder,
+  refundOrder,
+  amendOrder,
   redriveLetters,
   job,
   cancelRoute,

@@ -1,6 +1,9 @@
+import type { OrderCorrection } from './correct-order.ts'
+
 /** The actions of operators, by the one word that the API and the commands record. */
 export type AdminAction =
   | ('replay' | 'redrive' | 'reprocess' | 'edit' | 'discard' | 'cancel' | 'pause' | 'resume' | 'drain')
+  | `${OrderCorrection}-order`
   | ('repartition' | 'adopt' | 'repair' | 'write-off' | 'acknowledge' | 'queues')
 
 /** The names that earlier versions recorded: a route, or a command. */

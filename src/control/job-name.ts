@@ -12,6 +12,16 @@ export function reprocessName({ body, edit }: ReprocessData, format: OrderFormat
   return `${edit ? 'edit of order' : 'order'}${order} by ${shown(by)}`
 }
 
+/** Names a correction: `refund of order 6f1c of user_7 by ann`. */
+export function correctionName({
+  correction,
+  orderId,
+  userId,
+  by,
+}: Readonly<Record<'correction' | 'orderId' | 'userId' | 'by', string>>): string {
+  return `${correction} of order ${shown(orderId)} of ${shown(userId)} by ${shown(by)}`
+}
+
 /** Names a replay: `replay of 10 orders, bad-value only, by ann`. */
 export function replayName({ dryRun, limit, code, ids }: ReplayData, by: string): string {
   const many = ids ? `${ids.length}` : `up to ${limit.toLocaleString('en')}`

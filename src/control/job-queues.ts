@@ -1,7 +1,8 @@
 import { type ConnectionOptions, type Job, Queue } from 'bullmq'
 import { z } from 'zod'
+import { hint } from '../invalid-order.ts'
 import { jobsPrefix } from '../keys.ts'
-import { hint, verdicts } from '../messages.ts'
+import { verdicts } from '../messages.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { rejectCodes } from '../reject-codes.ts'
 

@@ -87,6 +87,10 @@ export interface Events {
   jobFailed: { job: string; queue: string; attempt: number; error: string }
   /** Up to 100 orders at a time. */
   requeued: { job: string; orders: number }
+  /** Orders with RETRY_CODES that were due after so many rejections. */
+  retried: { code: string; attempts: number; orders: number }
+  /** Orders that were rejected again after their last retry, in one commit; `invalidId` is that of one of them. */
+  retriesEnded: { partition: number | undefined; code: string; orders: number; invalidId: string }
   /** The verdicts on the orders of a job, `rejected` by code. */
   replayed: {
     job: string

@@ -134,6 +134,13 @@ export const partitionKeys = {
     owner: 'partition',
     holds: 'ids of the rejected records of one reason, in order; finds, counts and groups them',
   }),
+  /** See ops/jobs/retries.ts. */
+  retries: declare({
+    name: 'pipeline:retries',
+    kind: 'hash',
+    owner: 'partition',
+    holds: 'reason and number of the delay → the last invalid order that was looked at for a retry after it',
+  }),
   outcome: declare({
     name: 'outcome:<job>',
     kind: 'hash',

@@ -37,6 +37,13 @@ export const controlKeys = {
     holds: 'held for seconds by the process that looks for missing orders',
     transient: true,
   }),
+  retriesTurn: declare({
+    name: 'pipeline:retries:turn',
+    kind: 'string',
+    owner: 'whole',
+    holds: 'held for a second by the process that retries invalid orders',
+    transient: true,
+  }),
   /** See control/dead-letters.ts. */
   deadLetters: declare({
     name: 'pipeline:dead-letters',

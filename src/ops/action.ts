@@ -21,17 +21,20 @@ export function actionsIn(words = ''): Action[] {
 }
 
 /**
- * Reads the action and its argument from the words of a call.
+ * Reads the action and its arguments from the words of a call.
  * @throws OrdersError ORD_USAGE for other words than the command declares
  */
 export function actionOf(
   { name, words = '' }: Pick<Command, 'name' | 'words'>,
   given: readonly string[],
-): { action: string; argument: string } {
+): { action: string; argument: string; more: readonly string[] } {
   const actions = actionsIn(words)
   const [wanted = words.startsWith('[') ? actions[0]?.name : undefined, ...rest] = given
   const found = actions.find((action) => action.name === wanted)
-  if (found?.arguments === rest.length) return { action: found.name, argument: rest[0] ?? '' }
+  if (found?.arguments === rest.length) {
+    const [argument = '', ...more] = rest
+    return { action: found.name, argument, more }
+  }
   const expected = words.replaceAll(/^\[|\]$/g, '')
   throw new OrdersError('ORD_USAGE', `orders ${name}: expected ${expected}: see orders ${name} --help.`)
 }

@@ -12,6 +12,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     populate: () => import('./commands/operate/populate.ts'),
     replay: () => import('./commands/operate/replay.ts'),
     invalid: () => import('./commands/operate/invalid.ts'),
+    correct: () => import('./commands/operate/correct.ts'),
     dlq: () => import('./commands/operate/dlq.ts'),
     jobs: () => import('./commands/operate/jobs.ts'),
     status: () => import('./commands/inspect/status.ts'),

@@ -8,6 +8,9 @@ export const orderFields = [
   'shipping_address',
   'payment_method',
   'currency',
+  'event',
+  'event_id',
+  'amount',
 ] as const
 /** Fields of an item that a map may place. It names them with `items.` in front. */
 export const itemFields = ['product_id', 'quantity', 'price_per_unit'] as const
@@ -21,7 +24,7 @@ export const mappedFields: readonly MappedField[] = [
   ...itemFields.map((name) => `items.${name}` as const),
 ]
 /** Amounts, which a shop may send as decimal text. */
-export const decimalFields: readonly MappedField[] = ['order_value', 'items.quantity', 'items.price_per_unit']
+export const decimalFields: readonly MappedField[] = ['order_value', 'amount', 'items.quantity', 'items.price_per_unit']
 
 /** Where a field is: the names on the way to it. */
 export interface Place {

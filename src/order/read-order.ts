@@ -9,7 +9,7 @@ type Fields = Record<string, unknown>
  * Parses the body of a message, and returns its order with the fields under the pipeline's names. Returns undefined if it is
  * not JSON, and JSON that is no object as it is. Never throws.
  *
- * An integer beyond 2^53 in `user_id`, `order_id` or an item's `product_id` is parsed as RawJson: a double would round it.
+ * An integer beyond 2^53 in `user_id`, `order_id`, `event_id` or an item's `product_id` is parsed as RawJson: a double would round it.
  */
 export function readOrder(body: string, { fields }: Pick<OrderFormat, 'fields'>): unknown {
   const sent = parseWithText(body)
@@ -43,7 +43,7 @@ function exactOrder(
   const quoted = json.replace(stringOrLongInteger, (token) => (token.startsWith('"') ? token : `"${token}"`))
   const parsed = orderIn(JSON.parse(quoted)) as Fields
   const exact = view ? view(parsed) : parsed
-  for (const name of ['user_id', 'order_id']) restore(order, exact, name)
+  for (const name of ids) restore(order, exact, name)
   const exactItems = itemsOf(exact)
   for (const [at, item] of itemsOf(order).entries()) {
     if (isObject(item)) restore(item, exactItems[at] as Fields, 'product_id')
@@ -51,8 +51,10 @@ function exactOrder(
   return order
 }
 
+const ids = ['user_id', 'order_id', 'event_id']
+
 function hasRoundedIds(order: Fields): boolean {
-  if (isRounded(order['user_id']) || isRounded(order['order_id'])) return true
+  if (ids.some((name) => isRounded(order[name]))) return true
   for (const item of itemsOf(order)) if (isObject(item) && isRounded(item['product_id'])) return true
   return false
 }

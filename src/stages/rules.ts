@@ -38,7 +38,7 @@ export interface Correction {
 }
 
 /** The field with the amount of a message. */
-const amountFields = {
+export const amountFields = {
   placed: 'order_value',
   amended: 'order_value',
   refunded: 'amount',
@@ -102,7 +102,7 @@ const unknownEvent: Rejection = {
 }
 
 /** Returns undefined for an event of orders that is not known. Any other `event` is a field of the order's own. */
-function kindOf(sent: Readonly<Record<string, unknown>>): 'placed' | CorrectionKind | undefined {
+export function kindOf(sent: Readonly<Record<string, unknown>>): 'placed' | CorrectionKind | undefined {
   const event = Object.hasOwn(sent, 'event') ? sent['event'] : undefined
   if (typeof event !== 'string' || !event.startsWith('order.')) return 'placed'
   return Object.hasOwn(kinds, event) ? kinds[event] : undefined

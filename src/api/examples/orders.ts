@@ -117,6 +117,25 @@ export const orderExamples: Examples = {
     body: { limit: 100, code: 'total-mismatch', dry_run: true },
     reply: { status: 'accepted', message: 'Dry run accepted.', job_id: replayId, matching: 1 },
   },
+  'post /orders/{user_id}/{order_id}/cancel': {
+    params: { user_id: 'user_7', order_id: '6f1c2a9e' },
+    body: { reason: 'The customer changed their mind.' },
+    reply: { ...accepted, message: 'Correction sent.' },
+  },
+  'post /orders/{user_id}/{order_id}/refund': {
+    params: { user_id: 'user_7', order_id: '6f1c2a9e' },
+    body: { amount: 50.25, reason: 'One item was damaged.', event_id: 'refund-1' },
+    reply: { ...accepted, message: 'Correction sent.' },
+  },
+  'post /orders/{user_id}/{order_id}/amend': {
+    params: { user_id: 'user_7', order_id: '6f1c2a9e' },
+    body: {
+      order_value: 100.5,
+      items: [{ product_id: 'P001', quantity: 2, price_per_unit: 50.25 }],
+      reason: 'One item was out of stock.',
+    },
+    reply: { ...accepted, message: 'Correction sent.' },
+  },
   'post /dlq/redrive': {
     body: { limit: 1_000, rate: 50 },
     reply: { status: 'accepted', message: 'Redrive accepted.', job_id: redriveId },

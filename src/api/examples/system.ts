@@ -56,6 +56,7 @@ export const systemExamples: Examples = {
         received: 2,
         replayed: 0,
         admitted: 2,
+        corrected: 0,
         duplicates: 0,
         rejected: 0,
         waiting: 0,

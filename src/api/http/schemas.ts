@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { identityText } from '../../order/identity.ts'
 import { isRawJson } from '../../order/raw-json.ts'
 
 /** A whole number in a query. */
@@ -30,3 +31,12 @@ export const amount = z
 
 /** The path of what is a user's. */
 export const userParams = z.object({ user_id: z.string().meta({ description: 'Which user.' }) })
+
+/** An id of a user, an order or an event, as the rules take it. */
+export const identity = z
+  .unknown()
+  .refine(
+    (value) => identityText(value) !== undefined,
+    'must be a non-empty string of at most 256 characters, or an integer of at most 256 digits',
+  )
+  .meta({ override: { anyOf: [{ type: 'string', minLength: 1, maxLength: 256 }, { type: 'integer' }] } })

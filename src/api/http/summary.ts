@@ -5,7 +5,19 @@ import { identityIn } from '../../order/identity.ts'
 import { isRawJson } from '../../order/raw-json.ts'
 
 /** Fields that identify an order or an action. They come first, wherever they are in the body. */
-const first = ['user_id', 'order_id', 'order_value', 'reason', 'limit', 'code', 'ids', 'dryRun', 'dry_run']
+const first = [
+  'user_id',
+  'order_id',
+  'order_value',
+  'amount',
+  'event_id',
+  'reason',
+  'limit',
+  'code',
+  'ids',
+  'dryRun',
+  'dry_run',
+]
 
 interface Bounds {
   readonly fields: number
@@ -102,7 +114,7 @@ export function actionAsked({ action, where, body }: Asked, text: string, format
 /** Adds the job that an action has queued, so that its verdict can be found. */
 export const withJob = (what: string, jobId: string): string => `${what.slice(0, -1)},"job":${JSON.stringify(jobId)}}`
 
-const identifyingFields = ['user_id', 'order_id', 'order_value', 'ids', 'limit', 'code', 'dryRun', 'dry_run', 'reason']
+const identifyingFields = first
 
 /** Returns the fields of a body that may go into the log, which must not have whole orders. */
 function identifying(body: unknown): unknown {

@@ -1,4 +1,5 @@
 import { layerKinds } from '../../messages.ts'
+import { rejectCodes } from '../../reject-codes.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { EventMetric, LabelValues, Series } from './metric.ts'
 
@@ -109,6 +110,22 @@ export const flowMetrics: readonly EventMetric[] = [
       decideFailed: ({ stage }, series) => series(stage)(1),
     },
   ),
+  {
+    name: 'orders_retried_total',
+    type: 'counter',
+    help: 'Invalid orders that were retried by themselves, as RETRY_CODES asks, by the code that they were rejected with.',
+    labels: { code: rejectCodes },
+    by: 'jobs',
+    on: { retried: ({ code, orders }, series) => series(code)(orders) },
+  },
+  {
+    name: 'orders_retries_ended_total',
+    type: 'counter',
+    help: 'Invalid orders that were given up: rejected again after the last of RETRY_DELAYS.',
+    labels: { code: rejectCodes },
+    by: 'stages',
+    on: { retriesEnded: ({ code, orders }, series) => series(code)(orders) },
+  },
   ofBridge('orders_sqs_received_messages_total', 'Messages received from SQS.', {
     received: ({ messages }, series) => series()(messages),
   }),

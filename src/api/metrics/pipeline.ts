@@ -1,4 +1,5 @@
 import { incidentKinds } from '../../control/incidents.ts'
+import { correctionKinds } from '../../messages.ts'
 import { type StageStatus, statusReadings } from '../../reads/status.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import type { Pipeline } from '../../stages/placed.ts'
@@ -32,7 +33,7 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
   ),
   ofApi(
     'orders_booked_total',
-    'Orders by the books in Redis, which stay exact when a process is killed. received = admitted + duplicates + rejected + validate:lost + waiting; foreign: orders that another client wrote.',
+    'Orders by the books in Redis, which stay exact when a process is killed. received = admitted + corrected + duplicates + rejected + validate:lost + waiting; foreign: orders that another client wrote.',
     {
       type: 'counter',
       labels: { counter: booked },
@@ -45,6 +46,12 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
     labels: { code: rejectCodes },
     read: ({ status: { counters } }) =>
       rejectCodes.map((code): Sample => [counters && (counters[`rejected:${code}`] ?? 0), code]),
+  }),
+  ofApi('orders_corrected_total', 'Corrections of orders, by kind, by the books in Redis.', {
+    type: 'counter',
+    labels: { kind: correctionKinds },
+    read: ({ status: { counters } }) =>
+      correctionKinds.map((kind): Sample => [counters && (counters[`corrected:${kind}`] ?? 0), kind]),
   }),
   ofStages('orders_waiting', 'Orders that wait for a stage or are in flight there.', ({ waiting }) => waiting),
   ofStages('orders_pending_entries', 'Entries delivered to a consumer and not acknowledged yet.', (of) => of.pending),

@@ -1,7 +1,7 @@
 // @ts-check
 import { write } from './actions.js'
 import { jobEnd } from './failed/entry.js'
-import { failedAgain, rehearsed, replayed } from './failed/replay-text.js'
+import { failedAgain, passed, rehearsed, replayed } from './failed/replay-text.js'
 import { openDialog } from './lib/dialog.js'
 import { element, notice, setData, show } from './lib/dom.js'
 import { exact } from './lib/format.js'
@@ -58,7 +58,7 @@ export async function askJob(asked) {
       const result = await jobEnd(id, (job) => view.progress(job, isDryRun ? 'checked' : 'judged'), following.signal)
       const isGood = failedAgain(result) === 0 && !result.cancelled
       end(isDryRun ? rehearsed(result) : replayed(result, view.asked()), isGood ? 'good' : 'warn')
-      const helps = result.admitted + result.returned > 0
+      const helps = passed(result) + result.returned > 0
       if (isDryRun && !result.cancelled) view.offer('go', helps ? asked.go : asked.goAnyway, helps)
     } catch (error) {
       if (!following.signal.aborted) end(error instanceof Error ? error.message : String(error), 'bad')

@@ -44,6 +44,7 @@ export function drawTotals({ totals, critical, currency, decimals }) {
       totals.received,
       replayed ? `orders received, ${exact(replayed)} of them replayed` : 'orders received',
     ),
+    ...(totals.corrected ? [count('Corrections', totals.corrected, 'cancellations, refunds and amendments')] : []),
     count('Duplicates', totals.duplicates, 'orders that were received before'),
     count('Rejected', totals.rejected, 'orders rejected'),
     count(

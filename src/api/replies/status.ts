@@ -12,6 +12,10 @@ export const totalsReply = z.object({
   received: known.meta({ description: 'From SQS, by a request, and again each time an order is replayed.' }),
   replayed: known.meta({ description: 'Of those received, orders that were replayed, edited ones included.' }),
   admitted: known,
+  corrected: known.optional().meta({
+    description:
+      'Corrections of orders: cancellations, refunds and amendments. An API of an earlier release knows none.',
+  }),
   duplicates: known,
   rejected: known,
   waiting: known.meta({ description: 'For any stage.' }),
@@ -27,6 +31,7 @@ export function totalsOf({ counters, totals, invalid, stages }: Status): z.outpu
     received: of('received'),
     replayed: of('replayed'),
     admitted: of('admitted'),
+    corrected: of('corrected'),
     duplicates: of('duplicates'),
     rejected: of('rejected'),
     waiting: counters && totalOf(stages),

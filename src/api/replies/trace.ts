@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { envelope, hint, verdicts } from '../../messages.ts'
+import { hint } from '../../invalid-order.ts'
+import { envelope, verdicts } from '../../messages.ts'
 import type { Money } from '../../order/money.ts'
 import type { OrderLocation } from '../../reads/locate/locate.ts'
 import { amount } from '../http/schemas.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { invalidOrder } from '../../messages.ts'
+import { invalidOrder } from '../../invalid-order.ts'
 import { amount } from '../http/schemas.ts'
 import { discardedReply, scannedReply } from './trace.ts'
 

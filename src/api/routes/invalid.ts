@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { invalidOrder } from '../../messages.ts'
+import { invalidOrder } from '../../invalid-order.ts'
 import { rejectCodes, rejectGroups } from '../../reject-codes.ts'
-import { withHint, withHints } from '../../stages/hints/entry.ts'
+import { withAllNotes, withNotes } from '../../stages/hints/entry.ts'
 import {
   addCorrection,
   discardInvalid as discard,
@@ -55,7 +55,7 @@ export const invalidOrders = defineRoute({
     return inTurn({ signal, client }, async () => {
       const filter = { ...query, userId: query.user_id, signal }
       const { found, next } = await readInvalid(context, filter)
-      const hinted = await withHints(found, context.format)
+      const hinted = await withAllNotes(found, context)
       return jsonText(`[${hinted.join(',')}]`, next === undefined ? {} : { Link: linkTo({ ...query, before: next }) })
     })
   },
@@ -91,13 +91,14 @@ export const invalidSummary = defineRoute({
   handle: async ({ share }) => jsonText(await share(readSummary)),
 })
 
-async function readSummary({ redis, partitions, format }: ApiContext): Promise<string> {
+async function readSummary(context: ApiContext): Promise<string> {
+  const { redis, partitions } = context
   const groups = await withExamples(redis, await summarize(redis, partitions))
   const codes: Record<string, number> = {}
   for (const { code, count } of groups) codes[code] = (codes[code] ?? 0) + count
   const total = sumBy(groups, ({ count }) => count)
   const reasons = groups.map(({ example, ...group }) => {
-    return `${JSON.stringify(group).slice(0, -1)},"example":${withHint(example.json, format)}}`
+    return `${JSON.stringify(group).slice(0, -1)},"example":${withNotes(example.json, context)}}`
   })
   return `{"total":${total},"codes":${JSON.stringify(codes)},"reasons":[${reasons.join(',')}]}`
 }
@@ -110,9 +111,9 @@ export const invalidEntry = defineRoute({
   params,
   reply: invalidOrder,
   refusals: gone,
-  handle: async ({ redis, partitions, format }, { params: { id } }) => {
-    const entry = await readInvalidEntry(redis, partitions, id)
-    return entry ? jsonText(withHint(entry.json, format)) : refuse(404, gone[404])
+  handle: async (context, { params: { id } }) => {
+    const entry = await readInvalidEntry(context.redis, context.partitions, id)
+    return entry ? jsonText(withNotes(entry.json, context)) : refuse(404, gone[404])
   },
 })
 

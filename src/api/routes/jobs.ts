@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { reprocessName } from '../../control/job-name.ts'
 import { readJob } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
-import { identityText } from '../../order/identity.ts'
 import { inTheWay } from '../../order/mapped.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { addReplay, entryIdPattern, planReplay } from '../../stages/invalid/actions.ts'
@@ -10,6 +9,7 @@ import { cancelJob, noJobText } from '../../stages/invalid/cancel.ts'
 import { operatorOf } from '../http/access.ts'
 import { refuse, refuseField } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
+import { identity } from '../http/schemas.ts'
 import { jobIdFor } from '../idempotency.ts'
 import { jobOf, jobReply, waitWarning } from '../replies/job.ts'
 
@@ -30,14 +30,6 @@ export async function accepted({ redis }: ApiContext, jobId: string): Promise<z.
   }
 }
 
-/** The same as in the rules. */
-const identity = z
-  .unknown()
-  .refine(
-    (value) => identityText(value) !== undefined,
-    'must be a non-empty string of at most 256 characters, or an integer of at most 256 digits',
-  )
-  .meta({ override: { anyOf: [{ type: 'string', minLength: 1, maxLength: 256 }, { type: 'integer' }] } })
 const text = z.string().min(1)
 const correctedOrder = z
   .looseObject({

@@ -1,4 +1,16 @@
-import { count } from '../variable.ts'
+import { z } from 'zod'
+import { type RejectCode, rejectCodes } from '../../reject-codes.ts'
+import { count, define, text, withDefault } from '../variable.ts'
+
+const unitsMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const maxDelays = 20
+const maxDelayMs = 30 * unitsMs.d
+
+/** Reads a duration such as `10s` in ms. */
+function durationMs(given: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(given.trim()) ?? []
+  return count === '' ? Number.NaN : Number(count) * unitsMs[unit as keyof typeof unitsMs]
+}
 
 export const stagesVariables = {
   stageInFlight: count(
@@ -36,6 +48,34 @@ export const stagesVariables = {
     16_777_216,
     'Buckets per generation of the ledger; best below 100 orders each. Fixed once Redis is set up.',
   ),
+  retryCodes: define({
+    name: 'RETRY_CODES',
+    unit: 'list',
+    expected: 'codes of rejections, separated by commas, or `off`',
+    about:
+      'The role `jobs` retries orders that were rejected with these codes by itself. Of later stages it retries none.',
+    unset: '`unknown-order`',
+    schema: withDefault(
+      text
+        .transform((given) => (given === 'off' ? [] : given.split(',').map((code) => code.trim())))
+        .pipe(z.array(z.enum(rejectCodes)))
+        .transform((codes): readonly RejectCode[] => [...new Set(codes)]),
+      ['unknown-order'],
+    ),
+  }),
+  retryDelays: define({
+    name: 'RETRY_DELAYS',
+    unit: 'list',
+    expected: 'up to 20 times such as 10s, 5m, 6h or 1d, separated by commas, each at most 30d',
+    about: 'How long after each rejection such an order is retried. After the last one it is given up.',
+    unset: '`10s,1m,10m,1h,6h`',
+    schema: withDefault(
+      text
+        .transform((given): readonly number[] => given.split(',').map(durationMs))
+        .pipe(z.array(z.int().min(1).max(maxDelayMs)).max(maxDelays).readonly()),
+      ['10s', '1m', '10m', '1h', '6h'].map(durationMs),
+    ),
+  }),
   jobLockMs: count(
     'JOB_LOCK_MS',
     10_000,

@@ -9,13 +9,13 @@ import { countMatching } from '../../stages/invalid/actions.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
-import { type RequeueOptions, replayEntries, returningRecord } from '../../stages/invalid/requeue.ts'
+import { returningRecord } from '../../stages/invalid/requeue.ts'
 import type { Stage } from '../../stages/placed.ts'
 import { decideRecord } from '../../stages/runner/decide.ts'
 import { chunks } from './chunks.ts'
 import { openAgain, type Reopening } from './open-again.ts'
 import { jobIdOf, judged } from './outcome.ts'
-import { type Replacement, replaceEntries } from './replace.ts'
+import { requeueEntries } from './requeue.ts'
 
 /** Requeues invalid orders, oldest first, and counts their verdicts. One that is cancelled stops before its next chunk. */
 export async function replay(app: App, job: Job<ReplayData>, signal: AbortSignal): Promise<ReplayResult> {
@@ -38,7 +38,7 @@ async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal
   for (let requeued = 1; requeued > 0 && sent < data.limit && !cancelled; ) {
     requeued = 0
     for await (const entries of chunks(app, data, signal, () => data.limit - sent)) {
-      const taken = await requeueSome(app, entries, { jobId, limit: data.limit }, { objects, jobId, signal })
+      const taken = await requeueEntries(app, entries, { jobId, limit: data.limit }, { objects, jobId, signal })
       requeued += taken
       telemetry.emit('requeued', { job: jobId, orders: taken })
       const outcome = await readOutcome(redis, partitions, jobId)
@@ -56,24 +56,6 @@ async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal
     ...result
   } = await judged(app, job, signal, cancelled ? total : undefined)
   return { dry_run: false, ...result, ...(corrected > 0 && { corrected }), rejected: { ...result.rejected } }
-}
-
-/** Requeues entries as they are, or as the bridge would open them now. Returns how many of them it requeued. */
-async function requeueSome(
-  app: App,
-  entries: readonly InvalidEntry[],
-  options: RequeueOptions,
-  reopening: Reopening,
-): Promise<number> {
-  const asTheyAre: InvalidEntry[] = []
-  const replacements: Replacement[] = []
-  for (const entry of entries) {
-    const records = await openAgain(app, entry, reopening)
-    if (records) replacements.push({ entry, records })
-    else asTheyAre.push(entry)
-  }
-  const replaced = await replaceEntries(app, replacements, options, reopening.signal)
-  return replaced + (await replayEntries(app, asTheyAre, options)).length
 }
 
 /**

@@ -13,8 +13,9 @@ import { markJobsAlive } from '../../control/jobs-alive.ts'
 import { messageOf } from '../../errors.ts'
 import { replay } from './replay.ts'
 import { reprocess } from './reprocess.ts'
+import { retryLoop } from './retries.ts'
 
-/** Returns the worker of each queue. Many reprocess jobs only wait for their verdict; a replay moves thousands of orders. */
+/** Returns the worker of each queue, and the retries. Many reprocess jobs only wait for their verdict; a replay moves thousands of orders. */
 export function jobLoops(app: App): Loop[] {
   const reprocessing: Work<ReprocessData, OrderVerdict> = { queue: 'reprocess', concurrency: 50, handle: reprocess }
   const replaying: Work<ReplayData, ReplayResult> = { queue: 'replay', concurrency: 4, handle: replay }
@@ -23,6 +24,7 @@ export function jobLoops(app: App): Loop[] {
     { name: 'jobs-reprocess', run: (tick, signal) => work(app, reprocessing, tick, signal) },
     { name: 'jobs-replay', run: (tick, signal) => work(app, replaying, tick, signal) },
     { name: 'jobs-redrive', run: (tick, signal) => work(app, redriving, tick, signal) },
+    retryLoop(app),
   ]
 }
 

@@ -57,6 +57,7 @@ export async function swapInvalid({ redis, to, alive }: Move): Promise<void> {
       [built.invalid, keys.invalid],
       [built.invalidOrders, keys.invalidOrders],
       [built.discarded, keys.discarded],
+      [built.retries, keys.retries], // never built: the cursors of retries begin again
       ...rejectGroupNames.map((group) => [built.invalidGroup(group), keys.invalidGroup(group)]),
     ]
     await replaceKeys(redis, [built.layoutKey, ...pairs.flat()], [])

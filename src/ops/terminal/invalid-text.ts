@@ -5,6 +5,7 @@ import { countText } from '../../reads/count-text.ts'
 import { envelopeText } from '../../reads/envelope-text.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
+import { retryOf, retryText } from '../../stages/invalid/retries.ts'
 import { idMs } from '../../stream-id.ts'
 import { ageText } from './numbers.ts'
 import { printableId } from './printable.ts'
@@ -40,13 +41,14 @@ function identityOf(json: string, format: OrderFormat): Partial<ReturnType<typeo
 
 /** Returns all that is known of an invalid order, and the order itself in lines of its own. */
 export function invalidLines(
-  { id, json, record }: InvalidEntry,
+  { id, json, text, record }: InvalidEntry,
   order: string,
-  { format, now }: Pick<App, 'format' | 'now'>,
+  { format, config, now }: Pick<App, 'format' | 'config' | 'now'>,
 ): string[] {
   const { code, reason, ts, stage, attempts = 1, edits = [], envelope } = record
   const at = now()
   const hint = hintIn(json, format)
+  const retry = text === undefined ? undefined : retryOf({ id, ...record }, config)
   const facts = [
     ['id', id],
     ['code', code],
@@ -60,6 +62,7 @@ export function invalidLines(
     ...facts.flatMap(([label = '', value = '']) => wrapped(`${label.padEnd(8)}  ${value}`)),
     ...wrapped(reason),
     ...(hint === undefined ? [] : wrapped(hint)),
+    ...(retry ? wrapped(retryText(retry, at)) : []),
     '',
     ...order.split('\n'),
   ]

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
-import { type CountedRecord, type Envelope, envelope, invalidOrder, type RawRecord } from '../../messages.ts'
+import { invalidOrder } from '../../invalid-order.ts'
+import { type CountedRecord, type Envelope, envelope, type RawRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { type Identified, identityIn, identityInRecord } from '../../order/identity.ts'
 import { hintIn } from '../../stages/hints/entry.ts'

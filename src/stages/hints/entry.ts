@@ -1,5 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
+import type { Retry } from '../../invalid-order.ts'
 import type { OrderFormat } from '../../order/format.ts'
+import { isObject } from '../../order/json.ts'
+import { type RetryPolicy, retryOf } from '../invalid/retries.ts'
 import { hintOf } from './hint.ts'
 import { member, parse } from './reading.ts'
 
@@ -30,10 +33,30 @@ function bodyIn(json: string, record: unknown): string | undefined {
   return json.endsWith(tail) ? json.slice(start, -tail.length) : undefined
 }
 
-/** Adds the hint to a record, next to its reason. */
-export function withHint(json: string, format: OrderFormat): string {
+/** Notes are made by the settings of the process that reads a record. */
+export interface NoteSettings {
+  readonly format: OrderFormat
+  readonly config: RetryPolicy
+}
+
+/** Adds to a record what is not kept: the hint, next to its reason, and when it is retried. */
+export function withNotes(json: string, { format, config }: NoteSettings): string {
   const record = parse(json)
-  const hint = hintOfRecord(json, record, format)
+  const hinted = withHint(json, record, hintOfRecord(json, record, format))
+  const retry = retryInRecord(record, config)
+  return retry ? `${hinted.slice(0, -1)},"retry":${JSON.stringify(retry)}}` : hinted
+}
+
+/** Returns when a record of the invalid channel is retried. Undefined for one that holds no text, which is never sent again. */
+function retryInRecord(record: unknown, policy: RetryPolicy): Retry | undefined {
+  const [id, code, attempts, stage] = ['id', 'code', 'attempts', 'stage'].map((name) => member(record, name))
+  const isText = typeof member(record, 'raw') === 'string' || isObject(member(record, 'order'))
+  if (typeof id !== 'string' || typeof code !== 'string' || !isText) return undefined
+  const times = typeof attempts === 'number' ? attempts : undefined
+  return retryOf({ id, code, attempts: times, stage: typeof stage === 'string' ? stage : undefined }, policy)
+}
+
+function withHint(json: string, record: unknown, hint: string | undefined): string {
   if (hint === undefined) return json
   // Quotes in texts are escaped, so this is the record's own reason, whatever the order has in it.
   const reason = `"reason":${JSON.stringify(member(record, 'reason'))}`
@@ -46,21 +69,21 @@ export function withHint(json: string, format: OrderFormat): string {
 /** Characters that take about 10 ms to read. The event loop runs after each such batch. */
 const maxAtOnce = 500_000
 
-/** A page of hostile bodies would take seconds. Records beyond this many characters get no hint. */
-const maxHinted = 2_000_000
+/** A page of hostile bodies would take seconds. Records beyond this many characters get no notes. */
+const maxNoted = 2_000_000
 
-/** Adds hints to a page of records. */
-export async function withHints(texts: readonly string[], format: OrderFormat): Promise<string[]> {
-  const hinted: string[] = []
-  let left = maxHinted
+/** Adds notes to a page of records. */
+export async function withAllNotes(texts: readonly string[], settings: NoteSettings): Promise<string[]> {
+  const noted: string[] = []
+  let left = maxNoted
   let sinceBreak = 0
   for (const text of texts) {
     left -= text.length
-    hinted.push(left < 0 ? text : withHint(text, format))
+    noted.push(left < 0 ? text : withNotes(text, settings))
     sinceBreak += text.length
     if (sinceBreak < maxAtOnce) continue
     sinceBreak = 0
     await setImmediate()
   }
-  return hinted
+  return noted
 }

@@ -1,9 +1,17 @@
 import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/json.ts'
 import type { Money } from '../../order/money.ts'
-import { checkMessage } from '../rules.ts'
+import { amountFields, checkMessage, kindOf } from '../rules.ts'
 import { valueHint } from './order/amount.ts'
 import { currencyHint } from './order/currency.ts'
+import {
+  cancelledOrderHint,
+  eventConflictHint,
+  refundExceedsHint,
+  unknownEventHint,
+  unknownOrderHint,
+  unreadEventHint,
+} from './order/event.ts'
 import { missingFieldHint } from './order/fields.ts'
 import { identityHint } from './order/identity-field.ts'
 import { itemsHint } from './order/items.ts'
@@ -77,14 +85,24 @@ function ofOrder(
   scan: () => Scan,
   money: Money,
 ): string | undefined {
-  if (code === 'missing-field') return missingFieldHint(value)
-  if (code === 'bad-identity') return identityHint(reason.startsWith('order_id') ? 'order_id' : 'user_id', value, scan)
-  if (code === 'bad-value') return valueHint(value, scan, money)
+  const amountField = amountFields[kindOf(value) ?? 'placed']
+  if (code === 'missing-field') return unreadEventHint(value) ?? missingFieldHint(value, amountField)
+  if (code === 'bad-identity') return identityHint(identityField(reason), value, scan)
+  if (code === 'bad-value') return amountField && valueHint(value, amountField, scan, money)
   if (code === 'bad-items') return itemsHint(value, scan, money)
   if (code === 'total-mismatch') return totalHint(value, money)
   if (code === 'other-currency') return currencyHint(value, money)
-  return code === 'conflict' ? conflictHint(reason, value, money) : undefined
+  if (code === 'unknown-event') return unknownEventHint(value)
+  if (code === 'unknown-order') return unknownOrderHint
+  if (code === 'cancelled-order') return cancelledOrderHint
+  if (code === 'refund-exceeds') return refundExceedsHint(reason)
+  if (code !== 'conflict') return undefined
+  return reason.startsWith('Event ') ? eventConflictHint(value) : conflictHint(reason, value, money)
 }
+
+/** Returns the field that a reason speaks of. */
+const identityField = (reason: string): string =>
+  ['order_id', 'event_id'].find((field) => reason.startsWith(field)) ?? 'user_id'
 
 function malformedHint(body: string): string | undefined {
   const first = encodingHint(body)
@@ -103,7 +121,7 @@ function conflictHint(
   const accepted = Number(/order_value (\S{1,30})$/.exec(reason.slice(-60))?.[1])
   const value = order['order_value']
   if (!Number.isFinite(accepted) || typeof value !== 'number') return undefined
-  const advice = 'an accepted order cannot be changed, so send a new one under an order_id of its own'
+  const advice = 'send order.amended to change an accepted order, or a new one under an order_id of its own'
   if (toMinor(value) !== toMinor(accepted)) return `This one has order_value ${value} instead of ${accepted}: ${advice}`
   return `The order_value is the same to the ${minorName}, so its items may differ from those accepted first: ${advice}`
 }

@@ -3,6 +3,7 @@ import { messageOf } from '../../errors.ts'
 import type { BatchSpan } from '../../opentelemetry.ts'
 import { isScriptFault } from '../../redis/errors.ts'
 import { codeOf } from '../../reject-codes.ts'
+import { type RetryPolicy, retryOf } from '../invalid/retries.ts'
 import { type CommitReply, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
 import { namesIn } from './encode.ts'
@@ -94,7 +95,8 @@ interface Committed {
   readonly span: BatchSpan | undefined
 }
 
-function reportCommit({ telemetry, keys }: PartitionScope, stage: string, committed: Committed): void {
+function reportCommit(scope: PartitionScope, stage: string, committed: Committed): void {
+  const { telemetry, keys } = scope
   const { entries, plan, reply, durationMs, span } = committed
   const { status: _, atMs, invalidIds, ...orders } = reply
   const { partition } = keys
@@ -106,12 +108,31 @@ function reportCommit({ telemetry, keys }: PartitionScope, stage: string, commit
     if (!invalidId) continue // a duplicate
     telemetry.emit('rejected', { stage, partition, code: codeOf(group), orders, messageId, entryId, invalidId })
   }
+  for (const ended of retriesEnded(scope.config, plan, invalidIds))
+    telemetry.emit('retriesEnded', { partition, ...ended })
   const waits = { waits: waitsOf(entries, atMs), sinceSent: since(plan.sent, atMs) }
   telemetry.emit('hop', { hop: stage, atMs, ...waits, rejected: reply.rejected })
   span?.end({
     'orders.passed': orders.passed,
     'orders.duplicates': orders.duplicates,
     'orders.rejected': orders.rejected,
+  })
+}
+
+/** Returns the orders, by code, that are rejected with a code of RETRY_CODES and not retried any more. */
+function retriesEnded(
+  policy: RetryPolicy,
+  { rejects }: Plan,
+  invalidIds: readonly string[],
+): { code: string; orders: number; invalidId: string }[] {
+  const ended = rejects.flatMap(({ group, attempts }, at) => {
+    const [id = '', code] = [invalidIds[at], codeOf(group)]
+    return id !== '' && attempts !== undefined && retryOf({ id, code, attempts }, policy)?.given_up
+      ? [{ id, code }]
+      : []
+  })
+  return [...Map.groupBy(ended, ({ code }) => code)].map(([code, all]) => {
+    return { code, orders: all.length, invalidId: all[0]?.id ?? '' }
   })
 }
 

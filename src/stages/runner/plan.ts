@@ -44,6 +44,8 @@ export interface Reject {
   /** The user named in the order, if any. */
   readonly userId: string | undefined
   readonly jobId?: string | undefined
+  /** Of the first stage: how often the order was rejected, this time included. */
+  readonly attempts?: number | undefined
 }
 
 /** A record's place: entry id and index, as text. */
@@ -145,7 +147,8 @@ function rejectOf(
   const text = invalidRecord(sent, rejection, rejecting)
   const message = raw ? messageName(raw) : at
   const userId = raw && identityIn(raw.body, format).userId
-  const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId }
+  const attempts = raw && (raw.history?.attempts ?? 0) + 1
+  const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId, attempts }
   return { group: groupOf(rejection), orders, record: text, message, userId, ...ids }
 }
 

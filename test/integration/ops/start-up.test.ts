@@ -34,6 +34,7 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   repartition: ['bullmq'],
   replay: ['bullmq'],
   invalid: ['bullmq'],
+  correct: ['bullmq'],
   jobs: ['bullmq'],
   dlq: ['@aws-sdk/client-sqs', '@aws-sdk/credential-provider-node', 'bullmq'],
 }

@@ -7,6 +7,7 @@ import { hasOrderField } from '../../../src/order/mapped.ts'
 import { readFieldMap } from '../../../src/order/read-field-map.ts'
 import { readOrder } from '../../../src/order/read-order.ts'
 import { writeOrder } from '../../../src/order/write-order.ts'
+import { checkMessage } from '../../../src/stages/rules.ts'
 import { checkOrder } from '../../support/order-bodies.ts'
 import { plainFormat } from '../../support/plain-format.ts'
 import { formatOfShop, formatWith, ownOrder, type Shop, shopOrders } from '../../support/shops.ts'
@@ -19,6 +20,24 @@ const sample = {
     { sku: 'B-2', quantity: 1, cents: 5 },
   ],
 }
+
+test('a refund of a shop is read as one under our own names, with its event, its id and decimal text', () => {
+  const fields = 'event:topic,event_id:refund.id,amount:refund.total:decimal,user_id:customer.id,order_id:id'
+  const sent = (topic: string): string =>
+    `{"topic":"${topic}","id":5820000000123,"customer":{"id":7},"refund":{"id":9007199254740993,"total":"19.90"}}`
+  const format = formatWith({ ORDER_FIELDS: fields })
+  expect(checkMessage(sent('order.refunded'), format)).toEqual({
+    ...{ kind: 'refunded', userId: '7', orderId: '5820000000123' },
+    ...{ eventId: 'id 9007199254740993', value: 19.9, minor: 1_990 },
+  })
+  expect(checkMessage(sent('order.cancelled'), format)).toMatchObject({ kind: 'cancelled' })
+  expect(checkMessage(sent('order.refund'), format)).toMatchObject({ code: 'unknown-event' })
+  const textual = fields.replace(':decimal', '')
+  expect(checkMessage(sent('order.refunded'), formatWith({ ORDER_FIELDS: textual }))).toMatchObject({
+    code: 'bad-value',
+    reason: 'amount must be a number',
+  })
+})
 
 describe.each(['shopify', 'wooCommerce'] as const)('an order of %s', (shop: Shop) => {
   const format = formatOfShop(shop)

@@ -32,7 +32,7 @@ test.each([
   ['user_id:a,', 'not ""'],
   ['user_id:a:number', 'not "user_id:a:number"'],
   ['order_value:a:decimal:b', 'not "order_value:a:decimal:b"'],
-  ['user_id:a:decimal', 'decimal for order_value, items.quantity, items.price_per_unit only, not for user_id'],
+  ['user_id:a:decimal', 'decimal for order_value, amount, items.quantity, items.price_per_unit only, not for user_id'],
   ['user_id:a,order_id:a', 'a is that of user_id and order_id'],
   ['user_id:order_id', 'order_id is that of user_id and order_id'],
   ['items:a,order_value:a.b', 'a.b is that of order_value and items'],

@@ -13,6 +13,7 @@ import { memberText } from '../lib/json.js'
  * @property {number} attempts
  * @property {string} [first_reason]
  * @property {{ by: string }[]} [edits]
+ * @property {{ next?: string, given_up?: true }} [retry]
  * @property {string} [raw_base64]
  * @property {string | undefined} text
  */

@@ -27,15 +27,24 @@ export function makeOrderView() {
 }
 
 /** @param {Entry} entry */
-function aboutOf({ id, reason, hint, attempts, stage, first_reason, edits }) {
+function aboutOf({ id, reason, hint, attempts, stage, first_reason, edits, retry }) {
   const sentences = [
     `${id}: ${reason}.`,
     hint,
     attempts > 1 ? `Rejected ${attempts} times${first_reason ? `, first for “${first_reason}”` : ''}.` : '',
     stage ? `Stage ${stage} rejected it after it was admitted: replay it as it is.` : '',
+    retry ? retryText(retry) : '',
     edits ? `Edited by ${edits.map(({ by }) => by).join(', ')}.` : '',
   ]
   return sentences.filter(Boolean).join(' ')
+}
+
+/** @param {NonNullable<Entry['retry']>} retry */
+function retryText({ next, given_up }) {
+  if (given_up || next === undefined) return 'Its retries are used up: replay it once its cause is gone, or discard it.'
+  return Date.parse(next) > Date.now()
+    ? `It is retried by itself at ${exactTime(next)}.`
+    : 'It is retried by itself now.'
 }
 
 /** @param {Entry} entry */

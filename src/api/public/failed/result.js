@@ -83,6 +83,7 @@ const isolated = (id) => `\u2068${id}\u2069`
 export function resultOf(text, { verdict, reason, hint, invalid_id: invalidId }) {
   const [name, links] = [nameOf(text), identityIn(text)]
   if (verdict === 'admitted') return { text: `Admitted: ${name}.`, kind: 'good', links }
+  if (verdict === 'corrected') return { text: `Corrected: ${name}.`, kind: 'good', links }
   if (verdict === 'duplicate') return { text: `A duplicate: ${name} was admitted before.`, kind: 'good', links }
   if (verdict === 'cancelled') return { text: `Cancelled: ${name} was not sent.`, kind: 'warn' }
   return { text: `Rejected again: ${reason}.${hint ? ` ${hint}` : ''}`, kind: 'bad', invalidId }

@@ -34,6 +34,7 @@ export const terms = {
     Waiting: 'Orders that are in Redis and wait for any stage; what waits in SQS is not included.',
     'From SQS to rank': `From when SQS received an order until its user was ranked, for orders ${window}: half took at most the large time, 99 of 100 at most the small one.`,
     Received: 'Orders that came in from SQS, and again each time one is requeued.',
+    Corrections: 'Cancellations, refunds and amendments of counted orders; each changes the totals once.',
     Duplicates: 'Orders that were admitted before and came again; they are dropped and counted here.',
     Rejected: 'Orders that broke a rule, and again each time one is replayed and fails once more.',
     'Failed now': 'Orders that wait in the invalid channel to be corrected, replayed or discarded.',

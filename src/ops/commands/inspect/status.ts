@@ -24,7 +24,7 @@ export function statusLines(status: Status, money: Money, perSecond?: number): L
   const rate = perSecond === undefined ? '' : `; ${countText(Math.round(perSecond))}/s`
   return [
     sentence(
-      `${receivedText(of('received'), of('replayed'), '?')} = admitted ${number(of('admitted'))} + duplicates ${number(of('duplicates'))}` +
+      `${receivedText(of('received'), of('replayed'), '?')} = admitted ${number(of('admitted'))}${correctedText(of('corrected'))} + duplicates ${number(of('duplicates'))}` +
         ` + rejected ${number(of('rejected'))} + lost ${number(of(`${first?.stage}:lost`))}` +
         ` + waiting ${number(first?.waiting ?? null)} (for ${first?.stage})${rate}`,
       '  ',
@@ -45,6 +45,9 @@ export function statusLines(status: Status, money: Money, perSecond?: number): L
     ...unreadLines(unread),
   ]
 }
+
+/** Corrections are a term of the sum where there are any. */
+const correctedText = (corrected: number | null): string => (corrected ? ` + corrected ${countText(corrected)}` : '')
 
 const number = (value: number | null): string => (value === null ? '?' : countText(value))
 const short = (value: number | null): string => (value === null ? '?' : shortCount(value))

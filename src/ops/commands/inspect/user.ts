@@ -7,7 +7,7 @@ import type { ScanCoverage } from '../../../reads/locate/scan.ts'
 import { type Discarded, findDiscarded } from '../../../reads/locate/sightings.ts'
 import { readRank } from '../../../reads/rank.ts'
 import { readUserStats } from '../../../stages/aggregate.ts'
-import { withHint } from '../../../stages/hints/entry.ts'
+import { withNotes } from '../../../stages/hints/entry.ts'
 import { newestInvalid } from '../../../stages/invalid/page.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
@@ -63,16 +63,16 @@ async function readUser(app: App, userId: string, limit: number, signal: AbortSi
 }
 
 /** The orders are JSON text already: parsing would change their long numbers. */
-function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, { format }: App): string {
+function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, app: App): string {
   const head = userReply.omit({ invalid: true }).parse({
     user_id: userId,
     order_count: orders,
-    total_spend: format.money.toAmount(minor),
+    total_spend: app.format.money.toAmount(minor),
     ranks: Object.fromEntries(ranks.map(({ board, ...rank }) => [board, rank])),
     discarded,
     scanned,
   })
-  const records = invalid.map((one) => withHint(one, format)).join(',')
+  const records = invalid.map((one) => withNotes(one, app)).join(',')
   return escapeJson(`${JSON.stringify(head).slice(0, -1)},"invalid":[${records}]}`)
 }
 

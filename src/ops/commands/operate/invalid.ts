@@ -9,7 +9,7 @@ import { isObject } from '../../../order/json.ts'
 import { parseExactIds } from '../../../order/read-order.ts'
 import { doesNotAnswer, explainFailure } from '../../../redis/errors.ts'
 import { rejectCodes } from '../../../reject-codes.ts'
-import { withHint } from '../../../stages/hints/entry.ts'
+import { withNotes } from '../../../stages/hints/entry.ts'
 import {
   addCorrection,
   addReplay,
@@ -102,7 +102,7 @@ function requireUse(action: string, { file, body }: Given): void {
 
 async function list(app: App, { code, user, limit, json }: Options, signal: AbortSignal): Promise<string[]> {
   const found = await newestInvalid(app, { code, userId: user, limit, signal })
-  if (json) return found.map((one) => escapeJson(withHint(one, app.format)))
+  if (json) return found.map((one) => escapeJson(withNotes(one, app)))
   return found.length === 0 ? ['There is no such invalid order.'] : invalidRows(found, app.format, app.now())
 }
 
@@ -110,7 +110,7 @@ async function show(app: App, id: string, json: boolean): Promise<string[]> {
   const entry = await readInvalidEntry(app.redis, app.partitions, id)
   if (!entry) throw refused(refusedBy('gone'))
   return json
-    ? [escapeJson(withHint(entry.json, app.format))]
+    ? [escapeJson(withNotes(entry.json, app))]
     : invalidLines(entry, await laidOut(entry.text ?? entry.json), app)
 }
 

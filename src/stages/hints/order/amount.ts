@@ -16,30 +16,42 @@ export function notNumberText(value: unknown, money: Money): { is: string; send:
   return isObject(value) ? moneyObject(value, money) : undefined
 }
 
-/** Describes an order_value that is not a valid amount. */
-export function valueHint(order: JsonObject, scan: () => Scan, money: Money): string | undefined {
-  const value = order['order_value']
-  if (typeof value === 'number') return numberHint(value, order, scan(), money)
+/** The field with the amount of an order, or of a refund. */
+type AmountField = 'order_value' | 'amount'
+
+/** Describes an amount that is not valid. */
+export function valueHint(order: JsonObject, field: AmountField, scan: () => Scan, money: Money): string | undefined {
+  const value = order[field]
+  if (typeof value === 'number') return numberHint(value, field, order, scan(), money)
   const found = notNumberText(value, money)
-  return found && `\`order_value\` is ${found.is}: ${found.send}`
+  return found && `\`${field}\` is ${found.is}: ${found.send}`
 }
 
-function numberHint(value: number, order: JsonObject, { members, tokens }: Scan, money: Money): string | undefined {
-  const source = members.get('order_value') ?? ''
+const negative: Readonly<Record<AmountField, string>> = {
+  order_value: 'an order has an amount from 0 on, and a refund is a message with the event order.refunded',
+  amount: 'send what is taken back without a minus',
+}
+
+function numberHint(
+  value: number,
+  field: AmountField,
+  order: JsonObject,
+  { members, tokens }: Scan,
+  money: Money,
+): string | undefined {
+  const source = members.get(field) ?? ''
   const shown = visible(source === '' ? String(value) : source)
-  if (tokens.has(source)) return `\`order_value\` is ${source}, which is no finite number: send the amount as a number`
+  if (tokens.has(source)) return `\`${field}\` is ${source}, which is no finite number: send the amount as a number`
   if (!Number.isFinite(value))
-    return `\`order_value\` is ${shown}, which is too large for a number: send an amount from 0 to ${maxOrderValue}`
-  if (value < 0) {
-    return `\`order_value\` is negative (${shown}): a refund or credit is no order, so send an amount from 0 to ${maxOrderValue}`
-  }
+    return `\`${field}\` is ${shown}, which is too large for a number: send an amount from 0 to ${maxOrderValue}`
+  if (value < 0) return `\`${field}\` is negative (${shown}): ${negative[field]}`
   if (value <= maxOrderValue) return undefined
   const unit = smallUnit(money)
   const isSmall = totalOf(order) * unit.factor === value
   const why = isSmall
     ? `it is ${unit.factor} times the total of the items, so it may be in ${unit.name}`
     : `it may be in ${unit.name} or a smaller unit`
-  return `\`order_value\` is ${shown}, above ${maxOrderValue}: ${why}, and must be in currency units`
+  return `\`${field}\` is ${shown}, above ${maxOrderValue}: ${why}, and must be in currency units`
 }
 
 /** The unit in which amounts are sent by mistake. The yen has no smaller one, but senders multiply by 100 all the same. */

@@ -4,12 +4,14 @@ import { type JsonObject, listText, namesText } from '../reading.ts'
 import { shapeHint, wrapperHint } from '../wrapper/envelope.ts'
 import { plainName } from '../wrapper/find.ts'
 
-const required = ['user_id', 'order_id', 'order_value'] as const
-type Required = (typeof required)[number]
+const orderFields = ['user_id', 'order_id', 'order_value'] as const
+type AmountField = 'order_value' | 'amount'
+type Required = (typeof orderFields)[number] | AmountField
 
-/** Explains a missing field: a wrapper around the order, another name of the field, or the fields that are there. */
-export function missingFieldHint(order: JsonObject): string | undefined {
+/** Explains a missing field, of an order or a correction with its amount in that field: a wrapper around the order, another name of the field, or the fields that are there. */
+export function missingFieldHint(order: JsonObject, amountField?: AmountField): string | undefined {
   const names = Object.keys(order)
+  const required: Required[] = ['user_id', 'order_id', ...(amountField ? [amountField] : [])]
   if (names.length === 0) return 'The body is an empty object: send an order with user_id, order_id and order_value'
   const missing = required.filter((name) => !Object.hasOwn(order, name))
   const [first] = missing
@@ -85,6 +87,10 @@ function deeper(order: JsonObject, missing: readonly Required[]): string | undef
 
 /** Names that other systems use for the same fields. */
 const aliases: Readonly<Record<Required, readonly string[]>> = {
+  amount:
+    'refundamount refundedamount amountrefunded refundvalue refundtotal totalrefund totalrefunded refund refunded returnamount creditamount totalamount total value price sum ordervalue'.split(
+      ' ',
+    ),
   user_id:
     'customerid userid customer user clientid client accountid account buyerid buyer memberid uid usr userno usernumber userref userkey useruuid customeruuid customernumber customerno customerref username email customeremail shopperid consumerid personid owner ownerid userguid customerguid'.split(
       ' ',
@@ -101,7 +107,7 @@ const aliases: Readonly<Record<Required, readonly string[]>> = {
 
 /** All fields of an order: none of them is a misspelling of another. */
 const known: ReadonlySet<string> = new Set(
-  [...required, 'items', 'order_timestamp', 'shipping_address', 'payment_method'].map(plainName),
+  [...orderFields, 'items', 'order_timestamp', 'shipping_address', 'payment_method'].map(plainName),
 )
 
 /** Finds fields that may be meant: misspelled by one or two letters, or named as in another system. */

@@ -1,6 +1,7 @@
 import { type FieldMap, itemFields, orderFields, type PlacedField, pathText } from '../../../order/field-map.ts'
 import { isObject } from '../../../order/json.ts'
 import { isDecimalText, isMapped, mappedOrder, valueAt } from '../../../order/mapped.ts'
+import { amountFields, kindOf } from '../../rules.ts'
 import { visible } from '../quote.ts'
 import { type JsonObject, listText, member } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
@@ -35,7 +36,8 @@ const known: ReadonlySet<string> = new Set([...orderFields, ...itemFields])
 
 /** Explains a field that is missing where the map has it: the place, and where the way to it ends. */
 export function missingPlaceHint(sent: JsonObject, { moved, order }: MappedReading): string | undefined {
-  const missing = ['user_id', 'order_id', 'order_value'].find((name) => !Object.hasOwn(order, name))
+  const amount = amountFields[kindOf(order) ?? 'placed']
+  const missing = ['user_id', 'order_id', ...(amount ? [amount] : [])].find((name) => !Object.hasOwn(order, name))
   const place = moved.find(({ name }) => name === missing)
   return place && `ORDER_FIELDS reads ${place.name} from \`${shownPath(place)}\`, and ${endText(sent, place.path)}`
 }
@@ -68,6 +70,7 @@ export function decimalHint({ order, moved }: MappedReading): string | undefined
   const items = Array.isArray(order['items']) ? order['items'] : []
   const found =
     textAt('order_value', order['order_value']) ??
+    textAt('amount', order['amount']) ??
     items
       .flatMap((item) => ['quantity', 'price_per_unit'].map((name) => textAt(name, member(item, name))))
       .find((field) => field !== undefined)
@@ -94,7 +97,7 @@ export function scanOfMapped(order: JsonObject, scan: () => Scan): () => Scan {
     const textOf = (value: unknown): string =>
       typeof value === 'number' && !Number.isFinite(value) && tokens.size > 0 ? token : String(value)
     const members = new Map(
-      ['user_id', 'order_id', 'order_value'].flatMap((name): [string, string][] =>
+      ['user_id', 'order_id', 'order_value', 'amount', 'event_id'].flatMap((name): [string, string][] =>
         typeof order[name] === 'number' ? [[name, textOf(order[name])]] : [],
       ),
     )

@@ -42,9 +42,9 @@ const expectedIn: Readonly<Record<State, Fault['expected']>> = {
 }
 
 /** Names whose values' texts are kept. */
-const keptNames = ['user_id', 'order_id', 'order_value']
+const keptNames = ['user_id', 'order_id', 'order_value', 'event_id', 'amount']
 
-/** A name is shown cut. The three names that are compared are shorter. */
+/** A name is shown cut. The names that are compared are shorter. */
 const maxKey = 64
 
 const pythonTokens: ReadonlySet<string> = new Set(['NaN', 'Infinity', '-Infinity'])

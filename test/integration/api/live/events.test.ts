@@ -236,6 +236,7 @@ test('the numbers are the oracle’s; the terminal shows the same, from the API 
   expect(seen.totals).toEqual({
     received: oracle.received,
     replayed: 0,
+    corrected: 0,
     admitted: oracle.admitted,
     duplicates: oracle.duplicates,
     rejected: oracle.rejected,

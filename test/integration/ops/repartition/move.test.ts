@@ -93,8 +93,11 @@ test('rejected and discarded orders move to the partitions of their users, in or
   expect(lengths).toEqual({ invalid: 70, discarded: 70 })
   await buildInvalid(move)
   expect(await lengthsOf(redis, to, true)).toEqual(lengths)
+  // Older orders come in front of a cursor of retries: it begins again.
+  for (const keys of to) await redis.hset(keys.retries, 'unknown-order 1', '2000-0')
   await swapInvalid(move)
   for (const keys of to) {
+    expect(await redis.exists(keys.retries)).toBe(0)
     const ids = all.filter(({ userId }) => partitionFor(to, userId) === keys).map(({ id }) => id)
     for (const stream of [keys.invalid, keys.discarded]) {
       expect((await redis.xrange(stream, '-', '+')).map(([id]) => id)).toEqual(ids)

@@ -55,7 +55,8 @@ const snapshot: Snapshot = {
   })),
   sqs: { visible: many, in_flight: many, dead_letters: many },
   totals: {
-    ...{ received: 2 * many, replayed: many, admitted: many, duplicates: many, rejected: many, waiting: many },
+    ...{ received: 2 * many, replayed: many, admitted: many, duplicates: many },
+    ...{ corrected: many, rejected: many, waiting: many },
     ...{ counted: many, ranked: many, revenue_minor: many * 1_000, invalid: many },
   },
   critical: { p50_ms: many, p99_ms: many },

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { rejectCodes } from '../../../../src/reject-codes.ts'
-import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
+import { withAllNotes, withNotes } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { scanJson } from '../../../../src/stages/hints/text/scan.ts'
 import { checkOrder } from '../../../support/order-bodies.ts'
-import { plainFormat } from '../../../support/plain-format.ts'
+import { plainFormat, plainNotes } from '../../../support/plain-format.ts'
 
 const isJson = (text: string): boolean => {
   try {
@@ -207,7 +207,7 @@ test('a record with its hint is the same record', () => {
       fc.pre('code' in verdict)
       const tail = JSON.stringify({ ...verdict, ts: '2026-11-23T10:00:00.000Z', attempts: 1 }).slice(1)
       const json = `{"id":"1-0","order":${body},${tail}`
-      const { hint, ...rest } = JSON.parse(withHint(json, plainFormat))
+      const { hint, ...rest } = JSON.parse(withNotes(json, plainNotes))
       expect(JSON.stringify(rest)).toBe(JSON.stringify(JSON.parse(json)))
       expect(hint).toBe('code' in verdict ? hintOf({ ...verdict, body }, plainFormat) : undefined)
     }),
@@ -239,6 +239,6 @@ test.each([131_072, 262_144, 1_048_576])('a message cut after %d bytes names tha
 
 test('of a page of large bodies the first are hinted, and all are there', async () => {
   const entry = `{"id":"1-0","order":{"a":"${'x'.repeat(600_000)}"},"code":"missing-field","reason":"Missing required field: user_id"}`
-  const page = await withHints(Array(5).fill(entry), plainFormat)
+  const page = await withAllNotes(Array(5).fill(entry), plainNotes)
   expect(page.map((json) => 'hint' in JSON.parse(json))).toEqual([true, true, true, false, false])
 })

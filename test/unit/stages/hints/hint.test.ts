@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { withHint, withHints } from '../../../../src/stages/hints/entry.ts'
+import { withAllNotes, withNotes } from '../../../../src/stages/hints/entry.ts'
 import { hintOf } from '../../../../src/stages/hints/hint.ts'
 import { invalidRecord } from '../../../../src/stages/invalid/record.ts'
 import { readCases } from '../../../support/cases.ts'
 import { checkOrder } from '../../../support/order-bodies.ts'
-import { plainFormat } from '../../../support/plain-format.ts'
+import { plainFormat, plainNotes } from '../../../support/plain-format.ts'
 
 describe.each(['bodies', 'hints'] as const)('test/cases/%s.ndjson', (file) => {
   const rejected = readCases(file).filter(({ code }) => code !== 'accepted')
@@ -69,7 +69,7 @@ test.each([
       reason: 'Order o1 of user u1 was already accepted with order_value 10.5',
       body: '{"user_id":"u1","order_id":"o1","order_value":12}',
     },
-    'This one has order_value 12 instead of 10.5: an accepted order cannot be changed, so send a new one under an order_id of its own.',
+    'This one has order_value 12 instead of 10.5: send order.amended to change an accepted order, or a new one under an order_id of its own.',
   ],
   [
     'a conflict of the same amount',
@@ -78,7 +78,52 @@ test.each([
       reason: 'Order o1 of user u1 was already accepted with order_value 10.5',
       body: '{"user_id":"u1","order_id":"o1","order_value":10.5,"items":[]}',
     },
-    'The order_value is the same to the cent, so its items may differ from those accepted first: an accepted order cannot be changed, so send a new one under an order_id of its own.',
+    'The order_value is the same to the cent, so its items may differ from those accepted first: send order.amended to change an accepted order, or a new one under an order_id of its own.',
+  ],
+  [
+    'a correction of an order that is not known',
+    {
+      code: 'unknown-order',
+      reason: 'Order o1 of user u1 is not known',
+      body: '{"event":"order.cancelled","user_id":"u1","order_id":"o1"}',
+    },
+    'No order of this user_id and order_id was accepted within LEDGER_DAYS: it may still come, or be invalid itself.',
+  ],
+  [
+    'an amendment of a cancelled order',
+    {
+      code: 'cancelled-order',
+      reason: 'Order o1 of user u1 is cancelled',
+      body: '{"event":"order.amended","user_id":"u1","order_id":"o1","order_value":1}',
+    },
+    'A cancelled order cannot be amended: send a new order under an order_id of its own.',
+  ],
+  [
+    'a refund of more than is left',
+    {
+      code: 'refund-exceeds',
+      reason: 'The refund of 12 exceeds the 10.5 that are left of order o1 of user u1',
+      body: '{"event":"order.refunded","user_id":"u1","order_id":"o1","amount":12}',
+    },
+    'At most 10.5 can be taken back: send that, or order.cancelled to take back the whole order.',
+  ],
+  [
+    'a refund where nothing is left',
+    {
+      code: 'refund-exceeds',
+      reason: 'The refund of 12 exceeds the 0 that are left of order o1 of user u1',
+      body: '{"event":"order.refunded","user_id":"u1","order_id":"o1","amount":12}',
+    },
+    'Nothing is left of this order: it was cancelled, or taken back as a whole.',
+  ],
+  [
+    'another correction with the same event_id',
+    {
+      code: 'conflict',
+      reason: 'Event r1 of order o1 of user u1 was already accepted with another payload',
+      body: '{"event":"order.refunded","user_id":"u1","order_id":"o1","amount":12,"event_id":"r1"}',
+    },
+    'The event_id "r1" of this order was used for another correction: send an event_id of its own.',
   ],
   [
     'an order that a stage failed on',
@@ -212,7 +257,7 @@ const entryOf = (body: string): string => {
 
 test('an entry has its hint next to the reason, and the order stays as it was sent', () => {
   const body = '{"reason":"x\\"reason\\":", "user_id" : "u1","order_id":"o1","order_value":"10.50" , "code":"y"}'
-  expect(withHint(entryOf(body), plainFormat)).toBe(
+  expect(withNotes(entryOf(body), plainNotes)).toBe(
     `{"id":"1-0","order":${body},"code":"bad-value","reason":"order_value must be a number",` +
       '"hint":"`order_value` is the text \\"10.50\\": send 10.50 as a number, without quotes.",' +
       '"ts":"2026-11-23T10:00:00.000Z","attempts":1}',
@@ -221,10 +266,10 @@ test('an entry has its hint next to the reason, and the order stays as it was se
 
 test('an entry whose body is no object has the hint on its raw text, with and without an id', () => {
   const entry = entryOf('[]')
-  expect(JSON.parse(withHint(entry, plainFormat))).toMatchObject({
+  expect(JSON.parse(withNotes(entry, plainNotes))).toMatchObject({
     hint: 'The body is an empty list: send one order as a JSON object.',
   })
-  expect(JSON.parse(withHint(`{${entry.slice('{"id":"1-0",'.length)}`, plainFormat))).toHaveProperty('hint')
+  expect(JSON.parse(withNotes(`{${entry.slice('{"id":"1-0",'.length)}`, plainNotes))).toHaveProperty('hint')
 })
 
 test.each([
@@ -235,7 +280,7 @@ test.each([
     '{"id":"1-0","order":{},"code":"missing-field","reason":"x","stage":"aggregate"}',
   ],
 ])('%s stays as it is', (_, json) => {
-  expect(withHint(json, plainFormat)).toBe(json)
+  expect(withNotes(json, plainNotes)).toBe(json)
 })
 
 test('between large entries other work of the process runs, between small ones none', async () => {
@@ -248,7 +293,7 @@ test('between large entries other work of the process runs, between small ones n
     const other = setImmediate(() => {
       ran = true
     })
-    const hinted = await withHints([entry(characters), entry(characters)], plainFormat)
+    const hinted = await withAllNotes([entry(characters), entry(characters)], plainNotes)
     clearImmediate(other)
     expect(ran).toBe(runs)
     for (const json of hinted) expect(JSON.parse(json).hint).toContain('but none named `user_id`')
@@ -257,7 +302,7 @@ test('between large entries other work of the process runs, between small ones n
 
 test('bytes that are no text have a hint of their own', () => {
   const record = invalidRecord({ base64: '/w==' }, { code: 'malformed-json', reason: 'Malformed JSON' }, { now })
-  expect(JSON.parse(withHint(`{${record}`, plainFormat)).hint).toBe(
+  expect(JSON.parse(withNotes(`{${record}`, plainNotes)).hint).toBe(
     'The stream entry holds bytes that are not UTF-8 text: look for what writes to the stream other than this pipeline.',
   )
 })

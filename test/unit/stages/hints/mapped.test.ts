@@ -42,7 +42,7 @@ test.each([
   ],
   [
     { ...order, total_price: -3 },
-    '`order_value` is negative (-3): a refund or credit is no order, so send an amount from 0 to 1000000000 (here order_value is `total_price`).',
+    '`order_value` is negative (-3): an order has an amount from 0 on, and a refund is a message with the event order.refunded (here order_value is `total_price`).',
   ],
   [
     { ...order, line_items: 'none' },
