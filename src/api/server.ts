@@ -35,8 +35,8 @@ import { runbook } from './runbook.ts'
 export const routes: readonly Route[] = [
   userStats,
   userRank,
-  globalStats,
   dailyStats,
+  globalStats,
   topUsers,
   integrity,
   liveSnapshot,
