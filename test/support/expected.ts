@@ -26,10 +26,10 @@ export function getFrom(url: string): Get {
 }
 
 /** A board as it must be: best first, equals in descending order of the id's bytes. */
-export function rankingOf({ users }: Oracle, by: 'spend' | 'orders'): { user_id: string; score: number }[] {
+export function rankingOf({ ranked }: Oracle, by: 'spend' | 'orders'): { user_id: string; score: number }[] {
   const score = (totals: { orders: number; cents: bigint }): number =>
     by === 'spend' ? Number(totals.cents) / 100 : totals.orders
-  return [...users]
+  return ranked
     .map(([user_id, totals]) => ({ user_id, score: score(totals) }))
     .sort((a, b) => b.score - a.score || Buffer.compare(Buffer.from(b.user_id), Buffer.from(a.user_id)))
 }
@@ -37,7 +37,7 @@ export function rankingOf({ users }: Oracle, by: 'spend' | 'orders'): { user_id:
 /** Global stats, the stats of every user and pages of both boards are the oracle's. */
 export async function expectStats(get: Get, oracle: Oracle): Promise<void> {
   expect(await get('/stats/global')).toEqual({
-    total_orders: oracle.admitted,
+    total_orders: oracle.orders,
     total_revenue: Number(oracle.cents) / 100,
   })
   for (const [user, { orders, cents }] of oracle.users) {
