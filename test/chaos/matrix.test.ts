@@ -17,8 +17,8 @@ const roles = ['bridge', 'validate', 'aggregate', 'leaderboard']
 const single: Env = { STAGE_IN_FLIGHT: '1', BRIDGE_POLLERS: '1', LOG_LEVEL: 'debug' }
 /** Keeps messages in flight hidden while SQS starts on a busy machine. */
 const patient: Env = { SQS_VISIBILITY_TIMEOUT_SECONDS: '30' }
-/** With a refund they are one receive: then there is nothing in flight but what the step is about. */
-const ordersPerStep = 9
+/** They are nine messages, and with a refund one receive: then there is nothing in flight but what the step is about. */
+const ordersPerStep = 10
 
 const names = Object.keys(faults) as Fault[]
 test.concurrent.for(names)(
