@@ -22,9 +22,10 @@ import { type Env, emptySqs, envOf } from '../support/world.ts'
 const line = ['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api']
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
-/** Orders of some users, new ones for each number. */
+/** Orders of some users, new ones for each number. A fifth of them are corrected. */
 function more(count: number, at: number): string[] {
-  const samples = sampleOrders({ valid: count, invalid: Math.ceil(count / 10), users: 250, seed: seed + at })
+  const options = { valid: count, invalid: Math.ceil(count / 10), corrections: 20, users: 250, seed: seed + at }
+  const samples = sampleOrders(options)
   return [...samples].map(({ body }) => body)
 }
 
