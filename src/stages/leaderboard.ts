@@ -25,6 +25,9 @@ export const leaderboard = defineStage({
     }),
 })
 
+/** Returns whether a user with that many orders is on the boards: not once all are taken back. */
+export const isRanked = (orders: number): boolean => orders > 0
+
 export const boards = ['spend', 'orders'] as const
 export type Board = (typeof boards)[number]
 
