@@ -62,13 +62,19 @@ function sentOf(id: number, users: number): Sent {
   return { user, minor, ...by }
 }
 
-const counter = ({ redis }: PartitionScope, name: string) => async (): Promise<number> =>
-  Number(await redis.hget('pipeline:counters', name))
+const counter =
+  ({ redis }: PartitionScope, name: string) =>
+  async (): Promise<number> =>
+    Number(await redis.hget('pipeline:counters', name))
 
 async function send({ redis, keys }: PartitionScope, bodies: readonly string[]): Promise<void> {
   for (let from = 0; from < bodies.length; from += 10) {
     const some = bodies.slice(from, from + 10)
-    await enqueue(redis, keys, some.map((body) => ({ id: body, body })))
+    await enqueue(
+      redis,
+      keys,
+      some.map((body) => ({ id: body, body })),
+    )
   }
 }
 
@@ -155,20 +161,34 @@ test('boards and global stats are repaired while corrections flow, again and aga
   await expectLeft(redis, all)
 })
 
-/** Ten orders, and the corrections of nine of them. */
+/** Ten orders, each with its correction. */
 async function settled(scope: PartitionScope): Promise<Sent[]> {
   const all = Array.from({ length: 10 }, (_, id) => sentOf(id, 10))
   await using _ = run(scope)
-  await send(scope, all.map(({ bodies }) => bodies[0]))
+  await send(
+    scope,
+    all.map(({ bodies }) => bodies[0]),
+  )
   await until('all to be admitted', counter(scope, 'admitted'), (count) => count === 10)
-  await send(scope, all.map(({ bodies }) => bodies[1]))
+  await send(
+    scope,
+    all.map(({ bodies }) => bodies[1]),
+  )
   await until('all to be ranked', counter(scope, 'ranked'), (count) => count === 20)
   return all
 }
 
 test.for([
-  ['a user without an order who is on a board', (redis: Redis) => redis.zadd('leaderboard:spend', 0, 'user_3'), 'user_3'],
-  ['a score that a correction was to lower', (redis: Redis) => redis.zadd('leaderboard:spend', 125, 'user_1'), 'user_1'],
+  [
+    'a user without an order who is on a board',
+    (redis: Redis) => redis.zadd('leaderboard:spend', 0, 'user_3'),
+    'user_3',
+  ],
+  [
+    'a score that a correction was to lower',
+    (redis: Redis) => redis.zadd('leaderboard:spend', 125, 'user_1'),
+    'user_1',
+  ],
   ['global stats that are gone', (redis: Redis) => redis.del('global:stats'), undefined],
 ] as const)('%s is found, and repaired by the users', async ([, tamper, user], context) => {
   requireRealRedis(context)
@@ -227,37 +247,67 @@ test('a correction that is counted before its order leaves totals below 0 for a 
   await expectLeft(redis, [sentOf(3, 10)])
 })
 
+/** The client with something done before each call of a command. */
+function before(redis: Redis, command: string, act: () => Promise<unknown>): Redis {
+  return new Proxy(redis, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== command) return value.bind(target)
+      return async (...args: unknown[]) => {
+        await act()
+        return Reflect.apply(value, target, args)
+      }
+    },
+  })
+}
+
 test('totals that another client wrote, or that a replay put back, are not taken for those of the user', async (context) => {
   requireRealRedis(context)
   await using world = await open()
   const { scope, redis } = world
   const all = await settled(scope)
-  const record = JSON.stringify([{ user_id: 'user_1', orders: 1, order_count: 9, total_spend_minor: 9_000 }])
-  const put = async (app: PartitionScope): Promise<void> => {
-    await redis.xadd('orders:counted', '*', 'n', '1', 'r', record, 'c', '1', 'g', leaderboard.name)
-    expect((await deepCheck(app, signal)).sums).toMatchObject({ leaderboards: { orders: 6n } })
-  }
-  // Between the scan and the end of the check, and of the repair.
-  let scans = 0
-  const busy = new Proxy(scope.redis, {
-    get: (target, name) => {
-      const value = Reflect.get(target, name)
-      if (typeof value !== 'function') return value
-      if (name !== 'scan') return value.bind(target)
-      return async (...args: unknown[]) => {
-        scans++
-        await redis.xadd('orders:counted', '*', 'n', '1', 'r', record, 'c', '1', 'g', leaderboard.name)
-        await redis.xadd('orders:counted', '*', 'n', '1', 'r', record)
-        return Reflect.apply(value, target, args)
-      }
-    },
+  const totals = JSON.stringify([{ user_id: 'user_1', orders: 1, order_count: 9, total_spend_minor: 9_000 }])
+  const busy = before(scope.redis, 'scan', async () => {
+    await redis.xadd('orders:counted', '*', 'n', '1', 'r', totals, 'c', '1', 'g', leaderboard.name)
+    await redis.xadd('orders:counted', '*', 'n', '1', 'r', totals)
   })
-  await put(scope)
-  const whole = { ...scope, redis: busy }
   const sum = { orders: 6n }
-  expect((await deepCheck(whole, signal)).sums).toMatchObject({ users: sum, global: sum, leaderboards: sum })
+  const sums = { users: sum, global: sum, leaderboards: sum }
+  expect(await deepCheck({ ...scope, redis: busy }, signal)).toMatchObject({ users: 10, sums })
   await redis.del('leaderboard:spend')
-  await repair(whole, signal)
-  expect(scans).toBeGreaterThan(1)
+  await repair({ ...scope, redis: busy }, signal)
   await expectLeft(redis, all)
+})
+
+test.for([
+  ['the scan and the swap', 'evalsha'],
+  ['the beginning and the scan', 'scan'],
+])('what is corrected between %s is in the repaired boards', async ([, command = ''], context) => {
+  requireRealRedis(context)
+  await using world = await open()
+  const { scope, redis } = world
+  const all = Array.from({ length: 10 }, (_, id) => sentOf(id, 10))
+  {
+    await using _ = run(scope)
+    await send(
+      scope,
+      all.map(({ bodies }) => bodies[0]),
+    )
+    await until('all to be ranked', counter(scope, 'ranked'), (count) => count === 10)
+  }
+  let corrected = false
+  const late = before(scope.redis, command, async () => {
+    if (corrected) return
+    corrected = true
+    await using _ = run(scope, [validate, aggregate])
+    await send(
+      scope,
+      all.map(({ bodies }) => bodies[1]),
+    )
+    await until('all to be counted', counter(scope, 'applied'), (count) => count === 20)
+  })
+  await redis.del('leaderboard:spend', 'leaderboard:orders')
+  await repair({ ...scope, redis: late }, signal)
+  await expectLeft(redis, all) // before the leaderboard has seen them
 })
