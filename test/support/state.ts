@@ -35,12 +35,13 @@ async function readBoard(redis: Redis, board: string): Promise<Map<string, strin
 }
 
 function stateBy({ users, admitted, cents }: Oracle): UserState {
-  const of = <T>(value: (totals: { orders: number; cents: bigint }) => T): Map<string, T> =>
-    new Map([...users].map(([user, totals]) => [user, value(totals)]))
+  const of = <T>(value: (totals: { orders: number; cents: bigint }) => T, some = [...users]): Map<string, T> =>
+    new Map(some.map(([user, totals]) => [user, value(totals)]))
+  const ranked = [...users].filter(([, { orders }]) => orders > 0)
   return {
     users: of(({ orders, cents }) => ({ order_count: `${orders}`, total_spend_minor: `${cents}` })),
-    spend: of(({ cents }) => `${cents}`),
-    orders: of(({ orders }) => `${orders}`),
+    spend: of(({ cents }) => `${cents}`, ranked),
+    orders: of(({ orders }) => `${orders}`, ranked),
     total_orders: `${admitted}`,
     total_revenue_minor: `${cents}`,
   }

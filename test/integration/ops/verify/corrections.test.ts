@@ -219,8 +219,8 @@ test('a correction that is counted before its order leaves totals below 0 for a 
   await using world = await open()
   const { scope, redis } = world
   const slow = { ...scope, config: { ...config, claimIdleMs: 600_000 } } // no other process takes the entry of the dead one
+  const sum = (orders: bigint, minor: bigint): object => ({ orders, minor })
   const { bodies, user } = sentOf(3, 10)
-  const of = (orders: bigint, minor: bigint) => ({ orders, minor })
   {
     await using _ = run(slow, [validate])
     await send(scope, [bodies[0]])
@@ -233,7 +233,7 @@ test('a correction that is counted before its order leaves totals below 0 for a 
     await using _ = run(slow, [aggregate, leaderboard])
     await until('the correction to be ranked', counter(scope, 'ranked'), (count) => count === 1)
     expect(await redis.hmget(`user:${user}`, 'order_count', 'total_spend_minor')).toEqual(['-1', '-175'])
-    const sums = { users: of(-1n, -175n), global: of(-1n, -175n), leaderboards: of(-1n, -175n) }
+    const sums = { users: sum(-1n, -175n), global: sum(-1n, -175n), leaderboards: sum(-1n, -175n) }
     expect(await deepCheck(scope, signal)).toMatchObject({ ...right, users: 1, sums })
     await redis.zadd('leaderboard:spend', -175, user)
     expect(await deepCheck(scope, signal)).toMatchObject({ verdict: 'wrong', wrongUsers: 1 })
@@ -243,7 +243,7 @@ test('a correction that is counted before its order leaves totals below 0 for a 
   }
   await using _ = run(scope, [aggregate, leaderboard])
   await until('the order to be ranked', counter(scope, 'ranked'), (count) => count === 2)
-  expect(await deepCheck(scope, signal)).toMatchObject({ ...right, sums: { users: of(0n, 0n) } })
+  expect(await deepCheck(scope, signal)).toMatchObject({ ...right, sums: { users: sum(0n, 0n) } })
   await expectLeft(redis, [sentOf(3, 10)])
 })
 
