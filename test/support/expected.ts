@@ -30,6 +30,7 @@ export function rankingOf({ users }: Oracle, by: 'spend' | 'orders'): { user_id:
   const score = (totals: { orders: number; cents: bigint }): number =>
     by === 'spend' ? Number(totals.cents) / 100 : totals.orders
   return [...users]
+    .filter(([, { orders }]) => orders > 0)
     .map(([user_id, totals]) => ({ user_id, score: score(totals) }))
     .sort((a, b) => b.score - a.score || Buffer.compare(Buffer.from(b.user_id), Buffer.from(a.user_id)))
 }

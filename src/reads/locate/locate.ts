@@ -1,9 +1,11 @@
 import type { App, PartitionScope } from '../../app.ts'
 import type { Envelope } from '../../messages.ts'
 import type { Identified } from '../../order/identity.ts'
+import type { Message } from '../../order/message.ts'
 import { partitionFor } from '../../partitions.ts'
 import { standingIn } from '../../stages/runner/ledger.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
+import { correctionsOf, type LocatedCorrection } from './corrections.ts'
 import type { Holding } from './delivery-state.ts'
 import { admittedChannels, type Evidence, gather, type OrderName, waits } from './evidence.ts'
 import type { ScanCoverage } from './scan.ts'
@@ -44,6 +46,12 @@ export interface OrderLocation extends Steps {
   readonly where: 'ranked' | 'applied' | 'admitted' | 'waiting' | 'invalid' | 'discarded' | 'unknown'
   /** The admitted amount in minor units; null if it was not admitted. */
   readonly amount: number | null
+  /** What its corrections have left of that. */
+  readonly net: number | null
+  readonly cancelled: boolean
+  /** Its own time, as the producer wrote it; null where that is in no stream any more. */
+  readonly order_timestamp: string | null
+  readonly corrections: LocatedCorrection[]
   readonly waiting: Waiting[]
   /** Waiting totals of its user that may count it. */
   readonly counted: Waiting[]
@@ -68,6 +76,8 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
   const sent = await findSent(app, order)
   const steps = stepsOf(app, evidence, sent)
   const place = placing(app, evidence)
+  const standing = now.known && standingIn(now.known.value)
+  const own: readonly Partial<Message>[] = [...raw.found, ...admitted.flatMap(({ found }) => found), ...invalid.found]
   const waiting = [
     ...raw.found.flatMap((sighting) => {
       const { id, jobId, history, envelope } = sighting.record
@@ -82,7 +92,11 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     at: isoOf(now.atMs),
     where: whereOf(evidence, steps, waiting.length > 0),
     ...steps,
-    amount: now.known ? standingIn(now.known.value).minor : null,
+    amount: standing?.minor ?? null,
+    net: standing?.net ?? null,
+    cancelled: standing?.isCancelled ?? false,
+    order_timestamp: own.find(({ orderTimestamp }) => orderTimestamp !== undefined)?.orderTimestamp ?? null,
+    corrections: correctionsOf(evidence, place, app.format.money),
     waiting,
     counted: counted
       .flatMap(({ found }) => found)

@@ -131,31 +131,22 @@ test.for([
       expect(await world.redis.exists(keys.counters, keys.invalid, keys.globalStats, keys.leaderboardSpend)).toBe(0)
     }
     expect(await readBooks(after)).toMatchObject({ balanced: true, admitted: 70, corrected: 30, counted: 60 })
+
+    // The ledger knows what corrections have left of each order, and which there were.
+    const moved = await readCounters(after.redis, after.partitions)
+    await process(after, corrections)
+    await process(after, [{ ...corrections[1], event_id: 'f', amount: 0.51 } as (typeof corrections)[number]])
+    const counters = await readCounters(after.redis, after.partitions)
+    expect(counters).toEqual({
+      ...moved,
+      received: 141,
+      duplicates: 30,
+      rejected: 11,
+      'rejected:refund-exceeds': 1,
+    })
+    expect(await deepCheck(after, signal)).toMatchObject({ verdict: 'right' })
   },
 )
-
-test('after a repartition the ledger knows what corrections have left of each order, and which there were', async () => {
-  await using world = await emptyRedis()
-  const before = partitioned(world.redis, 3)
-  await fill(before)
-  await using queues = openQueues(before.redis)
-  await using lock = await holdLock(before.redis, () => {}, signal)
-  const begun: Repartition = { id: 'r', from: 3, to: 2, phase: 'drain', queues: [] }
-  await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: false, print: () => {} }, begun, signal)
-  const after = partitioned(world.redis, 2)
-  const had = await readCounters(after.redis, after.partitions)
-  await process(after, corrections)
-  await process(after, [{ ...corrections[1], event_id: 'f', amount: 0.51 } as (typeof corrections)[number]])
-  const counters = await readCounters(after.redis, after.partitions)
-  expect(counters).toEqual({
-    ...had,
-    received: 141,
-    duplicates: 30,
-    rejected: 11,
-    'rejected:refund-exceeds': 1,
-  })
-  expect(await deepCheck(after, signal)).toMatchObject({ verdict: 'right' })
-})
 
 test('a repartition that finds fewer rejected orders than there were stops before it replaces any', async () => {
   await using world = await emptyRedis()
