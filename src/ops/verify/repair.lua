@@ -58,11 +58,11 @@ for i, field in ipairs({ 'total_orders', 'total_revenue_minor' }) do
   if ARGV[6 + i] ~= '0' then redis.call('HINCRBY', KEYS[3], field, ARGV[6 + i]) end
 end
 for _, record in ipairs(records) do -- the last one of a user stands
-  for board, score in pairs({ [KEYS[6]] = record.total_spend_minor, [KEYS[7]] = record.order_count }) do
+  for at, score in ipairs({ record.total_spend_minor, record.order_count }) do
     if record.order_count > 0 then
-      redis.call('ZADD', board, string.format('%.0f', score), record.user_id)
+      redis.call('ZADD', KEYS[5 + at], string.format('%.0f', score), record.user_id)
     else
-      redis.call('ZREM', board, record.user_id)
+      redis.call('ZREM', KEYS[5 + at], record.user_id)
     end
   end
 end

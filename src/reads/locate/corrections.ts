@@ -3,8 +3,8 @@ import type { Message, NamedCorrection } from '../../order/message.ts'
 import { type Money, maxOrderValue } from '../../order/money.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 import type { Evidence } from './evidence.ts'
-import type { Waiting } from './locate.ts'
 import type { Discarded, Rejected, Sighting } from './sightings.ts'
+import type { Waiting } from './waiting.ts'
 
 /** A correction of an order that is still in a stream. */
 export interface LocatedCorrection {

@@ -6,9 +6,9 @@ import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { deepCheck } from '../../../../src/ops/verify/deep-check.ts'
 import { repair } from '../../../../src/ops/verify/repair.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
+import type { Stage } from '../../../../src/stages/placed.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import type { Stage } from '../../../../src/stages/stage.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { shipped as pipeline } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
@@ -41,7 +41,7 @@ function run(scope: PartitionScope, stages: readonly Stage[] = pipeline.stages):
 interface Sent {
   readonly user: string
   readonly minor: number
-  /** What the correction of the order leaves of it, and of its being one. */
+  /** The rest of the order after its correction: in the number of orders, and of its amount. */
   readonly left: { readonly orders: number; readonly minor: number }
   readonly bodies: readonly [order: string, correction: string]
 }
