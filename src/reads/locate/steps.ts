@@ -161,7 +161,9 @@ function rankedStep({ now: { counted, ranked, atMs } }: Evidence, applied: Step)
     return { done: 'yes', not_before: applied.not_before, not_after: isoOf(atMs), because: rankedText(counted) }
   const open = counted.orders - (ranked?.orders ?? 0)
   if (open < 1)
-    return unknown('The scores of its user are not yet those of the totals, which corrections have changed.')
+    return unknown(
+      'The scores of its user are not those of the totals. If that stays so, orders verify --deep says why.',
+    )
   const missing = `${open} of ${counted.orders} orders of its user ${open === 1 ? 'is' : 'are'} not ranked yet`
   return unknown(`${missing}; this one may be among them.`)
 }

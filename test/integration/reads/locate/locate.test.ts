@@ -289,7 +289,7 @@ test('an order is counted although a correction of it waits; it is ranked once t
   await work(aggregate)
   expect((await trace()).ranked).toMatchObject({
     done: 'unknown',
-    because: 'The scores of its user are not yet those of the totals, which corrections have changed.',
+    because: 'The scores of its user are not those of the totals. If that stays so, orders verify --deep says why.',
   })
   await work(leaderboard)
   const found = await trace()
