@@ -462,6 +462,7 @@ interface Passed {
   readonly cents: number
   readonly orders: number
   readonly correction: Exclude<Good['kind'], 'placed'> | undefined
+  readonly eventId: string | undefined
 }
 interface Totals {
   orders: number
@@ -577,7 +578,8 @@ class Model {
       const correction = sent.kind === 'placed' ? undefined : sent.kind
       this.outcomes.push(correction ? `corrected:${correction}` : 'admitted')
       const [cents, orders] = [Number(judgment.cents), Number(judgment.orders)]
-      passed.push({ user: sent.user, order: sent.order, cents, orders, correction })
+      const eventId = sent.kind === 'placed' ? undefined : sent.eventId
+      passed.push({ user: sent.user, order: sent.order, cents, orders, correction, eventId })
     }
     for (const id of ids) {
       const entry = this.raw.get(id)
@@ -592,8 +594,9 @@ class Model {
     for (const kind of kinds) this.count(`corrected:${kind}`, 1)
     this.count('duplicates', duplicates)
     this.count('rejected', rejected)
-    const records = passed.map(({ user, order, cents, correction }) => {
-      return { user_id: user, order_id: order, minor: cents, ...(correction && { correction }) }
+    const records = passed.map(({ user, order, cents, correction, eventId }) => {
+      const event = { ...(correction && { correction }), ...(eventId !== undefined && { event_id: eventId }) }
+      return { user_id: user, order_id: order, minor: cents, ...event }
     })
     this.emitted = {
       records,
