@@ -1,7 +1,7 @@
+import { amountFields, eventIn } from '../../order/event.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/json.ts'
 import type { Money } from '../../order/money.ts'
-import { amountFields, eventIn } from '../../order/event.ts'
 import { checkMessage } from '../rules.ts'
 import { valueHint } from './order/amount.ts'
 import { currencyHint } from './order/currency.ts'

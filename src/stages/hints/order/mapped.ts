@@ -1,7 +1,7 @@
+import { amountFields, eventIn } from '../../../order/event.ts'
 import { type FieldMap, itemFields, orderFields, type PlacedField, pathText } from '../../../order/field-map.ts'
 import { isObject } from '../../../order/json.ts'
 import { isDecimalText, isMapped, mappedOrder, valueAt } from '../../../order/mapped.ts'
-import { amountFields, eventIn } from '../../../order/event.ts'
 import { visible } from '../quote.ts'
 import { type JsonObject, listText, member } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
