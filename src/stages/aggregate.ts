@@ -5,6 +5,9 @@ import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { defineStage, hincrby, pass } from './stage.ts'
 
+/** Counts by how much corrections keep the number of orders below `applied`, among which they are. */
+export const correctionsCounter = 'applied:corrections'
+
 /** By how much a correction changes the number of orders. */
 const ordersOf = { cancelled: -1, refunded: 0, amended: 0 } as const
 
@@ -23,8 +26,7 @@ export const aggregate = defineStage({
         hincrby(user, 'total_spend_minor', minor),
         hincrby(keys.globalStats, 'total_orders', orders),
         hincrby(keys.globalStats, 'total_revenue_minor', minor),
-        // With it, total_orders is what the books say: a correction passes the stage as an order does.
-        ...(correction === undefined ? [] : [hincrby(keys.globalStats, 'corrections', 1 - orders)]),
+        ...(correction === undefined ? [] : [hincrby(keys.counters, correctionsCounter, 1 - orders)]),
       ],
       totals: { key: user, head: { user_id } },
     })
