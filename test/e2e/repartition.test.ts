@@ -29,19 +29,29 @@ function more(count: number, at: number): string[] {
   return [...samples].map(({ body }) => body)
 }
 
-interface Integrity extends Readonly<Record<'received' | 'admitted' | 'duplicates' | 'rejected', number>> {
+interface Integrity
+  extends Readonly<Record<'received' | 'admitted' | 'corrected' | 'duplicates' | 'rejected', number>> {
   readonly stages: readonly { readonly waiting: number | null }[]
 }
 
+/** Sends orders, and then their corrections, which so overtake none. */
 async function feed(env: Env, url: string, oracle: Oracle, bodies: readonly string[]): Promise<void> {
+  const { orders = [], corrections = [] } = Object.groupBy(bodies, (body) =>
+    body.startsWith('{"event":"order.') ? 'corrections' : 'orders',
+  )
+  await feedAll(env, url, oracle, orders)
+  await feedAll(env, url, oracle, corrections)
+}
+
+async function feedAll(env: Env, url: string, oracle: Oracle, bodies: readonly string[]): Promise<void> {
   for (const body of bodies) oracle.take(body)
   await sendBodies(env, bodies)
   await until(
     `seed ${seed}: ${oracle.received} to be processed`,
     async () => (await fetch(`${url}/integrity`)).json() as Promise<Integrity>,
-    ({ received, admitted, duplicates, rejected, stages }) =>
+    ({ received, admitted, corrected, duplicates, rejected, stages }) =>
       received === oracle.received &&
-      admitted + duplicates + rejected === oracle.received &&
+      admitted + corrected + duplicates + rejected === oracle.received &&
       stages.every(({ waiting }) => waiting === 0),
   )
 }
