@@ -78,6 +78,8 @@ export const validRecord = z.object({
   minor: z.int().min(-maxMinor).max(maxMinor),
   /** Absent of an order, which counts as one. */
   correction: z.enum(correctionKinds).optional(),
+  /** Of a correction that was sent with one. */
+  event_id: z.string().optional(),
   order_timestamp: z.string().optional(),
 })
 export type ValidRecord = z.output<typeof validRecord>

@@ -24,8 +24,7 @@ export const partitionKeys = {
     name: 'global:stats',
     kind: 'hash',
     owner: 'partition',
-    holds:
-      '`total_orders`, `total_revenue_minor`; `corrections`, by how much corrections keep `total_orders` below `applied`',
+    holds: '`total_orders`, `total_revenue_minor`',
   }),
   leaderboardSpend: declare({
     name: 'leaderboard:spend',
@@ -79,7 +78,7 @@ export const partitionKeys = {
     kind: 'hash',
     owner: 'partition',
     holds:
-      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
+      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
   }),
   /** How many records of the ledger were written in each generation: so many must be there. */
   ledgerCounts: declare({

@@ -13,13 +13,16 @@ export interface Identified {
 export const identityIn = (body: string, format: OrderFormat): Identified => identityIs(readOrder(body, format))
 
 /** Reads the identity in a rejected record of the invalid channel. @throws if it is not such a record */
-export function identityInRecord(json: string, format: OrderFormat): Identified {
+export const identityInRecord = (json: string, format: OrderFormat): Identified =>
+  identityIs(sentInRecord(json, format))
+
+/** Reads what was sent, in a rejected record of the invalid channel. @throws if it is not such a record */
+export function sentInRecord(json: string, format: OrderFormat): unknown {
   const { order, raw } = JSON.parse(json)
-  if (typeof raw === 'string') return identityIn(raw, format)
-  return identityIs(orderInRecord(json, order, format))
+  return typeof raw === 'string' ? readOrder(raw, format) : orderInRecord(json, order, format)
 }
 
-function identityIs(sent: unknown): Identified {
+export function identityIs(sent: unknown): Identified {
   if (!isObject(sent)) return { userId: undefined, orderId: undefined }
   return { userId: identityText(sent['user_id']), orderId: identityText(sent['order_id']) }
 }

@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
 import { wholeNumberOf } from '../order/money.ts'
 import type { RedisClient } from '../redis/client.ts'
-import { aggregate, type Totals } from '../stages/aggregate.ts'
+import { aggregate, correctionsCounter, type Totals } from '../stages/aggregate.ts'
 import type { Pipeline, Stage } from '../stages/placed.ts'
 import { sumBy } from '../sums.ts'
 import { type Counters, waitingFor } from './counters.ts'
@@ -50,8 +50,8 @@ export interface Books {
   readonly applied: Known<number>
   /** The global stats. */
   readonly totals: { readonly [K in keyof Totals]: Known<Totals[K]> }
-  /** By how much the corrections that aggregate has counted keep `totals.orders` below `applied`. */
-  readonly correctedBy: Known<number>
+  /** Orders that the global stats must have: `applied` without what corrections take back. */
+  readonly counted: Known<number>
   readonly invalid: {
     readonly stream: Known<number>
     readonly list: Known<number>
@@ -130,7 +130,6 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
   const { redis, keys, pipeline } = scope
   const [measured, odd] = await Promise.all([measure(scope), oddScores(redis, keys)])
   const { counters, totals: stats, held, unread } = measured
-  const correctedBy = stats && wholeNumberOf(stats[2])
   const views = Object.values(measured.invalid)
   const invalid = { ...measured.invalid, balanced: views.includes(null) ? null : new Set(views).size === 1 }
   const totals = { orders: stats && wholeNumberOf(stats[0]), minor: stats && wholeNumberOf(stats[1]) }
@@ -139,8 +138,9 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
     stageBooks(stage, measured.elsewhere.includes(stage.name) ? null : counters, held[at]),
   )
   const applied = of(aggregate.counts)
+  const counted = counters && (applied ?? 0) - (of(correctionsCounter) ?? 0)
   const losses = stages.flatMap(lossOf)
-  const found = [...differencesOf(measured, { stages, applied, totals, correctedBy, invalid }), ...odd]
+  const found = [...differencesOf(measured, { stages, totals, counted, invalid }), ...odd]
   const placed = (sentence: string): string =>
     keys.partition === undefined ? sentence : `Partition ${keys.partition}: ${sentence}`
   return {
@@ -155,7 +155,7 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
     stages,
     applied,
     totals,
-    correctedBy,
+    counted,
     invalid,
     losses: losses.map(placed),
     differences: [...unread, ...found].map(placed),
@@ -167,13 +167,7 @@ async function readBooksOf(scope: { redis: RedisClient; keys: Keys; pipeline: Pi
 /** Describes all differences but missing orders and odd scores. */
 function differencesOf(
   { fields, counters, totals: stats }: Measured,
-  {
-    stages,
-    applied,
-    totals,
-    correctedBy,
-    invalid,
-  }: Pick<Books, 'stages' | 'applied' | 'totals' | 'correctedBy' | 'invalid'>,
+  { stages, totals, counted, invalid }: Pick<Books, 'stages' | 'totals' | 'counted' | 'invalid'>,
 ): string[] {
   const oddCounters = counters ? fields.filter((name) => !(name in counters)) : []
   const isOdd = (total: string | null): boolean => total !== null && !/^-?\d+$/.test(total)
@@ -182,9 +176,9 @@ function differencesOf(
     ...oddCounters.map((name) => `The counter ${name} is not a whole number.`),
     ...stages.flatMap(surplusOf),
     ...((stats ?? []).some(isOdd) ? ['The global stats are not numbers.'] : []),
-    ...(!stats || !counters || (totals.orders ?? 0) + (correctedBy ?? 0) === applied
+    ...(totals.orders === counted || !stats || !counters
       ? []
-      : [`The global stats count ${totals.orders} orders, the stage has ${(applied ?? 0) - (correctedBy ?? 0)}.`]),
+      : [`The global stats count ${totals.orders} orders, the stage has ${counted}.`]),
     ...(invalid.balanced === false
       ? [`The invalid channel holds ${stream} in its stream, ${list} in its list, ${groups} in its groups.`]
       : []),

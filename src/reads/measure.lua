@@ -6,7 +6,7 @@
 -- ARGV[4] JSON array, per stage { layout, from, group, later, lost, ins, outs }: its field in KEYS[5], the channel that it
 --   reads by the caller's list, its consumer group, true where another stage writes its stream, its counter of lost orders,
 --   its counters of incoming orders, its counters of finished orders without lost ones
--- Returns { counters (name, value, ...), { total_orders, total_revenue_minor, corrections }, { length of the invalid stream, of the list,
+-- Returns { counters (name, value, ...), { total_orders, total_revenue_minor }, { length of the invalid stream, of the list,
 --   of the sorted sets together }, per stage the orders that wait, per stage the orders written off, the layouts (field,
 --   value, ...) }. Where the running processes have another list of stages, nothing is written off.
 --
@@ -160,7 +160,7 @@ local function write_off(orders)
 end
 
 local orders, written_off = measure_stages()
-local totals = redis.call('HMGET', KEYS[2], 'total_orders', 'total_revenue_minor', 'corrections')
+local totals = redis.call('HMGET', KEYS[2], 'total_orders', 'total_revenue_minor')
 local invalid = invalid_lengths()
 if mode == 'write' and is_list_of_caller() then write_off(written_off) end
 return { redis.call('HGETALL', KEYS[1]), totals, invalid, orders, written_off, redis.call('HGETALL', KEYS[5]) }

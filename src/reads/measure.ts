@@ -15,8 +15,8 @@ export interface Measured {
   readonly fields: readonly string[]
   /** Values of those that are whole numbers. */
   readonly counters: Counters | null
-  /** Of the global stats `total_orders`, `total_revenue_minor` and `corrections`, as stored: a missing field is null. */
-  readonly totals: readonly (string | null)[] | null
+  /** As stored in Redis: a missing field is null. */
+  readonly totals: readonly [orders: string | null, minor: string | null] | null
   readonly invalid: {
     readonly stream: number | null
     readonly list: number | null
@@ -49,7 +49,7 @@ const pairs = z
   )
 const reply = z.tuple([
   pairs,
-  z.array(z.string().nullable()),
+  z.tuple([z.string().nullable(), z.string().nullable()]),
   z.tuple([z.int(), z.int(), z.int()]),
   z.array(z.int()),
   z.array(z.int()),

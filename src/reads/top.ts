@@ -29,7 +29,7 @@ export interface Page {
 
 /**
  * A position on a board: after this user with this score, even if the user has moved since. So other orders do not shift a
- * page. Scores only grow, so no user is shown twice, and a user who rises past the cursor is not shown after it.
+ * page. A user who rises past the cursor is not shown after it; one whom corrections lower past it is shown again.
  */
 export type Cursor = RankedUser & { readonly board: Board; readonly period?: string | undefined }
 

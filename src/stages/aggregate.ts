@@ -6,6 +6,9 @@ import type { RedisClient } from '../redis/client.ts'
 import { ordersOf } from './correction.ts'
 import { defineStage, hincrby, pass } from './stage.ts'
 
+/** Counts by how much corrections keep the number of orders below `applied`, among which they are. */
+export const correctionsCounter = 'applied:corrections'
+
 /** Counts an admitted order, or a correction, for its user and for all; emits the user's new totals. */
 export const aggregate = defineStage({
   name: 'aggregate',
@@ -22,8 +25,7 @@ export const aggregate = defineStage({
         hincrby(user, 'total_spend_minor', minor),
         hincrby(keys.globalStats, 'total_orders', orders),
         hincrby(keys.globalStats, 'total_revenue_minor', minor),
-        // With it, total_orders is what the books say: a correction passes the stage as an order does.
-        ...(correction === undefined ? [] : [hincrby(keys.globalStats, 'corrections', 1 - orders)]),
+        ...(correction === undefined ? [] : [hincrby(keys.counters, correctionsCounter, 1 - orders)]),
       ],
       totals: { key: user, head: { user_id } },
     })

@@ -1,5 +1,6 @@
 import type { Keys } from '../keys.ts'
 import { userTotals } from '../messages.ts'
+import { exactInteger } from '../order/money.ts'
 import { defineStage, pass, rank } from './stage.ts'
 
 /**
@@ -25,8 +26,25 @@ export const leaderboard = defineStage({
     }),
 })
 
+/** Returns whether a user with that many orders is on the boards: not once all are taken back. */
+export const isRanked = (orders: number): boolean => orders > 0
+
 export const boards = ['spend', 'orders'] as const
 export type Board = (typeof boards)[number]
+
+/**
+ * Returns the scores of users by their hashes, as ZADD takes them: those that the commit script sets (see effects.lua).
+ * @param users user ids and hashes
+ */
+export function scoresOn(board: Board, users: readonly (readonly [userId: string, hash: UserHash])[]): string[] {
+  return users.flatMap(([userId, { order_count, total_spend_minor }]) => {
+    const orders = exactInteger(order_count) ?? 0n
+    if (!isRanked(Number(orders))) return []
+    return [String(board === 'orders' ? orders : (exactInteger(total_spend_minor) ?? 0n)), userId]
+  })
+}
+
+type UserHash = Readonly<Record<string, string>>
 
 export interface RankedUser {
   readonly userId: string

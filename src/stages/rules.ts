@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { CorrectionKind } from '../messages.ts'
+import { amountFields, eventIn, events } from '../order/event.ts'
 import type { OrderFormat } from '../order/format.ts'
 import { identityText } from '../order/identity.ts'
 import { isObject } from '../order/json.ts'
@@ -37,20 +38,12 @@ export interface Correction {
   readonly items?: readonly Item[]
 }
 
-/** The field with the amount of a message. */
-export const amountFields = {
-  placed: 'order_value',
-  amended: 'order_value',
-  refunded: 'amount',
-  cancelled: undefined,
-} as const
-
 /** Applies the rules in order; the first that fails is the reason. Never throws. */
 export function checkMessage(body: string, format: OrderFormat): Order | Correction | Rejection {
   const sent = readOrder(body, format)
   if (sent === undefined) return malformed
   if (!isObject(sent)) return { code: 'not-an-object', reason: 'Order must be a JSON object' }
-  const kind = kindOf(sent)
+  const kind = eventIn(sent)
   if (kind === undefined) return unknownEvent
   const amountField = amountFields[kind]
   for (const field of ['user_id', 'order_id', amountField]) {
@@ -89,24 +82,14 @@ export function checkMessage(body: string, format: OrderFormat): Order | Correct
   return { ...named, ...amount, ...(items && { items }), ...(kind === 'amended' && { kind, eventId }) }
 }
 
-const kinds: Readonly<Record<string, 'placed' | CorrectionKind>> = {
-  'order.placed': 'placed',
-  'order.created': 'placed',
-  'order.cancelled': 'cancelled',
-  'order.refunded': 'refunded',
-  'order.amended': 'amended',
-}
 const unknownEvent: Rejection = {
   code: 'unknown-event',
-  reason: `event must be one of ${Object.keys(kinds).join(', ')}`,
+  reason: `event must be one of ${events.join(', ')}`,
 }
 
-/** Returns undefined for an event of orders that is not known. Any other `event` is a field of the order's own. */
-export function kindOf(sent: Readonly<Record<string, unknown>>): 'placed' | CorrectionKind | undefined {
-  const event = Object.hasOwn(sent, 'event') ? sent['event'] : undefined
-  if (typeof event !== 'string' || !event.startsWith('order.')) return 'placed'
-  return Object.hasOwn(kinds, event) ? kinds[event] : undefined
-}
+/** Returns the event_id that a correction was sent with, if it was. */
+export const sentEventId = ({ eventId }: Pick<Correction, 'eventId'>): string | undefined =>
+  eventId.startsWith('id ') ? eventId.slice('id '.length) : undefined
 
 /** Without an event_id, a message is the same event as another if their bodies are the same. */
 function eventIdOf(sent: Readonly<Record<string, unknown>>, body: string): string | undefined {

@@ -6,7 +6,7 @@ import { readOrder } from '../order/read-order.ts'
 import { otherPartition } from '../partitions.ts'
 import type { Rejection } from '../reject-codes.ts'
 import { correctionOf } from './correction.ts'
-import { checkMessage } from './rules.ts'
+import { checkMessage, sentEventId } from './rules.ts'
 import { correctionIdentityOf, identityOf } from './runner/ledger.ts'
 import { admit, correct, defineStage, reject } from './stage.ts'
 
@@ -33,6 +33,7 @@ export const validate = defineStage({
         ...carried,
       })
     }
+    const event_id = sentEventId(message)
     return correct({
       identity: correctionIdentityOf(message, format),
       kind: message.kind,
@@ -42,7 +43,7 @@ export const validate = defineStage({
         const minor = left.net - standing.net
         return {
           standing: left,
-          emit: { user_id, order_id, minor, correction: message.kind, order_timestamp, ...carried },
+          emit: { user_id, order_id, minor, correction: message.kind, event_id, order_timestamp, ...carried },
         }
       },
     })

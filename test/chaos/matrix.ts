@@ -112,8 +112,11 @@ const ofBridge: readonly Step[] = [
   bridge('deleted', { event: 'deleted' }, { killed: 'nothing', redis: 'resumed', sqs: 'resumed', stopped: 'nothing' }),
 ]
 
-/** Every await between the read of an entry and what follows its commit. */
-function ofStage(role: string): Step[] {
+/**
+ * Every await between the read of an entry and what follows its commit.
+ * @param plans of an entry with a correction: the ledger differs from what the first stage expects at first
+ */
+function ofStage(role: string, plans = 1): Step[] {
   const step = (name: string, trigger: Trigger, then: Step['then']): Step => ({
     name: `${role}: ${name}`,
     role,
@@ -128,7 +131,7 @@ function ofStage(role: string): Step[] {
     ),
     step(
       'decided, the commit not sent',
-      { event: 'planned', stage: role },
+      { event: 'planned', stage: role, nth: plans },
       {
         killed: 'claimed',
         redis: 'resumed',
@@ -137,19 +140,32 @@ function ofStage(role: string): Step[] {
     ),
     step(
       'the commit sent, its answer not read',
-      { event: 'planned', stage: role, after: true },
+      { event: 'planned', stage: role, nth: plans, after: true },
       {
         killed: 'nothing',
         redis: 'resumed',
         stopped: 'nothing',
       },
     ),
+    ...(plans > 1
+      ? [
+          step(
+            'the commit sent, its refusal not read: the ledger differs',
+            { event: 'planned', stage: role, after: true },
+            { killed: 'claimed', redis: 'resumed', stopped: 'stale' },
+          ),
+        ]
+      : []),
     step('committed', { event: 'committed', stage: role }, { killed: 'nothing', redis: 'resumed', stopped: 'nothing' }),
     step('trimmed', { event: 'trimmed', stage: role }, { killed: 'nothing', redis: 'resumed', stopped: 'nothing' }),
   ]
 }
 
-export const steps: readonly Step[] = [...ofBridge, ...['validate', 'aggregate', 'leaderboard'].flatMap(ofStage)]
+export const steps: readonly Step[] = [
+  ...ofBridge,
+  ...ofStage('validate', 2),
+  ...['aggregate', 'leaderboard'].flatMap((role) => ofStage(role)),
+]
 
 /** Markdown: step × fault → what comes of it. */
 export function matrixTable(): string {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Oracle } from '../support/oracle.ts'
+import { replayUnknown } from '../support/replay-unknown.ts'
 import { until } from '../support/until.ts'
 import type { Expected } from './flow.ts'
 import type { World } from './world.ts'
@@ -20,13 +21,14 @@ export interface Outcome {
 
 /** Waits until all that was sent is through, and compares. Every fault must be over. */
 export async function settle(world: World, expected: Expected): Promise<Outcome> {
-  await drained(world)
   const { redis } = world
+  await drained(world)
+  if ((await replayUnknown(redis)) > 0) await drained(world)
   const counters = await countersOf(redis)
   const users = await userDifferences(redis, expected.oracle)
   const invalid = await invalidDifferences(redis, expected)
   return {
-    received: counters('received'),
+    received: counters('received') - counters('replayed'),
     duplicates: counters('duplicates'),
     lost: users.lost + invalid.lost,
     doubled: users.doubled + invalid.doubled,
@@ -69,14 +71,15 @@ async function state(world: World): Promise<Record<string, unknown>> {
   const counters = await countersOf(world.redis)
   const [received, judged] = [
     counters('received'),
-    counters('admitted') + counters('duplicates') + counters('rejected'),
+    counters('admitted') + counters('corrected') + counters('duplicates') + counters('rejected'),
   ]
+  const passed = counters('admitted') + counters('corrected')
   const depth = await world.depth()
   const waits = [
     ...unequal('in the queue', depth, 0),
     ...unequal('judged', judged, received),
-    ...unequal('applied', counters('applied'), counters('admitted')),
-    ...unequal('ranked', counters('ranked'), counters('admitted')),
+    ...unequal('applied', counters('applied'), passed),
+    ...unequal('ranked', counters('ranked'), passed),
     ...unequal('pending', await pendingOf(world.redis), 0),
   ].join(', ')
   return { received, waits }
@@ -98,16 +101,26 @@ async function pendingOf(redis: Redis): Promise<number> {
   return pending
 }
 
+/** Returns how many messages SQS has delivered again. */
+function againOf(count: Count, oracle: Oracle): number {
+  return count('received') - count('replayed') - oracle.received
+}
+
 /** A message that SQS delivers again is one received and one duplicate more. */
 function bookDifferences(count: Count, oracle: Oracle): string[] {
-  const again = count('received') - oracle.received
+  const again = againOf(count, oracle)
+  const passed = oracle.admitted + oracle.corrected
   return [
     ...(again < 0 ? [`received: ${count('received')}, sent were ${oracle.received}`] : []),
     ...unequal('admitted', count('admitted'), oracle.admitted),
+    ...unequal('corrected', count('corrected'), oracle.corrected),
     ...unequal('duplicates', count('duplicates'), oracle.duplicates + again),
-    ...unequal('rejected', count('rejected'), oracle.rejected),
-    ...unequal('applied', count('applied'), oracle.admitted),
-    ...unequal('ranked', count('ranked'), oracle.admitted),
+    ...unequal('rejected and not replayed', count('rejected') - count('replayed'), oracle.rejected),
+    ...unequal('applied', count('applied'), passed),
+    ...unequal('ranked', count('ranked'), passed),
+    ...[...oracle.corrections].flatMap(([kind, times]) => {
+      return unequal(`corrected:${kind}`, count(`corrected:${kind}`), times)
+    }),
     ...[...oracle.codes].flatMap(([code, times]) => unequal(`rejected:${code}`, count(`rejected:${code}`), times)),
   ]
 }
@@ -118,9 +131,11 @@ interface Difference {
   readonly differences: readonly string[]
 }
 
-async function userDifferences(redis: Redis, { users }: Oracle): Promise<Difference> {
+async function userDifferences(redis: Redis, { users, ranked }: Oracle): Promise<Difference> {
+  const onBoards = new Set(ranked.map(([user]) => user))
   const found = await redis.keys('user:*')
   const names = new Set([...users.keys(), ...found.map((key) => key.slice('user:'.length))])
+  const rank = (user: string, score: bigint | number): string | null => (onBoards.has(user) ? String(score) : null)
   const differences: string[] = []
   let [lost, doubled] = [0, 0]
   for (const user of names) {
@@ -131,8 +146,8 @@ async function userDifferences(redis: Redis, { users }: Oracle): Promise<Differe
     differences.push(
       ...unequal(`order_count of ${user}`, order_count, String(orders)),
       ...unequal(`total_spend_minor of ${user}`, total_spend_minor, String(cents)),
-      ...unequal(`spend rank of ${user}`, await redis.zscore('leaderboard:spend', user), String(cents)),
-      ...unequal(`orders rank of ${user}`, await redis.zscore('leaderboard:orders', user), String(orders)),
+      ...unequal(`spend rank of ${user}`, await redis.zscore('leaderboard:spend', user), rank(user, cents)),
+      ...unequal(`orders rank of ${user}`, await redis.zscore('leaderboard:orders', user), rank(user, orders)),
     )
   }
   return { lost, doubled, differences }
@@ -171,19 +186,19 @@ async function invalidDifferences(redis: Redis, { invalid, oracle }: Expected): 
 async function totalDifferences(redis: Redis, oracle: Oracle): Promise<string[]> {
   const { total_orders, total_revenue_minor } = await redis.hgetall('global:stats')
   return [
-    ...unequal('total_orders', total_orders, String(oracle.admitted)),
+    ...unequal('total_orders', total_orders, String(oracle.orders)),
     ...unequal('total_revenue_minor', total_revenue_minor, String(oracle.cents)),
-    ...unequal('users ranked by spend', await redis.zcard('leaderboard:spend'), oracle.users.size),
-    ...unequal('users ranked by orders', await redis.zcard('leaderboard:orders'), oracle.users.size),
+    ...unequal('users ranked by spend', await redis.zcard('leaderboard:spend'), oracle.ranked.length),
+    ...unequal('users ranked by orders', await redis.zcard('leaderboard:orders'), oracle.ranked.length),
   ]
 }
 
 /** The same numbers as people see them. */
 export async function apiDifferences(url: string, oracle: Oracle): Promise<string[]> {
   const get = async (path: string): Promise<string> => (await fetch(`${url}${path}`)).text()
-  const [best] = [...oracle.users.values()].sort((a, b) => Number(b.cents - a.cents))
+  const [[, best] = []] = oracle.ranked.sort(([, a], [, b]) => Number(b.cents - a.cents))
   const { users } = JSON.parse(await get('/stats/top-users?by=spend&n=1')) as { users: { score: number }[] }
-  const expected = { total_orders: oracle.admitted, total_revenue: Number(oracle.cents) / 100 }
+  const expected = { total_orders: oracle.orders, total_revenue: Number(oracle.cents) / 100 }
   return [
     ...unequal('/stats/global', await get('/stats/global'), JSON.stringify(expected)),
     ...unequal('/stats/top-users', users[0]?.score, Number(best?.cents) / 100),

@@ -89,12 +89,12 @@ test('start, run, populate and status find each other; Redis keeps its data; a s
   requireRedisServer(context)
   const env = { ...demoEnv, SQS_WAIT_TIME_SECONDS: '1' }
   const data = join(folder, '.data')
-  const settled = async (books: string): Promise<string> => {
+  const settled = async (books: string, ranked = 30): Promise<string> => {
     const asked = async (): Promise<string> => {
       await using status = runOrders(['status'], { ...env, DATA_DIR: data })
       return await finished(status)
     }
-    return until(books, asked, (text) => text.includes('; 30 ranked;') && text.includes(books))
+    return until(books, asked, (text) => text.includes(`; ${ranked} ranked;`) && text.includes(books))
   }
   // As after a kill -9 and a reboot: the id is that of another process now, and the Redis was a cluster.
   mkdirSync(data, { mode: 0o755 })
@@ -124,12 +124,10 @@ test('start, run, populate and status find each other; Redis keeps its data; a s
       /Sent 30 valid and 7 invalid orders to orders at http:\/\/127\.0\.0\.1:\d+, seed 5\.\n$/,
     )
     await settled('received 37 = admitted 30 + duplicates 0 + rejected 7 + lost 0 + waiting 0')
-    await using again = runOrders(['populate', '--valid', '30', '--invalid', '0', '--seed', '5'], {
-      ...env,
-      DATA_DIR: data,
-    })
-    await finished(again)
-    await settled('duplicates 30')
+    const corrected = ['populate', '--valid', '30', '--invalid', '0', '--corrections', '10%', '--seed', '5']
+    await using again = runOrders(corrected, { ...env, DATA_DIR: data })
+    expect(await finished(again)).toMatch(/Sent 30 valid and 0 invalid orders, and 3 corrections, to /)
+    await settled('admitted 30 + corrected 3 + duplicates 30', 33)
     // Last, because the emulator hands messages to the last poll of a bridge that has ended.
     await using worker = runOrders(['run', 'bridge', 'validate'], { ...env, DATA_DIR: data })
     await worker.started()
@@ -139,7 +137,7 @@ test('start, run, populate and status find each other; Redis keeps its data; a s
   {
     await using system = spawnOrders(['start'], env, { cwd: folder })
     await system.started()
-    await settled('admitted 30 + duplicates 30 + rejected 7')
+    await settled('admitted 30 + corrected 3 + duplicates 30 + rejected 7', 33)
     expect(await system.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   }
   await using status = spawnOrders(['status'], env, { cwd: folder })

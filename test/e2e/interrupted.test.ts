@@ -60,7 +60,7 @@ test('populate says how many orders were sent, and how the rest is sent', async 
   await until('a tenth', () => populate.stdout().includes('sent 100 of 1,000'))
   const said = await interrupt(populate)
   expect(said).toMatch(
-    /^Interrupted: at least \d+ of 1,000 orders were sent\. The same command with --seed 7 sends the rest\. Of those sent already, accepted ones are duplicates and invalid ones are rejected again\.\n$/,
+    /^Interrupted: at least \d+ of 1,000 messages were sent\. The same command with --seed 7 sends the rest\. Of those sent already, accepted ones are duplicates and invalid ones are rejected again\.\n$/,
   )
   const sent = Number(/at least (\d+)/.exec(said)?.[1])
   expect(sent).toBeGreaterThanOrEqual(100)

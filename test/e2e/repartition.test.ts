@@ -22,25 +22,36 @@ import { type Env, emptySqs, envOf } from '../support/world.ts'
 const line = ['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api']
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
-/** Orders of some users, new ones for each number. */
+/** Orders of some users, new ones for each number. A fifth of them are corrected. */
 function more(count: number, at: number): string[] {
-  const samples = sampleOrders({ valid: count, invalid: Math.ceil(count / 10), users: 250, seed: seed + at })
+  const options = { valid: count, invalid: Math.ceil(count / 10), corrections: 20, users: 250, seed: seed + at }
+  const samples = sampleOrders(options)
   return [...samples].map(({ body }) => body)
 }
 
-interface Integrity extends Readonly<Record<'received' | 'admitted' | 'duplicates' | 'rejected', number>> {
+interface Integrity
+  extends Readonly<Record<'received' | 'admitted' | 'corrected' | 'duplicates' | 'rejected', number>> {
   readonly stages: readonly { readonly waiting: number | null }[]
 }
 
+/** Sends orders, and then their corrections, which so overtake none. */
 async function feed(env: Env, url: string, oracle: Oracle, bodies: readonly string[]): Promise<void> {
+  const { orders = [], corrections = [] } = Object.groupBy(bodies, (body) =>
+    body.startsWith('{"event":"order.') ? 'corrections' : 'orders',
+  )
+  await feedAll(env, url, oracle, orders)
+  await feedAll(env, url, oracle, corrections)
+}
+
+async function feedAll(env: Env, url: string, oracle: Oracle, bodies: readonly string[]): Promise<void> {
   for (const body of bodies) oracle.take(body)
   await sendBodies(env, bodies)
   await until(
     `seed ${seed}: ${oracle.received} to be processed`,
     async () => (await fetch(`${url}/integrity`)).json() as Promise<Integrity>,
-    ({ received, admitted, duplicates, rejected, stages }) =>
+    ({ received, admitted, corrected, duplicates, rejected, stages }) =>
       received === oracle.received &&
-      admitted + duplicates + rejected === oracle.received &&
+      admitted + corrected + duplicates + rejected === oracle.received &&
       stages.every(({ waiting }) => waiting === 0),
   )
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
+import { correctionsOf } from './corrections.ts'
 import { body, conflicting, shuffled } from './generated.ts'
 import { writing } from './jobs.ts'
 import { Oracle } from './oracle.ts'
@@ -7,15 +8,33 @@ import { Oracle } from './oracle.ts'
 /** Two waves, because which of two conflicting orders comes first decides: the second wave is sent when the first is through. */
 export function waves(orders: number, seed: number): [string[], string[]] {
   const first = fc.sample(body, { numRuns: orders - 100, seed })
-  const repeats = first
-    .filter((_, at) => at % 5 === 0)
-    .flatMap((again, at) => (at % 2 === 0 ? [again] : [again, again]))
-  const accepted = first.filter((sent) => {
+  return wavesOf(first, secondOf(acceptedOf(first)), seed)
+}
+
+/** The same with corrections, of which some overtake their orders. */
+export function correctedWaves(orders: number, seed: number): [string[], string[]] {
+  const first = fc.sample(body, { numRuns: orders - 100, seed })
+  const accepted = acceptedOf(first)
+  const corrections = correctionsOf(accepted, seed)
+  return wavesOf([...first, ...corrections.first], [...secondOf(accepted), ...corrections.second], seed)
+}
+
+const acceptedOf = (bodies: readonly string[]): string[] =>
+  bodies.filter((sent) => {
     const oracle = new Oracle()
     oracle.take(sent)
     return oracle.admitted === 1
   })
-  const second = [...accepted.slice(0, 100).map(conflicting), ...accepted.slice(50, 250)]
+
+const secondOf = (accepted: readonly string[]): string[] => [
+  ...accepted.slice(0, 100).map(conflicting),
+  ...accepted.slice(50, 250),
+]
+
+function wavesOf(first: readonly string[], second: readonly string[], seed: number): [string[], string[]] {
+  const repeats = first
+    .filter((_, at) => at % 5 === 0)
+    .flatMap((again, at) => (at % 2 === 0 ? [again] : [again, again]))
   return [shuffled([...first, ...repeats], seed), shuffled(second, seed + 1)]
 }
 
@@ -26,10 +45,10 @@ export function getFrom(url: string): Get {
 }
 
 /** A board as it must be: best first, equals in descending order of the id's bytes. */
-export function rankingOf({ users }: Oracle, by: 'spend' | 'orders'): { user_id: string; score: number }[] {
+export function rankingOf({ ranked }: Oracle, by: 'spend' | 'orders'): { user_id: string; score: number }[] {
   const score = (totals: { orders: number; cents: bigint }): number =>
     by === 'spend' ? Number(totals.cents) / 100 : totals.orders
-  return [...users]
+  return ranked
     .map(([user_id, totals]) => ({ user_id, score: score(totals) }))
     .sort((a, b) => b.score - a.score || Buffer.compare(Buffer.from(b.user_id), Buffer.from(a.user_id)))
 }
@@ -37,7 +56,7 @@ export function rankingOf({ users }: Oracle, by: 'spend' | 'orders'): { user_id:
 /** Global stats, the stats of every user and pages of both boards are the oracle's. */
 export async function expectStats(get: Get, oracle: Oracle): Promise<void> {
   expect(await get('/stats/global')).toEqual({
-    total_orders: oracle.admitted,
+    total_orders: oracle.orders,
     total_revenue: Number(oracle.cents) / 100,
   })
   for (const [user, { orders, cents }] of oracle.users) {

@@ -1,52 +1,94 @@
+import { type Message, OrderBook } from './order-book.ts'
+
 /**
  * Computes the right result of the pipeline from the contract alone, independently of src: one body after the other, plain
  * maps, money as decimal text turned into BigInt cents.
  */
 export class Oracle {
+  /** By user id; those with an order that was counted, even if none is left. */
   readonly users = new Map<string, { orders: number; cents: bigint }>()
   readonly reasons = new Map<string, number>()
   readonly codes = new Map<string, number>()
+  /** By kind. */
+  readonly corrections = new Map<string, number>()
   received = 0
   admitted = 0
+  corrected = 0
   duplicates = 0
   rejected = 0
   cents = 0n
-  private readonly ledger = new Map<string, { payload: string; cents: bigint }>()
+  private readonly book = new OrderBook()
+  private readonly overtaken: { readonly body: string; readonly reason: string }[] = []
 
   take(body: string): void {
     this.received++
-    const verdict = judge(body)
-    if ('reason' in verdict) {
-      this.reject(verdict.code, verdict.reason)
+    const message = judge(body)
+    if ('reason' in message) {
+      this.reject(body, message.code, message.reason)
       return
     }
-    const { user, order, cents, payload } = verdict
-    const identity = JSON.stringify([user, order])
-    const known = this.ledger.get(identity)
-    if (known && known.payload === payload) {
-      this.duplicates++
-      return
+    const judgment = this.book.judge(message)
+    if (judgment.is === 'duplicate') this.duplicates++
+    else if (judgment.is === 'refused') this.reject(body, judgment.group.split(':')[0] ?? '', judgment.reason)
+    else {
+      this[judgment.is]++
+      if (message.kind !== 'placed') add(this.corrections, message.kind, 1)
+      this.count(message.user, Number(judgment.orders), judgment.cents)
     }
-    if (known) {
-      const value = Number(known.cents) / 100
-      this.reject('conflict', `Order ${order} of user ${user} was already accepted with order_value ${value}`)
-      return
-    }
-    this.ledger.set(identity, { payload, cents })
-    this.admitted++
-    this.cents += cents
-    const totals = this.users.get(user) ?? { orders: 0, cents: 0n }
-    this.users.set(user, { orders: totals.orders + 1, cents: totals.cents + cents })
   }
 
-  private reject(code: string, reason: string): void {
+  /** Takes the corrections again whose order was not known, as a replay does when all orders have arrived. */
+  replayUnknown(): void {
+    for (const { body, reason } of this.overtaken.splice(0)) {
+      this.received--
+      this.rejected--
+      add(this.codes, 'unknown-order', -1)
+      add(this.reasons, reason, -1)
+      this.take(body)
+    }
+  }
+
+  /** Those that are counted: cancelled ones are not any more. */
+  get orders(): number {
+    return this.users.values().reduce((sum, { orders }) => sum + orders, 0)
+  }
+
+  /** The users on the boards. */
+  get ranked(): [user: string, totals: { orders: number; cents: bigint }][] {
+    return [...this.users].filter(([, { orders }]) => orders > 0)
+  }
+
+  private count(user: string, orders: number, cents: bigint): void {
+    this.cents += cents
+    const totals = this.users.get(user) ?? { orders: 0, cents: 0n }
+    this.users.set(user, { orders: totals.orders + orders, cents: totals.cents + cents })
+  }
+
+  private reject(body: string, code: string, reason: string): void {
     this.rejected++
-    this.codes.set(code, (this.codes.get(code) ?? 0) + 1)
-    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1)
+    if (code === 'unknown-order') this.overtaken.push({ body, reason })
+    add(this.codes, code, 1)
+    add(this.reasons, reason, 1)
   }
 }
 
-type Judged = { user: string; order: string; cents: bigint; payload: string } | { code: string; reason: string }
+/** Adds to a tally, which has no zeros. */
+function add(tally: Map<string, number>, key: string, by: number): void {
+  const sum = (tally.get(key) ?? 0) + by
+  if (sum === 0) tally.delete(key)
+  else tally.set(key, sum)
+}
+
+type Judged = Message | { code: string; reason: string }
+
+const kinds = new Map([
+  ['order.placed', 'placed'],
+  ['order.created', 'placed'],
+  ['order.cancelled', 'cancelled'],
+  ['order.refunded', 'refunded'],
+  ['order.amended', 'amended'],
+] as const)
+const amountOf = { placed: 'order_value', amended: 'order_value', refunded: 'amount', cancelled: undefined } as const
 
 function judge(body: string): Judged {
   let sent: unknown
@@ -59,18 +101,33 @@ function judge(body: string): Judged {
     return { code: 'not-an-object', reason: 'Order must be a JSON object' }
   }
   const order = new Map(Object.entries(sent))
-  for (const name of ['user_id', 'order_id', 'order_value']) {
+  const event = order.get('event')
+  const isEvent = typeof event === 'string' && event.startsWith('order.')
+  const kind = isEvent ? kinds.get(event as 'order.placed') : 'placed'
+  if (!kind) return { code: 'unknown-event', reason: `event must be one of ${[...kinds.keys()].join(', ')}` }
+  const amount = amountOf[kind]
+  for (const name of ['user_id', 'order_id', ...(amount ? [amount] : [])]) {
     if (!order.has(name)) return { code: 'missing-field', reason: `Missing required field: ${name}` }
   }
   for (const name of ['user_id', 'order_id']) {
     if (!isIdentity(order.get(name))) return { code: 'bad-identity', reason: `${name} must be a non-empty string` }
   }
-  const value = order.get('order_value')
-  if (typeof value !== 'number' || value === Infinity || value === -Infinity) {
-    return { code: 'bad-value', reason: 'order_value must be a number' }
+  const eventId = order.get('event_id') ?? undefined
+  if (kind !== 'placed' && eventId !== undefined && !isIdentity(eventId)) {
+    return { code: 'bad-identity', reason: 'event_id must be a non-empty string' }
   }
-  if (value < 0 || value > 1e9) return { code: 'bad-value', reason: 'order_value must be between 0 and 1000000000' }
-  const items = order.get('items') ?? undefined
+  const named = { user: `${order.get('user_id')}`, order: `${order.get('order_id')}` }
+  const ofEvent = {
+    eventId: eventId === undefined ? undefined : `${eventId}`,
+    event: JSON.stringify(eventId === undefined ? ['body', body] : ['id', `${eventId}`]),
+  }
+  if (kind === 'cancelled') return { kind, ...named, ...ofEvent, cents: 0n, payload: kind }
+  const value = order.get(amount ?? '')
+  if (typeof value !== 'number' || value === Infinity || value === -Infinity) {
+    return { code: 'bad-value', reason: `${amount} must be a number` }
+  }
+  if (value < 0 || value > 1e9) return { code: 'bad-value', reason: `${amount} must be between 0 and 1000000000` }
+  const items = kind === 'refunded' ? undefined : (order.get('items') ?? undefined)
   if (items !== undefined) {
     if (!Array.isArray(items) || !items.every(isItem)) {
       return { code: 'bad-items', reason: "Invalid structure in 'items' list" }
@@ -83,12 +140,8 @@ function judge(body: string): Judged {
     }
   }
   const cents = toCents(value)
-  return {
-    user: `${order.get('user_id')}`,
-    order: `${order.get('order_id')}`,
-    cents,
-    payload: `${cents} ${items === undefined ? 'no list' : items.map(payloadOf).join()}`,
-  }
+  const payload = `${kind} ${cents} ${items === undefined ? 'no list' : items.map(payloadOf).join()}`
+  return kind === 'placed' ? { kind, ...named, cents, payload } : { kind, ...named, ...ofEvent, cents, payload }
 }
 
 function payloadOf({ product_id, quantity = 0, price_per_unit = 0 }: SentItem): string {

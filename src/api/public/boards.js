@@ -58,7 +58,7 @@ function drawBoard({ list, none }, users) {
     draw: (row, { score, text, detail }, index) => {
       show(find('.place', row), `${index + 1}`)
       show(find('.score', row), text, detail ?? text)
-      row.style.setProperty('--share-of', `${best > 0 ? score / best : 0}`)
+      row.style.setProperty('--share-of', `${best > 0 ? Math.max(0, score / best) : 0}`)
     },
   })
   if (!calm.matches) for (const [row, top] of before) slide(row, top - row.offsetTop)

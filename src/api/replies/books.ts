@@ -42,7 +42,7 @@ export const booksReply = z.object({
 })
 
 export function booksOf(found: Books, { toAmount }: Money): z.input<typeof booksReply> {
-  const { totals, correctedBy: _, stages, losses, differences, notes, unread, ...books } = found
+  const { totals, counted: _, stages, losses, differences, notes, unread, ...books } = found
   const sums = {
     total_orders: totals.orders,
     total_revenue: totals.minor === null ? null : toAmount(totals.minor),

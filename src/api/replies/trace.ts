@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { hint } from '../../invalid-order.ts'
-import { envelope, verdicts } from '../../messages.ts'
+import { correctionKinds, envelope, verdicts } from '../../messages.ts'
 import type { Money } from '../../order/money.ts'
 import type { OrderLocation } from '../../reads/locate/locate.ts'
 import { amount } from '../http/schemas.ts'
@@ -71,6 +71,23 @@ export const scannedReply = z.object({
   more: z.boolean().meta({ description: 'True if the result was truncated to the newest 50.' }),
 })
 
+const correction = z
+  .object({
+    kind: z.enum(correctionKinds),
+    event_id: z.string().nullable().meta({ description: 'null if it was sent without one.' }),
+    state: z.enum(['waiting', 'accepted', 'invalid', 'discarded']),
+    since: z.string().meta({ description: 'When it came to where it is.' }),
+    amount: amount
+      .nullable()
+      .meta({ description: 'The amount of a refund, or the new value; null where only the change is known.' }),
+    change: amount.nullable().meta({ description: 'By how much it changed the order; null unless it was accepted.' }),
+    order_timestamp: z.string().nullable().meta({ description: 'Its own time, as sent.' }),
+    waiting: waiting.optional().meta({ description: 'Where it waits for a stage.' }),
+    rejected: rejected.optional(),
+    discarded: z.object({ by: z.string(), why: z.string() }).optional(),
+  })
+  .meta({ id: 'Correction' })
+
 /** The known facts about an order. The API replies it, and `orders trace --json` prints it. */
 export const traceReply = z
   .object({
@@ -85,6 +102,13 @@ export const traceReply = z
     applied: step,
     ranked: step,
     amount: amount.nullable().meta({ description: 'The amount it was admitted with; null if it was not admitted.' }),
+    net: amount.nullable().meta({ description: 'The amount that corrections have left of it.' }),
+    cancelled: z.boolean(),
+    order_timestamp: z
+      .string()
+      .nullable()
+      .meta({ description: 'Its own time, as sent; null where it is in no stream any more.' }),
+    corrections: z.array(correction).meta({ description: 'Its corrections that are still in a stream, oldest first.' }),
     waiting: z.array(waiting).meta({ description: 'Where the order, or a copy of it, waits for a stage.' }),
     counted: z
       .array(waiting)
@@ -114,5 +138,9 @@ export const traceReply = z
   .meta({ id: 'Trace' })
 
 export function traceOf(location: OrderLocation, money: Money): z.input<typeof traceReply> {
-  return { ...location, amount: location.amount === null ? null : money.toAmount(location.amount) }
+  const amountOf = (minor: number | null): number | null => (minor === null ? null : money.toAmount(minor))
+  const corrections = location.corrections.map((one) => {
+    return { ...one, amount: amountOf(one.amount), change: amountOf(one.change) }
+  })
+  return { ...location, amount: amountOf(location.amount), net: amountOf(location.net), corrections }
 }

@@ -85,7 +85,7 @@ export const topUsers = defineRoute({
   method: 'get',
   path: '/stats/top-users',
   summary:
-    'The top users by spend or by order count, best first. Ties are broken by user_id, descending, bytewise. With `after`, pages do not shift while users rise: no user appears twice, and only users that rise past the cursor are skipped.',
+    'The top users by spend or by order count, best first. Ties are broken by user_id, descending, bytewise. With `after`, pages do not shift while users rise: only users that rise past the cursor are skipped, and only those whom corrections lower past it appear twice.',
   query: topQuery,
   reply: topUsersReply,
   refusals: { ...tooManyReads, ...noCalendar },

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { adoptedKeys, type Keys } from '../../keys.ts'
-import { exactInteger, type Sum } from '../../order/money.ts'
+import type { Sum } from '../../order/money.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { defineScript } from '../../redis/script.ts'
-import { aggregate } from '../../stages/aggregate.ts'
-import { keysLike, type Move } from '../repartition/move.ts'
+import { aggregate, correctionsCounter } from '../../stages/aggregate.ts'
+import { scoresOn } from '../../stages/leaderboard.ts'
+import { keysLike, type Move, readHashes } from '../repartition/move.ts'
 import { sumUsers } from '../repartition/move-users.ts'
 import { pythonKeys, sharesNames } from './python.ts'
 
@@ -38,7 +39,13 @@ async function adoptBooksOf(move: Move, keys: Keys): Promise<Sum> {
     ...[built.leaderboardSpend, built.leaderboardOrders],
   ]
   const counters = ['received', ...move.pipeline.stages.map(({ counts }) => counts)]
-  await replaceBooks(redis, names, [String(sum.orders), String(sum.minor), aggregate.counts, ...counters])
+  await replaceBooks(redis, names, [
+    String(sum.orders),
+    String(sum.minor),
+    aggregate.counts,
+    correctionsCounter,
+    ...counters,
+  ])
   return sum
 }
 
@@ -47,19 +54,17 @@ async function rankUsers(move: Move, keys: Keys): Promise<void> {
   const built = adoptedKeys(keys)
   const prefix = keys.userStats('')
   for await (const names of keysLike(move, keys, prefix)) {
-    const read = move.redis.pipeline()
-    for (const name of names) read.hmget(name, 'order_count', 'total_spend_minor')
-    const totals = unwrapReplies(await read.exec()) as (string | null)[][]
-    const scoresOf = (field: number): string[] =>
-      names.flatMap((name, at) => {
-        const score = exactInteger(totals[at]?.[field])
-        return score === undefined ? [] : [String(score), name.slice(prefix.length)]
-      })
-    const [orders, spend] = [scoresOf(0), scoresOf(1)]
+    const hashes = await readHashes(move.redis, names)
+    const users = names.map((name, at) => [name.slice(prefix.length), hashes[at] ?? {}] as const)
     await move.alive()
     const rank = move.redis.pipeline()
-    if (orders.length > 0) rank.zadd(built.leaderboardOrders, ...orders)
-    if (spend.length > 0) rank.zadd(built.leaderboardSpend, ...spend)
+    for (const [board, key] of [
+      ['orders', built.leaderboardOrders],
+      ['spend', built.leaderboardSpend],
+    ] as const) {
+      const scores = scoresOn(board, users)
+      if (scores.length > 0) rank.zadd(key, ...scores)
+    }
     unwrapReplies(await rank.exec())
   }
 }

@@ -1,16 +1,19 @@
 import { type Money, moneyOf } from '../../order/money.ts'
 import { sumBy } from '../../sums.ts'
+import { correcting } from './sample-corrections.ts'
 
-/** A sample order. The same seed gives the same orders. */
+/** A sample order, or the correction of one before it. The same seed gives the same. */
 export interface Sample {
   readonly body: string
-  readonly valid: boolean
+  readonly kind: 'valid' | 'invalid' | 'correction'
 }
 
 export interface SampleOptions {
   readonly valid: number
   readonly invalid: number
   readonly users: number
+  /** Percent of the valid orders, each of which is corrected once. The default is none. */
+  readonly corrections?: number
   readonly seed: number
   /** The orders are of the 30 days before. The default is fixed, so that the same seed gives the same bytes. */
   readonly until?: Date
@@ -26,25 +29,40 @@ export const startOfDay = (time: Date): Date => new Date(Math.floor(time.getTime
 
 /**
  * Yields valid and invalid orders, mixed evenly. Every identity occurs once, and another seed gives other identities. The
- * valid orders of a seed do not depend on the number of invalid ones.
+ * valid orders of a seed do not depend on the number of invalid ones, or of corrections. A correction comes some orders after
+ * its own, as SQS may deliver messages that are sent together in any order.
  */
 export function* sampleOrders(options: SampleOptions): Generator<Sample> {
-  const { valid, invalid, users, seed, until = samplesUntil, money = moneyOf() } = options
+  const { valid, invalid, users, corrections = 0, seed, until = samplesUntil, money = moneyOf() } = options
   const good = randomOf(seed)
   const bad = randomOf(seed + 1)
   const name = seed.toString(36)
   const total = valid + invalid
   const spoilers = spoilersFor(money)
   const how = { users, from: until.getTime() - daysSeconds * 1_000, money }
+  const correct = correcting(randomOf(seed + 2), money, until.getTime())
+  const due: { readonly at: number; readonly body: string }[] = []
   for (let i = 0, spoiled = 0; i < total; i++) {
     if (spoiled < Math.floor(((i + 1) * invalid) / total)) {
       const order = sampleOrder(bad, how, `${name}-invalid-${spoiled}`)
-      yield { body: spoilers[spoiled++ % spoilers.length]?.(order) ?? '', valid: false }
+      yield { body: spoilers[spoiled++ % spoilers.length]?.(order) ?? '', kind: 'invalid' }
     } else {
-      yield { body: JSON.stringify(sampleOrder(good, how, `${name}-${i - spoiled}`)), valid: true }
+      const at = i - spoiled
+      const order = sampleOrder(good, how, `${name}-${at}`)
+      yield { body: JSON.stringify(order), kind: 'valid' }
+      const isCorrected = correctionsOf(at + 1, corrections) > correctionsOf(at, corrections)
+      if (isCorrected) due.push({ at: i + correctedAfter, body: JSON.stringify(correct(order)) })
     }
+    if (due[0] && due[0].at <= i) yield { body: due.shift()?.body ?? '', kind: 'correction' }
   }
+  for (const { body } of due) yield { body, kind: 'correction' }
 }
+
+/** More orders than are on their way to SQS at once. */
+const correctedAfter = 100
+
+/** Returns the number of corrections of so many valid orders. @param percent that are corrected */
+export const correctionsOf = (valid: number, percent: number): number => Math.floor((valid * percent) / 100)
 
 /** Returns a mulberry32 generator: 32 bits of state are enough for samples. */
 function randomOf(seed: number): () => number {

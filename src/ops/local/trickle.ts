@@ -42,9 +42,9 @@ export function rateAt(ms: number): number {
 export function* batchesOf(options: Pick<SampleOptions, 'seed' | 'until' | 'money'>): Generator<string[]> {
   const batch: string[] = []
   let count = 0
-  for (const { body, valid } of sampleOrders({ ...samples, ...options })) {
+  for (const { body, kind } of sampleOrders({ ...samples, ...options })) {
     batch.push(body)
-    if (valid && ++count % repeatEvery === 0) batch.push(body)
+    if (kind === 'valid' && ++count % repeatEvery === 0) batch.push(body)
     if (batch.length < batchSize) continue
     yield batch.splice(0, batchSize)
   }

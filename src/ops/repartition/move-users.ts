@@ -3,6 +3,7 @@ import { OrdersError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
 import { exactInteger, type Sum } from '../../order/money.ts'
 import { partitionFor } from '../../partitions.ts'
+import { boardKey, boards, scoresOn } from '../../stages/leaderboard.ts'
 import { keysLike, type Move, moveHashes, readHashes } from './move.ts'
 
 /** Moves users' hashes and their scores. @returns as moveHashes */
@@ -21,15 +22,12 @@ export function moveUsers(move: Move): Promise<number> {
       const copies = [...Map.groupBy(moving, (user) => user.target)].map(([target, users]) => {
         const copy = move.redis.pipeline()
         for (const { userId, hash } of users) copy.hset(target.userStats(userId), hash)
-        for (const [board, field] of [
-          [target.leaderboardOrders, 'order_count'],
-          [target.leaderboardSpend, 'total_spend_minor'],
-        ] as const) {
-          const scores = users.flatMap(({ userId, hash }) => {
-            const score = exactInteger(hash[field])
-            return score === undefined ? [] : [String(score), userId]
-          })
-          if (scores.length > 0) copy.zadd(board, ...scores)
+        for (const board of boards) {
+          const scores = scoresOn(
+            board,
+            users.map(({ userId, hash }) => [userId, hash] as const),
+          )
+          if (scores.length > 0) copy.zadd(boardKey(target, board), ...scores)
         }
         return copy
       })

@@ -1,11 +1,13 @@
 import type { Money } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { envelopeText } from '../../reads/envelope-text.ts'
+import type { LocatedCorrection } from '../../reads/locate/corrections.ts'
 import type { Holding } from '../../reads/locate/delivery-state.ts'
-import type { OrderLocation, Waiting } from '../../reads/locate/locate.ts'
+import type { OrderLocation } from '../../reads/locate/locate.ts'
 import type { ScanCoverage } from '../../reads/locate/scan.ts'
 import type { Rejected } from '../../reads/locate/sightings.ts'
 import type { Step } from '../../reads/locate/steps.ts'
+import type { Waiting } from '../../reads/locate/waiting.ts'
 import { durationText } from '../../reads/stalls.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 import { amountText } from './numbers.ts'
@@ -35,7 +37,7 @@ export function locationLines(trace: OrderLocation, money: Money): Line[] {
   const open = steps.filter(([, { done }]) => done !== 'yes')
   const events = eventsOf(trace, money).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
   return [
-    `Order ${printableId(order_id)} of user ${printableId(user_id)} ${verdicts[where]}.`,
+    `Order ${printableId(order_id)} of user ${printableId(user_id)} ${verdicts[where]}.${leftText(trace, money)}`,
     '',
     ...events.map(({ text }) => text),
     ...(events.length > 0 ? [''] : []),
@@ -48,6 +50,14 @@ export function locationLines(trace: OrderLocation, money: Money): Line[] {
   ].map((text) => (text === '' ? text : sentence(text, '  ')))
 }
 
+/** Says what corrections have left of an order. */
+function leftText({ amount, net, cancelled }: OrderLocation, money: Money): string {
+  if (amount === null || net === null) return ''
+  const was = amountText(amount, money)
+  if (cancelled) return ` It is cancelled: nothing is left of ${was}.`
+  return net === amount ? '' : ` Corrections have left ${amountText(net, money)} of ${was}.`
+}
+
 interface Event {
   /** The time to sort by. */
   readonly at: string
@@ -55,7 +65,8 @@ interface Event {
 }
 
 function eventsOf(trace: OrderLocation, money: Money): Event[] {
-  const { at, received, admitted, applied, ranked, amount, waiting, counted, invalid, discarded, sent } = trace
+  const { at, received, admitted, applied, ranked, amount, waiting, counted, invalid, discarded, corrections, sent } =
+    trace
   const now = new Date(at)
   const value = amount === null ? '' : ` with ${amountText(amount, money)}`
   return [
@@ -66,6 +77,7 @@ function eventsOf(trace: OrderLocation, money: Money): Event[] {
       ...rejectionEvents(rejected, now),
       { at, text: `At ${timeText(at, now)}, ${by} gave it up: ${why}` },
     ]),
+    ...corrections.flatMap((one) => correctionEvents(one, now, money)),
     ...sent.map((one) => sentEvent(one, now)),
     ...waiting.map((place) => waitingEvent(place, 'it', now)),
     ...laterEvent(applied, 'counted', now),
@@ -74,6 +86,30 @@ function eventsOf(trace: OrderLocation, money: Money): Event[] {
     ),
     ...laterEvent(ranked, 'ranked', now),
   ]
+}
+
+const correctionNames = { cancelled: 'cancellation', refunded: 'refund', amended: 'amendment' } as const
+
+function correctionEvents(one: LocatedCorrection, now: Date, money: Money): Event[] {
+  const { kind, event_id, since, amount, change, order_timestamp, waiting, rejected, discarded } = one
+  const of = amount === null ? '' : ` ${kind === 'amended' ? 'to' : 'of'} ${amountText(amount, money)}`
+  const id = event_id === null ? [] : [`event ${printableId(event_id)}`]
+  const details = [...id, ...(order_timestamp === null ? [] : [`of ${order_timestamp}`])]
+  const what = `its ${correctionNames[kind]}${of}${details.length === 0 ? '' : ` (${details.join(', ')})`}`
+  const accepted = change === null ? [] : [acceptedEvent(what, change, since, now, money)]
+  return [
+    ...accepted,
+    ...(rejected ? rejectionEvents(rejected, now, what) : []),
+    ...(discarded
+      ? [{ at: since, text: `At ${timeText(since, now)}, ${discarded.by} gave it up: ${discarded.why}` }]
+      : []),
+    ...(waiting ? [waitingEvent(waiting, change === null ? what : 'this', now)] : []),
+  ]
+}
+
+function acceptedEvent(what: string, change: number, since: string, now: Date, money: Money): Event {
+  const by = `${change < 0 ? 'takes' : 'adds'} ${amountText(Math.abs(change), money)}`
+  return { at: since, text: `At ${timeText(since, now)}, ${what} was accepted: it ${by}.` }
 }
 
 /** Of a time that is not kept, the beginning of the range is not shown as if it were one. */
@@ -103,13 +139,19 @@ function sentEvent({ at, by, invalid_id, job_id, verdict }: OrderLocation['sent'
   return { at, text: `At ${timeText(at, now)}, ${by} ${what}, by job ${job_id}: ${result}.` }
 }
 
-export function rejectionEvents(rejected: Rejected, now: Date): Event[] {
+/** @param what is rejected */
+export function rejectionEvents(rejected: Rejected, now: Date, what = 'it'): Event[] {
   const { id, code, reason, hint, ts, stage, attempts, first_reason, first_ts, edits = [], envelope } = rejected
   const by = stage === undefined ? '' : ` by the stage ${stage}`
   const first =
     first_ts === undefined
       ? []
-      : [{ at: first_ts, text: `At ${timeText(first_ts, now)}, it was rejected the first time: ${first_reason ?? ''}` }]
+      : [
+          {
+            at: first_ts,
+            text: `At ${timeText(first_ts, now)}, ${what} was rejected the first time: ${first_reason ?? ''}`,
+          },
+        ]
   const came = envelope ? ` It came in ${envelopeText(envelope)}.` : ''
   const entry = `attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}${came}`
   return [
@@ -120,7 +162,7 @@ export function rejectionEvents(rejected: Rejected, now: Date): Event[] {
     })),
     {
       at: isoOf(idMs(id)), // its time by Redis' clock, as that of its admission
-      text: `At ${timeText(ts, now)}, it was rejected${by}, ${entry}`,
+      text: `At ${timeText(ts, now)}, ${what} was rejected${by}, ${entry}`,
     },
   ]
 }

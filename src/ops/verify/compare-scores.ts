@@ -1,5 +1,6 @@
 import type { CountedRecord } from '../../messages.ts'
 import { addSums, type Money, type Sum } from '../../order/money.ts'
+import { isRanked } from '../../stages/leaderboard.ts'
 import type { UserTotals, UserTotalsAt } from './user-totals.ts'
 
 /** Result of a deep check; `undecided` if nothing wrong was found but not every user could be compared. */
@@ -27,8 +28,10 @@ export interface WrongUser {
 
 export const maxExamples = 1_000
 
+type TotalsThen = Pick<CountedRecord, 'order_count' | 'total_spend_minor'>
+
 /** Totals that were counted after the moment, by user id. */
-export type Later = Map<string, Pick<CountedRecord, 'order_count' | 'total_spend_minor'>[]>
+export type Later = Map<string, TotalsThen[]>
 
 /** Both leaderboards, by user id. */
 export interface Scores {
@@ -124,34 +127,30 @@ interface Judged {
 }
 
 function judge(userId: string, own: UserTotals | undefined, { later, scores, waiting }: Observed): Judged {
-  const records = later.get(userId) ?? []
-  const orders = compareScore(
-    scores.orders.get(userId),
-    own?.orders,
-    records.map(({ order_count }) => order_count),
-  )
-  const minors = records.map(({ total_spend_minor }) => total_spend_minor)
-  const spend = compareScore(scores.spend.get(userId), own && Number(own.minor), minors)
-  const atMoment = { orders: orders.at ?? BigInt(own?.orders ?? 0), minor: spend.at ?? own?.minor ?? 0n }
-  const states = [orders.state, spend.state]
-  if (states.every((state) => state === 'right')) return { verdict: 'right', atMoment }
-  const undecided = waiting.has(userId) && !states.includes('wrong')
-  return { verdict: undecided ? 'undecided' : 'wrong', atMoment }
+  const atMoment = own ? { order_count: own.orders, total_spend_minor: Number(own.minor) } : nothing
+  const states = [atMoment, ...(later.get(userId) ?? [])]
+  const [orders, spend] = [scores.orders.get(userId), scores.spend.get(userId)]
+  const isRight = {
+    orders: states.some((state) => orders === scoreOf(state, state.order_count)),
+    spend: states.some((state) => spend === scoreOf(state, state.total_spend_minor)),
+  }
+  return {
+    verdict: isRight.orders && isRight.spend ? 'right' : waiting.has(userId) ? 'undecided' : 'wrong',
+    atMoment: {
+      orders: isRight.orders ? BigInt(own?.orders ?? 0) : whole(orders),
+      minor: isRight.spend ? (own?.minor ?? 0n) : whole(spend),
+    },
+  }
 }
 
-/**
- * Compares a score with the total at the moment and with those that came later; `behind` if it may still become one.
- * @returns `at`: the score, unless it is right
- */
-function compareScore(
-  score: number | undefined,
-  total: number | undefined,
-  later: readonly number[],
-): { state: 'right' | 'behind' | 'wrong'; at?: bigint } {
-  if (score === total || (score === undefined ? total === undefined : later.includes(score))) return { state: 'right' }
-  const at = Number.isFinite(score) ? BigInt(Math.round(score ?? 0)) : 0n
-  return { state: score === undefined || score < Math.max(total ?? 0, ...later) ? 'behind' : 'wrong', at }
-}
+/** The totals of a user without a hash. */
+const nothing = { order_count: 0, total_spend_minor: 0 }
+
+/** Returns the score of a user with these totals. */
+const scoreOf = ({ order_count }: TotalsThen, total: number): number | undefined =>
+  isRanked(order_count) ? total : undefined
+
+const whole = (score = 0): bigint => (Number.isFinite(score) ? BigInt(Math.round(score)) : 0n)
 
 export function sumOf(totals: Iterable<UserTotals>): Sum {
   let [orders, minor] = [0n, 0n]

@@ -2,7 +2,7 @@ import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord } from '../../messages.ts'
 import { exactInteger, type Sum } from '../../order/money.ts'
 import { blockingConnection, type RedisClient } from '../../redis/client.ts'
-import { aggregate } from '../../stages/aggregate.ts'
+import { aggregate, correctionsCounter } from '../../stages/aggregate.ts'
 import type { Channel } from '../../stages/placed.ts'
 import { decodeEntry } from '../../stages/runner/entry.ts'
 import { minId } from '../../stream-id.ts'
@@ -11,11 +11,14 @@ import { minId } from '../../stream-id.ts'
 export interface Moment {
   /** Id of the last entry ever added to `orders:counted`. */
   readonly lastId: string
-  /** Orders that aggregate had counted by then. */
+  /** Orders and corrections that aggregate had counted by then. */
   readonly applied: bigint
+  /** By how much the global stats had more orders than the counters say. */
+  readonly surplus: bigint
   readonly global: Sum
 }
 
+/** Takes a user's totals, in the order of the commits: the last ones of a user are what the hash holds. */
 export type OnRecord = (record: CountedRecord) => void
 
 /**
@@ -26,7 +29,7 @@ export type OnRecord = (record: CountedRecord) => void
 export interface CountedFeed extends AsyncDisposable {
   /** Id of the last entry read. */
   readonly cursor: string
-  /** Orders that aggregate has counted up to the cursor, if no entry was trimmed before it was read. */
+  /** Orders and corrections that aggregate has counted up to the cursor, if no entry was trimmed before it was read. */
   readonly applied: bigint
   /** Keeps reading until the work is done. */
   during<T>(work: Promise<T>, onRecord: OnRecord): Promise<T>
@@ -119,20 +122,22 @@ async function noteMoment(reader: RedisClient, scope: PartitionScope): Promise<M
   const replies = await reader
     .multi()
     .xinfo('STREAM', keys.stream(countedChannel(scope).name))
-    .hget(keys.counters, aggregate.counts)
+    .hmget(keys.counters, aggregate.counts, correctionsCounter)
     .hmget(keys.globalStats, 'total_orders', 'total_revenue_minor')
     .exec()
-  const [[, info] = [], [, counter] = [], [, global] = []] = replies ?? []
+  const [[, info] = [], [, counters] = [], [, global] = []] = replies ?? []
   const fields = Array.isArray(info) ? info : ['last-generated-id', minId] // no stream, no entry
-  const [orders, minor] = Array.isArray(global) ? global : []
+  const [applied = 0n, corrections = 0n] = Array.isArray(counters) ? counters.map(exactInteger) : []
+  const [orders = 0n, minor = 0n] = Array.isArray(global) ? global.map(exactInteger) : []
   return {
     lastId: String(fields[fields.indexOf('last-generated-id') + 1]),
-    applied: exactInteger(counter) ?? 0n,
-    global: { orders: exactInteger(orders) ?? 0n, minor: exactInteger(minor) ?? 0n },
+    applied,
+    surplus: orders + corrections - applied,
+    global: { orders, minor },
   }
 }
 
-/** Adds the orders that each entry's commit counted: none if a replay put it back (field g), or another client wrote it. */
+/** Takes what commits have written. An entry that a replay put back (field g), or that another client wrote, counts nothing. */
 function take(
   scope: PartitionScope,
   seen: { cursor: string; applied: bigint },
@@ -142,9 +147,10 @@ function take(
   const channel = countedChannel(scope).name
   for (const [id, fields] of read) {
     const { records, orders, counted, group } = decodeEntry(scope.pipeline, String(id), fields ?? [], channel)
-    for (const record of records ?? []) onRecord(record as CountedRecord)
-    if (counted && group === undefined) seen.applied += BigInt(orders)
     seen.cursor = String(id)
+    if (!counted || group !== undefined) continue
+    for (const record of records ?? []) onRecord(record as CountedRecord)
+    seen.applied += BigInt(orders)
   }
   return read.length
 }

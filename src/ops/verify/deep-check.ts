@@ -16,7 +16,8 @@ import { readUserTotals } from './user-totals.ts'
  * Checks that the users' totals add up to the global stats, and that each user's scores are those of their totals. Writes
  * nothing, reads in chunks that do not block Redis, and is exact while all stages work. The users' totals are those of one
  * moment T (see readUserTotals). Then the leaderboard commits what was counted by T, while the feed is still read. A user's
- * score must be their total at T, or one of the totals that the feed showed later. Checks one partition after the other.
+ * score must be their total at T, or one of the totals that the feed showed later; with no order left, there must be none.
+ * Checks one partition after the other.
  */
 export async function deepCheck(app: App, signal: AbortSignal): Promise<DeepCheck> {
   const checks: DeepCheck[] = []

@@ -3,17 +3,18 @@ import type { App, PartitionScope } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { addSums, type Sum } from '../../order/money.ts'
 import { defineScript } from '../../redis/script.ts'
-import { aggregate } from '../../stages/aggregate.ts'
+import { aggregate, correctionsCounter } from '../../stages/aggregate.ts'
+import { isRanked } from '../../stages/leaderboard.ts'
 import { sumOf } from './compare-scores.ts'
-import { type CountedFeed, countedChannel, type Moment, maxAttempts, openCountedFeed } from './counted-feed.ts'
-import { raise, readUserTotals, type UserTotals } from './user-totals.ts'
+import { type CountedFeed, countedChannel, maxAttempts, openCountedFeed } from './counted-feed.ts'
+import { readUserTotals, setIn, type UserTotals } from './user-totals.ts'
 
 const reply = z.enum(['done', 'behind', 'gap', 'gone'])
 const swapRebuilt = defineScript(import.meta.url, reply)
 
 type Reply = z.output<typeof reply>
 
-/** Result of a repair: users ranked now, and the global stats at one moment, before and after. */
+/** Result of a repair: the users whose hashes were read, and the global stats at one moment, before and after. */
 export interface Repaired {
   readonly users: number
   readonly before: Sum
@@ -55,13 +56,14 @@ async function repairOnce(scope: PartitionScope, signal: AbortSignal): Promise<R
   const { totals, moment } = at
   const after = sumOf(totals.values())
   const difference = { orders: after.orders - moment.global.orders, minor: after.minor - moment.global.minor }
+  const ranked = new Set<string>()
   const fresh = new Map<string, UserTotals>()
-  await feed.during(rank(scope, totals, signal), (record) => raise(fresh, record))
+  await feed.during(rank(scope, totals, ranked, signal), setIn(fresh))
   for (let reply: Reply = 'behind'; reply === 'behind'; ) {
-    if (!(await feed.now((record) => raise(fresh, record)))) return undefined
-    await rank(scope, fresh, signal)
+    if (!(await feed.now(setIn(fresh)))) return undefined
+    await rank(scope, fresh, ranked, signal)
     fresh.clear()
-    reply = await swap(scope, feed, { users: totals.size, difference, moment })
+    reply = await swap(scope, feed, { users: ranked.size, difference, surplus: moment.surplus })
     if (reply === 'done') return { users: totals.size, before: moment.global, after }
   }
   return undefined
@@ -72,22 +74,33 @@ const rankCount = 500
 /** Expiry of what a killed repair leaves behind. */
 const expireSeconds = 600
 
+/** Sets the scores of users on the new leaderboards. @param ranked gets or loses those that are on them */
 async function rank(
   { redis, keys }: PartitionScope,
   totals: ReadonlyMap<string, UserTotals>,
+  ranked: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
   const users = [...totals]
   for (let from = 0; from < users.length; from += rankCount) {
     signal.throwIfAborted()
     const chunk = users.slice(from, from + rankCount)
-    await redis
-      .multi()
-      .zadd(keys.rebuiltSpend, 'GT', ...chunk.flatMap(([user, { minor }]) => [String(minor), user]))
-      .zadd(keys.rebuiltOrders, 'GT', ...chunk.flatMap(([user, { orders }]) => [orders, user]))
-      .expire(keys.rebuiltSpend, expireSeconds)
-      .expire(keys.rebuiltOrders, expireSeconds)
-      .exec()
+    const [on, off] = [
+      chunk.filter(([, { orders }]) => isRanked(orders)),
+      chunk.flatMap(([user, { orders }]) => (isRanked(orders) ? [] : [user])),
+    ]
+    const set = redis.multi()
+    for (const [board, scoreOf] of [
+      [keys.rebuiltSpend, ({ minor }: UserTotals) => String(minor)],
+      [keys.rebuiltOrders, ({ orders }: UserTotals) => String(orders)],
+    ] as const) {
+      if (on.length > 0) set.zadd(board, ...on.flatMap(([user, totals]) => [scoreOf(totals), user]))
+      if (off.length > 0) set.zrem(board, ...off)
+      set.expire(board, expireSeconds)
+    }
+    await set.exec()
+    for (const [user] of on) ranked.add(user)
+    for (const user of off) ranked.delete(user)
   }
 }
 
@@ -95,18 +108,19 @@ async function rank(
 const maxRecords = 2_000
 
 interface Swap {
+  /** On the new leaderboards. */
   readonly users: number
   readonly difference: Sum
-  readonly moment: Moment
+  readonly surplus: bigint
 }
 
-async function swap(scope: PartitionScope, feed: CountedFeed, { users, difference, moment }: Swap): Promise<Reply> {
+async function swap(scope: PartitionScope, feed: CountedFeed, { users, difference, surplus }: Swap): Promise<Reply> {
   const { redis, keys } = scope
   const channel = countedChannel(scope)
   const boards = [keys.leaderboardSpend, keys.leaderboardOrders, keys.rebuiltSpend, keys.rebuiltOrders]
   const names = [keys.stream(channel.name), keys.counters, keys.globalStats, ...boards]
-  const read = [feed.cursor, String(feed.applied), aggregate.counts]
-  const corrections = [difference.orders, difference.minor, moment.global.orders - moment.applied].map(String)
+  const read = [feed.cursor, String(feed.applied), aggregate.counts, correctionsCounter]
+  const global = [difference.orders, difference.minor, surplus].map(String)
   const readers = channel.readers.map(({ name }) => name)
-  return swapRebuilt(redis, names, [...read, users, maxRecords, ...corrections, ...readers])
+  return swapRebuilt(redis, names, [...read, users, maxRecords, ...global, ...readers])
 }

@@ -1,14 +1,13 @@
 import type { PartitionScope } from '../../app.ts'
-import type { CountedRecord } from '../../messages.ts'
 import { exactInteger } from '../../order/money.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { masterOf } from '../../redis/cluster.ts'
-import type { CountedFeed, Moment } from './counted-feed.ts'
+import type { CountedFeed, Moment, OnRecord } from './counted-feed.ts'
 
 /** A user's totals; minor units are exact, however large. */
 export interface UserTotals {
-  orders: number
-  minor: bigint
+  readonly orders: number
+  readonly minor: bigint
 }
 
 export interface UserTotalsAt {
@@ -22,8 +21,8 @@ export interface UserTotalsAt {
 /**
  * Reads all users' totals at one moment, while aggregate keeps counting. Every commit of aggregate adds to the users' hashes
  * and the global stats, and puts the users' new totals on `orders:counted`, in one script. The feed is read from before the
- * scan of the hashes until a moment after it. A user's totals at that moment are the greater of what the scan and the feed
- * showed, because totals only grow.
+ * scan of the hashes until a moment after it. A user's totals at that moment are the last that the feed showed, else those of
+ * the scan.
  * @returns undefined if the feed has a gap: try again
  */
 export async function readUserTotals(
@@ -32,28 +31,18 @@ export async function readUserTotals(
   signal: AbortSignal,
 ): Promise<UserTotalsAt | undefined> {
   const totals = new Map<string, UserTotals>()
-  const onRecord = (record: CountedRecord): void => raise(totals, record)
-  const unreadable = await feed.during(scanUsers(scope, totals, signal), onRecord)
-  const moment = await feed.now(onRecord)
+  const later = new Map<string, UserTotals>()
+  const unreadable = await feed.during(scanUsers(scope, totals, signal), setIn(later))
+  const moment = await feed.now(setIn(later))
+  for (const [userId, last] of later) totals.set(userId, last)
   return moment && { moment, totals, unreadable }
 }
 
-/** Raises a user's totals to those of a record. */
-export function raise(
-  totals: Map<string, UserTotals>,
-  { user_id, order_count, total_spend_minor }: CountedRecord,
-): void {
-  raiseTo(totals, user_id, { orders: order_count, minor: BigInt(Math.trunc(total_spend_minor)) })
-}
-
-function raiseTo(totals: Map<string, UserTotals>, userId: string, { orders, minor }: UserTotals): void {
-  const known = totals.get(userId)
-  if (!known) {
-    totals.set(userId, { orders, minor })
-    return
+/** Returns what sets a user's totals to those of a record. */
+export function setIn(totals: Map<string, UserTotals>): OnRecord {
+  return ({ user_id, order_count, total_spend_minor }) => {
+    totals.set(user_id, { orders: order_count, minor: BigInt(Math.trunc(total_spend_minor)) })
   }
-  if (orders > known.orders) known.orders = orders
-  if (minor > known.minor) known.minor = minor
 }
 
 /** Keys per SCAN: half a millisecond of Redis' time. */
@@ -78,7 +67,7 @@ async function scanUsers(
       const read = await readTotals(redis, userIds.map(keys.userStats))
       userIds.forEach((userId, at) => {
         const found = read[at]
-        if (found) raiseTo(totals, userId, found)
+        if (found) totals.set(userId, found)
         else unreadable.push(userId)
       })
     }

@@ -62,19 +62,16 @@ async function repairCalendar(app: App, wrong: number, signal: AbortSignal): Pro
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
-function refuseToSpoil(
-  { applied, totals, correctedBy, unread }: Books,
-  { sums, wrongUsers, examples }: DeepCheck,
-): void {
-  if (totals.orders === null || applied === null) {
+function refuseToSpoil({ counted, totals, unread }: Books, { sums, wrongUsers, examples }: DeepCheck): void {
+  if (totals.orders === null || counted === null) {
     throw new OrdersError('ORD_BOOKS', `${unread.join(' ')} Nothing is repaired: fix that first.`)
   }
   if (!sums) return
   const { users, global, leaderboards } = sums
   const same = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
-  const counted = global.orders - BigInt(totals.orders + (correctedBy ?? 0) - applied) // at the moment of the sums, by the counter
+  const right = global.orders - BigInt(totals.orders - counted) // at the moment of the sums, by the counters
   const othersAgree = same(global, leaderboards) && !same(users, global)
-  if (users.orders === counted && !othersAgree) return
+  if (users.orders === right && !othersAgree) return
   const some = examples.slice(0, 5).map(({ user_id }) => user_id)
   const whose = `some users' own totals are wrong (of ${wrongUsers} that differ: ${some.join(', ')})`
   const text = `What was counted does not agree with the users' totals: it seems that ${whose}`

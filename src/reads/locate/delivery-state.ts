@@ -1,6 +1,7 @@
 import type { PartitionScope } from '../../app.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { isMissingStream } from '../../redis/errors.ts'
+import type { Totals } from '../../stages/aggregate.ts'
 import { otherListText } from '../../stages/layout/layout.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { groupNamed } from '../../stages/runner/groups.ts'
@@ -31,9 +32,9 @@ export interface DeliveryState {
   readonly counters: Readonly<Record<string, number>>
   /** The ledger's value for the order, and its generation. */
   readonly known: { readonly generation: number; readonly value: string } | undefined
-  /** Orders of the user that are counted; `ranked`: those that are ranked. */
-  readonly counted: number
-  readonly ranked: number
+  /** The user's hash, and scores; undefined where there are none. */
+  readonly counted: Totals | undefined
+  readonly ranked: Totals | undefined
   /** A sentence if the running processes have another list of stages. */
   readonly otherList: string | undefined
   /** Per sighting its delivery to each stage that reads it. */
@@ -56,7 +57,8 @@ export async function readDeliveryState(
   const generations = [generation + 1, generation, generation - 1]
   const identity = { userId, orderId, minor: 0, fingerprint: '' }
   const multi = redis.multi().time().hgetall(keys.counters).hgetall(keys.stages)
-  multi.hget(keys.userStats(userId), 'order_count').zscore(keys.leaderboardOrders, userId)
+  multi.hmget(keys.userStats(userId), 'order_count', 'total_spend_minor')
+  multi.zscore(keys.leaderboardOrders, userId).zscore(keys.leaderboardSpend, userId)
   for (const one of generations) {
     const { current, field } = ledgerRecord(orderLine(identity), {
       keys,
@@ -69,7 +71,7 @@ export async function readDeliveryState(
   for (const { channel, id, stages } of wanted) {
     for (const { name } of stages) multi.xpending(keys.stream(channel), name, id, id, 1)
   }
-  const [time, counters, layouts, count, score, ...more] = values(await multi.exec())
+  const [time, counters, layouts, hash, orders, spend, ...more] = values(await multi.exec())
   const ledger = more.splice(0, generations.length)
   const groups = more.splice(0, streams.length)
   const at = ledger.findIndex((value) => typeof value === 'string')
@@ -78,8 +80,8 @@ export async function readDeliveryState(
     counters: Object.fromEntries(Object.entries(counters as object).map(([name, value]) => [name, Number(value)])),
     known: at === -1 ? undefined : { generation: generations[at] ?? generation, value: String(ledger[at]) },
     otherList: otherListText(pipeline, layouts as Record<string, string>),
-    counted: Number(count ?? 0),
-    ranked: Number(score ?? 0),
+    counted: totalsIn(hash),
+    ranked: totalsIn([orders, spend]),
     holdings: wanted.map(({ channel, id, stages }) =>
       stages.map(({ name }) => {
         const delivered = String(groupNamed(groups[streams.indexOf(channel)], name)?.['last-delivered-id'] ?? minId)
@@ -87,6 +89,11 @@ export async function readDeliveryState(
       }),
     ),
   }
+}
+
+function totalsIn(values: unknown): Totals | undefined {
+  const [orders, minor] = Array.isArray(values) ? values : []
+  return typeof orders === 'string' ? { orders: Number(orders), minor: Number(minor ?? 0) } : undefined
 }
 
 function stagesFor(pipeline: Pipeline, channel: string, group: string | undefined): readonly Stage[] {

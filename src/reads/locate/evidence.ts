@@ -1,5 +1,6 @@
 import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord, RawRecord } from '../../messages.ts'
+import type { Message } from '../../order/message.ts'
 import type { Channel, Pipeline } from '../../stages/placed.ts'
 import { generationNow } from '../../stages/runner/ledger.ts'
 import { readCounters } from '../counters.ts'
@@ -23,21 +24,30 @@ export interface OrderName {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Everything that was found of an order. */
+/** Everything that was found of an order, and, apart from it, of its corrections. */
 export interface Evidence {
   readonly raw: Found<Sighting<RawRecord>>
   /** Per channel whose records name orders, in chain order: admitted orders that are not counted yet. */
   readonly admitted: readonly Found<Sighting>[]
   /** Per channel whose records name users. */
   readonly counted: readonly Found<Sighting<CountedRecord>>[]
-  readonly invalid: Found<Rejected>
-  readonly discarded: Found<Discarded>
+  readonly invalid: Found<Rejected & Message>
+  readonly discarded: Found<Discarded & Message>
+  readonly corrections: Corrections
   /** The state of Redis after all streams were scanned. */
   readonly now: DeliveryState
   /** Returns the stages that had or awaited a sighting by then. */
   heldBy(sighting: Sighting): readonly Holding[]
   /** False if orders were requeued during every scan, so that this one may have been missed. */
   readonly settled: boolean
+}
+
+/** The finds of an order's corrections: each names its correction. */
+export interface Corrections {
+  readonly raw: readonly Sighting<RawRecord>[]
+  readonly admitted: readonly Sighting[]
+  readonly invalid: readonly (Rejected & Message)[]
+  readonly discarded: readonly (Discarded & Message)[]
 }
 
 /** An order moves on four times at most, unless it is replayed repeatedly. */
@@ -73,8 +83,24 @@ async function gatherOnce(scope: PartitionScope, order: OrderName): Promise<Evid
   const heldBy = (sighting: Sighting): readonly Holding[] => now.holdings[sightings.indexOf(sighting)] ?? []
   const judged = raw.found.some((sighting, at) => waits(early.holdings[at] ?? []) && !waits(heldBy(sighting)))
   const settled = !judged && !tookBack(scope, before, now) && early.known?.value === now.known?.value
-  return { raw, admitted, counted, invalid, discarded, now, heldBy, settled }
+  const corrections = {
+    raw: raw.found.filter(isCorrection),
+    admitted: admitted.flatMap(({ found }) => found.filter(isCorrection)),
+    invalid: invalid.found.filter(isCorrection),
+    discarded: discarded.found.filter(isCorrection),
+  }
+  return {
+    ...{ raw: ofOrder(raw), admitted: admitted.map(ofOrder), invalid: ofOrder(invalid), discarded: ofOrder(discarded) },
+    ...{ counted, corrections, now, heldBy, settled },
+  }
 }
+
+const isCorrection = ({ correction }: Partial<Message>): boolean => correction !== undefined
+
+const ofOrder = <T extends Partial<Message>>({ scan, found }: Found<T>): Found<T> => ({
+  scan,
+  found: found.filter((one) => !isCorrection(one)),
+})
 
 /** Returns the channels that an admitted order passes until it is counted. */
 export const admittedChannels = ({ channels }: Pipeline): Channel[] => channels.filter(({ names }) => names === 'order')

@@ -1,11 +1,11 @@
 import type { App, PartitionScope } from '../../app.ts'
-import type { Envelope } from '../../messages.ts'
 import type { Identified } from '../../order/identity.ts'
+import type { Message } from '../../order/message.ts'
 import { partitionFor } from '../../partitions.ts'
 import { standingIn } from '../../stages/runner/ledger.ts'
-import { idMs, isoOf } from '../../stream-id.ts'
-import type { Holding } from './delivery-state.ts'
-import { admittedChannels, type Evidence, gather, type OrderName, waits } from './evidence.ts'
+import { isoOf } from '../../stream-id.ts'
+import { correctionsOf, type LocatedCorrection } from './corrections.ts'
+import { admittedChannels, type Evidence, gather, type OrderName } from './evidence.ts'
 import type { ScanCoverage } from './scan.ts'
 import { findSent, type Sent } from './sent.ts'
 import {
@@ -19,21 +19,7 @@ import {
   type Sighting,
 } from './sightings.ts'
 import { type Steps, stepsOf } from './steps.ts'
-
-/** An entry of a work stream that holds the order, or new totals of its user. */
-export interface Waiting {
-  readonly stream: string
-  readonly entry: string
-  readonly since: string
-  readonly held_by: Holding[]
-  /** On the first stream: the message or replay, its envelopes, the job, and the number of earlier rejections. */
-  readonly message?: string
-  readonly envelope?: Pick<Envelope, 'layers'> | undefined
-  readonly jobId?: string | undefined
-  readonly attempts?: number | undefined
-  /** On the last stream: the number of orders of the user in the entry. */
-  readonly orders?: number
-}
+import { placing, type Waiting } from './waiting.ts'
 
 /** The location and history of an order, with what is unknown. */
 export interface OrderLocation extends Steps {
@@ -44,6 +30,12 @@ export interface OrderLocation extends Steps {
   readonly where: 'ranked' | 'applied' | 'admitted' | 'waiting' | 'invalid' | 'discarded' | 'unknown'
   /** The admitted amount in minor units; null if it was not admitted. */
   readonly amount: number | null
+  /** The rest of it, after its corrections. */
+  readonly net: number | null
+  readonly cancelled: boolean
+  /** Its own time, as the producer wrote it; null where that is in no stream any more. */
+  readonly order_timestamp: string | null
+  readonly corrections: LocatedCorrection[]
   readonly waiting: Waiting[]
   /** Waiting totals of its user that may count it. */
   readonly counted: Waiting[]
@@ -68,6 +60,8 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
   const sent = await findSent(app, order)
   const steps = stepsOf(app, evidence, sent)
   const place = placing(app, evidence)
+  const standing = now.known && standingIn(now.known.value)
+  const own: readonly Partial<Message>[] = [...raw.found, ...admitted.flatMap(({ found }) => found), ...invalid.found]
   const waiting = [
     ...raw.found.flatMap((sighting) => {
       const { id, jobId, history, envelope } = sighting.record
@@ -82,7 +76,11 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     at: isoOf(now.atMs),
     where: whereOf(evidence, steps, waiting.length > 0),
     ...steps,
-    amount: now.known ? standingIn(now.known.value).minor : null,
+    amount: standing?.minor ?? null,
+    net: standing?.net ?? null,
+    cancelled: standing?.isCancelled ?? false,
+    order_timestamp: own.find(({ orderTimestamp }) => orderTimestamp !== undefined)?.orderTimestamp ?? null,
+    corrections: correctionsOf(evidence, place, app.format.money),
     waiting,
     counted: counted
       .flatMap(({ found }) => found)
@@ -96,16 +94,6 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     },
     scanned: [raw, ...admitted, ...counted, invalid, discarded].map(({ scan }) => scan),
     settled,
-  }
-}
-
-/** Returns where a sighting waits; an empty list if every stage has processed it and it is only not trimmed yet. */
-function placing({ keys }: PartitionScope, { heldBy }: Evidence) {
-  return (sighting: Sighting, more: Partial<Waiting> = {}): Waiting[] => {
-    const stream = keys.stream(sighting.channel)
-    const since = isoOf(idMs(sighting.entry.id))
-    const held = heldBy(sighting)
-    return waits(held) ? [{ stream, entry: sighting.entry.id, since, held_by: [...held], ...more }] : []
   }
 }
 

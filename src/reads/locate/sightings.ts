@@ -3,7 +3,7 @@ import type { PartitionScope } from '../../app.ts'
 import { invalidOrder } from '../../invalid-order.ts'
 import { type CountedRecord, type Envelope, envelope, type RawRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
-import { type Identified, identityIn, identityInRecord } from '../../order/identity.ts'
+import { type Message, messageIn, messageInRecord, messageOfRecord } from '../../order/message.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
 import type { Channel } from '../../stages/placed.ts'
 import { decodeEntry, type Entry } from '../../stages/runner/entry.ts'
@@ -27,13 +27,11 @@ export interface Found<T> {
 }
 
 /** A record of the order, or of its user's totals, and its entry. */
-export interface Sighting<R = object> {
+export interface Sighting<R = object> extends Partial<Message> {
   /** Its name. */
   readonly channel: string
   readonly entry: Entry
   readonly record: R
-  readonly userId: string | undefined
-  readonly orderId?: string | undefined
 }
 
 /** An order in the invalid channel, without its earlier bodies and its message: each may have 1 MB. */
@@ -61,14 +59,12 @@ export interface Discarded {
 
 export const findRaw = (scope: PartitionScope, wanted: Wanted): Promise<Found<Sighting<RawRecord>>> =>
   findRecords(scope, scope.pipeline.first.from, sought(wanted), (record: RawRecord) =>
-    matching(identityIn(record.body, scope.format), wanted, [record.id, ...partsIn(record.envelope)]),
+    matching(messageIn(record.body, scope.format), wanted, [record.id, ...partsIn(record.envelope)]),
   )
 
 /** Finds the order on a channel whose records name one order each. */
 export const findOn = (scope: PartitionScope, channel: Channel, wanted: Wanted): Promise<Found<Sighting>> =>
-  findRecords(scope, channel.name, sought(wanted), (record: { user_id?: string; order_id?: string }) =>
-    matching({ userId: record.user_id, orderId: record.order_id }, wanted),
-  )
+  findRecords(scope, channel.name, sought(wanted), (record: object) => matching(messageOfRecord(record), wanted))
 
 /** Finds totals of the user on a channel: not ranked yet, or ranked a moment ago. They do not name the orders they count. */
 export const findTotals = (
@@ -80,19 +76,20 @@ export const findTotals = (
     record.user_id === userId ? { userId } : undefined,
   )
 
-export async function findInvalid(scope: PartitionScope, wanted: Wanted): Promise<Found<Rejected & Identified>> {
+export async function findInvalid(scope: PartitionScope, wanted: Wanted): Promise<Found<Rejected & Message>> {
   return find(scope, scope.keys.invalid, sought(wanted), (id, fields) => {
     const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted, scope.format)
     return rejected ? [rejected] : []
   })
 }
 
-export async function findDiscarded(scope: PartitionScope, wanted: Wanted): Promise<Found<Discarded & Identified>> {
+export async function findDiscarded(scope: PartitionScope, wanted: Wanted): Promise<Found<Discarded & Message>> {
   return find(scope, scope.keys.discarded, sought(wanted), (_, fields) => {
     const rejected = readRejected(textOf(fields, 'record'), wanted, scope.format)
     if (!rejected) return []
     const [at, by, why] = ['ts', 'by', 'reason'].map((name) => textOf(fields, name)) as [string, string, string]
-    return [{ at, by, why, rejected, userId: rejected.userId, orderId: rejected.orderId }]
+    const { userId, orderId, correction } = rejected
+    return [{ at, by, why, rejected, userId, orderId, ...(correction && { correction }) }]
   })
 }
 
@@ -136,20 +133,20 @@ async function findRecords<R extends object>(
   scope: PartitionScope,
   channel: string,
   text: Sought,
-  match: (record: R) => Partial<Identified> | undefined,
+  match: (record: R) => Partial<Message> | undefined,
 ): Promise<Found<Sighting<R>>> {
   return find(scope, scope.keys.stream(channel), text, (id, fields) => {
     const entry = decodeEntry(scope.pipeline, id, fields, channel)
     return (entry.records ?? []).flatMap((some) => {
       const record = some as R
       const matched = match(record)
-      return matched ? [{ channel, entry, record, userId: matched.userId, orderId: matched.orderId }] : []
+      return matched ? [{ channel, entry, record, ...matched }] : []
     })
   })
 }
 
 /** @param came ids of what it came in */
-function matching(found: Identified, wanted: Wanted, came: readonly string[] = []): Identified | undefined {
+function matching(found: Message, wanted: Wanted, came: readonly string[] = []): Message | undefined {
   const { orderId, userId, messageId } = wanted
   const isOfMessage = messageId !== undefined && came.some((id) => id === messageId || id.startsWith(`${messageId}/`))
   if (orderId !== undefined && found.orderId !== orderId && !isOfMessage) return undefined
@@ -165,11 +162,12 @@ const rejected = invalidOrder
   .extend({ code: z.string(), ts: z.string(), edits, envelope: envelope.pick({ layers: true }).optional() })
 
 /** Returns undefined if it is not the wanted order, or another client wrote the record. */
-function readRejected(json: string, wanted: Wanted, format: OrderFormat): (Rejected & Identified) | undefined {
+function readRejected(json: string, wanted: Wanted, format: OrderFormat): (Rejected & Message) | undefined {
   try {
-    const named = identityInRecord(json, format)
+    const record = JSON.parse(json)
+    const named = record.stage === undefined ? messageInRecord(json, format) : messageOfRecord(record.order)
     if (wanted.messageId === undefined && !matching(named, wanted)) return undefined
-    const parsed = rejected.safeParse(JSON.parse(json))
+    const parsed = rejected.safeParse(record)
     if (!parsed.success || !matching(named, wanted, partsIn(parsed.data.envelope))) return undefined
     const hint = hintIn(json, format)
     return { ...parsed.data, ...(hint !== undefined && { hint }), ...named }

@@ -1,5 +1,6 @@
 import type { PartitionScope } from '../../app.ts'
-import { aggregate } from '../../stages/aggregate.ts'
+import { aggregate, type Totals } from '../../stages/aggregate.ts'
+import { isRanked } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { generationSeconds } from '../../stages/runner/ledger.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
@@ -58,7 +59,7 @@ function admittedStep({ config, keys }: PartitionScope, evidence: Evidence): Ste
   const { known, atMs } = evidence.now
   const lengthMs = generationSeconds(config) * 1_000
   if (!known) {
-    if (evidence.now.counted === 0) return never('The ledger does not have it, and its user has no counted order.')
+    if (!evidence.now.counted) return never('The ledger does not have it, and its user has no counted order.')
     const from = isoOf((Math.floor(atMs / lengthMs) - 1) * lengthMs)
     return unknown(`The ledger does not have it. It goes back to ${from}: orders admitted earlier are no longer known.`)
   }
@@ -152,13 +153,22 @@ function waitsFor({ admitted, heldBy }: Evidence, name: string): boolean {
 function rankedStep({ now: { counted, ranked, atMs } }: Evidence, applied: Step): Step {
   if (applied.done === 'no') return never('It was not counted.')
   if (applied.done === 'unknown') return unknown('Whether it was counted is not known.')
-  if (counted === 0) return unknown('Its user has no counted orders: run orders verify --deep to check the books.')
-  if (ranked >= counted) {
-    const because =
-      counted === 1 ? 'The one order of its user is ranked.' : `All ${counted} orders of its user are ranked.`
-    return { done: 'yes', not_before: applied.not_before, not_after: isoOf(atMs), because }
-  }
-  const open = counted - ranked
-  const missing = `${open} of ${counted} orders of its user ${open === 1 ? 'is' : 'are'} not ranked yet`
+  if (!counted) return unknown('Its user has no counted orders: run orders verify --deep to check the books.')
+  const isRight = isRanked(counted.orders)
+    ? ranked?.orders === counted.orders && ranked.minor === counted.minor
+    : !ranked
+  if (isRight)
+    return { done: 'yes', not_before: applied.not_before, not_after: isoOf(atMs), because: rankedText(counted) }
+  const open = counted.orders - (ranked?.orders ?? 0)
+  if (open < 1)
+    return unknown(
+      'The scores of its user are not those of the totals. If that stays so, orders verify --deep says why.',
+    )
+  const missing = `${open} of ${counted.orders} orders of its user ${open === 1 ? 'is' : 'are'} not ranked yet`
   return unknown(`${missing}; this one may be among them.`)
+}
+
+function rankedText({ orders }: Totals): string {
+  if (!isRanked(orders)) return 'Its user has no order left, and so no rank.'
+  return orders === 1 ? 'The one order of its user is ranked.' : `All ${orders} orders of its user are ranked.`
 }

@@ -1,7 +1,8 @@
+import { amountFields, eventIn } from '../../order/event.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { isObject } from '../../order/json.ts'
 import type { Money } from '../../order/money.ts'
-import { amountFields, checkMessage, kindOf } from '../rules.ts'
+import { checkMessage } from '../rules.ts'
 import { valueHint } from './order/amount.ts'
 import { currencyHint } from './order/currency.ts'
 import {
@@ -85,7 +86,7 @@ function ofOrder(
   scan: () => Scan,
   money: Money,
 ): string | undefined {
-  const amountField = amountFields[kindOf(value) ?? 'placed']
+  const amountField = amountFields[eventIn(value) ?? 'placed']
   if (code === 'missing-field') return unreadEventHint(value) ?? missingFieldHint(value, amountField)
   if (code === 'bad-identity') return identityHint(identityField(reason), value, scan)
   if (code === 'bad-value') return amountField && valueHint(value, amountField, scan, money)

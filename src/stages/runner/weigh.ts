@@ -1,6 +1,7 @@
 import type { CorrectionKind } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import type { Rejection } from '../../reject-codes.ts'
+import { sentEventId } from '../rules.ts'
 import type { Correct, CorrectionIdentity, Verdict } from '../stage.ts'
 import {
   conflictWith,
@@ -88,7 +89,7 @@ const unknownOrder = ({ userId, orderId }: CorrectionIdentity): Rejection => ({
 })
 
 const eventConflict = ({ userId, orderId, eventId }: CorrectionIdentity): Rejection => {
-  const event = eventId.startsWith('id ') ? eventId.slice('id '.length) : 'without event_id'
+  const event = sentEventId({ eventId }) ?? 'without event_id'
   return {
     code: 'conflict',
     reason: `Event ${event} of order ${orderId} of user ${userId} was already accepted with another payload`,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openSnapshots } from '../../../src/api/live/snapshot.ts'
+import { openSnapshots, snapshot } from '../../../src/api/live/snapshot.ts'
 import type { Server } from '../../../src/api/open-server.ts'
 import { openApi } from '../../../src/api/server.ts'
 import type { App } from '../../../src/app.ts'
@@ -7,17 +7,20 @@ import { readConfig } from '../../../src/config/config.ts'
 import { makeKeys } from '../../../src/keys.ts'
 import { cursorText, readCursor } from '../../../src/reads/top.ts'
 import { requireRealRedis } from '../../support/requires.ts'
-import { appOn, emptyRedis } from '../../support/world.ts'
+import { runOrders } from '../../support/run-orders.ts'
+import { appOn, emptyRedis, envOf } from '../../support/world.ts'
 
 const stack = new AsyncDisposableStack()
 const keys = makeKeys()
 let redis: Awaited<ReturnType<typeof emptyRedis>>['redis']
 let app: App
 let server: Server
+let url: string
 
 beforeAll(async () => {
   const world = stack.use(await emptyRedis())
   redis = world.redis
+  url = world.url
   app = appOn(redis, readConfig({ REDIS_URL: world.url, API_PORT: '0', AWS_ENDPOINT_URL: 'http://127.0.0.1:9' }))
   server = stack.use(await openApi(app))
 })
@@ -90,4 +93,34 @@ test('the integrity check says which board is off', async (context) => {
   })
   await redis.hset(keys.globalStats, 'total_orders', '1.5')
   expect(await get('/integrity')).toMatchObject({ balanced: false, total_orders: 1 })
+})
+
+test('totals below 0, and a user without an order, are shown by every reader of totals', async () => {
+  await redis.hset(keys.userStats('early'), { order_count: -1, total_spend_minor: -175 })
+  await redis.hset(keys.userStats('gone'), { order_count: 0, total_spend_minor: 0 })
+  await redis.hset(keys.userStats('left'), { order_count: 1, total_spend_minor: -25 })
+  await redis.hset(keys.globalStats, { total_orders: 0, total_revenue_minor: -200 })
+  await redis.zadd(keys.leaderboardOrders, 1, 'left')
+  await redis.zadd(keys.leaderboardSpend, -25, 'left')
+  const none = { rank: null, score: null, users: 1, neighbors: [] }
+  for (const [user_id, order_count, total_spend] of [
+    ['early', -1, -1.75],
+    ['gone', 0, 0],
+  ] as const) {
+    expect(await get(`/users/${user_id}/stats`)).toEqual({ user_id, order_count, total_spend })
+    expect(await get(`/users/${user_id}/rank`)).toEqual({ user_id, spend: none, orders: none })
+    await using command = runOrders(['user', user_id, '--json'], envOf(url))
+    expect(await command.exit()).toEqual({ code: 0, signal: null })
+    const ranks = { spend: { rank: null, users: 1 }, orders: { rank: null, users: 1 } }
+    expect(JSON.parse(command.stdout())).toMatchObject({ user_id, order_count, total_spend, ranks })
+  }
+  await using command = runOrders(['user', 'early'], envOf(url))
+  await command.exit()
+  expect(command.stdout()).toMatch(/orders +-1\nspend +-1\.75\nby spend +not ranked\n/)
+  expect(await get('/users/left/rank')).toMatchObject({ spend: { rank: 1, score: -0.25 }, orders: { score: 1 } })
+  expect(await get('/stats/top-users')).toMatchObject({ users: [{ user_id: 'left', score: -0.25 }] })
+  expect(await get('/stats/global')).toEqual({ total_orders: 0, total_revenue: -2 })
+  const live = snapshot.parse(await openSnapshots(app)())
+  expect(live.totals).toMatchObject({ counted: 0, revenue_minor: -200 })
+  expect(live.top.spend).toEqual([{ user_id: 'left', spend_minor: -25 }])
 })

@@ -76,7 +76,7 @@ async function resultLines({ redis, partitions, format: { money } }: App): Promi
 
 /** Returns what to type next, with ids of this demo. */
 async function nextLines({ app, apiUrl }: Started, sent: readonly Sample[]): Promise<string[]> {
-  const { user_id, order_id } = JSON.parse(sent.find(({ valid }) => valid)?.body ?? '{}')
+  const { user_id, order_id } = JSON.parse(sent.find(({ kind }) => kind === 'valid')?.body ?? '{}')
   const invalidId = await newestInvalidId(app.redis, app.partitions)
   return [
     'Type next, in another terminal in this folder (orders resume aggregate ends the pause):',

@@ -9,7 +9,7 @@ import { countText } from '../../../reads/count-text.ts'
 import { checkMessage } from '../../../stages/rules.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { withRunning } from '../../local/running-system.ts'
-import { sampleOrders, startOfDay } from '../../local/sample-orders.ts'
+import { correctionsOf, sampleOrders, startOfDay } from '../../local/sample-orders.ts'
 import { sendBatch, sendOrders } from '../../local/send-orders.ts'
 import { interruptible } from '../../process/interruptible.ts'
 import { progressOn } from '../../terminal/interactive/progress.ts'
@@ -18,7 +18,7 @@ export const command = defineCommand({
   name: 'populate',
   about:
     'Sends sample orders to the queue, of the last 30 days, or one message of your own. The same seed gives the same orders.',
-  examples: ['populate --valid 500 --invalid 20 --rate 50', 'populate --seed 7'],
+  examples: ['populate --valid 500 --invalid 20 --rate 50', 'populate --corrections 5%', 'populate --seed 7'],
   page: 'docs/getting-started.md',
   options: {
     body: {
@@ -29,6 +29,18 @@ export const command = defineCommand({
     },
     valid: wholeNumber('number of valid orders', 50),
     invalid: wholeNumber('number of invalid orders', 10),
+    corrections: {
+      hint: 'N%',
+      about: 'share of the valid orders that are refunded, amended or cancelled some orders later (default 0%)',
+      expected: 'a percentage from 0% to 100%, such as 5%',
+      schema: z
+        .string()
+        .regex(/^\d{1,3}(\.\d{1,3})?%$/)
+        .transform((text) => Number(text.slice(0, -1)))
+        .pipe(z.number().max(100))
+        .optional()
+        .transform((percent = 0) => percent),
+    },
     users: wholeNumber('number of users', 100, { min: 1 }),
     seed: {
       hint: 'N',
@@ -71,7 +83,8 @@ export const command = defineCommand({
       const how = { envelopes: here.envelopes, many: here.ordersPerBody === 'many', format }
       return print(`Sent one message to ${where}.${rejected(body, how)}`)
     }
-    const total = samples.valid + samples.invalid
+    const corrections = correctionsOf(samples.valid, samples.corrections)
+    const total = samples.valid + samples.invalid + corrections
     const progress = progressOn(stdout, 'sent', total)
     let sent = 0
     const counting = {
@@ -85,13 +98,14 @@ export const command = defineCommand({
     const sending = sendOrders(queue, bodies(orders, format), { rate, progress: counting, format }, signal)
     await interruptible(sending, signal, () => interrupted(sent, total, seed))
     counting.end()
-    print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders to ${where}, seed ${seed}.`)
+    const and = corrections === 0 ? '' : `, and ${corrections} corrections,`
+    print(`Sent ${samples.valid} valid and ${samples.invalid} invalid orders${and} to ${where}, seed ${seed}.`)
   },
 })
 
-/** A batch that was on its way may have arrived too. The same order sent again is a duplicate, and counted once. */
+/** A batch that was on its way may have arrived too. The same message sent again is a duplicate, and counted once. */
 function interrupted(sent: number, total: number, seed: number): string {
-  const left = `at least ${countText(sent)} of ${countText(total)} orders were sent`
+  const left = `at least ${countText(sent)} of ${countText(total)} messages were sent`
   return `Interrupted: ${left}. The same command with --seed ${seed} sends the rest. Of those sent already, accepted ones are duplicates and invalid ones are rejected again.`
 }
 

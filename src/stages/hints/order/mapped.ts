@@ -1,7 +1,7 @@
+import { amountFields, eventIn } from '../../../order/event.ts'
 import { type FieldMap, itemFields, orderFields, type PlacedField, pathText } from '../../../order/field-map.ts'
 import { isObject } from '../../../order/json.ts'
 import { isDecimalText, isMapped, mappedOrder, valueAt } from '../../../order/mapped.ts'
-import { amountFields, kindOf } from '../../rules.ts'
 import { visible } from '../quote.ts'
 import { type JsonObject, listText, member } from '../reading.ts'
 import type { Scan } from '../text/scan.ts'
@@ -36,7 +36,7 @@ const known: ReadonlySet<string> = new Set([...orderFields, ...itemFields])
 
 /** Explains a field that is missing where the map has it: the place, and where the way to it ends. */
 export function missingPlaceHint(sent: JsonObject, { moved, order }: MappedReading): string | undefined {
-  const amount = amountFields[kindOf(order) ?? 'placed']
+  const amount = amountFields[eventIn(order) ?? 'placed']
   const missing = ['user_id', 'order_id', ...(amount ? [amount] : [])].find((name) => !Object.hasOwn(order, name))
   const place = moved.find(({ name }) => name === missing)
   return place && `ORDER_FIELDS reads ${place.name} from \`${shownPath(place)}\`, and ${endText(sent, place.path)}`

@@ -97,7 +97,6 @@ test('trace, invalid, user, verify and adopt print what their schemas say, and n
   )
   const counters = (): Promise<Record<string, string>> => world.redis.hgetall('pipeline:counters')
   await until('all to be judged', counters, ({ ranked, rejected }) => ranked === '1' && rejected === '1')
-  await world.redis.zincrby('leaderboard:spend', 1, 'ada')
   const api = await line.apiUrl()
   const replied = async (path: string): Promise<unknown> => (await fetch(`${api}${path}`)).json()
   const printed = async (schema: z.ZodType, ...args: string[]): Promise<Record<string, unknown>> => {
@@ -110,6 +109,7 @@ test('trace, invalid, user, verify and adopt print what their schemas say, and n
 
   const trace = await printed(traceReply, 'trace', 'o0', '--user', 'ada')
   expect(trace).toMatchObject({ where: 'ranked', amount: 1.5 })
+  await world.redis.zincrby('leaderboard:spend', 1, 'ada')
   const [invalid] = (await replied('/orders/invalid')) as { id: string }[]
   expect(await printed(invalidOrder, 'invalid', 'show', invalid?.id ?? '')).toEqual(invalid)
   const user = await printed(userReply, 'user', 'ada')

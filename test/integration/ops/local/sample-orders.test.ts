@@ -5,6 +5,7 @@ import { type SampleOptions, sampleOrders } from '../../../../src/ops/local/samp
 import { currencyOf } from '../../../../src/order/currency.ts'
 import { moneyOf } from '../../../../src/order/money.ts'
 import { rejectCodes } from '../../../../src/reject-codes.ts'
+import { Oracle } from '../../../support/oracle.ts'
 import { checkOrder } from '../../../support/order-bodies.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 
@@ -18,7 +19,7 @@ const counts = fc.record({ valid: fc.integer({ min: 0, max: 60 }), invalid: fc.i
 /** (user_id, order_id) of the valid ones. */
 function identities(options: Partial<SampleOptions>): string[] {
   return samplesOf(options)
-    .filter(({ valid }) => valid)
+    .filter(({ kind }) => kind === 'valid')
     .map(({ body }) => JSON.stringify([JSON.parse(body).user_id, JSON.parse(body).order_id]))
 }
 
@@ -135,7 +136,7 @@ describe('sample orders', () => {
   test('are exactly as many as asked for, and mixed evenly from beginning to end', () => {
     fc.assert(
       fc.property(counts, seeds, ({ valid, invalid }, seed) => {
-        const marks = samplesOf({ valid, invalid, seed }).map((sample) => sample.valid)
+        const marks = samplesOf({ valid, invalid, seed }).map(({ kind }) => kind === 'valid')
         expect(marks).toHaveLength(valid + invalid)
         expect(marks.filter((mark) => !mark)).toHaveLength(invalid)
         let bad = 0
@@ -160,13 +161,48 @@ describe('sample orders', () => {
     [33_333, 1_667],
   ])('%d valid and %d invalid are just those', (valid, invalid) => {
     const samples = samplesOf({ valid, invalid })
-    expect(samples.filter((sample) => sample.valid)).toHaveLength(valid)
+    expect(samples.filter(({ kind }) => kind === 'valid')).toHaveLength(valid)
     expect(samples).toHaveLength(valid + invalid)
   })
 
   test('are made as they are asked for', () => {
     const endless = sampleOrders({ valid: Number.MAX_SAFE_INTEGER, invalid: 0, users: 1, seed: 0 })
-    expect(endless.next().value).toMatchObject({ valid: true })
+    expect(endless.next().value).toMatchObject({ kind: 'valid' })
+  })
+
+  test('are corrected in the share that was asked for, each later, once, and validly', () => {
+    const percents = fc.constantFrom(0, 0.5, 5, 33.3, 100)
+    const property = fc.property(percents, seeds, fc.integer({ min: 0, max: 400 }), (corrections, seed, valid) => {
+      const samples = samplesOf({ valid, invalid: 7, corrections, seed })
+      const sent = samples.filter(({ kind }) => kind === 'correction').map(({ body }) => body)
+      expect(sent).toHaveLength(Math.floor((valid * corrections) / 100))
+      const book = new Oracle()
+      for (const { body } of samples) book.take(body)
+      expect([book.admitted, book.corrected, book.codes.get('refund-exceeds')]).toEqual([valid, sent.length, undefined])
+      expect(samples.filter(({ kind }) => kind !== 'correction')).toEqual(samplesOf({ valid, invalid: 7, seed }))
+      const timesOf = ({ body }: { body: string }) => JSON.parse(body).order_timestamp
+      const times = samples.filter(({ kind }) => kind !== 'invalid').map(timesOf)
+      assert(times.every((time) => time <= '2026-11-28T00:00:00.000Z'))
+    })
+    fc.assert(property, { numRuns: 30 })
+  })
+
+  test('are refunded, amended and cancelled, a hundred orders after they were sent or at the end', () => {
+    const samples = samplesOf({ valid: 1_000, corrections: 20 })
+    const end = samples.findLastIndex(({ kind }) => kind !== 'correction')
+    const placeOf = new Map(
+      samples.map(({ body, kind }, at) => [kind === 'valid' ? JSON.parse(body).order_id : at, at]),
+    )
+    const kinds = new Map<string, number>()
+    for (const [at, { body, kind }] of samples.entries()) {
+      if (kind !== 'correction') continue
+      const { event, order_id } = JSON.parse(body)
+      kinds.set(event, (kinds.get(event) ?? 0) + 1)
+      const after = at - Number(placeOf.get(order_id))
+      assert(at > end || (after >= 100 && after < 150))
+    }
+    expect([...kinds.keys()].sort()).toEqual(['order.amended', 'order.cancelled', 'order.refunded'])
+    expect(Math.min(...kinds.values())).toBeGreaterThan(20)
   })
 
   test('with one user are all that user', () => {

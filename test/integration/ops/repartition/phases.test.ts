@@ -10,6 +10,7 @@ import { holdLock } from '../../../../src/ops/repartition/lock.ts'
 import { repartition } from '../../../../src/ops/repartition/phases.ts'
 import { deepCheck } from '../../../../src/ops/verify/deep-check.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
+import { readBooks } from '../../../../src/reads/books.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { readOutcome } from '../../../../src/stages/invalid/outcome.ts'
@@ -26,26 +27,45 @@ function partitioned(redis: Redis, count: number): App {
   return appOn(redis, undefined, { partitions, control: makeControlKeys(partitions), keys: partitions[0] as Keys })
 }
 
-/** Sends 80 orders of 40 users, every eighth of them invalid, each as a job of its user, and has them processed. */
+/**
+ * Sends 80 orders of 40 users, every eighth of them invalid, then 30 corrections, each as a job of its user, and has them
+ * processed. Five users lose all their orders again.
+ */
 async function fill(app: App): Promise<void> {
-  const scopes = app.partitions.map((keys) => ({ ...app, keys }))
-  for (const scope of scopes) await ensureGroups(scope)
-  for (let at = 0; at < 80; at++) {
-    const order = { user_id: `u${at % 40}`, order_id: at, order_value: at % 8 === 0 ? -1 : at }
-    const record = { id: `m${at}`, body: JSON.stringify(order), jobId: `job ${at % 40}` }
-    await enqueue(app.redis, partitionFor(app.partitions, order.user_id), [record])
+  for (const keys of app.partitions) await ensureGroups({ ...app, keys })
+  await process(app, orders)
+  await process(app, corrections)
+  const [entry] = await readOldest(app.redis, app.partitions, { after: '0-0', until: '+', count: 1 })
+  if (entry) await discardEntry(app, entry, { reason: 'a test', by: 'ann' })
+}
+
+const orders = Array.from({ length: 80 }, (_, at) => {
+  return { user_id: `u${at % 40}`, order_id: at, order_value: at % 8 === 0 ? -1 : at }
+})
+const corrections = orders.flatMap(({ user_id, order_id }) => {
+  const named = { user_id, order_id, event_id: 'e' }
+  if (order_id % 8 === 1) return [{ ...named, event: 'order.cancelled' }]
+  if (order_id % 8 === 2) return [{ ...named, event: 'order.refunded', amount: 1.5 }]
+  return order_id % 8 === 3 ? [{ ...named, event: 'order.amended', order_value: 1000 }] : []
+})
+
+async function process(app: App, bodies: readonly { readonly user_id: string }[]): Promise<void> {
+  const { received: before = 0 } = await readCounters(app.redis, app.partitions)
+  for (const body of bodies) {
+    const record = { id: 'm', body: JSON.stringify(body), jobId: `job ${body.user_id.slice(1)}` }
+    await enqueue(app.redis, partitionFor(app.partitions, body.user_id), [record])
   }
   const stop = new AbortController()
   const { stages } = app.pipeline
+  const scopes = app.partitions.map((keys) => ({ ...app, keys }))
   const running = scopes.flatMap((scope) => stages.map((stage) => runStage(scope, stage, () => {}, stop.signal)))
   await until('all to be processed', async () => {
     const counters = await readCounters(app.redis, app.partitions)
-    return counters['received'] === 80 && stages.every((stage) => waitingFor(stage, counters) === 0)
+    const waits = stages.some((stage) => waitingFor(stage, counters) !== 0)
+    return counters['received'] === before + bodies.length && !waits
   })
   stop.abort()
   await Promise.all(running)
-  const [entry] = await readOldest(app.redis, app.partitions, { after: '0-0', until: '+', count: 1 })
-  if (entry) await discardEntry(app, entry, { reason: 'a test', by: 'ann' })
 }
 
 /** Reads all that the stages have written, over all partitions. */
@@ -81,31 +101,52 @@ async function contents({ redis, partitions }: App): Promise<object> {
   }
 }
 
-test('from three to two partitions everything is in those of its users, the books balance, and all runs again', async () => {
-  const [from, to] = [3, 2]
-  await using world = await emptyRedis()
-  const before = partitioned(world.redis, from)
-  await fill(before)
-  await using queues = openQueues(before.redis)
-  await queues.reprocess.pause() // by a run that was killed
-  const had = await contents(before)
-  const printed: string[] = []
-  const print = (line: string): void => void printed.push(line)
-  await using lock = await holdLock(before.redis, print, signal)
-  const begun: Repartition = { id: 'r', from, to, phase: 'drain', queues: ['reprocess'] }
-  await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: false, print }, begun, signal)
+test.for([
+  [3, 2],
+  [8, 3],
+  [1, 4],
+] as const)(
+  'from %i to %i partitions everything is in those of its users, the books balance, and all runs again',
+  async ([from, to]) => {
+    await using world = await emptyRedis()
+    const before = partitioned(world.redis, from)
+    await fill(before)
+    await using queues = openQueues(before.redis)
+    await queues.reprocess.pause() // by a run that was killed
+    const had = await contents(before)
+    const printed: string[] = []
+    const print = (line: string): void => void printed.push(line)
+    await using lock = await holdLock(before.redis, print, signal)
+    const begun: Repartition = { id: 'r', from, to, phase: 'drain', queues: ['reprocess'] }
+    await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: false, print }, begun, signal)
 
-  const after = partitioned(world.redis, to)
-  expect(await contents(after)).toEqual(had)
-  expect(await deepCheck(after, signal)).toMatchObject({ verdict: 'right' })
-  expect(printed.at(-1)).toBe('Everything is moved, and the books balance.')
-  expect(await readRepartition(after.redis)).toBeUndefined()
-  expect(await readPauses(after.redis, after.control)).toEqual({})
-  expect([await queues.reprocess.isPaused(), await queues.replay.isPaused()]).toEqual([false, false])
-  for (const keys of before.partitions.slice(to)) {
-    expect(await world.redis.exists(keys.counters, keys.invalid, keys.globalStats, keys.leaderboardSpend)).toBe(0)
-  }
-})
+    const after = partitioned(world.redis, to)
+    expect(await contents(after)).toEqual(had)
+    expect(await deepCheck(after, signal)).toMatchObject({ verdict: 'right' })
+    expect(printed.at(-1)).toBe('Everything is moved, and the books balance.')
+    expect(await readRepartition(after.redis)).toBeUndefined()
+    expect(await readPauses(after.redis, after.control)).toEqual({})
+    expect([await queues.reprocess.isPaused(), await queues.replay.isPaused()]).toEqual([false, false])
+    for (const keys of before.partitions.slice(to)) {
+      expect(await world.redis.exists(keys.counters, keys.invalid, keys.globalStats, keys.leaderboardSpend)).toBe(0)
+    }
+    expect(await readBooks(after)).toMatchObject({ balanced: true, admitted: 70, corrected: 30, counted: 60 })
+
+    // The ledger knows what corrections have left of each order, and which there were.
+    const moved = await readCounters(after.redis, after.partitions)
+    await process(after, corrections)
+    await process(after, [{ ...corrections[1], event_id: 'f', amount: 0.51 } as (typeof corrections)[number]])
+    const counters = await readCounters(after.redis, after.partitions)
+    expect(counters).toEqual({
+      ...moved,
+      received: 141,
+      duplicates: 30,
+      rejected: 11,
+      'rejected:refund-exceeds': 1,
+    })
+    expect(await deepCheck(after, signal)).toMatchObject({ verdict: 'right' })
+  },
+)
 
 test('a repartition that finds fewer rejected orders than there were stops before it replaces any', async () => {
   await using world = await emptyRedis()

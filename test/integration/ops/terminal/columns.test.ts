@@ -92,6 +92,15 @@ const rejected = { id: '1764000000000-0', code: 'bad-value', reason, ts, attempt
 const held = { stage: 'validate', state: 'pending', consumer: id, held_ms: many, deliveries: many } as const
 const location: OrderLocation = {
   ...{ user_id: id, order_id: id, at: now.toISOString(), where: 'ranked', amount: many },
+  ...{ net: many - 1, cancelled: false, order_timestamp: ts },
+  corrections: [
+    {
+      ...{ kind: 'refunded', event_id: id, state: 'accepted', since: ts, amount: many, change: -many },
+      order_timestamp: ts,
+      waiting: { stream: 'orders:valid', entry: '1764000000000-0', since: ts, held_by: [held] },
+      rejected,
+    },
+  ],
   ...{ received: step, admitted: step, applied: step, ranked: { ...step, done: 'unknown' } },
   waiting: [{ stream: 'orders:raw', entry: '1764000000000-0', since: ts, held_by: [held], message: id, jobId: job }],
   counted: [],

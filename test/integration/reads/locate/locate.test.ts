@@ -21,6 +21,7 @@ import { generationSeconds } from '../../../../src/stages/runner/ledger.ts'
 import { planBatch } from '../../../../src/stages/runner/plan.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { wrap } from '../../../support/envelopes.ts'
+import { getFrom } from '../../../support/expected.ts'
 import { received } from '../../../support/received.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
@@ -211,6 +212,132 @@ test('an order that came in envelopes is found by its own names, with where it c
   expect(rejected.invalid).toMatchObject([{ code: 'bad-value', envelope: { layers } }])
   expect(rejected.invalid[0]?.envelope).not.toHaveProperty('text')
   expect(textOf(locationLines(rejected, scope.format.money))).toContain(`It came in ${came}`)
+})
+
+const correction = (event: string, more: object): string =>
+  JSON.stringify({ event: `order.${event}`, user_id: 'u', order_id: 'o', ...more })
+const cancel = correction('cancelled', { event_id: 'c' })
+
+test('an order shows what its corrections have left of it, and those that are still in a stream', async () => {
+  const order = { user_id: 'u', order_id: 'o', order_value: 10, order_timestamp: '2026-11-28T10:00:00Z' }
+  await send(JSON.stringify(order))
+  await work(validate)
+  const [[first = ''] = []] = await redis.xrange('orders:valid', '-', '+')
+  const order_timestamp = '2026-11-29T10:00:00Z'
+  const [refund] = await send(correction('refunded', { amount: 2.5, event_id: 'r-1', order_timestamp }))
+  expect(await trace()).toMatchObject({
+    ...{ where: 'waiting', amount: 1_000, net: 1_000, cancelled: false, order_timestamp: order.order_timestamp },
+    waiting: [{ stream: 'orders:valid', entry: first }],
+    corrections: [
+      {
+        ...{ kind: 'refunded', event_id: 'r-1', amount: 250, order_timestamp, state: 'waiting', change: null },
+        ...{ since: timeOf(refund), waiting: { stream: 'orders:raw', entry: refund } },
+      },
+    ],
+  })
+
+  await work(validate)
+  await send(cancel)
+  await work(validate)
+  const [, [second = ''] = [], [third = ''] = []] = await redis.xrange('orders:valid', '-', '+')
+  const held_by = [{ stage: 'aggregate', state: 'undelivered' }]
+  const accepted = await trace()
+  expect(accepted).toMatchObject({
+    ...{ where: 'waiting', amount: 1_000, net: 0, cancelled: true, waiting: [{ entry: first }] },
+    admitted: { because: 'Its entry in orders:valid says when.', not_before: timeOf(first) },
+    corrections: [
+      {
+        ...{
+          kind: 'refunded',
+          event_id: 'r-1',
+          state: 'accepted',
+          change: -250,
+          order_timestamp,
+          since: timeOf(second),
+        },
+        waiting: { entry: second, held_by },
+      },
+      { kind: 'cancelled', event_id: 'c', state: 'accepted', amount: null, change: -750, waiting: { entry: third } },
+    ],
+  })
+  const text = textOf(locationLines(accepted, scope.format.money))
+  expect(text).toContain('waits. It is cancelled: nothing is left of 10.00.')
+  expect(text).toMatch(/its refund \(event r-1, of 2026-11-29T10:00:00Z\) was accepted: it takes 2\.50\./)
+  expect(text).toMatch(/its cancellation \(event c\) was accepted: it takes 7\.50\./)
+  expect(text).toMatch(/this waits in orders:valid \(entry .*\): no consumer of aggregate has it yet/)
+  expect(await getFrom(server.url)('/orders/u/o/trace')).toMatchObject({
+    ...{ amount: 10, net: 0, cancelled: true },
+    corrections: [
+      { change: -2.5, amount: null },
+      { change: -7.5, amount: null },
+    ],
+  })
+
+  await work(...pipeline.stages)
+  const gone = await trace()
+  expect(gone).toMatchObject({ where: 'ranked', amount: 1_000, net: 0, cancelled: true, corrections: [] })
+  expect(gone.ranked.because).toBe('Its user has no order left, and so no rank.')
+})
+
+test('an order is counted although a correction of it waits; it is ranked once the scores are those of the totals', async () => {
+  await send(body(10))
+  await work(...pipeline.stages)
+  await send(correction('refunded', { amount: 2.5, event_id: 'r-1' }))
+  expect(done(await trace())).toBe('yes yes yes yes')
+  await work(validate)
+  expect(await trace()).toMatchObject({ where: 'ranked', net: 750, applied: { done: 'yes' }, waiting: [] })
+  await work(aggregate)
+  expect((await trace()).ranked).toMatchObject({
+    done: 'unknown',
+    because: 'The scores of its user are not those of the totals. If that stays so, orders verify --deep says why.',
+  })
+  await work(leaderboard)
+  const found = await trace()
+  expect(found.ranked).toMatchObject({ done: 'yes', because: 'The one order of its user is ranked.' })
+  expect(textOf(locationLines(found, scope.format.money))).toContain('Corrections have left 7.50 of 10.00.')
+})
+
+test('a correction of an order that is not known is found with it, and given up', async () => {
+  await send(cancel, correction('refunded', { amount: 1 }), correction('amended', { order_value: 'a', event_id: 'a' }))
+  await work(validate)
+  const found = await trace()
+  expect(found).toMatchObject({ where: 'unknown', amount: null, net: null, invalid: [] })
+  expect(done(found)).toBe('unknown no no no')
+  const rejected = (code: string) => ({ state: 'invalid', change: null, rejected: { code, attempts: 1 } })
+  expect(found.corrections).toMatchObject([
+    { kind: 'cancelled', event_id: 'c', amount: null, ...rejected('unknown-order') },
+    { kind: 'refunded', event_id: null, amount: 100, ...rejected('unknown-order') },
+    { kind: 'amended', event_id: 'a', amount: null, ...rejected('bad-value') },
+  ])
+  const text = textOf(locationLines(found, scope.format.money))
+  expect(text).toMatch(
+    /its refund of 1\.00 was rejected, attempt 1, entry .* \(unknown-order\): Order o of user u is not known/,
+  )
+  await discardAll()
+  expect((await trace()).corrections).toMatchObject([
+    {
+      kind: 'cancelled',
+      state: 'discarded',
+      discarded: { by: 'me', why: 'a test' },
+      rejected: { code: 'unknown-order' },
+    },
+    { kind: 'refunded', state: 'discarded' },
+    { kind: 'amended', state: 'discarded' },
+  ])
+  expect(await findOwners(scope, 'o')).toMatchObject({ orders: [{ userId: 'u', orderId: 'o' }], nameless: [] })
+})
+
+test('a correction that a later stage rejected by a bug is not taken for its order', async () => {
+  await send(body())
+  await work(...pipeline.stages)
+  await send(cancel)
+  await work(validate, broken)
+  const found = await trace()
+  expect(found).toMatchObject({ where: 'ranked', cancelled: true, applied: { done: 'yes' }, invalid: [] })
+  expect(found.corrections.at(-1)).toMatchObject({
+    ...{ kind: 'cancelled', event_id: 'c', state: 'invalid', change: -150 },
+    rejected: { code: 'internal-error', stage: 'aggregate' },
+  })
 })
 
 test('a conflict stands in the invalid channel next to the order that came first, and bounds when that was admitted', async () => {

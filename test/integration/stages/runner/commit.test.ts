@@ -224,7 +224,7 @@ describe('corrections', () => {
     ])
     expect(await stateOf(redis)).toEqual({
       user: { order_count: '2', total_spend_minor: '2500' },
-      global: { total_orders: '2', total_revenue_minor: '2500', corrections: '2' },
+      global: { total_orders: '2', total_revenue_minor: '2500' },
       counters: {
         received: '7',
         admitted: '2',
@@ -235,6 +235,7 @@ describe('corrections', () => {
         rejected: '1',
         'rejected:refund-exceeds': '1',
         applied: '4',
+        'applied:corrections': '2',
         ranked: '4',
       },
       scores: ['2', '2500'],
@@ -259,7 +260,7 @@ describe('corrections', () => {
     ])
     expect(await stateOf(redis)).toEqual({
       user: { order_count: '0', total_spend_minor: '0' },
-      global: { total_orders: '0', total_revenue_minor: '0', corrections: '3' },
+      global: { total_orders: '0', total_revenue_minor: '0' },
       counters: expect.objectContaining({
         received: '9',
         admitted: '1',
@@ -267,6 +268,7 @@ describe('corrections', () => {
         duplicates: '3',
         rejected: '3',
         applied: '3',
+        'applied:corrections': '3',
       }),
       scores: [null, null],
     })
