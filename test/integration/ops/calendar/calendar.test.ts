@@ -106,7 +106,7 @@ test('from eight to three partitions the calendar is as it was', async () => {
   await using queues = openQueues(before.redis)
   await using lock = await holdLock(before.redis, () => {}, signal)
   const begun: Repartition = { id: 'r', from: 8, to: 3, phase: 'drain', queues: [] }
-  await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: true, print: () => {} }, begun, signal)
+  await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: false, print: () => {} }, begun, signal)
   const after = partitioned(world.redis, 3)
   expect(await contents(after)).toEqual(had)
   expect(await checkCalendar(after, 'check', signal)).toEqual({ verdict: 'right', scores: 0, differences: [] })
