@@ -13,6 +13,7 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   bridge: async () => (await import('./bridge.ts')).bridge,
   fifo: async () => (await import('./fifo.ts')).fifo,
   whole: async () => (await import('./whole.ts')).whole,
+  calendar: async () => (await import('./calendar.ts')).calendar,
   api: async () => (await import('./api.ts')).api,
   growth: async () => (await import('./growth.ts')).growth,
   cluster: async () => (await import('./cluster.ts')).cluster,

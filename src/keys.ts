@@ -85,6 +85,7 @@ function nameOf(name: string): string | ((...values: (string | number)[]) => str
   const [first = '', ...rest] = name.split(/<\w+>/)
   if (rest.length === 0) return first
   if (rest.length === 1) return (value) => `${first}${value}${rest[0]}` // on the hot path: a user's
+  if (rest.length === 2) return (one, other) => `${first}${one}${rest[0]}${other}${rest[1]}`
   return (...values) => rest.reduce((made, text, at) => `${made}${values[at]}${text}`, first)
 }
 

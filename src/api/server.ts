@@ -18,6 +18,7 @@ import { type Live, openLive } from './live/events.ts'
 import { openMetrics } from './metrics/metrics.ts'
 import { openServer, type Server } from './open-server.ts'
 import { amendOrder, cancelOrder, refundOrder } from './routes/corrections.ts'
+import { dailyStats } from './routes/daily.ts'
 import { redriveLetters } from './routes/dead-letters.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
@@ -34,6 +35,7 @@ import { runbook } from './runbook.ts'
 export const routes: readonly Route[] = [
   userStats,
   userRank,
+  dailyStats,
   globalStats,
   topUsers,
   integrity,

@@ -1,3 +1,4 @@
+import type { Keep } from '../calendar/periods.ts'
 import { complaint } from './complaint.ts'
 import { isForeign, queueAddress } from './queue-address.ts'
 import { type RedisPlace, readRedisUrl, splitUrls } from './redis-url.ts'
@@ -21,9 +22,28 @@ interface QueueSettings {
   readonly sqsCreateQueue?: boolean | undefined
 }
 
+interface CalendarSettings {
+  readonly calendarKeep?: Keep
+  readonly calendarOpenDays?: number
+}
+
 /** Finds values that are valid alone but not together. */
-export function contradictions(env: NodeJS.ProcessEnv, config: RedisSettings & QueueSettings): string[] {
-  return [...ofQueue(env, config), ...ofRedis(env, config)]
+export function contradictions(
+  env: NodeJS.ProcessEnv,
+  config: RedisSettings & QueueSettings & CalendarSettings,
+): string[] {
+  return [...ofQueue(env, config), ...ofRedis(env, config), ...ofCalendar(env, config)]
+}
+
+/** An order of an open day must find the boards of its day, its week and its month still kept. */
+function ofCalendar(env: NodeJS.ProcessEnv, { calendarKeep, calendarOpenDays: open = 0 }: CalendarSettings): string[] {
+  if (!calendarKeep) return []
+  const { days, weeks, months } = calendarKeep
+  const shortest = Math.min(days, 7 * weeks, 28 * months)
+  if (open <= shortest) return []
+  const name = env['CALENDAR_OPEN_DAYS'] ? 'CALENDAR_OPEN_DAYS' : 'CALENDAR_KEEP'
+  const expected = `no more days in CALENDAR_OPEN_DAYS (${open}) than each part of CALENDAR_KEEP keeps (${shortest})`
+  return [complaint(name, env[name] ?? '', expected)]
 }
 
 function ofQueue(env: NodeJS.ProcessEnv, { sqsQueueName = '', sqsQueueUrl, sqsCreateQueue }: QueueSettings): string[] {

@@ -2,6 +2,7 @@ import type { Variable } from './variable.ts'
 import { apiVariables } from './variables/api.ts'
 import { awsVariables } from './variables/aws.ts'
 import { bridgeVariables } from './variables/bridge.ts'
+import { calendarVariables } from './variables/calendar.ts'
 import { ordersVariables } from './variables/orders.ts'
 import { processVariables } from './variables/process.ts'
 import { redisVariables } from './variables/redis.ts'
@@ -29,6 +30,7 @@ const topics: readonly (readonly [title: string, variables: Readonly<Record<stri
   ['API, dashboard and health', apiVariables],
   ['Bridge', bridgeVariables],
   ['Orders', ordersVariables],
+  ['Calendar', calendarVariables],
   ['Stages, ledger and jobs', stagesVariables],
   ['Start, stop, traces and log', processVariables],
 ]

@@ -1,6 +1,7 @@
 import { apiVariables } from './variables/api.ts'
 import { awsVariables } from './variables/aws.ts'
 import { bridgeVariables } from './variables/bridge.ts'
+import { calendarVariables } from './variables/calendar.ts'
 import { ordersVariables } from './variables/orders.ts'
 import { processVariables } from './variables/process.ts'
 import { redisVariables } from './variables/redis.ts'
@@ -13,6 +14,7 @@ export const variables = {
   ...apiVariables,
   ...bridgeVariables,
   ...ordersVariables,
+  ...calendarVariables,
   ...stagesVariables,
   ...processVariables,
 }

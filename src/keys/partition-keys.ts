@@ -38,6 +38,27 @@ export const partitionKeys = {
     owner: 'partition',
     holds: 'user → orders',
   }),
+  /** See stages/calendar.ts. */
+  day: declare({
+    name: 'day:<day>',
+    kind: 'hash',
+    owner: 'partition',
+    holds: '`orders`, `revenue`, `cancelled`, `refunded`, `undated`, `misdated` of a day; expires with its month',
+  }),
+  periodBoard: declare({
+    name: 'leaderboard:<period>:<board>',
+    kind: 'zset',
+    owner: 'partition',
+    holds: 'user → minor units (`spend`) or orders (`orders`) in a day, week or month; expires by `CALENDAR_KEEP`',
+  }),
+  /** Not `user:<id>:<month>`: a user may be named `x:2026-11`. The month has a fixed length, so no id is mistaken for it. */
+  monthly: declare({
+    name: 'monthly:<month>:<id>',
+    kind: 'hash',
+    owner: 'user',
+    holds:
+      "a user's `orders` and `spend` in a month, `25:orders` and `25:spend` on its days, `W48:…` on those of its days that are in a week; expires by `CALENDAR_KEEP`",
+  }),
   /** Built by a repair next to the leaderboards, and put in their place in one step. */
   rebuiltSpend: declare({
     name: 'leaderboard:spend:rebuilt',

@@ -20,6 +20,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     verify: () => import('./commands/inspect/verify.ts'),
     trace: () => import('./commands/inspect/trace.ts'),
     top: () => import('./commands/inspect/top.ts'),
+    daily: () => import('./commands/inspect/daily.ts'),
     user: () => import('./commands/inspect/user.ts'),
     pause: () => import('./commands/operate/pause.ts'),
     resume: () => import('./commands/operate/resume.ts'),

@@ -1,3 +1,4 @@
+import { type Calendar, calendarOf } from '../calendar/calendar.ts'
 import type { Config } from '../config/config.ts'
 import type { FieldMap } from './field-map.ts'
 import { type Money, moneyOf } from './money.ts'
@@ -11,14 +12,23 @@ export interface OrderFormat {
   readonly tolerance: number
   /** False if the total of the items is not compared with order_value. */
   readonly checksTotal: boolean
+  /** Says on which day an order is counted. */
+  readonly calendar: Calendar
 }
 
 /** The settings that say how orders are written. All processes of a system must have the same. */
-export type FormatSettings = Pick<Config, 'currency' | 'orderFields' | 'valueTolerance' | 'itemsTotal'>
+export type FormatSettings = Pick<Config, 'currency' | 'orderFields' | 'valueTolerance' | 'itemsTotal' | CalendarName>
+type CalendarName = 'reportTimezone' | 'calendarPeriods' | 'calendarKeep' | 'calendarOpenDays'
 
-export const formatOf = ({ currency, orderFields, valueTolerance, itemsTotal }: FormatSettings): OrderFormat => ({
-  money: moneyOf(currency),
-  fields: orderFields,
-  tolerance: valueTolerance,
-  checksTotal: itemsTotal === 'check',
+export const formatOf = (settings: FormatSettings): OrderFormat => ({
+  money: moneyOf(settings.currency),
+  fields: settings.orderFields,
+  tolerance: settings.valueTolerance,
+  checksTotal: settings.itemsTotal === 'check',
+  calendar: calendarOf({
+    zone: settings.reportTimezone,
+    periods: settings.calendarPeriods,
+    keep: settings.calendarKeep,
+    openDays: settings.calendarOpenDays,
+  }),
 })

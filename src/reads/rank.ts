@@ -35,13 +35,14 @@ export async function readRank(
   partitions: readonly Keys[],
   userId: string,
   around: number,
+  period?: string,
 ): Promise<Record<Board, Standing>> {
   const home = partitionFor(partitions, userId)
   const others = partitions.filter((keys) => keys !== home)
-  const own = await readRankIn(redis, home, userId, around)
+  const own = await readRankIn(redis, home, { userId, around, period })
   const [spend = notRanked, orders = notRanked] = await Promise.all(
     boards.map((board) =>
-      mergeStanding(redis, own[board], { userId, around, boards: others.map((keys) => boardKey(keys, board)) }),
+      mergeStanding(redis, own[board], { userId, around, boards: others.map((keys) => boardKey(keys, board, period)) }),
     ),
   )
   return { spend, orders }
@@ -50,10 +51,9 @@ export async function readRank(
 async function readRankIn(
   redis: RedisClient,
   keys: Keys,
-  userId: string,
-  around: number,
+  { userId, around, period }: { userId: string; around: number; period: string | undefined },
 ): Promise<Record<Board, Standing>> {
-  const names = boards.map((board) => boardKey(keys, board))
+  const names = boards.map((board) => boardKey(keys, board, period))
   const [spend, orders] = await findStandings(redis, names, [userId, around])
   return { spend, orders }
 }

@@ -31,7 +31,7 @@ export interface Page {
  * A position on a board: after this user with this score, even if the user has moved since. So other orders do not shift a
  * page. A user who rises past the cursor is not shown after it; one whom corrections lower past it is shown again.
  */
-export type Cursor = RankedUser & { readonly board: Board }
+export type Cursor = RankedUser & { readonly board: Board; readonly period?: string | undefined }
 
 export type From = { readonly offset: number } | { readonly after: Cursor }
 
@@ -45,9 +45,9 @@ export async function readTop(
   redis: RedisClient,
   partitions: readonly Keys[],
   board: Board,
-  { limit, signal, ...from }: { limit: number; signal?: AbortSignal } & From,
+  { limit, signal, period, ...from }: { limit: number; signal?: AbortSignal; period?: string | undefined } & From,
 ): Promise<Page> {
-  const boards = partitions.map((keys) => boardKey(keys, board))
+  const boards = partitions.map((keys) => boardKey(keys, board, period))
   // One user more than asked for shows that there is a next page.
   const { offset, read } =
     'after' in from
@@ -55,7 +55,7 @@ export async function readTop(
       : { ...from, read: await readFrom(redis, boards, from.offset, limit + 1, signal) }
   const users = read.slice(0, limit)
   const last = users.at(-1)
-  return { users, offset, next: last && read.length > limit ? { ...last, board } : null }
+  return { users, offset, next: last && read.length > limit ? { ...last, board, period } : null }
 }
 
 /** Fewer users than this are read and dropped rather than stepped over. */
@@ -145,20 +145,24 @@ export async function readAround(
 
 /** JSON has no infinity, but another client may have written it as a score. */
 const score = z.union([z.number(), z.literal(['Infinity', '-Infinity']).transform(Number)])
-const cursorParts = z.tuple([z.enum(boards), score, z.string()])
+const cursorParts = z.tuple([z.enum(boards), score, z.string(), z.string().optional()])
 
 /** Encodes a cursor for a URL. */
-export function cursorText({ board, score, userId }: Cursor): string {
-  return Buffer.from(JSON.stringify([board, Number.isFinite(score) ? score : String(score), userId])).toString(
-    'base64url',
-  )
+export function cursorText({ board, score, userId, period }: Cursor): string {
+  const parts = [
+    board,
+    Number.isFinite(score) ? score : String(score),
+    userId,
+    ...(period === undefined ? [] : [period]),
+  ]
+  return Buffer.from(JSON.stringify(parts)).toString('base64url')
 }
 
 /** Decodes a cursor; undefined where the text is not one. */
 export function readCursor(text: string): Cursor | undefined {
   try {
-    const [board, score, userId] = cursorParts.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return { board, score, userId }
+    const [board, score, userId, period] = cursorParts.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
+    return { board, score, userId, period }
   } catch {
     return undefined
   }

@@ -3,13 +3,11 @@ import { admittedOrder, userTotals } from '../messages.ts'
 import { wholeNumberOf } from '../order/money.ts'
 import { partitionFor } from '../partitions.ts'
 import type { RedisClient } from '../redis/client.ts'
+import { ordersOf } from './correction.ts'
 import { defineStage, hincrby, pass } from './stage.ts'
 
 /** Counts by how much corrections keep the number of orders below `applied`, among which they are. */
 export const correctionsCounter = 'applied:corrections'
-
-/** By how much a correction changes the number of orders. */
-const ordersOf = { cancelled: -1, refunded: 0, amended: 0 } as const
 
 /** Counts an admitted order, or a correction, for its user and for all; emits the user's new totals. */
 export const aggregate = defineStage({
@@ -17,9 +15,10 @@ export const aggregate = defineStage({
   takes: admittedOrder,
   passes: { channel: 'counted', record: userTotals },
   counts: 'applied',
-  decide: ({ user_id, minor, correction }, keys) => {
+  decide: (order, keys) => {
+    const { user_id, minor, correction } = order
     const user = keys.userStats(user_id)
-    const orders = correction === undefined ? 1 : ordersOf[correction]
+    const orders = ordersOf(order)
     return pass({
       effects: [
         hincrby(user, 'order_count', orders),

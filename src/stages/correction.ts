@@ -1,3 +1,4 @@
+import type { ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 import type { Correction } from './rules.ts'
@@ -21,4 +22,10 @@ export function correctionOf(
   if (minor <= standing.net) return { ...standing, net: standing.net - minor }
   const [asked, left] = [money.minorText(minor), money.minorText(standing.net)]
   return { code: 'refund-exceeds', reason: `The refund of ${asked} exceeds the ${left} that are left of ${order}` }
+}
+
+/** Returns by how much a record changes the number of orders. */
+export function ordersOf({ correction }: Pick<ValidRecord, 'correction'>): number {
+  if (correction === undefined) return 1
+  return correction === 'cancelled' ? -1 : 0
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type CarriedName, carriedFields, carriedFrom, type RecordKind, rawOrder } from '../messages.ts'
 import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
 import { maxRecords } from './runner/entry.ts'
-import type { AnyStage, Fitting, StageDefinition, Verdict } from './stage.ts'
+import type { AnyStage, Fitting, RecordTimes, StageDefinition, Verdict } from './stage.ts'
 
 /** Written by the bridge. */
 const rawChannel = 'raw'
@@ -40,6 +40,8 @@ export function definePipeline<const List extends readonly AnyStage[]>(list: Lis
       'received',
       ...stages.flatMap(({ isFirst, counts, counters }) => (isFirst ? counters.outflow : [counts])),
     ],
+    without: (name: string) =>
+      definePipeline((list as readonly AnyStage[]).filter((stage) => stage.name !== name) as never),
     stage: (name: string) => byName.get(name),
     channel: (name: string) => {
       const channel = byChannel.get(name)
@@ -119,10 +121,13 @@ function stageOf({ definition, from, writer }: PlacedStage, carry: readonly Carr
     counters: countersOf(definition, writer),
     decide:
       isFirst || carry.length === 0
-        ? (record, keys, format) => definition.decide(record, keys, { carry, format })
-        : (record, keys, format) => carryOn(definition.decide(record, keys, { carry, format }), record, carry),
+        ? (record, keys, format, times = atNoTime) => definition.decide(record, keys, { carry, format, times })
+        : (record, keys, format, times = atNoTime) =>
+            carryOn(definition.decide(record, keys, { carry, format, times }), record, carry),
   }
 }
+
+const atNoTime: RecordTimes = { sentMs: 0, nowMs: 0 }
 
 /** Copies fields of the record to the next stage's, unless the stage has set them itself. */
 function carryOn(verdict: Verdict, record: object, carry: readonly CarriedName[]): Verdict {

@@ -52,7 +52,9 @@ export interface RankedUser {
   readonly score: number
 }
 
-export function boardKey(keys: Keys, board: Board): string {
+/** @param period name of a day, week or month; without it, the board of all orders */
+export function boardKey(keys: Keys, board: Board, period?: string): string {
+  if (period !== undefined) return keys.periodBoard(period, board)
   return board === 'spend' ? keys.leaderboardSpend : keys.leaderboardOrders
 }
 

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Keys } from '../keys.ts'
 import type { CarriedName } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
-import type { Verdict } from './stage.ts'
+import type { RecordTimes, Verdict } from './stage.ts'
 
 /* All that follows from the order of the stages in a pipeline. */
 
@@ -19,7 +19,8 @@ export interface Stage {
   readonly isFirst: boolean
   readonly isObserver: boolean
   readonly counters: StageCounters
-  decide(record: object, keys: Keys, format: OrderFormat): Verdict
+  /** @param times not needed where a dry run asks for the outcome alone */
+  decide(record: object, keys: Keys, format: OrderFormat, times?: RecordTimes): Verdict
 }
 
 /** A channel of a pipeline: the records on its stream, and the stages that read it. */
@@ -72,6 +73,8 @@ export interface Pipeline {
   readonly components: readonly string[]
   /** Names of the counters that never decrease. A replay subtracts what a later stage rejected, so that is not among them. */
   readonly growing: readonly string[]
+  /** Returns the pipeline without one of its observers. */
+  without(name: string): Pipeline
   /** Returns the stage with that name, if it exists. */
   stage(name: string): Stage | undefined
   /** Returns a channel. @throws Error if this pipeline has none with that name */

@@ -60,8 +60,8 @@ export function checkMessage(body: string, format: OrderFormat): Order | Correct
   if (!format.money.takes(sent['currency'])) {
     return { code: 'other-currency', reason: `currency must be ${format.money.code}` }
   }
-  const timestamp = sent['order_timestamp']
-  const named = { userId, orderId, ...(isShortText(timestamp) && { orderTimestamp: timestamp }) }
+  const timestamp = timestampText(sent['order_timestamp'])
+  const named = { userId, orderId, ...(timestamp !== undefined && { orderTimestamp: timestamp }) }
   if (amountField === undefined) return { kind: 'cancelled', eventId, ...named }
   const value = sent[amountField]
   if (!isFiniteNumber(value)) return { code: 'bad-value', reason: `${amountField} must be a number` }
@@ -146,6 +146,8 @@ function isFiniteNumber(value: unknown): value is number {
   return Number.isFinite(value)
 }
 
-function isShortText(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= maxTimestampLength && value.isWellFormed()
+/** A time may also be a number, of seconds or ms since 1970. */
+function timestampText(value: unknown): string | undefined {
+  if (isFiniteNumber(value)) return String(value)
+  return typeof value === 'string' && value.length <= maxTimestampLength && value.isWellFormed() ? value : undefined
 }

@@ -6,6 +6,7 @@ import type { Rejection } from '../reject-codes.ts'
 /** A change to Redis that gives the same result in any order, so that consumers may commit in any. Integers within 2^53. */
 export type Effect =
   | { readonly kind: 'hincrby'; readonly key: string; readonly field: string; readonly by: number }
+  | { readonly kind: 'expire'; readonly key: string; readonly at: number }
   | Rank
 
 /**
@@ -17,6 +18,8 @@ export interface Rank {
   readonly member: string
   readonly hashes: readonly string[]
   readonly boards: readonly RankedBy[]
+  /** When the boards expire, in seconds since 1970; never without it. */
+  readonly expiresAt?: number
 }
 
 export interface RankedBy {
@@ -88,8 +91,17 @@ export interface Passes<Out extends object = object> {
   readonly record: RecordKind<Out>
 }
 
+/** Times of a record, in ms. */
+export interface RecordTimes {
+  /** When it was sent to SQS; when its entry was written, where that is not known. */
+  readonly sentMs: number
+  /** When it is decided. */
+  readonly nowMs: number
+}
+
 /** Holds what a decision may depend on next to its record. */
 export interface DecideContext {
+  readonly times: RecordTimes
   /** Fields that the first stage passes on because a later one needs them. */
   readonly carry: readonly CarriedName[]
   /** Says how the order in a message is written. */
@@ -194,10 +206,12 @@ export const reject = (rejection: Rejection): Verdict<never> => ({ outcome: 'rej
 
 /** Adds to a hash field. */
 export const hincrby = (key: string, field: string, by: number): Effect => ({ kind: 'hincrby', key, field, by })
+/** Lets a key expire at a time in seconds since 1970. It is set when a commit makes the key, so an effect must write to it. */
+export const expire = (key: string, at: number): Effect => ({ kind: 'expire', key, at })
 /** Ranks a member by fields of hashes. */
-export const rank = (member: string, hashes: readonly string[], boards: readonly RankedBy[]): Effect => ({
-  kind: 'rank',
-  member,
-  hashes,
-  boards,
-})
+export const rank = (
+  member: string,
+  hashes: readonly string[],
+  boards: readonly RankedBy[],
+  expiresAt?: number,
+): Effect => ({ kind: 'rank', member, hashes, boards, ...(expiresAt !== undefined && { expiresAt }) })

@@ -12,7 +12,7 @@ import { sendBodies } from '../support/send.ts'
 import { traffic } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
 
-const roles = ['bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api']
+const roles = ['bridge', 'validate', 'calendar', 'aggregate', 'leaderboard', 'jobs', 'api']
 
 /** Runs a line of a page until it prints what the page shows. Returns what was wrong. */
 async function follow({ shell }: Project, { at, line, expected }: Example): Promise<string[]> {

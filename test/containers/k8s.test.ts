@@ -18,7 +18,7 @@ import { until } from '../support/until.ts'
 
 /** The Job that the page has the reader save. */
 const [{ text: job = '' } = {}] = blocksOf('docs/how-to/kubernetes.md').filter(({ language }) => language === 'yaml')
-const roles = ['aggregate', 'api', 'bridge', 'jobs', 'leaderboard', 'validate']
+const roles = ['aggregate', 'api', 'bridge', 'calendar', 'jobs', 'leaderboard', 'validate']
 
 /** Orders each time. Every start of a Pod takes seconds of CPU, and the slowest machine has two cores. */
 const few = { valid: 10, invalid: 2 }

@@ -65,11 +65,11 @@ test('the code of every how-to page compiles, is documented and does what the pa
 function withoutOwnStages(copy: string): void {
   if (process.env['OWN_STAGES'] !== '1') return
   for (const name of ['fraud', 'revenue']) rmSync(join(copy, `src/stages/${name}.ts`), { force: true })
-  const lines = ['aggregate', 'define-pipeline', 'leaderboard', 'validate'].map((file) => {
+  const lines = ['aggregate', 'calendar', 'define-pipeline', 'leaderboard', 'validate'].map((file) => {
     const name = file.replace('define-pipeline', 'definePipeline')
     return `import { ${name} } from './${file}.ts'\n`
   })
-  const list = 'export const pipeline = definePipeline([validate, aggregate, leaderboard])\n'
+  const list = 'export const pipeline = definePipeline([validate, calendar, aggregate, leaderboard])\n'
   writeFileSync(join(copy, 'src/stages/pipeline.ts'), `${lines.join('')}\n${list}`)
   execFileSync(process.execPath, ['tools/generate.ts'], { cwd: copy })
 }

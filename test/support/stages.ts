@@ -1,5 +1,6 @@
 import type { CarriedName } from '../../src/messages.ts'
 import { aggregate as aggregateDefinition } from '../../src/stages/aggregate.ts'
+import { calendar as calendarDefinition } from '../../src/stages/calendar.ts'
 import { definePipeline } from '../../src/stages/define-pipeline.ts'
 import { leaderboard as leaderboardDefinition } from '../../src/stages/leaderboard.ts'
 import type { Stage } from '../../src/stages/placed.ts'
@@ -9,12 +10,21 @@ import { validate as validateDefinition } from '../../src/stages/validate.ts'
 /** The definitions that we ship, to build pipelines of. */
 export const definitions = {
   validate: validateDefinition,
+  calendar: calendarDefinition,
   aggregate: aggregateDefinition,
   leaderboard: leaderboardDefinition,
 }
 
 /** The pipeline that we ship, whatever stages a user has added to the one that is run. */
-export const shipped = definePipeline([validateDefinition, aggregateDefinition, leaderboardDefinition])
+export const withCalendar = definePipeline([
+  validateDefinition,
+  calendarDefinition,
+  aggregateDefinition,
+  leaderboardDefinition,
+])
+export const calendar = withCalendar.stage('calendar') as Stage
+/** The same without the calendar, as CALENDAR=off has it: most tests are about the chain alone. */
+export const shipped = withCalendar.without(calendarDefinition.name)
 export const [validate, aggregate, leaderboard] = shipped.stages as readonly [Stage, Stage, Stage]
 
 /** The stage of a test's own that takes the place of the shipped one of its name. */

@@ -71,6 +71,7 @@ export type Env = Readonly<Record<string, string>>
  * TEST_SQS_TRANSPORT=thin runs any test over the thin client.
  */
 const quick: Env = {
+  CALENDAR: 'off', // tests of the calendar switch it on
   BRIDGE_POLLERS: '4',
   LEDGER_BUCKETS: '1024', // a validate that starts reads all of a small ledger
   START_WAIT_MS: '0',

@@ -29,6 +29,9 @@ function everyKey(keys: Keys, userId: string, number = 0): string[] {
     own,
     invalidGroup,
     outcome,
+    day,
+    periodBoard,
+    monthly,
     committed: done,
     ...named
   } = keys
@@ -39,6 +42,7 @@ function everyKey(keys: Keys, userId: string, number = 0): string[] {
     ...Object.values(whole),
     ...rejectGroupNames.map(invalidGroup),
     ...[outcome('replay-1'), done('validate'), timeline(number), members('validate'), leases('validate')],
+    ...[day('2026-11-25'), periodBoard('2026-W48', 'spend'), monthly('2026-11', userId)],
     userStats(userId),
     ledger(number, number),
     own('revenue', userId),
@@ -77,8 +81,10 @@ describe('without partitions', () => {
   test('no user id makes the key of another user or of anything else', () => {
     fc.assert(
       fc.property(hostileId, hostileId, (one, other) => {
-        const { userStats } = makeKeys()
+        const { userStats, monthly } = makeKeys()
         expect(userStats(one) === userStats(other)).toBe(one === other)
+        expect(monthly('2026-11', one) === monthly('2026-11', other)).toBe(one === other)
+        expect(userStats(one)).not.toBe(monthly('2026-11', other))
         expect([...everyKey(makeKeys(), '').slice(0, -3), manifestKey]).not.toContain(userStats(one))
       }),
     )

@@ -49,6 +49,19 @@ export const orderExamples: Examples = {
     },
   },
   'get /stats/global': { reply: { total_orders: 2, total_revenue: 150.75 } },
+  'get /stats/daily': {
+    query: { from: '2026-11-22', to: '2026-11-23' },
+    reply: {
+      timezone: 'UTC',
+      from: '2026-11-22',
+      to: '2026-11-23',
+      closed: false,
+      days: [
+        { day: '2026-11-22', orders: 0, revenue: 0, cancelled: 0, refunded: 0, undated: 0, misdated: 0 },
+        { day: '2026-11-23', orders: 2, revenue: 150.75, cancelled: 20, refunded: 5.5, undated: 0, misdated: 0 },
+      ],
+    },
+  },
   'get /stats/top-users': {
     query: { by: 'spend', n: 10 },
     reply: { by: 'spend', n: 10, offset: 0, users: [{ user_id: 'user_7', score: 150.75 }] },

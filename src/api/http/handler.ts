@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import { messageOf } from '../../errors.ts'
 import { parseExactIds } from '../../order/read-order.ts'
+import { csvText, csvType } from '../csv.ts'
 import { identified, requestFields } from '../request-log.ts'
 import type { Right } from './access.ts'
 import { refusalOfName } from './access.ts'
@@ -40,7 +41,7 @@ export function handler<C extends HealthContext = ApiContext>(
     const { status, headers, problem, bug } = answered
     response.status(status).set(headers)
     if (problem) sendProblem(response, problem)
-    else if (!send(response.type('application/json'), answered.body)) {
+    else if (!send(response.type(answered.type ?? 'application/json'), answered.body)) {
       for (const name of Object.keys(headers)) response.removeHeader(name)
       sendProblem(response, tooManyReplies)
     }
@@ -52,7 +53,7 @@ export function handler<C extends HealthContext = ApiContext>(
 }
 
 type Answer = { readonly status: number; readonly headers: Headers } & (
-  | { readonly body: string; readonly problem?: undefined; readonly bug?: undefined }
+  | { readonly body: string; readonly type?: string; readonly problem?: undefined; readonly bug?: undefined }
   | { readonly problem: Problem; readonly bug?: string | undefined } // an error that nothing explains
 )
 
@@ -79,6 +80,7 @@ async function answer<C extends HealthContext>(
     ...read,
     client: request.socket.remoteAddress ?? '',
     signal,
+    wantsCsv: request.accepts(['application/json', csvType]) === csvType,
     has: (right: Right) => hasRight(request, right),
   }
   if (!route.writes || route.audited) return carryOut(context, route, call)
@@ -91,12 +93,18 @@ async function answer<C extends HealthContext>(
   return answered
 }
 
-async function carryOut<C extends HealthContext>(context: C, route: Route<C>, call: Call): Promise<Answer> {
+type Heard = Call & { readonly wantsCsv: boolean }
+
+async function carryOut<C extends HealthContext>(context: C, route: Route<C>, call: Heard): Promise<Answer> {
   const status = route.status ?? 200
   try {
     const reply = await route.handle(context, call)
     const special = specialOf(reply)
-    if (!special) return jsonAnswer(status, JSON.stringify(route.reply.parse(reply)))
+    if (!special) {
+      const checked = route.reply.parse(reply)
+      if (!route.csv || !call.wantsCsv) return jsonAnswer(status, JSON.stringify(checked))
+      return { ...jsonAnswer(status, csvText(route.csv(checked))), type: csvType }
+    }
     const { headers, ...other } = special
     return { ...('text' in other ? jsonAnswer(status, other.text) : problemAnswer(other.problem)), headers }
   } catch (error) {
@@ -135,7 +143,7 @@ function parseBody(schema: z.ZodType, text: string): { data: unknown; sent: unkn
   return parsed.success ? { data: parsed.data, sent } : unprocessable(parsed.error)
 }
 
-function jsonAnswer(status: number, body: string): Answer {
+function jsonAnswer(status: number, body: string): Extract<Answer, { body: string }> {
   return { status, body, headers: {} }
 }
 

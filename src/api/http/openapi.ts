@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { version } from '../../version.ts'
+import { csvType } from '../csv.ts'
 import type { Example } from '../examples/example.ts'
 import { exampleOf } from '../examples/examples.ts'
 import { problem, problemType } from './problem.ts'
@@ -86,7 +87,10 @@ function operation(route: Route): ZodOpenApiOperationObject {
       [status]: {
         description: status === 202 ? 'Accepted' : 'OK',
         ...(replyHeaders && { headers: z.object(Object.fromEntries(Object.entries(replyHeaders).map(headerField))) }),
-        content: { 'application/json': { schema: reply, ...(example && { example: example.reply }) } },
+        content: {
+          'application/json': { schema: reply, ...(example && { example: example.reply }) },
+          ...(route.csv && { [csvType]: { schema: { type: 'string' } } }),
+        },
       },
       ...Object.fromEntries(Object.entries(errors).map(([code, when]) => [code, errorResponse(when)])),
     },

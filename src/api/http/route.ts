@@ -4,6 +4,7 @@ import type { AdminAction } from '../../control/audit-actions.ts'
 import type { Queues } from '../../control/job-queues.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import type { Share } from '../cached.ts'
+import type { Table } from '../csv.ts'
 import type { Right } from './access.ts'
 import type { Special } from './reply.ts'
 import type { Turns } from './turns.ts'
@@ -60,6 +61,8 @@ export interface Route<
   readonly status?: number
   /** Errors it can reply in addition to those of every route: status and cause. */
   readonly refusals?: Readonly<Record<number, string>>
+  /** Makes a table of the reply, for a client that asks for `text/csv`. */
+  csv?(reply: z.output<R>): Table
   handle(context: C, call: Call<P, Q, B>): Promise<z.input<R> | Special>
 }
 

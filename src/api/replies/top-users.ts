@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Money, wholeNumberOf } from '../../order/money.ts'
 import type { Page } from '../../reads/top.ts'
 import { type Board, boards } from '../../stages/leaderboard.ts'
+import { periodReply, type ReportedPeriod } from '../calendar/replies.ts'
 import { amount } from '../http/schemas.ts'
 
 export const board = z.enum(boards, `must be ${boards.join(' or ')}`)
@@ -15,6 +16,7 @@ const ranked = {
     .nullable()
     .optional()
     .meta({ description: 'With `after`: the `after` of the next page; null on the last page.' }),
+  ...periodReply,
 }
 
 /** The reply of `GET /stats/top-users`, which `orders top --json` prints. */
@@ -31,7 +33,9 @@ export function topUsersOf(
   n: number,
   { users, offset }: Page,
   { toAmount }: Money,
+  period?: ReportedPeriod,
 ): z.input<typeof topUsersReply> {
   const scoreOf = (score: number): number => (by === 'spend' ? toAmount(wholeNumberOf(score)) : wholeNumberOf(score))
-  return { by, n, offset, users: users.map(({ userId, score }) => ({ user_id: userId, score: scoreOf(score) })) }
+  const ranked = users.map(({ userId, score }) => ({ user_id: userId, score: scoreOf(score) }))
+  return { by, n, offset, users: ranked, ...period }
 }

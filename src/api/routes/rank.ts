@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { type Money, wholeNumberOf } from '../../order/money.ts'
 import { readRank, type Standing } from '../../reads/rank.ts'
+import { askedPeriod, noCalendar, period } from '../calendar/asked.ts'
+import { periodReply } from '../calendar/replies.ts'
 import { defineRoute } from '../http/route.ts'
 import { amount, integerParam, userParams } from '../http/schemas.ts'
 
@@ -23,11 +25,17 @@ export const userRank = defineRoute({
   summary:
     "A user's rank and score on both boards at one moment, with the neighbors. Both are null for a user who is not ranked. Ties are broken by user_id, descending, bytewise.",
   params: userParams,
-  query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.') }),
-  reply: z.object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()) }).meta({ id: 'UserRank' }),
-  handle: async ({ redis, partitions, format }, { params: { user_id }, query: { around } }) => {
-    const { spend, orders } = await readRank(redis, partitions, user_id, around)
-    return { user_id, spend: standingOf(spend, user_id, format.money), orders: standingOf(orders, user_id) }
+  query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.'), period }),
+  reply: z
+    .object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()), ...periodReply })
+    .meta({ id: 'UserRank' }),
+  refusals: noCalendar,
+  handle: async (context, { params: { user_id }, query: { around, period: name } }) => {
+    const { redis, partitions, format } = context
+    const asked = askedPeriod(context, name)
+    if (asked && !('to' in asked)) return asked
+    const { spend, orders } = await readRank(redis, partitions, user_id, around, asked?.period)
+    return { user_id, spend: standingOf(spend, user_id, format.money), orders: standingOf(orders, user_id), ...asked }
   },
 })
 

@@ -18,6 +18,8 @@ const repartition = z.object({
   totals: z.record(z.string(), z.int()).optional(),
   /** Records of the ledger written in each generation, over all partitions. */
   ledgerCounts: z.record(z.string(), z.int()).optional(),
+  /** Days of the calendar, over all partitions. */
+  days: z.record(z.string(), z.record(z.string(), z.string())).optional(),
   invalid: z.int().optional(),
   discarded: z.int().optional(),
 })

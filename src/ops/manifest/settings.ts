@@ -21,6 +21,8 @@ const fixedSettings = (config: Config) => ({
   LEDGER_DAYS: config.ledgerDays,
   LEDGER_BUCKETS: config.ledgerBuckets,
   PARTITIONS: partitionsOf(config) ?? bare,
+  // Another zone would put later orders of a day on another day. Without the calendar there are no days.
+  ...(config.calendar === 'on' && { REPORT_TIMEZONE: config.reportTimezone }),
 })
 
 export async function readManifest(redis: RedisClient): Promise<Manifest> {
@@ -72,13 +74,21 @@ export async function nameCurrency(redis: RedisClient, { currency }: Config, man
  * ledger's keys depend on them, and the amounts.
  */
 export async function withSettingsOf(redis: RedisClient, config: Config): Promise<Config> {
-  const { LEDGER_DAYS: days, LEDGER_BUCKETS: buckets, CURRENCY: currency } = await readManifest(redis)
+  const found = await readManifest(redis)
+  const { LEDGER_DAYS: days, LEDGER_BUCKETS: buckets, CURRENCY: currency, REPORT_TIMEZONE: zone } = found
   return {
     ...config,
     ...(currency !== undefined && { currency: currencyOf(currency) }),
     ...(days !== undefined && { ledgerDays: Number(days) }),
     ...(buckets !== undefined && { ledgerBuckets: Number(buckets) }),
+    ...(zone !== undefined && { reportTimezone: zone }),
   }
+}
+
+/** Returns the zone of the days in Redis; nothing before the calendar has begun. */
+export async function zoneOf(redis: RedisClient): Promise<Partial<Pick<Config, 'reportTimezone'>>> {
+  const found = await redis.hget(manifestKey, 'REPORT_TIMEZONE')
+  return found === null ? {} : { reportTimezone: found }
 }
 
 /** Returns the number of partitions in Redis, or undefined before it is set up. */

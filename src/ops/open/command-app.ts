@@ -2,16 +2,23 @@ import type { App } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
 import { formatOf } from '../../order/format.ts'
 import { withRunning } from '../local/running-system.ts'
-import { withSettingsOf } from '../manifest/settings.ts'
-import { connectApp, openApp } from './open-app.ts'
+import { checkManifest } from '../manifest/check.ts'
+import { withSettingsOf, zoneOf } from '../manifest/settings.ts'
+import { connectApp } from './open-app.ts'
 
 /**
  * Opens the app of a command. It logs nothing, replies within two seconds, and uses the system that runs in this folder
  * if no other one is configured.
+ * Its days are those of the zone in Redis: a command counts nothing, so it needs no zone of its own.
  * @throws OrdersError when Redis does not answer, or was set up with other settings.
  */
-export function openCommandApp(config: Config): Promise<App & AsyncDisposable> {
-  return openApp(commandConfig(config), 'ask')
+export async function openCommandApp(config: Config): Promise<App & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const app = stack.use(await connectApp(commandConfig(config), 'ask'))
+  const inZone = { ...app.config, ...(await zoneOf(app.redis)) }
+  await checkManifest(app.redis, inZone)
+  stack.move()
+  return { ...app, config: inZone, format: formatOf(inZone) }
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts'
 import { makeControlKeys, makePartitions } from '../../keys.ts'
 import { formatOf } from '../../order/format.ts'
 import { closeRedis, openRedis, type Patience } from '../../redis/client.ts'
+import { calendar } from '../../stages/calendar.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import { openTelemetry, type Telemetry } from '../../telemetry.ts'
 import { checkManifest } from '../manifest/check.ts'
@@ -52,7 +53,7 @@ export async function connectApp(
     format: formatOf(config),
     redis,
     telemetry,
-    pipeline,
+    pipeline: config.calendar === 'on' ? pipeline : pipeline.without(calendar.name),
     partitions,
     control: makeControlKeys(partitions),
     instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,

@@ -68,7 +68,11 @@ export async function moveHashes(
 }
 
 /** Yields the names of keys with this prefix, by SCAN: a key that exists all the while is yielded at least once. */
-export async function* keysLike({ redis, alive }: Move, keys: Keys, prefix: string): AsyncGenerator<string[]> {
+export async function* keysLike(
+  { redis, alive }: Pick<Move, 'redis' | 'alive'>,
+  keys: Keys,
+  prefix: string,
+): AsyncGenerator<string[]> {
   const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
   const node = await masterOf(redis, keys.counters)
   for (let cursor = '', found: string[]; cursor !== '0'; ) {

@@ -17,14 +17,33 @@ const shownUsers = 20
 
 export function verificationLines(verification: Verification, { now, format }: Pick<App, 'now' | 'format'>): Line[] {
   const amount = amountIn(format.money)
-  const { books, audit, ledger = [], repaired, incidents, acknowledged, writtenOff } = verification
-  const differences = [...books.losses, ...books.differences, ...(audit?.differences ?? []), ...ledger.map(lossText)]
+  const {
+    books,
+    audit,
+    calendar,
+    calendarRepaired,
+    ledger = [],
+    repaired,
+    incidents,
+    acknowledged,
+    writtenOff,
+  } = verification
+  const differences = [
+    ...books.losses,
+    ...books.differences,
+    ...(audit?.differences ?? []),
+    ...(calendar?.differences ?? []),
+    ...ledger.map(lossText),
+  ]
   return [
     ...(acknowledged ? [...acknowledgedLines(acknowledged).map((text) => sentence(text, '  ')), ''] : []),
     ...(repaired ? [...repairLines(repaired, amount), ''] : []),
     ...booksLines(books, amount),
     ...(audit ? ['', ...auditLines(audit, amount)] : []),
     '',
+    ...(calendarRepaired === undefined
+      ? []
+      : [sentence(`Repaired: ${number(calendarRepaired)} scores of days, weeks and months are set.`)]),
     ...books.notes.map((note) => sentence(note, '  ')),
     ...differences.map((difference) => sentence(difference, '  ', 'red')),
     ...(writtenOff ? [sentence(writeOffLine(writtenOff))] : []),

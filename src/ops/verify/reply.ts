@@ -46,19 +46,29 @@ export const verificationReply = z.object({
   books: booksReply,
   deep: deep.optional(),
   ledger: z.array(loss).optional(),
+  calendar: z.object({ verdict, wrong_scores: z.int(), differences: z.array(z.string()) }).optional(),
   incidents: z.array(openIncident),
   acknowledged: z.object({ incidents: z.array(openIncident), ledger: z.array(loss) }).optional(),
   repaired: z.object({ users: z.int(), before: sum, after: sum, found: deep }).optional(),
+  calendar_repaired: z.int().optional(),
   written_off: z.object({ booked: z.boolean(), orders: z.record(z.string(), z.int()) }).optional(),
 })
 
 export function verificationOf(verification: Verification, money: Money): z.input<typeof verificationReply> {
-  const { verdict, books, audit, ledger, incidents, acknowledged, repaired, writtenOff } = verification
+  const { verdict, books, audit, calendar, calendarRepaired, ledger, incidents, acknowledged, repaired, writtenOff } =
+    verification
   return {
     verdict,
     books: booksOf(books, money),
     ...(audit && { deep: deepOf(audit) }),
     ...(ledger && { ledger: ledger.map(lossOf) }),
+    ...(calendar && {
+      calendar: {
+        verdict: calendar.verdict,
+        wrong_scores: calendar.scores,
+        differences: [...calendar.differences],
+      },
+    }),
     incidents: [...incidents],
     ...(acknowledged && {
       acknowledged: { incidents: [...acknowledged.incidents], ledger: acknowledged.ledger.map(lossOf) },
@@ -69,6 +79,7 @@ export function verificationOf(verification: Verification, money: Money): z.inpu
         ...{ before: sumOf(repaired.before), after: sumOf(repaired.after), found: deepOf(repaired.found) },
       },
     }),
+    ...(calendarRepaired !== undefined && { calendar_repaired: calendarRepaired }),
     ...(writtenOff && { written_off: { booked: writtenOff.booked, orders: { ...writtenOff.orders } } }),
   }
 }

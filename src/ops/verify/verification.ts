@@ -4,6 +4,7 @@ import { type OpenIncident, readIncidents } from '../../control/incidents.ts'
 import { OrdersError } from '../../errors.ts'
 import type { Sum } from '../../order/money.ts'
 import { type Books, readBooks } from '../../reads/books.ts'
+import { type CalendarCheck, checkCalendar } from '../calendar/check.ts'
 import { operatingUser } from '../process/operating-user.ts'
 import { type Acknowledged, lossesOf } from './acknowledge.ts'
 import type { DeepCheck } from './compare-scores.ts'
@@ -17,6 +18,8 @@ export interface Verification {
   readonly verdict: DeepCheck['verdict']
   readonly books: Books
   readonly audit?: DeepCheck
+  /** Of a deep one, where there is a calendar. */
+  readonly calendar?: CalendarCheck
   /** Of a deep one: what the ledger has lost. */
   readonly ledger?: readonly LedgerLoss[]
   /** Changes of Redis' data from outside that are not acknowledged. */
@@ -24,6 +27,8 @@ export interface Verification {
   readonly acknowledged?: Acknowledged
   /** The result of a repair, and the findings before it. */
   readonly repaired?: Repaired & { readonly found: DeepCheck }
+  /** How many scores of days, weeks and months a repair has set. */
+  readonly calendarRepaired?: number
   /** The orders that a write-off booked as lost, or would book. */
   readonly writtenOff?: { readonly booked: boolean; readonly orders: WrittenOff }
 }
@@ -34,7 +39,10 @@ type WriteOff = { readonly 'write-off': boolean; readonly yes: boolean }
 /** Verifies the books, in detail if `deep`; with `repair` fixes what it can and verifies again. */
 export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
   const found = await examine(app, depth.deep || depth.repair, signal)
-  if (!depth.repair || !found.audit || found.audit.verdict === 'right') return found
+  if (!depth.repair || !found.audit) return found
+  const scores = found.calendar?.scores ?? 0
+  const set = scores > 0 ? { calendarRepaired: await repairCalendar(app, scores, signal) } : {}
+  if (found.audit.verdict === 'right') return scores > 0 ? { ...(await examine(app, true, signal)), ...set } : found
   if (!depth.force) refuseToSpoil(found.books, found.audit)
   const action = { action: 'repair', by: operatingUser(), what: '{}' }
   const did = await audited(
@@ -44,7 +52,13 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
     (done) => JSON.stringify(done, jsonValue),
   )
   const repaired = { ...did, found: found.audit }
-  return { ...(await examine(app, true, signal)), repaired }
+  return { ...(await examine(app, true, signal)), repaired, ...set }
+}
+
+/** Sets the scores of days, weeks and months. @returns how many were wrong */
+async function repairCalendar(app: App, wrong: number, signal: AbortSignal): Promise<number> {
+  const action = { action: 'repair', by: operatingUser(), what: JSON.stringify({ calendar: wrong }) }
+  return (await audited(app, action, () => checkCalendar(app, 'set', signal), JSON.stringify)).scores
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
@@ -70,9 +84,19 @@ async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Ve
   const incidents = await readIncidents(app.redis)
   if (!deep) return { verdict, books, incidents }
   const found = await deepCheck(app, signal)
+  const calendar = app.config.calendar === 'on' ? await checkCalendar(app, 'check', signal) : undefined
   const ledger = await lossesOf(app, signal)
-  const worst = ledger.length > 0 || found.verdict === 'wrong' ? 'wrong' : verdict
-  return { verdict: worst === 'right' ? found.verdict : worst, books, audit: found, ledger, incidents }
+  const isWrong = ledger.length > 0 || found.verdict === 'wrong' || calendar?.verdict === 'wrong'
+  const worst = isWrong ? 'wrong' : verdict
+  const rest = found.verdict === 'right' ? (calendar?.verdict ?? 'right') : found.verdict
+  return {
+    verdict: worst === 'right' ? rest : worst,
+    books,
+    audit: found,
+    ledger,
+    incidents,
+    ...(calendar && { calendar }),
+  }
 }
 
 /** Books lost orders first if asked to, then verifies. */

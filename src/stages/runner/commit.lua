@@ -15,6 +15,7 @@
 --   hashes   [[[field, ...], [key number, by, ..., key number, by, ...]]]: amounts to add to the fields of each key
 --   ranks    [[[key number, [field, ...]], ...], [member, n, n key numbers, ...]]: per board its key and the fields that add up
 --            to a score; then members, each with the keys of its hashes
+--   expiries [[seconds since 1970, key number, ...]]: when keys expire, if this commit makes them
 --   verdicts [[ledger record, key number, verdict]]: ledger records whose verdict goes to the outcome of a job, its key, and
 --            the verdict if it passes; an outcome is kept for outcome_seconds
 --   totals   per emitted record the number of the key in `hashes` whose fields are appended to it, or 0
@@ -113,10 +114,13 @@ end
 
 -- Adds up, without writing. Refuses a field that cannot grow.
 local function add_up()
-  local refused, failed
+  local refused
   sums, refused = check_sums(hashes)
-  scores, failed = read_scores(ranks)
-  return refused or failed
+  refused = refused or check_boards(ranks)
+  if refused then return refused end
+  if #hashes > 0 then return check_ranked(ranks) end -- the scores are read after the sums are written
+  scores, refused = read_scores(ranks)
+  return refused
 end
 
 -- Acknowledges the entries, and adds them to those that the stage has committed.
@@ -203,8 +207,9 @@ if refusal then return refusal end
 
 acknowledge()
 record_in_ledger(ledger, fresh, duplicates)
-local now = write_sums(hashes, sums)
+local now = write_sums(hashes, sums, #ranks > 0)
 set_scores(ranks, #hashes > 0 and read_scores(ranks) or scores) -- by what this commit has written
+set_expiries(plan.expiries)
 local passed = emit(now)
 local rejected = reject()
 report_to_jobs()

@@ -1,7 +1,7 @@
 import type { Keys } from '../../keys.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import type { Stage } from '../placed.ts'
-import type { Verdict } from '../stage.ts'
+import type { RecordTimes, Verdict } from '../stage.ts'
 import type { FirstVerdict } from './weigh.ts'
 
 /** The stage that decides, for orders of a partition. */
@@ -20,9 +20,10 @@ export function decideRecord(
   { stage, keys, format }: Deciding,
   record: object,
   onFailed: (error: unknown) => void,
+  times?: RecordTimes,
 ): Verdict {
   try {
-    const verdict = stage.decide(record, keys, format)
+    const verdict = stage.decide(record, keys, format, times)
     requireSound(verdict, stage)
     return verdict
   } catch (error) {

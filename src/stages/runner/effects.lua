@@ -1,8 +1,11 @@
 -- Included by commit.lua: the effects of a batch, as effects.ts encodes them. `hashes` holds per shape the names of its fields,
--- then per hash its key number and an amount per field; `boards` per board its key number, then scores and members.
+-- then per hash its key number and an amount per field; `boards` per board its key number, then scores and members;
+-- `expiries` per time its seconds since 1970, then the numbers of keys that expire then.
 
 local call, format = redis.call, string.format
 local exact = 2 ^ 53 -- up to here a double is exact for every integer
+local held = {} -- key number of a hash or board -> whether it held something before this commit
+local latest = {} -- key number of a hash -> field -> its sum as text, of those that this commit has written
 local max_added = 2000 -- arguments of one ZADD: Lua passes some 8,000 at once
 
 local function text(integer) -- Lua's own form has only 14 digits; %d is faster, but safe only for 32 bits
@@ -26,6 +29,7 @@ local function check_sums(hashes)
       local values, failed = probe('HMGET', key, unpack(fields))
       if failed then return sums, failed end
       for i, field in ipairs(fields) do
+        if values[i] then held[adds[at]] = true elseif held[adds[at]] == nil then held[adds[at]] = false end
         local value, by = values[i] or '0', adds[at + i]
         local sum = tonumber(value)
         if sum and text(sum) == value and math.abs(sum + by) <= exact then
@@ -43,7 +47,7 @@ local function check_sums(hashes)
 end
 
 -- Writes the sums. Returns per key number its fields after this commit, as members of a JSON object.
-local function write_sums(hashes, sums)
+local function write_sums(hashes, sums, plan_ranks)
   local now = {}
   for shape, hash in ipairs(hashes) do
     local fields, adds, after, set, members, text_of = hash[1], hash[2], sums[shape], { 'HSET' }, {}, {}
@@ -64,10 +68,55 @@ local function write_sums(hashes, sums)
         text_of[i] = members[i] .. sum
       end
       call(unpack(set))
+      if plan_ranks then
+        local values = latest[adds[at]] or {}
+        for i = 3, #set, 2 do values[set[i]] = set[i + 1] end
+        latest[adds[at]] = values
+      end
       now[adds[at]] = (now[adds[at]] or '') .. table.concat(text_of)
     end
   end
   return now
+end
+
+-- Returns the error of a board that is of another type.
+local function check_boards(ranks)
+  for _, rank in ipairs(ranks) do
+    for _, by in ipairs(rank[1]) do
+      local size, failed = probe('ZCARD', KEYS[by[1]])
+      if failed then return failed end
+      held[by[1]] = size > 0
+    end
+  end
+end
+
+-- Returns the error of a hash of another type that scores will be read from. Those that this commit adds to have been checked.
+local function check_ranked(ranks)
+  for _, rank in ipairs(ranks) do
+    local members, at = rank[2], 1
+    while at <= #members do
+      local last = at + 1 + members[at + 1]
+      for i = at + 2, last do
+        if held[members[i]] == nil then
+          local _, failed = probe('HLEN', KEYS[members[i]])
+          if failed then return failed end
+        end
+      end
+      at = last + 1
+    end
+  end
+end
+
+-- Returns the fields of a hash if this commit has written all of them.
+local function latest_of(number, fields)
+  local known = latest[number]
+  if not known then return nil end
+  local values = {}
+  for i, field in ipairs(fields) do
+    if not known[field] then return nil end
+    values[i] = known[field]
+  end
+  return values
 end
 
 -- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { member = score }; then the
@@ -78,8 +127,6 @@ local function read_scores(ranks)
     local boards, members, fields, ends = rank[1], rank[2], {}, {}
     scores[shape] = {}
     for board, by in ipairs(boards) do
-      local _, failed = probe('ZCARD', KEYS[by[1]])
-      if failed then return scores, failed end
       for _, field in ipairs(by[2]) do fields[#fields + 1] = field end
       scores[shape][board], ends[board] = {}, #fields
     end
@@ -87,7 +134,8 @@ local function read_scores(ranks)
     while at <= #members do
       local member, last = members[at], at + 1 + members[at + 1]
       for i = at + 2, last do
-        local values, failed = probe('HMGET', KEYS[members[i]], unpack(fields))
+        local values, failed = latest_of(members[i], fields)
+        if not values then values, failed = probe('HMGET', KEYS[members[i]], unpack(fields)) end
         if failed then return scores, failed end
         local field = 1
         for board, of in ipairs(scores[shape]) do
@@ -127,6 +175,15 @@ local function set_scores(ranks, scores)
       end
       flush('ZADD', add)
       flush('ZREM', remove)
+    end
+  end
+end
+
+-- Sets when the keys expire that this commit has made. Later commits need not set it again.
+local function set_expiries(expiries)
+  for _, group in ipairs(expiries or {}) do
+    for i = 2, #group do
+      if not held[group[i]] then call('EXPIREAT', KEYS[group[i]], text(group[1])) end
     end
   end
 end

@@ -63,3 +63,20 @@ export function encodeRanks(names: string[], ranks: Ranks, numberOf: ReadonlyMap
     ]
   })
 }
+
+/** Keys that expire together: when, in seconds since 1970, and their numbers. */
+export type Expiring = readonly [at: number, ...keys: number[]]
+
+/** Encodes the expiry of keys, for effects.lua. A key that no effect writes has no number, and is left out. */
+export function encodeExpiries(names: readonly string[], expiries: ReadonlyMap<string, number>): Expiring[] {
+  if (expiries.size === 0) return []
+  const byTime = new Map<number, number[]>()
+  for (const [at, name] of names.entries()) {
+    const time = expiries.get(name)
+    if (time === undefined) continue
+    const keys = byTime.get(time) ?? []
+    keys.push(at + 1)
+    byTime.set(time, keys)
+  }
+  return [...byTime].map(([time, keys]) => [time, ...keys])
+}

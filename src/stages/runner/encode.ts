@@ -5,7 +5,7 @@ import { maxPartitions } from '../../partitions.ts'
 import { codeOf } from '../../reject-codes.ts'
 import { fieldOf, layoutOf } from '../layout/layout.ts'
 import type { Stage } from '../placed.ts'
-import { encodeHashes, encodeRanks } from './effects.ts'
+import { encodeExpiries, encodeHashes, encodeRanks } from './effects.ts'
 import {
   generationSeconds,
   type LedgerPlace,
@@ -46,6 +46,7 @@ export function encodeCommit(
   names.push(...(ledger?.buckets ?? []))
   const { shapes, numberOf } = encodeHashes(names, plan.hashes)
   const ranks = encodeRanks(names, plan.ranks, numberOf)
+  const expiries = encodeExpiries(names, plan.expiries)
   const groups = plan.rejects.map(({ group }) => numberIn(names, keys.invalidGroup(group)))
   const changes = ledger?.changes.map(({ record, to: { current, previous, field, value }, expected }) => {
     return [record, numberIn(names, current), numberIn(names, previous), field, expected, value]
@@ -68,6 +69,7 @@ export function encodeCommit(
     }),
     hashes: shapes,
     ranks,
+    ...(expiries.length > 0 && { expiries }),
     ...(totals.some((number) => number !== 0) && { totals }),
     verdicts,
     outcome_seconds: outcomeSeconds,

@@ -56,6 +56,18 @@ export function decodeEntry(pipeline: Pipeline, id: string, fields: readonly Buf
   }
 }
 
+/**
+ * Returns a function that takes the orders of one record after the other, and returns when the last of them was sent. The
+ * entry has the times in the order of its records. It may have a few too many, of orders that the ledger dropped.
+ */
+export function sentTimes({ id, sent }: Entry): (orders: number) => number {
+  let [at, left] = [0, sent[1] ?? 0]
+  return (orders) => {
+    for (left -= orders; left < 0 && at + 2 < sent.length; left += sent[at + 1] ?? 0) at += 2
+    return sent[at] ?? Number.parseInt(id, 10)
+  }
+}
+
 export function entryBytes({ fields }: Entry): number {
   return fields.reduce((sum, field) => sum + field.length, 0)
 }

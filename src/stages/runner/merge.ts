@@ -5,19 +5,42 @@ export type Amounts = Map<string, Map<string, number>>
 /** The boards of a rank → member → the rank. */
 export type Ranks = Map<string, Map<string, Rank>>
 
+/** The effects of a batch, merged. */
+export interface Effects {
+  readonly hashes: Amounts
+  readonly ranks: Ranks
+  /** key → when it expires, in seconds since 1970 */
+  readonly expiries: Map<string, number>
+}
+
+export const noEffects = (): Effects => ({ hashes: new Map(), ranks: new Map(), expiries: new Map() })
+
 /** Merges an effect into those before it: amounts are added, and a member is ranked once. */
-export function mergeEffect(
-  { hashes, ranks }: { readonly hashes: Amounts; readonly ranks: Ranks },
-  effect: Effect,
-): void {
+export function mergeEffect({ hashes, ranks, expiries }: Effects, effect: Effect): void {
   if (effect.kind === 'hincrby') {
     const fields = groupFor(hashes, effect.key)
     const field = effect.field.toWellFormed()
     fields.set(field, (fields.get(field) ?? 0) + effect.by)
+  } else if (effect.kind === 'expire') {
+    expiries.set(effect.key.toWellFormed(), effect.at)
   } else {
-    const boards = effect.boards.map(({ board, fields }) => [board, ...fields].join(' ')).join()
-    groupFor(ranks, boards).set(effect.member.toWellFormed(), effect)
+    const members = groupFor(ranks, nameOf(effect.boards))
+    if (members.size === 0 && effect.expiresAt !== undefined) {
+      for (const { board } of effect.boards) expiries.set(board.toWellFormed(), effect.expiresAt)
+    }
+    members.set(effect.member.toWellFormed(), effect)
   }
+}
+
+/** Names of boards by the list that has them: a stage gives the same one for many members. */
+const names = new WeakMap<Rank['boards'], string>()
+
+function nameOf(boards: Rank['boards']): string {
+  const known = names.get(boards)
+  if (known !== undefined) return known
+  const name = boards.map(({ board, fields }) => [board, ...fields].join(' ')).join()
+  names.set(boards, name)
+  return name
 }
 
 /** Returns the group of a name. Redis keeps no half surrogate pair: names that differ only in one are the same there. */

@@ -5,13 +5,13 @@ import { invalidRecord, sentEntry } from '../invalid/record.ts'
 import type { Channel } from '../placed.ts'
 import type { Verdict } from '../stage.ts'
 import { type Deciding, decideRecord, isFirst } from './decide.ts'
-import type { Entry } from './entry.ts'
+import { type Entry, sentTimes } from './entry.ts'
 import { messageName } from './ledger.ts'
-import { type Amounts, mergeEffect, type Ranks } from './merge.ts'
+import { type Effects, mergeEffect, noEffects } from './merge.ts'
 import { type Expected, type Refused, unread, type Weighed, weigh } from './weigh.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
-export interface Plan {
+export interface Plan extends Effects {
   readonly entryIds: readonly string[]
   /** Orders in the records that pass, before the ledger finds duplicates. */
   orders: number
@@ -23,8 +23,6 @@ export interface Plan {
   readonly rejects: Reject[]
   /** Values that the ledger must hold before this commit, by name: rejections rest on it. */
   readonly expects: Map<string, Expected>
-  readonly hashes: Amounts
-  readonly ranks: Ranks
 }
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
@@ -72,8 +70,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     emits: [],
     rejects: [],
     expects: new Map(),
-    hashes: new Map(),
-    ranks: new Map(),
+    ...noEffects(),
   }
   const ledger = new Map<string, string>()
   const stands = (name: string): string | undefined => ledger.get(name) ?? planning.known.get(name)
@@ -119,18 +116,24 @@ interface Placed {
   readonly entry: Entry
   readonly record: object | undefined
   readonly orders: number
+  readonly sentMs?: number
 }
 
 function recordsOf({ stage: { name }, channel }: Planning, entry: Entry): Placed[] {
   const { id, records, group, orders } = entry
   if (group !== undefined && group !== name) return []
   if (!records) return [{ at: id, entry, record: undefined, orders }]
-  return records.map((record, at) => ({ at: `${id}/${at}`, entry, record, orders: channel.orders(record) }))
+  const sentMs = sentTimes(entry)
+  return records.map((record, at) => {
+    const orders = channel.orders(record)
+    return { at: `${id}/${at}`, entry, record, orders, sentMs: sentMs(orders) }
+  })
 }
 
-function decide(planning: Planning, { entry, record }: Placed): Verdict {
+function decide(planning: Planning, { entry, record, sentMs = 0 }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
-  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error))
+  const times = { sentMs, nowMs: planning.now.getTime() }
+  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error), times)
 }
 
 function rejectOf(

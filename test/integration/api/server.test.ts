@@ -188,9 +188,9 @@ test('the OpenAPI document is 3.1 and has each route with its parameters and err
     expect([method, path, responses]).toEqual([method, path, expect.arrayContaining(errors)])
   }
   const top = document.paths['/stats/top-users']?.['get']
-  expect(top?.parameters?.map(({ name }) => name)).toEqual(['by', 'n', 'offset', 'after'])
+  expect(top?.parameters?.map(({ name }) => name)).toEqual(['by', 'n', 'offset', 'after', 'period'])
   expect(top?.parameters?.[1]?.schema).toMatchObject({ type: 'integer', minimum: 1, maximum: 100, default: 10 })
-  expect(Object.keys(top?.responses ?? {})).toEqual(['200', '403', '422', '500', '503'])
+  expect(Object.keys(top?.responses ?? {})).toEqual(['200', '403', '404', '422', '500', '503'])
 })
 
 test('the documentation page and all it loads come from here', async () => {

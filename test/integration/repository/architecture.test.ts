@@ -110,7 +110,7 @@ const layers: readonly (readonly string[])[] = [
   ['stages', 'ingest'],
   ['control'],
   ['redis'],
-  ['', 'config', 'events', 'keys', 'order'],
+  ['', 'calendar', 'config', 'events', 'keys', 'order'],
 ]
 const known = new Set(layers.flat())
 const layerOf = (path: string): string => path.split('/').slice(1, -1)[0] ?? ''
@@ -135,7 +135,7 @@ interface Import {
 
 function importsOf(text: string): Import[] {
   const found = strip(text, 'comments').matchAll(
-    /\b(?:from|import)\s*['"](?<from>[^'"]+)['"]|\b(?:import|require|(?:\)|meta)\.resolve)\s*\(\s*['"`](?<dynamic>[^'"`]+)['"`]/g,
+    /(?<!['"])\b(?:from|import)\s*['"](?<from>[^'"]+)['"]|\b(?:import|require|(?:\)|meta)\.resolve)\s*\(\s*['"`](?<dynamic>[^'"`]+)['"`]/g,
   )
   return [...found].map(({ groups }) => ({
     from: groups?.['from'] ?? groups?.['dynamic'] ?? '',

@@ -10,6 +10,7 @@ import { renewPresence } from '../../../src/control/presence.ts'
 import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../src/keys.ts'
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
+import { rank } from '../../../src/ops/calendar/rank.ts'
 import { scanPartition } from '../../../src/ops/incidents/scan.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import { holdLock } from '../../../src/ops/repartition/lock.ts'
@@ -23,6 +24,7 @@ import { readRank } from '../../../src/reads/rank.ts'
 import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
 import { loadScript } from '../../../src/redis/script.ts'
+import { rankIn } from '../../../src/stages/calendar.ts'
 import { cancelReplay } from '../../../src/stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
@@ -150,6 +152,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => readRank(redis, partitions, 'u', 2),
   (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),
   (redis) => repair(appOf(redis), new AbortController().signal),
+  (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { reportedPeriod } from '../../../api/calendar/replies.ts'
 import { topUsersOf, topUsersReply } from '../../../api/replies/top-users.ts'
 import type { Money } from '../../../order/money.ts'
 import { countText } from '../../../reads/count-text.ts'
@@ -6,6 +7,7 @@ import { type Page, readTop } from '../../../reads/top.ts'
 import { type Board, boards } from '../../../stages/leaderboard.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
+import { periodOption, rangeLine, reportable } from '../../terminal/calendar-text.ts'
 import { show } from '../../terminal/interactive/watch.ts'
 import { amountText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
@@ -25,7 +27,7 @@ export function topLines(board: Board, { users }: Page, money: Money): string[] 
 export const command = defineCommand({
   name: 'top',
   about: 'Shows the top users by spend or by number of orders.',
-  examples: ['top', 'top --by orders --n 50'],
+  examples: ['top', 'top --by orders --n 50', 'top --period this-week'],
   page: 'docs/getting-started.md',
   options: {
     by: {
@@ -34,16 +36,20 @@ export const command = defineCommand({
       expected: boards.join(' or '),
       schema: z.enum(boards).default('spend'),
     },
+    period: periodOption,
     n: wholeNumber('number of users', 10, { min: 1, max: 100 }),
     watch: flag('shows it again every second'),
     json: flag('as JSON, one object a line, as GET /stats/top-users replies'),
   },
-  run: async ({ config, options: { by, n, watch, json }, signal, print }) => {
+  run: async ({ config, options: { by, n, period: name, watch, json }, signal, print }) => {
     await using app = await openCommandApp(config)
-    const { money } = app.format
+    const { money, calendar } = app.format
     await show({ watch, json, signal, print }, async () => {
-      const page = await readTop(app.redis, app.partitions, by, { limit: n, offset: 0 })
-      return json ? jsonLine(topUsersReply.parse(topUsersOf(by, n, page, money))) : topLines(by, page, money)
+      const asked =
+        name === undefined ? undefined : reportable(app, 'top', () => reportedPeriod(name, calendar, app.now()))
+      const page = await readTop(app.redis, app.partitions, by, { limit: n, offset: 0, period: asked?.period })
+      if (json) return jsonLine(topUsersReply.parse(topUsersOf(by, n, page, money, asked)))
+      return [...topLines(by, page, money), ...(asked ? ['', rangeLine(asked)] : [])]
     })
   },
 })

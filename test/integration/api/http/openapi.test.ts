@@ -45,9 +45,10 @@ test('every route shows an example, and one that its schema refuses would be fou
 
 test('an operation names only the statuses that it can reply', () => {
   const statuses = (path: string, method = 'get') => Object.keys(document.paths[path][method].responses).join(' ')
-  expect(statuses('/stats/global')).toBe('200 403 500 503') // it reads nothing of the request
-  expect(statuses('/users/{user_id}/stats')).toBe('200 400 403 500 503') // any text is a user
-  expect(statuses('/users/{user_id}/rank')).toBe('200 400 403 422 500 503')
+  expect(statuses('/integrity')).toBe('200 403 500 503') // it reads nothing of the request
+  expect(statuses('/stats/global')).toBe('200 403 404 422 500 503')
+  expect(statuses('/users/{user_id}/stats')).toBe('200 400 403 404 422 500 503')
+  expect(statuses('/users/{user_id}/rank')).toBe('200 400 403 404 422 500 503')
   expect(statuses('/jobs/{id}', 'delete')).toBe('200 400 401 403 404 409 415 429 500 503') // no body
 })
 

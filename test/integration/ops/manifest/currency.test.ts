@@ -58,12 +58,12 @@ describe.each([
   })
 })
 
-test('a process writes nothing more into a Redis set up by a release that did not know CURRENCY', async () => {
+test('a process writes no currency into a Redis set up by a release that did not know CURRENCY', async () => {
   await using world = await emptyRedis()
   const before = { LEDGER_DAYS: '14', LEDGER_BUCKETS: '65536', PARTITIONS: 'none' }
   await world.redis.hset(manifestKey, before)
   expect(await start(world.redis)).toBe('started')
-  expect(await world.redis.hgetall(manifestKey)).toEqual(before)
+  expect(await world.redis.hgetall(manifestKey)).toEqual({ ...before, REPORT_TIMEZONE: 'UTC' })
 })
 
 test('of two processes that set up Redis at once in different currencies, one starts', async () => {

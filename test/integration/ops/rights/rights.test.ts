@@ -10,7 +10,7 @@ import { shipped } from '../../../support/stages.ts'
 const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'stream-id.lua': ['stages', 'operator'],
   'stages/runner/entry.lua': [],
-  'stages/runner/effects.lua': ['stages'],
+  'stages/runner/effects.lua': ['stages', 'operator'],
   'stages/runner/ledger.lua': ['stages'],
   'stages/invalid/record.lua': ['stages', 'operator'],
   'control/audit-log.lua': ['api', 'operator'],
@@ -19,6 +19,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'control/living.lua': ['api', 'operator'],
   'ingest/enqueue.lua': ['bridge', 'jobs'],
   'ops/incidents/scan.lua': actors,
+  'ops/calendar/rank.lua': ['operator'],
   'ops/adopt/books.lua': ['operator'],
   'ops/adopt/invalid.lua': ['operator'],
   'ops/adopt/users.lua': ['operator'],

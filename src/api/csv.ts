@@ -1,0 +1,18 @@
+/** A reply as a table: a cell is text, a number or the exact text of one (RawJson). */
+export interface Table {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+export const csvType = 'text/csv'
+
+/** Writes a table as CSV by RFC 4180, with a line of names first. */
+export function csvText({ columns, rows }: Table): string {
+  return [columns, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
+}
+
+function cell(value: unknown): string {
+  if (value === undefined || value === null) return ''
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

@@ -1,0 +1,116 @@
+import type { App } from '../../app.ts'
+import { isDay } from '../../calendar/dates.ts'
+import { type PeriodKind, readPeriod } from '../../calendar/periods.ts'
+import type { Keys } from '../../keys.ts'
+import { exactInteger, type Sum } from '../../order/money.ts'
+import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
+import { rankIn } from '../../stages/calendar.ts'
+import { boards } from '../../stages/leaderboard.ts'
+import type { Effect } from '../../stages/stage.ts'
+import { keysLike } from '../repartition/move.ts'
+import { rank, type WrongScore } from './rank.ts'
+
+/** Results of one partition. */
+export interface Ranked {
+  readonly wrong: readonly WrongScore[]
+  /** By day: the sums of all users. */
+  readonly days: ReadonlyMap<string, Sum>
+}
+
+type Scope = Pick<App, 'redis' | 'format' | 'now'>
+
+/**
+ * Compares the leaderboards of all kept periods of a partition with the users' own values, and sets those that are wrong if
+ * asked to. The stage may work meanwhile: each user is compared at one moment.
+ */
+export async function rankAll(
+  scope: Scope,
+  keys: Keys,
+  mode: 'check' | 'set',
+  alive: () => Promise<void>,
+): Promise<Ranked> {
+  const days = new Map<string, Sum>()
+  const wrong = new Map<string, WrongScore>()
+  const { redis } = scope
+  const ranked = async (effects: readonly Effect[]): Promise<void> => {
+    for (const one of await rank(redis, effects, mode)) wrong.set(`${one.board} ${one.userId}`, one)
+  }
+  const prefix = keys.monthly('', '').slice(0, -1)
+  const seen = new Set<string>() // SCAN may yield a key twice
+  for await (const found of keysLike({ redis, alive }, keys, prefix)) {
+    const names = found.filter((name) => !seen.has(name))
+    for (const name of names) seen.add(name)
+    const hashes = await readHashes(redis, names)
+    const effects = names.flatMap((name, at) => {
+      const [month, userId] = [name.slice(prefix.length, prefix.length + 7), name.slice(prefix.length + 8)]
+      const fields = hashes[at] ?? {}
+      addDays(days, month, fields)
+      return Object.keys(fields).flatMap((field) => rankOf(scope, keys, periodOf(field, month), userId))
+    })
+    await ranked(effects)
+  }
+  for (const period of await boardPeriods(scope, keys, alive)) {
+    for (const board of boards) {
+      for await (const users of membersOf(redis, keys.periodBoard(period, board), alive))
+        await ranked(users.flatMap((userId) => rankOf(scope, keys, period, userId)))
+    }
+  }
+  return { wrong: [...wrong.values()], days }
+}
+
+/** Returns the period whose orders a field of a user's month has; undefined for other fields. */
+function periodOf(field: string, month: string): string | undefined {
+  if (field === 'orders') return month
+  const [, day] = /^(\d\d):orders$/.exec(field) ?? []
+  if (day !== undefined) return `${month}-${day}`
+  const [, week] = /^(W\d\d):orders$/.exec(field) ?? []
+  if (week === undefined) return undefined
+  // The first days of January may be in the last week of the year before, the last ones of December in the first of the next.
+  const [year, of] = [Number(month.slice(0, 4)), month.slice(5)]
+  const shift = of === '01' && week >= 'W52' ? -1 : of === '12' && week === 'W01' ? 1 : 0
+  return `${year + shift}-${week}`
+}
+
+/** Returns the effects that rank a user in a period, if its leaderboards are kept. */
+function rankOf({ format: { calendar }, now }: Scope, keys: Keys, name: string | undefined, userId: string): Effect[] {
+  const today = calendar.dayAt(now().getTime())
+  const period = name === undefined ? undefined : readPeriod(name, today)
+  if (!period || !calendar.settings.periods.includes(period.kind)) return []
+  if (period.from < calendar.keptFrom(period.kind, today)) return []
+  return rankIn(keys, calendar.periodsAt(period.from)[period.kind as PeriodKind], userId)
+}
+
+function addDays(days: Map<string, Sum>, month: string, fields: Readonly<Record<string, string>>): void {
+  for (const [field, value] of Object.entries(fields)) {
+    const [, date, what] = /^(\d\d):(orders|spend)$/.exec(field) ?? []
+    const day = `${month}-${date}`
+    if (!isDay(day)) continue
+    const { orders, minor } = days.get(day) ?? { orders: 0n, minor: 0n }
+    const by = exactInteger(value) ?? 0n
+    days.set(day, what === 'orders' ? { orders: orders + by, minor } : { orders, minor: minor + by })
+  }
+}
+
+async function readHashes(redis: RedisClient, names: readonly string[]): Promise<Record<string, string>[]> {
+  const read = redis.pipeline()
+  for (const name of names) read.hgetall(name)
+  return unwrapReplies(await read.exec()) as Record<string, string>[]
+}
+
+/** Lists the periods that have leaderboards. */
+async function boardPeriods({ redis }: Scope, keys: Keys, alive: () => Promise<void>): Promise<string[]> {
+  const [begin = '', end = ''] = keys.periodBoard('\0', 'orders').split('\0')
+  const periods = new Set<string>()
+  for await (const names of keysLike({ redis, alive }, keys, begin)) {
+    for (const name of names) if (name.endsWith(end)) periods.add(name.slice(begin.length, -end.length))
+  }
+  return [...periods]
+}
+
+async function* membersOf(redis: RedisClient, key: string, alive: () => Promise<void>): AsyncGenerator<string[]> {
+  for (let cursor = '', found: string[]; cursor !== '0'; ) {
+    await alive()
+    ;[cursor, found] = await redis.zscan(key, cursor || '0', 'COUNT', 200)
+    yield found.filter((_, at) => at % 2 === 0)
+  }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { calendarOf } from '../../../src/calendar/calendar.ts'
+
+const settings = {
+  zone: 'Europe/Berlin',
+  periods: ['day', 'week', 'month'] as const,
+  keep: { days: 35, weeks: 14, months: 25 },
+  openDays: 31,
+}
+const calendar = calendarOf(settings)
+const now = Date.parse('2026-11-30T12:00:00Z')
+const sent = Date.parse('2026-11-28T12:00:00Z')
+
+test.each([
+  ['2026-11-25T10:00:00Z', '2026-11-25'],
+  ['2026-11-25T22:59:59Z', '2026-11-25'],
+  ['2026-11-25T23:00:00Z', '2026-11-26'], // midnight in Berlin
+  ['2026-11-25T23:59:59', '2026-11-25'], // no zone: that of the reports
+  ['2026-11-25T22:59:59-05:00', '2026-11-26'],
+  ['2026-10-30T00:00', '2026-10-30'], // the first open day
+  ['2026-12-01T23:00', '2026-12-01'], // clocks differ: tomorrow is open
+])('an order of %s is counted on its own day, %s', (timestamp, day) => {
+  expect(calendar.place(timestamp, sent, now)).toEqual({ day, dated: 'own' })
+})
+
+test.each([[undefined], [''], ['soon'], ['2026-02-30']])(
+  'an order with the time %j is undated, and counted on the day that it was sent',
+  (timestamp) => {
+    expect(calendar.place(timestamp, sent, now)).toEqual({ day: '2026-11-28', dated: 'undated' })
+  },
+)
+
+test.each([
+  ...['2026-10-29T23:59', '2026-12-02', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z', '0001-01-01', '9999-12-31'],
+  ...['2024-02-29', '999999999', '9999999999999999999'],
+])('an order of %s, which is no open day, is counted on the day that it was sent', (timestamp) => {
+  expect(calendar.place(timestamp, sent, now)).toEqual({ day: '2026-11-28', dated: 'misdated' })
+})
+
+test('an order that was sent on a day closed since is counted today', () => {
+  const old = Date.parse('2026-10-01T12:00:00Z')
+  expect(calendar.place('2026-10-01T12:00:00Z', old, now)).toEqual({ day: '2026-11-30', dated: 'misdated' })
+  expect(calendar.place(undefined, old, now)).toEqual({ day: '2026-11-30', dated: 'undated' })
+  expect(calendar.place(undefined, Number.MAX_SAFE_INTEGER, now).day).toBe('2026-11-30')
+  expect(calendar.place(undefined, 0, now).day).toBe('2026-11-30')
+})
+
+test('a closed day takes no order: both change at the same midnight, in the zone', () => {
+  const midnight = Date.parse('2026-11-30T23:00:00Z')
+  for (const [ms, today, dated] of [
+    [midnight - 1, '2026-11-30', 'own'],
+    [midnight, '2026-12-01', 'misdated'],
+  ] as const) {
+    expect(calendar.dayAt(ms)).toBe(today)
+    expect(calendar.place('2026-10-30', sent, ms).dated).toBe(dated)
+    expect(calendar.isClosed('2026-10-30', today)).toBe(dated === 'misdated')
+  }
+})
+
+test('keys expire a day after their period is no longer kept', () => {
+  const at = (kind: 'day' | 'week' | 'month'): string =>
+    new Date(calendar.periodsAt('2026-11-25')[kind].expiresAt * 1_000).toISOString()
+  expect([at('day'), at('week'), at('month')]).toEqual([
+    '2027-01-01T00:00:00.000Z', // kept to December 30
+    '2027-03-09T00:00:00.000Z',
+    '2029-01-02T00:00:00.000Z',
+  ])
+})
