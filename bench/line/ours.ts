@@ -8,7 +8,8 @@ import { chunks, countdown, inParallel, type OpenContender } from './contender.t
 
 /** Runs our stages on orders as the bridge writes them, ten an entry. `level` is STAGE_IN_FLIGHT. */
 export const open: OpenContender = async ({ url, orders, level }) => {
-  const app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent', STAGE_IN_FLIGHT: `${level}` }))
+  const settings = { LOG_LEVEL: 'silent', STAGE_IN_FLIGHT: `${level}`, CALENDAR: 'off' } // three stages, as the others have
+  const app = await openApp(readConfig({ ...settings, REDIS_URL: url }))
   const stop = new AbortController()
   const ranked = countdown(orders.length)
   let running: Promise<void> | undefined

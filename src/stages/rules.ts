@@ -46,8 +46,8 @@ export function checkMessage(body: string, format: OrderFormat): Order | Correct
   const kind = eventIn(sent)
   if (kind === undefined) return unknownEvent
   const amountField = amountFields[kind]
-  for (const field of ['user_id', 'order_id', amountField]) {
-    if (field && !Object.hasOwn(sent, field)) {
+  for (const field of requiredFields[kind]) {
+    if (!Object.hasOwn(sent, field)) {
       return { code: 'missing-field', reason: `Missing required field: ${field}` }
     }
   }
@@ -61,15 +61,15 @@ export function checkMessage(body: string, format: OrderFormat): Order | Correct
     return { code: 'other-currency', reason: `currency must be ${format.money.code}` }
   }
   const timestamp = timestampText(sent['order_timestamp'])
-  const named = { userId, orderId, ...(timestamp !== undefined && { orderTimestamp: timestamp }) }
-  if (amountField === undefined) return { kind: 'cancelled', eventId, ...named }
+  const dated = timestamp !== undefined && { orderTimestamp: timestamp }
+  if (amountField === undefined) return { kind: 'cancelled', userId, orderId, eventId, ...dated }
   const value = sent[amountField]
   if (!isFiniteNumber(value)) return { code: 'bad-value', reason: `${amountField} must be a number` }
   if (value < 0 || value > maxOrderValue) {
     return { code: 'bad-value', reason: `${amountField} must be between 0 and ${maxOrderValue}` }
   }
-  const amount = { value, minor: format.money.toMinor(value) }
-  if (kind === 'refunded') return { kind, eventId, ...named, ...amount }
+  const minor = format.money.toMinor(value)
+  if (kind === 'refunded') return { kind, userId, orderId, eventId, minor, value, ...dated }
   const items = readItems(sent['items'])
   if (items === 'bad') return { code: 'bad-items', reason: "Invalid structure in 'items' list" }
   const total = items?.reduce((sum, [, quantity, price]) => sum + quantity * price, 0)
@@ -79,8 +79,16 @@ export function checkMessage(body: string, format: OrderFormat): Order | Correct
       reason: `Calculated total (${rounded(total, 10)}) does not match order_value (${value + 0})`,
     }
   }
-  return { ...named, ...amount, ...(items && { items }), ...(kind === 'amended' && { kind, eventId }) }
+  const order = { userId, orderId, minor, value, ...(items && { items }), ...dated }
+  return kind === 'placed' ? order : { ...order, kind, eventId }
 }
+
+const requiredFields = {
+  placed: ['user_id', 'order_id', amountFields.placed],
+  amended: ['user_id', 'order_id', amountFields.amended],
+  refunded: ['user_id', 'order_id', amountFields.refunded],
+  cancelled: ['user_id', 'order_id'],
+} as const
 
 const unknownEvent: Rejection = {
   code: 'unknown-event',

@@ -119,33 +119,48 @@ local function latest_of(number, fields)
   return values
 end
 
--- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { member = score }; then the
--- error of a key that is of another type. What is no number counts as 0, as it does for readers.
+local function number_in(value) -- what is no number counts as 0, as it does for readers
+  local number = value and tonumber(value)
+  return number and math.abs(number) < math.huge and number or 0
+end
+
+-- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { score, member, ... }, with
+-- the members that leave all boards as `gone`; then the error of a key that is of another type.
 local function read_scores(ranks)
   local scores = {}
   for shape, rank in ipairs(ranks) do
     local boards, members, fields, ends = rank[1], rank[2], {}, {}
-    scores[shape] = {}
+    local of = { gone = {} }
+    scores[shape] = of
     for board, by in ipairs(boards) do
       for _, field in ipairs(by[2]) do fields[#fields + 1] = field end
-      scores[shape][board], ends[board] = {}, #fields
+      of[board], ends[board] = {}, #fields
     end
     local at = 1
     while at <= #members do
       local member, last = members[at], at + 1 + members[at + 1]
+      local values
       for i = at + 2, last do
-        local values, failed = latest_of(members[i], fields)
-        if not values then values, failed = probe('HMGET', KEYS[members[i]], unpack(fields)) end
+        local found, failed = latest_of(members[i], fields)
+        if not found then found, failed = probe('HMGET', KEYS[members[i]], unpack(fields)) end
         if failed then return scores, failed end
-        local field = 1
-        for board, of in ipairs(scores[shape]) do
-          local score = of[member] or 0
-          for j = field, ends[board] do
-            local number = tonumber(values[j] or 0)
-            if number and math.abs(number) < math.huge then score = score + number end
-          end
-          of[member], field = score, ends[board] + 1
+        if values then
+          for j = 1, #fields do values[j] = number_in(values[j]) + number_in(found[j]) end
+        else
+          values = found
         end
+      end
+      local field = 1
+      for board, list in ipairs(of) do
+        local score = 0
+        for j = field, ends[board] do score = score + number_in(values[j]) end
+        if board == 1 and score <= 0 then
+          of.gone[#of.gone + 1] = member
+          break
+        end
+        local size = #list
+        list[size + 1], list[size + 2] = score, member -- redis.call writes a number with 17 digits
+        field = ends[board] + 1
       end
       at = last + 1
     end
@@ -153,28 +168,15 @@ local function read_scores(ranks)
   return scores
 end
 
--- Sets the scores of members on their boards, and removes those whose first score is not above 0.
+-- Sets the scores of members on their boards, and removes those that leave.
 local function set_scores(ranks, scores)
   for shape, rank in ipairs(ranks) do
-    local first = scores[shape][1]
     for board, by in ipairs(rank[1]) do
-      local key, add, remove = KEYS[by[1]], {}, {}
-      local function flush(command, list)
-        if #list > 0 then call(command, key, unpack(list)) end
-        return {}
-      end
-      for member, score in pairs(scores[shape][board]) do
-        if first[member] > 0 then
-          add[#add + 1] = text(score)
-          add[#add + 1] = member
-          if #add >= max_added then add = flush('ZADD', add) end
-        else
-          remove[#remove + 1] = member
-          if #remove >= max_added then remove = flush('ZREM', remove) end
+      for command, list in pairs({ ZADD = scores[shape][board], ZREM = scores[shape].gone }) do
+        for from = 1, #list, max_added do
+          call(command, KEYS[by[1]], unpack(list, from, math.min(from + max_added - 1, #list)))
         end
       end
-      flush('ZADD', add)
-      flush('ZREM', remove)
     end
   end
 end

@@ -110,9 +110,9 @@ interface LedgerRecords {
 
 function ledgerRecords(plan: Plan, place: LedgerPlace): LedgerRecords {
   const ledger: LedgerRecords = { buckets: [], lines: [], changes: [], verdicts: [] }
-  for (const { admitted } of plan.emits) {
+  for (const { admitted, jobId } of plan.emits) {
     if (!admitted) continue
-    const { line, change, jobId } = admitted
+    const { line, change } = admitted
     const record = addRecord(ledger, line, place)
     if (change) ledger.changes.push({ record, to: ledgerRecord(change, place), expected: change.expected })
     if (jobId !== undefined) ledger.verdicts.push([record, jobId, change ? 'corrected' : 'admitted'])

@@ -29,7 +29,8 @@ export interface Plan extends Effects {
 export interface Emit {
   readonly text: string
   /** In the first stage: what the ledger is to hold of it. */
-  readonly admitted?: Omit<Weighed, 'emit'> & { readonly jobId?: string | undefined }
+  readonly admitted?: Weighed
+  readonly jobId?: string | undefined
   readonly totals?: string
 }
 
@@ -156,11 +157,10 @@ function rejectOf(
 type TotalsOf = Map<string, { orders: number; readonly head: object }>
 
 /** @param ledger what the ledger holds once the records before are committed, by name */
-function admitInto(plan: Plan, ledger: Map<string, string>, { record }: Placed, { emit = {}, ...held }: Weighed): void {
+function admitInto(plan: Plan, ledger: Map<string, string>, { record }: Placed, held: Weighed): void {
   ledger.set(held.line.name, held.line.value)
   if (held.change && held.change.value !== unread) ledger.set(held.change.name, held.change.value)
-  const { jobId } = record as RawRecord
-  plan.emits.push({ text: JSON.stringify(emit), admitted: { ...held, jobId } })
+  plan.emits.push({ text: JSON.stringify(held.emit ?? {}), admitted: held, jobId: (record as RawRecord).jobId })
 }
 
 /** Adds the names under which the ledger was read. One that this batch changes is expected there already. */
