@@ -1,7 +1,7 @@
 import type { Keys } from '../keys.ts'
 import { userTotals } from '../messages.ts'
 import { exactInteger } from '../order/money.ts'
-import { defineStage, pass, type Rank, rank } from './stage.ts'
+import { defineStage, pass, rank } from './stage.ts'
 
 /**
  * Ranks a user whose totals have changed, by the user's hash as it is. So the order of records does not matter. A user without
@@ -13,22 +13,18 @@ export const leaderboard = defineStage({
   counts: 'ranked',
   decide: ({ user_id }, keys) =>
     pass({
-      effects: [rank(user_id, [keys.userStats(user_id)], rankedBy(keys))],
+      effects: [
+        rank(
+          user_id,
+          [keys.userStats(user_id)],
+          [
+            { board: keys.leaderboardOrders, fields: ['order_count'] },
+            { board: keys.leaderboardSpend, fields: ['total_spend_minor'] },
+          ],
+        ),
+      ],
     }),
 })
-
-/** Both boards of a partition. One list for all its users: they are merged by it. */
-function rankedBy(keys: Keys): Rank['boards'] {
-  const known = byKeys.get(keys)
-  if (known) return known
-  const made = [
-    { board: keys.leaderboardOrders, fields: ['order_count'] },
-    { board: keys.leaderboardSpend, fields: ['total_spend_minor'] },
-  ]
-  byKeys.set(keys, made)
-  return made
-}
-const byKeys = new WeakMap<Keys, Rank['boards']>()
 
 /** Returns whether a user with that many orders is on the boards: not once all are taken back. */
 export const isRanked = (orders: number): boolean => orders > 0

@@ -11,7 +11,7 @@ export type Effect =
 
 /**
  * Sets a member's score on each board to the sum of that board's `fields` over the `hashes`, as they are after the commit.
- * Where the first board's score is not above 0, the member leaves all of them.
+ * Where the first board's score is not above 0, the member leaves all of them. All ranks on a first board have the same boards.
  */
 export interface Rank {
   readonly kind: 'rank'

@@ -134,6 +134,7 @@ async function run(strikes: readonly Strike[], orders: number, random: Random): 
   expect(books).toMatchObject({
     balanced: true,
     admitted: oracle.admitted,
+    corrected: oracle.corrected,
     duplicates: oracle.duplicates + again,
     rejected: oracle.rejected,
   })

@@ -28,7 +28,7 @@ async function expectWorkGoesOn(log: Output): Promise<void> {
   await using redis = await emptyRedis()
   await using sqs = await emptySqs()
   const port = await freePort()
-  const env = envOf(redis.url, sqs, { LOG_LEVEL: 'debug', API_PORT: `${port}` })
+  const env = envOf(redis.url, sqs, { CALENDAR: 'on', LOG_LEVEL: 'debug', API_PORT: `${port}` })
   await using orders = spawnOrders(['run', ...roleNames], env, { stderr: log.fd })
   const url = `http://127.0.0.1:${port}`
   await until('the API to be up', () =>

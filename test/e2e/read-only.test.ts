@@ -11,7 +11,7 @@ test('no role writes to a disk', async (context) => {
   requireRedisServer(context)
   await using redis = await spawnRedisServer()
   await using sqs = await emptySqs()
-  const env = envOf(redis?.url ?? '', sqs)
+  const env = envOf(redis?.url ?? '', sqs, { CALENDAR: 'on' })
   // Node itself refuses whatever would write, or start a program that could.
   await using orders = spawnOrders(['run', ...roleNames], { ...env, NODE_OPTIONS: '--permission --allow-fs-read=*' })
   const url = await orders.apiUrl()

@@ -186,7 +186,7 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
   }
   await send(app, 0, 20)
   await processAll(app, envOf(url), 20)
-  const none = { duplicates: 0, rejected: 0, missed: 0, lost: 0, foreign: 0, waiting: 0, measured: 0 }
+  const none = { corrected: 0, duplicates: 0, rejected: 0, missed: 0, lost: 0, foreign: 0, waiting: 0, measured: 0 }
   const stage = { in: 20, passed: 20, ...none, balanced: true }
   const stages = ['validate', 'aggregate', 'leaderboard'].map((name) => ({ stage: name, ...stage }))
   expect(await get()).toEqual({
@@ -195,6 +195,7 @@ test('GET /integrity gives the books, amounts in currency units, 200 whether the
       balanced: true,
       received: 20,
       admitted: 20,
+      corrected: 0,
       duplicates: 0,
       rejected: 0,
       lost: 0,

@@ -16,15 +16,15 @@ if failed then return failed end
 local different = {}
 for shape, rank in ipairs(plan.ranks) do
   for board, by in ipairs(rank[1]) do
-    for member, score in pairs(scores[shape][board]) do
+    local function compare(member, wanted)
       local found = call('ZSCORE', KEYS[by[1]], member)
-      found = found and tonumber(found) or nil
-      local wanted = scores[shape][1][member] > 0 and score or nil
-      if found ~= wanted then
-        different[#different + 1] = KEYS[by[1]]
-        different[#different + 1] = member
-      end
+      if (found and tonumber(found) or nil) == wanted then return end
+      different[#different + 1] = KEYS[by[1]]
+      different[#different + 1] = member
     end
+    local list = scores[shape][board]
+    for i = 1, #list, 2 do compare(list[i + 1], list[i]) end
+    for _, member in ipairs(scores[shape].gone) do compare(member, nil) end
   end
 end
 if ARGV[2] == '1' and #different > 0 then

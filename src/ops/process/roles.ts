@@ -50,8 +50,11 @@ const openersIn = ({ stages }: Pipeline): ReadonlyMap<string, Opener> =>
     ['api', api],
   ])
 
+/** The roles of a pipeline. */
+export const rolesIn = (of: Pipeline): string[] => [...openersIn(of).keys()]
+
 /** The roles that a command line may name, before anything is opened. */
-export const roleNames = [...openersIn(pipeline).keys()]
+export const roleNames = rolesIn(pipeline)
 
 /** Opens the named roles and runs them until the signal aborts. @see openRoles */
 export async function runRoles(...args: Parameters<typeof openRoles>): Promise<void> {
@@ -126,6 +129,8 @@ function openersOf(pipeline: Pipeline, names: readonly string[]): [name: string,
   return names.map((name) => {
     const open = openers.get(name)
     if (open) return [name, open]
+    if (roleNames.includes(name))
+      throw new OrdersError('ORD_USAGE', `${name} is switched off here: set CALENDAR=on for it.`)
     throw new OrdersError('ORD_USAGE', `There is no role "${name}": expected ${[...openers.keys()].join(', ')}.`)
   })
 }

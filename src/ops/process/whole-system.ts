@@ -8,7 +8,7 @@ import { openLocal } from '../local/emulators.ts'
 import { shutDownOrphan } from '../local/redis-server.ts'
 import { claimDataDir, register } from '../local/running-system.ts'
 import { openOnceUp } from '../open/open-once-up.ts'
-import { openRoles, roleNames } from './roles.ts'
+import { openRoles, roleNames, rolesIn } from './roles.ts'
 
 export interface Started {
   readonly app: App
@@ -38,7 +38,7 @@ export async function runWholeSystem(
   await using app = await openOnceUp(local.config, roleNames, signal, openLog)
   const stop = new AbortController()
   const trusting = { ...app, trustsThisMachine: true }
-  await using roles = await openRoles(trusting, roleNames, AbortSignal.any([signal, stop.signal]))
+  await using roles = await openRoles(trusting, rolesIn(app.pipeline), AbortSignal.any([signal, stop.signal]))
   const running = roles.run()
   try {
     await Promise.race([running, whileRunning({ app, apiUrl: roles.apiUrl ?? '', notes })])

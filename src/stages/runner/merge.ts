@@ -2,7 +2,7 @@ import type { Effect, Rank } from '../stage.ts'
 
 /** Key of a hash → field → amount. */
 export type Amounts = Map<string, Map<string, number>>
-/** The boards of a rank → member → the rank. */
+/** The first board of a rank → member → the rank. */
 export type Ranks = Map<string, Map<string, Rank>>
 
 /** The effects of a batch, merged. */
@@ -24,23 +24,12 @@ export function mergeEffect({ hashes, ranks, expiries }: Effects, effect: Effect
   } else if (effect.kind === 'expire') {
     expiries.set(effect.key.toWellFormed(), effect.at)
   } else {
-    const members = groupFor(ranks, nameOf(effect.boards))
+    const members = groupFor(ranks, effect.boards[0]?.board ?? '')
     if (members.size === 0 && effect.expiresAt !== undefined) {
       for (const { board } of effect.boards) expiries.set(board.toWellFormed(), effect.expiresAt)
     }
     members.set(effect.member.toWellFormed(), effect)
   }
-}
-
-/** Names of boards by the list that has them: a stage gives the same one for many members. */
-const names = new WeakMap<Rank['boards'], string>()
-
-function nameOf(boards: Rank['boards']): string {
-  const known = names.get(boards)
-  if (known !== undefined) return known
-  const name = boards.map(({ board, fields }) => [board, ...fields].join(' ')).join()
-  names.set(boards, name)
-  return name
 }
 
 /** Returns the group of a name. Redis keeps no half surrogate pair: names that differ only in one are the same there. */

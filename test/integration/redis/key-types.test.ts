@@ -80,7 +80,7 @@ const cases: [key: string, readings: string[], absent: string[], unread: string[
   [
     'pipeline:counters',
     ['counters', 'books'],
-    ['orders_booked', 'orders_rejected', 'orders_waiting', 'orders_unaccounted'],
+    ['orders_booked', 'orders_rejected', 'orders_corrected', 'orders_waiting', 'orders_unaccounted'],
     ['counters', 'books'],
   ],
   ['pipeline:pauses', ['paused'], ['orders_paused'], ['paused']],

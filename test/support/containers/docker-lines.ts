@@ -22,7 +22,7 @@ export const onRunning = [
   'docker compose up --detach --scale validate=2',
   'docker compose restart validate',
   'docker compose logs --tail=1 validate',
-  'docker compose stop bridge validate aggregate leaderboard jobs api',
+  'docker compose stop bridge validate calendar aggregate leaderboard jobs api',
 ]
 
 export const deepCheck = 'docker compose run --rm api verify --deep'
