@@ -97,7 +97,7 @@ const flushScripts: Strike = async () => {
 }
 
 /** Orders flow while one strike follows the other; then every number is the oracle's. */
-async function run(strikes: readonly Strike[], orders: number, random: Random): Promise<void> {
+async function run(strikes: readonly Strike[], count: number, random: Random): Promise<void> {
   await Promise.all((await masters()).map(({ redis }) => redis.flushall()))
   await using sqs = await emptySqs()
   const env = envOf(cluster.url, sqs, chaosEnv)
@@ -106,31 +106,36 @@ async function run(strikes: readonly Strike[], orders: number, random: Random): 
   const roles = [['bridge', ...stages], ['bridge', ...stages], stages]
   const workers = roles.map((together) => stack.use(employ(together, env)))
   await Promise.all([api, ...workers].map((worker) => worker.started()))
-  const flow = flowOf(orders, random)
+  const flow = flowOf(count, random)
   const expected = expectedOf()
   expectFlow(expected, flow)
   const { oracle } = expected
-  const parts = shares(flow.messages, strikes.length)
+  const isCorrection = (at: number): boolean => flow.bodies[at]?.includes('"event":"order.') === true
+  const [orders, corrections] = [false, true].map((is) => flow.messages.filter((_, at) => isCorrection(at) === is))
+  const get = getFrom(await api.apiUrl())
+  const through = (expected: number) =>
+    until(
+      `seed ${seed}: all to be through`,
+      async () => {
+        await sleep(200) // asking takes from the processor time of those who are asked
+        const reported = (await get('/integrity')) as { received?: number; stages?: { waiting: number }[] }
+        return { ...reported, depth: sqs.depth() }
+      },
+      ({ received = 0, stages, depth }) => {
+        return depth === 0 && received >= expected && stages?.every(({ waiting }) => waiting === 0) === true
+      },
+    )
+  const parts = [...shares(orders ?? [], strikes.length - 1), corrections ?? []]
   for (const [at, strike] of strikes.entries()) {
+    if (at === parts.length - 1) await through(orders?.length ?? 0) // a correction is of an order that is known
     await Promise.all([
       sendBodies(env, parts[at] ?? []),
       sleep(random.below(150)).then(() => strike({ random, workers })),
     ])
   }
-  const get = getFrom(await api.apiUrl())
-  const books = await until(
-    `seed ${seed}: all to be through`,
-    async () => {
-      await sleep(200) // asking takes from the processor time of those who are asked
-      const reported = (await get('/integrity')) as { received?: number; stages?: { waiting: number }[] }
-      return { ...reported, depth: sqs.depth() }
-    },
-    ({ received = 0, stages, depth }) => {
-      return depth === 0 && received >= oracle.received && stages?.every(({ waiting }) => waiting === 0) === true
-    },
-  )
+  const books = await through(oracle.received)
   const again = (books.received ?? 0) - oracle.received
-  process.stdout.write(`SEED=${seed} cluster: ${orders} sent, ${again} delivered again\n`)
+  process.stdout.write(`SEED=${seed} cluster: ${count} sent, ${again} delivered again\n`)
   expect(books).toMatchObject({
     balanced: true,
     admitted: oracle.admitted,

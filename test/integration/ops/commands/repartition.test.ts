@@ -15,7 +15,7 @@ test('the ledger expires by the LEDGER_DAYS of Redis after orders repartition, w
   const days = 30
   const generation = Math.floor(Date.now() / (days * 86_400_000))
   {
-    await using stages = runOrders(['run', 'validate', 'aggregate', 'leaderboard'], {
+    await using stages = runOrders(['run', 'validate', 'calendar', 'aggregate', 'leaderboard'], {
       REDIS_URL: url,
       LEDGER_DAYS: `${days}`,
     })
