@@ -13,6 +13,8 @@ import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
 /** Together with corrections and repeats two and a half times as many messages. */
 const orders = 1_500
+/** Through many processes. ORDERS=8000 sends 20,000 messages, for which two busy cores need minutes. */
+const throughMany = Number(process.env['ORDERS'] ?? 3_000)
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
 async function runThrough(processes: (env: Env) => OrdersRun[], send = sendBodies, count = orders): Promise<void> {
@@ -118,8 +120,8 @@ describe('generated orders and corrections through SQS come to what an independe
       'leaderboard',
       'api',
     ]
-    await runThrough((env) => roles.map((role) => runOrders(['run', role], env)), sendBodies, 8_000) // 20,000 messages
-  })
+    await runThrough((env) => roles.map((role) => runOrders(['run', role], env)), sendBodies, throughMany)
+  }, 600_000)
 
   test('with three bridges over the thin SQS client', async () => {
     const roles = [['bridge'], ['bridge'], ['bridge'], ['validate', 'aggregate', 'leaderboard', 'api']]
