@@ -3,11 +3,11 @@ import { isDay } from '../../calendar/dates.ts'
 import { type PeriodKind, readPeriod } from '../../calendar/periods.ts'
 import type { Keys } from '../../keys.ts'
 import { exactInteger, type Sum } from '../../order/money.ts'
-import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
+import type { RedisClient } from '../../redis/client.ts'
 import { rankIn } from '../../stages/calendar.ts'
 import { boards } from '../../stages/leaderboard.ts'
 import type { Effect } from '../../stages/stage.ts'
-import { keysLike } from '../repartition/move.ts'
+import { keysLike, readHashes } from '../repartition/move.ts'
 import { rank, type WrongScore } from './rank.ts'
 
 /** Results of one partition. */
@@ -44,7 +44,7 @@ export async function rankAll(
     const effects = names.flatMap((name, at) => {
       const [month, userId] = [name.slice(prefix.length, prefix.length + 7), name.slice(prefix.length + 8)]
       const fields = hashes[at] ?? {}
-      addDays(days, month, fields)
+      addToDays(days, month, fields)
       return Object.keys(fields).flatMap((field) => rankOf(scope, keys, periodOf(field, month), userId))
     })
     await ranked(effects)
@@ -80,7 +80,7 @@ function rankOf({ format: { calendar }, now }: Scope, keys: Keys, name: string |
   return rankIn(keys, calendar.periodsAt(period.from)[period.kind as PeriodKind], userId)
 }
 
-function addDays(days: Map<string, Sum>, month: string, fields: Readonly<Record<string, string>>): void {
+function addToDays(days: Map<string, Sum>, month: string, fields: Readonly<Record<string, string>>): void {
   for (const [field, value] of Object.entries(fields)) {
     const [, date, what] = /^(\d\d):(orders|spend)$/.exec(field) ?? []
     const day = `${month}-${date}`
@@ -89,12 +89,6 @@ function addDays(days: Map<string, Sum>, month: string, fields: Readonly<Record<
     const by = exactInteger(value) ?? 0n
     days.set(day, what === 'orders' ? { orders: orders + by, minor } : { orders, minor: minor + by })
   }
-}
-
-async function readHashes(redis: RedisClient, names: readonly string[]): Promise<Record<string, string>[]> {
-  const read = redis.pipeline()
-  for (const name of names) read.hgetall(name)
-  return unwrapReplies(await read.exec()) as Record<string, string>[]
 }
 
 /** Lists the periods that have leaderboards. */

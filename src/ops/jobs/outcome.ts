@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job, UnrecoverableError } from 'bullmq'
 import type { App } from '../../app.ts'
-import { isJobId } from '../../control/job-queues.ts'
+import { isJobId, type ReplayResult } from '../../control/job-queues.ts'
 import { outcomeSeconds } from '../../messages.ts'
 import { type Outcome, readOutcome } from '../../stages/invalid/outcome.ts'
 
@@ -48,4 +48,9 @@ export async function judged(
     }
     await sleep(pollMs, undefined, { signal })
   }
+}
+
+/** Returns the result of a job whose orders have their verdicts. */
+export function resultOf({ judged: _, invalidId: __, corrected, rejected, ...outcome }: Outcome): ReplayResult {
+  return { dry_run: false, ...outcome, ...(corrected > 0 && { corrected }), rejected: { ...rejected } }
 }

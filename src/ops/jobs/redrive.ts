@@ -13,7 +13,7 @@ import { openBacklog, totalOf } from '../../reads/backlog.ts'
 import { judgeDeadLetters } from '../../reads/dead-letters/dead-letters.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import { type Outcome, readOutcome, sentElsewhere } from '../../stages/invalid/outcome.ts'
-import { jobIdOf, judged } from './outcome.ts'
+import { jobIdOf, judged, resultOf } from './outcome.ts'
 
 /**
  * Brings messages of the dead-letter queue to `orders:raw`, as the bridge does, and counts their verdicts. Ends when the
@@ -37,13 +37,7 @@ async function move(app: App, job: Job, data: RedriveData, signal: AbortSignal):
   // No other process that believes to have this job sends after the result.
   const { cancelled } = await readOutcome(redis, partitions, jobId)
   if (cancelled) await cancelReplay(app, jobId)
-  const {
-    judged: _,
-    invalidId: __,
-    corrected,
-    ...result
-  } = await judged(app, job, signal, cancelled ? asked : undefined)
-  return { dry_run: false, ...result, ...(corrected > 0 && { corrected }), rejected: { ...result.rejected } }
+  return resultOf(await judged(app, job, signal, cancelled ? asked : undefined))
 }
 
 /** @returns how many messages it was to move */

@@ -14,7 +14,7 @@ import type { Stage } from '../../stages/placed.ts'
 import { decideRecord } from '../../stages/runner/decide.ts'
 import { chunks } from './chunks.ts'
 import { openAgain, type Reopening } from './open-again.ts'
-import { jobIdOf, judged } from './outcome.ts'
+import { jobIdOf, judged, resultOf } from './outcome.ts'
 import { requeueEntries } from './requeue.ts'
 
 /** Requeues invalid orders, oldest first, and counts their verdicts. One that is cancelled stops before its next chunk. */
@@ -49,13 +49,7 @@ async function requeue(app: App, job: Job, data: ReplayData, signal: AbortSignal
     }
   }
   if (cancelled) await cancelReplay(app, jobId) // no other process that believes to have this job sends after the result
-  const {
-    judged: _,
-    invalidId: __,
-    corrected,
-    ...result
-  } = await judged(app, job, signal, cancelled ? total : undefined)
-  return { dry_run: false, ...result, ...(corrected > 0 && { corrected }), rejected: { ...result.rejected } }
+  return resultOf(await judged(app, job, signal, cancelled ? total : undefined))
 }
 
 /**

@@ -12,7 +12,7 @@ export interface Deciding {
 }
 
 /** Returns true for a verdict of the first stage on a record that it lets pass. */
-export const isFirst = (verdict: Verdict): verdict is FirstVerdict =>
+export const isFirstVerdict = (verdict: Verdict): verdict is FirstVerdict =>
   verdict.outcome === 'admit' || verdict.outcome === 'correct'
 
 /** Decides a record. A decision that throws, or that cannot be committed, is a bug: it rejects only that record. */
@@ -35,10 +35,10 @@ export function decideRecord(
 /** Throws if a verdict cannot be committed: the script could not undo its effects when it finds the mistake. */
 function requireSound(verdict: Verdict, stage: Stage): void {
   if (verdict.outcome === 'reject') return
-  if (isFirst(verdict) !== stage.isFirst) {
+  if (isFirstVerdict(verdict) !== stage.isFirst) {
     throw new Error(`${stage.name}: the first stage admits, and no other does`)
   }
-  if (isFirst(verdict)) return
+  if (isFirstVerdict(verdict)) return
   for (const effect of verdict.effects) {
     if (effect.kind === 'hincrby' && !Number.isInteger(effect.by)) {
       throw new Error(`${stage.name}: ${effect.by} is no integer`)

@@ -4,7 +4,7 @@ import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
 import type { Channel } from '../placed.ts'
 import type { Verdict } from '../stage.ts'
-import { type Deciding, decideRecord, isFirst } from './decide.ts'
+import { type Deciding, decideRecord, isFirstVerdict } from './decide.ts'
 import { type Entry, sentTimes } from './entry.ts'
 import { messageName } from './ledger.ts'
 import { type Effects, mergeEffect, noEffects } from './merge.ts'
@@ -80,7 +80,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     const before = plan.orders
     for (const placed of recordsOf(planning, entry)) {
       const verdict = decide(planning, placed)
-      const held = isFirst(verdict) ? weigh(verdict, stands, planning.format) : verdict
+      const held = isFirstVerdict(verdict) ? weigh(verdict, stands, planning.format) : verdict
       if ('code' in held) {
         plan.rejects.push(rejectOf(placed, held, planning))
         if ('restsOn' in held) expectInto(plan, held.restsOn, ledger, planning)

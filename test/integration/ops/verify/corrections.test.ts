@@ -7,36 +7,17 @@ import { deepCheck } from '../../../../src/ops/verify/deep-check.ts'
 import { repair } from '../../../../src/ops/verify/repair.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import type { Stage } from '../../../../src/stages/placed.ts'
-import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import { runStage } from '../../../../src/stages/runner/run.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
+import { openStages, runInTwoLoops } from '../../../support/running-stages.ts'
 import { shipped as pipeline } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const signal = new AbortController().signal
 const config = readConfig({ BLOCK_MS: '50', CLAIM_IDLE_MS: '300' })
 const right = { verdict: 'right', wrongUsers: 0, undecidedUsers: 0, differences: [] }
 const [validate, aggregate, leaderboard] = pipeline.stages as [Stage, Stage, Stage]
 
-async function open(): Promise<{ scope: PartitionScope; redis: Redis } & AsyncDisposable> {
-  const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
-  const scope = appOn(redis, config)
-  await ensureGroups(scope)
-  return { scope, redis, [Symbol.asyncDispose]: close }
-}
-
-/** Runs stages, each in two loops, until disposed. */
-function run(scope: PartitionScope, stages: readonly Stage[] = pipeline.stages): AsyncDisposable {
-  const stop = new AbortController()
-  const two = [1, 2].map((process) => ({ ...scope, instance: `${scope.instance}-${process}` }))
-  const running = two.flatMap((app) => stages.map((stage) => runStage(app, stage, () => {}, stop.signal)))
-  const end = async (): Promise<void> => {
-    stop.abort()
-    await Promise.all(running)
-  }
-  return { [Symbol.asyncDispose]: end }
-}
+const open = () => openStages(config)
 
 interface Sent {
   readonly user: string
@@ -77,6 +58,17 @@ async function send({ redis, keys }: PartitionScope, bodies: readonly string[]):
     )
   }
 }
+
+const sendOrders = (scope: PartitionScope, all: readonly Sent[]): Promise<void> =>
+  send(
+    scope,
+    all.map(({ bodies }) => bodies[0]),
+  )
+const sendCorrections = (scope: PartitionScope, all: readonly Sent[]): Promise<void> =>
+  send(
+    scope,
+    all.map(({ bodies }) => bodies[1]),
+  )
 
 /** Sends orders, and the corrections of those before, until it is enough. @returns all that was corrected */
 async function feed(scope: PartitionScope, users: number, isEnough: (sent: number) => boolean): Promise<Sent[]> {
@@ -122,7 +114,7 @@ test.for([40, 1_500])('with corrections everything balances at every moment: %i 
   requireRealRedis(context)
   await using world = await open()
   const { scope, redis } = world
-  await using _ = run(scope)
+  await using _ = runInTwoLoops(scope)
   let working = true
   let checks = 0
   const done = feed(scope, users, (sent) => sent >= 4_000 && checks >= 3).finally(() => {
@@ -141,7 +133,7 @@ test('boards and global stats are repaired while corrections flow, again and aga
   requireRealRedis(context)
   await using world = await open()
   const { scope, redis } = world
-  await using _ = run(scope)
+  await using _ = runInTwoLoops(scope)
   let working = true
   let repairs = 0
   const done = feed(scope, 600, (sent) => sent >= 4_000 && repairs >= 3).finally(() => {
@@ -164,16 +156,10 @@ test('boards and global stats are repaired while corrections flow, again and aga
 /** Ten orders, each with its correction. */
 async function settled(scope: PartitionScope): Promise<Sent[]> {
   const all = Array.from({ length: 10 }, (_, id) => sentOf(id, 10))
-  await using _ = run(scope)
-  await send(
-    scope,
-    all.map(({ bodies }) => bodies[0]),
-  )
+  await using _ = runInTwoLoops(scope)
+  await sendOrders(scope, all)
   await until('all to be admitted', counter(scope, 'admitted'), (count) => count === 10)
-  await send(
-    scope,
-    all.map(({ bodies }) => bodies[1]),
-  )
+  await sendCorrections(scope, all)
   await until('all to be ranked', counter(scope, 'ranked'), (count) => count === 20)
   return all
 }
@@ -222,7 +208,7 @@ test('a correction that is counted before its order leaves totals below 0 for a 
   const sum = (orders: bigint, minor: bigint): object => ({ orders, minor })
   const { bodies, user } = sentOf(3, 10)
   {
-    await using _ = run(slow, [validate])
+    await using _ = runInTwoLoops(slow, [validate])
     await send(scope, [bodies[0]])
     await until('the order to be admitted', counter(scope, 'admitted'), (count) => count === 1)
     await redis.xreadgroup('GROUP', aggregate.name, 'dead', 'STREAMS', 'orders:valid', '>')
@@ -230,7 +216,7 @@ test('a correction that is counted before its order leaves totals below 0 for a 
     await until('it to be corrected', counter(scope, 'corrected'), (count) => count === 1)
   }
   {
-    await using _ = run(slow, [aggregate, leaderboard])
+    await using _ = runInTwoLoops(slow, [aggregate, leaderboard])
     await until('the correction to be ranked', counter(scope, 'ranked'), (count) => count === 1)
     expect(await redis.hmget(`user:${user}`, 'order_count', 'total_spend_minor')).toEqual(['-1', '-175'])
     const sums = { users: sum(-1n, -175n), global: sum(-1n, -175n), leaderboards: sum(-1n, -175n) }
@@ -241,7 +227,7 @@ test('a correction that is counted before its order leaves totals below 0 for a 
     expect(await deepCheck(scope, signal)).toMatchObject(right)
     expect(await redis.exists('leaderboard:spend', 'leaderboard:orders')).toBe(0)
   }
-  await using _ = run(scope, [aggregate, leaderboard])
+  await using _ = runInTwoLoops(scope, [aggregate, leaderboard])
   await until('the order to be ranked', counter(scope, 'ranked'), (count) => count === 2)
   expect(await deepCheck(scope, signal)).toMatchObject({ ...right, sums: { users: sum(0n, 0n) } })
   await expectLeft(redis, [sentOf(3, 10)])
@@ -290,22 +276,16 @@ test.for([
   const { scope, redis } = world
   const all = Array.from({ length: 10 }, (_, id) => sentOf(id, 10))
   {
-    await using _ = run(scope)
-    await send(
-      scope,
-      all.map(({ bodies }) => bodies[0]),
-    )
+    await using _ = runInTwoLoops(scope)
+    await sendOrders(scope, all)
     await until('all to be ranked', counter(scope, 'ranked'), (count) => count === 10)
   }
   let corrected = false
   const late = before(scope.redis, command, async () => {
     if (corrected) return
     corrected = true
-    await using _ = run(scope, [validate, aggregate])
-    await send(
-      scope,
-      all.map(({ bodies }) => bodies[1]),
-    )
+    await using _ = runInTwoLoops(scope, [validate, aggregate])
+    await sendCorrections(scope, all)
     await until('all to be counted', counter(scope, 'applied'), (count) => count === 20)
   })
   await redis.del('leaderboard:spend', 'leaderboard:orders')

@@ -10,11 +10,11 @@ import { repair } from '../../../../src/ops/verify/repair.ts'
 import { definePipeline } from '../../../../src/stages/define-pipeline.ts'
 import type { Stage } from '../../../../src/stages/placed.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
-import { runStage } from '../../../../src/stages/runner/run.ts'
 import { trim } from '../../../../src/stages/runner/trim.ts'
 import { defineStage, pass } from '../../../../src/stages/stage.ts'
 import { Oracle } from '../../../support/oracle.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
+import { openStages, runInTwoLoops } from '../../../support/running-stages.ts'
 import { definitions, shipped as pipeline } from '../../../support/stages.ts'
 import { expectUsers } from '../../../support/state.ts'
 import { until } from '../../../support/until.ts'
@@ -23,24 +23,7 @@ import { appOn, emptyRedis } from '../../../support/world.ts'
 const signal = new AbortController().signal
 const config = readConfig({ BLOCK_MS: '50', CLAIM_IDLE_MS: '300' })
 
-async function open(): Promise<{ scope: PartitionScope; redis: Redis } & AsyncDisposable> {
-  const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
-  const app = appOn(redis, config)
-  await ensureGroups(app)
-  return { scope: app, redis, [Symbol.asyncDispose]: close }
-}
-
-/** Runs stages, each in two loops, until disposed. */
-function run(scope: PartitionScope, stages: readonly Stage[] = pipeline.stages): AsyncDisposable {
-  const stop = new AbortController()
-  const two = [1, 2].map((process) => ({ ...scope, instance: `${scope.instance}-${process}` }))
-  const running = two.flatMap((app) => stages.map((stage) => runStage(app, stage, () => {}, stop.signal)))
-  const end = async (): Promise<void> => {
-    stop.abort()
-    await Promise.all(running)
-  }
-  return { [Symbol.asyncDispose]: end }
-}
+const open = () => openStages(config)
 
 /** Orders of users with names that break careless code among them, and some that are refused. */
 function bodyOf(id: number, users: number): string {
@@ -85,7 +68,7 @@ async function feed(
 async function settled(scope: PartitionScope, orders: number, users: number): Promise<Oracle> {
   const oracle = new Oracle()
   await send(scope, oracle, users, 0, orders)
-  await using _ = run(scope)
+  await using _ = runInTwoLoops(scope)
   await worked(scope, oracle)
   return oracle
 }
@@ -162,7 +145,7 @@ test.for([
   const { scope: app } = world
   const oracle = new Oracle()
   await send(app, oracle, users, 0, 1_000)
-  await using _ = run(app)
+  await using _ = runInTwoLoops(app)
   let working = true
   let audits = 0
   const isEnough = (sent: number): boolean => sent >= orders && audits >= 3
@@ -184,7 +167,7 @@ test('leaderboards and global stats are repaired while all stages work, again an
   const { scope: app, redis } = world
   const oracle = new Oracle()
   await send(app, oracle, 2_000, 0, 2_000)
-  await using _ = run(app)
+  await using _ = runInTwoLoops(app)
   let working = true
   let repairs = 0
   const isEnough = (sent: number): boolean => sent >= 6_000 && repairs >= 2
@@ -212,7 +195,7 @@ test('users whose records wait for a leaderboard that stands still are undecided
   const oracle = await settled(app, 60, 12)
   const [validate, aggregate] = pipeline.stages as [Stage, Stage]
   {
-    await using _ = run(app, [validate, aggregate])
+    await using _ = runInTwoLoops(app, [validate, aggregate])
     await send(app, oracle, 12, 600, 610) // users 0 to 9
     const applied = () => redis.hget('pipeline:counters', 'applied')
     await until('all to be counted', applied, (count) => Number(count) === oracle.admitted)
@@ -229,7 +212,7 @@ test('users whose records wait for a leaderboard that stands still are undecided
   expect(await deepCheck(app, signal)).toMatchObject({ verdict: 'wrong', wrongUsers: 1, undecidedUsers: 10 })
   await repair(app, signal) // has what waits, too
   expect(await deepCheck(app, signal)).toMatchObject(right)
-  await using _ = run(app)
+  await using _ = runInTwoLoops(app)
   await worked(app, oracle)
   await expectUsers(app.redis, oracle)
 })
@@ -288,7 +271,7 @@ test('what an onlooker has not read is not trimmed, and is when it has ended', a
     await redis.pexpire('pipeline:trim-hold', 60_000) // it may run out before the work below is done
     await send(app, oracle, 12, 200, 400)
     {
-      await using _ = run(app)
+      await using _ = runInTwoLoops(app)
       await worked(app, oracle)
     }
     expect(await trimmed()).toBeGreaterThan(0)
@@ -367,7 +350,7 @@ test.for([
   let between = 0
   const late = before(redis, 'evalsha', async () => {
     if (between++ > 0) return
-    await using _ = run(app, [validate, aggregate])
+    await using _ = runInTwoLoops(app, [validate, aggregate])
     await send(app, oracle, users, 600, 600 + orders)
     const applied = () => redis.hget('pipeline:counters', 'applied')
     await until('all to be counted', applied, (count) => Number(count) === oracle.admitted)
@@ -400,12 +383,12 @@ test('with a stage between aggregate and leaderboard, what waits for either of t
     [[validate, aggregate], 'applied'],
     [[between], 'checked'],
   ] as const) {
-    await using _ = run(scope, stages)
+    await using _ = runInTwoLoops(scope, stages)
     await until(`all to be ${counter}`, countOf(counter), (count) => count === oracle.admitted)
     const found = await deepCheck(scope, signal)
     expect(found).toMatchObject({ verdict: 'undecided', wrongUsers: 0, undecidedUsers: 7 })
   }
-  await using _ = run(scope, [board])
+  await using _ = runInTwoLoops(scope, [board])
   await worked(scope, oracle)
   expect(await deepCheck(scope, signal)).toMatchObject(right)
   await world.redis.del('leaderboard:spend')
