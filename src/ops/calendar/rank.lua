@@ -23,7 +23,7 @@ for shape, rank in ipairs(plan.ranks) do
       different[#different + 1] = member
     end
     local list = scores[shape][board]
-    for i = 1, #list, 2 do compare(list[i + 1], list[i]) end
+    for i = 1, #list, 2 do compare(list[i + 1], tonumber(list[i])) end
     for _, member in ipairs(scores[shape].gone) do compare(member, nil) end
   end
 end

@@ -159,7 +159,7 @@ local function read_scores(ranks)
           break
         end
         local size = #list
-        list[size + 1], list[size + 2] = score, member -- redis.call writes a number with 17 digits
+        list[size + 1], list[size + 2] = text(score), member
         field = ends[board] + 1
       end
       at = last + 1
