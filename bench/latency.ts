@@ -6,7 +6,7 @@ import { enqueue } from '../src/ingest/enqueue.ts'
 import type { Keys } from '../src/keys.ts'
 import { openApp } from '../src/ops/open/open-app.ts'
 import { cpuMeter, fixed, median, type Options, openRedisServer, table } from './harness.ts'
-import type { LatencyTask, Ranked } from './latency-worker.ts'
+import type { LatencyReport, LatencyTask } from './latency-worker.ts'
 import { benchOrders, withUser } from './orders.ts'
 import { startWorker } from './worker.ts'
 
@@ -57,54 +57,91 @@ export async function latency({ rounds, profile, print }: Options): Promise<Reco
 }
 
 async function measure(rate: number, profile: boolean): Promise<Percentiles> {
-  await using server = await openRedisServer()
-  const worker = startWorker<LatencyTask, readonly Ranked[]>('./latency-worker.ts', `latency-${rate}`, profile)
-  await worker.round({ do: 'start', url: server.url })
-  const meter = cpuMeter({ redis: server.pid(), node: worker.pid })
-  const sentUs = await send(server.url, rate)
-  const used = meter()
-  await sleep(1_000)
-  const histogram = histogramOf(sentUs, await worker.round({ do: 'report' }), rate * warmUpSeconds)
-  await worker.end()
+  const { ranked, cpu } = await measureLatency(rate, { profile })
   const ms = (us: number): number => fixed(us / 1_000, 2)
-  const at = (percentile: number): number => ms(histogram.percentile(percentile))
+  return { p50: ms(ranked.percentile(50)), p99: ms(ranked.percentile(99)), max: ms(ranked.max), cpu }
+}
+
+/** Times of orders in µs, from the call of enqueue() to the reply of the commit of leaderboard and of validate. */
+export interface Latency {
+  readonly ranked: RecordableHistogram
+  readonly validated: RecordableHistogram
+  readonly cpu: Readonly<Record<string, number>>
+  /** When the last of them was sent, in Unix time. */
+  readonly endSeconds: number
+  /** For so long they were sent, after a warm-up. */
+  readonly seconds: number
+}
+
+/** @param metricsPort where the stages serve their metrics meanwhile, and a second longer */
+export async function measureLatency(
+  rate: number,
+  { profile = false, metricsPort }: { profile?: boolean; metricsPort?: number },
+): Promise<Latency> {
+  await using server = await openRedisServer()
+  const worker = startWorker<LatencyTask, LatencyReport>('./latency-worker.ts', `latency-${rate}`, profile)
+  await worker.round({ do: 'start', url: server.url, metricsPort })
+  const meter = cpuMeter({ redis: server.pid(), node: worker.pid })
+  const sent = await send(server.url, rate)
+  const endSeconds = Date.now() / 1_000
+  const used = meter()
+  await sleep(scrapedMs)
+  const report = await worker.round({ do: 'report' })
+  await worker.end()
   const spent = (warmUpSeconds + seconds) * 10
   const cpu = Object.fromEntries(Object.entries(used).map(([name, used]) => [name, Math.round(used / spent)]))
-  return { p50: at(50), p99: at(99), max: ms(histogram.max), cpu }
+  const measured = sent.slice(rate * warmUpSeconds)
+  const [ranked, validated] = [rankedUs(report), new Map(report.validated)]
+  return {
+    ranked: histogramOf(measured, ({ at }) => ranked.get(`user_${at % users}/${Math.floor(at / users) + 1}`)),
+    validated: histogramOf(measured, ({ entryId }) => validated.get(entryId)),
+    ...{ cpu, endSeconds, seconds },
+  }
+}
+
+/** The last orders are ranked, and scraped, by then. */
+const scrapedMs = 1_500
+
+interface Sent {
+  readonly at: number
+  readonly sentUs: number
+  readonly entryId: string
 }
 
 /** Sends at a fixed rate, whether the pipeline keeps up or not. */
-async function send(url: string, rate: number): Promise<number[]> {
+async function send(url: string, rate: number): Promise<Sent[]> {
   await using app = await openApp(readConfig({ REDIS_URL: url, LOG_LEVEL: 'silent' }))
   const total = rate * (warmUpSeconds + seconds)
   const orders = benchOrders(total).map(({ body }, at) => withUser(body, `user_${at % users}`))
-  const sentUs: number[] = []
-  const writes: Promise<unknown>[] = []
+  const sent: Promise<Sent>[] = []
+  const sendOne = async (at: number): Promise<Sent> => {
+    const [sentUs, sentMs] = [nowUs(), Date.now()]
+    const record = { id: randomUUID(), body: orders[at] ?? '' }
+    const [entryId = ''] = await enqueue(app.redis, app.partitions[0] as Keys, [record], { sentMs })
+    return { at, sentUs, entryId }
+  }
   const started = performance.now()
-  while (sentUs.length < total) {
+  while (sent.length < total) {
     const due = Math.min(total, Math.floor(((performance.now() - started) * rate) / 1_000))
-    while (sentUs.length < due) {
-      const body = orders[sentUs.length] ?? ''
-      sentUs.push(nowUs())
-      writes.push(enqueue(app.redis, app.partitions[0] as Keys, [{ id: randomUUID(), body }]))
-    }
+    while (sent.length < due) sent.push(sendOne(sent.length))
     await sleep(1)
   }
-  await Promise.all(writes)
-  return sentUs
+  return Promise.all(sent)
 }
 
 const nowUs = (): number => Number(process.hrtime.bigint() / 1_000n)
 
-/** Finds when a user's n-th order was ranked: in the first commit that set their count to n or more. */
-function histogramOf(sentUs: readonly number[], ranked: readonly Ranked[], from: number): RecordableHistogram {
+/** Finds when a user's n-th order was ranked. */
+const rankedUs = ({ ranked }: LatencyReport): Map<string, number> =>
+  new Map(ranked.map(([user, count, atUs]) => [`${user}/${count}`, atUs]))
+
+/** @param sent those after the warm-up; `doneUs` returns when an order was done, in µs of the machine's clock */
+function histogramOf(sent: readonly Sent[], doneUs: (one: Sent) => number | undefined): RecordableHistogram {
   const histogram = createHistogram({ figures: 3 }) // an HDR histogram
-  const rankedUs = new Map<string, number>()
-  for (const [user, count, atUs] of ranked) rankedUs.set(`${user}/${count}`, atUs)
-  for (const [at, sent] of sentUs.entries()) {
-    const done = rankedUs.get(`user_${at % users}/${Math.floor(at / users) + 1}`)
-    if (done === undefined) throw new Error(`latency: order ${at} was not ranked`)
-    if (at >= from) histogram.record(Math.max(1, done - sent))
+  for (const one of sent) {
+    const done = doneUs(one)
+    if (done === undefined) throw new Error(`latency: order ${one.at} was not ranked`)
+    histogram.record(Math.max(1, done - one.sentUs))
   }
   return histogram
 }

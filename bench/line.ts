@@ -27,10 +27,18 @@ interface Entrant {
   readonly what: string
   /** Share of the orders. Slow contenders get fewer; their rate does not depend on it. */
   readonly share: number
+  /** Runs only where it is asked for by --only. */
+  readonly isExtra?: true
 }
 
 const entrants: readonly Entrant[] = [
   { key: 'ours', contender: 'ours', about: 'order-pipeline', levels: [4], what: 'STAGE_IN_FLIGHT', share: 1 },
+  ...[0, 10, 100].map(
+    (level): Entrant => ({
+      ...{ key: `traced${level}`, contender: 'traced', levels: [level], what: '', share: 1, isExtra: true },
+      about: `with a collector of traces, ${level / 10} % of the orders sampled`,
+    }),
+  ),
   {
     key: 'bullmq',
     contender: 'bullmq',
@@ -90,7 +98,7 @@ export async function line({
   only,
 }: Options): Promise<Record<string, unknown>> {
   await using server = await openRedisServer()
-  const chosen = entrants.filter(({ key }) => only.length === 0 || only.includes(key))
+  const chosen = entrants.filter(({ key, isExtra }) => (only.length === 0 ? !isExtra : only.includes(key)))
   const entered = []
   for (const entrant of chosen) entered.push(await prepare(entrant, server, orders, profile))
   const results = await alternate(entered, rounds, ({ run, count }) => run(count))

@@ -1,10 +1,10 @@
 import type { Config } from './config/config.ts'
 import type { ControlKeys, Keys } from './keys.ts'
-import type { Tracing } from './opentelemetry.ts'
 import type { OrderFormat } from './order/format.ts'
 import type { RedisClient } from './redis/client.ts'
 import type { Pipeline } from './stages/placed.ts'
 import type { Telemetry } from './telemetry.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 /** Holds what the components of a process share. The code that opens it closes it; components only use it. */
 export interface App {
@@ -19,6 +19,8 @@ export interface App {
   readonly telemetry: Telemetry
   /** Undefined unless a collector of traces is configured. */
   readonly tracing?: Tracing | undefined
+  /** The span of the request or job that is carried out, if it is sampled: what it sends continues its trace. */
+  readonly trace?: string | undefined
   /** Names this process among its peers: the stem of its consumers' names. */
   readonly instance: string
   /** Aborts when the process is asked to stop; undefined in a command. */

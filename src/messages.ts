@@ -42,6 +42,26 @@ export const envelope = z
 export type Envelope = z.output<typeof envelope>
 
 /**
+ * In a record of any kind: the contexts of the spans that its orders passed last (see src/tracing/context.ts). Only of orders
+ * whose producer traces them. It says nothing about the order: no identity and no rejected record has it.
+ */
+export const tracedFields = { traceparents: z.array(z.string()).optional() }
+export interface Traced {
+  readonly traceparents?: readonly string[] | undefined
+}
+
+/** Returns a record that continues a trace, if there is one. */
+export const withTrace = <R extends object>(record: R, trace: string | undefined): R & Traced =>
+  trace === undefined ? record : { ...record, traceparents: [trace] }
+
+/** Returns a record as text, without the field. */
+export const untracedText = ({ traceparents: _, ...record }: Traced): string => JSON.stringify(record)
+
+/** Returns whether a record may have that field so. */
+export const isTraced = ({ traceparents }: Readonly<Record<string, unknown>>): boolean =>
+  traceparents === undefined || (Array.isArray(traceparents) && traceparents.every(isText))
+
+/**
  * Holds a message as received, or the order in its envelopes. With partitions the bridge has looked for the user in its body; validate is the first to judge
  * it. `id` is the SQS MessageId, or names what requeued the order. The verdict on a record with a `jobId` goes to that job's
  * outcome. The glossary in docs/architecture.md explains the words.
@@ -55,7 +75,7 @@ export const rawRecord = z.object({
   /** Set where the bridge found what validate cannot see: the body is kept, and rejected for this. */
   rejection: z.object({ code: z.enum(bridgeCodes), reason: z.string() }).optional(),
 })
-export type RawRecord = z.output<typeof rawRecord>
+export type RawRecord = z.output<typeof rawRecord> & Traced
 
 /** How long the outcome of a job can be read. */
 export const outcomeSeconds = 7 * 86_400

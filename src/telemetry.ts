@@ -54,3 +54,8 @@ export function openTelemetry(log?: Logger, droppedLines = () => 0): Telemetry {
     droppedLines,
   }
 }
+
+/** Returns telemetry that adds fields to each event that does not have them itself. */
+export function withFields({ emit, ...telemetry }: Telemetry, more: object): Telemetry {
+  return { ...telemetry, emit: (event, fields) => emit(event, { ...more, ...fields }) }
+}

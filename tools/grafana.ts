@@ -1,10 +1,11 @@
+import { filtered } from './grafana-filters.ts'
 import { type Panel, rows } from './panels.ts'
 
 const [across, height] = [3, 8]
 /** Width of Grafana's grid, in columns. */
 const gridWidth = 24
 
-/** Returns the dashboard as Grafana imports it, for the Prometheus that is chosen at its top. */
+/** Returns the dashboard as Grafana imports it, for the Prometheus and the system that are chosen at its top. */
 export function dashboardJson(): string {
   const panels: object[] = []
   let y = 0
@@ -31,9 +32,12 @@ export function dashboardJson(): string {
   return `${JSON.stringify({ ...dashboard, panels }, null, 2)}\n`
 }
 
+/** A system without the label is shown where the variable has no value. */
+const ofSystem = 'system="$system"'
+const ofProcesses = `${ofSystem}, instance=~"$instance"`
 const datasource = { type: 'prometheus', uid: '$datasource' }
 
-function panelJson({ title, unit, queries, about }: Panel): object {
+function panelJson({ title, unit, queries, about, exemplars }: Panel): object {
   return {
     type: 'timeseries',
     title,
@@ -47,9 +51,19 @@ function panelJson({ title, unit, queries, about }: Panel): object {
     targets: queries.map(([expr, legendFormat], at) => ({
       refId: String.fromCharCode(65 + at),
       datasource,
-      expr,
+      expr: filtered(expr, legendFormat.includes('{{instance}}') ? ofProcesses : ofSystem),
       legendFormat,
+      ...(exemplars && { exemplar: true }),
     })),
+  }
+}
+
+/** A variable whose values are those of a label now. */
+function labelVariable(name: string, label: string, series: string, options: object): object {
+  const query = `label_values(${series}, ${name})`
+  return {
+    ...{ name, label, type: 'query', datasource, definition: query, query: { query, refId: name }, ...options },
+    ...{ current: {}, hide: 0, refresh: 2, sort: 1 },
   }
 }
 
@@ -77,6 +91,12 @@ const dashboard = {
         hide: 0,
         refresh: 1,
       },
+      labelVariable('system', 'System', 'up{job="orders"}', {}),
+      labelVariable('instance', 'Process', `up{job="orders", ${ofSystem}}`, {
+        multi: true,
+        includeAll: true,
+        allValue: '.*',
+      }),
     ],
   },
 }

@@ -4,6 +4,8 @@ export interface Panel {
   readonly unit: string
   readonly queries: readonly (readonly [expr: string, legend: string])[]
   readonly about?: string
+  /** True to show exemplars: a point leads to the trace of one order. */
+  readonly exemplars?: true
 }
 
 const per = (rate: string, ...labels: string[]): string =>
@@ -29,6 +31,7 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       title: 'Critical time: SQS sent to ranked',
       unit: 's',
       queries: quantiles('orders_critical_time_seconds'),
+      exemplars: true,
     },
     {
       title: 'Orders waiting',
@@ -102,6 +105,11 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       ],
     },
     { title: 'Oldest message moved', unit: 's', queries: [['max(orders_sqs_oldest_age_seconds)', 'age']] },
+    {
+      title: 'Clocks that differ from that of a bridge',
+      unit: 's',
+      queries: [['max by (instance, of) (abs(orders_clock_offset_seconds))', '{{of}} and {{instance}}']],
+    },
     { title: 'Write of a receive to Redis', unit: 's', queries: quantiles('orders_enqueue_duration_seconds') },
     {
       title: 'Components of the bridge that fail',
@@ -115,12 +123,19 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       unit: 'reqps',
       queries: [[per('orders_processed_total', 'stage', 'outcome'), '{{stage}} {{outcome}}']],
     },
-    { title: 'Time waited before each hop', unit: 's', queries: quantiles('orders_hop_wait_seconds', 'hop') },
+    {
+      title: 'Time waited before each hop',
+      unit: 's',
+      queries: quantiles('orders_hop_wait_seconds', 'hop'),
+      exemplars: true,
+    },
     { title: 'Commit duration', unit: 's', queries: quantiles('orders_commit_duration_seconds', 'stage') },
     {
-      title: 'Read duration, wait for the first entry included',
-      unit: 's',
-      queries: quantiles('orders_read_duration_seconds', 'stage'),
+      title: 'Clocks: orders that came before they were sent, per second',
+      unit: 'reqps',
+      queries: [[per('orders_clock_skewed_total', 'hop'), '{{hop}}']],
+      about:
+        'Any value other than 0: the clocks of SQS and Redis differ, and waits are wrong. orders doctor says which.',
     },
     {
       title: 'Batch size',
@@ -131,11 +146,10 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       ],
     },
     {
-      title: 'Pending entries and consumers',
+      title: 'Pending entries and processes',
       unit: 'short',
       queries: [
         ['max by (stage) (orders_pending_entries)', '{{stage}} pending'],
-        ['max by (stage) (orders_consumers)', '{{stage}} consumers'],
         ['max by (component) (orders_processes)', '{{component}} processes'],
       ],
     },
@@ -186,6 +200,12 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
     },
     { title: 'Orders in the invalid channel', unit: 'short', queries: [['max(orders_invalid)', 'orders']] },
     {
+      title: 'Jobs by state',
+      unit: 'short',
+      queries: [['max by (queue, state) (orders_jobs)', '{{queue}} {{state}}']],
+      about: 'Jobs that failed wait until an operator retries or removes them, in Bull Board.',
+    },
+    {
       title: 'Jobs per second',
       unit: 'short',
       queries: [
@@ -227,13 +247,26 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
         ['orders_redis_writable', '{{instance}} takes writes'],
       ],
     },
-    { title: 'Event-loop lag, p99', unit: 's', queries: [['nodejs_eventloop_lag_p99_seconds', '{{instance}}']] },
+    {
+      title: 'Processes by role and release',
+      unit: 'short',
+      queries: [['sum by (role, version) (orders_build_info)', '{{role}} {{version}}']],
+    },
+    {
+      title: 'Event-loop lag, p99',
+      unit: 's',
+      queries: [['nodejs_eventloop_lag_p99_seconds{job="orders"}', '{{instance}}']],
+    },
     {
       title: 'CPU',
       unit: 'percentunit',
-      queries: [['rate(process_cpu_seconds_total[$__rate_interval])', '{{instance}}']],
+      queries: [['rate(process_cpu_seconds_total{job="orders"}[$__rate_interval])', '{{instance}}']],
     },
-    { title: 'Memory of a process', unit: 'bytes', queries: [['process_resident_memory_bytes', '{{instance}}']] },
+    {
+      title: 'Memory of a process',
+      unit: 'bytes',
+      queries: [['process_resident_memory_bytes{job="orders"}', '{{instance}}']],
+    },
     {
       title: 'Loops that fail',
       unit: 'short',
@@ -243,6 +276,11 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       title: 'Log lines dropped per second',
       unit: 'short',
       queries: [['rate(orders_log_lines_dropped_total[$__rate_interval])', '{{instance}}']],
+    },
+    {
+      title: 'Spans dropped per second',
+      unit: 'short',
+      queries: [[per('orders_spans_dropped_total', 'reason'), '{{reason}}']],
     },
   ],
 }

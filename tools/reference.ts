@@ -34,10 +34,15 @@ export const rejectionRows = (): Row[] => rejectGroupNames.map((group) => [`\`${
 /** @param source of events/fields.ts: the fields of events are types, which no running code can list */
 export function eventRows(source: string): Row[] {
   return Object.entries(eventTable).map(([event, [level, about]]) => {
-    const declared = new RegExp(`^  ${event}: (?:\\{([^}]*)\\}|(.*))$`, 'm').exec(source)
-    const fields = [...(declared?.[1] ?? '').matchAll(/(\w+)\??: /g)].map(([, field]) => `\`${field}\``)
+    const fields = [...declaredFields(source, event).matchAll(/(\w+)\??: /g)].map(([, field]) => `\`${field}\``)
     return [`\`${event}\``, level, about, fields.join(', ')]
   })
+}
+
+/** Returns the declaration of an event's fields. One event may have those of another. */
+function declaredFields(source: string, event: string): string {
+  const [, own, other] = new RegExp(`^  ${event}: (?:\\{([^}]*)\\}|Events\\['(\\w+)'\\]$)`, 'm').exec(source) ?? []
+  return other === undefined ? (own ?? '') : declaredFields(source, other)
 }
 
 /** Returns each route with the right that it needs and the first sentence of its summary. */

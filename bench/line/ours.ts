@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import type { App } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import type { Keys } from '../../src/keys.ts'
 import { openApp } from '../../src/ops/open/open-app.ts'
 import { runRoles } from '../../src/ops/process/roles.ts'
-import { chunks, countdown, inParallel, type OpenContender } from './contender.ts'
+import { type Contender, chunks, countdown, inParallel, type OpenContender } from './contender.ts'
 
 /** Runs our stages on orders as the bridge writes them, ten an entry. `level` is STAGE_IN_FLIGHT. */
 export const open: OpenContender = async ({ url, orders, level }) => {
   const settings = { LOG_LEVEL: 'silent', STAGE_IN_FLIGHT: `${level}`, CALENDAR: 'off' } // three stages, as the others have
   const app = await openApp(readConfig({ ...settings, REDIS_URL: url }))
-  const stop = new AbortController()
-  const ranked = countdown(orders.length)
-  let running: Promise<void> | undefined
   return {
     fill: () =>
       inParallel(chunks(orders, 10), 16, (ten) =>
@@ -22,6 +20,16 @@ export const open: OpenContender = async ({ url, orders, level }) => {
           ten.map(({ body }) => ({ id: randomUUID(), body })),
         ),
       ),
+    ...workThrough(app, orders.length),
+  }
+}
+
+/** Runs the three stages until so many orders are ranked or rejected, and closes the app. */
+export function workThrough(app: App & AsyncDisposable, orders: number): Pick<Contender, 'work' | 'close'> {
+  const stop = new AbortController()
+  const ranked = countdown(orders)
+  let running: Promise<void> | undefined
+  return {
     work: async (begun) => {
       app.telemetry.listen((event, fields) => {
         if (event === 'started') begun()

@@ -9,6 +9,7 @@ import type { OpenContender } from './contender.ts'
 import { openPipeline, openScript } from './floor.ts'
 import { open as moleculer } from './moleculer.ts'
 import { open as ours } from './ours.ts'
+import { open as traced } from './traced.ts'
 import { open as tutorial } from './tutorial.ts'
 
 export interface Task {
@@ -27,6 +28,7 @@ export interface Task {
 
 const contenders: Readonly<Record<string, OpenContender>> = {
   ours,
+  traced,
   bullmq,
   moleculer,
   tutorial,

@@ -46,3 +46,19 @@ export async function withTimeout<T>(ms: number, reading: Promise<T>): Promise<T
     late.abort()
   }
 }
+
+/** Enough for a reading that works again, and little to wait for one that does not. */
+const briefMs = 100
+
+/**
+ * Returns a reader that waits at most `ms`, and after a reading that failed or was late only briefly, until one succeeds. So
+ * in an outage only the first call waits. It returns undefined if there is no value by then.
+ */
+export function patient<T>(ms: number, read: () => Promise<T | undefined>): () => Promise<T | undefined> {
+  let isLate = false
+  const note = (value: T | undefined): T | undefined => {
+    isLate = value === undefined
+    return value
+  }
+  return async () => note(await withTimeout(isLate ? Math.min(briefMs, ms) : ms, read().then(note)))
+}

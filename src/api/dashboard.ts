@@ -3,13 +3,15 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express, { Router } from 'express'
+import type { Config } from '../config/config.ts'
 
 const pages = fileURLToPath(new URL('./public', import.meta.url))
 const plots = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.esm.js'))
 
 /** Serves the page that shows the pipeline live. Nothing of it comes from elsewhere. */
-export function dashboard(): Router {
-  const page = withPreloads(readFileSync(join(pages, 'index.html'), 'utf8'))
+export function dashboard({ calendar }: Pick<Config, 'calendar'>): Router {
+  const written = withPreloads(readFileSync(join(pages, 'index.html'), 'utf8'))
+  const page = calendar === 'off' ? written : withDays(written)
   const router = Router()
   router.get('/', (request, response) => {
     const [path = ''] = request.originalUrl.split('?')
@@ -20,6 +22,9 @@ export function dashboard(): Router {
   router.use('/assets', express.static(pages, { index: false })) // not cached, so all modules are of one release
   return router
 }
+
+/** Shows the section of days from the start, so that no other section moves when the first snapshot comes. */
+const withDays = (page: string): string => page.replace('<section class="of-days" hidden', '<section class="of-days"')
 
 /** Names every module in the page, so that a browser loads them all at once and not one import after the other. */
 function withPreloads(page: string): string {

@@ -15,7 +15,7 @@ export async function openHealth(app: App): Promise<Server> {
   return openServer(app, port, (context) => {
     const router = Router()
     for (const route of [livez, readyz]) router.get(route.path, handler(context, route))
-    router.get('/metrics', openMetrics(context, { whole: false }))
+    router.get('/metrics', openMetrics(context))
     for (const path of ['/metrics', livez.path, readyz.path]) router.all(path, onlyMethods(context, reading))
     return { router }
   })

@@ -11,6 +11,7 @@ import type { HealthContext } from './http/route.ts'
 import { unreadable } from './http/unreadable.ts'
 import { listening, type Port } from './listen.ts'
 import { identify, requestFields } from './request-log.ts'
+import { followSqs } from './sqs-check.ts'
 
 export interface Server extends AsyncDisposable {
   readonly url: string
@@ -38,7 +39,7 @@ export async function openServer(
   const redis = await openRedis(app.config, 'ask', app.telemetry)
   stack.defer(() => closeRedis(redis))
   const probe = stack.use(secondConnection(redis))
-  const site = build({ ...app, redis, probe }, stack)
+  const site = build({ ...app, redis, probe, sqs: followSqs(app.telemetry) }, stack)
   const server = webOf(app, site.router).listen(port.port, app.config.apiHost).setTimeout(stuckMs)
   const url = await listening(server, app.config, port)
   const drain = drained(app)

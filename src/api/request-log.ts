@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
-import type { Telemetry } from '../telemetry.ts'
+import { type Telemetry, withFields } from '../telemetry.ts'
 
 /** The header that names a request: its reply, the body of a problem and the log lines have the same id. */
 export const requestIdHeader = 'x-request-id'
@@ -41,7 +41,5 @@ export function requestFields(request: Request, response: Response, route: strin
 }
 
 /** Returns telemetry that adds the id of the request to every event. */
-export function identified({ emit, ...telemetry }: Telemetry, request: Request): Telemetry {
-  const requestId = requestIdOf(request)
-  return { ...telemetry, emit: (event, fields) => emit(event, { ...fields, requestId }) }
-}
+export const identified = (telemetry: Telemetry, request: Request): Telemetry =>
+  withFields(telemetry, { requestId: requestIdOf(request) })

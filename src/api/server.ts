@@ -109,12 +109,12 @@ function servePages(router: Router, context: ApiContext, live: Live): void {
   // Before the routers of these paths, which would answer it themselves and differently.
   for (const path of readPaths) router.options(path, onlyMethods(context, reading))
   const document = openApiDocument(routes)
-  router.use(dashboard())
+  router.use(dashboard(context.config))
   router.use(docs())
   router.use(runbook())
   router.head('/live', (_request, response) => void response.type('text/event-stream').end())
   router.get('/live', live.events)
-  router.get('/metrics', openMetrics(context, { whole: true }))
+  router.get('/metrics', openMetrics(context, context.queues))
   router.get('/openapi.json', (_request, response) => {
     response.json(document)
   })

@@ -19,7 +19,8 @@ export interface CalendarSettings {
  * - `undated`: it has no time that can be read; it is counted on the day it was sent to SQS
  * - `misdated`: the day of its own time is closed, or later than tomorrow; it is counted on the day it was sent
  */
-export type Dated = 'own' | 'undated' | 'misdated'
+export const datings = ['own', 'undated', 'misdated'] as const
+export type Dated = (typeof datings)[number]
 
 /**
  * The days of the reports. Accounting needs that a closed period does not change, and Redis that no message makes keys of its
@@ -74,9 +75,13 @@ export function calendarOf(settings: CalendarSettings): Calendar {
 }
 
 function periodsAt(day: string, keep: Keep): Record<PeriodKind, KeptPeriod> {
+  const { to: lastDay } = periodOf('month', day)
   const kept = periodKinds.map((kind) => {
     const period = periodOf(kind, day)
-    return [kind, { ...period, expiresAt: (dayNumber(droppedOn(period, keep)) + 1) * 86_400 }]
+    // Leaderboards of days and weeks stand for what users had in their month, which outlasts them.
+    const ending = kind === 'month' ? periodKinds.map((one) => periodOf(one, lastDay)) : [period]
+    const dropped = Math.max(...ending.map((one) => dayNumber(droppedOn(one, keep))))
+    return [kind, { ...period, expiresAt: (dropped + 1) * 86_400 }]
   })
   return Object.fromEntries(kept)
 }

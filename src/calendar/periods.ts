@@ -23,8 +23,16 @@ export interface Period {
   readonly to: string
 }
 
-/** Names that mean another period each day. */
-export const currentPeriods = { today: 'day', 'this-week': 'week', 'this-month': 'month' } as const
+/** Names that mean another period each day: its kind, and the number of periods since. */
+const relativePeriods = {
+  today: ['day', 0],
+  yesterday: ['day', 1],
+  'this-week': ['week', 0],
+  'last-week': ['week', 1],
+  'this-month': ['month', 0],
+  'last-month': ['month', 1],
+} as const
+export const relativeNames = Object.keys(relativePeriods)
 
 /** Returns the period of a kind that has the day. */
 export function periodOf(kind: PeriodKind, day: string): Period {
@@ -37,12 +45,27 @@ export function periodOf(kind: PeriodKind, day: string): Period {
 
 /** Reads the name of a period; undefined if there is none of that name, such as 2026-02-30 or 2025-W53. */
 export function readPeriod(name: string, today: string): Period | undefined {
-  if (Object.hasOwn(currentPeriods, name)) return periodOf(currentPeriods[name as keyof typeof currentPeriods], today)
+  if (Object.hasOwn(relativePeriods, name)) return relativePeriod(name as keyof typeof relativePeriods, today)
   const period = named(name)
   return period?.name === name ? period : undefined
 }
 
+function relativePeriod(name: keyof typeof relativePeriods, today: string): Period {
+  const [kind, back] = relativePeriods[name]
+  const current = periodOf(kind, today)
+  return back === 0 ? current : periodOf(kind, addDays(current.from, -1))
+}
+
+/** Reads a day, `today` or `yesterday`. */
+export function readDay(name: string, today: string): string | undefined {
+  if (name === 'today') return today
+  if (name === 'yesterday') return addDays(today, -1)
+  return isDay(name) ? name : undefined
+}
+
 function named(name: string): Period | undefined {
+  const year = Number(name.slice(0, 4))
+  if (year < 1 || year > 9_998) return undefined // the days around it have four digits, too
   if (isDay(name)) return periodOf('day', name)
   if (/^\d{4}-W\d\d$/.test(name)) return periodOf('week', mondayOfWeek(name))
   const first = firstOfMonth(name)

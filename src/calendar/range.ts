@@ -1,6 +1,6 @@
 import type { Calendar } from './calendar.ts'
-import { addDays, isDay } from './dates.ts'
-import { currentPeriods, type Period, type PeriodKind, periodOf, readPeriod } from './periods.ts'
+import { addDays } from './dates.ts'
+import { type Period, type PeriodKind, periodOf, readDay, readPeriod, relativeNames } from './periods.ts'
 
 /** Days of a report, the first and the last among them. */
 export interface Range {
@@ -19,27 +19,30 @@ const maxDays = 1_100
 /** How many days without `from`. */
 const defaultDays = 30
 
+const noDay = 'must be a day such as 2026-11-25, today or yesterday'
+
 /** Reads the days of a request. Without `to` they end today, without `from` they are 30. */
 export function readRange(
   { from, to }: { readonly from?: string | undefined; readonly to?: string | undefined },
   calendar: Calendar,
   today: string,
 ): Range | RangeFault {
-  const dayIn = (text: string | undefined): string | undefined => (text === 'today' ? today : text)
-  const last = dayIn(to) ?? today
-  if (!isDay(last)) return { field: 'to', message: 'must be a day such as 2026-11-25, or today' }
+  const last = to === undefined ? today : readDay(to, today)
+  if (last === undefined) return { field: 'to', message: noDay }
   const oldest = calendar.keptFrom('month', today)
   const earliest = addDays(last, 1 - defaultDays)
-  const first = dayIn(from) ?? (earliest < oldest && last >= oldest ? oldest : earliest)
-  if (!isDay(first)) return { field: 'from', message: 'must be a day such as 2026-11-25, or today' }
+  const byDefault = earliest < oldest && last >= oldest ? oldest : earliest
+  const first = from === undefined ? byDefault : readDay(from, today)
+  if (first === undefined) return { field: 'from', message: noDay }
   if (first < oldest) {
     return {
       field: from === undefined ? 'to' : 'from',
       message: `must be ${oldest} or later: earlier days are not kept`,
     }
   }
+  if (last < first && to === undefined) return { field: 'from', message: `must not be after ${last}, the last day` }
   if (last < first) return { field: 'to', message: `must not be before ${first}, the first day` }
-  if (last >= addDays(first, maxDays)) return { field: 'to', message: `must be at most ${maxDays} days after from` }
+  if (last > addDays(first, maxDays)) return { field: 'to', message: `must be at most ${maxDays} days after from` }
   return { from: first, to: last }
 }
 
@@ -57,7 +60,7 @@ export function readBoardPeriod(name: string, calendar: Calendar, today: string)
   const fault = (message: string): RangeFault => ({ field: 'period', message })
   const period = readPeriod(name, today)
   if (!period) {
-    const names = [...periods.map((kind) => examples[kind]), ...Object.keys(currentPeriods)]
+    const names = [...periods.map((kind) => examples[kind]), ...relativeNames]
     return fault(`must be a period such as ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`)
   }
   const { kind } = period

@@ -42,7 +42,7 @@ function timeOf({ day, hour, minute, second, fraction, zone }: Written): OrderTi
   const offset = minutesOf(zone)
   if (offset === undefined) return undefined
   const seconds = dayNumber(day) * 86_400 + (h * 60 + m - offset) * 60 + Math.min(s, 59)
-  return { ms: seconds * 1_000 + Number(fraction.slice(0, 3).padEnd(3, '0')) }
+  return { ms: seconds * 1_000 + Number(millis(fraction)) }
 }
 
 /** Returns the minutes east of Greenwich. No zone has ever been more than 16 hours away. */
@@ -53,15 +53,23 @@ function minutesOf(zone: string): number | undefined {
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes)
 }
 
-const epochForm = /^\d{9,19}(?:\.\d+)?$/
+const epochForm = /^(\d{9,19})(?:\.(\d+))?$/
 
-/** 100 billion seconds are the year 5138, as many ms 1973. Fewer than nine digits are a time before 1973, or no time. */
+/**
+ * 100 billion seconds are the year 5138, as many ms 1973. Fewer than nine digits are a time before 1973, or no time. Digits
+ * below a ms are cut off as text: a double would round the last ns before midnight up to it.
+ */
 function readEpoch(text: string): OrderTime | undefined {
-  if (!epochForm.test(text)) return undefined
-  const number = Number(text)
-  const perMs = number < 1e11 ? 1e-3 : number < 1e14 ? 1 : number < 1e17 ? 1e3 : 1e6
-  return { ms: Math.floor(number / perMs) }
+  const [, whole, fraction = ''] = epochForm.exec(text) ?? []
+  if (whole === undefined) return undefined
+  const number = Number(whole)
+  if (number < 1e11) return { ms: Number(whole + millis(fraction)) }
+  const below = number < 1e14 ? 0 : number < 1e17 ? 3 : 6
+  return { ms: Number(whole.slice(0, whole.length - below)) }
 }
+
+/** Returns the three digits of the ms in a fraction of a second. */
+const millis = (fraction: string): string => fraction.slice(0, 3).padEnd(3, '0')
 
 const mailForm =
   /^(?:[A-Za-z]{3},\s*)?(\d{1,2})\s+([A-Za-z]{3})\s+(\d{4})\s+(\d\d):(\d\d)(?::(\d\d))?\s+([+-]\d{4}|GMT|UTC?|Z)$/

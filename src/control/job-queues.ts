@@ -5,6 +5,7 @@ import { jobsPrefix } from '../keys.ts'
 import { verdicts } from '../messages.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { rejectCodes } from '../reject-codes.ts'
+import { sum } from '../sums.ts'
 
 /** Queues one corrected order: a new one, or in place of a rejected one. */
 export const reprocessData = z.object({
@@ -137,6 +138,19 @@ export async function readJob(queues: Queues, id: string): Promise<FoundJob | un
   const state = await queues[name].getJobState(id)
   const job = (await queues[name].getJob(id)) as AnyJob | undefined
   return job && { job, state }
+}
+
+export const jobStates = ['waiting', 'active', 'delayed', 'failed'] as const
+export type JobCounts = Readonly<Record<(typeof jobStates)[number], number>>
+
+/** Counts the jobs of each queue that have not completed. */
+export async function countJobs(queues: Queues): Promise<(readonly [queue: string, counts: JobCounts])[]> {
+  const count = async (name: (typeof queueNames)[number]): Promise<readonly [string, JobCounts]> => {
+    const found = await queues[name].getJobCounts(...jobStates, 'prioritized')
+    const { active = 0, delayed = 0, failed = 0, ...waiting } = found // those of a queue that is paused wait, too
+    return [name, { waiting: sum(Object.values(waiting)), active, delayed, failed }]
+  }
+  return Promise.all(queueNames.map(count))
 }
 
 const listedStates = ['active', 'waiting', 'prioritized', 'delayed', 'failed', 'completed'] as const

@@ -2,6 +2,19 @@ import type { ErrorCode } from '../errors.ts'
 
 type Tally = Readonly<Record<string, number>>
 
+/** Why a span is not sent. */
+export const spanReasons = ['collector', 'full', 'limit'] as const
+type SpanReason = (typeof spanReasons)[number]
+
+/** Times of a traced order, which are among those of its hop. */
+export interface TracedWait {
+  /** Of its span (see src/tracing/context.ts). */
+  readonly context: string
+  readonly waitMs: number
+  /** Undefined if it is unknown, or the order was rejected. */
+  readonly sinceSentMs: number | undefined
+}
+
 /**
  * Every event and its fields. Logs, metrics and tests listen to them. No event carries an order's content.
  */
@@ -38,7 +51,7 @@ export interface Events {
   backlogMeasured: { waiting: number; memoryPercent: number }
   /** Orders of this process in a minute. `taken` came from SQS; `passed` is by stage, `rejected` by code. */
   load: { taken: number; passed: Tally; duplicates: number; rejected: Tally; waiting: number | null }
-  rejections: { code: string; orders: number; invalidId: string }
+  rejections: { code: string; orders: number; invalidId: string; traceId?: string }
   /** `messageId`: in SQS, of what the first stage rejects. */
   rejected: {
     stage: string
@@ -48,6 +61,8 @@ export interface Events {
     messageId: string | undefined
     entryId: string
     invalidId: string
+    /** If a producer traces the order. */
+    traceId?: string | undefined
   }
   backpressureOn: { waiting: number; memoryPercent: number; until: string }
   backpressureOff: { waiting: number; memoryPercent: number }
@@ -66,8 +81,18 @@ export interface Events {
     rejected: number
     durationMs: number
   }
-  /** Lists of alternating ms and number of orders, by the clocks of Redis and SQS. `waits`: since they came to this hop. */
-  hop: { hop: string; atMs: number; waits: readonly number[]; sinceSent: readonly number[]; rejected?: number }
+  /**
+   * Lists of alternating ms and number of orders, by the clocks of Redis and SQS. `waits`: since they came to this hop. Where the
+   * clocks differ, a time may be negative. `traced`: of the orders whose producers trace them, one of each entry.
+   */
+  hop: {
+    hop: string
+    atMs: number
+    waits: readonly number[]
+    sinceSent: readonly number[]
+    rejected?: number
+    traced?: readonly TracedWait[]
+  }
   stale: { stage: string; planned: number; held: number }
   /** Entries that a group delivered although the stage had committed them: they were not committed again. */
   recommitRefused: { stage: string; entries: number }
@@ -80,11 +105,12 @@ export interface Events {
   entriesLost: { stage: string; entryIds: readonly string[] }
   /** Once per amount: orders that were deleted from a stage's stream before it had committed them. */
   ordersLost: { stage: string; orders: number; note: string }
-  decideFailed: { stage: string; entryId: string; error: string }
+  decideFailed: { stage: string; entryId: string; error: string; traceId?: string }
   trimmed: { stage: string; entries: number }
+  observerLeft: { stage: string }
   consumersRemoved: { stage: string; consumers: readonly string[] }
-  jobDone: { job: string; queue: string }
-  jobFailed: { job: string; queue: string; attempt: number; error: string }
+  jobDone: { job: string; queue: string; traceId?: string }
+  jobFailed: { job: string; queue: string; attempt: number; error: string; traceId?: string }
   /** Up to 100 orders at a time. */
   requeued: { job: string; orders: number }
   /** Orders with RETRY_CODES that were due after so many rejections. */
@@ -147,12 +173,18 @@ export interface Events {
   manifestRestored: { settings: string; advice: string }
   evicting: { policy: string; advice: string }
   evictionOff: Record<string, never>
-  bridgeFailed: { component: string; error: string }
+  bridgeFailed: { component: string; error: string; traceId?: string }
   bridgeBack: { component: string }
   /** A metric or another observer failed. Reported once per event. */
   listenerFailed: { listensTo: string; error: string }
-  loopFailed: { loop: string; error: string }
+  loopFailed: { loop: string; error: string; traceId?: string }
   loopRecovered: { loop: string; failures: number }
+  /** `limit`: beyond the spans of messages in a second; `full`: too many wait; `collector`: it did not take them. */
+  spansDropped: { reason: SpanReason; spans: number }
+  /** The collector of traces does not take spans. */
+  collectorAway: { error: string }
+  /** `spans` are missing from this outage. */
+  collectorBack: { spans: number }
   /** Log lines are written again; `lines` before this one are missing. */
   logBack: { lines: number }
 }

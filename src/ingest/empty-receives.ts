@@ -31,7 +31,7 @@ export function openWakeups(pollers: () => number): Wakeups {
   }
 }
 
-/** @param shared by all pollers of the queue; the outage ends when an empty receive has waited */
+/** @param shared by all pollers of the queue; the outage ends when an empty receive has waited, or none comes back empty */
 export function openEmptyReceives(
   { waiting, wakeups }: { waiting: Outage; wakeups: Wakeups },
   poller: object,
@@ -40,15 +40,20 @@ export function openEmptyReceives(
   const asks = `SQS answers receives empty at once, though each asks it to wait ${waitSeconds} s and is paid for`
   const error = new Error(`${asks}: see what stands between. Meanwhile each poller asks once a second.`)
   let inRow = 0
+  let full = 0 // receives with messages, in a row
+  const works = (): void => {
+    inRow = 0
+    waiting.worked(poller)
+  }
   return {
     answered: (messages, tookMs) => {
+      full = messages > 0 ? full + 1 : 0
       if (messages > 0) {
         wakeups.received()
         inRow = Math.min(inRow, maxInRow - 1) // what came may not be all
-      } else if (tookMs >= waitSeconds * 500) {
-        inRow = 0
-        waiting.worked(poller)
-      } else if (!wakeups.explain() && ++inRow >= maxInRow) waiting.failed(error, poller)
+        if (full === maxInRow) works()
+      } else if (tookMs >= waitSeconds * 500) works()
+      else if (!wakeups.explain() && ++inRow >= maxInRow) waiting.failed(error, poller)
     },
     pause: async (signal) => {
       if (inRow >= maxInRow) await sleep(retryDelayMs, undefined, { signal })

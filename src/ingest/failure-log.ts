@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../app.ts'
 import { messageOf } from '../errors.ts'
+import { traceOf } from '../tracing/tracing.ts'
 
 /** SQS or Redis is asked again after a second: soon enough to go on, rarely enough not to flood. */
 export const retryDelayMs = 1_000
@@ -35,7 +36,7 @@ export function reportOutage({ telemetry }: Pick<App, 'telemetry'>, component: B
       failing.add(by)
       clearTimeout(calm)
       calm = undefined
-      if (!reported) telemetry.emit('bridgeFailed', { component, error: messageOf(error) })
+      if (!reported) telemetry.emit('bridgeFailed', { component, error: messageOf(error), ...traceOf(error) })
       reported = true
     },
     worked: (by) => {

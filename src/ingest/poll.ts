@@ -110,7 +110,7 @@ function requestOf({ config, tracing }: App, { sqs, url }: Queue): ConsumerOptio
     waitTimeSeconds: config.sqsWaitTimeSeconds,
     visibilityTimeout: config.sqsVisibilityTimeoutSeconds,
     messageSystemAttributeNames: ['SentTimestamp', 'ApproximateReceiveCount', ...(tracing ? [tracedIn.system] : [])],
-    ...(tracing && { messageAttributeNames: [tracedIn.own] }),
+    ...(tracing && { messageAttributeNames: [...tracedIn.own] }),
   }
 }
 

@@ -80,6 +80,14 @@ export const partitionKeys = {
     holds:
       '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
   }),
+  /** See stages/calendar-books.ts. */
+  calendarBooks: declare({
+    name: 'pipeline:calendar',
+    kind: 'hash',
+    owner: 'partition',
+    holds:
+      '`<month>:orders`, `<month>:revenue` of all that the calendar has counted; `since`, `before:orders`, `before:revenue`: when it began, and what is in no day',
+  }),
   /** How many records of the ledger were written in each generation: so many must be there. */
   ledgerCounts: declare({
     name: 'pipeline:ledger-counts',

@@ -4,6 +4,7 @@ import type { OrderFormat } from './format.ts'
 import { type Identified, identityIs, identityText, sentInRecord } from './identity.ts'
 import { isObject } from './json.ts'
 import { readOrder } from './read-order.ts'
+import { timestampText } from './timestamp.ts'
 
 /** Everything by which a message is recognized, whether or not it keeps the rules. */
 export interface Message extends Identified {
@@ -31,8 +32,8 @@ function messageIs(sent: unknown): Message {
   const named = identityIs(sent)
   if (!isObject(sent)) return named
   const kind = eventIn(sent)
-  const timestamp = sent['order_timestamp']
-  const all = { ...named, ...(typeof timestamp === 'string' && { orderTimestamp: timestamp }) }
+  const timestamp = timestampText(sent['order_timestamp'])
+  const all = { ...named, ...(timestamp !== undefined && { orderTimestamp: timestamp }) }
   if (kind === undefined || kind === 'placed') return all
   const value = sent[amountFields[kind] ?? '']
   const eventId = identityText(sent['event_id'])

@@ -111,10 +111,19 @@ export interface Sum {
   readonly minor: bigint
 }
 
+export const noSum: Sum = { orders: 0n, minor: 0n }
+
 export const addSums = (one: Sum, other: Sum): Sum => ({
   orders: one.orders + other.orders,
   minor: one.minor + other.minor,
 })
+
+export const subtractSums = (one: Sum, other: Sum): Sum => ({
+  orders: one.orders - other.orders,
+  minor: one.minor - other.minor,
+})
+
+export const isNoSum = ({ orders, minor }: Sum): boolean => orders === 0n && minor === 0n
 
 /** Reads a hash field as an integer; undefined if it is not one. */
 export function exactInteger(field: unknown): bigint | undefined {

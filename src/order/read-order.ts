@@ -43,7 +43,7 @@ function exactOrder(
   const quoted = json.replace(stringOrLongInteger, (token) => (token.startsWith('"') ? token : `"${token}"`))
   const parsed = orderIn(JSON.parse(quoted)) as Fields
   const exact = view ? view(parsed) : parsed
-  for (const name of ids) restore(order, exact, name)
+  for (const name of ['user_id', 'order_id', 'event_id']) restore(order, exact, name)
   const exactItems = itemsOf(exact)
   for (const [at, item] of itemsOf(order).entries()) {
     if (isObject(item)) restore(item, exactItems[at] as Fields, 'product_id')
@@ -51,10 +51,8 @@ function exactOrder(
   return order
 }
 
-const ids = ['user_id', 'order_id', 'event_id']
-
 function hasRoundedIds(order: Fields): boolean {
-  if (ids.some((name) => isRounded(order[name]))) return true
+  if (isRounded(order['user_id']) || isRounded(order['order_id']) || isRounded(order['event_id'])) return true
   for (const item of itemsOf(order)) if (isObject(item) && isRounded(item['product_id'])) return true
   return false
 }

@@ -18,13 +18,17 @@ export async function connectOnce(redis: Redis, withinMs: number): Promise<void>
     // TIME, not PING: a Redis that cannot save refuses that.
     await Promise.race([redis.connect().then(() => redis.time()), ended.promise])
   } catch (error) {
-    throw reason ?? error
+    const thrown = reason ?? error
+    throw isTimeout(thrown) ? await whileSilent(redis) : thrown
   } finally {
     late[Symbol.dispose]()
     redis.off('error', remember)
     redis.off('end', giveUp)
   }
 }
+
+/** That of ioredis, by `commandTimeout`: on a busy machine it can come before the end of `withinMs`. */
+const isTimeout = (thrown: unknown): boolean => thrown instanceof Error && thrown.message === 'Command timed out'
 
 /** Returns why a server is silent. While it loads its data, it answers INFO and little else. */
 async function whileSilent(redis: Redis): Promise<Error> {

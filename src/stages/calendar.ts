@@ -28,6 +28,8 @@ export const calendar = defineObserver({
       ...(takenBack ? [hincrby(plan.day, correction, -minor)] : []),
       ...(dated === 'own' ? [] : [hincrby(plan.day, dated, 1)]),
       expire(plan.day, plan.expiresAt),
+      hincrby(keys.calendarBooks, plan.counted.orders, orders),
+      hincrby(keys.calendarBooks, plan.counted.revenue, minor),
       ...plan.fields.flatMap((field) => [hincrby(own, field.orders, orders), hincrby(own, field.spend, minor)]),
       expire(own, plan.expiresAt),
       ...plan.ranks.map((ranked) => rankBy(ranked, keys, user_id)),
@@ -40,6 +42,8 @@ interface DayPlan {
   /** The key of the day. */
   readonly day: string
   readonly month: string
+  /** Its month's fields in the books of the calendar, which outlast the day. */
+  readonly counted: { readonly orders: string; readonly revenue: string }
   readonly expiresAt: number
   /** Of the periods that have the day, in the hash of a user's month. */
   readonly fields: readonly PeriodFields[]
@@ -70,6 +74,7 @@ function planOf(keys: Keys, calendar: Calendar, day: string): DayPlan {
   const plan: DayPlan = {
     day: keys.day(day),
     month: periods.month.name,
+    counted: { orders: `${periods.month.name}:orders`, revenue: `${periods.month.name}:revenue` },
     expiresAt: periods.month.expiresAt,
     fields: kinds.map((kind) => fieldsOf(periods[kind])),
     ranks: ranked.map((kind) => periodRank(keys, periods[kind])),

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { type CarriedName, carriedFields, carriedFrom, type RecordKind, rawOrder } from '../messages.ts'
+import {
+  type CarriedName,
+  carriedFields,
+  carriedFrom,
+  isTraced,
+  type RecordKind,
+  rawOrder,
+  tracedFields,
+  untracedText,
+} from '../messages.ts'
 import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
 import { maxRecords } from './runner/entry.ts'
 import type { AnyStage, Fitting, RecordTimes, StageDefinition, Verdict } from './stage.ts'
@@ -149,7 +158,6 @@ function countersOf({ name, counts }: StageDefinition, writer: StageDefinition |
   const foreign = `${name}:foreign`
   return {
     in: isFirst ? inflow : [...inflow, foreign],
-    inflow,
     outflow: isFirst ? [counts, corrected, rejected, 'duplicates'] : [counts, rejected],
     rejected,
     missed: `${name}:missed`,
@@ -163,22 +171,18 @@ function channelsOf(placed: readonly PlacedStage[], stages: readonly Stage[]): C
   return [...Map.groupBy(placed, ({ from }) => from)].map(([name, [reader]]): Channel => {
     const { kind, carried } = reader as PlacedStage
     const extra = Object.fromEntries(carried.map((field) => [field, carriedFields[field]]))
-    const record = carried.length === 0 ? kind.schema : kind.schema.extend(extra)
+    const record = kind.schema.safeExtend({ ...extra, ...tracedFields })
     const { isPlain = () => false } = kind
     return {
       name,
       record,
       batch: z.array(record).min(1).max(maxRecords),
-      isPlain:
-        carried.length === 0
-          ? isPlain
-          : (value) =>
-              isPlain(value) &&
-              carried.every(
-                (field) => value[field] === undefined || carriedFields[field].safeParse(value[field]).success,
-              ),
+      isPlain: (value) =>
+        isPlain(value) &&
+        isTraced(value) &&
+        carried.every((field) => value[field] === undefined || carriedFields[field].safeParse(value[field]).success),
       orders: kind.orders ?? (() => 1),
-      text: kind.text ?? ((value) => JSON.stringify(value)),
+      text: kind.text ?? untracedText,
       names: namesOf(kind),
       readers: stages.filter(({ from }) => from === name),
       writer: stages.find(({ to }) => to === name),

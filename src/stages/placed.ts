@@ -44,8 +44,6 @@ export interface Channel {
 export interface StageCounters {
   /** Orders that came in: from the stage before, and from other clients that wrote to its stream. */
   readonly in: readonly string[]
-  /** Orders, and corrections, that another stage or the bridge passed on to it. */
-  readonly inflow: readonly string[]
   /** Those that it has processed: passed, rejected and, in the first stage, corrections and duplicates. */
   readonly outflow: readonly string[]
   /** Orders that it rejected. The first stage's is `rejected`, as in received = admitted + corrected + duplicates + rejected. */

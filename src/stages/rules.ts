@@ -7,6 +7,7 @@ import { isObject } from '../order/json.ts'
 import { maxOrderValue } from '../order/money.ts'
 import { isRawJson, type RawJson } from '../order/raw-json.ts'
 import { readOrder } from '../order/read-order.ts'
+import { timestampText } from '../order/timestamp.ts'
 import type { Rejection } from '../reject-codes.ts'
 
 /** An order that passes every rule. Strings as sent; an integer id is taken as its digits. */
@@ -21,9 +22,6 @@ export interface Order {
   readonly items?: readonly Item[]
 }
 type Item = readonly [productId: string | number | RawJson | null, quantity: number, price: number]
-
-/** An order_timestamp is passed on as it is, unless it is longer than any date. */
-const maxTimestampLength = 64
 
 /** A correction of an order that passes every rule but those of the order itself, which the ledger knows. */
 export interface Correction {
@@ -155,7 +153,3 @@ function isFiniteNumber(value: unknown): value is number {
 }
 
 /** A time may also be a number, of seconds or ms since 1970. */
-function timestampText(value: unknown): string | undefined {
-  if (isFiniteNumber(value)) return String(value)
-  return typeof value === 'string' && value.length <= maxTimestampLength && value.isWellFormed() ? value : undefined
-}

@@ -95,7 +95,7 @@ export interface Passes<Out extends object = object> {
 export interface RecordTimes {
   /** When it was sent to SQS; when its entry was written, where that is not known. */
   readonly sentMs: number
-  /** When it is decided. */
+  /** When it is decided, by Redis' clock. */
   readonly nowMs: number
 }
 

@@ -23,15 +23,10 @@ export const validate = defineStage({
     const other = format.fields && otherPartition(message.userId, keys)
     if (other !== undefined) return reject(misplaced(keys, other))
     const { userId: user_id, orderId: order_id, orderTimestamp: order_timestamp } = message
-    const carried = carry.length === 0 ? {} : carriedFrom(sentIn(body, format), carry)
+    const carried = carry.length > 0 && carriedFrom(sentIn(body, format), carry)
     if (!('kind' in message)) {
-      return admit(identityOf(message, format), {
-        user_id,
-        order_id,
-        minor: message.minor,
-        order_timestamp,
-        ...carried,
-      })
+      const emit = { user_id, order_id, minor: message.minor, order_timestamp }
+      return admit(identityOf(message, format), carried ? { ...emit, ...carried } : emit)
     }
     const event_id = sentEventId(message)
     return correct({

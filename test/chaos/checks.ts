@@ -5,6 +5,9 @@ import type { End } from './worker.ts'
 /** A run prints it, and repeats the same choices when it is given as SEED. */
 export const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
+/** Enough that all processes have work when a fault strikes. `npm run chaos` sends as many as it is asked to. */
+export const ordersPerFault = 600
+
 /** Nothing lost, nothing doubled, every number the oracle's. Prints one line of what happened. */
 export function expectExact(name: string, { lost, doubled, complaints, differences, ...rest }: Result): void {
   const { sent, again, kills, ends } = rest

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { requireRedisServer } from '../support/requires.ts'
-import { expectExact, expectOrderly, seed } from './checks.ts'
+import { expectExact, expectOrderly, ordersPerFault, seed } from './checks.ts'
 import { faultsOfConnections, twoOfAll } from './faults.ts'
 import { shareWorld } from './run.ts'
 
@@ -14,7 +14,7 @@ describe('every order counts once in spite of', () => {
   for (const [at, fault] of faultsOfConnections.entries()) {
     test(fault.name, async (context) => {
       requireRedisServer(context)
-      const result = await world.run(fault, 1_000, seed + at)
+      const result = await world.run(fault, ordersPerFault, seed + at)
       expectExact(fault.name, result)
       if (fault.redelivers) expect(result.again).toBeGreaterThan(0)
     })

@@ -28,7 +28,7 @@ const moments: readonly Trigger[] = [
   { event: 'deleted' },
   { event: 'deleted', nth: 2 },
 ]
-const kills = 20
+const kills = Number(process.env['KILLS'] ?? moments.length)
 /** That run at once. */
 const workers = 3
 

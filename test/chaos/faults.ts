@@ -33,7 +33,7 @@ export interface Fault {
   readonly redelivers?: boolean
 }
 
-const stages = ['validate', 'aggregate', 'leaderboard'] as const
+const stages = ['validate', 'calendar', 'aggregate', 'leaderboard'] as const
 const line = ['bridge', ...stages]
 
 /** The fewest processes with two of each role. */
@@ -54,11 +54,12 @@ const pastIdleMs = 1_500
 const pastVisibilityMs = 6_000
 
 export const faultsOfProcesses: readonly Fault[] = [
-  ...line.map((role) => ({ name: `kill -9 of a ${role} again and again`, strikes: times(4, killOne(role)) })),
+  ...line.map((role) => ({ name: `kill -9 of a ${role} again and again`, strikes: times(3, killOne(role)) })),
   {
     name: 'a stage that stands still for longer than the claim idle time, goes on, and finds that it is stale',
     strikes: [
       zombie('validate', 'orders:raw'),
+      zombie('calendar', 'orders:valid'),
       zombie('aggregate', 'orders:valid'),
       zombie('leaderboard', 'orders:counted'),
     ],
@@ -109,7 +110,7 @@ export const faultsOfServers: readonly Fault[] = [
 /** Each stage's group destroyed and moved, some of it while a process is killed. */
 export const faultOfGroups: Fault = {
   name: 'consumer groups that are destroyed, set back and set forward',
-  strikes: Array.from({ length: 3 }, () =>
+  strikes: Array.from({ length: 2 }, () =>
     stages.flatMap((stage): Strike[] => [
       touchGroup(stage, 'destroy'),
       touchGroup(stage, '0'),

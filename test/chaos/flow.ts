@@ -1,6 +1,8 @@
-import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
+import { sampleOrders, startOfDay } from '../../src/ops/local/sample-orders.ts'
+import { CalendarOracle } from '../support/calendar-oracle.ts'
 import { inlineKinds, isOrder, wrap } from '../support/envelopes.ts'
 import { Oracle } from '../support/oracle.ts'
+import type { Env } from '../support/world.ts'
 import type { Random } from './random.ts'
 
 /** Holds the bodies of orders, the messages that carry them, and the bodies that break a rule. */
@@ -13,6 +15,7 @@ export interface Flow {
 /** Holds the result that everything sent to a world must have. */
 export interface Expected {
   readonly oracle: Oracle
+  readonly calendar: CalendarOracle
   readonly invalid: string[]
 }
 
@@ -25,7 +28,8 @@ export function flowOf(count: number, random: Random, copies = 1): Flow {
   const invalid = Math.round(count * 0.05)
   const repeats = Math.round(count * 0.3)
   const valid = Math.round((count - invalid - repeats) / (1 + corrections / 100))
-  const options = { valid, invalid, corrections, users: 200, seed: random.below(2 ** 32) }
+  const until = startOfDay(new Date())
+  const options = { valid, invalid, corrections, users: 200, seed: random.below(2 ** 32), until }
   const samples = [...sampleOrders(options)]
   const accepted = samples.filter(({ kind }) => kind !== 'invalid')
   const repeated = Array.from({ length: repeats }, () => random.pick(accepted))
@@ -43,8 +47,13 @@ export function flowOf(count: number, random: Random, copies = 1): Flow {
 /** Percent of the valid orders. */
 const corrections = 10
 
+/** Days as they are by default, in a zone that has another day than Greenwich for hours. */
+export const inNewYork: Env = { CALENDAR: 'on', REPORT_TIMEZONE: 'America/New_York' }
+const openDays = 31
+
 export function expectedOf(): Expected {
-  return { oracle: new Oracle(), invalid: [] }
+  const calendar = new CalendarOracle(`${inNewYork['REPORT_TIMEZONE']}`, openDays)
+  return { oracle: new Oracle(calendar), calendar, invalid: [] }
 }
 
 export function expectFlow({ oracle, invalid }: Expected, flow: Flow): void {

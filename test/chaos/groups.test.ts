@@ -12,7 +12,7 @@ afterAll(async () => {
 
 test(`every order counts once in spite of ${faultOfGroups.name}`, async (context) => {
   requireRedisServer(context)
-  const result = await world.run(faultOfGroups, 4_000, seed)
+  const result = await world.run(faultOfGroups, 2_500, seed)
   expectExact(faultOfGroups.name, result)
   expect(result.kills).toBeGreaterThan(0)
 })

@@ -164,7 +164,7 @@ function ofStage(role: string, plans = 1): Step[] {
 export const steps: readonly Step[] = [
   ...ofBridge,
   ...ofStage('validate', 2),
-  ...['aggregate', 'leaderboard'].flatMap((role) => ofStage(role)),
+  ...['calendar', 'aggregate', 'leaderboard'].flatMap((role) => ofStage(role)),
 ]
 
 /** Markdown: step × fault → what comes of it. */

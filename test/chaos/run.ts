@@ -3,6 +3,7 @@ import { everyRoleTwice, everything, type Fault } from './faults.ts'
 import { type Expected, expectedOf, expectFlow, flowOf, shares } from './flow.ts'
 import { type Random, randomOf } from './random.ts'
 import { apiDifferences, type Outcome, settle } from './settle.ts'
+import type { Strike } from './strikes.ts'
 import type { End } from './worker.ts'
 import { openWorld, type Post, type World } from './world.ts'
 
@@ -57,30 +58,54 @@ async function strikeAll(
   orders: number,
   random: Random,
 ): Promise<Result> {
+  const sentBefore = expected.oracle.received
   const flow = flowOf(orders, random, fault.copies)
   expectFlow(expected, flow)
   const parts = shares(flow.messages, fault.strikes.length)
   for (const [at, strike] of fault.strikes.entries()) {
     await Promise.all(world.workers.map((worker) => worker.started()))
-    await underLoad(world, parts[at] ?? [], () => strike(world, random), random)
+    await underLoad(world, expected, parts[at] ?? [], strike, random)
   }
-  return conclude(world, expected, flow.bodies.length)
+  return conclude(world, expected, sentBefore)
 }
 
-/** Strikes at some moment while orders are sent, so that those who are struck have work in flight. */
+/**
+ * Strikes at some moment while orders are sent, and sends more until the strike is over: those who are struck have work in
+ * flight, however long it takes until they are.
+ */
 async function underLoad(
   world: World,
-  bodies: readonly string[],
-  strike: () => Promise<void>,
+  expected: Expected,
+  messages: readonly string[],
+  strike: Strike,
   random: Random,
 ): Promise<void> {
-  const sent = world.send(bodies)
-  await sleep(random.below(bodies.length * sendingMs))
-  await Promise.all([sent, strike()])
+  const more = randomOf(random.below(2 ** 32)) // of its own: how much it sends is a matter of time
+  let over = false
+  const load = async (): Promise<void> => {
+    await world.send(messages)
+    while (!over) {
+      const flow = flowOf(moreOrders, more)
+      expectFlow(expected, flow)
+      await world.send(flow.messages)
+      await sleep(moreEveryMs)
+    }
+  }
+  const struck = async (): Promise<void> => {
+    await sleep(random.below(messages.length * sendingMs))
+    await strike(world, random).finally(() => {
+      over = true
+    })
+  }
+  await Promise.all([load(), struck()])
 }
 
 /** Sending an order takes about this long, where hundreds are sent at once. */
 const sendingMs = 0.5
+
+/** Some work for every process, and little next to what a strike sends at its begin. */
+const moreOrders = 20
+const moreEveryMs = 250
 
 /** Paces the faults: a process takes half a second to start, and two cores start about four a second. */
 const paceMs = 300
@@ -103,24 +128,24 @@ export async function runEverything(orders: number, kills: number, seed: number)
   const failures: unknown[] = []
   const struck: Promise<unknown>[] = []
   for (const [at, strike] of strikes.entries()) {
-    const struckBy = underLoad(world, parts[at] ?? [], () => strike(world, random), random)
+    const struckBy = underLoad(world, expected, parts[at] ?? [], strike, random)
     struck.push(struckBy.catch((error) => failures.push(error)))
     await sleep(paceMs)
   }
   await Promise.all(struck)
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} strikes failed`)
-  const result = await conclude(world, expected, flow.bodies.length)
+  const result = await conclude(world, expected)
   return { ...result, stopped: await stopAll(world) }
 }
 
-async function conclude(world: World, expected: Expected, sent: number): Promise<Result> {
+async function conclude(world: World, expected: Expected, sentBefore = 0): Promise<Result> {
   const outcome = await settle(world, expected)
   const api = world.workers.find(({ roles }) => roles.includes('api'))
-  const reported = api ? await apiDifferences(await api.apiUrl(), expected.oracle) : []
+  const reported = api ? await apiDifferences(await api.apiUrl(), expected) : []
   return {
     ...outcome,
     differences: [...outcome.differences, ...reported],
-    sent,
+    sent: expected.oracle.received - sentBefore,
     again: outcome.received - expected.oracle.received,
     kills: world.kills(),
     ends: endsOf(world),

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
+import { expectedState, readState, stateDifferences } from '../support/calendar-state.ts'
 import type { Oracle } from '../support/oracle.ts'
 import { replayUnknown } from '../support/replay-unknown.ts'
+import { reportedDifferences } from '../support/reported-calendar.ts'
 import { until } from '../support/until.ts'
 import type { Expected } from './flow.ts'
 import type { World } from './world.ts'
@@ -39,6 +41,7 @@ export async function settle(world: World, expected: Expected): Promise<Outcome>
       ...users.differences,
       ...invalid.differences,
       ...(await totalDifferences(redis, expected.oracle)),
+      ...stateDifferences(await readState(redis, await redis.keys('*')), expectedState(expected.calendar)),
     ],
   }
 }
@@ -80,6 +83,7 @@ async function state(world: World): Promise<Record<string, unknown>> {
     ...unequal('judged', judged, received),
     ...unequal('applied', counters('applied'), passed),
     ...unequal('ranked', counters('ranked'), passed),
+    ...unequal('dated', counters('dated'), passed),
     ...unequal('pending', await pendingOf(world.redis), 0),
   ].join(', ')
   return { received, waits }
@@ -118,6 +122,7 @@ function bookDifferences(count: Count, oracle: Oracle): string[] {
     ...unequal('rejected and not replayed', count('rejected') - count('replayed'), oracle.rejected),
     ...unequal('applied', count('applied'), passed),
     ...unequal('ranked', count('ranked'), passed),
+    ...unequal('dated', count('dated'), passed),
     ...[...oracle.corrections].flatMap(([kind, times]) => {
       return unequal(`corrected:${kind}`, count(`corrected:${kind}`), times)
     }),
@@ -194,7 +199,7 @@ async function totalDifferences(redis: Redis, oracle: Oracle): Promise<string[]>
 }
 
 /** The same numbers as people see them. */
-export async function apiDifferences(url: string, oracle: Oracle): Promise<string[]> {
+export async function apiDifferences(url: string, { oracle, calendar }: Expected): Promise<string[]> {
   const get = async (path: string): Promise<string> => (await fetch(`${url}${path}`)).text()
   const [[, best] = []] = oracle.ranked.sort(([, a], [, b]) => Number(b.cents - a.cents))
   const { users } = JSON.parse(await get('/stats/top-users?by=spend&n=1')) as { users: { score: number }[] }
@@ -202,6 +207,7 @@ export async function apiDifferences(url: string, oracle: Oracle): Promise<strin
   return [
     ...unequal('/stats/global', await get('/stats/global'), JSON.stringify(expected)),
     ...unequal('/stats/top-users', users[0]?.score, Number(best?.cents) / 100),
+    ...(await reportedDifferences(async (path) => JSON.parse(await get(path)), calendar)),
   ]
 }
 

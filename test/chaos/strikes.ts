@@ -72,7 +72,12 @@ export const abandon =
 
 export const flushScripts: Strike = async ({ redis }) => void (await redis.script('FLUSH'))
 
-const streams = { validate: 'orders:raw', aggregate: 'orders:valid', leaderboard: 'orders:counted' } as const
+const streams = {
+  validate: 'orders:raw',
+  calendar: 'orders:valid',
+  aggregate: 'orders:valid',
+  leaderboard: 'orders:counted',
+} as const
 
 /** Does to a consumer group as an operator can; `$` makes it skip waiting entries. */
 export const touchGroup =
@@ -121,7 +126,6 @@ async function whileFull(redis: Redis, run: () => Promise<void>): Promise<void> 
   }
 }
 
-/** Another consumer receives messages and does not delete them: they come again when their visibility timeout is over. */
 /** Redis answers and refuses every write; meanwhile processes are killed, and start again. */
 export const refuseWrites =
   (forMs: number): Strike =>
@@ -135,6 +139,7 @@ export const refuseWrites =
     await world.redis.config('SET', 'min-replicas-to-write', '0')
   }
 
+/** Another consumer receives messages and does not delete them: they come again when their visibility timeout is over. */
 export const receiveAndForget: Strike = ({ receive }) => receive(50)
 
 /**
@@ -142,7 +147,7 @@ export const receiveAndForget: Strike = ({ receive }) => receive(50)
  * holds, and must find that it is stale.
  */
 export const zombie =
-  (stage: 'validate' | 'aggregate' | 'leaderboard', stream: string): Strike =>
+  (stage: keyof typeof streams, stream: string): Strike =>
   async (world, random) => {
     const victim = oneOf(world, stage, random).process
     const reported = (): number => victim.events('stale').filter((event) => event['stage'] === stage).length

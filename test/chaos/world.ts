@@ -13,6 +13,7 @@ import { openProxy, type TcpProxy } from '../support/proxy.ts'
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { type SqsServer, spawnSqsServer } from '../support/sqs-server.ts'
 import { type Env, envOf } from '../support/world.ts'
+import { inNewYork } from './flow.ts'
 import { employ, type Worker } from './worker.ts'
 
 /** The whole system as processes of its own, each reaching Redis and SQS through a proxy. */
@@ -103,6 +104,7 @@ export async function openWorld(posts: readonly Post[], maxReceiveCount = 5): Pr
 
 /** As short as they may be, so that what a dead process held is soon held by another. */
 const chaosEnv: Env = {
+  ...inNewYork,
   SQS_VISIBILITY_TIMEOUT_SECONDS: '5',
   CLAIM_IDLE_MS: '1000',
   LEDGER_DAYS: '1',

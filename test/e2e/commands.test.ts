@@ -143,7 +143,7 @@ test('start, run, populate and status find each other; Redis keeps its data; a s
   await using status = spawnOrders(['status'], env, { cwd: folder })
   expect(await status.exit()).toEqual({ code: 3, signal: null })
   expect(status.stderr()).toMatch(
-    /^Redis does not answer at redis:\/\/localhost:6379 \(.*\): start it, set REDIS_URL, or run npm start in this folder\.\n$/,
+    /^Redis does not answer at redis:\/\/localhost:6379 \(.*\): start it, set REDIS_URL, or run npm start in this folder with the same DATA_DIR\.\n$/,
   )
 })
 

@@ -92,7 +92,7 @@ test('with Redis killed under the open page, it says as of when and claims nothi
   expect(await barriers(fresh)).toEqual([])
   const runbook = await browser.newPage()
   await runbook.goto(new URL((await fresh.getByRole('link', { name: 'runbook' }).getAttribute('href')) ?? '', url).href)
-  await runbook.locator('section:target').getByText('Redis does not answer this process').waitFor()
+  await runbook.locator('section:target').getByText('Redis does not answer some processes').waitFor()
   const before = await placesOf(fresh)
 
   await redis.start()

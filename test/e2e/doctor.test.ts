@@ -9,8 +9,9 @@ import { type Config, readConfig } from '../../src/config/config.ts'
 import { openQueue } from '../../src/ingest/sqs/queue.ts'
 import { makeKeys } from '../../src/keys.ts'
 import { examineQueue, examineRedis } from '../../src/ops/checks/checks.ts'
+import { redisClock } from '../../src/ops/checks/clocks.ts'
 import type { Finding } from '../../src/ops/checks/finding.ts'
-import { clock, judgeLedger } from '../../src/ops/checks/ledger.ts'
+import { judgeLedger } from '../../src/ops/checks/ledger.ts'
 import { version } from '../../src/ops/checks/redis.ts'
 import { readServers } from '../../src/ops/checks/server.ts'
 import { judgeSpread } from '../../src/ops/checks/spread.ts'
@@ -331,7 +332,7 @@ test('a clock that differs from that of Redis, by more than the way there and ba
   await using redis = await ownRedis(context)
   const at = (offsetMs: number, tripMs = 0) => {
     let asked = 0
-    return clock(appOn(redis.redis, configOf(), { now: () => new Date(Date.now() + offsetMs + tripMs * asked++) }))
+    return redisClock(appOn(redis.redis, configOf(), { now: () => new Date(Date.now() + offsetMs + tripMs * asked++) }))
   }
   expect(await at(0)).toMatchObject({ level: 'ok' })
   // The way there and back takes a while on a busy machine.
@@ -397,11 +398,16 @@ test('the queue: its redrive policy, and what is in its dead-letter queue', asyn
   await using sqs = await emptySqs()
   const config = configOf({ AWS_ENDPOINT_URL: sqs.url, SQS_QUEUE_NAME: sqs.queueName })
   using queue = await openQueue(config)
-  expect(levelsOf(await examineQueue(config))).toEqual({ queue: 'ok', 'redrive policy': 'ok', 'dead letters': 'ok' })
+  expect(levelsOf(await examineQueue(config))).toEqual({
+    queue: 'ok',
+    'redrive policy': 'ok',
+    'dead letters': 'ok',
+    'clock of SQS': 'ok',
+  })
 
   const deadLetters = `${queue.url}-dlq`
   await queue.sqs.send(new SendMessageCommand({ QueueUrl: deadLetters, MessageBody: '{}' }))
-  expect((await examineQueue(config)).at(-1)).toMatchObject({ level: 'warning', found: '1 message' })
+  expect(levelsOf(await examineQueue(config))).toMatchObject({ 'dead letters': 'warning' })
 
   const make = async (name: string, redrive?: object): Promise<Config> => {
     const Attributes = redrive && { RedrivePolicy: JSON.stringify(redrive) }
@@ -411,6 +417,7 @@ test('the queue: its redrive policy, and what is in its dead-letter queue', asyn
   expect(await examineQueue(await make('bare'))).toMatchObject([
     { check: 'queue', level: 'ok' },
     { check: 'redrive policy', level: 'warning', found: 'none' },
+    { check: 'clock of SQS' },
   ])
   const asked = new GetQueueAttributesCommand({ QueueUrl: deadLetters, AttributeNames: ['QueueArn'] })
   const deadLetterTargetArn = (await queue.sqs.send(asked)).Attributes?.['QueueArn']
@@ -419,6 +426,7 @@ test('the queue: its redrive policy, and what is in its dead-letter queue', asyn
     { check: 'queue', level: 'ok' },
     { check: 'redrive policy', level: 'warning', found: 'maxReceiveCount 2' },
     { check: 'dead letters', level: 'warning' },
+    { check: 'clock of SQS' },
   ])
 })
 

@@ -12,6 +12,7 @@ import { applyPage } from '../support/pages/edits.ts'
 import { spawnOrders } from '../support/process.ts'
 import { requireRealRedis } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
+import { shippedText } from '../support/shipped-text.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
 
@@ -69,8 +70,7 @@ function withoutOwnStages(copy: string): void {
     const name = file.replace('define-pipeline', 'definePipeline')
     return `import { ${name} } from './${file}.ts'\n`
   })
-  const list = 'export const pipeline = definePipeline([validate, calendar, aggregate, leaderboard])\n'
-  writeFileSync(join(copy, 'src/stages/pipeline.ts'), `${lines.join('')}\n${list}`)
+  writeFileSync(join(copy, 'src/stages/pipeline.ts'), `${lines.join('')}\n${shippedText}\n`)
   execFileSync(process.execPath, ['tools/generate.ts'], { cwd: copy })
 }
 

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { sampleOrders } from '../../src/ops/local/sample-orders.ts'
+import { sampleOrders, startOfDay } from '../../src/ops/local/sample-orders.ts'
+import { type Expected, expectedOf, inNewYork } from '../chaos/flow.ts'
 import { randomOf } from '../chaos/random.ts'
+import { expectedState, readState } from '../support/calendar-state.ts'
 import { expectStats, getFrom } from '../support/expected.ts'
 import { writing } from '../support/jobs.ts'
 import { removeOnExit } from '../support/on-exit.ts'
@@ -12,6 +14,7 @@ import { Oracle } from '../support/oracle.ts'
 import { spawnOrders } from '../support/process.ts'
 import { spawnRedisCluster } from '../support/redis-cluster.ts'
 import { freePort, spawnRedisServer } from '../support/redis-server.ts'
+import { reportedDifferences } from '../support/reported-calendar.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { type OrdersRun, runOrders } from '../support/run-orders.ts'
 import { sendBodies } from '../support/send.ts'
@@ -19,15 +22,23 @@ import { striking } from '../support/strike.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptySqs, envOf } from '../support/world.ts'
 
-const line = ['run', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs', 'api']
+const line = ['run', 'bridge', 'validate', 'calendar', 'aggregate', 'leaderboard', 'jobs', 'api']
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
 /** Orders of some users, new ones for each number. A fifth of them are corrected. */
 function more(count: number, at: number): string[] {
   const options = { valid: count, invalid: Math.ceil(count / 10), corrections: 20, users: 250, seed: seed + at }
-  const samples = sampleOrders(options)
+  const samples = sampleOrders({ ...options, until: startOfDay(new Date()) })
   return [...samples].map(({ body }) => body)
 }
+
+const isValid = (body: string): boolean => {
+  const oracle = new Oracle()
+  oracle.take(body)
+  return oracle.admitted === 1
+}
+
+const isCorrection = (body: string): boolean => body.startsWith('{"event":"order.')
 
 interface Integrity
   extends Readonly<Record<'received' | 'admitted' | 'corrected' | 'duplicates' | 'rejected', number>> {
@@ -36,16 +47,15 @@ interface Integrity
 
 /** Sends orders, and then their corrections, which so overtake none. */
 async function feed(env: Env, url: string, oracle: Oracle, bodies: readonly string[]): Promise<void> {
-  const { orders = [], corrections = [] } = Object.groupBy(bodies, (body) =>
-    body.startsWith('{"event":"order.') ? 'corrections' : 'orders',
-  )
-  await feedAll(env, url, oracle, orders)
-  await feedAll(env, url, oracle, corrections)
+  for (const corrections of [false, true]) {
+    const some = bodies.filter((body) => isCorrection(body) === corrections)
+    for (const body of some) oracle.take(body)
+    await sendBodies(env, some)
+    await processed(url, oracle)
+  }
 }
 
-async function feedAll(env: Env, url: string, oracle: Oracle, bodies: readonly string[]): Promise<void> {
-  for (const body of bodies) oracle.take(body)
-  await sendBodies(env, bodies)
+async function processed(url: string, oracle: Oracle): Promise<void> {
   await until(
     `seed ${seed}: ${oracle.received} to be processed`,
     async () => (await fetch(`${url}/integrity`)).json() as Promise<Integrity>,
@@ -56,8 +66,9 @@ async function feedAll(env: Env, url: string, oracle: Oracle, bodies: readonly s
   )
 }
 
-async function expectAll(env: Env, url: string, oracle: Oracle): Promise<void> {
+async function expectAll(env: Env, url: string, { oracle, calendar }: Expected): Promise<void> {
   await expectStats(getFrom(url), oracle)
+  expect(await reportedDifferences(getFrom(url), calendar)).toEqual([])
   await using verify = runOrders(['verify', '--deep'], env)
   await verify.exit()
   expect(verify.stdout()).toMatch(/Everything balances\.\n$/)
@@ -154,8 +165,9 @@ test.for([
     requireRedisServer(context)
     await using place = await open()
     await using sqs = await emptySqs()
-    const base = envOf(place.url, sqs, place.env)
-    const oracle = new Oracle()
+    const base = envOf(place.url, sqs, { ...inNewYork, ...place.env })
+    const expected = expectedOf()
+    const { oracle, calendar } = expected
     const bodies: string[] = []
     const given: string[] = []
     let env = base
@@ -163,12 +175,17 @@ test.for([
       await using all = await start(env)
       const url = await all.apiUrl()
       const fresh = more(200, partitions)
-      await feed(env, url, oracle, [...bodies, ...fresh]) // those of before are known
-      bodies.push(...fresh)
+      const later = more(400, 100 + partitions).filter(isValid)
+      await feed(env, url, oracle, [...bodies, ...fresh.filter((body) => !isCorrection(body))]) // those of before are known
+      bodies.push(...fresh, ...later)
       given.push(await discard(url, oracle, given))
-      await expectAll(env, url, oracle)
+      await expectAll(env, url, expected)
       const invalid = await invalidOf(url)
+      const load = [...fresh.filter(isCorrection), ...later]
+      for (const body of load) oracle.take(body)
+      const sent = sendBodies(env, load)
       await repartition(env, place.redis, partitions)
+      await sent
       expect(await all.exit()).toEqual({ code: 1, signal: null })
       expect(all.stderr()).toMatch(`set PARTITIONS=${partitions}.`)
       await using refused = runOrders(line, env)
@@ -177,12 +194,14 @@ test.for([
       env = { ...base, PARTITIONS: String(partitions) }
       await using after = await start(env)
       const moved = await after.apiUrl()
-      await expectAll(env, moved, oracle)
+      await processed(moved, oracle)
+      expect(await readState(place.redis, await place.keys())).toEqual(expectedState(calendar))
+      await expectAll(env, moved, expected)
       expect(await invalidOf(moved)).toEqual(invalid)
       for (const trace of given)
         expect(await read(moved, trace)).toMatchObject({ discarded: [{ why: 'a test order' }] })
       await feed(env, moved, oracle, bodies)
-      await expectAll(env, moved, oracle)
+      await expectAll(env, moved, expected)
       expect(await after.stop()).toEqual({ code: 0, signal: null })
     }
     const now = new RegExp(`^(\\{p[0-${(layouts.at(-1) ?? 0) - 1}]\\}:|\\{jobs\\}:|pipeline:manifest$)`)
@@ -198,8 +217,9 @@ test('one Redis with partitions becomes a Redis Cluster with all that it holds',
   await using server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
   await using sqs = await emptySqs()
-  const env = envOf(server.url, sqs, { PARTITIONS: '8' })
-  const oracle = new Oracle()
+  const env = envOf(server.url, sqs, { ...inNewYork, PARTITIONS: '8' })
+  const expected = expectedOf()
+  const { oracle } = expected
   const bodies = more(200, 20)
   {
     await using all = await start(env)
@@ -220,7 +240,7 @@ test('one Redis with partitions becomes a Redis Cluster with all that it holds',
   const clustered = { ...env, REDIS_CLUSTER: 'true' }
   await using all = await start(clustered)
   await feed(clustered, await all.apiUrl(), oracle, [...bodies, ...more(200, 21)])
-  await expectAll(clustered, await all.apiUrl(), oracle)
+  await expectAll(clustered, await all.apiUrl(), expected)
 })
 
 /** A server that is made a cluster takes the slots of the keys that it has by itself. */
@@ -237,10 +257,10 @@ test('what others have paused stays paused; what was killed before it moved anyt
   requireRedisServer(context)
   await using place = await single()
   await using sqs = await emptySqs()
-  const env = envOf(place.url, sqs)
+  const env = envOf(place.url, sqs, inNewYork)
   await using all = await start(env)
   const url = await all.apiUrl()
-  const oracle = new Oracle()
+  const { oracle } = expectedOf()
   await feed(env, url, oracle, more(50, 30))
   const headers = { ...writing, 'x-operator': 'ann' }
   await fetch(`${url}/admin/pause/leaderboard`, { method: 'POST', headers, body: '{}' })

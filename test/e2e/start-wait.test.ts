@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { expect, type TestContext, test } from 'vitest'
+import { scrape } from '../support/exposition.ts'
 import { type OrdersProcess, spawnOrders } from '../support/process.ts'
 import { freePort, type RedisServer, spawnRedisServer } from '../support/redis-server.ts'
 import { requireRedisServer } from '../support/requires.ts'
@@ -61,6 +62,7 @@ test('a process that is started before Redis says once that it waits, is alive a
       },
     ])
     expect(await statusOf(`${url}/stats/global`)).toBe(503)
+    expect((await scrape(url)).samples).toEqual([{ name: 'orders_redis_up', labels: {}, value: 0 }])
   }
   await redis.start()
   await Promise.all([api.started(), stage.started()])

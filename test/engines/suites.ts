@@ -58,7 +58,7 @@ export const nearestSuites = (): typeof suites =>
 export async function runOn(
   engine: RedisEngine,
   chosen: typeof suites,
-  { workers, portSlot }: { workers: number; portSlot: number },
+  { workers, portSlot, orders }: { workers: number; portSlot: number; orders?: number },
 ): Promise<ReadonlyMap<string, Outcome>> {
   const bin = await binOf(engine)
   const dir = mkdtempSync(join(tmpdir(), 'orders-engine-'))
@@ -68,7 +68,12 @@ export async function runOn(
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const files = [...chosen.values()].flat()
   const options = ['--reporter=json', `--outputFile=${file}`, `--maxWorkers=${workers}`]
-  const env = { PATH: `${bin}:${process.env['PATH']}`, TEST_REDIS_URL: server?.url, TEST_PORT_SLOT: `${portSlot}` }
+  const env = {
+    PATH: `${bin}:${process.env['PATH']}`,
+    TEST_REDIS_URL: server?.url,
+    TEST_PORT_SLOT: `${portSlot}`,
+    ...(orders && { ORDERS: `${orders}` }),
+  }
   const failure = await run(process.execPath, [vitest, 'run', ...options, ...files], { cwd: root, env }).then(
     () => undefined,
     (error: unknown) => error,

@@ -8,6 +8,9 @@ export interface Corrections {
   readonly second: readonly string[]
 }
 
+/** Times of orders, as JSON; undefined for none. */
+export type Times = fc.Arbitrary<string | undefined>
+
 /** An order as it is counted. */
 interface Counted {
   readonly user_id: unknown
@@ -88,12 +91,30 @@ const ways: fc.Arbitrary<(order: Counted) => Corrections> = fc.oneof(
   },
 )
 
-/** Corrects some of the orders that are accepted. The same seed gives the same corrections. */
-export function correctionsOf(accepted: readonly string[], seed: number): Corrections {
-  const chosen = fc.sample(fc.option(ways, { freq: 2, nil: undefined }), { numRuns: accepted.length, seed })
+/**
+ * Corrects some of the orders that are accepted. The same seed gives the same corrections.
+ * @param times of the corrections, as JSON; those of an order have one time in each wave, as any of two may be the first
+ */
+export function correctionsOf(
+  accepted: readonly string[],
+  seed: number,
+  times: Times = fc.constant(undefined),
+): Corrections {
+  const timed = fc.tuple(ways, times, times).map(([correct, ...waves]) => (order: Counted): Corrections => {
+    const { first, second } = correct(order)
+    return {
+      first: first.map((body) => withTime(body, waves[0])),
+      second: second.map((body) => withTime(body, waves[1])),
+    }
+  })
+  const chosen = fc.sample(fc.option(timed, { freq: 2, nil: undefined }), { numRuns: accepted.length, seed })
   const all = accepted.flatMap((body, at) => chosen[at]?.(countedIn(body)) ?? [])
   return { first: all.flatMap(({ first }) => first), second: all.flatMap(({ second }) => second) }
 }
+
+/** Gives a JSON object a time, instead of its own if it has one. */
+export const withTime = (body: string, time: string | undefined): string =>
+  time === undefined ? body : body.replace(/\}\s*$/, `,"order_timestamp":${time}}`)
 
 function countedIn(body: string): Counted {
   const oracle = new Oracle()

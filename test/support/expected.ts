@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import { correctionsOf } from './corrections.ts'
+import { correctionsOf, type Times, withTime } from './corrections.ts'
 import { body, conflicting, shuffled } from './generated.ts'
 import { writing } from './jobs.ts'
 import { Oracle } from './oracle.ts'
@@ -11,13 +11,20 @@ export function waves(orders: number, seed: number): [string[], string[]] {
   return wavesOf(first, secondOf(acceptedOf(first)), seed)
 }
 
-/** The same with corrections, of which some overtake their orders. */
-export function correctedWaves(orders: number, seed: number): [string[], string[]] {
-  const first = fc.sample(body, { numRuns: orders - 100, seed })
+/**
+ * The same with corrections, of which some overtake their orders.
+ * @param times of the messages, as JSON
+ */
+export function correctedWaves(orders: number, seed: number, times: Times): [string[], string[]] {
+  const dated = fc.tuple(body, times).map(([sent, time]) => (isFilled(sent) ? withTime(sent, time) : sent))
+  const first = fc.sample(dated, { numRuns: orders - 100, seed })
   const accepted = acceptedOf(first)
-  const corrections = correctionsOf(accepted, seed)
+  const corrections = correctionsOf(accepted, seed, times)
   return wavesOf([...first, ...corrections.first], [...secondOf(accepted), ...corrections.second], seed)
 }
+
+/** True for a JSON object with members. */
+const isFilled = (sent: string): boolean => /^\{"/.test(sent) && sent.endsWith('}')
 
 const acceptedOf = (bodies: readonly string[]): string[] =>
   bodies.filter((sent) => {

@@ -72,7 +72,7 @@ function readFamily([help = '', type = '', ...lines]: readonly string[], seen: S
   return samples
 }
 
-function readSample(line: string): Sample {
+export function readSample(line: string): Sample {
   const [, name = '', labels = '', value = ''] = sampleLine.exec(line) ?? expect.fail(`no sample: ${line}`)
   if (!number.test(value)) expect.fail(`no number: ${line}`)
   const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)]
@@ -81,7 +81,7 @@ function readSample(line: string): Sample {
   return { name, labels: named, value: Number(value.replace('Inf', 'Infinity')) }
 }
 
-function requireWhole(name: string, samples: readonly Sample[]): void {
+export function requireWhole(name: string, samples: readonly Sample[]): void {
   const groups = new Map<string, Sample[]>()
   for (const sample of samples) {
     const { le: _, ...labels } = sample.labels

@@ -1,3 +1,4 @@
+import type { CalendarOracle } from './calendar-oracle.ts'
 import { type Message, OrderBook } from './order-book.ts'
 
 /**
@@ -19,6 +20,12 @@ export class Oracle {
   cents = 0n
   private readonly book = new OrderBook()
   private readonly overtaken: { readonly body: string; readonly reason: string }[] = []
+  /** Counts the days; without it, they are not compared. */
+  readonly calendar: CalendarOracle | undefined
+
+  constructor(calendar?: CalendarOracle) {
+    this.calendar = calendar
+  }
 
   take(body: string): void {
     this.received++
@@ -34,6 +41,7 @@ export class Oracle {
       this[judgment.is]++
       if (message.kind !== 'placed') add(this.corrections, message.kind, 1)
       this.count(message.user, Number(judgment.orders), judgment.cents)
+      this.calendar?.count(message, Number(judgment.orders), judgment.cents)
     }
   }
 
@@ -116,7 +124,11 @@ function judge(body: string): Judged {
   if (kind !== 'placed' && eventId !== undefined && !isIdentity(eventId)) {
     return { code: 'bad-identity', reason: 'event_id must be a non-empty string' }
   }
-  const named = { user: `${order.get('user_id')}`, order: `${order.get('order_id')}` }
+  const named = {
+    user: `${order.get('user_id')}`,
+    order: `${order.get('order_id')}`,
+    timestamp: order.get('order_timestamp'),
+  }
   const ofEvent = {
     eventId: eventId === undefined ? undefined : `${eventId}`,
     event: JSON.stringify(eventId === undefined ? ['body', body] : ['id', `${eventId}`]),

@@ -6,6 +6,8 @@ export interface Placed {
   readonly cents: bigint
   /** Must be equal in two messages of one identity for them to be the same. */
   readonly payload: string
+  /** Its order_timestamp as sent. */
+  readonly timestamp?: unknown
 }
 
 /** A correction of an order, once its body is read. `cents` is the amount of a refund, or the new value of an amendment. */
@@ -19,6 +21,7 @@ export interface Correction {
   readonly event: string
   readonly cents: bigint
   readonly payload: string
+  readonly timestamp?: unknown
 }
 
 export type Message = Placed | Correction

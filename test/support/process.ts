@@ -29,12 +29,15 @@ interface Spawn {
 const compiled = process.env['NODE_COMPILE_CACHE']
 export const compileCache: Env = compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }
 
+/** A young generation that holds all that a start allocates: collecting it takes a tenth of the processor time of a start. */
+const roomy = ['--min-semi-space-size=32', '--max-semi-space-size=32']
+
 export function spawnOrders(
   args: readonly string[],
   env: Env,
   { cwd, entry = cli, input, stdout = 'pipe', stderr = 'pipe', ipc = false }: Spawn = {},
 ): OrdersProcess {
-  const child = spawn(process.execPath, [entry, ...args], {
+  const child = spawn(process.execPath, [...roomy, entry, ...args], {
     env: { PATH: process.env['PATH'], ...compileCache, ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', stdout, stderr, ...(ipc ? (['ipc'] as const) : [])],
     ...(cwd && { cwd }),

@@ -12,16 +12,21 @@ export interface SqsProxy extends AsyncDisposable {
     readonly input: Record<string, unknown>
     readonly headers: IncomingHttpHeaders
   }[]
+  /** Shifts every time that the emulator states, as if its clock had been set. */
+  shift(seconds: number): void
 }
 
 /** The name of a call of another service, such as S3. */
 export const notSqs = 'not SQS'
 
+/** The time of a message in the reply to a receive. */
+const sentAt = /("SentTimestamp":")(\d{13})/g
+
 export type Answer = (name: string, input: Record<string, unknown>) => object | undefined
 
 /**
  * @param answer what is replied instead of asking the emulator; undefined lets the call through
- * @param status of that reply
+ * @param status of that reply; an error of SQS, which has a `__type`, is a 403
  */
 export async function openSqsProxy(
   targetUrl: string,
@@ -29,6 +34,7 @@ export async function openSqsProxy(
   status = 200,
 ): Promise<SqsProxy> {
   const calls: SqsProxy['calls'] = []
+  let shiftMs = 0
   const server = createServer(async (incoming, reply) => {
     const chunks: Buffer[] = []
     for await (const chunk of incoming) chunks.push(chunk)
@@ -38,17 +44,25 @@ export async function openSqsProxy(
     calls.push({ name, input, headers: incoming.headers })
     const own = answer(name, input)
     if (own) {
-      reply.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(own))
+      reply
+        .writeHead('__type' in own ? 403 : status, { 'content-type': 'application/x-amz-json-1.0' })
+        .end(JSON.stringify(own))
       return
     }
     const { method, headers, url } = incoming
-    const forward = request(targetUrl, { method, headers, path: url }, (answered) => {
-      reply.writeHead(answered.statusCode ?? 500, answered.headers)
-      answered.pipe(reply)
+    const forward = request(targetUrl, { method, headers, path: url }, async (answered) => {
+      const date = new Date(Date.now() + shiftMs).toUTCString()
+      reply.writeHead(answered.statusCode ?? 500, { ...answered.headers, ...(shiftMs && { date }) })
+      if (!shiftMs) return answered.pipe(reply)
+      const text = Buffer.concat(await Array.fromAsync(answered)).toString()
+      reply.end(text.replace(sentAt, (_, name: string, ms: string) => `${name}${Number(ms) + shiftMs}`))
     })
     forward.on('error', () => reply.destroy())
     reply.on('close', () => forward.destroy())
     forward.end(body)
   })
-  return { ...(await listen(server)), target: targetUrl, calls }
+  const shift = (seconds: number): void => {
+    shiftMs = seconds * 1_000
+  }
+  return { ...(await listen(server)), target: targetUrl, calls, shift }
 }

@@ -13,6 +13,10 @@ export const rangeReply = {
   from: day.meta({ description: 'The first day.', override: { type: 'string', format: 'date' } }),
   to: day.meta({ description: 'The last day.', override: { type: 'string', format: 'date' } }),
   closed: z.boolean().meta({ description: 'True once no order can change these days any more.' }),
+  since: z.iso.datetime().optional().meta({
+    description:
+      'When the calendar began, if days before it are asked for: not every order that was counted earlier is in a day.',
+  }),
 }
 
 /** The same in a reply that has it only where days were asked for. */
@@ -27,6 +31,7 @@ export const periodReply = {
 export interface ReportedRange extends Range {
   readonly timezone: string
   readonly closed: boolean
+  readonly since?: string
 }
 
 export interface ReportedPeriod extends ReportedRange {

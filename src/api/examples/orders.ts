@@ -77,11 +77,12 @@ export const orderExamples: Examples = {
       admitted: yes('The ledger has it.'),
       applied: yes('It does not wait for aggregate any more.'),
       ranked: yes('All orders of its user are ranked.'),
-      ...{ amount: 150.75, net: 100.75, cancelled: false, order_timestamp: null },
+      ...{ amount: 150.75, net: 100.75, cancelled: false, order_timestamp: null, day: null },
       corrections: [
         {
           ...{ kind: 'refunded', event_id: 'r-7', state: 'accepted', since: '2026-11-23T10:00:04.000Z' },
           ...{ amount: null, change: -50, order_timestamp: '2026-11-23T10:00:00Z' },
+          day: { day: '2026-11-23', timezone: 'UTC', dated: 'own' },
         },
       ],
       waiting: [],

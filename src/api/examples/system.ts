@@ -114,5 +114,5 @@ export const systemExamples: Examples = {
     ],
   },
   'get /livez': { reply: { status: 'ok', loops: { api: 12 } } },
-  'get /readyz': { reply: { status: 'ok' } },
+  'get /readyz': { reply: { status: 'ok', checks: { redis: 'ok', sqs: 'ok' } } },
 }

@@ -1,8 +1,12 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
+import type { Queues } from '../../control/job-queues.ts'
+import { continueTrace } from '../../control/job-trace.ts'
 import { messageOf } from '../../errors.ts'
 import { parseExactIds } from '../../order/read-order.ts'
-import { csvText, csvType } from '../csv.ts'
+import { endRequest, traceOfRequest } from '../../tracing/request.ts'
+import { type Span, tracedLines } from '../../tracing/tracing.ts'
+import { csvText, csvType, type Table } from '../csv.ts'
 import { identified, requestFields } from '../request-log.ts'
 import type { Right } from './access.ts'
 import { refusalOfName } from './access.ts'
@@ -36,7 +40,14 @@ export function handler<C extends HealthContext = ApiContext>(
   return async (request, response) => {
     const left = new AbortController()
     response.once('close', () => left.abort())
-    const scope = route.writes ? { ...context, telemetry: identified(context.telemetry, request) } : context
+    const span =
+      route.writes &&
+      context.tracing?.request(
+        request.method,
+        route.path,
+        traceOfRequest((name) => request.get(name)),
+      )
+    const scope = route.writes ? writing(context, request, span || undefined) : context
     const answered = await answer(scope, route, request, { hasRight, signal: left.signal })
     const { status, headers, problem, bug } = answered
     response.status(status).set(headers)
@@ -46,10 +57,18 @@ export function handler<C extends HealthContext = ApiContext>(
       sendProblem(response, tooManyReplies)
     }
     const fields = requestFields(request, response, route.path)
-    if (bug !== undefined) context.telemetry.emit('requestFailed', { ...fields, error: bug })
+    if (bug !== undefined) scope.telemetry.emit('requestFailed', { ...fields, error: bug })
     const error = status >= 500 ? problem?.detail : undefined
-    context.telemetry.emit('request', { ...fields, error })
+    if (span) endRequest(span, status)
+    scope.telemetry.emit('request', { ...fields, error })
   }
+}
+
+/** Returns the context of a request that writes: its log lines have its id and its trace, which its jobs continue. */
+function writing<C extends HealthContext>(context: C, request: Request, span: Span | undefined): C {
+  const telemetry = tracedLines(identified(context.telemetry, request), span)
+  if (span?.traceId === undefined || !('queues' in context)) return { ...context, telemetry }
+  return { ...context, telemetry, queues: continueTrace(context.queues as Queues, span.context) }
 }
 
 type Answer = { readonly status: number; readonly headers: Headers } & (
@@ -80,7 +99,7 @@ async function answer<C extends HealthContext>(
     ...read,
     client: request.socket.remoteAddress ?? '',
     signal,
-    wantsCsv: request.accepts(['application/json', csvType]) === csvType,
+    wantsCsv: route.csv !== undefined && request.accepts(['application/json', csvType]) === csvType,
     has: (right: Right) => hasRight(request, right),
   }
   if (!route.writes || route.audited) return carryOut(context, route, call)
@@ -93,19 +112,18 @@ async function answer<C extends HealthContext>(
   return answered
 }
 
-type Heard = Call & { readonly wantsCsv: boolean }
-
-async function carryOut<C extends HealthContext>(context: C, route: Route<C>, call: Heard): Promise<Answer> {
+async function carryOut<C extends HealthContext>(context: C, route: Route<C>, call: Call): Promise<Answer> {
   const status = route.status ?? 200
   try {
     const reply = await route.handle(context, call)
     const special = specialOf(reply)
     if (!special) {
       const checked = route.reply.parse(reply)
-      if (!route.csv || !call.wantsCsv) return jsonAnswer(status, JSON.stringify(checked))
-      return { ...jsonAnswer(status, csvText(route.csv(checked))), type: csvType }
+      const toTable = typeof route.csv === 'function' && call.wantsCsv ? route.csv : undefined
+      return toTable ? csvAnswer(status, toTable(checked)) : jsonAnswer(status, JSON.stringify(checked))
     }
     const { headers, ...other } = special
+    if ('table' in other) return { ...csvAnswer(status, other.table), headers }
     return { ...('text' in other ? jsonAnswer(status, other.text) : problemAnswer(other.problem)), headers }
   } catch (error) {
     if (call.signal.aborted && error === call.signal.reason) return problemAnswer(clientLeft)
@@ -122,7 +140,7 @@ const nothing = z.object({})
 function readCall(
   route: Declared,
   request: Request,
-): (Omit<Call, 'has' | 'signal' | 'client'> & { sent?: unknown }) | Problem {
+): (Omit<Call, 'has' | 'signal' | 'client' | 'wantsCsv'> & { sent?: unknown }) | Problem {
   const params = (route.params ?? nothing).safeParse(request.params)
   if (!params.success) return unprocessable(params.error)
   const query = (route.query ?? nothing).safeParse(request.query)
@@ -146,6 +164,11 @@ function parseBody(schema: z.ZodType, text: string): { data: unknown; sent: unkn
 function jsonAnswer(status: number, body: string): Extract<Answer, { body: string }> {
   return { status, body, headers: {} }
 }
+
+const csvAnswer = (status: number, table: Table): Answer => ({
+  ...jsonAnswer(status, csvText(table)),
+  type: csvType,
+})
 
 function problemAnswer(problem: Problem, bug?: string): Answer {
   return { status: problem.status, problem, bug, headers: {} }

@@ -1,6 +1,18 @@
 import type { Response } from 'express'
 import { z } from 'zod'
+import { issueText } from '../issue-text.ts'
 import { requestIdOf } from '../request-log.ts'
+
+/** Lists the servers that this process depends on. SQS is for information, since no request needs it. */
+export const checks = z
+  .object({
+    redis: z.string().meta({ description: '`ok`, or why not.' }),
+    sqs: z
+      .string()
+      .optional()
+      .meta({ description: 'For information: `ok`, or why the bridge of this process cannot use it.' }),
+  })
+  .meta({ id: 'Checks' })
 
 /** An error reply, application/problem+json (RFC 9457). */
 export const problem = z
@@ -9,6 +21,7 @@ export const problem = z
     title: z.string(),
     detail: z.string(),
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+    checks: checks.optional().meta({ description: 'Of `/readyz` only.' }),
     request_id: z.string().optional().meta({ description: 'As in the header x-request-id, and in the log.' }),
   })
   .meta({ id: 'Problem' })
@@ -44,7 +57,7 @@ const maxErrors = 100
 /** Makes a 422 that names each refused field once. */
 export function unprocessable({ issues }: z.ZodError): Problem {
   const messages = new Map(
-    issues.slice(0, maxErrors).flatMap((issue) => fieldsOf(issue).map((field) => [field, messageFor(issue)])),
+    issues.slice(0, maxErrors).flatMap((issue) => fieldsOf(issue).map((field) => [field, issueText(issue)])),
   )
   const errors = [...messages].map(([field = '', message = '']) => ({ field, message }))
   const more = issues.length > maxErrors ? `, and ${issues.length - maxErrors} more` : ''
@@ -54,12 +67,6 @@ export function unprocessable({ issues }: z.ZodError): Problem {
 function fieldsOf(issue: z.core.$ZodIssue): string[] {
   const fields = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
   return fields.map((path) => path.join('.'))
-}
-
-/** Translates zod's message about a missing field: it says "undefined", which JSON does not know. */
-function messageFor({ code, message }: z.core.$ZodIssue): string {
-  if (code === 'unrecognized_keys') return 'is not known'
-  return message.endsWith('received undefined') ? 'is required' : message
 }
 
 /** Returns the body of a problem. */

@@ -13,6 +13,8 @@ import type { Turns } from './turns.ts'
 export interface HealthContext extends App {
   /** Carries health checks only, so that they never wait behind other replies. */
   readonly probe: RedisClient
+  /** Returns how the calls of this process' bridge to SQS work (see sqs-check.ts). */
+  readonly sqs: () => string | undefined
 }
 
 /** The context of a route in the API. */
@@ -28,7 +30,7 @@ type Shape = z.ZodObject
 
 /**
  * Declares a route once. The Express handler, the 422s, the checked reply and the OpenAPI document follow from it.
- * `handle` returns the reply, or with `jsonText` or `refuse` another one.
+ * `handle` returns the reply, or with `jsonText`, `csvTable` or `refuse` another one.
  */
 export interface Route<
   C extends HealthContext = ApiContext,
@@ -61,8 +63,8 @@ export interface Route<
   readonly status?: number
   /** Errors it can reply in addition to those of every route: status and cause. */
   readonly refusals?: Readonly<Record<number, string>>
-  /** Makes a table of the reply, for a client that asks for `text/csv`. */
-  csv?(reply: z.output<R>): Table
+  /** Replies CSV, too: by a function that makes a table of the reply, or by a `csvTable` that `handle` returns. */
+  readonly csv?: ((reply: z.output<R>) => Table) | 'by handle'
   handle(context: C, call: Call<P, Q, B>): Promise<z.input<R> | Special>
 }
 
@@ -74,6 +76,8 @@ export interface Call<P extends Shape = Shape, Q extends Shape = Shape, B extend
   readonly text: string
   /** The address of the client. Clients behind one proxy share it. */
   readonly client: string
+  /** The route replies CSV, and the client asks for `text/csv`. */
+  readonly wantsCsv: boolean
   /** Aborts when the client disconnects before it has the reply. */
   readonly signal: AbortSignal
   header(name: string): string | undefined

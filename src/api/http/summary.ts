@@ -108,13 +108,22 @@ export function actionAsked({ action, where, body }: Asked, text: string, format
   const sha256 = isCut ? createHash('sha256').update(text).digest('hex') : undefined // identifies what is not shown
   const order = ofOrders.includes(action) ? mappedIds(text, format) : undefined
   const what = JSON.stringify({ ...where, order, body: value, sha256 })
-  return { action, what, logged: JSON.stringify({ ...where, order, body: identifying(body) }) }
+  return {
+    action,
+    what,
+    logged: JSON.stringify({ ...loggable(where), order: order && loggable(order), body: identifying(body) }),
+  }
 }
 
 /** Adds the job that an action has queued, so that its verdict can be found. */
 export const withJob = (what: string, jobId: string): string => `${what.slice(0, -1)},"job":${JSON.stringify(jobId)}}`
 
-const identifyingFields = first
+/** Fields that say something of a user. The log, which many read, has none of them; the audit log does. */
+const contents = ['user_id', 'order_value', 'amount']
+const identifyingFields = first.filter((name) => !contents.includes(name))
+
+const loggable = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => !contents.includes(name)))
 
 /** Returns the fields of a body that may go into the log, which must not have whole orders. */
 function identifying(body: unknown): unknown {

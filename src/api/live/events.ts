@@ -25,7 +25,7 @@ const everyMs = 1_000
 /** How long a browser waits before it reconnects. */
 const retryMs = 1_000
 
-type Scope = Pick<App, 'config' | 'format' | 'redis' | 'pipeline' | 'partitions' | 'control' | 'telemetry'>
+type Scope = Pick<App, 'config' | 'format' | 'redis' | 'pipeline' | 'partitions' | 'control' | 'telemetry' | 'now'>
 
 /** @param seesNames returns true if a viewer may see the names of operators */
 export function openLive(app: Scope, seesNames: (request: Request) => boolean): Live {

@@ -25,7 +25,7 @@ export const hop = z
     }),
     processes: count.meta({ description: 'Processes that run it; null if unknown.' }),
     stall: z.string().nullable().meta({ description: 'Why it does no work although it should; null if it works.' }),
-    consumers: count,
+    consumers: count.meta({ description: 'Consumers, with those of dead processes that are not removed yet.' }),
     paused: pauseSchema.nullable(),
   })
   .meta({ id: 'Hop' })

@@ -13,6 +13,7 @@ import { rejectCodes } from '../../reject-codes.ts'
 import { type Board, leaderboard } from '../../stages/leaderboard.ts'
 import { cached } from '../cached.ts'
 import { minor, totalsOf, totalsReply, unreadReply } from '../replies/status.ts'
+import { calendarOn, calendarView } from './calendar-view.ts'
 import { hop, hopsOf, latestOf, openRates } from './pipeline-view.ts'
 import { readFailed, readMemory, readQueue } from './rare-readings.ts'
 
@@ -77,6 +78,7 @@ export const snapshot = z
       .object({ used_bytes: count, most_bytes: count.nullable() })
       .nullable()
       .meta({ description: 'Memory of Redis; null if it is not known.' }),
+    calendar: calendarView.optional(),
     currency: currencyCode.optional(),
     decimals: decimalPlaces.optional(),
     unread: unreadReply,
@@ -94,7 +96,7 @@ const queuePatienceMs = 200
 /** Each process writes its part of a slot within a second: after two it is complete. SQS counts as silent then, too. */
 const lateMs = 2_000
 
-type Scope = Pick<App, 'config' | 'format' | 'redis' | 'pipeline' | 'partitions' | 'control'>
+type Scope = Pick<App, 'config' | 'format' | 'redis' | 'pipeline' | 'partitions' | 'control' | 'now'>
 
 /**
  * Opens a reader of snapshots. It reuses expensive readings for some seconds. What cannot be read, such as a key that
@@ -142,6 +144,7 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
       books: found?.value?.books ?? { ...unknownBooks, differences: found?.unread.map(({ why }) => why) ?? [] },
       failed: groups?.value ?? [],
       memory: memoryUsed?.value ?? null,
+      calendar: calendarOn(app),
       ...currencyOf(format.money),
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],
     }

@@ -1,13 +1,19 @@
 import { layerKinds } from '../../messages.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
+import { spanLabels } from './exemplar.ts'
 import type { EventMetric, LabelValues, Series } from './metric.ts'
 
 const orders = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 /** A commit takes some milliseconds; beyond seconds Redis is in trouble. */
 const calls = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
-/** From an empty pipeline, in which an order takes tens of milliseconds, to a backlog of hours. */
-const waits = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600]
+/** From an empty pipeline, in which an order waits half a millisecond for a stage, to a backlog of hours. */
+const waits = [
+  ...[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  ...[60, 90, 120, 180, 300, 600, 900, 1_800, 3_600, 21_600],
+]
+/** Times are whole milliseconds: rounding alone puts a wait below zero by less. */
+const skewMs = 1
 
 const stage: { readonly stage: LabelValues } = { stage: ({ names }) => names }
 
@@ -57,22 +63,18 @@ export const flowMetrics: readonly EventMetric[] = [
     on: { committed: ({ stage, durationMs }, series) => series(stage)(durationMs / 1_000) },
   },
   {
-    name: 'orders_read_duration_seconds',
-    type: 'histogram',
-    help: 'Duration of reads that returned entries, including the wait for the first.',
-    labels: stage,
-    buckets: calls,
-    by: 'stages',
-    on: { read: ({ stage, durationMs }, series) => series(stage)(durationMs / 1_000) },
-  },
-  {
     name: 'orders_hop_wait_seconds',
     type: 'histogram',
     help: 'Time that orders waited for a hop: for the bridge since they were sent to SQS, for a stage since they were written to its stream. By the clocks of SQS and Redis.',
     labels: { hop: ({ components }) => components },
     buckets: waits,
     by: 'all',
-    on: { hop: ({ hop, waits }, series) => observeAll(waits, series(hop)) },
+    on: {
+      hop: ({ hop, waits, traced }, series) => {
+        observeAll(waits, series(hop))
+        for (const { waitMs, context } of traced ?? []) showSpan(waitMs, context, series(hop))
+      },
+    },
   },
   {
     name: 'orders_critical_time_seconds',
@@ -81,10 +83,20 @@ export const flowMetrics: readonly EventMetric[] = [
     buckets: waits,
     by: 'stages',
     on: {
-      hop: ({ hop, sinceSent }, series) => {
-        if (hop === leaderboard.name) observeAll(sinceSent, series())
+      hop: ({ hop, sinceSent, traced }, series) => {
+        if (hop !== leaderboard.name) return
+        observeAll(sinceSent, series())
+        for (const { sinceSentMs, context } of traced ?? []) showSpan(sinceSentMs, context, series())
       },
     },
+  },
+  {
+    name: 'orders_clock_skewed_total',
+    type: 'counter',
+    help: 'Orders that, by the clocks, came to a hop before they were sent; their wait counts as 0. The clocks of SQS and Redis differ, or that of Redis was set back.',
+    labels: { hop: ({ components }) => components },
+    by: 'all',
+    on: { hop: ({ hop, waits }, series) => series(hop)(skewed(waits)) },
   },
   ofStage(
     'orders_claimed_entries_total',
@@ -190,5 +202,18 @@ function ofBridge(name: string, help: string, on: Wiring): EventMetric {
 
 /** @param times alternating ms and number of orders */
 function observeAll(times: readonly number[], observe: ReturnType<Series>): void {
-  for (let at = 0; at + 1 < times.length; at += 2) observe((times[at] ?? 0) / 1_000, times[at + 1])
+  for (let at = 0; at + 1 < times.length; at += 2) observe(waitSeconds(times[at] ?? 0), times[at + 1])
+}
+
+const waitSeconds = (ms: number): number => Math.max(0, ms) / 1_000
+
+/** Makes a span the exemplar of a time that is counted already. */
+function showSpan(ms: number | undefined, context: string, observe: ReturnType<Series>): void {
+  const span = spanLabels(context)
+  if (span && ms !== undefined) observe(waitSeconds(ms), 0, span)
+}
+
+/** @param times alternating ms and number of orders */
+function skewed(times: readonly number[]): number {
+  return times.reduce((orders, ms, at) => (at % 2 === 0 && ms < -skewMs ? orders + (times[at + 1] ?? 0) : orders), 0)
 }

@@ -1,4 +1,5 @@
 import type { Metric as PromMetric, Registry } from 'prom-client'
+import type { Exemplar } from './exemplar.ts'
 import type { Metric, Series } from './metric.ts'
 
 /*
@@ -11,6 +12,8 @@ interface Observed {
   readonly labels: Readonly<Record<string, string>>
   /** Per bucket; the last one has no bound. */
   readonly counts: number[]
+  /** The last one of each bucket that has one. The plain text has no place for them. */
+  readonly exemplars: Exemplar[]
   sum: number
 }
 
@@ -22,7 +25,8 @@ export function openHistogram(registry: Registry, { name, help, labels = {}, buc
     const known = all.get(values.join())
     if (known) return known
     const counts = Array.from({ length: buckets.length + 1 }, () => 0)
-    const fresh = { labels: Object.fromEntries(names.map((label, at) => [label, values[at] ?? ''])), counts, sum: 0 }
+    const own = Object.fromEntries(names.map((label, at) => [label, values[at] ?? '']))
+    const fresh = { labels: own, counts, exemplars: [], sum: 0 }
     all.set(values.join(), fresh)
     return fresh
   }
@@ -33,22 +37,24 @@ export function openHistogram(registry: Registry, { name, help, labels = {}, buc
   registry.registerMetric({ name, get } as unknown as PromMetric)
   const series: Series = (...values) => {
     const into = observed(values)
-    return (value, times = 1) => {
+    return (value, times = 1, span) => {
       const bound = buckets.findIndex((upper) => value <= upper)
       const at = bound === -1 ? buckets.length : bound
       into.counts[at] = (into.counts[at] ?? 0) + times
       into.sum += value * times
+      if (span) into.exemplars[at] = { labelSet: span, value, timestamp: Date.now() / 1_000 }
     }
   }
   return { series, clear: () => all.clear() }
 }
 
 /** Returns the samples of a series: buckets are cumulative, as Prometheus has them. */
-function samplesOf(name: string, buckets: readonly number[], { labels, counts, sum }: Observed) {
+function samplesOf(name: string, buckets: readonly number[], { labels, counts, exemplars, sum }: Observed) {
   let count = 0
   const bounds = counts.map((more, at) => {
     count += more
-    return { metricName: `${name}_bucket`, labels: { ...labels, le: String(buckets[at] ?? '+Inf') }, value: count }
+    const bucket = { ...labels, le: String(buckets[at] ?? '+Inf') }
+    return { metricName: `${name}_bucket`, labels: bucket, value: count, exemplar: exemplars[at] }
   })
   return [
     ...bounds,

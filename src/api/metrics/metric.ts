@@ -1,5 +1,6 @@
 import type { Events } from '../../events/fields.ts'
 import type { Pipeline } from '../../stages/placed.ts'
+import type { SpanLabels } from './exemplar.ts'
 
 /*
  * Declares each metric once. The served metrics and the table in docs/reference/metrics.md come from the declaration.
@@ -25,9 +26,9 @@ export interface Metric {
 
 /**
  * Returns the series of a metric with these label values, in the order of its labels. The value is added to a counter, set on a
- * gauge, and observed `times` times by a histogram.
+ * gauge, and observed `times` times by a histogram. There `span` becomes the exemplar of its bucket.
  */
-export type Series = (...labels: string[]) => (value: number, times?: number) => void
+export type Series = (...labels: string[]) => (value: number, times?: number, span?: SpanLabels) => void
 
 /** A metric updated by events. */
 export interface EventMetric extends Metric {

@@ -1,37 +1,22 @@
 import type { RequestHandler } from 'express'
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Queues } from '../../control/job-queues.ts'
 import type { Events } from '../../events/fields.ts'
 import { proveWrite } from '../../ingest/proof/barrier.ts'
 import { refusalOfWrites } from '../../redis/errors.ts'
 import type { Pipeline } from '../../stages/placed.ts'
-import { cached, withTimeout } from '../cached.ts'
+import { cached, patient } from '../cached.ts'
 import type { HealthContext } from '../http/route.ts'
 import { flowMetrics } from './flow.ts'
 import { initialSeries } from './initial-series.ts'
 import { openInstrument } from './instrument.ts'
 import { type EventMetric, labelValues, type Metric, type ReadMetric } from './metric.ts'
+import { openMetricsText, openMetricsType, prefersOpenMetrics } from './openmetrics.ts'
 import { pipelineMetrics } from './pipeline.ts'
 import { openPipelineReader } from './pipeline-reader.ts'
 import { logMetrics, processMetrics } from './process.ts'
 import { openQueueReader, queueMetrics } from './queue.ts'
-
-/** Served even without Redis; metrics that are read from Redis are absent then. */
-const redisUp: ReadMetric<boolean> = {
-  name: 'orders_redis_up',
-  type: 'gauge',
-  help: '1 if Redis answers this process within two seconds.',
-  by: 'all',
-  read: (up) => [[up ? 1 : 0]],
-}
-
-/** Makes the same check as `/readyz`. */
-const redisWritable: ReadMetric<boolean> = {
-  name: 'orders_redis_writable',
-  type: 'gauge',
-  help: '1 if Redis accepts a write from this process; 0 while it is a replica, full, or lacks disk or replicas; absent while it does not answer.',
-  by: 'all',
-  read: (writable) => [[writable ? 1 : 0]],
-}
+import { redisUp, redisWritable } from './redis.ts'
 
 const eventMetrics: readonly EventMetric[] = [...flowMetrics, ...processMetrics]
 const readMetrics: readonly Metric[] = [redisUp, redisWritable, ...logMetrics, ...queueMetrics, ...pipelineMetrics]
@@ -39,7 +24,7 @@ const readMetrics: readonly Metric[] = [redisUp, redisWritable, ...logMetrics, .
 /** Every metric of the pipeline. prom-client adds those of any Node process. */
 export const metrics = [...eventMetrics, ...readMetrics]
 
-/** The most that a scrape waits for Redis or SQS. Metrics they have not delivered by then are absent. */
+/** The most that a scrape waits for Redis, once in an outage. Metrics that it has not delivered by then are absent. */
 const patienceMs = 2_000
 /** Redis is read at most this often, however many clients scrape. */
 const readEveryMs = 1_000
@@ -47,10 +32,14 @@ const readEveryMs = 1_000
 /** How often the lag of the event loop is measured. Every 10 ms, as prom-client would, takes 0.9 % of a core, this 0.1 %. */
 const lagEveryMs = 50
 
-/** @param whole true to serve the state of the whole pipeline too: only the API does */
-export function openMetrics(app: HealthContext, { whole }: { whole: boolean }): RequestHandler {
+/** Gauges of prom-client whose names end like those of counters. Others say the same by type. */
+const misnamed = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`)
+
+/** @param queues those of the API: with them the state of the whole pipeline is served too */
+export function openMetrics(app: HealthContext, queues?: Queues): RequestHandler {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: lagEveryMs })
+  for (const name of misnamed) registry.removeSingleMetric(name)
   follow(app, registry)
   const served = { registry, pipeline: app.pipeline }
   const readings = [
@@ -67,13 +56,22 @@ export function openMetrics(app: HealthContext, { whole }: { whole: boolean }): 
     ),
     reading(served, logMetrics, async () => app.telemetry.droppedLines()),
     reading(served, queueMetrics, openQueueReader(app)),
-    ...(whole ? [reading(served, pipelineMetrics, cached(readEveryMs, openPipelineReader(app)))] : []),
+    ...(queues ? [reading(served, pipelineMetrics, cached(readEveryMs, openPipelineReader(app, queues)))] : []),
   ]
-  return async (_request, response) => {
+  return async (request, response) => {
     await Promise.all(readings.map((read) => read()))
-    response.type(registry.contentType).send(await registry.metrics())
+    response.vary('Accept')
+    if (!prefersOpenMetrics(request.headers.accept))
+      return response.type(registry.contentType).send(await registry.metrics())
+    response.type(openMetricsType).send(await openMetricsText(registry, beganAt))
   }
 }
+
+/** Counted in Redis: older than any process. */
+const booked = new Set(pipelineMetrics.map(({ name }) => name))
+
+/** Returns when a counter of this process began with 0, in seconds. */
+const beganAt = (name: string): number | undefined => (booked.has(name) ? undefined : performance.timeOrigin / 1_000)
 
 /** Checks without PING, which a Redis that cannot save refuses. @throws the error of Redis when it does not answer */
 async function answers({ probe, partitions: [keys] }: HealthContext): Promise<boolean> {
@@ -113,8 +111,9 @@ function reading<T>(
   otherwise?: T,
 ): () => Promise<void> {
   const opened = metrics.map((metric) => ({ metric, ...openInstrument(registry, metric) }))
+  const readInTime = patient(patienceMs, read)
   return async () => {
-    const found = (await withTimeout(patienceMs, read())) ?? otherwise
+    const found = (await readInTime()) ?? otherwise
     for (const { metric, series, clear } of opened) {
       clear()
       for (const [value, ...labels] of found === undefined ? [] : metric.read(found, pipeline)) {

@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
 import { type OpenIncident, readIncidents } from '../../control/incidents.ts'
+import { countJobs, type Queues } from '../../control/job-queues.ts'
 import { OrdersError } from '../../errors.ts'
 import { openBacklog } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
@@ -23,6 +24,7 @@ export interface PipelineReading {
   readonly ledger: number | undefined
   readonly unread: readonly Unread[]
   readonly incidents: readonly OpenIncident[] | undefined
+  readonly jobs: Awaited<ReturnType<typeof countJobs>> | undefined
   /** True if a server evicts keys when it is full. */
   readonly evicts: boolean | undefined
   /** True while a repartition moves the counters: some are missing until it ends. */
@@ -38,7 +40,7 @@ const measureEveryMs = 10_000
  * Opens a reader of the whole state. It takes two round trips: commands issued together go in one write.
  * @throws the error of Redis when it does not answer
  */
-export function openPipelineReader(app: App): () => Promise<PipelineReading> {
+export function openPipelineReader(app: App, queues: Queues): () => Promise<PipelineReading> {
   const { redis, partitions } = app
   const books = cached(rarelyMs, () => readApart('books', readBooks(app)))
   const ledger = cached(rarelyMs, () => readApart('ledger', readLedger(app)))
@@ -47,17 +49,18 @@ export function openPipelineReader(app: App): () => Promise<PipelineReading> {
   const readState = openStatus(redis, app, openBacklog(app, { everyMs: measureEveryMs }))
   const report = openReporter(app.telemetry)
   return async () => {
-    const [status, memory, incidents, moving, ...rare] = await Promise.all([
+    const [status, memory, incidents, jobs, moving, ...rare] = await Promise.all([
       readState(),
       readApart('memory', fullestOf(redis, partitions)),
       readApart('incidents', readIncidents(redis)),
+      readApart('jobs', countJobs(queues)),
       readApart('keys', isMoving(app)),
       ...([books(), ledger(), keys(), eviction()] as const),
     ])
     const [found, lines, , servers] = rare
     const unreadBooks = found?.value?.unread.map((why) => ({ reading: 'books', why })) ?? []
     const unread = [
-      ...[memory, incidents, ...rare].flatMap((one) => one?.unread ?? []),
+      ...[memory, incidents, jobs, ...rare].flatMap((one) => one?.unread ?? []),
       ...unreadBooks,
       ...status.unread,
     ]
@@ -70,6 +73,7 @@ export function openPipelineReader(app: App): () => Promise<PipelineReading> {
       differences,
       ledger: lines?.value,
       incidents: incidents.value,
+      jobs: jobs.value,
       evicts: policies.length > 0 ? policies.some(({ policy }) => policy !== noEviction) : undefined,
       moving: moving.value ?? false, // if the key has another type, the reading `keys` says so
       unread,

@@ -1,4 +1,5 @@
 import { incidentKinds } from '../../control/incidents.ts'
+import { jobStates, queueNames } from '../../control/job-queues.ts'
 import { correctionKinds } from '../../messages.ts'
 import { type StageStatus, statusReadings } from '../../reads/status.ts'
 import { rejectCodes } from '../../reject-codes.ts'
@@ -9,7 +10,7 @@ import type { PipelineReading } from './pipeline-reader.ts'
 /** Names the separate readings. `keys` checks the types of keys, `books` whether they balance. */
 const readings = (pipeline: Pipeline): string[] => [
   ...statusReadings(pipeline),
-  ...['memory', 'incidents', 'books', 'ledger', 'keys', 'eviction'],
+  ...['memory', 'incidents', 'jobs', 'books', 'ledger', 'keys', 'eviction'],
 ]
 
 /** Counters of the books that only grow. A replay subtracts what a later stage rejected, so that is left out. */
@@ -70,11 +71,11 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
       ...stages.map(({ stage, processes }): Sample => [processes, stage]),
     ],
   }),
-  ofStages(
-    'orders_consumers',
-    'Consumers of a stage, including dead ones that are not removed yet.',
-    (of) => of.consumers,
-  ),
+  ofApi('orders_jobs', 'Jobs that have not completed, by state; a failed one counts until it is retried or removed.', {
+    labels: { queue: queueNames, state: jobStates },
+    read: ({ jobs = [] }) =>
+      jobs.flatMap(([queue, counts]) => jobStates.map((state): Sample => [counts[state], queue, state])),
+  }),
   ofApi('orders_invalid', 'Orders in the invalid channel.', { read: ({ status }) => [[status.invalid]] }),
   ofApi('orders_paused', '1 while an operator has paused the component.', {
     labels: { component: ({ components }) => components },

@@ -1,10 +1,24 @@
 import { queueNames } from '../../control/job-queues.ts'
+import { spanReasons } from '../../events/fields.ts'
+import { version } from '../../version.ts'
 import type { EventMetric, ReadMetric } from './metric.ts'
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
 
 /** Metrics of the loops, the jobs and the API of this process since its start. */
 export const processMetrics: readonly EventMetric[] = [
+  {
+    name: 'orders_build_info',
+    type: 'gauge',
+    help: '1 for each role that this process runs, with its release.',
+    labels: { version: 'the release', role: 'the roles of the process: `bridge`, a stage, `jobs`, `api`' },
+    by: 'all',
+    on: {
+      started: ({ roles }, series) => {
+        for (const role of roles) series(version, role)(1)
+      },
+    },
+  },
   {
     name: 'orders_loop_failing',
     type: 'gauge',
@@ -65,6 +79,14 @@ export const processMetrics: readonly EventMetric[] = [
     labels: { status: ['401', '403', '429'] },
     by: 'api',
     on: { denied: ({ status }, series) => series(String(status))(1) },
+  },
+  {
+    name: 'orders_spans_dropped_total',
+    type: 'counter',
+    help: 'Spans that the collector of traces has not got: it is away, too many wait for it, or there were more than 500 messages to trace in a second.',
+    labels: { reason: spanReasons },
+    by: 'all',
+    on: { spansDropped: ({ reason, spans }, series) => series(reason)(spans) },
   },
 ]
 

@@ -1,9 +1,10 @@
 import type { App } from '../../app.ts'
+import { type ClockOffset, redisOffset } from '../../clock-offset.ts'
 import { messageOf } from '../../errors.ts'
 import { queuePlace } from '../../ingest/sqs/endpoint.ts'
 import { inspectQueue, type QueueState } from '../../ingest/sqs/queue.ts'
-import { cached, withTimeout } from '../cached.ts'
-import type { ReadMetric } from './metric.ts'
+import { cached, patient } from '../cached.ts'
+import type { ReadMetric, Sample } from './metric.ts'
 
 export interface QueueReading {
   readonly state: Found | undefined
@@ -11,11 +12,14 @@ export interface QueueReading {
   readonly deadLetters: number | undefined
   /** The reason why the queue or its dead-letter queue cannot be read. */
   readonly unread: string | undefined
+  /** Of Redis and SQS, as far as they answered. */
+  readonly clocks: Clocks
   /** Age of the oldest message that this process has moved recently. */
   readonly oldestMs: number | undefined
 }
 
 type Found = Extract<QueueState, { readonly status: 'found' }>
+type Clocks = Readonly<Partial<Record<'redis' | 'sqs', ClockOffset | undefined>>>
 
 /** Metrics of the queue, as each bridge sees it: over several bridges take the max, not the sum. */
 export const queueMetrics: readonly ReadMetric<QueueReading>[] = [
@@ -44,6 +48,14 @@ export const queueMetrics: readonly ReadMetric<QueueReading>[] = [
     'Age of the oldest message that this bridge moved in the last one to two minutes; absent if it moved none. Only CloudWatch knows the age of messages still in SQS (ApproximateAgeOfOldestMessage).',
     ({ oldestMs }) => oldestMs && oldestMs / 1_000,
   ),
+  {
+    name: 'orders_clock_offset_seconds',
+    type: 'gauge',
+    help: "How far the clock of Redis, or of SQS, is ahead of this bridge's machine; that of SQS to half a second.",
+    labels: { of: ['redis', 'sqs'] },
+    by: 'bridge',
+    read: ({ clocks }) => (['redis', 'sqs'] as const).map((of): Sample => [clocks[of] && clocks[of].ms / 1_000, of]),
+  },
 ]
 
 function ofQueue(
@@ -57,12 +69,12 @@ function ofQueue(
 /** SQS updates its counts every few seconds, and each call costs money. */
 const askEveryMs = 10_000
 
-/** A scrape gives up after two seconds: if SQS does not answer by then, the last state is served. */
-const scrapeMs = 1_500
+/** SQS answers within some 20 ms. If it does not by then, the last state is served: some scrapers give up after a second. */
+const scrapeMs = 500
 
 /** Opens a reader that asks SQS if this process is a bridge, and else returns undefined. */
 export function openQueueReader(
-  { config, telemetry }: App,
+  { config, telemetry, redis, now }: App,
   { everyMs = askEveryMs, patienceMs = scrapeMs } = {},
 ): () => Promise<QueueReading | undefined> {
   const oldest = recentMax(60_000)
@@ -71,28 +83,40 @@ export function openQueueReader(
     bridge = roles.includes('bridge')
   })
   telemetry.on('hop', ({ hop, sinceSent }) => {
-    if (hop === 'bridge') oldest.add(sinceSent[0] ?? 0)
+    if (hop === 'bridge') oldest.add(Math.max(0, sinceSent[0] ?? 0))
   })
-  let known: Omit<QueueReading, 'oldestMs'> = { state: undefined, deadLetters: undefined, unread: undefined }
+  let known: Omit<QueueReading, 'oldestMs'> = {
+    state: undefined,
+    deadLetters: undefined,
+    unread: undefined,
+    clocks: {},
+  }
   const inspect = cached(everyMs, async () => {
-    const { state, unread } = await readQueue(config)
+    const [{ state, unread, sqs }, ofRedis] = await Promise.all([
+      readQueue(config),
+      redisOffset(redis, now).catch(() => undefined),
+    ])
     if (unread !== undefined && known.unread === undefined) telemetry.emit('queueUnreadable', { error: unread })
     if (unread === undefined && known.unread !== undefined) telemetry.emit('queueReadable', {})
-    known = { state, unread, deadLetters: unread === undefined ? state?.deadLetters : known.deadLetters }
+    const deadLetters = unread === undefined ? state?.deadLetters : known.deadLetters
+    known = { state, unread, deadLetters, clocks: { redis: ofRedis, sqs } }
+    return known
   })
+  const look = patient(patienceMs, inspect)
   return async () => {
     if (!bridge) return undefined
-    await withTimeout(patienceMs, inspect())
+    await look()
     return { ...known, oldestMs: oldest.read() }
   }
 }
 
-async function readQueue(config: App['config']): Promise<Pick<QueueReading, 'state' | 'unread'>> {
+async function readQueue(config: App['config']): Promise<Pick<QueueReading, 'state' | 'unread'> & Pick<Clocks, 'sqs'>> {
   try {
     const state = await inspectQueue(config)
-    if (state.status === 'found') return { state, unread: state.unread }
+    const sqs = state.clock
+    if (state.status === 'found') return { state, unread: state.unread, sqs }
     const unread = state.status === 'missing' ? `There is no queue ${queuePlace(config)}` : state.reason
-    return { state: undefined, unread }
+    return { state: undefined, unread, sqs }
   } catch (error) {
     return { state: undefined, unread: messageOf(error) }
   }

@@ -1,14 +1,15 @@
 // @ts-check
-import { drawBoards } from './boards.js'
+import { drawBoards } from './boards/boards.js'
 import { drawFailed } from './failed/failed.js'
 import { drawAway, drawHeader } from './header.js'
 import { drawUnknown } from './lib/unknown.js'
 import { follow } from './live.js'
 import { drawPipeline } from './pipeline.js'
-import { drawPlots } from './plots.js'
+import { drawDaily } from './plots/daily.js'
+import { drawPlots } from './plots/recent.js'
 import { drawTotals } from './totals.js'
 
-const sections = [drawHeader, drawPipeline, drawTotals, drawPlots, drawBoards, drawFailed]
+const sections = [drawHeader, drawPipeline, drawTotals, drawPlots, drawDaily, drawBoards, drawFailed]
 
 follow({
   onSnapshot: (snapshot) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { hint } from '../../invalid-order.ts'
+import { datings } from '../../calendar/calendar.ts'
+import { hint, retry } from '../../invalid-order.ts'
 import { correctionKinds, envelope, verdicts } from '../../messages.ts'
 import type { Money } from '../../order/money.ts'
 import type { OrderLocation } from '../../reads/locate/locate.ts'
@@ -49,6 +50,7 @@ const rejected = z
     code: z.string(),
     reason: z.string(),
     hint: hint.optional(),
+    retry: retry.optional(),
     ts: z.string(),
     stage: z.string().optional(),
     attempts: z.int(),
@@ -71,6 +73,17 @@ export const scannedReply = z.object({
   more: z.boolean().meta({ description: 'True if the result was truncated to the newest 50.' }),
 })
 
+const day = z
+  .object({
+    day: z.string().meta({ override: { type: 'string', format: 'date' } }),
+    timezone: z.string(),
+    dated: z.enum(datings).meta({
+      description:
+        '`undated`: without a time that can be read; `misdated`: the day of its time was closed, or is to come.',
+    }),
+  })
+  .meta({ id: 'CountedDay' })
+
 const correction = z
   .object({
     kind: z.enum(correctionKinds),
@@ -82,6 +95,7 @@ const correction = z
       .meta({ description: 'The amount of a refund, or the new value; null where only the change is known.' }),
     change: amount.nullable().meta({ description: 'By how much it changed the order; null unless it was accepted.' }),
     order_timestamp: z.string().nullable().meta({ description: 'Its own time, as sent.' }),
+    day: day.nullable().meta({ description: 'The day that it changes; null if it changes none.' }),
     waiting: waiting.optional().meta({ description: 'Where it waits for a stage.' }),
     rejected: rejected.optional(),
     discarded: z.object({ by: z.string(), why: z.string() }).optional(),
@@ -108,6 +122,7 @@ export const traceReply = z
       .string()
       .nullable()
       .meta({ description: 'Its own time, as sent; null where it is in no stream any more.' }),
+    day: day.nullable().meta({ description: 'The day on which it counts; null where it is in no stream any more.' }),
     corrections: z.array(correction).meta({ description: 'Its corrections that are still in a stream, oldest first.' }),
     waiting: z.array(waiting).meta({ description: 'Where the order, or a copy of it, waits for a stage.' }),
     counted: z
@@ -121,6 +136,8 @@ export const traceReply = z
           at: z.string(),
           by: z.string(),
           invalid_id: z.string().optional().meta({ description: 'The invalid order that it replaced.' }),
+          correction: z.enum(['cancel', 'refund', 'amend']).optional().meta({ description: 'What was asked for.' }),
+          reason: z.string().optional(),
           job_id: z.string(),
           verdict: z.enum(verdicts).nullable().meta({ description: 'null while it waits, or once it is forgotten.' }),
         }),

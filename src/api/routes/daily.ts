@@ -16,7 +16,7 @@ export const dailyStats = defineRoute({
     rows: days.map((one) => [one.day, ...dayFields.map((name) => one[name])]),
   }),
   handle: async (context, { query }) => {
-    const range = rangeIn(context, query)
+    const range = await rangeIn(context, query)
     if (!('to' in range)) return range
     return dailyOf(range, await readDays(context.redis, context.partitions, range), context.format.money)
   },

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { proveWrite } from '../../ingest/proof/barrier.ts'
+import { failure } from '../http/failure.ts'
+import { checks } from '../http/problem.ts'
 import { refuse } from '../http/reply.ts'
 import { defineRoute, type HealthContext } from '../http/route.ts'
 
@@ -29,11 +31,17 @@ export const readyz = defineRoute({
   method: 'get',
   path: '/readyz',
   summary: 'Readiness: Redis answers and accepts writes, and this process is not stopping.',
-  reply: z.object({ status: z.string() }).meta({ id: 'Readiness' }),
+  reply: z.object({ status: z.string(), checks }).meta({ id: 'Readiness' }),
   refusals: { 503: 'Redis does not answer or accepts no writes, or this process is stopping.' },
-  handle: async ({ probe, partitions, instance, stopping }: HealthContext) => {
+  handle: async ({ probe, partitions, instance, stopping, sqs }: HealthContext) => {
     if (stopping?.aborted) return refuse(503, 'This process is stopping: send requests to another.')
-    await Promise.all(partitions.map((keys) => proveWrite(probe, keys, instance)))
-    return { status: 'ok' }
+    try {
+      await Promise.all(partitions.map((keys) => proveWrite(probe, keys, instance)))
+      return { status: 'ok', checks: { redis: 'ok', sqs: sqs() } }
+    } catch (error) {
+      const { status, detail } = failure(error)
+      if (status !== 503) throw error
+      return refuse(status, detail, {}, { checks: { redis: detail, sqs: sqs() } })
+    }
   },
 })

@@ -14,10 +14,11 @@ import { readInvalid } from '../../stages/invalid/page.ts'
 import { summarize, withExamples } from '../../stages/invalid/reasons.ts'
 import { sumBy } from '../../sums.ts'
 import { operatorOf } from '../http/access.ts'
-import { jsonText, refuse } from '../http/reply.ts'
+import { csvTable, type Headers, jsonText, refuse } from '../http/reply.ts'
 import { type ApiContext, defineRoute } from '../http/route.ts'
 import { integerParam } from '../http/schemas.ts'
 import { tooManyReads } from '../http/turns.ts'
+import { invalidTable } from '../replies/invalid-table.ts'
 import { accepted, acceptedReply } from './jobs.ts'
 
 const entryId = z.string().regex(entryIdPattern, 'must be an id such as 1764000000000-0')
@@ -49,14 +50,17 @@ export const invalidOrders = defineRoute({
     Link: 'The next page, as `<URL>; rel="next"`, the URL relative to this one; absent on the last page.',
   },
   refusals: tooManyReads,
+  csv: 'by handle',
   // The elements are JSON text already. Parsing a hostile order to serialize it again could overflow the stack.
-  handle: async (context, { query, signal, client }) => {
+  handle: async (context, { query, signal, client, wantsCsv }) => {
     const inTurn = query.user_id === undefined ? context.turns.list : context.turns.scan
     return inTurn({ signal, client }, async () => {
       const filter = { ...query, userId: query.user_id, signal }
       const { found, next } = await readInvalid(context, filter)
       const hinted = await withAllNotes(found, context)
-      return jsonText(`[${hinted.join(',')}]`, next === undefined ? {} : { Link: linkTo({ ...query, before: next }) })
+      const headers: Headers = next === undefined ? {} : { Link: linkTo({ ...query, before: next }) }
+      if (wantsCsv) return csvTable(await invalidTable(found, hinted, context.format), headers)
+      return jsonText(`[${hinted.join(',')}]`, headers)
     })
   },
 })

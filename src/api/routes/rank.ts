@@ -32,7 +32,7 @@ export const userRank = defineRoute({
   refusals: noCalendar,
   handle: async (context, { params: { user_id }, query: { around, period: name } }) => {
     const { redis, partitions, format } = context
-    const asked = askedPeriod(context, name)
+    const asked = await askedPeriod(context, name)
     if (asked && !('to' in asked)) return asked
     const { spend, orders } = await readRank(redis, partitions, user_id, around, asked?.period)
     return { user_id, spend: standingOf(spend, user_id, format.money), orders: standingOf(orders, user_id), ...asked }

@@ -23,7 +23,7 @@ export const userStats = defineRoute({
   refusals: noCalendar,
   handle: async (context, { params: { user_id }, query }) => {
     const { redis, partitions, format } = context
-    const range = askedRange(context, query)
+    const range = await askedRange(context, query)
     if (range && !('to' in range)) return range
     const { orders, minor } = range
       ? await readUserDays(redis, partitions, user_id, range)
@@ -41,7 +41,7 @@ export const globalStats = defineRoute({
   refusals: noCalendar,
   handle: async (context, { query }) => {
     const { redis, partitions, format } = context
-    const range = askedRange(context, query)
+    const range = await askedRange(context, query)
     if (range && !('to' in range)) return range
     const { orders, minor } = range
       ? sumOfDays(await readDays(redis, partitions, range))
@@ -95,7 +95,7 @@ export const topUsers = defineRoute({
   }),
   handle: async (context, { query: { by, n, offset = 0, after, period: name }, signal, client }) => {
     const { redis, partitions, format, turns } = context
-    const asked = askedPeriod(context, name)
+    const asked = await askedPeriod(context, name)
     if (asked && !('to' in asked)) return asked
     const period = asked?.period
     if (after?.behind && after.behind.period !== period) return refuseField('after', otherPeriod)

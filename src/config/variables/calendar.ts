@@ -59,7 +59,7 @@ export const calendarVariables = {
     unit: 'list',
     expected: 'days:35,weeks:14,months:25, or some of them with other numbers from 1 to 9999',
     about:
-      'How many days, weeks and months after their end the leaderboards of these are kept. What each day and each user had in a day is kept as long as the months.',
+      'How many days, weeks and months after their end the leaderboards of these are kept. What each day and each user had in a day is kept as long as the months, and no shorter than the leaderboards. A change holds for keys that are made after it.',
     unset: '`days:35,weeks:14,months:25`',
     schema: withDefault(readBy(readKeep), kept),
   }),

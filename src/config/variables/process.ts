@@ -31,7 +31,8 @@ export const processVariables = {
     unit: 'URL',
     expected: 'an http:// or https:// URL',
     unset: 'no traces',
-    about: 'OpenTelemetry collector (OTLP over HTTP) that receives a span per batch, from SQS to the leaderboard.',
+    about:
+      'OpenTelemetry collector (OTLP over HTTP) that receives the traces of orders, from their producers through SQS to the leaderboard.',
     schema: z
       .url({ protocol: /^https?$/ })
       .regex(/^\S+$/)
@@ -41,7 +42,7 @@ export const processVariables = {
     name: 'OTEL_TRACES_SAMPLER_ARG',
     unit: 'share',
     expected: 'a number from 0 to 1',
-    about: 'Share of the receives that are traced if the message carries no decision.',
+    about: 'Share of the batches, requests and jobs that are traced if what began them carries no decision.',
     schema: withDefault(
       text
         .regex(/^\d+(\.\d+)?$/)

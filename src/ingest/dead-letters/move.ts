@@ -8,9 +8,9 @@ import { type Objects, openObjects } from '../envelope/objects.ts'
 import { openingOf, openMessage, type Received } from '../envelope/received.ts'
 import type { Write } from '../lane.ts'
 import { inPieces } from '../pieces.ts'
-import type { Queue } from '../sqs/queue.ts'
 import { writeMessages } from '../write-messages.ts'
 import { giveBack } from './look.ts'
+import type { DeadLetters } from './open.ts'
 import { receive } from './receive.ts'
 
 /** Moves messages of the dead-letter queue to `orders:raw`, for a job. */
@@ -38,15 +38,16 @@ export interface MovingJob {
 }
 
 /** Returns a function that opens messages and writes them to their partitions. */
-function openWriting(app: App, durability: Durability, objects: Objects, { jobId, mayHave }: MovingJob) {
+function openWriting(app: App, durability: Durability, objects: Objects, job: MovingJob & { queueName: string }) {
   const opening = openingOf(app, objects)
+  const { jobId, mayHave, queueName } = job
 
   async function write(keys: Keys, own: readonly Received[]): Promise<Written> {
     const incarnation = durability.incarnation(keys)
     const messages = new Set(own.map(({ message }) => message))
     let limit = await mayHave(keys)
     for (const piece of inPieces(own)) {
-      const isWritten = await writeMessages(app, keys, piece, { jobId, limit })
+      const isWritten = await writeMessages(app, keys, piece, { jobId, limit, queueName })
       if (!isWritten) return { write: { keys, incarnation }, isWritten, messages }
       limit = Number.MAX_SAFE_INTEGER // orders of one message are sent together
     }
@@ -64,10 +65,10 @@ function openWriting(app: App, durability: Durability, objects: Objects, { jobId
  * Opens a mover. It takes the bridge's steps: a message is hidden while its object is read, deleted once its write is
  * durable, and delivered again if the process dies before.
  */
-export async function openMover(app: App, queue: Queue, job: MovingJob): Promise<Mover> {
+export async function openMover(app: App, queue: DeadLetters, job: MovingJob): Promise<Mover> {
   await using stack = new AsyncDisposableStack()
   const durability = stack.use(await openDurability(app))
-  const writeAll = openWriting(app, durability, stack.use(openObjects(app)), job)
+  const writeAll = openWriting(app, durability, stack.use(openObjects(app)), { ...job, queueName: queue.name })
   let moving = 0
   const deletions = openDeletions(app, queue, durability, () => moving)
   const end = new AbortController()
@@ -102,7 +103,7 @@ export async function openMover(app: App, queue: Queue, job: MovingJob): Promise
   return {
     move: async (count, signal) => {
       await deletions.room(() => {}, signal)
-      const receiving = { hiddenSeconds: app.config.sqsVisibilityTimeoutSeconds }
+      const receiving = { hiddenSeconds: app.config.sqsVisibilityTimeoutSeconds, traced: app.tracing !== undefined }
       const messages = await receive(queue, count, receiving, signal)
       if (messages.length === 0) return { received: 0, written: 0 }
       app.telemetry.emit('received', { messages: messages.length, redelivered: 0 })

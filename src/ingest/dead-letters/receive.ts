@@ -1,6 +1,7 @@
 import { type Message, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { withRunningTimeout } from '../../running-timeout.ts'
 import type { Queue } from '../sqs/queue.ts'
+import { tracedIn } from '../write-messages.ts'
 
 /** The most messages of one receive. */
 const maxInReceive = 10
@@ -14,6 +15,8 @@ export interface Receiving {
   readonly hiddenSeconds: number
   /** True to ask when a message was sent. */
   readonly dated?: boolean
+  /** True to ask which spans sent it. */
+  readonly traced?: boolean
 }
 
 /** Receives up to `count` messages in several calls at once. The first one says whether there are more. */
@@ -35,15 +38,17 @@ async function receiveOnce(
   { sqs, url }: Queue,
   count: number,
   seconds: number,
-  { hiddenSeconds, dated }: Receiving,
+  { hiddenSeconds, dated = false, traced = false }: Receiving,
   signal: AbortSignal,
 ): Promise<Message[]> {
+  const system = [...(dated ? (['SentTimestamp'] as const) : []), ...(traced ? [tracedIn.system] : [])]
   const command = new ReceiveMessageCommand({
     QueueUrl: url,
     MaxNumberOfMessages: count,
     WaitTimeSeconds: seconds,
     VisibilityTimeout: hiddenSeconds,
-    ...(dated && { MessageSystemAttributeNames: ['SentTimestamp'] }),
+    ...(system.length > 0 && { MessageSystemAttributeNames: system }),
+    ...(traced && { MessageAttributeNames: [...tracedIn.own] }),
   })
   const { Messages = [] } = await withRunningTimeout(seconds * 1_000 + lateMs, (late) =>
     sqs.send(command, { abortSignal: AbortSignal.any([signal, late]) }),

@@ -1,5 +1,6 @@
 import { isObject } from '../../order/json.ts'
 import { memberText } from '../../order/raw-json.ts'
+import { sentContext } from '../../tracing/context.ts'
 import { base64Text } from './encoded.ts'
 import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
@@ -18,7 +19,7 @@ export const cloudevents: Kind = {
     if (body === undefined) return undefined
     const { source, id, type: subject } = value
     const traceparent = own(value, 'traceparent') // of the extension "Distributed Tracing"
-    const traced = typeof traceparent === 'string' ? { traceparent } : {}
+    const traced = typeof traceparent === 'string' ? { trace: sentContext(traceparent, own(value, 'tracestate')) } : {}
     return { body, layer: layerOf('cloudevents', { source, id, subject }), ...traced }
   },
 }

@@ -11,7 +11,7 @@ export interface Reading extends Unwrapping {
 /** An order of a message as a record of `orders:raw`, and the span that sent it, if an envelope names it. */
 export interface Content {
   readonly record: RawRecord
-  readonly traceparent?: string | undefined
+  readonly trace?: string | undefined
 }
 
 /**
@@ -29,11 +29,11 @@ export function contentsOfObject(id: string, text: string, pointed: Pointed, how
 }
 
 function ordersIn(id: string, found: Partial<Unwrapped> & { readonly body: string }, how: Reading): Content[] {
-  const { body, envelope, traceparent } = found
+  const { body, envelope, trace } = found
   const parts = how.many ? partsOf(body, how) : undefined
   if (parts !== undefined && parts.length <= maxInBody) return parts.map(partIn(id, found, how))
   const record: RawRecord = envelope ? { id, body, envelope } : { id, body }
-  return [{ record: parts ? { ...record, rejection: tooMany } : record, traceparent }]
+  return [{ record: parts ? { ...record, rejection: tooMany } : record, trace }]
 }
 
 const tooMany = { code: 'too-many-orders', reason: `The body holds more than ${maxInBody} orders` } as const
@@ -43,15 +43,15 @@ const partsOf = (body: string, { format }: Reading): readonly string[] | undefin
   pointerIn(body) ? undefined : splitBody(body, format)
 
 /** Returns a function that makes the content of a part. Its id is the message's with its place, from 0. */
-function partIn(id: string, { envelope, traceparent }: Partial<Unwrapped>, how: Reading) {
+function partIn(id: string, { envelope, trace }: Partial<Unwrapped>, how: Reading) {
   const within = inner(how)
   return (text: string, at: number): Content => {
     const own = `${id}/${at}`
     const layers = [...(envelope?.layers ?? []), { kind: 'many' as const, id: own }]
-    const opened = unwrapInner(text, { envelope: { layers }, traceparent }, within)
+    const opened = unwrapInner(text, { envelope: { layers }, trace }, within)
     const { body } = opened
     const kept = body === text ? opened.envelope : { ...opened.envelope, text }
-    return { record: { id: own, body, envelope: kept }, traceparent: opened.traceparent }
+    return { record: { id: own, body, envelope: kept }, trace: opened.trace }
   }
 }
 

@@ -5,8 +5,8 @@ import type { OrderFormat } from '../../order/format.ts'
 export interface Opened {
   readonly body: string
   readonly layer: Envelope['layers'][number]
-  /** The span that sent it, if the envelope names one. */
-  readonly traceparent?: string | undefined
+  /** The context of the span that sent it, if the envelope names one. */
+  readonly trace?: string | undefined
 }
 
 /** A kind of envelope. Both functions are pure and never throw. */

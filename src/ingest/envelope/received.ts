@@ -36,7 +36,7 @@ export async function openMessage(
 ): Promise<Received[]> {
   const { MessageId: messageId = randomUUID(), Body: body = '' } = message
   const contents = await contentsIn(messageId, body, opening, tick, signal)
-  return contents.map(({ record, traceparent }) => ({ record, traceparent, message, messageId }))
+  return contents.map(({ record, trace }) => ({ record, trace, message, messageId }))
 }
 
 /** An object of S3 is awaited no longer by those that cannot wait for its end. */
@@ -66,10 +66,10 @@ async function contentsIn(
 ): Promise<readonly Content[]> {
   const found = contentsOf(id, body, opening)
   if (!('pointer' in found)) return found
-  const { pointer, traceparent } = found
+  const { pointer, trace } = found
   const object = await opening.objects.read(pointer, tick, signal)
   if ('text' in object) return contentsOfObject(id, object.text, found, opening)
   const { id: key, source: bucket } = pointerLayer(pointer) // cut: a pointer may be 1 MB of text
   const reason = `The S3 object ${key} of ${bucket} ${object.missing}`
-  return [{ record: { id, body, rejection: { code: 'unresolved-pointer', reason } }, traceparent }]
+  return [{ record: { id, body, rejection: { code: 'unresolved-pointer', reason } }, trace }]
 }

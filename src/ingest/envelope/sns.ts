@@ -1,4 +1,5 @@
 import { isObject } from '../../order/json.ts'
+import { sentContext } from '../../tracing/context.ts'
 import { hasTexts, objectWithoutOrder, own } from './json.ts'
 import { type Kind, layerOf } from './kind.ts'
 
@@ -14,12 +15,15 @@ export const sns: Kind = {
     if (value?.['Type'] !== 'Notification' || !hasTexts(value, 'MessageId', 'TopicArn', 'Message')) return undefined
     const { TopicArn: source, MessageId: id, Subject: subject } = value
     const layer = layerOf('sns', { source, id, subject })
-    return { body: value['Message'] as string, layer, traceparent: traceparentIn(value['MessageAttributes']) }
+    return { body: value['Message'] as string, layer, trace: traceIn(value['MessageAttributes']) }
   },
 }
 
 /** Without raw message delivery the attributes of a message are in its notification. */
-function traceparentIn(attributes: unknown): string | undefined {
-  const attribute = isObject(attributes) ? own(attributes, 'traceparent') : undefined
-  return isObject(attribute) && typeof attribute['Value'] === 'string' ? attribute['Value'] : undefined
+function traceIn(attributes: unknown): string | undefined {
+  const textIn = (name: string): string | undefined => {
+    const attribute = isObject(attributes) ? own(attributes, name) : undefined
+    return isObject(attribute) && typeof attribute['Value'] === 'string' ? attribute['Value'] : undefined
+  }
+  return sentContext(textIn('traceparent'), textIn('tracestate'))
 }

@@ -15,7 +15,7 @@ const kinds: readonly Kind[] = [sns, eventbridge, cloudevents, gzip, base64]
 export interface Unwrapped {
   readonly body: string
   readonly envelope: Envelope
-  readonly traceparent?: string | undefined
+  readonly trace?: string | undefined
   readonly pointer?: undefined
 }
 
@@ -23,7 +23,7 @@ export interface Unwrapped {
 export interface Pointed {
   readonly pointer: S3Pointer
   readonly envelope: Envelope
-  readonly traceparent?: string | undefined
+  readonly trace?: string | undefined
   readonly body?: undefined
 }
 
@@ -46,10 +46,10 @@ type Holds = (text: string, how: Unwrapping) => boolean
  * for a body that holds no JSON object with a required field of an order. Never throws.
  */
 export function unwrap(text: string, how: Unwrapping, holds: Holds = isOrder): Unwrapped | Pointed | undefined {
-  const { body, layers, traceparent } = openAll(text, {}, how)
+  const { body, layers, trace } = openAll(text, {}, how)
   const pointer = how.envelopes.has('s3') ? pointerIn(body) : undefined
-  if (pointer) return { pointer, envelope: { layers: [...layers, pointerLayer(pointer)], text }, traceparent }
-  return layers.length > 0 && holds(body, how) ? { body, envelope: { layers, text }, traceparent } : undefined
+  if (pointer) return { pointer, envelope: { layers: [...layers, pointerLayer(pointer)], text }, trace }
+  return layers.length > 0 && holds(body, how) ? { body, envelope: { layers, text }, trace } : undefined
 }
 
 /**
@@ -58,15 +58,15 @@ export function unwrap(text: string, how: Unwrapping, holds: Holds = isOrder): U
  */
 export function unwrapInner(
   text: string,
-  before: Pick<Unwrapped, 'envelope' | 'traceparent'>,
+  before: Pick<Unwrapped, 'envelope' | 'trace'>,
   how: Unwrapping,
   holds: Holds = isOrder,
 ): Unwrapped {
-  const { envelope, traceparent } = before
-  const opened = openAll(text, { layers: envelope.layers, traceparent }, how)
+  const { envelope, trace } = before
+  const opened = openAll(text, { layers: envelope.layers, trace }, how)
   const isBare = opened.layers.length === envelope.layers.length
-  if (isBare || !holds(opened.body, how)) return { body: text, envelope, traceparent }
-  return { body: opened.body, envelope: { ...envelope, layers: opened.layers }, traceparent: opened.traceparent }
+  if (isBare || !holds(opened.body, how)) return { body: text, envelope, trace }
+  return { body: opened.body, envelope: { ...envelope, layers: opened.layers }, trace: opened.trace }
 }
 
 type Layers = Envelope['layers']
@@ -74,22 +74,22 @@ type Layers = Envelope['layers']
 interface Opening {
   readonly body: string
   readonly layers: Layers
-  readonly traceparent: string | undefined
+  readonly trace: string | undefined
 }
 
 /** Opens envelope after envelope. The span that the innermost names counts. */
 function openAll(
   text: string,
-  before: { readonly layers?: Layers; readonly traceparent?: string | undefined },
+  before: { readonly layers?: Layers; readonly trace?: string | undefined },
   { envelopes, format }: Unwrapping,
 ): Opening {
   const layers = [...(before.layers ?? [])]
-  let traceparent = before.traceparent
+  let trace = before.trace
   for (let body = text; ; ) {
     const opened = open(body, format, ({ kind }) => envelopes.has(kind) && hasRoom(layers, kind))
-    if (!opened) return { body, layers, traceparent }
+    if (!opened) return { body, layers, trace }
     layers.push(opened.layer)
-    traceparent = opened.traceparent ?? traceparent
+    trace = opened.trace ?? trace
     body = opened.body
   }
 }

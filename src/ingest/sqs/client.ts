@@ -14,11 +14,14 @@ const answerMs = 30_000
 
 /** Opens the SDK's client, or the thin one with the SDK's region, endpoint and credentials, which is loaded only then. */
 export async function openTransport(config: Config): Promise<Sqs> {
-  const options = clientOptions(config)
-  if (config.sqsTransport === 'sdk') return new SQSClient(options)
+  const sdk = openSdk(config)
+  if (config.sqsTransport === 'sdk') return sdk
   const { openThin } = await import('./thin/client.ts')
-  return openThin(new SQSClient(options), { connectMs, answerMs, maxSockets })
+  return openThin(sdk, { connectMs, answerMs, maxSockets })
 }
+
+/** Opens the SDK's client, whatever SQS_TRANSPORT says. */
+export const openSdk = (config: Config): SQSClient => new SQSClient(clientOptions(config))
 
 export function clientOptions(config: Config): SQSClientConfig {
   const endpoint = endpointUrl(config)

@@ -1,8 +1,10 @@
 import { GetQueueAttributesCommand, QueueDoesNotExist } from '@aws-sdk/client-sqs'
+import type { ClockOffset } from '../../clock-offset.ts'
 import type { Config } from '../../config/config.ts'
 import { type QueueAddress, queueAddress } from '../../config/queue-address.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
-import { openTransport } from './client.ts'
+import { openSdk, openTransport } from './client.ts'
+import { followClock } from './clock.ts'
 import { createQueue } from './create.ts'
 import { findDeadLetters, noDeadLetters, type Redrive, redriveOf } from './dead-letters.ts'
 import { endpointVariable, mayCreate, missingText, queuePlace } from './endpoint.ts'
@@ -32,7 +34,7 @@ export async function openQueue(config: Config, signal?: AbortSignal): Promise<Q
   return { sqs: withPlainErrors(sqs, config), url, [Symbol.dispose]: () => opened.dispose() }
 }
 
-export type QueueState =
+export type QueueState = { readonly clock: ClockOffset | undefined } & (
   | { readonly status: 'missing' }
   /** It is there, but its attributes are kept from us. */
   | { readonly status: 'unreadable'; readonly reason: string }
@@ -48,6 +50,7 @@ export type QueueState =
       /** Why they cannot be read. */
       readonly unread?: string
     }
+)
 
 /**
  * Looks at the queue of raw orders as it is, and creates nothing.
@@ -55,15 +58,16 @@ export type QueueState =
  * @throws OrdersError ORD_SQS when SQS does not answer or refuses.
  */
 export async function inspectQueue(config: Config, signal?: AbortSignal): Promise<QueueState> {
-  const transport = await openTransport(config)
-  const sqs = withPlainErrors(asking(transport, signal), config)
+  const sdk = openSdk(config)
+  const clock = followClock(sdk)
+  const sqs = withPlainErrors(asking(sdk, signal), config)
   try {
     const address = queueAddress(config)
     const url = await queueUrl(sqs, address)
     const names = ['RedrivePolicy' as const, messagesAttribute, inFlightAttribute]
     const attributes = url && (await readAttributes(sqs, { name: address.name, url }, names))
-    if (!attributes) return { status: 'missing' }
-    if (typeof attributes === 'string') return { status: 'unreadable', reason: attributes }
+    if (!attributes) return { status: 'missing', clock: clock() }
+    if (typeof attributes === 'string') return { status: 'unreadable', reason: attributes, clock: clock() }
     const redrive = redriveOf(attributes)
     return {
       status: 'found',
@@ -71,11 +75,12 @@ export async function inspectQueue(config: Config, signal?: AbortSignal): Promis
       inFlight: Number(attributes[inFlightAttribute]),
       maxReceiveCount: redrive?.maxReceiveCount,
       ...(redrive ? await countDeadLetters(sqs, redrive) : { deadLetters: undefined }),
+      clock: clock(),
     }
   } catch (error) {
     throw cannotOpen(config, error)
   } finally {
-    transport.destroy()
+    sdk.destroy()
   }
 }
 

@@ -4,6 +4,7 @@ import type { Sum } from '../../order/money.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { defineScript } from '../../redis/script.ts'
 import { aggregate, correctionsCounter } from '../../stages/aggregate.ts'
+import { startFields } from '../../stages/calendar-books.ts'
 import { scoresOn } from '../../stages/leaderboard.ts'
 import { keysLike, type Move, readHashes } from '../repartition/move.ts'
 import { sumUsers } from '../repartition/move-users.ts'
@@ -46,6 +47,7 @@ async function adoptBooksOf(move: Move, keys: Keys): Promise<Sum> {
     correctionsCounter,
     ...counters,
   ])
+  await redis.hdel(keys.calendarBooks, ...startFields) // a calendar that had begun begins again: these orders came before
   return sum
 }
 

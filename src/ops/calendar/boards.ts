@@ -2,7 +2,7 @@ import type { App } from '../../app.ts'
 import { isDay } from '../../calendar/dates.ts'
 import { type PeriodKind, readPeriod } from '../../calendar/periods.ts'
 import type { Keys } from '../../keys.ts'
-import { exactInteger, type Sum } from '../../order/money.ts'
+import { exactInteger, noSum, type Sum } from '../../order/money.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { rankIn } from '../../stages/calendar.ts'
 import { boards } from '../../stages/leaderboard.ts'
@@ -85,7 +85,7 @@ function addToDays(days: Map<string, Sum>, month: string, fields: Readonly<Recor
     const [, date, what] = /^(\d\d):(orders|spend)$/.exec(field) ?? []
     const day = `${month}-${date}`
     if (!isDay(day)) continue
-    const { orders, minor } = days.get(day) ?? { orders: 0n, minor: 0n }
+    const { orders, minor } = days.get(day) ?? noSum
     const by = exactInteger(value) ?? 0n
     days.set(day, what === 'orders' ? { orders: orders + by, minor } : { orders, minor: minor + by })
   }

@@ -9,10 +9,11 @@ import { serviceAt } from '../../redis/service.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
 import { actorsOf } from '../rights/commands.ts'
 import { printable } from '../terminal/printable.ts'
+import { redisClock } from './clocks.ts'
 import { durability } from './durability.ts'
 import { type Finding, isWorse, warning } from './finding.ts'
 import { keyTypes } from './key-types.ts'
-import { clock, ledger } from './ledger.ts'
+import { ledger } from './ledger.ts'
 import { orderFormat } from './order-format.ts'
 import { judgeQueue, visibilityTimeout } from './queue.ts'
 import { commands, eviction, memory, replication, type ServerCheck, version } from './redis.ts'
@@ -68,7 +69,7 @@ export async function examineRedis(app: App, roles: readonly string[]): Promise<
   const ofFormat = await orderFormat(app)
   if (!parts.includes('stages')) return [...ofServer, ...ofBridge, ...ofFormat]
   const compactEntries = Math.min(...servers.map(({ compactEntries }) => compactEntries))
-  const ofStages = (await Promise.all([clock(app), ledger(app, compactEntries), spread(app)])).flat()
+  const ofStages = (await Promise.all([redisClock(app), ledger(app, compactEntries), spread(app)])).flat()
   return [...ofServer, ...ofBridge, ...ofFormat, ...ofStages]
 }
 

@@ -5,21 +5,6 @@ import { timeMs } from '../../stream-id.ts'
 import { manifestConflicts } from '../manifest/settings.ts'
 import { type Finding, ok, warning } from './finding.ts'
 
-/** Above this, times in logs and records of several machines are hard to compare by eye. */
-const maxSkewMs = 2_000
-
-/** Compares Redis' clock with ours, allowing for the round trip. */
-export async function clock({ redis, now }: App): Promise<Finding> {
-  const check = 'clock'
-  const sentAt = now().getTime()
-  const redisMs = timeMs(await redis.time())
-  const tripMs = now().getTime() - sentAt
-  const skewMs = redisMs - (sentAt + tripMs / 2)
-  const found = `Redis' is ${(Math.abs(skewMs) / 1_000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'} ours`
-  if (Math.abs(skewMs) - tripMs / 2 <= maxSkewMs) return ok(check, found)
-  return warning(check, found, "Sync both by NTP: rejected orders carry our time, and the ledger uses Redis' time.")
-}
-
 /** Checks that LEDGER_DAYS and LEDGER_BUCKETS are those that Redis was set up with, and that the buckets are enough. */
 export async function ledger(app: App, compactEntries: number): Promise<Finding[]> {
   const { ledgerDays, ledgerBuckets } = app.config

@@ -2,6 +2,7 @@ import type { Config } from '../../config/config.ts'
 import { everysecMs, type Proof } from '../../ingest/proof/proof.ts'
 import type { QueueState } from '../../ingest/sqs/queue.ts'
 import { countText } from '../../reads/count-text.ts'
+import { sqsClock } from './clocks.ts'
 import { type Finding, ok, unread, warning } from './finding.ts'
 
 /** Compares the visibility timeout with the time that a message may take until it is deleted. */
@@ -30,11 +31,13 @@ export function judgeQueue(state: QueueState, where: string, missing?: string): 
     if (missing) return [{ check: 'queue', level: 'error', found: missing }]
     return [warning('queue', `${where} is missing`, 'No action needed: the first bridge that starts creates it.')]
   }
+  const clock = state.clock ? [sqsClock(state.clock)] : []
   if (state.status === 'unreadable') {
     const allow = 'allow sqs:GetQueueAttributes, or check the redrive policy and the dead-letter queue in AWS'
-    return [ok('queue', where), unread('redrive policy', allow)]
+    return [ok('queue', where), unread('redrive policy', allow), ...clock]
   }
-  return [ok('queue', `${where}, ${plural(state.messages, 'message')}`), redrivePolicy(state), ...deadLetters(state)]
+  const queue = ok('queue', `${where}, ${plural(state.messages, 'message')}`)
+  return [queue, redrivePolicy(state), ...deadLetters(state), ...clock]
 }
 
 type Found = Extract<QueueState, { status: 'found' }>

@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
 import { enqueue } from '../../ingest/enqueue.ts'
-import type { RawRecord } from '../../messages.ts'
+import { type RawRecord, withTrace } from '../../messages.ts'
 import { partitionOf } from '../../order/partition.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { sentElsewhere } from '../../stages/invalid/outcome.ts'
@@ -37,7 +37,8 @@ export async function replaceEntries(
 /** Returns false if not all were sent. The limit counts before the first: the orders of one message are sent together. */
 async function sendAll(app: App, records: readonly RawRecord[], { jobId, limit }: RequeueOptions): Promise<boolean> {
   const groups = [...Map.groupBy(records, ({ body }) => partitionOf(app, body))]
-  for (const [at, [keys, own]] of groups.entries()) {
+  for (const [at, [keys, some]] of groups.entries()) {
+    const own = some.map((record) => withTrace(record, app.trace))
     const left = at === 0 ? limit - (await sentElsewhere(app, jobId, keys)) : Number.MAX_SAFE_INTEGER
     if ((await enqueue(app.redis, keys, own, { sender: { jobId, limit: left } })).length === 0) return false
   }

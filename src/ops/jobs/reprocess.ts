@@ -2,7 +2,7 @@ import { type Job, UnrecoverableError } from 'bullmq'
 import type { App } from '../../app.ts'
 import { type OrderVerdict, type ReprocessData, reprocessData } from '../../control/job-queues.ts'
 import { enqueueOnce } from '../../ingest/enqueue.ts'
-import type { RawRecord } from '../../messages.ts'
+import { type RawRecord, withTrace } from '../../messages.ts'
 import { partitionOf } from '../../order/partition.ts'
 import { type InvalidEntry, readInvalidEntry } from '../../stages/invalid/entry.ts'
 import { readOutcome, readVerdict, readWithdrawn } from '../../stages/invalid/outcome.ts'
@@ -50,5 +50,6 @@ async function replayEdited(app: App, entry: InvalidEntry | undefined, edit: Edi
 
 /** Sends an order once, even if the job has already sent it in another partition. */
 async function sendOnce(app: App, jobId: string, record: RawRecord): Promise<void> {
-  if ((await readOutcome(app.redis, app.partitions, jobId)).sent === 0) await enqueueOnce(app, jobId, record)
+  if ((await readOutcome(app.redis, app.partitions, jobId)).sent === 0)
+    await enqueueOnce(app, jobId, withTrace(record, app.trace))
 }

@@ -6,6 +6,7 @@ import { openObjects } from '../../ingest/envelope/objects.ts'
 import { codeOf, type RejectGroup } from '../../reject-codes.ts'
 import { type InvalidEntry, readEntries } from '../../stages/invalid/entry.ts'
 import { groupsOf } from '../../stages/invalid/reasons.ts'
+import { retriesJob } from '../../stages/invalid/retries.ts'
 import { idOfSortable, sortableId, timeMs } from '../../stream-id.ts'
 import { sum } from '../../sums.ts'
 import { requeueEntries } from './requeue.ts'
@@ -25,9 +26,6 @@ const turnMs = 900
 const pageLength = 25
 /** Per delay, reason, partition and second. */
 const maxPages = 8
-
-/** The orders' verdicts are counted in the outcome of this name. It is no job of a queue. */
-const retriesJob = 'retries'
 
 /** Returns a loop that retries what is due. Processes take turns. */
 export function retryLoop(app: App): Loop {

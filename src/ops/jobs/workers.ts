@@ -9,8 +9,10 @@ import {
   type ReplayResult,
   type ReprocessData,
 } from '../../control/job-queues.ts'
+import { traceOfJob } from '../../control/job-trace.ts'
 import { markJobsAlive } from '../../control/jobs-alive.ts'
 import { messageOf } from '../../errors.ts'
+import { type Consumed, rememberTrace, tracedLines, traceOf } from '../../tracing/tracing.ts'
 import { replay } from './replay.ts'
 import { reprocess } from './reprocess.ts'
 import { retryLoop } from './retries.ts'
@@ -54,10 +56,19 @@ async function work<D, R>(
 ): Promise<void> {
   const { config, telemetry, redis } = app
   const process = async (job: Job<D, R>, token?: string): Promise<R> => {
+    const from: Consumed = { system: 'bullmq', destination: queue }
+    const span = app.tracing?.consume(from, [traceOfJob(job)], { 'messaging.message.id': job.id ?? '' })
+    rememberTrace(job, span?.traceId)
     try {
-      return await handle(app, job, signal)
+      const scope = { ...app, telemetry: tracedLines(telemetry, span), ...(span?.traceId && { trace: span.context }) }
+      const result = await handle(scope, job, signal)
+      span?.end()
+      return result
     } catch (error) {
-      if (!signal.aborted && !(error instanceof DelayedError)) throw error
+      const isGivenBack = signal.aborted || error instanceof DelayedError
+      if (isGivenBack) span?.end({ 'orders.given_back': true })
+      else span?.fail(error)
+      if (!isGivenBack) throw error
       if (!signal.aborted) {
         await job.moveToDelayed(Date.now() + delayedMs, token)
         throw error
@@ -81,9 +92,15 @@ async function work<D, R>(
   ready.catch(() => {
     failed = ready
   })
-  worker.on('completed', ({ id = '' }) => telemetry.emit('jobDone', { job: id, queue }))
+  worker.on('completed', (job) => telemetry.emit('jobDone', { job: job.id ?? '', queue, ...traceOf(job) }))
   worker.on('failed', (job, error) => {
-    telemetry.emit('jobFailed', { job: job?.id ?? '', queue, attempt: job?.attemptsMade ?? 0, error: messageOf(error) })
+    telemetry.emit('jobFailed', {
+      job: job?.id ?? '',
+      queue,
+      attempt: job?.attemptsMade ?? 0,
+      error: messageOf(error),
+      ...traceOf(error),
+    })
   })
   try {
     await markAlive(app)

@@ -20,6 +20,8 @@ const repartition = z.object({
   ledgerCounts: z.record(z.string(), z.int()).optional(),
   /** Days of the calendar, over all partitions. */
   days: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+  /** The books of the calendar, over all partitions. */
+  calendar: z.record(z.string(), z.string()).optional(),
   invalid: z.int().optional(),
   discarded: z.int().optional(),
 })

@@ -1,3 +1,4 @@
+import { zoneName } from '../../calendar/zone.ts'
 import type { Config } from '../../config/config.ts'
 import { manifestKey } from '../../keys.ts'
 import { currencyOf } from '../../order/currency.ts'
@@ -50,9 +51,13 @@ export async function manifestConflicts(redis: RedisClient, config: Config): Pro
   })
 }
 
-/** Without a currency amounts have two decimals: that agrees with every currency of as many. */
+/**
+ * Without a currency amounts have two decimals: that agrees with every currency of as many. A zone may have been spelled by
+ * another release of Node.
+ */
 function isSame(name: string, fixed: string, own: string): boolean {
   if (fixed === own) return true
+  if (name === 'REPORT_TIMEZONE') return zoneName(fixed) === own
   return name === 'CURRENCY' && [fixed, own].includes(bare) && decimalsOf(fixed) === decimalsOf(own)
 }
 

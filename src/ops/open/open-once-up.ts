@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { awaitingRedis } from '../../api/metrics/redis.ts'
 import { openWaiting } from '../../api/waiting.ts'
 import type { App } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
@@ -56,7 +57,8 @@ async function answerMeanwhile(
 ): Promise<string | undefined> {
   const port = portOf(config, roles)
   if (port === undefined) return undefined
-  return stack.use(await openWaiting(config, port, 'Redis does not answer yet: this process waits for it.')).url
+  const detail = 'Redis does not answer yet: this process waits for it.'
+  return stack.use(await openWaiting(config, port, detail, awaitingRedis)).url
 }
 
 /** Waits for an app to open, until the signal aborts. An app that opens later is closed again. */

@@ -33,17 +33,17 @@ export function reportLoad(telemetry: Telemetry, readWaiting: () => Promise<numb
     now.passed[stage] = (now.passed[stage] ?? 0) + passed
     now.duplicates += duplicates
   })
-  telemetry.on('rejected', ({ code, orders, invalidId }) => {
+  telemetry.on('rejected', ({ code, orders, invalidId, traceId }) => {
     now.rejected[code] = (now.rejected[code] ?? 0) + orders
-    now.examples.set(code, invalidId)
+    now.examples.set(code, { invalidId, ...(traceId !== undefined && { traceId }) })
   })
   return async () => {
     const { examples, ...load } = now
     if (load.taken === 0 && examples.size === 0 && load.duplicates === 0 && isZero(load.passed)) return
     now = emptyLoad()
     telemetry.emit('load', { ...load, waiting: await readWaiting().catch(() => null) })
-    for (const [code, invalidId] of examples) {
-      telemetry.emit('rejections', { code, orders: load.rejected[code] ?? 0, invalidId })
+    for (const [code, example] of examples) {
+      telemetry.emit('rejections', { code, orders: load.rejected[code] ?? 0, ...example })
     }
   }
 }
@@ -53,8 +53,8 @@ interface Load {
   passed: Record<string, number>
   duplicates: number
   rejected: Record<string, number>
-  /** code → an invalid id */
-  examples: Map<string, string>
+  /** code → one of the rejected orders */
+  examples: Map<string, { readonly invalidId: string; readonly traceId?: string }>
 }
 
 const emptyLoad = (): Load => ({ taken: 0, passed: {}, duplicates: 0, rejected: {}, examples: new Map() })

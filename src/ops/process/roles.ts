@@ -2,7 +2,6 @@ import { setInterval as every } from 'node:timers/promises'
 import type { App, Loop, Tick } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { lowWater } from '../../ingest/backpressure.ts'
-import { openTracing } from '../../opentelemetry.ts'
 import { openBacklog, totalOf } from '../../reads/backlog.ts'
 import { timelineLoop } from '../../reads/timeline.ts'
 import { closeOnStop } from '../../redis/client.ts'
@@ -10,6 +9,7 @@ import { unlessForbidden } from '../../redis/errors.ts'
 import { rewire } from '../../stages/layout/rewire.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
+import { openTracing } from '../../tracing/open.ts'
 import { checkAtStart } from '../checks/checks.ts'
 import { incidentLoop } from '../incidents/loop.ts'
 import { lossLoop } from '../incidents/losses.ts'
@@ -81,7 +81,7 @@ export async function openRoles(
   }
   await checkAtStart(opened, names, signal)
   await using stack = new AsyncDisposableStack()
-  const app = { ...opened, tracing: stack.use(await openTracing(opened.config)), stopping: signal }
+  const app = { ...opened, tracing: stack.use(await openTracing(opened)), stopping: signal }
   await announceFormat(app, names).catch(() => {}) // a full Redis takes no writes, and the stages must make room
   const presence = stack.use(await announceRoles(app, names)) // before the API can say that no process runs them
   const loops: Loop[] = [presence.loop, manifestLoop(app), incidentLoop(app, { ledger: names.includes('validate') })]

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { App, Loop } from '../../app.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { outagesOf } from '../../redis/outages.ts'
+import { traceOf } from '../../tracing/tracing.ts'
 
 /** Ends the process if a loop makes no progress for this long, so that the orchestrator restarts it. */
 const giveUpMs = 60_000
@@ -52,7 +53,7 @@ async function keepUp(
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof OrdersError && error.code === 'ORD_MANIFEST') throw error // not transient: do not retry
-      if (failures === 0) telemetry.emit('loopFailed', { loop: name, error: messageOf(error) })
+      if (failures === 0) telemetry.emit('loopFailed', { loop: name, error: messageOf(error), ...traceOf(error) })
       failures++
       failing.set(name, messageOf(error))
       await sleep(Math.min(50 * 2 ** failures, maxBackoffMs), undefined, { signal }).catch(() => {})

@@ -2,11 +2,13 @@ import type { Keys } from '../../keys.ts'
 import { exactInteger } from '../../order/money.ts'
 import { partitionFor } from '../../partitions.ts'
 import { unwrapReplies } from '../../redis/client.ts'
+import { startFields } from '../../stages/calendar-books.ts'
 import { rankAll } from '../calendar/boards.ts'
 import { keysLike, type Move, moveHashes, readHashes } from './move.ts'
 
 /** Day → field → amount, over all partitions. */
-export type Days = Readonly<Record<string, Readonly<Record<string, string>>>>
+export type Days = Readonly<Record<string, Fields>>
+type Fields = Readonly<Record<string, string>>
 
 const monthLength = '2026-11'.length
 
@@ -57,11 +59,38 @@ export async function sumDays(move: Move): Promise<Days> {
   return Object.fromEntries(texts)
 }
 
+/** Adds up the books of the calendar of all partitions, before anything of them is changed. */
+export async function sumCalendarBooks({ redis, from }: Pick<Move, 'redis' | 'from'>): Promise<Fields> {
+  const names = from.map(({ calendarBooks }) => calendarBooks)
+  const all = (await Promise.all(names.map((name) => redis.hgetall(name)))) as Record<string, string>[]
+  const sums: Record<string, bigint> = {}
+  for (const [field, value] of all.flatMap(Object.entries<string>)) {
+    const [one, other] = [sums[field] ?? 0n, exactInteger(value) ?? 0n]
+    sums[field] = field === since ? (one > other ? one : other) : one + other
+  }
+  // Where it has not begun in some partition, what came before is asked again when it begins.
+  if (all.some((books) => !(since in books))) for (const field of startFields) delete sums[field]
+  return Object.fromEntries(Object.entries(sums).map(([field, value]) => [field, String(value)]))
+}
+
+const since: (typeof startFields)[number] = 'since'
+
+/** Writes the books of the calendar next to the days: all into the first partition. */
+async function writeCalendarBooks({ redis, to }: Move, books: Fields): Promise<void> {
+  for (const [at, { calendarBooks }] of to.entries()) {
+    const begun = since in books ? Object.fromEntries(startFields.map((field) => [field, '0'])) : {}
+    const own = at === 0 ? books : { ...begun, ...(since in books && { since: books[since] }) }
+    const write = redis.multi().del(calendarBooks)
+    if (Object.keys(own).length > 0) write.hset(calendarBooks, own)
+    unwrapReplies(await write.exec())
+  }
+}
+
 /**
  * Writes the days into the first partition, since their amounts are no user's, and ranks the users of each partition in the
  * periods that are kept. Deletes the days and the leaderboards of periods that were there.
  */
-export async function writeCalendar(move: Move, days: Days): Promise<void> {
+export async function writeCalendar(move: Move, days: Days, books: Fields): Promise<void> {
   const { redis, to, alive } = move
   const [first] = to
   for (const keys of new Set([...move.from, ...to])) {
@@ -80,6 +109,7 @@ export async function writeCalendar(move: Move, days: Days): Promise<void> {
         .exec(),
     )
   }
+  await writeCalendarBooks(move, books)
   for (const keys of to) await rankAll({ ...move, now: () => new Date() }, keys, 'set', alive)
 }
 

@@ -14,7 +14,7 @@ import { clearOld } from './clear.ts'
 import { openDurable } from './durable.ts'
 import type { Lock } from './lock.ts'
 import type { Move } from './move.ts'
-import { moveMonths, sumDays, writeCalendar } from './move-calendar.ts'
+import { moveMonths, sumCalendarBooks, sumDays, writeCalendar } from './move-calendar.ts'
 import { buildInvalid, lengthsOf, swapInvalid } from './move-invalid.ts'
 import { moveLedger, writeLedgerCounts } from './move-ledger.ts'
 import { moveOutcomes } from './move-outcomes.ts'
@@ -111,7 +111,7 @@ async function move({ move, state, after, app, print }: Progress): Promise<Next>
     for (let more = await pass(); more > 0; more = await pass()) moved += more
     print(`${what}: ${countText(moved)} moved.`)
   }
-  const days = await sumDays(move)
+  const [days, calendar] = [await sumDays(move), await sumCalendarBooks(move)]
   await untilNothingMoves('Users', () => moveUsers(move))
   await untilNothingMoves('Months of users', () => moveMonths(move))
   await untilNothingMoves('Parts of the ledger', () => moveLedger(move))
@@ -119,7 +119,7 @@ async function move({ move, state, after, app, print }: Progress): Promise<Next>
   await buildInvalid(move)
   const lacking = unlike(state, await lengthsOf(app.redis, after.partitions, true))
   if (lacking.length > 0) throw unbalanced('Not every invalid order was copied: run this again.', lacking)
-  return { phase: 'swap', days }
+  return { phase: 'swap', days, calendar }
 }
 
 async function swap({ move }: Progress): Promise<Next> {
@@ -132,7 +132,7 @@ async function count({ move, state, after }: Progress): Promise<Next> {
   for (const keys of after.partitions) sums.push(await sumUsers(move, keys))
   await writeBooks(move, state.totals ?? {}, sums)
   await writeLedgerCounts(move, state.ledgerCounts ?? {})
-  await writeCalendar(move, state.days ?? {})
+  await writeCalendar(move, state.days ?? {}, state.calendar ?? {})
   return { phase: 'verify' }
 }
 

@@ -4,12 +4,14 @@ import { envelopeText } from '../../reads/envelope-text.ts'
 import type { LocatedCorrection } from '../../reads/locate/corrections.ts'
 import type { Holding } from '../../reads/locate/delivery-state.ts'
 import type { OrderLocation } from '../../reads/locate/locate.ts'
-import type { ScanCoverage } from '../../reads/locate/scan.ts'
 import type { Rejected } from '../../reads/locate/sightings.ts'
 import type { Step } from '../../reads/locate/steps.ts'
 import type { Waiting } from '../../reads/locate/waiting.ts'
 import { durationText } from '../../reads/stalls.ts'
+import { retriesJob, retryText } from '../../stages/invalid/retries.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
+import { dayText } from './calendar-text.ts'
+import { coverageLines } from './notes.ts'
 import { amountText } from './numbers.ts'
 import { type Line, sentence } from './output.ts'
 import { printableId } from './printable.ts'
@@ -38,6 +40,7 @@ export function locationLines(trace: OrderLocation, money: Money): Line[] {
   const events = eventsOf(trace, money).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
   return [
     `Order ${printableId(order_id)} of user ${printableId(user_id)} ${verdicts[where]}.${leftText(trace, money)}`,
+    ...(trace.day === null ? [] : [`It ${dayText(trace.day)}.`]),
     '',
     ...events.map(({ text }) => text),
     ...(events.length > 0 ? [''] : []),
@@ -91,12 +94,12 @@ function eventsOf(trace: OrderLocation, money: Money): Event[] {
 const correctionNames = { cancelled: 'cancellation', refunded: 'refund', amended: 'amendment' } as const
 
 function correctionEvents(one: LocatedCorrection, now: Date, money: Money): Event[] {
-  const { kind, event_id, since, amount, change, order_timestamp, waiting, rejected, discarded } = one
+  const { kind, event_id, since, amount, change, order_timestamp, day, waiting, rejected, discarded } = one
   const of = amount === null ? '' : ` ${kind === 'amended' ? 'to' : 'of'} ${amountText(amount, money)}`
   const id = event_id === null ? [] : [`event ${printableId(event_id)}`]
   const details = [...id, ...(order_timestamp === null ? [] : [`of ${order_timestamp}`])]
   const what = `its ${correctionNames[kind]}${of}${details.length === 0 ? '' : ` (${details.join(', ')})`}`
-  const accepted = change === null ? [] : [acceptedEvent(what, change, since, now, money)]
+  const accepted = change === null ? [] : [acceptedEvent(what, { change, day, since }, now, money)]
   return [
     ...accepted,
     ...(rejected ? rejectionEvents(rejected, now, what) : []),
@@ -107,8 +110,14 @@ function correctionEvents(one: LocatedCorrection, now: Date, money: Money): Even
   ]
 }
 
-function acceptedEvent(what: string, change: number, since: string, now: Date, money: Money): Event {
-  const by = `${change < 0 ? 'takes' : 'adds'} ${amountText(Math.abs(change), money)}`
+function acceptedEvent(
+  what: string,
+  { change, day, since }: { change: number } & Pick<LocatedCorrection, 'day' | 'since'>,
+  now: Date,
+  money: Money,
+): Event {
+  const counts = day === null ? '' : `, and ${dayText(day)}`
+  const by = `${change < 0 ? 'takes' : 'adds'} ${amountText(Math.abs(change), money)}${counts}`
   return { at: since, text: `At ${timeText(since, now)}, ${what} was accepted: it ${by}.` }
 }
 
@@ -133,15 +142,20 @@ function laterEvent({ not_after, because }: Step, what: string, now: Date): Even
   return [{ at: not_after, text: `It was ${what}${since}. ${because}` }]
 }
 
-function sentEvent({ at, by, invalid_id, job_id, verdict }: OrderLocation['sent'][number], now: Date): Event {
-  const what = invalid_id === undefined ? 'sent it' : `sent it in place of the invalid order ${invalid_id}`
+const asked = { cancel: 'asked to cancel it', refund: 'asked for a refund of it', amend: 'asked to amend it' } as const
+
+function sentEvent(sent: OrderLocation['sent'][number], now: Date): Event {
+  const { at, by, invalid_id, correction, reason, job_id, verdict } = sent
+  const why = reason === undefined ? '' : ` (${reason})`
+  const order = invalid_id === undefined ? 'sent it' : `sent it in place of the invalid order ${invalid_id}`
+  const what = correction === undefined ? order : `${asked[correction]}${why}`
   const result = verdict === null ? 'no verdict is known' : `the verdict was ${verdict}`
   return { at, text: `At ${timeText(at, now)}, ${by} ${what}, by job ${job_id}: ${result}.` }
 }
 
 /** @param what is rejected */
 export function rejectionEvents(rejected: Rejected, now: Date, what = 'it'): Event[] {
-  const { id, code, reason, hint, ts, stage, attempts, first_reason, first_ts, edits = [], envelope } = rejected
+  const { id, code, reason, hint, retry, ts, stage, attempts, first_reason, first_ts, edits = [], envelope } = rejected
   const by = stage === undefined ? '' : ` by the stage ${stage}`
   const first =
     first_ts === undefined
@@ -153,7 +167,8 @@ export function rejectionEvents(rejected: Rejected, now: Date, what = 'it'): Eve
           },
         ]
   const came = envelope ? ` It came in ${envelopeText(envelope)}.` : ''
-  const entry = `attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}${came}`
+  const again = retry ? `${hint === undefined ? '.' : ''} ${retryText(retry, now)}` : ''
+  const entry = `attempt ${attempts}, entry ${id} (${code}): ${reason}${hint === undefined ? '' : `. ${hint}`}${again}${came}`
   return [
     ...first,
     ...edits.map((edit) => ({
@@ -176,7 +191,7 @@ function waitingEvent(
     `entry ${entry}`,
     ...(message === undefined ? [] : [`message ${message}`]),
     ...(envelope ? [`in ${envelopeText(envelope)}`] : []),
-    ...(jobId === undefined ? [] : [`sent by job ${jobId}`]),
+    ...(jobId === undefined ? [] : [jobId === retriesJob ? 'retried by itself' : `sent by job ${jobId}`]),
     ...(attempts === undefined ? [] : [`rejected ${attempts} times before`]),
   ]
   const holders = held_by.map(holdingText).join('; ')
@@ -191,14 +206,4 @@ function holdingText({ stage, state, consumer = '', held_ms = 0, deliveries = 1 
   if (state === 'acknowledged') return `${stage} is done with it`
   const again = deliveries > 1 ? `, delivered ${deliveries} times` : ''
   return `consumer ${consumer} of ${stage} has had it for ${held_ms / 1_000} s${again}`
-}
-
-/** Says which streams were searched only in part, and which results are left out. */
-export function coverageLines(scanned: readonly ScanCoverage[]): string[] {
-  return scanned.flatMap(({ stream, entries, of, whole, more }) => [
-    ...(whole
-      ? []
-      : [`Of ${stream} only the oldest and newest ${countText(entries)} of ${countText(of)} entries were searched.`]),
-    ...(more ? [`There are more results in ${stream}: only the newest are shown.`] : []),
-  ])
 }

@@ -1,5 +1,6 @@
 import type { Pauses } from '../../control/pauses.ts'
 import { countText } from '../../reads/count-text.ts'
+import type { ScanCoverage } from '../../reads/locate/scan.ts'
 import { unreadText } from '../../reads/readings.ts'
 import type { Status } from '../../reads/status.ts'
 import { type Line, sentence } from './output.ts'
@@ -25,4 +26,14 @@ export function deadLetterLines(letters: Status['deadLetters'], now: Date): Line
   const some = `${countText(letters.messages)} ${letters.messages === 1 ? 'message is' : 'messages are'}`
   const since = letters.since === null ? '' : `, some since ${timeText(letters.since, now)}`
   return [sentence(`${some} in the dead-letter queue${since}. To look at them: orders dlq`, '  ', 'red')]
+}
+
+/** Says which streams were searched only in part, and which results are left out. */
+export function coverageLines(scanned: readonly ScanCoverage[]): string[] {
+  return scanned.flatMap(({ stream, entries, of, whole, more }) => [
+    ...(whole
+      ? []
+      : [`Of ${stream} only the oldest and newest ${countText(entries)} of ${countText(of)} entries were searched.`]),
+    ...(more ? [`There are more results in ${stream}: only the newest are shown.`] : []),
+  ])
 }

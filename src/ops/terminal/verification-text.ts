@@ -43,8 +43,8 @@ export function verificationLines(verification: Verification, { now, format }: P
     '',
     ...(calendarRepaired === undefined
       ? []
-      : [sentence(`Repaired: ${number(calendarRepaired)} scores of days, weeks and months are set.`)]),
-    ...books.notes.map((note) => sentence(note, '  ')),
+      : [sentence(`Repaired: ${number(calendarRepaired)} scores of days, weeks and months, or days, are set.`)]),
+    ...[...books.notes, ...(calendar?.notes ?? [])].map((note) => sentence(note, '  ')),
     ...differences.map((difference) => sentence(difference, '  ', 'red')),
     ...(writtenOff ? [sentence(writeOffLine(writtenOff))] : []),
     sentence(closing(verification), '', closingColors[verification.verdict]),
@@ -69,7 +69,7 @@ function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']
 
 const closingColors = { right: undefined, undecided: 'yellow', wrong: 'red' } as const
 
-function closing({ verdict, books, audit, ledger = [] }: Verification): string {
+function closing({ verdict, books, audit, calendar, ledger = [] }: Verification): string {
   if (verdict === 'undecided') return 'Nothing wrong was found, but not everything could be compared.'
   if (books.losses.length > 0 && books.differences.length === 0) {
     return 'The books do not balance: orders were deleted unread. See OrdersLost in docs/runbook.md; --write-off books them as lost.'
@@ -78,6 +78,9 @@ function closing({ verdict, books, audit, ledger = [] }: Verification): string {
   if (ledger.length > 0) return 'The ledger has lost orders: orders verify --acknowledge accepts that.'
   if (!audit) return 'The books balance. Users, leaderboards and global stats are compared with --deep.'
   if (verdict === 'right') return 'Everything balances.'
+  if (audit.verdict === 'right' && calendar?.verdict === 'wrong') {
+    return 'The calendar does not add up: --repair sets leaderboards and days by their users, --acknowledge accepts the rest.'
+  }
   return "The users' totals do not agree with the rest: --repair rebuilds leaderboards and global stats by them."
 }
 

@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
 import { forgetIncidents, type OpenIncident, readIncidents } from '../../control/incidents.ts'
+import { acceptDays, oddDays } from '../calendar/accept.ts'
 import { operatingUser } from '../process/operating-user.ts'
 import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from './ledger-losses.ts'
 
@@ -8,9 +9,11 @@ import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from './ledger-lo
 export interface Acknowledged {
   readonly incidents: readonly OpenIncident[]
   readonly ledger: readonly LedgerLoss[]
+  /** A sentence for each way in which the days did not add up. */
+  readonly days: readonly string[]
 }
 
-/** Acknowledges all incidents and accepts the losses of the ledger. Each is written to the audit log. */
+/** Acknowledges all incidents, and accepts losses of the ledger and odd days. Each is written to the audit log. */
 export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknowledged> {
   const incidents = await readIncidents(app.redis)
   const ledger = await lossesOf(app, signal)
@@ -25,11 +28,13 @@ export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknow
     const accept = async () => keys && acceptLoss({ ...app, keys }, loss)
     await audited(app, acknowledged({ what: lossText(loss) }), accept)
   }
+  const days = await oddDays(app)
+  if (days.length > 0) await audited(app, acknowledged({ what: days.join(' ') }), () => acceptDays(app))
   for (const incident of incidents) {
     const { text: what, ts } = incident
     await audited(app, acknowledged({ ts, what }), () => forgetIncidents(app.redis, [incident]))
   }
-  return { incidents, ledger }
+  return { incidents, ledger, days }
 }
 
 /** Reads the losses of the ledger in all partitions, one after the other. */
@@ -42,8 +47,8 @@ export async function lossesOf(app: App, signal: AbortSignal): Promise<LedgerLos
   return losses
 }
 
-export function acknowledgedLines({ incidents, ledger }: Acknowledged): string[] {
-  const texts = new Set([...incidents.map(({ text }) => text), ...ledger.map(lossText)])
+export function acknowledgedLines({ incidents, ledger, days }: Acknowledged): string[] {
+  const texts = new Set([...incidents.map(({ text }) => text), ...ledger.map(lossText), ...days])
   if (texts.size === 0) return ['There was nothing to acknowledge.']
   return [...texts].map((text) => `Acknowledged: ${text}`)
 }

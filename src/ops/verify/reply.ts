@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { booksOf, booksReply } from '../../api/replies/books.ts'
 import { minor } from '../../api/replies/status.ts'
 import { openIncident } from '../../control/incidents.ts'
-import type { Money, Sum } from '../../order/money.ts'
+import { type Money, noSum, type Sum } from '../../order/money.ts'
+import type { CalendarCheck } from '../calendar/check.ts'
 import type { DeepCheck } from './compare-scores.ts'
 import type { LedgerLoss } from './ledger-losses.ts'
 import type { Verification } from './verification.ts'
@@ -46,9 +47,26 @@ export const verificationReply = z.object({
   books: booksReply,
   deep: deep.optional(),
   ledger: z.array(loss).optional(),
-  calendar: z.object({ verdict, wrong_scores: z.int(), differences: z.array(z.string()) }).optional(),
+  calendar: z
+    .object({
+      verdict,
+      wrong_scores: z.int(),
+      /** When it began; null before. */
+      since: z.iso.datetime().nullable(),
+      /** Counted before it began, and in no day. */
+      before: sum,
+      /** All that it has counted, in days that are no longer kept too. */
+      days: sum,
+      /** The part of the totals beyond both; null if it is not known. */
+      missing: sum.nullable(),
+      differences: z.array(z.string()),
+      notes: z.array(z.string()),
+    })
+    .optional(),
   incidents: z.array(openIncident),
-  acknowledged: z.object({ incidents: z.array(openIncident), ledger: z.array(loss) }).optional(),
+  acknowledged: z
+    .object({ incidents: z.array(openIncident), ledger: z.array(loss), days: z.array(z.string()) })
+    .optional(),
   repaired: z.object({ users: z.int(), before: sum, after: sum, found: deep }).optional(),
   calendar_repaired: z.int().optional(),
   written_off: z.object({ booked: z.boolean(), orders: z.record(z.string(), z.int()) }).optional(),
@@ -62,16 +80,14 @@ export function verificationOf(verification: Verification, money: Money): z.inpu
     books: booksOf(books, money),
     ...(audit && { deep: deepOf(audit) }),
     ...(ledger && { ledger: ledger.map(lossOf) }),
-    ...(calendar && {
-      calendar: {
-        verdict: calendar.verdict,
-        wrong_scores: calendar.scores,
-        differences: [...calendar.differences],
-      },
-    }),
+    ...(calendar && { calendar: calendarOf(calendar) }),
     incidents: [...incidents],
     ...(acknowledged && {
-      acknowledged: { incidents: [...acknowledged.incidents], ledger: acknowledged.ledger.map(lossOf) },
+      acknowledged: {
+        incidents: [...acknowledged.incidents],
+        ledger: acknowledged.ledger.map(lossOf),
+        days: [...acknowledged.days],
+      },
     }),
     ...(repaired && {
       repaired: {
@@ -81,6 +97,18 @@ export function verificationOf(verification: Verification, money: Money): z.inpu
     }),
     ...(calendarRepaired !== undefined && { calendar_repaired: calendarRepaired }),
     ...(writtenOff && { written_off: { booked: writtenOff.booked, orders: { ...writtenOff.orders } } }),
+  }
+}
+
+function calendarOf({ verdict, scores, totals, differences, notes }: CalendarCheck) {
+  const { start, inDays, missing } = totals
+  return {
+    ...{ verdict, wrong_scores: scores, since: start?.since.toISOString() ?? null },
+    before: sumOf(start?.before ?? noSum),
+    days: sumOf(inDays),
+    missing: missing ? sumOf(missing) : null,
+    differences: [...differences],
+    notes: [...notes],
   }
 }
 

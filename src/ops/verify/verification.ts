@@ -27,7 +27,7 @@ export interface Verification {
   readonly acknowledged?: Acknowledged
   /** The result of a repair, and the findings before it. */
   readonly repaired?: Repaired & { readonly found: DeepCheck }
-  /** How many scores of days, weeks and months a repair has set. */
+  /** How many scores of days, weeks and months, and how many days, a repair has set. */
   readonly calendarRepaired?: number
   /** The orders that a write-off booked as lost, or would book. */
   readonly writtenOff?: { readonly booked: boolean; readonly orders: WrittenOff }
@@ -40,9 +40,9 @@ type WriteOff = { readonly 'write-off': boolean; readonly yes: boolean }
 export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
   const found = await examine(app, depth.deep || depth.repair, signal)
   if (!depth.repair || !found.audit) return found
-  const scores = found.calendar?.scores ?? 0
-  const set = scores > 0 ? { calendarRepaired: await repairCalendar(app, scores, signal) } : {}
-  if (found.audit.verdict === 'right') return scores > 0 ? { ...(await examine(app, true, signal)), ...set } : found
+  const isOdd = found.calendar?.verdict === 'wrong'
+  const set = isOdd ? { calendarRepaired: await repairCalendar(app, signal) } : {}
+  if (found.audit.verdict === 'right') return isOdd ? { ...(await examine(app, true, signal)), ...set } : found
   if (!depth.force) refuseToSpoil(found.books, found.audit)
   const action = { action: 'repair', by: operatingUser(), what: '{}' }
   const did = await audited(
@@ -55,10 +55,12 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
   return { ...(await examine(app, true, signal)), repaired, ...set }
 }
 
-/** Sets the scores of days, weeks and months. @returns how many were wrong */
-async function repairCalendar(app: App, wrong: number, signal: AbortSignal): Promise<number> {
-  const action = { action: 'repair', by: operatingUser(), what: JSON.stringify({ calendar: wrong }) }
-  return (await audited(app, action, () => checkCalendar(app, 'set', signal), JSON.stringify)).scores
+/** Sets the scores of days, weeks and months, and days that alone are wrong. @returns how many were set */
+async function repairCalendar(app: App, signal: AbortSignal): Promise<number> {
+  const whatOf = ({ scores, daysSet }: CalendarCheck): string => JSON.stringify({ calendar: { scores, days: daysSet } })
+  const action = { action: 'repair', by: operatingUser(), what: JSON.stringify({ calendar: {} }) }
+  const { scores, daysSet } = await audited(app, action, () => checkCalendar(app, 'set', signal), whatOf)
+  return scores + daysSet
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */

@@ -2,6 +2,7 @@ import type { CorrectionKind } from '../../messages.ts'
 import type { Message, NamedCorrection } from '../../order/message.ts'
 import { type Money, maxOrderValue } from '../../order/money.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
+import type { LocatedDay } from './day.ts'
 import type { Evidence } from './evidence.ts'
 import type { Discarded, Rejected, Sighting } from './sightings.ts'
 import type { Waiting } from './waiting.ts'
@@ -19,30 +20,39 @@ export interface LocatedCorrection {
   readonly change: number | null
   /** Its own time, as the producer wrote it. */
   readonly order_timestamp: string | null
+  /** The day that it changes; null where it changes none, or that is not known. */
+  readonly day: LocatedDay | null
   /** Where it waits: for validate, or, accepted, to be counted. */
   readonly waiting?: Waiting
   readonly rejected?: Rejected
   readonly discarded?: Pick<Discarded, 'by' | 'why'>
 }
 
-/** Lists the corrections of an order, oldest first. @param place as `placing` makes it */
+interface Reading {
+  readonly money: Money
+  /** As `placing` makes it. */
+  place(sighting: Sighting, more?: Partial<Waiting>): Waiting[]
+  /** As `dating` makes it. */
+  dayOf(sighting: Sighting): LocatedDay | null
+}
+
+/** Lists the corrections of an order, oldest first. */
 export function correctionsOf(
   { corrections: { raw, admitted, invalid, discarded } }: Evidence,
-  place: (sighting: Sighting, more?: Partial<Waiting>) => Waiting[],
-  money: Money,
+  { place, dayOf, money }: Reading,
 ): LocatedCorrection[] {
   const all: (LocatedCorrection | undefined)[] = [
     ...raw.map((sighting) => {
       const { id, jobId, history } = sighting.record
       const [waiting] = place(sighting, { message: id, jobId, attempts: history?.attempts })
-      return waiting && locatedAs('waiting', sighting, { since: waiting.since, waiting }, money) // else its verdict is elsewhere
+      return waiting && locatedAs('waiting', sighting, { since: waiting.since, waiting, day: dayOf(sighting) }, money) // else its verdict is elsewhere
     }),
     ...admitted.map((sighting) => {
       const [waiting] = place(sighting)
       return locatedAs(
         'accepted',
         sighting,
-        { since: isoOf(idMs(sighting.entry.id)), ...(waiting && { waiting }) },
+        { since: isoOf(idMs(sighting.entry.id)), day: dayOf(sighting), ...(waiting && { waiting }) },
         money,
       )
     }),
@@ -58,14 +68,15 @@ export function correctionsOf(
 function locatedAs(
   state: LocatedCorrection['state'],
   { correction, orderTimestamp }: Partial<Message>,
-  rest: Pick<LocatedCorrection, 'since' | 'waiting' | 'rejected' | 'discarded'>,
+  rest: Pick<LocatedCorrection, 'since' | 'waiting' | 'rejected' | 'discarded'> &
+    Partial<Pick<LocatedCorrection, 'day'>>,
   money: Money,
 ): LocatedCorrection | undefined {
   if (!correction) return undefined
   return {
     ...{ kind: correction.kind, event_id: correction.eventId ?? null, state },
     ...{ amount: amountOf(correction, money), change: correction.change ?? null },
-    order_timestamp: orderTimestamp ?? null,
+    ...{ order_timestamp: orderTimestamp ?? null, day: null },
     ...rest,
   }
 }

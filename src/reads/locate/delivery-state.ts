@@ -5,7 +5,7 @@ import type { Totals } from '../../stages/aggregate.ts'
 import { otherListText } from '../../stages/layout/layout.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { groupNamed } from '../../stages/runner/groups.ts'
-import { ledgerRecord, orderLine } from '../../stages/runner/ledger.ts'
+import { isCorrected, ledgerRecord, orderLine } from '../../stages/runner/ledger.ts'
 import { compareIds, minId, timeMs } from '../../stream-id.ts'
 import type { Sighting } from './sightings.ts'
 
@@ -30,8 +30,8 @@ export interface Place {
 export interface DeliveryState {
   readonly atMs: number
   readonly counters: Readonly<Record<string, number>>
-  /** The ledger's value for the order, and its generation. */
-  readonly known: { readonly generation: number; readonly value: string } | undefined
+  /** The ledger's value for the order, and the generation of its admission; undefined where only corrections are left. */
+  readonly known: { readonly admittedIn: number | undefined; readonly value: string } | undefined
   /** The user's hash, and scores; undefined where there are none. */
   readonly counted: Totals | undefined
   readonly ranked: Totals | undefined
@@ -74,11 +74,10 @@ export async function readDeliveryState(
   const [time, counters, layouts, hash, orders, spend, ...more] = values(await multi.exec())
   const ledger = more.splice(0, generations.length)
   const groups = more.splice(0, streams.length)
-  const at = ledger.findIndex((value) => typeof value === 'string')
   return {
     atMs: timeMs(time as [string, string]),
     counters: Object.fromEntries(Object.entries(counters as object).map(([name, value]) => [name, Number(value)])),
-    known: at === -1 ? undefined : { generation: generations[at] ?? generation, value: String(ledger[at]) },
+    known: knownOf(generations, ledger),
     otherList: otherListText(pipeline, layouts as Record<string, string>),
     counted: totalsIn(hash),
     ranked: totalsIn([orders, spend]),
@@ -89,6 +88,17 @@ export async function readDeliveryState(
       }),
     ),
   }
+}
+
+/** A correction writes the value again, in its own generation. The oldest value that is left may be the one as admitted. */
+function knownOf(generations: readonly number[], values: readonly unknown[]): DeliveryState['known'] {
+  const found = generations.flatMap((generation, at) => {
+    const value = values[at]
+    return typeof value === 'string' ? [{ generation, value }] : []
+  })
+  const [newest, oldest] = [found[0], found.at(-1)]
+  if (!newest || !oldest) return undefined
+  return { value: newest.value, admittedIn: isCorrected(oldest.value) ? undefined : oldest.generation }
 }
 
 function totalsIn(values: unknown): Totals | undefined {

@@ -5,6 +5,7 @@ import { partitionFor } from '../../partitions.ts'
 import { standingIn } from '../../stages/runner/ledger.ts'
 import { isoOf } from '../../stream-id.ts'
 import { correctionsOf, type LocatedCorrection } from './corrections.ts'
+import { dating, type LocatedDay } from './day.ts'
 import { admittedChannels, type Evidence, gather, type OrderName } from './evidence.ts'
 import type { ScanCoverage } from './scan.ts'
 import { findSent, type Sent } from './sent.ts'
@@ -35,6 +36,8 @@ export interface OrderLocation extends Steps {
   readonly cancelled: boolean
   /** Its own time, as the producer wrote it; null where that is in no stream any more. */
   readonly order_timestamp: string | null
+  /** The day on which it counts; null where that is not known any more. */
+  readonly day: LocatedDay | null
   readonly corrections: LocatedCorrection[]
   readonly waiting: Waiting[]
   /** Waiting totals of its user that may count it. */
@@ -60,6 +63,9 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
   const sent = await findSent(app, order)
   const steps = stepsOf(app, evidence, sent)
   const place = placing(app, evidence)
+  const dayOf = dating(app, evidence)
+  // An order that is known already is a duplicate when it comes again: only its first entry counts.
+  const sighted: Sighting[] = [...admitted.flatMap(({ found }) => found), ...(now.known ? [] : raw.found)]
   const standing = now.known && standingIn(now.known.value)
   const own: readonly Partial<Message>[] = [...raw.found, ...admitted.flatMap(({ found }) => found), ...invalid.found]
   const waiting = [
@@ -80,7 +86,8 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     net: standing?.net ?? null,
     cancelled: standing?.isCancelled ?? false,
     order_timestamp: own.find(({ orderTimestamp }) => orderTimestamp !== undefined)?.orderTimestamp ?? null,
-    corrections: correctionsOf(evidence, place, app.format.money),
+    day: sighted.map(dayOf)[0] ?? null,
+    corrections: correctionsOf(evidence, { place, dayOf, money: app.format.money }),
     waiting,
     counted: counted
       .flatMap(({ found }) => found)

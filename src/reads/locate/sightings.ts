@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
-import { invalidOrder } from '../../invalid-order.ts'
+import { invalidOrder, type Retry } from '../../invalid-order.ts'
 import { type CountedRecord, type Envelope, envelope, type RawRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { type Message, messageIn, messageInRecord, messageOfRecord } from '../../order/message.ts'
 import { hintIn } from '../../stages/hints/entry.ts'
+import { retryOf } from '../../stages/invalid/retries.ts'
 import type { Channel } from '../../stages/placed.ts'
 import { decodeEntry, type Entry } from '../../stages/runner/entry.ts'
 import { compareIds } from '../../stream-id.ts'
@@ -40,6 +41,8 @@ export interface Rejected {
   readonly code: string
   readonly reason: string
   readonly hint?: string | undefined
+  /** When it is retried by itself. */
+  readonly retry?: Retry | undefined
   readonly ts: string
   readonly stage?: string | undefined
   readonly attempts: number
@@ -79,7 +82,9 @@ export const findTotals = (
 export async function findInvalid(scope: PartitionScope, wanted: Wanted): Promise<Found<Rejected & Message>> {
   return find(scope, scope.keys.invalid, sought(wanted), (id, fields) => {
     const rejected = readRejected(`{"id":"${id}",${textOf(fields, 'record').slice(1)}`, wanted, scope.format)
-    return rejected ? [rejected] : []
+    if (!rejected) return []
+    const retry = retryOf(rejected, scope.config)
+    return [{ ...rejected, ...(retry && { retry }) }]
   })
 }
 

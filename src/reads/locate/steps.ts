@@ -74,14 +74,18 @@ function admittedStep({ config, keys }: PartitionScope, evidence: Evidence): Ste
       because: `Its entry in ${keys.stream(entry.channel)} says when.`,
     }
   }
-  const from = known.generation * lengthMs
+  const from = known.admittedIn === undefined ? undefined : known.admittedIn * lengthMs
+  const to = from === undefined ? atMs : Math.min(from + lengthMs, atMs)
   // It was already in the ledger when another order conflicted with it, or when a later stage rejected it.
   const later = rejections(evidence).filter(({ code, stage }) => code === 'conflict' || stage !== undefined)
   return {
     done: 'yes',
-    not_before: isoOf(from),
-    not_after: isoOf(Math.min(from + lengthMs, atMs, ...later.map(({ id }) => idMs(id)))),
-    because: 'The ledger has it, but records only the time of its generation.',
+    not_before: from === undefined ? null : isoOf(from),
+    not_after: isoOf(Math.min(to, ...later.map(({ id }) => idMs(id)))),
+    because:
+      from === undefined
+        ? 'The ledger has it as it was corrected, and no longer as it was admitted.'
+        : 'The ledger has it, but records only the time of its generation.',
   }
 }
 

@@ -160,7 +160,8 @@ const refusalFor = (reason: string): Refusal | undefined => refusals.find(({ sig
 
 function absent(config: Config, reason: string): string {
   const text = `Redis does not answer at ${safeUrl(config)} (${shortened(reason)})`
-  if (!namesRedis(config)) return `${text}: start it, set REDIS_URL, or run npm start in this folder.`
+  if (!namesRedis(config))
+    return `${text}: start it, set REDIS_URL, or run npm start in this folder with the same DATA_DIR.`
   return `${text}: start it or ${config.redisSentinels ? 'check what the sentinels report' : 'set REDIS_URL'}.`
 }
 

@@ -21,8 +21,8 @@ function hintOfRecord(json: string, record: unknown, format: OrderFormat): strin
     : undefined
 }
 
-/** Returns the body as it was sent, to the character: the raw text, or the text of the order in the record. */
-function bodyIn(json: string, record: unknown): string | undefined {
+/** Returns the body as it was sent, to the character: the raw text, or the text of the order in the record, without notes. */
+export function bodyIn(json: string, record: unknown): string | undefined {
   const raw = member(record, 'raw')
   if (typeof raw === 'string') return raw
   const order = member(record, 'order')
@@ -76,14 +76,21 @@ const maxNoted = 2_000_000
 export async function withAllNotes(texts: readonly string[], settings: NoteSettings): Promise<string[]> {
   const noted: string[] = []
   let left = maxNoted
-  let sinceBreak = 0
-  for (const text of texts) {
+  for await (const [, text] of inBatches(texts)) {
     left -= text.length
     noted.push(left < 0 ? text : withNotes(text, settings))
-    sinceBreak += text.length
+  }
+  return noted
+}
+
+/** Yields records and their indexes. Other work runs between the batches. */
+export async function* inBatches(texts: readonly string[]): AsyncGenerator<[at: number, text: string]> {
+  let sinceBreak = 0
+  for (const entry of texts.entries()) {
+    yield entry
+    sinceBreak += entry[1].length
     if (sinceBreak < maxAtOnce) continue
     sinceBreak = 0
     await setImmediate()
   }
-  return noted
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { App, PartitionScope } from '../../app.ts'
-import { type History, outcomeSeconds, type RawRecord } from '../../messages.ts'
+import { type History, outcomeSeconds, type RawRecord, withTrace } from '../../messages.ts'
 import { defineScript } from '../../redis/script.ts'
 import { bridgeCodes, groupOf, type Rejection, rejectGroupNames } from '../../reject-codes.ts'
 import type { Stage } from '../placed.ts'
@@ -50,7 +50,7 @@ async function replayIn(
   const raw = entries.flatMap((entry) => {
     const isAdmitted = entry.record.stage !== undefined // a later stage rejected it, perhaps one that no longer exists
     const record = isAdmitted ? undefined : roundRecord(entry, options.jobId, edit, scope.now())
-    return record ? [{ entry, orders: 1, onStream: JSON.stringify(record) }] : []
+    return record ? [{ entry, orders: 1, onStream: JSON.stringify(withTrace(record, scope.trace)) }] : []
   })
   const sent = await take(scope, { mode: 'replay', stream: scope.keys.stream('raw') }, raw, options)
   for (const stage of edit ? [] : scope.pipeline.stages.filter(({ isFirst }) => !isFirst)) {

@@ -2,6 +2,9 @@ import type { Config } from '../../config/config.ts'
 import type { Retry } from '../../invalid-order.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
 
+/** The verdicts on retried orders are counted in the outcome of this name. It is no job of a queue. */
+export const retriesJob = 'retries'
+
 export type RetryPolicy = Pick<Config, 'retryCodes' | 'retryDelays'>
 
 /** The facts of an invalid order that decide on its next retry. */

@@ -1,15 +1,21 @@
 import type { PartitionScope } from '../../app.ts'
 import { messageOf } from '../../errors.ts'
-import type { BatchSpan } from '../../opentelemetry.ts'
+import type { TracedWait } from '../../events/fields.ts'
+import { makeKeys } from '../../keys.ts'
+import { redisClock } from '../../redis/clock.ts'
 import { isScriptFault } from '../../redis/errors.ts'
 import { codeOf } from '../../reject-codes.ts'
+import { type BatchTrace, type EndedMessage, traceBatch } from '../../tracing/batch.ts'
+import { traceIdIn } from '../../tracing/context.ts'
+import { type Consumed, tracedLines } from '../../tracing/tracing.ts'
 import { type RetryPolicy, retryOf } from '../invalid/retries.ts'
+import type { Stage } from '../placed.ts'
 import { type CommitReply, commit } from './commit.ts'
 import type { Consumer } from './consume.ts'
 import { namesIn } from './encode.ts'
 import type { Entry } from './entry.ts'
 import { generationSeconds } from './ledger.ts'
-import { type Plan, planBatch } from './plan.ts'
+import { type Plan, planBatch, type TracedRecord } from './plan.ts'
 
 /** Commits entries, all of them or none. Returns false, without a change, if they need more arguments than a request may have. */
 type CommitBatch = (batch: readonly Entry[]) => Promise<boolean>
@@ -26,7 +32,7 @@ export function batchCommitter(scope: PartitionScope, consumer: Consumer): (batc
     try {
       if (await commitBatch(batch)) return
     } catch (error) {
-      if (batch.length === 1 || !isScriptFault(error)) throw error
+      if (!isBisected(batch, error)) throw error
       fault = error
     }
     const half = Math.ceil(batch.length / 2)
@@ -37,27 +43,35 @@ export function batchCommitter(scope: PartitionScope, consumer: Consumer): (batc
   return commitOrBisect
 }
 
+const isBisected = (batch: readonly Entry[], error: unknown): boolean => batch.length > 1 && isScriptFault(error)
+
 /** Returns a function that plans and commits, and plans again while the commit script finds the plan outdated. */
 function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatch {
-  const { keys, format, telemetry } = scope
+  const { keys, format } = scope
   const channel = scope.pipeline.channel(stage.from)
-  // A guess by this process' clock; the commit script corrects it by Redis' clock.
-  let generation = Math.floor(scope.now().getTime() / 1000 / generationSeconds(scope.config))
-  const commitAs = async (batch: readonly Entry[], span: BatchSpan | undefined): Promise<boolean> => {
+  const from = consumedBy(stage, keys.partition)
+  const clock = redisClock(scope.redis)
+  let generation: number | undefined
+  const commitAs = async (batch: readonly Entry[], trace: BatchTrace | undefined): Promise<boolean> => {
+    const telemetry = tracedLines(scope.telemetry, trace)
     let known: ReadonlyMap<string, string> = new Map()
     let entries = batch
     while (entries.length > 0) {
-      const plan = planBatch({ stage, channel, keys, format, now: scope.now(), known, onDecideFailed }, entries)
+      const now = await clock.now()
+      generation ??= Math.floor(now.getTime() / 1000 / generationSeconds(scope.config))
+      const planning = { stage, channel, keys, format, now, known, onDecideFailed, continued: trace?.continued }
+      const plan = planBatch(planning, entries)
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const from = performance.now()
-      const consumer = { stage, keys, consumer: name, traceparent: span?.traceparent }
+      const consumer = { stage, keys, consumer: name, traceparent: trace?.context }
       const reply = await commit(scope, consumer, plan, generation)
       if (reply.status === 'committed') {
-        reportCommit(scope, stage.name, { entries, plan, reply, durationMs: performance.now() - from, span })
+        clock.set(reply.atMs)
+        reportCommit(scope, stage.name, { entries, plan, reply, durationMs: performance.now() - from, trace })
         return true
       }
       if (reply.status === 'split') {
-        span?.end({ 'orders.split': true })
+        trace?.end({ 'orders.split': true }, [])
         return false
       }
       if (reply.status === 'generation') generation = reply.generation
@@ -69,54 +83,73 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
       }
       known = reply.status === 'differs' ? new Map([...known, ...heldBy(plan, reply.held)]) : new Map()
     }
-    span?.end({ 'orders.stale': true })
+    trace?.end({ 'orders.stale': true }, [])
     return true
   }
   return async (batch) => {
-    const sources = scope.tracing ? batch.map(({ traceparent }) => traceparent) : []
-    const span = scope.tracing?.span(stage.name, sources, { 'messaging.batch.message_count': batch.length })
+    const trace = scope.tracing && traceBatch(scope.tracing, from, batch.map(writtenBy), batch.length)
     try {
-      return await commitAs(batch, span)
+      return await commitAs(batch, trace)
     } catch (error) {
-      span?.fail(error)
+      trace?.fail(error, !isBisected(batch, error))
       throw error
     }
   }
-  function onDecideFailed(entryId: string, error: unknown): void {
-    telemetry.emit('decideFailed', { stage: stage.name, entryId, error: messageOf(error) })
+  function onDecideFailed(entryId: string, error: unknown, context: string | undefined): void {
+    const traceId = context && { traceId: traceIdIn(context) }
+    scope.telemetry.emit('decideFailed', { stage: stage.name, entryId, error: messageOf(error), ...traceId })
   }
 }
+
+const withoutPartition = makeKeys()
+const consumedBy = ({ name: group, from }: Stage, partition: number | undefined): Consumed => ({
+  system: 'redis',
+  destination: withoutPartition.stream(from),
+  group,
+  partition,
+})
+
+const writtenBy = ({ traceparent }: Entry): string | undefined => traceparent
+
+const endedMessage = ({ contexts = [], code }: TracedRecord): EndedMessage => ({
+  contexts,
+  ...(code && { attributes: { 'orders.reject_code': code } }),
+})
 
 interface Committed {
   readonly entries: readonly Entry[]
   readonly plan: Plan
   readonly reply: Extract<CommitReply, { status: 'committed' }>
   readonly durationMs: number
-  readonly span: BatchSpan | undefined
+  readonly trace: BatchTrace | undefined
 }
 
 function reportCommit(scope: PartitionScope, stage: string, committed: Committed): void {
   const { telemetry, keys } = scope
-  const { entries, plan, reply, durationMs, span } = committed
+  const { entries, plan, reply, durationMs, trace } = committed
   const { status: _, atMs, invalidIds, ...orders } = reply
   const { partition } = keys
   const [firstEntryId, lastEntryId] = [plan.entryIds[0], plan.entryIds.at(-1)]
   const batch = { entries: entries.length, firstEntryId, lastEntryId, ...orders, durationMs }
-  telemetry.emit('committed', { stage, partition, ...batch })
-  for (const [at, { group, orders, messageId, entryId }] of plan.rejects.entries()) {
+  tracedLines(telemetry, trace).emit('committed', { stage, partition, ...batch })
+  for (const [at, { group, orders, messageId, entryId, trace }] of plan.rejects.entries()) {
     const invalidId = invalidIds[at]
     if (!invalidId) continue // a duplicate
-    telemetry.emit('rejected', { stage, partition, code: codeOf(group), orders, messageId, entryId, invalidId })
+    const traceId = trace && traceIdIn(trace)
+    telemetry.emit('rejected', {
+      ...{ stage, partition, code: codeOf(group), orders, messageId, entryId, invalidId },
+      ...(traceId && { traceId }),
+    })
   }
   for (const ended of retriesEnded(scope.config, plan, invalidIds))
     telemetry.emit('retriesEnded', { partition, ...ended })
   const waits = { waits: waitsOf(entries, atMs), sinceSent: since(plan.sent, atMs) }
-  telemetry.emit('hop', { hop: stage, atMs, ...waits, rejected: reply.rejected })
-  span?.end({
-    'orders.passed': orders.passed,
-    'orders.duplicates': orders.duplicates,
-    'orders.rejected': orders.rejected,
-  })
+  const traced = plan.traced.length > 0 && { traced: tracedWaits(plan.traced, atMs) }
+  telemetry.emit('hop', { hop: stage, atMs, ...waits, rejected: reply.rejected, ...traced })
+  trace?.end(
+    { 'orders.passed': orders.passed, 'orders.duplicates': orders.duplicates, 'orders.rejected': orders.rejected },
+    plan.traced.map(endedMessage),
+  )
 }
 
 /** Returns the orders, by code, that are rejected with a code of RETRY_CODES and not retried any more. */
@@ -144,9 +177,23 @@ function waitsOf(entries: readonly Entry[], atMs: number): number[] {
   )
 }
 
-/** @param times alternating ms and number of orders; the clocks may differ */
+/** Returns the times of one record of each entry: records of an entry waited equally long. */
+function tracedWaits(traced: readonly TracedRecord[], atMs: number): TracedWait[] {
+  const ofEntries = new Map(traced.map((one) => [one.entry.id, one]))
+  return [...ofEntries.values()].flatMap(({ contexts: [context] = [], entry, sentMs = 0, code }) => {
+    if (context === undefined) return []
+    const [waitMs = 0] = since([Number.parseInt(entry.id, 10)], atMs)
+    const [sinceSentMs] = entry.sent.length === 0 || code !== undefined ? [] : since([sentMs], atMs)
+    return [{ context, waitMs, sinceSentMs }]
+  })
+}
+
+/** Ids and times of SQS are whole ms: on average so much of a ms is cut off. */
+const cutOffMs = 0.5
+
+/** @param times alternating ms and number of orders */
 function since(times: readonly number[], atMs: number): number[] {
-  return times.map((value, at) => (at % 2 === 0 ? Math.max(0, atMs - value) : value))
+  return times.map((value, at) => (at % 2 === 0 ? atMs - value - cutOffMs : value))
 }
 
 /** Returns what the ledger holds by name, where a plan was wrong about it. */

@@ -13,8 +13,8 @@
 --            expects: [[key numbers of two buckets, field, expected]]: the field must hold `expected` before this commit
 --   corrections  { counter: by }, if there are any: records that correct an order, and are not among those that passed
 --   hashes   [[[field, ...], [key number, by, ..., key number, by, ...]]]: amounts to add to the fields of each key
---   ranks    [[[key number, [field, ...]], ...], [member, n, n key numbers, ...]]: per board its key and the fields that add up
---            to a score; then members, each with the keys of its hashes
+--   ranks    [[[key number, [field, ...]], ...], n, [member, n key numbers, ...]]: per board its key and the fields that add up
+--            to a score; then members, each with the keys of its n hashes
 --   expiries [[seconds since 1970, key number, ...]]: when keys expire, if this commit makes them
 --   verdicts [[ledger record, key number, verdict]]: ledger records whose verdict goes to the outcome of a job, its key, and
 --            the verdict if it passes; an outcome is kept for outcome_seconds
@@ -28,7 +28,7 @@
 -- ARGV[4..] emitted records (JSON; without the last brace where totals are appended), then of each rejected one code, key
 --   number of its group, orders and record (JSON without the first brace)
 --
--- Replies  { 'committed', orders passed, duplicates, orders rejected, ms by Redis' clock,
+-- Replies  { 'committed', orders passed, duplicates, orders rejected, microseconds since 1970 by Redis' clock,
 --            for each rejected record its invalid id, '' for a duplicate }; or one of these refusals:
 --   { 'layout', layout }           the stage has another layout; nothing has changed
 --   { 'stale', n, id ... }         the entries still pending, which this consumer now holds; the others were committed by
@@ -214,6 +214,6 @@ local passed = emit(now)
 local rejected = reject()
 report_to_jobs()
 count(passed, rejected)
-local reply = { 'committed', passed, duplicates, rejected, now_ms() }
+local reply = { 'committed', passed, duplicates, rejected, time[1] * 1000000 + time[2] }
 for i = 1, plan.rejects do reply[#reply + 1] = invalid_ids[i] or '' end
 return reply

@@ -11,7 +11,7 @@ export type CommitReply =
       readonly passed: number
       readonly duplicates: number
       readonly rejected: number
-      /** When, by Redis' clock, in ms. */
+      /** When, by Redis' clock, in ms; to the microsecond. */
       readonly atMs: number
       /** The invalid id of each rejected record of the plan; empty for a duplicate. */
       readonly invalidIds: readonly string[]
@@ -56,8 +56,8 @@ export async function commit(
   if (plan.entryIds.length > 1 && commandWords + names.length + args.length > maxArguments) return { status: 'split' }
   const reply = await run(redis, names, args)
   if (reply[0] === 'committed') {
-    const [status, passed, duplicates, rejected, atMs, ...invalidIds] = reply
-    return { status, passed, duplicates, rejected, atMs, invalidIds }
+    const [status, passed, duplicates, rejected, atMicroseconds, ...invalidIds] = reply
+    return { status, passed, duplicates, rejected, atMs: atMicroseconds / 1_000, invalidIds }
   }
   if (reply[0] === 'layout') throw otherLayoutError(committer.stage, reply[1])
   if (reply[0] === 'generation') return { status: reply[0], generation: reply[1] }

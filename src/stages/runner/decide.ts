@@ -1,7 +1,8 @@
 import type { Keys } from '../../keys.ts'
 import type { OrderFormat } from '../../order/format.ts'
+import type { Rejection } from '../../reject-codes.ts'
 import type { Stage } from '../placed.ts'
-import type { RecordTimes, Verdict } from '../stage.ts'
+import { type Correct, type RecordTimes, reject, type Verdict } from '../stage.ts'
 import type { FirstVerdict } from './weigh.ts'
 
 /** The stage that decides, for orders of a partition. */
@@ -22,14 +23,32 @@ export function decideRecord(
   onFailed: (error: unknown) => void,
   times?: RecordTimes,
 ): Verdict {
+  const failed = (error: unknown): Rejection => {
+    onFailed(error)
+    return { code: 'internal-error', reason: `Stage ${stage.name} failed on this order` }
+  }
   try {
     const verdict = stage.decide(record, keys, format, times)
     requireSound(verdict, stage)
-    return verdict
+    return verdict.outcome === 'correct' ? guarded(verdict, stage, failed) : verdict
   } catch (error) {
-    onFailed(error)
-    return { outcome: 'reject', code: 'internal-error', reason: `Stage ${stage.name} failed on this order` }
+    return reject(failed(error))
   }
+}
+
+/** Returns a correction whose second half, the decision by what is left of the order, cannot throw either. */
+function guarded(verdict: Correct, stage: Stage, failed: (error: unknown) => Rejection): Correct {
+  const correct: Correct['correct'] = (standing) => {
+    try {
+      const found = verdict.correct(standing)
+      const { net } = found !== 'done' && 'standing' in found ? found.standing : standing
+      if (!Number.isInteger(net)) throw new Error(`${stage.name}: ${net} is no integer`)
+      return found
+    } catch (error) {
+      return failed(error)
+    }
+  }
+  return { ...verdict, correct }
 }
 
 /** Throws if a verdict cannot be committed: the script could not undo its effects when it finds the mistake. */

@@ -1,8 +1,10 @@
 -- Included by commit.lua: the effects of a batch, as effects.ts encodes them. `hashes` holds per shape the names of its fields,
--- then per hash its key number and an amount per field; `boards` per board its key number, then scores and members;
--- `expiries` per time its seconds since 1970, then the numbers of keys that expire then.
+-- then per hash its key number and an amount per field; `ranks` per shape the boards, how many hashes a member has,
+-- then members and the key numbers of their hashes; `expiries` per time its seconds since 1970, then the numbers of keys.
 
-local call, format = redis.call, string.format
+-- Loops over fields run for each user of a batch: there `for i = 1, #fields` costs half of ipairs.
+
+local call, format, find, concat, abs = redis.call, string.format, string.find, table.concat, math.abs
 local exact = 2 ^ 53 -- up to here a double is exact for every integer
 local held = {} -- key number of a hash or board -> whether it held something before this commit
 local latest = {} -- key number of a hash -> field -> its sum as text, of those that this commit has written
@@ -10,6 +12,12 @@ local max_added = 2000 -- arguments of one ZADD: Lua passes some 8,000 at once
 
 local function text(integer) -- Lua's own form has only 14 digits; %d is faster, but safe only for 32 bits
   return format(integer > -2147483648 and integer < 2147483648 and '%d' or '%.0f', integer)
+end
+
+-- Returns the number in a text that is an integer in its only form; nil for other texts, and for those with 16 digits or more,
+-- which may be beyond a double. It costs half of tonumber and a comparison with what `text` returns.
+local function integer_in(value)
+  if value == '0' or #value < 16 and find(value, '^%-?[1-9]%d*$') then return value + 0 end
 end
 
 local function probe(command, key, ...) -- names the key of another type; the error of Redis does not
@@ -28,16 +36,16 @@ local function check_sums(hashes)
       local key = KEYS[adds[at]]
       local values, failed = probe('HMGET', key, unpack(fields))
       if failed then return sums, failed end
-      for i, field in ipairs(fields) do
+      for i = 1, #fields do
         if values[i] then held[adds[at]] = true elseif held[adds[at]] == nil then held[adds[at]] = false end
         local value, by = values[i] or '0', adds[at + i]
-        local sum = tonumber(value)
-        if sum and text(sum) == value and math.abs(sum + by) <= exact then
+        local sum = integer_in(value)
+        if sum and abs(sum + by) <= exact then
           after[at + i] = text(sum + by)
-        elseif value:match('^%-?[1-9]%d*$') and math.abs(sum + by) <= 9e18 then -- accepted by HINCRBY; 64 bits end at 9.2e18
+        elseif find(value, '^%-?[1-9]%d*$') and abs(tonumber(value) + by) <= 9e18 then -- accepted by HINCRBY; 64 bits end at 9.2e18
           after[at + i] = false
         else
-          return sums, redis.error_reply('ORDERS ' .. key .. ' ' .. field .. ' is no integer that can grow')
+          return sums, redis.error_reply('ORDERS ' .. key .. ' ' .. fields[i] .. ' is no integer that can grow')
         end
       end
     end
@@ -50,22 +58,21 @@ end
 local function write_sums(hashes, sums, plan_ranks)
   local now = {}
   for shape, hash in ipairs(hashes) do
-    local fields, adds, after, set, members, text_of = hash[1], hash[2], sums[shape], { 'HSET' }, {}, {}
+    local fields, adds, after, set, members = hash[1], hash[2], sums[shape], { 'HSET' }, {}
     for i, field in ipairs(fields) do
       set[2 * i + 1] = field
-      members[i] = ',' .. cjson.encode(field) .. ':'
+      members[2 * i - 1] = ',' .. cjson.encode(field) .. ':'
     end
     for at = 1, #adds, #fields + 1 do
       local key = KEYS[adds[at]]
       set[2] = key
-      for i, field in ipairs(fields) do
+      for i = 1, #fields do
         local sum = after[at + i]
         if not sum then
-          call('HINCRBY', key, field, text(adds[at + i]))
-          sum = call('HGET', key, field)
+          call('HINCRBY', key, fields[i], text(adds[at + i]))
+          sum = call('HGET', key, fields[i])
         end
-        set[2 * i + 2] = sum
-        text_of[i] = members[i] .. sum
+        set[2 * i + 2], members[2 * i] = sum, sum
       end
       call(unpack(set))
       if plan_ranks then
@@ -73,7 +80,8 @@ local function write_sums(hashes, sums, plan_ranks)
         for i = 3, #set, 2 do values[set[i]] = set[i + 1] end
         latest[adds[at]] = values
       end
-      now[adds[at]] = (now[adds[at]] or '') .. table.concat(text_of)
+      local before, more = now[adds[at]], concat(members)
+      now[adds[at]] = before and before .. more or more
     end
   end
   return now
@@ -93,16 +101,14 @@ end
 -- Returns the error of a hash of another type that scores will be read from. Those that this commit adds to have been checked.
 local function check_ranked(ranks)
   for _, rank in ipairs(ranks) do
-    local members, at = rank[2], 1
-    while at <= #members do
-      local last = at + 1 + members[at + 1]
-      for i = at + 2, last do
+    local count, members = rank[2], rank[3]
+    for at = 1, #members, count + 1 do
+      for i = at + 1, at + count do
         if held[members[i]] == nil then
           local _, failed = probe('HLEN', KEYS[members[i]])
           if failed then return failed end
         end
       end
-      at = last + 1
     end
   end
 end
@@ -121,7 +127,16 @@ end
 
 local function number_in(value) -- what is no number counts as 0, as it does for readers
   local number = value and tonumber(value)
-  return number and math.abs(number) < math.huge and number or 0
+  return number and abs(number) < math.huge and number or 0
+end
+
+-- Adds up the values from one index to another. Returns the sum as text, and true if it is above 0.
+local function score_of(values, from, last)
+  local integer = from == last and values[from] and integer_in(values[from])
+  if integer then return values[from], integer > 0 end
+  local sum = 0
+  for i = from, last do sum = sum + number_in(values[i]) end
+  return text(sum), sum > 0
 end
 
 -- Adds up the scores of all members, from their hashes as they are. Returns per shape and board { score, member, ... }, with
@@ -129,54 +144,54 @@ end
 local function read_scores(ranks)
   local scores = {}
   for shape, rank in ipairs(ranks) do
-    local boards, members, fields, ends = rank[1], rank[2], {}, {}
+    local boards, count, members, fields, ends = rank[1], rank[2], rank[3], {}, {}
     local of = { gone = {} }
     scores[shape] = of
     for board, by in ipairs(boards) do
       for _, field in ipairs(by[2]) do fields[#fields + 1] = field end
       of[board], ends[board] = {}, #fields
     end
-    local at = 1
-    while at <= #members do
-      local member, last = members[at], at + 1 + members[at + 1]
-      local values
-      for i = at + 2, last do
+    for at = 1, #members, count + 1 do
+      local member, values = members[at], nil
+      for i = at + 1, at + count do
         local found, failed = latest_of(members[i], fields)
         if not found then found, failed = probe('HMGET', KEYS[members[i]], unpack(fields)) end
         if failed then return scores, failed end
         if values then
-          for j = 1, #fields do values[j] = number_in(values[j]) + number_in(found[j]) end
+          for j = 1, #fields do values[j] = text(number_in(values[j]) + number_in(found[j])) end
         else
           values = found
         end
       end
       local field = 1
-      for board, list in ipairs(of) do
-        local score = 0
-        for j = field, ends[board] do score = score + number_in(values[j]) end
-        if board == 1 and score <= 0 then
+      for board = 1, #boards do
+        local score, positive = score_of(values, field, ends[board])
+        if board == 1 and not positive then
           of.gone[#of.gone + 1] = member
           break
         end
+        local list = of[board]
         local size = #list
-        list[size + 1], list[size + 2] = text(score), member
+        list[size + 1], list[size + 2] = score, member
         field = ends[board] + 1
       end
-      at = last + 1
     end
   end
   return scores
 end
 
--- Sets the scores of members on their boards, and removes those that leave.
+local function call_in_parts(command, key, list)
+  for from = 1, #list, max_added do
+    call(command, key, unpack(list, from, math.min(from + max_added - 1, #list)))
+  end
+end
+
+-- Sets the scores of members on their boards, and removes those that leave: last, as Redis deletes an empty board with its expiry.
 local function set_scores(ranks, scores)
   for shape, rank in ipairs(ranks) do
     for board, by in ipairs(rank[1]) do
-      for command, list in pairs({ ZADD = scores[shape][board], ZREM = scores[shape].gone }) do
-        for from = 1, #list, max_added do
-          call(command, KEYS[by[1]], unpack(list, from, math.min(from + max_added - 1, #list)))
-        end
-      end
+      call_in_parts('ZADD', KEYS[by[1]], scores[shape][board])
+      call_in_parts('ZREM', KEYS[by[1]], scores[shape].gone)
     end
   end
 end

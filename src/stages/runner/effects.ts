@@ -7,16 +7,30 @@ import type { Amounts, Ranks } from './merge.ts'
 export type Shape = readonly [fields: readonly string[], adds: readonly number[]]
 
 /**
- * Members that are ranked on the same boards: per board the number of its key and the fields that it adds up, then the members,
- * each followed by the number of its hashes and the numbers of their keys.
+ * Members that are ranked on the same boards by as many hashes: per board the number of its key and the fields that it adds up,
+ * then how many hashes a member has, then the members, each followed by the numbers of its hashes' keys.
  */
 export type RankShape = readonly [
   boards: readonly (readonly [key: number, fields: readonly string[]])[],
+  hashes: number,
   members: readonly (string | number)[],
 ]
 
 /** Fields of a hash that one HMGET can take: Lua passes some 8,000 arguments at once. */
 const maxFields = 1_000
+
+/**
+ * Returns a function that gives a key its number, from 1 as in Lua. It appends the key to `names` the first time.
+ * @param numbers of keys that are there already
+ */
+export function numbering(names: string[], numbers: ReadonlyMap<string, number> = new Map()): (key: string) => number {
+  const known = new Map(numbers)
+  return (key) => {
+    const number = known.get(key) ?? names.push(key)
+    known.set(key, number)
+    return number
+  }
+}
 
 /**
  * Encodes amounts to add to the fields of hashes, for effects.lua. Appends each hash's key to `names`; keys are numbered from
@@ -48,19 +62,17 @@ export function encodeHashes(
  * @param numberOf the numbers of hashes that are there already
  */
 export function encodeRanks(names: string[], ranks: Ranks, numberOf: ReadonlyMap<string, number>): RankShape[] {
-  const numbers = new Map(numberOf)
-  const numberIn = (key: string): number => {
-    const number = numbers.get(key) ?? names.push(key)
-    numbers.set(key, number)
-    return number
-  }
-  return [...ranks.values()].map((members): RankShape => {
-    const all = [...members]
-    const boards = all[0]?.[1].boards ?? []
-    return [
-      boards.map(({ board, fields }) => [numberIn(board), fields]),
-      all.flatMap(([member, { hashes }]) => [member, hashes.length, ...hashes.map(numberIn)]),
-    ]
+  const numberIn = numbering(names, numberOf)
+  return [...ranks.values()].flatMap((members) => {
+    const shapes = Map.groupBy(members, ([, { hashes }]) => hashes.length)
+    return [...shapes].map(([count, alike]): RankShape => {
+      const boards = alike[0]?.[1].boards ?? []
+      return [
+        boards.map(({ board, fields }) => [numberIn(board), fields]),
+        count,
+        alike.flatMap(([member, { hashes }]) => [member, ...hashes.map(numberIn)]),
+      ]
+    })
   })
 }
 

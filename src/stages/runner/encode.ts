@@ -5,7 +5,7 @@ import { maxPartitions } from '../../partitions.ts'
 import { codeOf } from '../../reject-codes.ts'
 import { fieldOf, layoutOf } from '../layout/layout.ts'
 import type { Stage } from '../placed.ts'
-import { encodeExpiries, encodeHashes, encodeRanks } from './effects.ts'
+import { encodeExpiries, encodeHashes, encodeRanks, numbering } from './effects.ts'
 import {
   generationSeconds,
   type LedgerPlace,
@@ -47,24 +47,25 @@ export function encodeCommit(
   const { shapes, numberOf } = encodeHashes(names, plan.hashes)
   const ranks = encodeRanks(names, plan.ranks, numberOf)
   const expiries = encodeExpiries(names, plan.expiries)
-  const groups = plan.rejects.map(({ group }) => numberIn(names, keys.invalidGroup(group)))
+  const numberIn = numbering(names)
+  const groups = plan.rejects.map(({ group }) => numberIn(keys.invalidGroup(group)))
   const changes = ledger?.changes.map(({ record, to: { current, previous, field, value }, expected }) => {
-    return [record, numberIn(names, current), numberIn(names, previous), field, expected, value]
+    return [record, numberIn(current), numberIn(previous), field, expected, value]
   })
   const expects = [...plan.expects.values()].map((expected) => {
     const { current, previous, field, value } = expectedRecord(expected, place)
-    return [numberIn(names, current), numberIn(names, previous), field, value]
+    return [numberIn(current), numberIn(previous), field, value]
   })
   const verdicts = (ledger?.verdicts ?? []).map(([record, jobId, passed]) => {
-    return [record, numberIn(names, keys.outcome(jobId)), passed]
+    return [record, numberIn(keys.outcome(jobId)), passed]
   })
   const totals = plan.emits.map(({ totals }) => (totals === undefined ? 0 : numberOf.get(totals)))
   const seconds = generationSeconds(config)
   const encoded = {
     ids: plan.entryIds,
-    layout: [numberIn(names, keys.stages), fieldOf(stage), layoutOf(stage)],
+    layout: [numberIn(keys.stages), fieldOf(stage), layoutOf(stage)],
     ...(ledger && {
-      ledger: { generation, seconds, lines: ledger.lines, changes, expects, count: numberIn(names, keys.ledgerCounts) },
+      ledger: { generation, seconds, lines: ledger.lines, changes, expects, count: numberIn(keys.ledgerCounts) },
       corrections: correctionsOf(plan),
     }),
     hashes: shapes,
@@ -88,12 +89,6 @@ export function encodeCommit(
     ...plan.rejects.flatMap(({ group, orders, record }, at) => [codeOf(group), groups[at] ?? 0, orders, record]),
   ]
   return { names, args }
-}
-
-/** Returns the number of a key, and appends the key to `names` the first time. */
-function numberIn(names: string[], key: string): number {
-  const at = names.indexOf(key)
-  return at === -1 ? names.push(key) : at + 1
 }
 
 /** The ledger records of a plan: one per emitted record, then one per rejected one; and the changes of orders. */

@@ -8,7 +8,7 @@ import type { Channel, Pipeline } from '../placed.ts'
  *   c  present if its orders are counted as received: the entry was written by one of our scripts
  *   g  the only stage that must process it; a name that no reader of the stream has stands for all readers
  *   t  the times its orders were sent to SQS, a JSON array: ms and number of orders, alternating
- *   p  the traceparent of the span that wrote it
+ *   p  the context of the span that wrote it: traceparent, tracestate
  * Scripts read n, c and g by the same rules in entry.lua.
  */
 
@@ -25,7 +25,7 @@ export interface Entry {
   readonly counted: boolean
   /** Alternating: the time orders were sent to SQS, in ms, and their number. Empty if unknown. */
   readonly sent: readonly number[]
-  /** The span that wrote it, as a traceparent. */
+  /** The context of the span that wrote it (see src/tracing/context.ts). */
   readonly traceparent: string | undefined
   /** The only stage that must process it; undefined for all that read the stream. */
   readonly group: string | undefined
@@ -61,10 +61,12 @@ export function decodeEntry(pipeline: Pipeline, id: string, fields: readonly Buf
  * entry has the times in the order of its records. It may have a few too many, of orders that the ledger dropped.
  */
 export function sentTimes({ id, sent }: Entry): (orders: number) => number {
+  const first = sent[0] ?? Number.parseInt(id, 10)
+  if (sent.length <= 2) return () => first // the usual entry: called for each order
   let [at, left] = [0, sent[1] ?? 0]
   return (orders) => {
     for (left -= orders; left < 0 && at + 2 < sent.length; left += sent[at + 1] ?? 0) at += 2
-    return sent[at] ?? Number.parseInt(id, 10)
+    return sent[at] ?? first
   }
 }
 

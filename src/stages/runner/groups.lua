@@ -5,12 +5,14 @@
 --   field, layout  its field in KEYS[4], and the value for this process's list of stages
 --   readers        all groups of the stream
 --   outside        true for the first stage
+--   leaves         true for an observer, which may have left (see leave.lua)
 --   inflow         counters of orders that came in
 --   outflow        counters of orders that the stage has processed
 --   missed         counter of orders that passed before the group existed
 -- Replies 1 if it was created, else 0; or the layout in KEYS[4] if that is another one, with nothing changed.
 --
--- missed = came in - held by the stream, for a stage that has never run. The stream is scanned once in its life.
+-- missed = came in - processed - held by the stream, for a stage that has never run, or that has left and is back. The stream
+-- is scanned once in its life.
 
 -- include entry.lua
 
@@ -27,13 +29,20 @@ if redis.call('EXISTS', KEYS[1]) == 1 then -- a full Redis refuses even a group 
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[3], '0', '+inf') end -- those of a deleted stream
 redis.call('XGROUP', 'CREATE', KEYS[1], wanted.group, '0', 'MKSTREAM')
+if wanted.leaves then redis.call('HSET', KEYS[4], wanted.field, wanted.layout) end -- it may have left since its process started
 
 local function counter(name) return tonumber(redis.call('HGET', KEYS[2], name) or '0') or 0 end
-local missed = 0
-for _, name in ipairs(wanted.inflow) do missed = missed + counter(name) end
-for _, name in ipairs(wanted.outflow) do
-  if counter(name) ~= 0 then return 1 end -- it has run before: orders that its stream does not hold are lost, and the books must show that
+local function sum(names)
+  local total = 0
+  for _, name in ipairs(names) do total = total + counter(name) end
+  return total
 end
+local has_left = wanted.leaves and not redis.call('ZSCORE', KEYS[3], 'begun')
+for _, name in ipairs(wanted.outflow) do
+  -- It has run before: orders that its stream does not hold are lost, and the books must show that.
+  if counter(name) ~= 0 and not has_left then return 1 end
+end
+local missed = sum(wanted.inflow) - sum(wanted.outflow)
 if wanted.outside or missed <= 0 then return 1 end -- orders from outside are counted with their entry
 
 local readers = {}
@@ -43,7 +52,7 @@ local from = '-'
 repeat
   local entries = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', '20') -- each may have 1 MB
   for _, entry in ipairs(entries) do
-    missed = missed - orders_for(wanted.group, entry[2], readers)
+    if not redis.call('ZSCORE', KEYS[3], entry[1]) then missed = missed - orders_for(wanted.group, entry[2], readers) end
     from = '(' .. entry[1]
   end
 until #entries < 20

@@ -17,7 +17,7 @@ export async function ensureGroups({
   pipeline,
 }: Pick<PartitionScope, 'redis' | 'keys' | 'pipeline'>): Promise<void> {
   for (const stage of pipeline.stages) {
-    const { inflow, outflow, lost, missed } = stage.counters
+    const { in: inflow, outflow, lost, missed } = stage.counters
     const names = [keys.stream(stage.from), keys.counters, keys.committed(stage.name), keys.stages]
     const wanted = {
       group: stage.name,
@@ -25,6 +25,7 @@ export async function ensureGroups({
       layout: layoutOf(stage),
       readers: pipeline.channel(stage.from).readers.map(({ name }) => name),
       outside: stage.isFirst,
+      leaves: stage.isObserver,
       inflow,
       outflow: [...outflow, lost],
       missed,

@@ -119,6 +119,8 @@ export function standingIn(known: string): Standing {
   return { minor: Number(minor), net: isCancelled ? 0 : Number(left), isCancelled }
 }
 
+export const isCorrected = (known: string): boolean => known.includes(' ')
+
 const admittedPart = (known: string): string => known.split(' ', 1)[0] ?? ''
 
 /** @param known the ledger's value for the identity */

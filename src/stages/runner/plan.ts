@@ -1,6 +1,6 @@
-import type { RawRecord } from '../../messages.ts'
+import type { RawRecord, Traced } from '../../messages.ts'
 import { identityIn } from '../../order/identity.ts'
-import { groupOf, type RejectGroup, type Rejection } from '../../reject-codes.ts'
+import { groupOf, type RejectCode, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
 import type { Channel } from '../placed.ts'
 import type { Verdict } from '../stage.ts'
@@ -8,7 +8,7 @@ import { type Deciding, decideRecord, isFirstVerdict } from './decide.ts'
 import { type Entry, sentTimes } from './entry.ts'
 import { messageName } from './ledger.ts'
 import { type Effects, mergeEffect, noEffects } from './merge.ts'
-import { type Expected, type Refused, unread, type Weighed, weigh } from './weigh.ts'
+import { type Expected, type Resting, unread, type Weighed, weigh } from './weigh.ts'
 
 /** The work of one commit: the merged verdicts on all records of some entries. */
 export interface Plan extends Effects {
@@ -21,9 +21,13 @@ export interface Plan extends Effects {
   readonly sent: number[]
   readonly emits: Emit[]
   readonly rejects: Reject[]
-  /** Values that the ledger must hold before this commit, by name: rejections rest on it. */
+  /** Values that the ledger must hold before this commit, by name: rejections and duplicates rest on them. */
   readonly expects: Map<string, Expected>
+  readonly traced: TracedRecord[]
 }
+
+/** A record whose producers trace it, and the code if it is rejected. */
+export type TracedRecord = Pick<Placed, 'contexts' | 'entry' | 'sentMs'> & { readonly code?: RejectCode }
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
 export interface Emit {
@@ -47,10 +51,9 @@ export interface Reject {
   readonly jobId?: string | undefined
   /** Of the first stage: how often the order was rejected, this time included. */
   readonly attempts?: number | undefined
+  /** Of its span, if its producer traces it. */
+  readonly trace?: string | undefined
 }
-
-/** A record's place: entry id and index, as text. */
-export type RecordAt = string
 
 export interface Planning extends Deciding {
   /** The channel that the stage reads. */
@@ -58,7 +61,10 @@ export interface Planning extends Deciding {
   readonly now: Date
   /** The ledger's values, by name, where a plan before this one was wrong about them: '' if there is none. */
   readonly known: ReadonlyMap<string, string>
-  onDecideFailed(entryId: string, error: unknown): void
+  /** @param context of the record's span, if its producer traces it */
+  onDecideFailed(entryId: string, error: unknown, context: string | undefined): void
+  /** Returns the contexts that go on with a record. Without it, they go on as they came. */
+  continued?: ((record: object, contexts: readonly string[]) => readonly string[]) | undefined
 }
 
 /** Decides every record of the entries and merges the verdicts. Pure, except that it reports a decision that threw. */
@@ -71,6 +77,7 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     emits: [],
     rejects: [],
     expects: new Map(),
+    traced: [],
     ...noEffects(),
   }
   const ledger = new Map<string, string>()
@@ -81,20 +88,24 @@ export function planBatch(planning: Planning, entries: readonly Entry[]): Plan {
     for (const placed of recordsOf(planning, entry)) {
       const verdict = decide(planning, placed)
       const held = isFirstVerdict(verdict) ? weigh(verdict, stands, planning.format) : verdict
-      if ('code' in held) {
-        plan.rejects.push(rejectOf(placed, held, planning))
-        if ('restsOn' in held) expectInto(plan, held.restsOn, ledger, planning)
-      } else {
+      if (placed.contexts) plan.traced.push({ ...placed, ...('code' in held && { code: held.code }) })
+      if (verdict.outcome === 'pass') {
         plan.orders += placed.orders
-        if ('line' in held) admitInto(plan, ledger, placed, held)
-        else passInto(plan, totals, placed, held)
+        passInto(plan, totals, placed, verdict)
+      } else {
+        if ('restsOn' in held) expectInto(plan, held.restsOn, ledger, planning)
+        if ('code' in held) plan.rejects.push(rejectOf(placed, held, planning))
+        else if ('line' in held) {
+          plan.orders += placed.orders
+          admitInto(plan, ledger, placed, held)
+        }
       }
       if (!entry.counted) plan.found += placed.orders
     }
     addSent(plan.sent, entry.sent, plan.orders - before)
   }
-  for (const [key, { head, orders }] of totals) {
-    plan.emits.push({ text: JSON.stringify({ ...head, orders }).slice(0, -1), totals: key })
+  for (const [key, { head, orders, contexts }] of totals) {
+    plan.emits.push({ text: textOf({ ...head, orders }, contexts).slice(0, -1), totals: key })
   }
   return plan
 }
@@ -113,32 +124,37 @@ function addSent(all: number[], sent: readonly number[], passed: number): void {
 
 /** A record and its place. `record` is undefined for a whole entry that is not a record batch. */
 interface Placed {
-  readonly at: RecordAt
   readonly entry: Entry
+  /** Its number in the entry, from 0. */
+  readonly at?: number
   readonly record: object | undefined
   readonly orders: number
   readonly sentMs?: number
+  /** Those that go on with it, if its producer traces it. */
+  readonly contexts?: readonly string[] | undefined
 }
 
-function recordsOf({ stage: { name }, channel }: Planning, entry: Entry): Placed[] {
-  const { id, records, group, orders } = entry
+function recordsOf({ stage: { name }, channel, continued }: Planning, entry: Entry): Placed[] {
+  const { records, group, orders } = entry
   if (group !== undefined && group !== name) return []
-  if (!records) return [{ at: id, entry, record: undefined, orders }]
+  if (!records) return [{ entry, record: undefined, orders }]
   const sentMs = sentTimes(entry)
-  return records.map((record, at) => {
+  return records.map((record: Traced, at) => {
     const orders = channel.orders(record)
-    return { at: `${id}/${at}`, entry, record, orders, sentMs: sentMs(orders) }
+    const { traceparents } = record
+    const contexts = traceparents && (continued?.(record, traceparents) ?? traceparents)
+    return { entry, at, record, orders, sentMs: sentMs(orders), contexts }
   })
 }
 
-function decide(planning: Planning, { entry, record, sentMs = 0 }: Placed): Verdict {
+function decide(planning: Planning, { entry, record, sentMs = 0, contexts }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
   const times = { sentMs, nowMs: planning.now.getTime() }
-  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error), times)
+  return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error, contexts?.[0]), times)
 }
 
 function rejectOf(
-  { at, entry, record, orders }: Placed,
+  { entry, at, record, orders, contexts }: Placed,
   rejection: Rejection,
   { stage, channel, format, now }: Planning,
 ): Reject {
@@ -146,27 +162,27 @@ function rejectOf(
   const raw = stage.isFirst ? (record as RawRecord | undefined) : undefined
   const rejecting = { now, past: raw?.history, envelope: raw?.envelope, stage: stage.isFirst ? undefined : stage.name }
   const text = invalidRecord(sent, rejection, rejecting)
-  const message = raw ? messageName(raw) : at
+  const message = raw ? messageName(raw) : at === undefined ? entry.id : `${entry.id}/${at}`
   const userId = raw && identityIn(raw.body, format).userId
   const attempts = raw && (raw.history?.attempts ?? 0) + 1
-  const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId, attempts }
+  const ids = { messageId: raw?.id, entryId: entry.id, jobId: raw?.jobId, attempts, trace: contexts?.[0] }
   return { group: groupOf(rejection), orders, record: text, message, userId, ...ids }
 }
 
 /** key → the one record for all orders of that key in the batch */
-type TotalsOf = Map<string, { orders: number; readonly head: object }>
+type TotalsOf = Map<string, { orders: number; readonly head: object; contexts: readonly string[] | undefined }>
 
 /** @param ledger what the ledger holds once the records before are committed, by name */
-function admitInto(plan: Plan, ledger: Map<string, string>, { record }: Placed, held: Weighed): void {
+function admitInto(plan: Plan, ledger: Map<string, string>, { record, contexts }: Placed, held: Weighed): void {
   ledger.set(held.line.name, held.line.value)
   if (held.change && held.change.value !== unread) ledger.set(held.change.name, held.change.value)
-  plan.emits.push({ text: JSON.stringify(held.emit ?? {}), admitted: held, jobId: (record as RawRecord).jobId })
+  plan.emits.push({ text: textOf(held.emit ?? {}, contexts), admitted: held, jobId: (record as RawRecord).jobId })
 }
 
 /** Adds the names under which the ledger was read. One that this batch changes is expected there already. */
 function expectInto(
   plan: Plan,
-  names: Refused['restsOn'],
+  names: Resting['restsOn'],
   ledger: ReadonlyMap<string, string>,
   { known }: Planning,
 ): void {
@@ -178,16 +194,24 @@ function expectInto(
 function passInto(
   plan: Plan,
   totals: TotalsOf,
-  { orders }: Placed,
+  { orders, contexts }: Placed,
   verdict: Extract<Verdict, { outcome: 'pass' }>,
 ): void {
   for (const effect of verdict.effects) mergeEffect(plan, effect)
   if ('totals' in verdict) {
     const key = verdict.totals.key.toWellFormed()
     const total = totals.get(key)
-    if (total) total.orders += orders
-    else totals.set(key, { head: verdict.totals.head, orders })
+    if (total) {
+      total.orders += orders
+      if (contexts) total.contexts = [...(total.contexts ?? []), ...contexts].slice(0, maxContexts)
+    } else totals.set(key, { head: verdict.totals.head, orders, contexts })
   } else if ('emit' in verdict) {
-    plan.emits.push({ text: JSON.stringify(verdict.emit) })
+    plan.emits.push({ text: textOf(verdict.emit, contexts) })
   }
 }
+
+/** Of all orders of a user in a batch: as many as a span can have links. A record grows by 60 bytes with each. */
+const maxContexts = 128
+
+const textOf = (emit: object, traceparents: readonly string[] | undefined): string =>
+  JSON.stringify(traceparents ? { ...emit, traceparents } : emit)

@@ -1,5 +1,9 @@
 import type { PartitionScope, Tick } from '../../app.ts'
 import { blockingConnection, closeOnStop } from '../../redis/client.ts'
+import { aggregate } from '../aggregate.ts'
+import { calendar } from '../calendar.ts'
+import { beginCalendar } from '../calendar-books.ts'
+import { leaveCalendar } from '../layout/leave.ts'
 import type { Stage } from '../placed.ts'
 import { batchCommitter } from './commit-batch.ts'
 import { type Consumer, consume } from './consume.ts'
@@ -17,6 +21,8 @@ import { type ScannedUpTo, trim } from './trim.ts'
 export async function runStage(scope: PartitionScope, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
   const { config } = scope
   await ensureGroups(scope)
+  if (stage.name === calendar.name) await beginCalendar(scope)
+  if (stage.name === aggregate.name) await leaveCalendar(scope)
   await trim(scope, stage)
   using reader = blockingConnection(scope.redis, config.blockMs)
   using _ = closeOnStop(reader, config.stopGraceMs, signal)
@@ -103,6 +109,7 @@ function housekeeper(scope: PartitionScope, consumer: Consumer): (worked: boolea
     }
     if (!due) return
     tidiedAt = now
+    if (consumer.stage.name === aggregate.name) await leaveCalendar(scope)
     await removeConsumers(scope, consumer, false)
   }
 }

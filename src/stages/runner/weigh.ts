@@ -31,7 +31,7 @@ export interface Change extends Expected {
 }
 
 /** A record that the ledger lets pass: its own line, and of a correction the change of the order. */
-export interface Weighed {
+export interface Weighed extends Resting {
   readonly line: Line
   readonly change?: Change
   readonly corrects?: CorrectionKind
@@ -39,9 +39,12 @@ export interface Weighed {
   readonly emit: object | undefined
 }
 
-/** A rejection of a correction. It holds only as long as the ledger holds what was read under those names. */
-export type Refused = Rejection & { readonly restsOn?: readonly Named[] }
-type Named = Pick<Line, 'name' | 'userId'>
+export type Refused = Rejection & Resting
+
+/** Holds only as long as the ledger holds what was read under those names: a failover may lose it again. */
+export interface Resting {
+  readonly restsOn?: readonly Pick<Line, 'name' | 'userId'>[]
+}
 
 /** Stands for what no ledger holds: a plan that expects it comes back with what the ledger does hold. */
 export const unread = '?'
@@ -57,15 +60,17 @@ export function weigh(verdict: FirstVerdict, stands: Stands, format: OrderFormat
   const line = orderLine(verdict.identity)
   const known = stands(line.name)
   if (!known) return { line, emit: verdict.emit }
-  if (isKnownAs(known, line.value)) return { line: { ...line, value: known }, emit: undefined }
-  return conflictWith(verdict.identity, known, format)
+  if (isKnownAs(known, line.value)) return repeated({ ...line, value: known })
+  return { ...conflictWith(verdict.identity, known, format), restsOn: [line] }
 }
+
+const repeated = (line: Line): Weighed => ({ line, emit: undefined, restsOn: [line] })
 
 function weighCorrection({ identity, kind, correct }: Correct, stands: Stands): Weighed | Refused {
   const { userId } = identity
   const line = { name: eventName(identity), value: identity.fingerprint, userId }
   const seen = stands(line.name)
-  if (seen) return seen === line.value ? { line, emit: undefined } : eventConflict(identity)
+  if (seen) return seen === line.value ? repeated(line) : { ...eventConflict(identity), restsOn: [line] }
   const name = orderName(identity)
   const known = stands(name)
   const changed = (expected: string, value: string, emit: object): Weighed => {
@@ -79,7 +84,7 @@ function weighCorrection({ identity, kind, correct }: Correct, stands: Stands): 
   }
   // It is refused only if it does not repeat one that was accepted, after which the order stands otherwise.
   if (seen === undefined) return notRead
-  if (corrected === 'done') return { line: { name, value: known, userId }, emit: undefined }
+  if (corrected === 'done') return repeated({ name, value: known, userId })
   return { ...corrected, restsOn: [line, { name, userId }] }
 }
 

@@ -226,8 +226,20 @@ test('/livez names a loop that makes no progress', async () => {
 test('processes without the API serve the health routes alone', async () => {
   await using health = await openHealth(app)
   expect((await get('/livez', health)).status).toBe(200)
-  expect((await get('/readyz', health)).body).toEqual({ status: 'ok' })
+  expect((await get('/readyz', health)).body).toEqual({ status: 'ok', checks: { redis: 'ok' } })
   expect((await get('/stats/global', health)).status).toBe(404)
+})
+
+test('/readyz of a bridge says whether it can use SQS; its verdict is that of Redis', async () => {
+  await using health = await openHealth(app)
+  const ready = async () => (await get('/readyz', health)).body
+  app.telemetry.emit('started', { roles: ['bridge'] })
+  expect(await ready()).toEqual({ status: 'ok', checks: { redis: 'ok', sqs: 'ok' } })
+  app.telemetry.emit('bridgeFailed', { component: 'confirm', error: 'Redis has no replica.' })
+  app.telemetry.emit('bridgeFailed', { component: 'receive', error: 'SQS does not answer.' })
+  expect(await ready()).toEqual({ status: 'ok', checks: { redis: 'ok', sqs: 'SQS does not answer.' } })
+  app.telemetry.emit('bridgeBack', { component: 'receive' })
+  expect(await ready()).toEqual({ status: 'ok', checks: { redis: 'ok', sqs: 'ok' } })
 })
 
 test('a health port of a process without the API writes nothing of BullMQ into Redis', async () => {
@@ -252,6 +264,8 @@ test('with Redis away every route answers 503 within seconds, and works again wh
       { status: 503, body: { detail: 'Redis does not answer: try again in a moment.' } },
     ])
   }
+  const away = (await get('/readyz', api)).body
+  expect(away).toMatchObject({ checks: { redis: 'Redis does not answer: try again in a moment.' } })
   await own.start()
   await until(
     'readiness',

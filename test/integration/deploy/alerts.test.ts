@@ -52,7 +52,8 @@ for (const { name, type, labels = {} } of metrics) {
 const registry = new Registry()
 collectDefaultMetrics({ register: registry })
 for (const { name } of registry.getMetricsAsArray()) known.set(name, [])
-const ofPrometheus = ['job', 'instance']
+/** Labels that the scrape sets. */
+const ofPrometheus = ['job', 'instance', 'system']
 
 /** Returns a line for each fault of an expression. */
 function complaints(expr: string): string[] {
@@ -68,6 +69,9 @@ function complaints(expr: string): string[] {
         .filter((label) => ![...ofPrometheus, ...(known.get(metric) ?? [])].includes(label))
         .map((label) => `${metric} has no label ${label}`),
     ),
+    ...[...expr.matchAll(/(\w+)_bucket\{le=~"(\d+)\|\2\.0"\}/g)]
+      .filter(([, name, le]) => !metrics.some((one) => one.name === name && one.buckets?.includes(Number(le))))
+      .map(([, name, le]) => `${name} has no bucket ${le}`),
     ...grouping.filter((label) => !possible.has(label)).map((label) => `grouped by ${label}, which none has`),
   ]
 }
@@ -80,6 +84,8 @@ describe('the check of an expression', () => {
     ['rate(orders_processed_total[5 minutes])', ['no PromQL from: ']],
     ['max(orders_nonsense)', ['no metric orders_nonsense']],
     ['orders_waiting{queue="x"}', ['orders_waiting has no label queue']],
+    ['orders_critical_time_seconds_bucket{le=~"60|60.0"}', []],
+    ['orders_critical_time_seconds_bucket{le=~"61|61.0"}', ['orders_critical_time_seconds has no bucket 61']],
     ['sum by (user) (orders_waiting)', ['grouped by user, which none has']],
     ['orders_critical_time_seconds > 1', ['no metric orders_critical_time_seconds']],
   ])('%s', (expr, expected) => {
@@ -138,7 +144,11 @@ describe('the dashboard', () => {
   test('imports cleanly: no id of another Grafana, a data source to choose, no panel over another', () => {
     expect(dashboard).toMatchObject({ uid: 'order-pipeline', schemaVersion: 39 })
     expect(dashboard).not.toHaveProperty('id')
-    expect(dashboard.templating.list).toMatchObject([{ name: 'datasource', type: 'datasource', query: 'prometheus' }])
+    expect(dashboard.templating.list).toMatchObject([
+      { name: 'datasource', type: 'datasource', query: 'prometheus' },
+      { name: 'system', type: 'query', query: { query: 'label_values(up{job="orders"}, system)' } },
+      { name: 'instance', type: 'query', query: { query: expect.stringContaining('system="$system"') } },
+    ])
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
     const cells = dashboard.panels.flatMap(
       ({ gridPos: { x, y, w, h } }: { gridPos: Record<'x' | 'y' | 'w' | 'h', number> }) =>
@@ -154,6 +164,9 @@ describe('the dashboard', () => {
     for (const { title, targets = [] } of panels) {
       for (const { expr, legendFormat } of targets) {
         expect(complaints(expr), title).toEqual([])
+        for (const { metric, labels } of readExpression(expr).selectors) {
+          expect([title, metric, labels]).toEqual([title, metric, expect.arrayContaining(['system'])])
+        }
         const { grouping } = readExpression(expr)
         for (const [, label] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
           expect(expr.includes('by (') ? grouping : ofPrometheus, title).toContain(label)

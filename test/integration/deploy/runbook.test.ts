@@ -7,8 +7,8 @@ import { errorCodes } from '../../../src/errors.ts'
 import { eventTable } from '../../../src/events/table.ts'
 import { bridgeParts } from '../../../src/ingest/failure-log.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
+import { roleNames } from '../../../src/ops/process/roles.ts'
 import { rejectCodes } from '../../../src/reject-codes.ts'
-import { pipeline } from '../../../src/stages/pipeline.ts'
 
 const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')
 
@@ -29,7 +29,7 @@ const printed = new Set<string>([
   ...events,
   ...[...eventFields, ...apiFields].map(([, field = '']) => field),
   ...rejectCodes,
-  ...pipeline.components,
+  ...roleNames,
   ...incidentKinds,
   ...bridgeParts,
 ])

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { openBridge } from '../../../src/ingest/bridge.ts'
 import { openQueue } from '../../../src/ingest/sqs/queue.ts'
+import { recordTracing } from '../../support/record-tracing.ts'
 import { sendBodies } from '../../support/send.ts'
 import { openSqsProxy } from '../../support/sqs-proxy.ts'
 import { until } from '../../support/until.ts'
@@ -19,8 +20,7 @@ async function openWorld(answer?: Parameters<typeof openSqsProxy>[1], more: Env 
   const proxy = stack.use(await openSqsProxy(sqs.url, answer))
   const env = envOf(url, { url: proxy.url, queueName: sqs.queueName }, { SQS_DELETE_AFTER: 'write', ...more })
   const config = readConfig({ ...env })
-  const span = () => ({ traceparent: '', end: () => {}, fail: () => {} })
-  const app = appOn(redis, config, { tracing: { span, [Symbol.asyncDispose]: async () => {} } })
+  const app = appOn(redis, config, { tracing: recordTracing().tracing })
   const events: (readonly [name: string, fields: Readonly<Record<string, unknown>>])[] = []
   app.telemetry.listen((name, fields) => void events.push([name, fields as Record<string, unknown>]))
   const queue = stack.use(await openQueue(config))
@@ -83,7 +83,7 @@ test('where it is traced, each receive asks for what names the span that sent a 
   await until('it to be deleted', () => world.sum('deleted') === 1)
   const receive = world.proxy.calls.find(({ name }) => name === 'ReceiveMessage')
   expect(receive?.input).toMatchObject({
-    MessageAttributeNames: ['traceparent'],
+    MessageAttributeNames: ['traceparent', 'tracestate'],
     MessageSystemAttributeNames: ['SentTimestamp', 'ApproximateReceiveCount', 'AWSTraceHeader'],
   })
   world.stop()

@@ -16,7 +16,7 @@ import { runStage } from '../../../src/stages/runner/run.ts'
 import { scrape } from '../../support/exposition.ts'
 import { requireRealRedis } from '../../support/requires.ts'
 import { runOrders } from '../../support/run-orders.ts'
-import { aggregate, leaderboard, validate } from '../../support/stages.ts'
+import { aggregate, calendar, leaderboard, validate, withCalendar } from '../../support/stages.ts'
 import { appOn, emptyRedis, envOf } from '../../support/world.ts'
 
 /** Gives a key another type than its own, before whatever is sent next on this connection. */
@@ -59,7 +59,6 @@ const ofStage = (stage: string): string[] =>
     'orders_pending_entries',
     'orders_oldest_pending_age_seconds',
     'orders_oldest_waiting_age_seconds',
-    'orders_consumers',
     'orders_unaccounted',
   ].map((name) => `${name} ${stage}`)
 const slot = Math.floor(Date.now() / slotMs)
@@ -191,12 +190,18 @@ test('where the user may not look at types, the doctor says so, and that is no e
   await world.redis.call('ACL', 'DELUSER', user)
 })
 
+const today = new Date().toISOString().slice(0, 10)
+const month = today.slice(0, 7)
+
 /** The keys that the commit of each stage uses. */
 const used: [stage: Stage, keys: string[]][] = [
   [validate, ['orders:raw', 'orders:valid', 'pipeline:counters', 'orders:invalid', 'invalid_orders']],
   [validate, ['invalid:missing-field:user_id', 'ledger', 'outcome:t']],
+  [validate, ['pipeline:stages', 'pipeline:committed:validate', 'pipeline:ledger-counts']],
+  [calendar, ['orders:valid', `day:${today}`, `monthly:${month}:u`, `leaderboard:${today}:orders`]],
+  [calendar, [`leaderboard:${month}:spend`, 'pipeline:committed:calendar']],
   [aggregate, ['orders:valid', 'orders:counted', 'pipeline:counters', 'user:u', 'global:stats']],
-  [leaderboard, ['orders:counted', 'pipeline:counters', 'leaderboard:spend', 'leaderboard:orders']],
+  [leaderboard, ['user:u', 'orders:counted', 'pipeline:counters', 'leaderboard:spend', 'leaderboard:orders']],
 ]
 
 test.each(used.flatMap(([stage, keys]) => keys.map((key): [string, string, Stage] => [stage.name, key, stage])))(
@@ -204,7 +209,7 @@ test.each(used.flatMap(([stage, keys]) => keys.map((key): [string, string, Stage
   async (_, name, stage) => {
     await using world = await emptyRedis()
     const { redis } = world
-    const app = appOn(redis, readConfig({ BLOCK_MS: '20', LEDGER_BUCKETS: '1' }))
+    const app = { ...appOn(redis, readConfig({ BLOCK_MS: '20', LEDGER_BUCKETS: '1' })), pipeline: withCalendar }
     await ensureGroups(app)
     const bodies = ['{"user_id":"u","order_id":"o","order_value":1}', '{"order_id":"o"}']
     await enqueue(
@@ -218,9 +223,10 @@ test.each(used.flatMap(([stage, keys]) => keys.map((key): [string, string, Stage
     app.telemetry.on('planned', (planned) => {
       if (planned.stage === stage.name) void spoil(redis, key)
     })
-    const running = [validate, aggregate, leaderboard].map((one) => runStage(app, one, () => {}, stop.signal))
+    const stages = [validate, calendar, aggregate, leaderboard]
+    const running = stages.map((one) => runStage(app, one, () => {}, stop.signal))
     const ended = Promise.allSettled(running)
-    const failed = running[[validate, aggregate, leaderboard].indexOf(stage)]
+    const failed = running[stages.indexOf(stage)]
     await expect(failed).rejects.toThrow(new RegExp(`^ORDERS ${key} .*cannot be used`))
     stop.abort()
     await ended

@@ -110,7 +110,7 @@ const layers: readonly (readonly string[])[] = [
   ['stages', 'ingest'],
   ['control'],
   ['redis'],
-  ['', 'calendar', 'config', 'events', 'keys', 'order'],
+  ['', 'calendar', 'config', 'events', 'keys', 'order', 'tracing'],
 ]
 const known = new Set(layers.flat())
 const layerOf = (path: string): string => path.split('/').slice(1, -1)[0] ?? ''

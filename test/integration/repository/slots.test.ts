@@ -25,9 +25,11 @@ import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
 import { loadScript } from '../../../src/redis/script.ts'
 import { rankIn } from '../../../src/stages/calendar.ts'
+import { readCalendarBooks } from '../../../src/stages/calendar-books.ts'
 import { cancelReplay } from '../../../src/stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
+import { leaveCalendar } from '../../../src/stages/layout/leave.ts'
 import { rewire } from '../../../src/stages/layout/rewire.ts'
 import { commit } from '../../../src/stages/runner/commit.ts'
 import { removeConsumers } from '../../../src/stages/runner/dead-consumers.ts'
@@ -37,7 +39,7 @@ import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
 import { plainFormat } from '../../support/plain-format.ts'
-import { shipped as pipeline } from '../../support/stages.ts'
+import { shipped as pipeline, withCalendar } from '../../support/stages.ts'
 import { appOn } from '../../support/world.ts'
 
 const root = new URL('../../../src/', import.meta.url)
@@ -146,6 +148,8 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
       true,
     ),
   (redis) => rewire(appOf(redis)),
+  (redis) => leaveCalendar({ ...appOf(redis), keys }),
+  (redis) => readCalendarBooks({ ...appOf(redis), keys, pipeline: withCalendar }),
   (redis) => ensureGroups({ ...appOf(redis), keys }),
   (redis) => readBooks(appOf(redis)),
   (redis) => firstId(redis, keys.stream('raw'), '-'),

@@ -11,7 +11,8 @@ import { appOn, emptyRedis } from '../../support/world.ts'
 
 const config = readConfig({
   REPORT_TIMEZONE: 'Europe/Berlin',
-  CALENDAR_KEEP: 'days:9999,weeks:9999,months:1200', // Redis goes by its own clock
+  CALENDAR_KEEP: 'days:9999,weeks:9999,months:2400',
+  CALENDAR_OPEN_DAYS: '3650', // of the days below
   BLOCK_MS: '20',
   CLAIM_IDLE_MS: '1000',
 })
@@ -167,12 +168,35 @@ test('what it writes expires with its month', async () => {
   await counted(2)
   const expires = async (key: string) => new Date(Number(await redis.expiretime(key)) * 1_000).toISOString()
   const keys = ['day:2026-11-02', 'monthly:2026-11:u', 'leaderboard:2026-10:spend', 'monthly:2026-10:u']
-  const expected = ['2126-12-02', '2126-12-02', '2126-11-02', '2126-11-02'].map((day) => `${day}T00:00:00.000Z`)
+  const expected = ['2226-12-02', '2226-12-02', '2226-11-02', '2226-11-02'].map((day) => `${day}T00:00:00.000Z`)
   expect(await Promise.all(keys.map(expires))).toEqual(expected)
   await redis.persist('day:2026-11-02') // only a new key is given a time to live: no commit pays for it again
   await enqueue(redis, app.keys, [order(3, 'u', 100, '2026-11-02')])
   await counted(3)
   expect(await redis.ttl('day:2026-11-02')).toBe(-1)
+})
+
+test('a leaderboard whose last user leaves as the next one comes still expires', async () => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis, config, { pipeline, now: () => new Date(nowMs) })
+  await using _ = runTwice(app)
+  const record = (user: string, more: object) =>
+    JSON.stringify({ user_id: user, order_id: `o-${user}`, minor: 100, order_timestamp: '2026-11-02', ...more })
+  const write = async (dated: string, ...records: readonly string[]): Promise<void> => {
+    await redis.xadd('orders:valid', '*', 'n', String(records.length), 'c', '1', 'r', `[${records.join()}]`)
+    await until(
+      'it to be counted',
+      () => redis.hget('pipeline:counters', 'dated'),
+      (found) => found === dated,
+    )
+  }
+  await write('1', record('first', {}))
+  await write('3', record('first', { minor: -100, correction: 'cancelled' }), record('second', {}))
+  for (const key of ['leaderboard:2026-11-02:spend', 'leaderboard:2026-W45:orders', 'leaderboard:2026-11:spend']) {
+    expect(await redis.zrange(key, '0', '-1')).toEqual(['second'])
+    expect(await redis.ttl(key)).toBeGreaterThan(0)
+  }
 })
 
 test('an order without a time is counted on the day it was sent to SQS, each record of an entry by its own', async () => {
@@ -198,4 +222,24 @@ test('an order without a time is counted on the day it was sent to SQS, each rec
     { orders: '2', revenue: '10100', undated: '1', misdated: '1' },
     { orders: '1', revenue: '1000' },
   ])
+})
+
+test.for([
+  ['ahead', 3],
+  ['behind', -3],
+] as const)('a process whose clock is days %s counts an order on its own day', async ([, days]) => {
+  await using world = await emptyRedis()
+  const { redis } = world
+  const [real, wrong] = [Date.now(), Date.now() + days * 24 * hourMs]
+  const opened = readConfig({ BLOCK_MS: '20', CLAIM_IDLE_MS: '1000', CALENDAR_OPEN_DAYS: '2' })
+  const app = appOn(redis, opened, { pipeline, now: () => new Date(wrong) })
+  await using _ = runTwice(app)
+  const yesterday = new Date(real - 24 * hourMs).toISOString()
+  await enqueue(redis, app.keys, [order(1, 'u', 100, yesterday)])
+  await until(
+    'it to be counted',
+    () => redis.hget('pipeline:counters', 'dated'),
+    (dated) => dated === '1',
+  )
+  expect(await redis.hgetall(`day:${yesterday.slice(0, 10)}`)).toEqual({ orders: '1', revenue: '100' })
 })

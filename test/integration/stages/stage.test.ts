@@ -355,7 +355,7 @@ test('when orders were sent to SQS travels with them, and each hop reports how l
       true,
     )
     const sent = hops.flatMap(({ atMs, sinceSent }) =>
-      sinceSent.map((value, at) => (at % 2 === 0 ? atMs - value : value)),
+      sinceSent.map((value, at) => (at % 2 === 0 ? Math.floor(atMs - value) : value)),
     )
     const of = (ms: number): number =>
       countsOf(sent.flatMap((value, at) => (value === ms && at % 2 === 0 ? [ms, sent[at + 1] ?? 0] : [])))

@@ -3,7 +3,10 @@ import type { Simple } from './shell.ts'
 /** Commands of pages that no test of the pages runs, and why. */
 const notRun: readonly (readonly [RegExp, string])[] = [
   [/^npm ci$/, 'the checkout has been installed'],
-  [/^npm (test|run (test:\w+|check|bench|chaos|docs|types|lint|screenshots))\b/, 'takes minutes, or would run itself'],
+  [
+    /^npm (test|run (test:\w+|check|bench|observe|chaos|docs|types|lint|screenshots))\b/,
+    'takes minutes, or would run itself',
+  ],
   [/^(npx|npm) .*\b(average|bad-currency)\b/, 'a page adds it, and test/e2e/own-code.test.ts runs it'],
   [
     /^npx orders invalid edit /,

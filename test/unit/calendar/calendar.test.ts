@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { calendarOf } from '../../../src/calendar/calendar.ts'
+import { addDays } from '../../../src/calendar/dates.ts'
 
 const settings = {
   zone: 'Europe/Berlin',
@@ -54,6 +55,18 @@ test('a closed day takes no order: both change at the same midnight, in the zone
     expect(calendar.dayAt(ms)).toBe(today)
     expect(calendar.place('2026-10-30', sent, ms).dated).toBe(dated)
     expect(calendar.isClosed('2026-10-30', today)).toBe(dated === 'misdated')
+  }
+})
+
+test('what users had in a month outlasts the leaderboards of its days and weeks, which stand for it', () => {
+  const short = calendarOf({ ...settings, keep: { days: 90, weeks: 14, months: 1 }, openDays: 28 })
+  for (let day = '2026-01-01'; day < '2028-01-01'; day = addDays(day, 1)) {
+    const { day: date, week, month } = short.periodsAt(day)
+    for (const at of [week.from, week.to]) {
+      expect(short.periodsAt(at).month.expiresAt).toBeGreaterThanOrEqual(week.expiresAt)
+    }
+    expect(month.expiresAt).toBeGreaterThanOrEqual(date.expiresAt)
+    expect(month.expiresAt).toBe(short.periodsAt(month.from).month.expiresAt)
   }
 })
 

@@ -13,15 +13,19 @@ test.each([
   ['2026-11', 'month', '2026-11', '2026-11-01', '2026-11-30'],
   ['2028-02', 'month', '2028-02', '2028-02-01', '2028-02-29'],
   ['today', 'day', '2026-11-30', '2026-11-30', '2026-11-30'],
+  ['yesterday', 'day', '2026-11-29', '2026-11-29', '2026-11-29'],
   ['this-week', 'week', '2026-W49', '2026-11-30', '2026-12-06'],
+  ['last-week', 'week', '2026-W48', '2026-11-23', '2026-11-29'],
   ['this-month', 'month', '2026-11', '2026-11-01', '2026-11-30'],
+  ['last-month', 'month', '2026-10', '2026-10-01', '2026-10-31'],
 ])('%s is a %s: %s, from %s to %s', (text, kind, name, from, to) => {
   expect(readPeriod(text, today)).toEqual({ kind, name, from, to })
 })
 
 test.each([
   ...['', '2026', '2026-13', '2026-00', '2026-02-30', '2025-W53', '2026-W54', '2026-W00', '2026-w48', '2026W48', 'W48'],
-  ...['2026-11-25T10:00', 'Today', 'yesterday', '__proto__', 'toString', '2026-11-25\n'],
+  ...['9999-12', '9999-W52', '9999-W99', '0000-W00', '0000-01', '2026-W99'], // no day before year 1 or after 9999 has a name
+  ...['2026-11-25T10:00', 'Today', 'tomorrow', 'last-day', '__proto__', 'toString', '2026-11-25\n'],
 ])('%j is no period', (text) => {
   expect(readPeriod(text, today)).toBeUndefined()
 })

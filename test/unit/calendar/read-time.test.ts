@@ -44,6 +44,9 @@ test.each([
   ['2026-11-25T11:59:60Z', noon - 1_000], // a leap second
   [`${noon / 1_000}.789`, noon + 789],
   [`${noon}.9`, noon],
+  [`${noon / 1_000 - 1}.9999999999`, noon - 1],
+  [`${noon - 1}999`, noon - 1],
+  [`${noon - 1}999999`, noon - 1],
 ])('%j has a fraction', (text, ms) => {
   expect(readTime(text)).toEqual({ ms })
 })

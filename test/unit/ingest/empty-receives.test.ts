@@ -6,14 +6,15 @@ const pollers = 16
 
 function open() {
   const failures: unknown[] = []
+  const ended: unknown[] = []
   const waiting: Outage = {
     failed: (error) => failures.push(error),
-    worked: () => {},
+    worked: (poller) => ended.push(poller),
     left: () => {},
     pause: async () => {},
   }
   const shared = { waiting, wakeups: openWakeups(() => pollers) }
-  return { failures, all: Array.from({ length: pollers }, () => openEmptyReceives(shared, {}, 20)) }
+  return { failures, ended, all: Array.from({ length: pollers }, () => openEmptyReceives(shared, {}, 20)) }
 }
 
 test('a message that wakes all pollers, of which one gets it: the empty answers of the others do not count', () => {
@@ -42,4 +43,14 @@ test('a poller pauses from the tenth empty answer in a row that no message expla
   expect(await pauses()).toBe(true)
   emptyReceives?.answered(0, 20_000)
   expect(await pauses()).toBe(false)
+})
+
+test('empty answers at once are over when ten receives in a row bring messages', () => {
+  const { failures, ended, all } = open()
+  const [emptyReceives] = all
+  for (let answer = 0; answer < 10; answer++) emptyReceives?.answered(0, 5)
+  for (let answer = 0; answer < 9; answer++) emptyReceives?.answered(1, 5)
+  expect([failures.length, ended.length]).toEqual([1, 0])
+  emptyReceives?.answered(1, 5)
+  expect(ended).toHaveLength(1)
 })

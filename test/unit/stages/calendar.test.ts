@@ -29,6 +29,7 @@ test('an order counts on the day of its own time, in the zone, and for its user 
   expect(added(effects)).toEqual([
     'day:2026-11-25 orders 1',
     'day:2026-11-25 revenue 150',
+    ...['pipeline:calendar 2026-11:orders 1', 'pipeline:calendar 2026-11:revenue 150'],
     ...['monthly:2026-11:u 25:orders 1', 'monthly:2026-11:u 25:spend 150'],
     ...['monthly:2026-11:u W48:orders 1', 'monthly:2026-11:u W48:spend 150'],
     ...['monthly:2026-11:u orders 1', 'monthly:2026-11:u spend 150'],
@@ -67,7 +68,7 @@ test.each([
 test('only the chosen periods are ranked; the days of a user are kept in any case', () => {
   const effects = effectsOf({ order_timestamp: '2026-11-25' }, { CALENDAR_PERIODS: 'month' })
   expect(ranked(effects)).toHaveLength(1)
-  expect(added(effects).slice(2)).toEqual([
+  expect(added(effects).slice(4)).toEqual([
     ...['monthly:2026-11:u 25:orders 1', 'monthly:2026-11:u 25:spend 150'],
     ...['monthly:2026-11:u orders 1', 'monthly:2026-11:u spend 150'],
   ])

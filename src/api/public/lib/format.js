@@ -54,6 +54,13 @@ export function shortMoney(minor, { currency, decimals = 2 }) {
   return Math.abs(units) < 1_000_000 ? money(minor, { currency, decimals }) : `${before(currency)}${number(units)}`
 }
 
+/**
+ * Returns the minor units of an amount of the API: exactly, as long as they are less than 2^52.
+ * @param {number} amount
+ * @param {number} [decimals]
+ */
+export const minorOf = (amount, decimals = 2) => Number(`${amount}e${decimals}`)
+
 /** @param {string} [currency] */
 const before = (currency) => (currency ? `${currency}\u00a0` : '')
 

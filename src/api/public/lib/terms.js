@@ -44,9 +44,13 @@ export const terms = {
       'Each point is the mean of ten seconds; the last ten appear when they are over.',
     'Time from SQS to rank':
       'From when SQS received an order until its user was ranked. Half of the orders of a point took at most p50, 99 of 100 at most p99.',
+    'Revenue a day':
+      'What the orders of each day came to, less what was taken back on that day. The pale bar is today, which is not over.',
+    'Orders a day':
+      'Orders by the day of their own time, less those that were cancelled on that day. The pale bar is today, which is not over.',
   },
   boards: {
-    'By spend': 'The ten users whose counted orders have the highest sum.',
-    'By orders': 'The ten users with the most counted orders.',
+    'By spend': 'The ten users whose counted orders have the highest sum, in the chosen period.',
+    'By orders': 'The ten users with the most counted orders, in the chosen period.',
   },
 }

@@ -30,7 +30,7 @@ export const command = defineCommand({
   run: async ({ config, options: { from, to, json }, print }) => {
     await using app = await openCommandApp(config)
     const { money, calendar } = app.format
-    const range = reportable(app, 'daily', () => reportedRange({ from, to }, calendar, app.now()))
+    const range = await reportable(app, 'daily', () => reportedRange({ from, to }, calendar, app.now()))
     const days = await readDays(app.redis, app.partitions, range)
     if (json) return print(jsonLine(dailyReply.parse(dailyOf(range, days, money))))
     print([...dailyLines(days, money), '', rangeLine(range)])

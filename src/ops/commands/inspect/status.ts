@@ -54,10 +54,10 @@ const short = (value: number | null): string => (value === null ? '?' : shortCou
 
 /** Returns the table of the stages: red where one does no work although it should, yellow where it is paused. */
 function stageRows({ stages, paused }: Status): Line[] {
-  const columns = ['stage', 'processes', 'waiting', 'oldest', 'pending', 'lag', 'consumers']
-  const rows = stages.map(({ stage, processes, waiting, oldestWaitingMs, pending, lag, consumers }) => [
+  const columns = ['stage', 'processes', 'waiting', 'oldest', 'pending', 'lag']
+  const rows = stages.map(({ stage, processes, waiting, oldestWaitingMs, pending, lag }) => [
     ...[stage, short(processes), short(waiting)],
-    ...[oldestWaitingMs === null ? '–' : ageText(oldestWaitingMs), ...[pending, lag, consumers].map(short)],
+    ...[oldestWaitingMs === null ? '–' : ageText(oldestWaitingMs), ...[pending, lag].map(short)],
   ])
   return table([columns, ...rows]).map((row, at) => {
     const stage = stages[at - 1]

@@ -46,7 +46,7 @@ export const command = defineCommand({
     const { money, calendar } = app.format
     await show({ watch, json, signal, print }, async () => {
       const asked =
-        name === undefined ? undefined : reportable(app, 'top', () => reportedPeriod(name, calendar, app.now()))
+        name === undefined ? undefined : await reportable(app, 'top', () => reportedPeriod(name, calendar, app.now()))
       const page = await readTop(app.redis, app.partitions, by, { limit: n, offset: 0, period: asked?.period })
       if (json) return jsonLine(topUsersReply.parse(topUsersOf(by, n, page, money, asked)))
       return [...topLines(by, page, money), ...(asked ? ['', rangeLine(asked)] : [])]

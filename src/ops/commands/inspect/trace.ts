@@ -7,8 +7,8 @@ import { findOwners, locateOrder, type OrderLocation, type Owners } from '../../
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
-import { coverageLines, locationLines, rejectionEvents } from '../../terminal/location-text.ts'
-import { pausedLines } from '../../terminal/notes.ts'
+import { locationLines, rejectionEvents } from '../../terminal/location-text.ts'
+import { coverageLines, pausedLines } from '../../terminal/notes.ts'
 import { type Line, sentence } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 

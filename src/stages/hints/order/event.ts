@@ -17,11 +17,13 @@ const meantBy = (name: string): string | undefined =>
 /** A longer text is not the name of an event. */
 const maxName = 64
 
-/** Names the event that an unknown one is meant as. */
+/** Names the event that an unknown one is meant as, or says that there is none. */
 export function unknownEventHint({ event }: JsonObject): string | undefined {
   if (typeof event !== 'string' || event.length > maxName) return undefined
   const meant = meantBy(event)
-  return meant && `\`event\` is ${quote(event)}, which may be meant as ${meant}: events are read by their exact names`
+  return meant === undefined
+    ? `\`event\` is ${quote(event)}, which changes no number: discard it, and keep such events out of this queue`
+    : `\`event\` is ${quote(event)}, which may be meant as ${meant}: events are read by their exact names`
 }
 
 /** Explains an order without an amount whose `event` says that it was to correct another one. */

@@ -9,8 +9,10 @@ import { openApi, routes } from '../../../../src/api/server.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { makeControlKeys, makeKeys } from '../../../../src/keys.ts'
+import { roleNames } from '../../../../src/ops/process/roles.ts'
 import { rejectCodes } from '../../../../src/reject-codes.ts'
 import { pipeline } from '../../../../src/stages/pipeline.ts'
+import { version } from '../../../../src/version.ts'
 import { type Sample, scrape, scrapeOf } from '../../../support/exposition.ts'
 import { body } from '../../../support/generated.ts'
 import { Oracle } from '../../../support/oracle.ts'
@@ -72,6 +74,7 @@ test('the metrics of all processes add up to what the oracle says of the same or
       sum('orders_processed_total', { stage: 'leaderboard', outcome: 'passed' }) === oracle.admitted &&
       sum('orders_sqs_deleted_messages_total') === sent &&
       // Each is read by itself, and remembered for a second.
+      sum('orders_sqs_dead_letters') === 0 &&
       sum('orders_invalid') === oracle.rejected &&
       sum('orders_waiting') === 0 &&
       sum('orders_pending_entries') === 0 &&
@@ -127,8 +130,13 @@ test('the metrics of all processes add up to what the oracle says of the same or
   for (const process of processes) expect(await names(process)()).toContain('nodejs_eventloop_lag_p99_seconds')
 })
 
-const routeNames = ['-', ...routes.map(({ path }) => path)]
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'other']
+/** The values of labels whose declaration only describes them. */
+const known: Readonly<Record<string, readonly string[]>> = {
+  route: ['-', ...routes.map(({ path }) => path)],
+  method: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'other'],
+  role: roleNames,
+  version: [version],
+}
 
 /** Every series of ours is declared, and its labels have values that are. */
 function expectDeclared(samples: readonly Sample[]): void {
@@ -138,12 +146,7 @@ function expectDeclared(samples: readonly Sample[]): void {
     const { le: _, ...own } = labels
     expect([name, Object.keys(own)]).toEqual([name, Object.keys(metric?.labels ?? {})])
     for (const [label, value] of Object.entries(own)) {
-      const values =
-        label === 'route'
-          ? routeNames
-          : label === 'method'
-            ? methods
-            : labelValues(metric?.labels?.[label] ?? [], pipeline)
+      const values = known[label] ?? labelValues(metric?.labels?.[label] ?? [], pipeline)
       expect(values, `${name} ${label}`).toContain(value)
     }
   }
@@ -230,6 +233,22 @@ test('what cannot be read is absent: SQS that does not answer, a maxmemory that 
   app.telemetry.emit('hop', { hop: 'bridge', atMs: Date.now(), waits: [7_000, 10], sinceSent: [7_000, 10] })
   app.telemetry.emit('hop', { hop: 'bridge', atMs: Date.now(), waits: [2_000, 10], sinceSent: [2_000, 10] })
   expect((await scrape(server.url)).sum('orders_sqs_oldest_age_seconds')).toBe(7)
+})
+
+test('a wait is in a bucket of its size, below a millisecond too; a negative one counts as none, and as skewed', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, readConfig({ REDIS_URL: world.url, API_PORT: '0' }))
+  await using server = await openApi(app)
+  app.telemetry.emit('started', { roles: ['bridge', 'validate'] })
+  expect((await scrape(server.url)).sum('orders_clock_skewed_total', { hop: 'validate' })).toBe(0)
+  const waits = [-0.3, 1, 0.4, 20, 0.9, 30, 7, 3, 95_000, 2, -100_000, 5]
+  app.telemetry.emit('hop', { hop: 'validate', atMs: Date.now(), waits, sinceSent: [] })
+  const { sum } = await scrape(server.url)
+  const below = (le: string) => sum('orders_hop_wait_seconds_bucket', { hop: 'validate', le })
+  const bounds = ['0.0005', '0.001', '0.005', '0.01', '90', '120', '+Inf']
+  expect(bounds.map(below)).toEqual([26, 56, 56, 59, 59, 61, 61])
+  expect(sum('orders_hop_wait_seconds_sum', { hop: 'validate' })).toBeCloseTo(0.008 + 0.027 + 0.021 + 190)
+  expect(sum('orders_clock_skewed_total', { hop: 'validate' })).toBe(5)
 })
 
 test('while Redis does not answer a scrape ends within its limit, with what the process knows of itself', async (context) => {

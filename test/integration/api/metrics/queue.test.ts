@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openQueueReader, queueMetrics } from '../../../../src/api/metrics/queue.ts'
 import { readConfig } from '../../../../src/config/config.ts'
+import { openQueue } from '../../../../src/ingest/sqs/queue.ts'
 import { json, openHttpScript, type Reply } from '../../../support/http-script.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
+import { openProxy } from '../../../support/proxy.ts'
+import { sendBodies } from '../../../support/send.ts'
+import { appOn, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 
 const denied = json(403, { __type: 'com.amazon.coral.service#AccessDeniedException', Message: 'not for you' })
 const arn = 'arn:aws:sqs:us-east-1:000000000000:orders-dlq'
@@ -52,3 +56,29 @@ for (const SQS_TRANSPORT of ['sdk', 'thin']) {
     expect(await served()).toMatchObject(blind)
   })
 }
+
+test('while SQS is frozen one scrape waits a moment for it, and the next ones have at once what is remembered', async () => {
+  await using redis = await emptyRedis()
+  await using sqs = await emptySqs()
+  const env = envOf(redis.url, sqs)
+  await sendBodies(env, ['one', 'two'])
+  await using proxy = await openProxy(Number(new URL(sqs.url).port))
+  const config = readConfig({ ...env, AWS_ENDPOINT_URL: `http://127.0.0.1:${proxy.port}` })
+  ;(await openQueue(config))[Symbol.dispose]()
+  const app = appOn(redis.redis, config)
+  const read = openQueueReader(app, { everyMs: 0, patienceMs: 3_000 })
+  app.telemetry.emit('started', { roles: ['bridge'] })
+  expect(await read()).toMatchObject({ state: { messages: 2 }, deadLetters: 0 })
+  const unread = Promise.withResolvers<void>()
+  app.telemetry.on('queueUnreadable', () => unread.resolve())
+  proxy.freeze()
+  const first = read()
+  expect(await Promise.race([first, sleep(50, 'waits')])).toBe('waits')
+  const remembered = await first
+  for (let more = 1; more <= 3; more++) {
+    expect(await Promise.race([read(), sleep(500, 'waits')])).toEqual(remembered)
+  }
+  expect(remembered).toMatchObject({ state: { messages: 2 }, deadLetters: 0, unread: undefined })
+  await unread.promise
+  expect(await read()).toMatchObject({ state: undefined, deadLetters: 0, unread: expect.any(String) })
+})

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openApi } from '../../../../src/api/server.ts'
 import { readConfig } from '../../../../src/config/config.ts'
@@ -7,21 +8,24 @@ const now = Date.parse('2026-11-30T23:30:00Z') // December 1 in Berlin
 const stack = new AsyncDisposableStack()
 let url: string
 let offUrl: string
+let redis: Redis | undefined
 
 beforeAll(async () => {
-  const { redis, url: redisUrl } = stack.use(await emptyRedis())
+  const world = stack.use(await emptyRedis())
+  const { url: redisUrl } = world
+  redis = world.redis
   const open = async (env: Record<string, string>): Promise<string> => {
     const config = readConfig({ REDIS_URL: redisUrl, API_PORT: '0', REPORT_TIMEZONE: 'Europe/Berlin', ...env })
-    return stack.use(await openApi(appOn(redis, config, { now: () => new Date(now) }))).url
+    return stack.use(await openApi(appOn(world.redis, config, { now: () => new Date(now) }))).url
   }
   url = await open({})
   offUrl = await open({ CALENDAR: 'off' })
-  await redis.hset('global:stats', { total_orders: 9, total_revenue_minor: 900 })
-  await redis.hset('user:u', { order_count: 8, total_spend_minor: 800 })
-  await redis.hset('day:2026-11-28', { orders: 3, revenue: 15_075, undated: 1 })
-  await redis.hset('day:2026-11-30', { orders: -1, revenue: -550, cancelled: 300, refunded: 250 })
-  await redis.hset('day:2026-12-01', { orders: 2, revenue: 2_000, misdated: 2 })
-  await redis.hset('monthly:2026-11:u', {
+  await world.redis.hset('global:stats', { total_orders: 9, total_revenue_minor: 900 })
+  await world.redis.hset('user:u', { order_count: 8, total_spend_minor: 800 })
+  await world.redis.hset('day:2026-11-28', { orders: 3, revenue: 15_075, undated: 1 })
+  await world.redis.hset('day:2026-11-30', { orders: -1, revenue: -550, cancelled: 300, refunded: 250 })
+  await world.redis.hset('day:2026-12-01', { orders: 2, revenue: 2_000, misdated: 2 })
+  await world.redis.hset('monthly:2026-11:u', {
     orders: 3,
     spend: 600,
     '28:orders': 2,
@@ -29,10 +33,10 @@ beforeAll(async () => {
     '30:orders': 1,
     '30:spend': 100,
   })
-  await redis.hset('monthly:2026-12:u', { orders: 1, spend: 50, '01:orders': 1, '01:spend': 50 })
-  await redis.zadd('leaderboard:2026-W49:spend', 150, 'u', 900, 'a,b')
-  await redis.zadd('leaderboard:2026-W49:orders', 2, 'u')
-  await redis.zadd('leaderboard:2026-12:spend', 50, 'u')
+  await world.redis.hset('monthly:2026-12:u', { orders: 1, spend: 50, '01:orders': 1, '01:spend': 50 })
+  await world.redis.zadd('leaderboard:2026-W49:spend', 150, 'u', 900, 'a,b')
+  await world.redis.zadd('leaderboard:2026-W49:orders', 2, 'u')
+  await world.redis.zadd('leaderboard:2026-12:spend', 50, 'u')
 })
 afterAll(() => stack.disposeAsync())
 
@@ -147,23 +151,58 @@ describe('422', () => {
   test.each([
     ['/stats/daily?from=2024-10-31', 'from', 'must be 2024-11-01 or later: earlier days are not kept'],
     ['/stats/daily?to=2024-10-31', 'to', 'must be 2024-11-01 or later: earlier days are not kept'],
-    ['/stats/daily?from=2026-02-30', 'from', 'must be a day such as 2026-11-25, or today'],
-    ['/stats/global?to=tomorrow', 'to', 'must be a day such as 2026-11-25, or today'],
+    ['/stats/daily?from=2026-02-30', 'from', 'must be a day such as 2026-11-25, today or yesterday'],
+    ['/stats/global?to=tomorrow', 'to', 'must be a day such as 2026-11-25, today or yesterday'],
     ['/stats/daily?from=2026-11-30&to=2026-11-29', 'to', 'must not be before 2026-11-30, the first day'],
+    ['/stats/daily?from=2026-12-02', 'from', 'must not be after 2026-12-01, the last day'],
+    ['/stats/global?period=this-week', 'period', 'is for leaderboards: give from and to'],
     ['/users/u/stats?from=2026-01-01&to=2029-12-31', 'to', 'must be at most 1100 days after from'],
     ['/stats/top-users?period=2026-10-26', 'period', 'must be 2026-10-27 or later: earlier days are not kept'],
     ['/stats/top-users?period=2026-W34', 'period', 'must be 2026-W35 or later: earlier weeks are not kept'],
     ['/stats/top-users?period=2024-10', 'period', 'must be 2024-11 or later: earlier months are not kept'],
+    ['/stats/top-users?period=9998-12', 'period', 'must have begun: today is 2026-12-01 in Europe/Berlin'],
     ['/stats/top-users?period=2026-12-03', 'period', 'must have begun: today is 2026-12-01 in Europe/Berlin'],
     [
       '/users/u/rank?period=2025-W53',
       'period',
-      'must be a period such as 2026-11-25, 2026-W48, 2026-11, today, this-week or this-month',
+      'must be a period such as 2026-11-25, 2026-W48, 2026-11, today, yesterday, this-week, last-week, this-month or last-month',
     ],
   ])('%s: %s %s', async (path, field, message) => {
     const { status, body } = await get(path)
     expect([status, body.errors]).toEqual([422, [{ field, message }]])
   })
+})
+
+test('the live view says what can be asked for, in which zone, and which day is today', async () => {
+  expect((await get('/live/snapshot')).body.calendar).toEqual({
+    timezone: 'Europe/Berlin',
+    today: '2026-12-01',
+    periods: [
+      { kind: 'day', oldest: '2026-10-27' },
+      { kind: 'week', oldest: '2026-W35' },
+      { kind: 'month', oldest: '2024-11' },
+    ],
+  })
+  expect((await get('/live/snapshot', {}, offUrl)).body.calendar).toBeUndefined()
+})
+
+test('replies about days before the calendar began say when that was; others are as they were', async () => {
+  const client = redis as Redis
+  const since = '2026-11-29T20:00:00.000Z'
+  const sinceOf = async (path: string) => (await get(path)).body.since
+  const begun = (before: number) =>
+    client.hset('pipeline:calendar', { since: Date.parse(since), 'before:orders': before, 'before:revenue': 0 })
+  const asked = ['/stats/daily?from=2026-11-29', '/stats/global?from=2026-11-28', '/users/u/stats?from=2026-11-01']
+  const periods = ['/stats/top-users?period=2026-11', '/users/u/rank?period=2026-11']
+  await begun(0) // nothing came before
+  expect(await Promise.all([...asked, ...periods].map(sinceOf))).toEqual(Array(5).fill(undefined))
+  await begun(2)
+  expect(await Promise.all([...asked, ...periods].map(sinceOf))).toEqual(Array(5).fill(since))
+  const later = ['/stats/daily?from=2026-11-30', '/stats/global?from=today', '/stats/top-users?period=2026-W49']
+  expect(await Promise.all(later.map(sinceOf))).toEqual(Array(3).fill(undefined))
+  expect((await get('/stats/global')).text).toBe('{"total_orders":9,"total_revenue":9}')
+  expect((await get('/users/u/stats')).text).toBe('{"user_id":"u","order_count":8,"total_spend":8}')
+  await client.del('pipeline:calendar')
 })
 
 test('without a calendar there are no days', async () => {

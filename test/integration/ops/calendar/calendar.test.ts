@@ -14,7 +14,8 @@ import { partitionFor } from '../../../../src/partitions.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import { withCalendar as pipeline } from '../../../support/stages.ts'
+import { trim } from '../../../../src/stages/runner/trim.ts'
+import { withCalendar as pipeline, shipped } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
@@ -28,8 +29,9 @@ function partitioned(redis: Redis, count: number): App {
   return appOn(redis, config, { pipeline, partitions, control: makeControlKeys(partitions), keys })
 }
 
-/** Sends 300 orders of 40 users and the last 30 days, takes every seventh back today, and has them processed. */
-async function fill(app: App): Promise<void> {
+/** Sends orders of 40 users and the last 30 days, takes every seventh back today, and has them processed. */
+async function fill(app: App, count: number): Promise<void> {
+  const { pipeline } = app
   const scopes = app.partitions.map((keys) => ({ ...app, keys }))
   for (const scope of scopes) await ensureGroups(scope)
   const stop = new AbortController()
@@ -49,9 +51,9 @@ async function fill(app: App): Promise<void> {
     })
   }
   const now = Date.now()
-  const orders = Array.from({ length: 300 }, (_, at) => ({
+  const orders = Array.from({ length: count }, (_, at) => ({
     user_id: `u${at % 40}`,
-    order_id: at,
+    order_id: `${count}-${at}`,
     order_value: 1 + at / 4,
     order_timestamp: at % 50 === 0 ? 'unknown' : now - (at % 31) * dayMs,
   }))
@@ -63,6 +65,7 @@ async function fill(app: App): Promise<void> {
   )
   stop.abort()
   await Promise.all(running)
+  for (const scope of scopes) for (const stage of pipeline.stages) await trim(scope, stage, { thorough: true })
 }
 
 /** Reads what the calendar holds, over all partitions, and that nothing of it is for ever. */
@@ -97,19 +100,28 @@ async function contents({ redis, partitions }: App): Promise<object> {
 const pairsOf = (flat: readonly string[]): string[] =>
   flat.flatMap((user, at) => (at % 2 === 0 ? [`${user} ${flat[at + 1]}`] : [])).sort()
 
-test('from eight to three partitions the calendar is as it was', async () => {
+async function moved(redis: Redis, from: number, to: number): Promise<App> {
+  await using queues = openQueues(redis)
+  await using lock = await holdLock(redis, () => {}, signal)
+  const begun: Repartition = { id: `${from} to ${to}`, from, to, phase: 'drain', queues: [] }
+  const app = partitioned(redis, from)
+  await repartition({ app, queues, lock, timeoutMs: 60_000, force: false, print: () => {} }, begun, signal)
+  return partitioned(redis, to)
+}
+
+test('from eight to three partitions the calendar is as it was, and adds up to the totals', async () => {
   await using world = await emptyRedis()
   const before = partitioned(world.redis, 8)
-  await fill(before)
+  await fill({ ...before, pipeline: shipped }, 40) // the calendar begins on a system with orders
+  await fill(before, 150)
   const had = await contents(before)
   expect(Object.keys((had as { days: object }).days).length).toBeGreaterThan(60)
-  await using queues = openQueues(before.redis)
-  await using lock = await holdLock(before.redis, () => {}, signal)
-  const begun: Repartition = { id: 'r', from: 8, to: 3, phase: 'drain', queues: [] }
-  await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: false, print: () => {} }, begun, signal)
-  const after = partitioned(world.redis, 3)
+  const { totals } = await checkCalendar(before, 'check', signal)
+  expect(totals).toMatchObject({ missing: { orders: 0n, minor: 0n }, start: { before: { orders: 34n } } })
+  const after = await moved(world.redis, 8, 3)
   expect(await contents(after)).toEqual(had)
-  expect(await checkCalendar(after, 'check', signal)).toEqual({ verdict: 'right', scores: 0, differences: [] })
+  const right = { verdict: 'right', scores: 0, differences: [], totals }
+  expect(await checkCalendar(after, 'check', signal)).toMatchObject(right)
   for (const keys of before.partitions.slice(3)) {
     expect(await world.redis.keys(`${keys.day('').slice(0, -4)}*`)).toEqual([keys.layoutKey])
   }
@@ -118,7 +130,7 @@ test('from eight to three partitions the calendar is as it was', async () => {
 test('verify --deep finds scores that are not those of the users, and --repair sets them', async () => {
   await using world = await emptyRedis()
   const app = partitioned(world.redis, 2)
-  await fill(app)
+  await fill(app, 100)
   const had = await contents(app)
   const options = { deep: true, repair: false, force: false }
   expect(await verify(app, options, signal)).toMatchObject({
@@ -146,15 +158,18 @@ test('verify --deep finds scores that are not those of the users, and --repair s
   expect(await contents(app)).toEqual(had)
 })
 
-test('verify --deep finds a day that its users do not add up to', async () => {
+test('verify --deep finds a day that its users do not add up to, and --repair sets it by them', async () => {
   await using world = await emptyRedis()
   const app = partitioned(world.redis, 2)
-  await fill(app)
+  await fill(app, 100)
   const today = app.format.calendar.dayAt(Date.now())
   await app.redis.hincrby((app.partitions[1] as Keys).day(today), 'revenue', 1)
   const { verdict, scores, differences } = await checkCalendar(app, 'check', signal)
   expect([verdict, scores]).toEqual(['wrong', 0])
   expect(differences).toEqual([
     expect.stringMatching(new RegExp(`^The users' orders of ${today} add up to .+; the day says .+\\.$`)),
+    expect.stringMatching(/^Partition 1: The days of \S+ add up to .+; the calendar has counted .+\.$/),
   ])
+  const repaired = await verify(app, { deep: true, repair: true, force: false }, signal)
+  expect(repaired).toMatchObject({ verdict: 'right', calendarRepaired: 1 })
 })

@@ -85,10 +85,10 @@ function otherNames(value: unknown): string[] {
 test('trace, invalid, user, verify and adopt print what their schemas say, and nothing else', async (context) => {
   requireRealRedis(context)
   await using world = await emptyRedis()
-  const env = envOf(world.url)
+  const env = envOf(world.url, undefined, { CALENDAR: 'on' })
   const app = appOn(world.redis)
   const bodies = ['1.5', '"much"'].map((value, id) => `{"user_id":"ada","order_id":"o${id}","order_value":${value}}`)
-  await using line = runOrders(['run', 'validate', 'aggregate', 'leaderboard', 'api'], env)
+  await using line = runOrders(['run', 'validate', 'aggregate', 'leaderboard', 'calendar', 'api'], env)
   await line.started()
   await enqueue(
     world.redis,
@@ -96,7 +96,9 @@ test('trace, invalid, user, verify and adopt print what their schemas say, and n
     bodies.map((body, id) => ({ id: `m${id}`, body })),
   )
   const counters = (): Promise<Record<string, string>> => world.redis.hgetall('pipeline:counters')
-  await until('all to be judged', counters, ({ ranked, rejected }) => ranked === '1' && rejected === '1')
+  await until('all to be judged', counters, ({ ranked, rejected, dated }) => {
+    return ranked === '1' && rejected === '1' && dated === '1'
+  })
   const api = await line.apiUrl()
   const replied = async (path: string): Promise<unknown> => (await fetch(`${api}${path}`)).json()
   const printed = async (schema: z.ZodType, ...args: string[]): Promise<Record<string, unknown>> => {
@@ -116,6 +118,8 @@ test('trace, invalid, user, verify and adopt print what their schemas say, and n
   expect(user).toMatchObject({ ...((await replied('/users/ada/stats')) as object), invalid: [invalid] })
   const verified = await printed(verificationReply, 'verify', '--deep', '--acknowledge', '--write-off')
   expect(verified).toMatchObject({ verdict: 'wrong', deep: { wrong_users: 1 }, written_off: { booked: false } })
+  const counted = { before: { orders: 0, revenue_minor: 0 }, days: { orders: 1, revenue_minor: 150 } }
+  expect(verified['calendar']).toMatchObject({ verdict: 'right', since: expect.any(String), ...counted })
   const { incidents: _, ...books } = (await replied('/integrity')) as Record<string, unknown>
   expect(verified['books']).toEqual(books)
   const repaired = await printed(verificationReply, 'verify', '--repair')

@@ -10,6 +10,7 @@ import { redrive } from '../../../../src/ops/jobs/redrive.ts'
 import { cancelReplay } from '../../../../src/stages/invalid/cancel.ts'
 import { countDeadLetters, fillDeadLetters } from '../../../support/dead-letters.ts'
 import { pointerTo } from '../../../support/envelopes.ts'
+import { recordTracing } from '../../../support/record-tracing.ts'
 import { notSqs, openSqsProxy } from '../../../support/sqs-proxy.ts'
 import { appOn, type Env, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 
@@ -24,7 +25,8 @@ async function openWorld(bodies: readonly string[], more: Env = {}, dryRun = fal
   const env = envOf(url, sqs, more)
   await fillDeadLetters(env, bodies)
   const proxy = stack.use(await openSqsProxy(sqs.url, (name) => (name === notSqs ? {} : undefined), 503))
-  const app = appOn(redis, readConfig({ ...env, AWS_ENDPOINT_URL: proxy.url }))
+  const config = readConfig({ ...env, AWS_ENDPOINT_URL: proxy.url })
+  const app = appOn(redis, config, { tracing: recordTracing().tracing })
   const queues = stack.use(openQueues(redis))
   const jobId = newRedriveId()
   await addRedrive(queues, jobId, { limit: 100, dryRun }, 'a test')
@@ -32,7 +34,7 @@ async function openWorld(bodies: readonly string[], more: Env = {}, dryRun = fal
     const job = await queues.redrive.getJob(jobId)
     return redrive(app, job as NonNullable<typeof job>, signal)
   }
-  return { app, env, jobId, run, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { app, env, jobId, run, proxy, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 const cancelled = { cancelled: true, sent: 0, admitted: 0 }
@@ -50,13 +52,18 @@ test('a redrive that waits while too much waits in Redis can be cancelled', asyn
   expect(await countDeadLetters(env)).toBe(1)
 })
 
-test('a redrive that waits for S3 can be cancelled, and gives its messages back at once', async () => {
+test('a redrive that waits for S3 can be cancelled, and gives its messages back at once; it has asked for their traces', async () => {
   await using world = await openWorld([order, pointerTo('large-orders', 'k')])
-  const { app, env, jobId, run } = world
+  const { app, env, jobId, run, proxy } = world
   const away = Promise.withResolvers<void>()
   app.telemetry.on('bridgeFailed', ({ component }) => component === 'object' && away.resolve())
   const running = run()
   await away.promise
+  const asked = proxy.calls.find(({ name }) => name === 'ReceiveMessage')
+  expect(asked?.input).toMatchObject({
+    MessageAttributeNames: ['traceparent', 'tracestate'],
+    MessageSystemAttributeNames: ['AWSTraceHeader'],
+  })
   await cancelReplay(app, jobId)
   expect(await running).toMatchObject(cancelled)
   using letters = await openDeadLetters(readConfig({ ...env }))

@@ -20,6 +20,18 @@ test('the first process with a calendar fixes its zone, and one with another zon
   )
 })
 
+test('a zone is accepted as Redis has it: releases of Node spell some differently', async () => {
+  await using world = await emptyRedis()
+  const start = (name: string) =>
+    checkManifest(world.redis, readConfig(envOf(world.url, undefined, { ...zone, REPORT_TIMEZONE: name })))
+  await start('Asia/Kolkata')
+  for (const spelled of ['Asia/Kolkata', 'Asia/Calcutta']) {
+    await world.redis.hset(manifestKey, 'REPORT_TIMEZONE', spelled)
+    await start(spelled)
+    await expect(start('Asia/Tokyo')).rejects.toThrow(`set REPORT_TIMEZONE=${spelled}.`)
+  }
+})
+
 test('a command takes the zone from Redis', async () => {
   await using world = await emptyRedis()
   await checkManifest(world.redis, readConfig(envOf(world.url, undefined, zone)))

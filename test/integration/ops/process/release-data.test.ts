@@ -1,13 +1,20 @@
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { readConfig } from '../../../../src/config/config.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { verify } from '../../../../src/ops/verify/verification.ts'
+import { rewire } from '../../../../src/stages/layout/rewire.ts'
 import { generationNow } from '../../../../src/stages/runner/ledger.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
 import { root } from '../../../support/markdown.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
 import { sendBodies } from '../../../support/send.ts'
+import { withCalendar } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, type Env, emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 
@@ -82,4 +89,53 @@ test('continues with what 1.0.0 has left: waiting orders are counted, known ones
   expect(await printed(env, 'replay', '10', '--code', 'missing-field', '--wait')).toMatch(/missing-field +1$/m)
   expect(await redis.redis.lindex('invalid_orders', 0)).toContain('"attempts":2')
   expect(JSON.parse(await printed(env, 'verify', '--deep', '--json'))).toMatchObject({ verdict: 'right' })
+})
+
+test('what 1.0.0 has counted is corrected to the cent, and the calendar says that it came before', async (context) => {
+  requireRealRedis(context)
+  await using redis = await emptyRedis()
+  const config = readConfig(envOf(redis.url, undefined, { CALENDAR: 'on', LEDGER_BUCKETS: '65536', BLOCK_MS: '50' }))
+  const app = appOn(redis.redis, config, { pipeline: withCalendar })
+  await load(redis.redis)
+  await rewire(app)
+  const stop = new AbortController()
+  const running = app.pipeline.stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  const counters = (): Promise<Record<string, string>> => redis.redis.hgetall('pipeline:counters')
+  const send = (...bodies: readonly string[]) =>
+    enqueue(
+      redis.redis,
+      app.keys,
+      bodies.map((body) => ({ id: hash('sha1', body), body })),
+    )
+  await until('what waited to be counted', counters, ({ ranked, dated }) => ranked === '6' && dated === '2')
+  const correction = (event: string, user_id: string, order_id: string, more: object = {}): string =>
+    JSON.stringify({ event: `order.${event}`, user_id, order_id, event_id: event, ...more })
+  const corrections = [
+    correction('refunded', 'a', 'o1', { amount: 10.51 }), // more than the 10.5 that 1.0.0 has counted
+    correction('refunded', 'a', 'o1', { amount: 4.25 }),
+    correction('cancelled', 'b', 'o1'), // ranked by 1.0.0
+    correction('amended', 'b', 'o2', { order_value: 1 }), // waited for leaderboard
+    correction('cancelled', 'c', 'o1'), // waited for aggregate
+  ]
+  await send(...corrections, '{"user_id":"a","order_id":"o1","order_value":10.5}')
+  await until('all to be judged', counters, ({ corrected, ranked, dated, duplicates }) => {
+    return corrected === '4' && ranked === '10' && dated === '6' && duplicates === '3'
+  })
+  await send(...corrections.map((body) => `${body} `)) // again, by other messages
+  await until('all to be known', counters, ({ duplicates }) => duplicates === '7')
+  stop.abort()
+  await Promise.all(running)
+  expect(await counters()).toMatchObject({ 'rejected:refund-exceeds': expect.any(String), admitted: '6' })
+  expect(await redis.redis.hgetall('user:b')).toEqual({ order_count: '1', total_spend_minor: '100' })
+  expect(await redis.redis.hgetall('user:a')).toEqual({ order_count: '2', total_spend_minor: '2625' })
+  expect(await redis.redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')).toEqual([
+    ...['b', '100'],
+    ...['c', '400'],
+    ...['a', '2625'],
+  ])
+  const verified = await verify(app, { deep: true, repair: false, force: false }, new AbortController().signal)
+  const before = { orders: 4n, minor: 4_250n } // the global stats of 1.0.0
+  const inDays = { orders: 0n, minor: -1_125n }
+  expect(verified).toMatchObject({ verdict: 'right', calendar: { totals: { start: { before }, inDays } } })
+  expect(await redis.redis.hgetall('global:stats')).toEqual({ total_orders: '4', total_revenue_minor: '3125' })
 })

@@ -28,6 +28,8 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'stages/runner/commit.lua': ['stages'],
   'stages/runner/groups.lua': ['stages'],
   'stages/layout/rewire.lua': ['stages'],
+  'stages/layout/leave.lua': ['stages'],
+  'stages/calendar-books.lua': ['stages', 'operator'],
   'stages/runner/leases.lua': ['stages'],
   'stages/runner/dead-consumers.lua': ['stages'],
   'ops/verify/ledger-losses.lua': ['stages', 'operator'],

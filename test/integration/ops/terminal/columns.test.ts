@@ -92,11 +92,12 @@ const rejected = { id: '1764000000000-0', code: 'bad-value', reason, ts, attempt
 const held = { stage: 'validate', state: 'pending', consumer: id, held_ms: many, deliveries: many } as const
 const location: OrderLocation = {
   ...{ user_id: id, order_id: id, at: now.toISOString(), where: 'ranked', amount: many },
-  ...{ net: many - 1, cancelled: false, order_timestamp: ts },
+  ...{ net: many - 1, cancelled: false, order_timestamp: ts, day: null },
   corrections: [
     {
       ...{ kind: 'refunded', event_id: id, state: 'accepted', since: ts, amount: many, change: -many },
       order_timestamp: ts,
+      day: { day: '2026-11-30', timezone: 'America/Argentina/Buenos_Aires', dated: 'misdated' },
       waiting: { stream: 'orders:valid', entry: '1764000000000-0', since: ts, held_by: [held] },
       rejected,
     },
@@ -106,7 +107,10 @@ const location: OrderLocation = {
   counted: [],
   invalid: [rejected],
   discarded: [{ at: ts, by: id, why: reason, rejected }],
-  sent: [{ at: ts, by: id, invalid_id: '1764000000000-0', job_id: job, verdict: 'admitted' }],
+  sent: [
+    { at: ts, by: id, correction: 'refund', reason, job_id: job, verdict: null },
+    { at: ts, by: id, invalid_id: '1764000000000-0', job_id: job, verdict: 'admitted' },
+  ],
   duplicates: { total: many, because: reason },
   scanned: [{ stream: 'orders:raw', entries: many, of: many, whole: false, more: true }],
   settled: true,
@@ -168,10 +172,10 @@ test('rows of a table are not broken: what is too wide is cut or shortened', () 
   const rowsOf = (output: Output): string[] => textOf(output).split('\n')
   expect(rowsOf(outputs['status'] ?? []).filter((row) => /^(stage|validate|aggregate|leaderboard) /.test(row))).toEqual(
     [
-      'stage        processes  waiting  oldest  pending     lag  consumers',
-      'validate        9.88 B   9.88 B    400d   9.88 B  9.88 B     9.88 B',
-      'aggregate       9.88 B   9.88 B    400d   9.88 B  9.88 B     9.88 B',
-      'leaderboard     9.88 B   9.88 B    400d   9.88 B  9.88 B     9.88 B',
+      'stage        processes  waiting  oldest  pending     lag',
+      'validate        9.88 B   9.88 B    400d   9.88 B  9.88 B',
+      'aggregate       9.88 B   9.88 B    400d   9.88 B  9.88 B',
+      'leaderboard     9.88 B   9.88 B    400d   9.88 B  9.88 B',
       expect.stringMatching(/^validate is paused by /),
     ],
   )

@@ -7,8 +7,10 @@ import { readConfig } from '../../../../src/config/config.ts'
 import { pauseComponent, resumeComponent } from '../../../../src/control/pauses.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { makeKeys } from '../../../../src/keys.ts'
+import { retryDue } from '../../../../src/ops/jobs/retries.ts'
 import { locationLines } from '../../../../src/ops/terminal/location-text.ts'
 import { textOf } from '../../../../src/ops/terminal/output.ts'
+import { formatOf } from '../../../../src/order/format.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { findOwners, locateOrder, type OrderLocation } from '../../../../src/reads/locate/locate.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
@@ -26,9 +28,9 @@ import { received } from '../../../support/received.ts'
 import { spawnRedisCluster } from '../../../support/redis-cluster.ts'
 import { requireRealRedis, requireRedisServer } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
-import { shipped as pipeline } from '../../../support/stages.ts'
+import { shipped as pipeline, withCalendar } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
-import { appOn, emptyRedis, envOf } from '../../../support/world.ts'
+import { adminToken, appOn, emptyRedis, envOf } from '../../../support/world.ts'
 
 const [validate, aggregate, leaderboard] = pipeline.stages as readonly [Stage, Stage, Stage]
 
@@ -277,6 +279,96 @@ test('an order shows what its corrections have left of it, and those that are st
   const gone = await trace()
   expect(gone).toMatchObject({ where: 'ranked', amount: 1_000, net: 0, cancelled: true, corrections: [] })
   expect(gone.ranked.because).toBe('Its user has no order left, and so no rank.')
+})
+
+test('an order and its corrections show the day on which each counts, in the zone of the reports', async () => {
+  const config = readConfig(envOf(url, undefined, { CALENDAR: 'on', REPORT_TIMEZONE: 'Europe/Berlin' }))
+  const dated = { ...scope, config, format: formatOf(config), pipeline: withCalendar }
+  await ensureGroups(dated)
+  const traced = () => locateOrder(dated, { userId: 'u', orderId: 'o' })
+  const ago = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
+  const order = { user_id: 'u', order_id: 'o', order_value: 10, order_timestamp: `${ago(3)}T23:30:00Z` }
+  await send(JSON.stringify(order))
+  const berlin = { timezone: 'Europe/Berlin' }
+  const day = { ...berlin, day: ago(2), dated: 'own' }
+  expect(await traced()).toMatchObject({ where: 'waiting', day })
+  await work(validate)
+  await send(
+    correction('refunded', { amount: 1, event_id: 'r', order_timestamp: Date.parse(`${ago(1)}T12:00:00Z`) }),
+    correction('refunded', { amount: 2, event_id: 's', order_timestamp: '1999-12-31' }),
+    cancel,
+  )
+  await work(validate)
+  await send(correction('amended', { order_value: 5, event_id: 'a' })) // of a cancelled order
+  await work(validate)
+  const found = await traced()
+  expect(found).toMatchObject({ day, order_timestamp: order.order_timestamp })
+  expect(found.corrections.map(({ event_id, day }) => [event_id, day && { ...day, day: day.day.length }])).toEqual([
+    ['r', { ...berlin, day: 10, dated: 'own' }],
+    ['s', { ...berlin, day: 10, dated: 'misdated' }],
+    ['c', { ...berlin, day: 10, dated: 'undated' }],
+    ['a', null],
+  ])
+  expect(found.corrections[0]?.day?.day).toBe(ago(1))
+  const text = textOf(locationLines(found, dated.format.money))
+  expect(text).toContain(`It counts on ${ago(2)} in Europe/Berlin.`)
+  expect(text).toContain(`it takes 1.00, and counts on ${ago(1)} in Europe/Berlin.`)
+  expect(text).toMatch(/it takes 2\.00, and counts on \S+ in Europe\/Berlin, as its own day was not open\./)
+  expect(text).toMatch(/it takes 7\.00, and counts on \S+ in Europe\/Berlin, as it has no time that can be read\./)
+  expect((await trace()).day).toBeNull() // without a calendar
+})
+
+test('a correction that an operator has sent is shown with the reason, and retries as such', async () => {
+  const posted = await fetch(`${server.url}/orders/u/o/refund`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json', 'x-operator': 'ada' },
+    body: JSON.stringify({ amount: 1, reason: 'late' }),
+  })
+  const { job_id } = (await posted.json()) as { job_id: string }
+  const found = await trace()
+  expect(found.sent).toEqual([
+    { at: expect.any(String), by: 'ada', correction: 'refund', reason: 'late', job_id, verdict: null },
+  ])
+  expect(textOf(locationLines(found, scope.format.money))).toContain(
+    `ada asked for a refund of it (late), by job ${job_id}`,
+  )
+  await send(cancel)
+  await work(validate)
+  const [rejected] = (await trace()).corrections
+  expect(rejected?.rejected).toMatchObject({ code: 'unknown-order', attempts: 1, retry: { next: expect.any(String) } })
+  expect(textOf(locationLines(await trace(), scope.format.money))).toMatch(
+    /be invalid itself\. It is retried by itself at /,
+  )
+  const soon = { ...scope.config, retryDelays: [1] }
+  await until('it to be retried', async () => {
+    await retryDue({ ...scope, config: soon }, () => {}, new AbortController().signal)
+    return (await trace()).corrections[0]?.state === 'waiting'
+  })
+  const retried = textOf(locationLines(await trace(), scope.format.money))
+  expect(retried).toMatch(
+    /its cancellation \(event c\) waits in orders:raw \(.*, retried by itself, rejected 1 times before\)/,
+  )
+})
+
+test('a correction renews what the ledger has of an order, but not when it was admitted', async () => {
+  const lengthMs = generationSeconds(scope.config) * 1_000
+  const generation = Math.floor(Date.now() / lengthMs)
+  const admitted = async () => {
+    for (const name of ['raw', 'valid', 'counted']) await redis.xtrim(`orders:${name}`, 'MAXLEN', 0)
+    const { not_before, not_after } = (await trace()).admitted
+    return [not_before, not_after].map((time) => time && Math.floor(Date.parse(time) / lengthMs))
+  }
+  await send(body())
+  await work(...pipeline.stages)
+  for (const bucket of await redis.keys(`ledger:${generation}:*`))
+    await redis.rename(bucket, bucket.replace(`${generation}`, `${generation - 1}`))
+  expect(await admitted()).toEqual([generation - 1, generation])
+  await send(correction('refunded', { amount: 0.5, event_id: 'r-1' }))
+  await work(...pipeline.stages)
+  expect(await trace()).toMatchObject({ amount: 150, net: 100 })
+  expect(await admitted()).toEqual([generation - 1, generation])
+  for (const bucket of await redis.keys(`ledger:${generation - 1}:*`)) await redis.del(bucket)
+  expect(await admitted()).toEqual([null, generation])
 })
 
 test('an order is counted although a correction of it waits; it is ranked once the scores are those of the totals', async () => {

@@ -4,6 +4,7 @@ import { batchCommitter } from '../../../../src/stages/runner/commit-batch.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { maxRequest } from '../../../support/arguments.ts'
+import { recordTracing } from '../../../support/record-tracing.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
@@ -11,14 +12,7 @@ import { appOn, emptyRedis } from '../../../support/world.ts'
 /** Opens a system, and reads as many entries of one order each; the order of entry `bad` cannot be committed. */
 async function open(count: number, bad?: number) {
   const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
-  const sources: (readonly (string | undefined)[])[] = []
-  const tracing = {
-    span: (_: string, from: readonly (string | undefined)[]) => {
-      sources.push(from)
-      return { traceparent: '', end: () => {}, fail: () => {} }
-    },
-    [Symbol.asyncDispose]: async () => {},
-  }
+  const { tracing, sources } = recordTracing()
   const app = appOn(redis, undefined, { tracing })
   await ensureGroups(app)
   for (let at = 0; at < count; at++) {

@@ -183,9 +183,9 @@ test('whatever bytes an entry holds, it is decoded and planned: every order in i
     for (const { text, totals } of plan.emits) JSON.parse(totals ? `${text}}` : text)
   })
   const seed = process.env['SEED']
-  fc.assert(property, { ...(seed !== undefined && { seed: Number(seed) }), numRuns: 50_000 })
+  fc.assert(property, { ...(seed !== undefined && { seed: Number(seed) }), numRuns: 20_000 })
   // Not all of it may be refused at the door.
-  for (const from of channels) expect(decoded[from]).toBeGreaterThan(1_000)
+  for (const from of channels) expect(decoded[from]).toBeGreaterThan(400)
 })
 
 /** The fields of an entry that was kept whole. */
@@ -210,8 +210,8 @@ test('what is recognized as a record without the schema is one by the schema, wi
       for (const [field, value] of Object.entries(data ?? {})) assert.deepEqual(Reflect.get(record, field), value)
     }
   })
-  fc.assert(property, { numRuns: 20_000 })
-  for (const from of channels) expect(plain[from]).toBeGreaterThan(100)
+  fc.assert(property, { numRuns: 8_000 })
+  for (const from of channels) expect(plain[from]).toBeGreaterThan(40)
 })
 
 function parsed(json: Buffer | undefined): unknown {

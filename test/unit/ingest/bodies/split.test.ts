@@ -21,7 +21,7 @@ describe.each(bodyForms)('orders as %s', (form) => {
       fc.property(fc.array(objects, { minLength: 2, maxLength: 20 }), blanks, (orders, blank) => {
         expect(splitBody(joined(form, orders, blank))).toEqual(orders)
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
@@ -114,7 +114,7 @@ test('a part that is changed changes no other', () => {
       const chain = splitBody(joined('chain', all))
       if (readable || at > 1) expect(chain?.slice(0, at)).toEqual(orders.slice(0, at))
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   )
 })
 

@@ -125,8 +125,7 @@ test('the span that sent an order is named by its message, or by what is nearest
     text
       .replace('"MessageAttributes":{', `"MessageAttributes":{"traceparent":{"Type":"String","Value":"${id}"},`)
       .replace('"specversion"', `"traceparent":"${id}","specversion"`)
-  const spansOf = (text: string) =>
-    (contentsOf('m', text, many) as readonly Content[]).map(({ traceparent }) => traceparent)
+  const spansOf = (text: string) => (contentsOf('m', text, many) as readonly Content[]).map(({ trace }) => trace)
   expect(spansOf(traced(wrap('sns', order(1)), 'sns'))).toEqual(['sns'])
   expect(spansOf(wrap('sns', order(1)))).toEqual([undefined])
   const batch = `[${traced(wrap('cloudevents', order(1)), 'event')},${order(2)}]`

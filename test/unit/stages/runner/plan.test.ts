@@ -5,10 +5,10 @@ import type { Stage } from '../../../../src/stages/placed.ts'
 import { encodeCommit } from '../../../../src/stages/runner/encode.ts'
 import { decodeEntry, type Entry } from '../../../../src/stages/runner/entry.ts'
 import { type Plan, planBatch } from '../../../../src/stages/runner/plan.ts'
-import { hincrby, pass, rank } from '../../../../src/stages/stage.ts'
+import { hincrby, pass, rank, reject, type Standing } from '../../../../src/stages/stage.ts'
 import { plainFormat } from '../../../support/plain-format.ts'
 import { withFraud } from '../../../support/sample-stages.ts'
-import { aggregate, shipped as pipeline, place, validate } from '../../../support/stages.ts'
+import { aggregate, definitions, shipped as pipeline, place, validate } from '../../../support/stages.ts'
 
 const keys = makeKeys()
 const failures: string[] = []
@@ -74,6 +74,29 @@ describe('a batch of the first stage', () => {
       ['conflict', 'Order 1 of user u was already accepted with order_value 5'],
     ])
     expect(plan.emits.map(({ admitted }) => admitted?.line.name)).toEqual(['order 1 u2'])
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('a bug')
+      },
+    ],
+    ['leaves a fraction', (standing: Standing) => ({ standing: { ...standing, net: 0.5 }, emit: {} })],
+  ] as const)('a correction that %s by what is left of its order rejects only its record', (_, correct) => {
+    const odd: Stage = {
+      ...validate,
+      decide: (...given) => {
+        const verdict = validate.decide(...given)
+        return verdict.outcome === 'correct' ? { ...verdict, correct } : verdict
+      },
+    }
+    const cancel = raw('b', { user_id: 'u', order_id: '1', event: 'order.cancelled', event_id: 'e' })
+    const known = new Map([['event 1 1 u1id e', '']])
+    const plan = planOf(odd, [entryOf(validate, '1-0', [raw('a', order('1')), cancel])], known)
+    expect(failures).toHaveLength(1)
+    expect(plan).toMatchObject({ orders: 1, rejects: [{ group: 'internal-error', orders: 1 }] })
   })
 })
 
@@ -174,4 +197,40 @@ test('hashes that change the same fields are encoded with the names of these onc
   ])
   expect(totals).toEqual([number('user:u'), number('user:v')])
   expect(ledger).toBeUndefined()
+})
+
+describe('the traces of orders', () => {
+  const trace = (at: number): string => `00-${`${at}`.padStart(32, '0')}-${'1'.repeat(16)}-01`
+  const traced = (record: object, ...at: number[]) => ({ ...record, traceparents: at.map(trace) })
+  const without = (plan: Plan) => ({ ...plan, traced: [], emits: plan.emits.map(({ admitted }) => admitted) })
+
+  test('go on with what is passed on, and are no part of what an order is', () => {
+    const orders = [raw('a', order('1')), raw('b', { user_id: 'v' }), raw('c', order('2'))]
+    const bare = planOf(validate, [entryOf(validate, '1-1', orders)])
+    const plan = planOf(validate, [entryOf(validate, '1-1', [traced(orders[0] ?? {}, 1), ...orders.slice(1)])])
+    expect(without(plan)).toEqual(without(bare))
+    expect(plan.emits.map(({ text }) => JSON.parse(text).traceparents)).toEqual([[trace(1)], undefined])
+    expect(plan.traced).toMatchObject([{ contexts: [trace(1)], entry: { id: '1-1' } }])
+    expect(plan.traced[0]).not.toHaveProperty('code')
+  })
+
+  test('leave a rejected order as it was, and lead to it', () => {
+    const orders = [traced(raw('b', { user_id: 'v' }), 2)]
+    const plan = planOf(validate, [entryOf(validate, '1-1', orders)])
+    expect(plan.rejects).toMatchObject([{ trace: trace(2), record: expect.not.stringContaining('traceparents') }])
+    expect(plan.traced).toMatchObject([{ contexts: [trace(2)], code: 'missing-field' }])
+    const refusing = place({ ...definitions.aggregate, decide: () => reject({ code: 'refused', reason: 'no' }) })
+    const later = planOf(refusing, [entryOf(refusing, '1-1', [traced(valid('u', 1), 3)])])
+    expect(later.rejects[0]?.record).toContain('"order":{"user_id":"u","order_id":"o","minor":1}')
+  })
+
+  test('of all orders of a user go on with the totals, 128 at most', () => {
+    const of = (count: number): unknown => {
+      const orders = Array.from({ length: count }, (_, at) => traced(valid('u', 1), at))
+      const [emit] = planOf(aggregate, [entryOf(aggregate, '1-1', [...orders, valid('u', 1)])]).emits
+      return JSON.parse(`${emit?.text}}`)
+    }
+    expect(of(2)).toEqual({ user_id: 'u', orders: 3, traceparents: [trace(0), trace(1)] })
+    expect(of(130)).toMatchObject({ orders: 131, traceparents: expect.objectContaining({ length: 128 }) })
+  })
 })

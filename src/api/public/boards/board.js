@@ -1,52 +1,41 @@
 // @ts-check
-import { childrenOf, element, find, keep, show } from './lib/dom.js'
-import { label } from './lib/explain.js'
-import { exact, money, number } from './lib/format.js'
-import { printableId } from './lib/printable.js'
+import { childrenOf, element, find, keep, show } from '../lib/dom.js'
+import { label } from '../lib/explain.js'
+import { printableId } from '../lib/printable.js'
 
-/** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
-/** @typedef {ReturnType<typeof makeBoard>} Board */
 /** @typedef {{ user_id: string, score: number, text: string, detail?: string }} Ranked */
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)')
 const moveMs = 400
 
-const place = find('#boards')
-const spend = makeBoard('By spend')
-const orders = makeBoard('By orders')
-
-/** @param {Snapshot} snapshot */
-export function drawBoards({ top, currency, decimals }) {
-  show(spend.unit, currency ? ` in ${currency}` : '')
-  drawBoard(
-    spend,
-    top.spend.map(({ user_id, spend_minor }) => ({
-      user_id,
-      score: spend_minor,
-      text: money(spend_minor, { decimals }),
-    })),
-  )
-  drawBoard(
-    orders,
-    top.orders.map(({ user_id, orders: score }) => ({ user_id, score, text: number(score), detail: exact(score) })),
-  )
-}
-
-/** @param {string} title */
-function makeBoard(title) {
+/**
+ * Makes a panel with a leaderboard.
+ * @param {HTMLElement} place
+ * @param {string} title
+ */
+export function makeBoard(place, title) {
   const list = element('ol', { class: 'board' })
-  const none = element('p', { class: 'none', hidden: true }, 'No user is ranked yet.')
+  const none = element('p', { class: 'none', hidden: true })
   const unit = element('span', { class: 'muted' })
   place.append(element('div', { class: 'panel' }, element('h3', {}, label('boards', title), unit), none, list))
-  return { list, none, unit }
+  /**
+   * @param {Ranked[]} users
+   * @param {{ of?: string, empty: string }} words `of`: the unit, behind the title; `empty`: in place of no users
+   */
+  const draw = (users, { of = '', empty }) => {
+    show(unit, of)
+    show(none, empty)
+    none.hidden = users.length > 0
+    drawRows(list, users)
+  }
+  return { draw }
 }
 
 /**
- * @param {Board} board
+ * @param {HTMLElement} list
  * @param {Ranked[]} users
  */
-function drawBoard({ list, none }, users) {
-  none.hidden = users.length > 0
+function drawRows(list, users) {
   const before = new Map(childrenOf(list).map((row) => [row, row.offsetTop]))
   const best = users[0]?.score ?? 0
   keep(list, users, ({ user_id }) => user_id, {
