@@ -74,6 +74,7 @@ each_part(plan.ids, function(part)
 end)
 if plan.begins then call('DEL', KEYS[5], KEYS[6]) end
 call('RPUSH', KEYS[6], ARGV[4])
+call('HDEL', KEYS[5], 'failure')
 for field, value in pairs(plan.set) do call('HSET', KEYS[5], field, value) end
 for field, by in pairs(plan.sums) do call('HINCRBY', KEYS[5], field, string.format('%.0f', by)) end
 for name, by in pairs(plan.counts) do

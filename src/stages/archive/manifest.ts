@@ -70,11 +70,13 @@ const line = z.discriminatedUnion('kind', [begin, committed, replaced])
 /** A line of the manifest. */
 export type Line = z.output<typeof line>
 
+/** What a line says that takes out a segment. */
+export type ReplacingLine = Omit<z.output<typeof replaced>, keyof typeof common>
 /** What a line says, without its place. */
 export type LineContent =
   | Pick<z.output<typeof begin>, 'kind' | 'chain' | 'partition' | 'follows'>
   | Pick<z.output<typeof committed>, 'kind' | 'segment'>
-  | Omit<z.output<typeof replaced>, keyof typeof common>
+  | ReplacingLine
 
 export const noHash = '0'.repeat(64)
 export const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
