@@ -1,7 +1,5 @@
 import { setInterval as every } from 'node:timers/promises'
 import type { App, Loop, PartitionScope, Tick } from '../../app.ts'
-import { archive } from '../../stages/archive/archive.ts'
-import { runArchive } from '../../stages/archive/run.ts'
 import type { Stage } from '../../stages/placed.ts'
 import { type Leases, leaveLeases, renewEveryMs, renewLeases } from '../../stages/runner/leases.ts'
 import { runStage } from '../../stages/runner/run.ts'
@@ -9,8 +7,7 @@ import { runWhile } from './run-while.ts'
 
 /** Returns the loop of a stage on one partition. */
 export function stageLoop(scope: PartitionScope, stage: Stage): Loop {
-  const run = stage.name === archive.name ? runArchive : runStage
-  return { name: loopName(stage, scope.keys.partition), run: (tick, signal) => run(scope, stage, tick, signal) }
+  return { name: loopName(stage, scope.keys.partition), run: (tick, signal) => runStage(scope, stage, tick, signal) }
 }
 
 const loopName = ({ name }: Stage, partition: number | undefined): string =>

@@ -1,6 +1,8 @@
 import type { PartitionScope, Tick } from '../../app.ts'
 import { blockingConnection, closeOnStop } from '../../redis/client.ts'
 import { aggregate } from '../aggregate.ts'
+import { archive } from '../archive/archive.ts'
+import { runArchive } from '../archive/run.ts'
 import { calendar } from '../calendar.ts'
 import { beginCalendar } from '../calendar-books.ts'
 import { leaveCalendar } from '../layout/leave.ts'
@@ -21,6 +23,7 @@ import { trim } from './trim.ts'
  */
 export async function runStage(scope: PartitionScope, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
   const { config } = scope
+  if (stage.name === archive.name) return runArchive(scope, stage, tick, signal)
   await ensureGroups(scope)
   if (stage.name === calendar.name) await beginCalendar(scope)
   if (stage.name === aggregate.name) await leaveCalendar(scope)
