@@ -1,8 +1,7 @@
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openStore, readObject, type Store } from '../../../../src/stages/archive/store/store.ts'
-import { archiveFolder } from '../../../support/archive.ts'
+import { archiveFolder, createBucket } from '../../../support/archive.ts'
 import { emptySqs } from '../../../support/world.ts'
 
 interface Opened extends AsyncDisposable {
@@ -25,13 +24,6 @@ async function openBucket(prefix: string): Promise<Opened> {
   const store = stack.use(await openStore(config))
   const open = stack.move()
   return { store, [Symbol.asyncDispose]: () => open.disposeAsync() }
-}
-
-async function createBucket(endpoint: string, Bucket: string): Promise<void> {
-  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
-  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
-  await client.send(new CreateBucketCommand({ Bucket }))
-  client.destroy()
 }
 
 const stores: [string, () => Promise<Opened>][] = [
