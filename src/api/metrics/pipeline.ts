@@ -105,10 +105,12 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
     read: ({ incidents }) =>
       incidentKinds.map((kind): Sample => [incidents?.filter((incident) => incident.kind === kind).length, kind]),
   }),
-  ofApi('orders_archive_segments', 'Segments that the archive has written since its chains began.', {
+  ofApi('orders_archive_segments_total', 'Segments that the archive has written since its chains began.', {
+    type: 'counter',
     read: ({ status: { archive } }) => [[archive?.segments]],
   }),
-  ofApi('orders_archive_written_bytes', 'Bytes of the segments that the archive has written since its chains began.', {
+  ofApi('orders_archive_bytes_total', 'Bytes of the segments that the archive has written since its chains began.', {
+    type: 'counter',
     read: ({ status: { archive } }) => [[archive?.bytes]],
   }),
   ofApi('orders_archive_last_line_age_seconds', 'Time since the archive last committed a line of its manifest.', {
