@@ -125,6 +125,10 @@ export const errorCodes = {
     'The counters and the data in Redis contradict each other, orders still wait, or another program writes our keys. So a repair, a repartition or an adoption stops.',
     'Do what the message says. `orders verify --deep` lists each difference, `--repair` rebuilds leaderboards and global stats, and `--write-off` books lost orders.',
   ),
+  ORD_ARCHIVE: entry(
+    'The archive at `ARCHIVE_URL` cannot be read or written, or what it holds differs from its manifest.',
+    'Do what the message says. `orders doctor` tries the archive, and `orders archive verify` lists each difference.',
+  ),
   ORD_JOB: entry(
     'A job failed for good, still runs, is gone, or can no longer be cancelled.',
     'Retry a failed job in Bull Board at `/admin/queues`. Wait for one that runs. `orders jobs` lists those that there are.',

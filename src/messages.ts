@@ -176,32 +176,6 @@ export const userTotals: RecordKind<CountedRecord> = {
 
 const isText = (value: unknown): value is string => typeof value === 'string'
 
-const carriedItem = z.looseObject({
-  product_id: z.unknown(),
-  quantity: z.number().optional(),
-  price_per_unit: z.number().optional(),
-})
-
-/** Fields of an order that a stage may ask for by `needs`: validate carries along those that some stage needs. */
-export const carriedFields = {
-  items: z.array(carriedItem).optional(),
-  shipping_address: z.string().optional(),
-  payment_method: z.string().optional(),
-}
-export type CarriedName = keyof typeof carriedFields
-export type Carried<Name extends CarriedName = CarriedName> = {
-  readonly [N in Name]?: z.output<(typeof carriedFields)[N]>
-}
-
-/** Returns those of the fields that have the type that stages expect. */
-export function carriedFrom(sent: Readonly<Record<string, unknown>>, names: readonly CarriedName[]): Carried {
-  const found = names.flatMap((name) => {
-    const value = Object.hasOwn(sent, name) ? sent[name] : undefined
-    return value !== undefined && carriedFields[name].safeParse(value).success ? [[name, value] as const] : []
-  })
-  return Object.fromEntries(found)
-}
-
 /** Verdicts of the pipeline on one order. `corrected`: of a correction. `cancelled`: the job was cancelled before
  * it sent its order. */
 export const verdicts = ['admitted', 'corrected', 'duplicate', 'conflict', 'rejected', 'cancelled'] as const

@@ -1,5 +1,6 @@
 import type { Variable } from './variable.ts'
 import { apiVariables } from './variables/api.ts'
+import { archiveVariables } from './variables/archive.ts'
 import { awsVariables } from './variables/aws.ts'
 import { bridgeVariables } from './variables/bridge.ts'
 import { calendarVariables } from './variables/calendar.ts'
@@ -31,6 +32,7 @@ const topics: readonly (readonly [title: string, variables: Readonly<Record<stri
   ['Bridge', bridgeVariables],
   ['Orders', ordersVariables],
   ['Calendar', calendarVariables],
+  ['Archive', archiveVariables],
   ['Stages, ledger and jobs', stagesVariables],
   ['Start, stop, traces and log', processVariables],
 ]

@@ -1,4 +1,5 @@
 import { apiVariables } from './variables/api.ts'
+import { archiveVariables } from './variables/archive.ts'
 import { awsVariables } from './variables/aws.ts'
 import { bridgeVariables } from './variables/bridge.ts'
 import { calendarVariables } from './variables/calendar.ts'
@@ -15,6 +16,7 @@ export const variables = {
   ...bridgeVariables,
   ...ordersVariables,
   ...calendarVariables,
+  ...archiveVariables,
   ...stagesVariables,
   ...processVariables,
 }

@@ -108,6 +108,11 @@ export interface Events {
   decideFailed: { stage: string; entryId: string; error: string; traceId?: string }
   trimmed: { stage: string; entries: number }
   observerLeft: { stage: string }
+  segmentCut: { partition: number | undefined; name: string; orders: number; bytes: number; durationMs: number }
+  archiveAway: { partition: number | undefined; error: string }
+  /** Segments of the archive that were taken out because of ARCHIVE_DAYS, and objects that were deleted. */
+  archiveSwept: { expired: number; removed: number; orphans: number }
+  archiveBack: { partition: number | undefined; seconds: number }
   consumersRemoved: { stage: string; consumers: readonly string[] }
   jobDone: { job: string; queue: string; traceId?: string }
   jobFailed: { job: string; queue: string; attempt: number; error: string; traceId?: string }

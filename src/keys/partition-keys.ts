@@ -1,3 +1,4 @@
+import { archiveKeys } from './archive-keys.ts'
 import { declare, type KeyDeclaration } from './declaration.ts'
 
 /** Keys of a partition. */
@@ -95,6 +96,7 @@ export const partitionKeys = {
     owner: 'partition',
     holds: 'generation → records that were written into the ledger',
   }),
+  ...archiveKeys,
   /** Of the data, see ops/incidents/scan.lua; that of the server is RedisIncarnation in ingest/durability.ts. */
   incarnation: declare({
     name: 'pipeline:incarnation',

@@ -1,5 +1,6 @@
+import type { Carried, CarriedName } from '../carried.ts'
 import type { Keys } from '../keys.ts'
-import type { Carried, CarriedName, CorrectionKind, RawRecord, RecordKind } from '../messages.ts'
+import type { CorrectionKind, RawRecord, RecordKind } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 

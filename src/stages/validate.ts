@@ -1,5 +1,6 @@
+import { type Carried, type CarriedName, carriedFrom, isOrderField, messageFieldsOf } from '../carried.ts'
 import type { Keys } from '../keys.ts'
-import { admittedOrder, carriedFrom, rawOrder } from '../messages.ts'
+import { admittedOrder, type RawRecord, rawOrder } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import { isObject } from '../order/json.ts'
 import { readOrder } from '../order/read-order.ts'
@@ -16,14 +17,15 @@ export const validate = defineStage({
   takes: rawOrder,
   passes: { channel: 'valid', record: admittedOrder },
   counts: 'admitted',
-  decide: ({ body, rejection }, keys, { carry, format }) => {
+  decide: (record, keys, { carry, format }) => {
+    const { body, rejection } = record
     if (rejection) return reject(rejection)
     const message = checkMessage(body, format)
     if ('code' in message) return reject(message)
     const other = format.fields && otherPartition(message.userId, keys)
     if (other !== undefined) return reject(misplaced(keys, other))
     const { userId: user_id, orderId: order_id, orderTimestamp: order_timestamp } = message
-    const carried = carry.length > 0 && carriedFrom(sentIn(body, format), carry)
+    const carried = carry.length > 0 && carriedOf(record, carry, format)
     if (!('kind' in message)) {
       const emit = { user_id, order_id, minor: message.minor, order_timestamp }
       return admit(identityOf(message, format), carried ? { ...emit, ...carried } : emit)
@@ -54,7 +56,13 @@ const misplaced = ({ partition }: Keys, other: number): Rejection => ({
   reason: `The order is in partition ${partition} and its user in partition ${other}`,
 })
 
-/** Parses the body again. Only a pipeline with a stage that needs more fields pays for that. */
+function carriedOf(record: RawRecord, carry: readonly CarriedName[], format: OrderFormat): Carried {
+  const fields = carry.filter(isOrderField)
+  const sent = fields.length > 0 && carriedFrom(sentIn(record.body, format), fields)
+  return { ...sent, ...messageFieldsOf(record, carry) }
+}
+
+/** Parses the body again. Only a pipeline with a stage that needs fields of the order pays for that. */
 function sentIn(body: string, format: OrderFormat): Readonly<Record<string, unknown>> {
   const sent = readOrder(body, format)
   return isObject(sent) ? sent : {}

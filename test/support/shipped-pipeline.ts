@@ -1,2 +1,2 @@
 /** Takes the place of src/stages/pipeline.ts in tests of a clone that has stages of its own. */
-export { withCalendar as pipeline } from './stages.ts'
+export { whole as pipeline } from './stages.ts'

@@ -1,5 +1,6 @@
-import type { CarriedName } from '../../src/messages.ts'
+import type { CarriedName } from '../../src/carried.ts'
 import { aggregate as aggregateDefinition } from '../../src/stages/aggregate.ts'
+import { archive as archiveDefinition } from '../../src/stages/archive/archive.ts'
 import { calendar as calendarDefinition } from '../../src/stages/calendar.ts'
 import { definePipeline } from '../../src/stages/define-pipeline.ts'
 import { leaderboard as leaderboardDefinition } from '../../src/stages/leaderboard.ts'
@@ -16,12 +17,18 @@ export const definitions = {
 }
 
 /** The pipeline that we ship, whatever stages a user has added to the one that is run. */
-export const withCalendar = definePipeline([
+export const whole = definePipeline([
   validateDefinition,
   calendarDefinition,
+  archiveDefinition,
   aggregateDefinition,
   leaderboardDefinition,
 ])
+/** The same without the archive, as it is without ARCHIVE_URL. */
+export const withCalendar = whole.without(archiveDefinition.name)
+/** The chain with the archive, without the calendar. */
+export const withArchive = whole.without(calendarDefinition.name)
+export const archive = withArchive.stage('archive') as Stage
 export const calendar = withCalendar.stage('calendar') as Stage
 /** The same without the calendar, as CALENDAR=off has it: most tests are about the chain alone. */
 export const shipped = withCalendar.without(calendarDefinition.name)

@@ -14,6 +14,17 @@ export const awsVariables = {
       .regex(/^\S+$/)
       .optional(),
   }),
+  awsEndpointUrlS3: define({
+    name: 'AWS_ENDPOINT_URL_S3',
+    unit: 'URL',
+    expected: 'an http:// or https:// URL',
+    unset: 'AWS_ENDPOINT_URL if that is an emulator, else AWS',
+    about: 'Where the S3 of the archive answers, such as MinIO.',
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .regex(/^\S+$/)
+      .optional(),
+  }),
   awsRegion: define({
     name: 'AWS_REGION',
     unit: 'region',

@@ -1,3 +1,4 @@
+import { isOfAws } from '../../config/aws-host.ts'
 import type { Config } from '../../config/config.ts'
 import { isForeign, queueAddress } from '../../config/queue-address.ts'
 import { redactUrl } from '../../redact.ts'
@@ -33,9 +34,6 @@ export function isEmulated(config: Config): boolean {
   const url = endpointUrl(config)
   return url !== undefined && !isOfAws(url)
 }
-
-const isOfAws = (url: string): boolean =>
-  /\.(amazonaws\.com(\.cn)?|amazonwebservices\.com\.cn|aws)$/.test(new URL(url).hostname)
 
 /** Returns whether a queue that is missing may be created: on AWS only if that is set, so that a typo makes no empty queue. */
 export function mayCreate(config: Config): boolean {

@@ -13,6 +13,7 @@ import { traceOfJob } from '../../control/job-trace.ts'
 import { markJobsAlive } from '../../control/jobs-alive.ts'
 import { messageOf } from '../../errors.ts'
 import { type Consumed, rememberTrace, tracedLines, traceOf } from '../../tracing/tracing.ts'
+import { archiveLoop } from '../archive/loop.ts'
 import { replay } from './replay.ts'
 import { reprocess } from './reprocess.ts'
 import { retryLoop } from './retries.ts'
@@ -27,6 +28,7 @@ export function jobLoops(app: App): Loop[] {
     { name: 'jobs-replay', run: (tick, signal) => work(app, replaying, tick, signal) },
     { name: 'jobs-redrive', run: (tick, signal) => work(app, redriving, tick, signal) },
     retryLoop(app),
+    ...(app.config.archiveUrl === undefined ? [] : [archiveLoop(app)]),
   ]
 }
 

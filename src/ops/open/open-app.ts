@@ -5,8 +5,10 @@ import type { Config } from '../../config/config.ts'
 import { makeControlKeys, makePartitions } from '../../keys.ts'
 import { formatOf } from '../../order/format.ts'
 import { closeRedis, openRedis, type Patience } from '../../redis/client.ts'
+import { archive } from '../../stages/archive/archive.ts'
 import { calendar } from '../../stages/calendar.ts'
 import { pipeline } from '../../stages/pipeline.ts'
+import type { Pipeline } from '../../stages/placed.ts'
 import { openTelemetry, type Telemetry } from '../../telemetry.ts'
 import { checkManifest } from '../manifest/check.ts'
 import { partitionsOf } from '../manifest/settings.ts'
@@ -53,7 +55,7 @@ export async function connectApp(
     format: formatOf(config),
     redis,
     telemetry,
-    pipeline: config.calendar === 'on' ? pipeline : pipeline.without(calendar.name),
+    pipeline: pipelineFor(config),
     partitions,
     control: makeControlKeys(partitions),
     instance: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
@@ -61,6 +63,12 @@ export async function connectApp(
     pulse: new Map(),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
+}
+
+/** Leaves out the observers that are switched off. */
+function pipelineFor({ calendar: isDated, archiveUrl }: Config): Pipeline {
+  const dated = isDated === 'on' ? pipeline : pipeline.without(calendar.name)
+  return archiveUrl === undefined ? dated.without(archive.name) : dated
 }
 
 /** Leaves a command time to find the cause and to answer within two seconds. */

@@ -6,6 +6,7 @@ import { openBacklog, totalOf } from '../../reads/backlog.ts'
 import { timelineLoop } from '../../reads/timeline.ts'
 import { closeOnStop } from '../../redis/client.ts'
 import { unlessForbidden } from '../../redis/errors.ts'
+import { archive } from '../../stages/archive/archive.ts'
 import { rewire } from '../../stages/layout/rewire.ts'
 import { pipeline } from '../../stages/pipeline.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
@@ -129,8 +130,9 @@ function openersOf(pipeline: Pipeline, names: readonly string[]): [name: string,
   return names.map((name) => {
     const open = openers.get(name)
     if (open) return [name, open]
+    const needed = name === archive.name ? 'ARCHIVE_URL' : 'CALENDAR=on'
     if (roleNames.includes(name))
-      throw new OrdersError('ORD_USAGE', `${name} is switched off here: set CALENDAR=on for it.`)
+      throw new OrdersError('ORD_USAGE', `${name} is switched off here: set ${needed} for it.`)
     throw new OrdersError('ORD_USAGE', `There is no role "${name}": expected ${[...openers.keys()].join(', ')}.`)
   })
 }
@@ -159,10 +161,16 @@ async function bridge(app: App, _: unknown, signal: AbortSignal): Promise<Role> 
   }
 }
 
-/** Runs a stage on the given partitions. Without them, several partitions are distributed over all processes of the stage. */
+/**
+ * Runs a stage on the given partitions. Without them, several partitions are distributed over all processes of the stage. So is
+ * a single one of the archive: it has one open segment, not one of each process.
+ */
 async function worker(app: App, stage: Stage, given: readonly number[] | undefined): Promise<Role> {
   await rewire(app)
-  const shared = given === undefined && app.partitions.length > 1 ? assignPartitions(app, stage) : undefined
+  const shared =
+    given === undefined && (app.partitions.length > 1 || stage.name === archive.name)
+      ? assignPartitions(app, stage)
+      : undefined
   if (shared)
     return { loops: [shared.leasing], pausable: shared.loops, [Symbol.asyncDispose]: shared[Symbol.asyncDispose] }
   const own = app.partitions.filter((_, partition) => given === undefined || given.includes(partition))

@@ -1,3 +1,4 @@
+import { isOrderField } from '../../carried.ts'
 import { OrdersError } from '../../errors.ts'
 import type { Pipeline, Stage } from '../placed.ts'
 
@@ -13,8 +14,12 @@ export const observing = 'observer '
 export const fieldOf = ({ name, isObserver }: Stage): string => (isObserver ? observing + name : name)
 export const nameIn = (field: string): string => field.replace(observing, '')
 
-export const layoutOf = ({ from, carries }: Stage): string =>
-  carries.length === 0 ? from : `${from} passing ${carries.join(' ')}`
+/** Fields of the message are left out: a stage that asks for them takes records without them too. */
+export function layoutOf({ from, carries }: Stage): string {
+  const passing = carries.filter(isOrderField)
+  return passing.length === 0 ? from : `${from} passing ${passing.join(' ')}`
+}
+
 export const channelIn = (layout: string): string => layout.split(' ')[0] ?? ''
 export const passedIn = (layout: string): string => layout.slice(channelIn(layout).length)
 

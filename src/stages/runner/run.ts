@@ -1,8 +1,11 @@
 import type { PartitionScope, Tick } from '../../app.ts'
 import { blockingConnection, closeOnStop } from '../../redis/client.ts'
 import { aggregate } from '../aggregate.ts'
+import { archive } from '../archive/archive.ts'
+import { runArchive } from '../archive/run.ts'
 import { calendar } from '../calendar.ts'
 import { beginCalendar } from '../calendar-books.ts'
+import { housekeeper } from '../housekeeping.ts'
 import { leaveCalendar } from '../layout/leave.ts'
 import type { Stage } from '../placed.ts'
 import { batchCommitter } from './commit-batch.ts'
@@ -10,7 +13,7 @@ import { type Consumer, consume } from './consume.ts'
 import { removeConsumers } from './dead-consumers.ts'
 import { type Entry, entryBytes } from './entry.ts'
 import { ensureGroups } from './groups.ts'
-import { type ScannedUpTo, trim } from './trim.ts'
+import { trim } from './trim.ts'
 
 /**
  * Runs a stage until the signal aborts. Entries already read are committed before it returns. While more entries wait than one
@@ -20,6 +23,7 @@ import { type ScannedUpTo, trim } from './trim.ts'
  */
 export async function runStage(scope: PartitionScope, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
   const { config } = scope
+  if (stage.name === archive.name) return runArchive(scope, stage, tick, signal)
   await ensureGroups(scope)
   if (stage.name === calendar.name) await beginCalendar(scope)
   if (stage.name === aggregate.name) await leaveCalendar(scope)
@@ -88,28 +92,4 @@ function* batches(entries: readonly Entry[], maxRecords: number): Generator<Entr
     bytes += entryBytes(entry)
   }
   if (batch.length > 0) yield batch
-}
-
-/** 500 ms: a stream at full speed grows by some 10 MB in between; trimming at every commit costs a script call each. */
-const trimEveryMs = 500
-
-/** Trims after commits, and removes dead consumers now and then. Uses the monotonic clock, which cannot be set. */
-function housekeeper(scope: PartitionScope, consumer: Consumer): (worked: boolean) => Promise<void> {
-  const scanned: ScannedUpTo = new Map()
-  let untrimmed = false
-  let trimmedAt = 0
-  let tidiedAt = performance.now()
-  return async (worked) => {
-    untrimmed ||= worked
-    const now = performance.now()
-    const due = now - tidiedAt >= scope.config.claimIdleMs // the group of an idle stage too may have skipped entries
-    if (due || (untrimmed && now - trimmedAt >= trimEveryMs)) {
-      trimmedAt = now
-      untrimmed = (await trim(scope, consumer.stage, { scanned, thorough: due })) > 0 // more may follow
-    }
-    if (!due) return
-    tidiedAt = now
-    if (consumer.stage.name === aggregate.name) await leaveCalendar(scope)
-    await removeConsumers(scope, consumer, false)
-  }
 }

@@ -1,0 +1,201 @@
+import type { App } from '../../app.ts'
+import { OrdersError } from '../../errors.ts'
+import {
+  type Line,
+  manifestPrefix,
+  noHash,
+  parseLine,
+  parseLineName,
+  type Segment,
+  sha256,
+} from '../../stages/archive/manifest.ts'
+import { readObject, type Store } from '../../stages/archive/store/store.ts'
+import { readTail, type Tail } from '../../stages/archive/tail.ts'
+
+/** A chain of the manifest, whole. */
+export interface Chain {
+  readonly chain: string
+  /** As `3of8`; `none` without partitions. */
+  readonly partition: string
+  /** In the order of `seq`, from 1, without a gap. */
+  readonly lines: readonly Line[]
+  /** SHA-256 of the text of the last line. */
+  readonly head: string
+  /** True if Redis goes on with it; false if it has ended. */
+  readonly isOpen: boolean
+  /** Lines that Redis has lost, as when it was restored. They do not count: the orders came again, or are gone from Redis. */
+  readonly abandoned: readonly Line[]
+}
+
+/** A segment that counts, and its chain. */
+export interface LiveSegment {
+  readonly segment: Segment
+  readonly chain: string
+  readonly partition: string
+}
+
+interface Source {
+  readonly chain: string
+  readonly partition: string
+  /** By SHA-256. */
+  readonly texts: Map<string, string>
+}
+
+/** Texts of lines by the names of their objects. An object of a line never changes, so it is read once. */
+export type KnownLines = Map<string, string>
+
+/** Requests at once while the lines are read. */
+const inFlight = 32
+
+/**
+ * Reads all chains from the store, and from Redis the lines that are not there yet.
+ * @param app undefined to read the store alone, as after Redis was lost
+ * @param known lines of earlier calls, which are not read again
+ * @returns the chains in the order in which they began
+ * @throws OrdersError ORD_ARCHIVE if a line is missing, or does not follow the one before it
+ */
+export async function readChains(
+  store: Pick<Store, 'list' | 'get'>,
+  app: Pick<App, 'redis' | 'partitions'> | undefined,
+  known: KnownLines = new Map(),
+): Promise<Chain[]> {
+  // Redis first: a line leaves it only after the store has it, so that none is missed in between.
+  const tails = app ? await Promise.all(app.partitions.map((keys) => readTail({ redis: app.redis, keys }))) : []
+  const sources = await readStored(store, known)
+  for (const tail of tails) addTail(sources, tail)
+  const parsed = [...sources.values()].map(parseTexts)
+  const ends = endsIn(parsed, tails)
+  return parsed.map((one) => chainOf(one, ends.get(one.chain), tails)).sort(byBegin)
+}
+
+function addTail(sources: Map<string, Source>, tail: Tail | undefined): void {
+  if (!tail) return
+  const known = sources.get(tail.chain)
+  const source = known ?? { chain: tail.chain, partition: tail.partition, texts: new Map() }
+  for (const text of tail.lines.values()) source.texts.set(sha256(text), text)
+  sources.set(tail.chain, source)
+}
+
+async function readStored(store: Pick<Store, 'list' | 'get'>, known: KnownLines): Promise<Map<string, Source>> {
+  const sources = new Map<string, Source>()
+  const reading = new Set<Promise<void>>()
+  const failures: unknown[] = []
+  const read = async (name: string, texts: Map<string, string>): Promise<void> => {
+    const text = known.get(name) ?? (await readObject(store, name))?.toString()
+    if (text === undefined) return
+    known.set(name, text)
+    texts.set(sha256(text), text)
+  }
+  for await (const { name } of store.list(manifestPrefix)) {
+    const found = parseLineName(name)
+    if (!found) continue
+    const { chain, partition } = found
+    const source = sources.get(chain) ?? { chain, partition, texts: new Map() }
+    sources.set(chain, source)
+    const work = read(name, source.texts)
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => reading.delete(work))
+    reading.add(work)
+    if (reading.size >= inFlight) await Promise.race(reading)
+  }
+  await Promise.all(reading)
+  if (failures.length > 0) throw failures[0]
+  return sources
+}
+
+/** The lines of a chain by SHA-256. */
+interface Parsed extends Omit<Source, 'texts'> {
+  readonly byHash: ReadonlyMap<string, Line>
+}
+
+function parseTexts({ chain, partition, texts }: Source): Parsed {
+  const lines = [...texts].map(([hash, text]): [string, Line] => [
+    hash,
+    parseLine(text, `An object of the chain ${chain}`),
+  ])
+  return { chain, partition, byHash: new Map(lines) }
+}
+
+/** Returns the hash of the last line of each chain, where Redis or a later chain names it. */
+function endsIn(chains: readonly Parsed[], tails: readonly (Tail | undefined)[]): Map<string, string> {
+  const ends = new Map<string, string>()
+  for (const { byHash } of chains) {
+    for (const line of byHash.values())
+      if (line.kind === 'begin' && line.follows) ends.set(line.follows.chain, line.follows.head)
+  }
+  for (const tail of tails) if (tail) ends.set(tail.chain, tail.head)
+  return ends
+}
+
+/** Follows the lines back from the last. Of an open chain, what came after the line that Redis named is left out. */
+function chainOf(
+  { chain, partition, byHash }: Parsed,
+  end: string | undefined,
+  tails: readonly (Tail | undefined)[],
+): Chain {
+  const head = end ?? lastOf(byHash)
+  const lines: Line[] = []
+  for (let hash = head; hash !== noHash; ) {
+    const line = byHash.get(hash)
+    if (!line) throw missing(chain, lines.at(-1))
+    lines.push(line)
+    hash = line.previous
+  }
+  lines.reverse()
+  if (lines.some(({ seq }, at) => seq !== at + 1))
+    throw new OrdersError('ORD_ARCHIVE', `The lines of the chain ${chain} do not count from 1.`)
+  const isOpen = tails.some((tail) => tail?.chain === chain)
+  const known = new Set(lines)
+  return {
+    chain,
+    partition,
+    lines,
+    head,
+    isOpen,
+    abandoned: isOpen ? [] : [...byHash.values()].filter((line) => !known.has(line)),
+  }
+}
+
+function lastOf(byHash: ReadonlyMap<string, Line>): string {
+  return [...byHash].reduce((last, one) => (one[1].seq > last[1].seq ? one : last))[0]
+}
+
+function missing(chain: string, after: Line | undefined): OrdersError {
+  const which = after ? `Line ${after.seq - 1}` : 'The last line'
+  return new OrdersError('ORD_ARCHIVE', `${which} of the chain ${chain} of the manifest is missing, or was changed.`)
+}
+
+function byBegin(one: Chain, other: Chain): number {
+  const [a, b] = [one, other].map(({ lines, chain }) => `${lines[0]?.at} ${chain}`)
+  return (a ?? '') < (b ?? '') ? -1 : 1
+}
+
+/**
+ * Returns the segments that count: those of all chains, without the removed ones, and with what was put in their place. Those
+ * of a chain are in the order in which they were committed.
+ */
+export function liveSegments(chains: readonly Chain[]): LiveSegment[] {
+  const live = new Map<string, LiveSegment & { readonly place: number }>()
+  for (const { chain, partition, lines } of chains) {
+    for (const line of lines) {
+      if (line.kind !== 'segment') continue
+      live.set(line.segment.name, { segment: line.segment, chain, partition, place: live.size })
+    }
+  }
+  // A removal may stand in another chain than its segment, so the removals come second.
+  for (const line of chains.flatMap(({ lines }) => lines)) {
+    if (line.kind !== 'erased' && line.kind !== 'expired') continue
+    const { removes, segment } = line
+    const removed = live.get(removes)
+    live.delete(removes)
+    if (removed && segment) live.set(segment.name, { ...removed, segment })
+  }
+  const sorted = [...live.values()].sort((one, other) => one.place - other.place)
+  return sorted.map(({ place: _, ...one }) => one)
+}
+
+/** Returns the names of all segments that a line has taken out. */
+export const removedNames = (chains: readonly Chain[]): string[] =>
+  chains.flatMap(({ lines }) =>
+    lines.flatMap((line) => (line.kind === 'erased' || line.kind === 'expired' ? line.removes : [])),
+  )

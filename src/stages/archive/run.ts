@@ -1,0 +1,72 @@
+import type { PartitionScope, Tick } from '../../app.ts'
+import { blockingConnection, closeOnStop } from '../../redis/client.ts'
+import { housekeeper } from '../housekeeping.ts'
+import type { Stage } from '../placed.ts'
+import { type Consumer, consume, type Read } from '../runner/consume.ts'
+import { removeConsumers } from '../runner/dead-consumers.ts'
+import { ensureGroups } from '../runner/groups.ts'
+import { trim } from '../runner/trim.ts'
+import { patience } from './patience.ts'
+import { openStore } from './store/store.ts'
+import { openWriter } from './writer.ts'
+
+/** Part of STOP_GRACE_MS in which a stop may still write the open segment. */
+const shareOfGrace = 0.8
+
+/**
+ * Runs the archive on a partition until the signal aborts. What has been read by then is committed before it returns, if the
+ * store takes it in time; else its entries stay pending, and another consumer claims them.
+ */
+export async function runArchive(scope: PartitionScope, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
+  const { config, redis, keys, instance } = scope
+  await ensureGroups(scope)
+  await trim(scope, stage)
+  using store = await openStore(config)
+  using reader = blockingConnection(redis, config.blockMs)
+  using _ = closeOnStop(reader, config.stopGraceMs, signal)
+  using ending = endAfter(signal, shareOfGrace * config.stopGraceMs)
+  const consumer: Consumer = { stage, stream: keys.stream(stage.from), name: instance, reader }
+  const patiently = patience(scope, tick, ending.signal)
+  await using writer = openWriter({ scope, consumer, store, patiently })
+  const tidyIfDue = housekeeper(scope, consumer)
+  for await (const { entries, more } of untilStopped(consume(scope, consumer, signal), signal)) {
+    await writer.add(entries)
+    const isDue = await writer.isDue(!more)
+    if (isDue) await writer.cut()
+    await tidyIfDue(isDue)
+    tick()
+  }
+  try {
+    await writer.cut()
+  } catch (error) {
+    if (!ending.signal.aborted) throw error
+  }
+  await removeConsumers(scope, consumer, true)
+}
+
+/** Yields reads. The stop closes the connection, maybe during one: that is the end, not a failure. */
+async function* untilStopped(reads: AsyncGenerator<Read, void>, signal: AbortSignal): AsyncGenerator<Read, void> {
+  try {
+    yield* reads
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+/** Returns a signal that aborts some time after another one. */
+function endAfter(signal: AbortSignal, ms: number): Disposable & { readonly signal: AbortSignal } {
+  const later = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const start = (): void => {
+    timer = setTimeout(() => later.abort(), ms)
+  }
+  if (signal.aborted) start()
+  else signal.addEventListener('abort', start, { once: true })
+  return {
+    signal: later.signal,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', start)
+    },
+  }
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { asked, failed } from './failure.ts'
+import type { ObjectStore, Stored } from './object-store.ts'
+
+/** Begins the name of a file that is being written. A killed process leaves it; no reader looks at it. */
+const unfinished = '.writing-'
+
+/** Keeps objects as files of a folder. A file is written under another name, made durable, and renamed. */
+export function fileStore(folder: string): ObjectStore {
+  const pathOf = (name: string): string => join(folder, ...name.split('/'))
+  const head = async (name: string): Promise<Stored | undefined> => {
+    const found = await unlessMissing(stat(pathOf(name)))
+    return found && { name, bytes: found.size, modifiedMs: found.mtimeMs }
+  }
+  return {
+    place: folder,
+    put: (name, body) => asked(`${name} cannot be written`, () => putFile(pathOf(name), body)),
+    get: (name, signal) => asked(`${name} cannot be read`, () => readFileOf(pathOf(name), name, signal)),
+    head: (name) => asked(`${name} cannot be read`, () => head(name)),
+    delete: (name) => asked(`${name} cannot be deleted`, () => rm(pathOf(name), { force: true })),
+    async *list(prefix) {
+      const from = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+      try {
+        for await (const name of filesIn(folder, from, prefix)) {
+          const found = await head(name)
+          if (found) yield found
+        }
+      } catch (error) {
+        throw failed('The archive cannot be listed', error)
+      }
+    },
+    close: () => {},
+  }
+}
+
+async function putFile(path: string, body: Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const written = join(dirname(path), unfinished + randomBytes(6).toString('hex'))
+  try {
+    await using file = await open(written, 'wx')
+    await file.writeFile(body)
+    await file.sync()
+    await rename(written, path)
+  } catch (error) {
+    await rm(written, { force: true }).catch(() => {}) // the first error says more
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+/** Makes a rename durable. Windows has no such call. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  await using folder = await open(path, 'r')
+  await folder.sync()
+}
+
+async function readFileOf(
+  path: string,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<AsyncIterable<Buffer> | undefined> {
+  const file = await unlessMissing(open(path, 'r'))
+  if (!file) return undefined
+  await file.close()
+  return pieces(createReadStream(path, { highWaterMark: pieceBytes, ...(signal && { signal }) }), name)
+}
+
+const pieceBytes = 262_144
+
+async function* pieces(read: AsyncIterable<Buffer>, name: string): AsyncIterable<Buffer> {
+  try {
+    yield* read
+  } catch (error) {
+    throw failed(`${name} cannot be read`, error)
+  }
+}
+
+/** Yields the names of all files below a folder, those of each folder sorted. */
+async function* filesIn(folder: string, from: string, prefix: string): AsyncIterable<string> {
+  const found = await unlessMissing(opendir(join(folder, from)))
+  if (!found) return
+  const names: { name: string; isFolder: boolean }[] = []
+  for await (const entry of found) names.push({ name: from + entry.name, isFolder: entry.isDirectory() })
+  for (const { name, isFolder } of names.sort((one, other) => (one.name < other.name ? -1 : 1))) {
+    if (isFolder) {
+      if (name.startsWith(prefix) || prefix.startsWith(`${name}/`)) yield* filesIn(folder, `${name}/`, prefix)
+    } else if (name.startsWith(prefix) && !name.slice(from.length).startsWith(unfinished)) yield name
+  }
+}
+
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,103 @@
+import type { Readable } from 'node:stream'
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { isOfAws } from '../../../config/aws-host.ts'
+import { asked, failed } from './failure.ts'
+import type { ObjectStore, StoreConfig, Stored } from './object-store.ts'
+
+/** A call of S3 that is answered by nothing ends after this time. The next try comes from the caller. */
+const timeouts = { connectionTimeout: 5_000, requestTimeout: 60_000, throwOnRequestTimeout: true }
+
+/**
+ * Keeps objects in a bucket. An object is written by one request, whole or not at all: a segment has 256 MB at most, and a
+ * killed process leaves no part of an upload.
+ */
+export function s3Store(config: StoreConfig, { bucket, prefix }: { bucket: string; prefix: string }): ObjectStore {
+  const client = openClient(config)
+  const of = (name: string) => ({ Bucket: bucket, Key: prefix + name })
+  const during = (abortSignal: AbortSignal | undefined) => (abortSignal ? { abortSignal } : {})
+  return {
+    place: `s3://${bucket}/${prefix}`,
+    put: (name, body, signal) =>
+      asked(`${name} cannot be written`, async () => {
+        const ContentType = name.endsWith('.json') ? 'application/json' : 'application/gzip'
+        const call = { ...of(name), Body: body, ContentLength: body.length, ContentType }
+        await client.send(new PutObjectCommand(call), during(signal))
+      }),
+    get: (name, signal) =>
+      asked(`${name} cannot be read`, async () => {
+        const found = await unlessMissing(client.send(new GetObjectCommand(of(name)), during(signal)))
+        return found && pieces(found.Body as Readable, name)
+      }),
+    head: (name) =>
+      asked(`${name} cannot be read`, async () => {
+        const found = await unlessMissing(client.send(new HeadObjectCommand(of(name))))
+        return found && storedOf(name, found.ContentLength, found.LastModified)
+      }),
+    delete: (name) =>
+      asked(`${name} cannot be deleted`, () => client.send(new DeleteObjectCommand(of(name))).then(() => {})),
+    list: (from) => listed(client, bucket, prefix, from),
+    close: () => client.destroy(),
+  }
+}
+
+/** An endpoint that is AWS' own is that of SQS alone. */
+function openClient(config: StoreConfig): S3Client {
+  const { awsEndpointUrl, awsEndpointUrlS3, awsRegion: region } = config
+  const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config
+  const endpoint =
+    awsEndpointUrlS3 ?? (awsEndpointUrl !== undefined && !isOfAws(awsEndpointUrl) ? awsEndpointUrl : undefined)
+  const set =
+    accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } : undefined
+  const credentials = set ?? (endpoint === undefined ? undefined : { accessKeyId: 'test', secretAccessKey: 'test' })
+  return new S3Client({
+    ...{ region, followRegionRedirects: true, maxAttempts: 2, requestHandler: timeouts },
+    ...(credentials && { credentials }),
+    ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
+    ignoreConfiguredEndpointUrls: true, // the SDK takes AWS_ENDPOINT_URL for all services
+  })
+}
+
+async function* listed(client: S3Client, bucket: string, prefix: string, from: string): AsyncIterable<Stored> {
+  let next: string | undefined
+  do {
+    const call = new ListObjectsV2Command({
+      ...{ Bucket: bucket, Prefix: prefix + from },
+      ...(next !== undefined && { ContinuationToken: next }),
+    })
+    const page: ListObjectsV2CommandOutput = await asked('The archive cannot be listed', () => client.send(call))
+    for (const { Key = '', Size, LastModified } of page.Contents ?? [])
+      yield storedOf(Key.slice(prefix.length), Size, LastModified)
+    next = page.IsTruncated ? page.NextContinuationToken : undefined
+  } while (next !== undefined)
+}
+
+const storedOf = (name: string, bytes = 0, modified: Date | undefined): Stored => ({
+  name,
+  bytes,
+  modifiedMs: modified?.getTime() ?? 0,
+})
+
+async function* pieces(body: Readable, name: string): AsyncIterable<Buffer> {
+  try {
+    yield* body as AsyncIterable<Buffer>
+  } catch (error) {
+    throw failed(`${name} cannot be read`, error)
+  }
+}
+
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (error instanceof Error && ['NoSuchKey', 'NotFound'].includes(error.name)) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import type { App } from '../../src/app.ts'
+import { type Chain, type LiveSegment, liveSegments, readChains } from '../../src/reads/archive/chains.ts'
+import { readRecords } from '../../src/reads/archive/records.ts'
+import type { ArchivedRecord } from '../../src/stages/archive/record.ts'
+import type { Store } from '../../src/stages/archive/store/store.ts'
+
+/** A folder of a test's own, and its ARCHIVE_URL. */
+export function archiveFolder(): { folder: string; url: string } & Disposable {
+  const folder = mkdtempSync(join(tmpdir(), 'archive-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  return { folder, url: pathToFileURL(folder).href, [Symbol.dispose]: remove }
+}
+
+export interface Archived {
+  readonly chains: readonly Chain[]
+  readonly segments: readonly LiveSegment[]
+  readonly records: readonly ArchivedRecord[]
+}
+
+/** Reads all that counts. */
+export async function readArchive(store: Store, app: Pick<App, 'redis' | 'partitions'> | undefined): Promise<Archived> {
+  const chains = await readChains(store, app)
+  const segments = liveSegments(chains)
+  const records: ArchivedRecord[] = []
+  for (const { segment } of segments) for await (const record of readRecords(store, segment)) records.push(record)
+  return { chains, segments, records }
+}
+
+export async function createBucket(endpoint: string, Bucket: string): Promise<void> {
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+  await client.send(new CreateBucketCommand({ Bucket }))
+  client.destroy()
+}
