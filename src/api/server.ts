@@ -1,6 +1,7 @@
 import express, { type RequestHandler, Router } from 'express'
 import type { App } from '../app.ts'
 import { openQueues, type Queues } from '../control/job-queues.ts'
+import type { Place } from '../stages/erasure/place.ts'
 import { openShare } from './cached.ts'
 import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
@@ -20,6 +21,7 @@ import { openServer, type Server } from './open-server.ts'
 import { amendOrder, cancelOrder, refundOrder } from './routes/corrections.ts'
 import { dailyStats } from './routes/daily.ts'
 import { redriveLetters } from './routes/dead-letters.ts'
+import { eraseUser } from './routes/erase.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
 import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
@@ -35,6 +37,7 @@ import { runbook } from './runbook.ts'
 export const routes: readonly Route[] = [
   userStats,
   userRank,
+  eraseUser,
   dailyStats,
   globalStats,
   topUsers,
@@ -74,7 +77,11 @@ export interface AdminPart {
 }
 
 /** @throws OrdersError ORD_PORT_TAKEN */
-export async function openApi(app: App, adminParts: readonly AdminPart[] = []): Promise<Server> {
+export async function openApi(
+  app: App,
+  adminParts: readonly AdminPart[] = [],
+  archive: Place | undefined = undefined,
+): Promise<Server> {
   const guard = openGuard(app)
   const port = { variable: 'API_PORT', port: app.config.apiPort } as const
   const server = await openServer(app, port, (base, stack) => {
@@ -84,6 +91,7 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
       queues: stack.use(openQueues(base.redis)),
       snapshot: live.snapshot,
       turns: openTurns(),
+      archive,
       share: openShare(() => context),
     }
     const router = Router()

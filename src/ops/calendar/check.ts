@@ -4,6 +4,7 @@ import { addSums, isNoSum, noSum, type Sum, subtractSums } from '../../order/mon
 import { readDays } from '../../reads/calendar/days.ts'
 import { readCounters } from '../../reads/counters.ts'
 import { calendar } from '../../stages/calendar.ts'
+import { sum } from '../../sums.ts'
 import { type Ranked, rankAll } from './boards.ts'
 import { setDays } from './set-days.ts'
 import { type DatedTotals, readDatedTotals, type WrongMonth } from './totals.ts'
@@ -33,7 +34,10 @@ const maxAttempts = 3
  */
 export async function checkCalendar(app: App, mode: 'check' | 'set', signal: AbortSignal): Promise<CalendarCheck> {
   const alive = async (): Promise<void> => signal.throwIfAborted()
-  const counted = async () => (await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0
+  const counted = async (): Promise<number> => {
+    const erased = await Promise.all(app.partitions.map((keys) => app.redis.hlen(keys.erased)))
+    return sum(erased) + ((await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0)
+  }
   for (let attempt = 1; ; attempt++) {
     const before = await counted()
     const all: Ranked[] = []

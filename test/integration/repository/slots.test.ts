@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { beginAction } from '../../../src/control/audit-log.ts'
 import { noteIncident } from '../../../src/control/incidents.ts'
 import { readLiving } from '../../../src/control/living.ts'
+import { holdLock } from '../../../src/control/lock.ts'
 import { pauseComponent, resumeComponent } from '../../../src/control/pauses.ts'
 import { renewPresence } from '../../../src/control/presence.ts'
 import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
@@ -14,8 +15,8 @@ import { rank } from '../../../src/ops/calendar/rank.ts'
 import { setDays } from '../../../src/ops/calendar/set-days.ts'
 import { readDatedTotals } from '../../../src/ops/calendar/totals.ts'
 import { scanPartition } from '../../../src/ops/incidents/scan.ts'
+import { expireSome } from '../../../src/ops/jobs/expire-discarded.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
-import { holdLock } from '../../../src/ops/repartition/lock.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
 import { ledgerLoss } from '../../../src/ops/verify/ledger-losses.ts'
@@ -33,6 +34,8 @@ import { storeLines } from '../../../src/stages/archive/lines.ts'
 import { noHash } from '../../../src/stages/archive/manifest.ts'
 import { rankIn } from '../../../src/stages/calendar.ts'
 import { readCalendarBooks } from '../../../src/stages/calendar-books.ts'
+import { moveTotals } from '../../../src/stages/erasure/move-totals.ts'
+import { redactAudit } from '../../../src/stages/erasure/redact-audit.ts'
 import { cancelReplay } from '../../../src/stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
@@ -165,6 +168,10 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => replayEntries(appOf(redis), [rejected('aggregate')], { jobId: 'replay-1', limit: 1 }),
   (redis) => discardEntry(appOf(redis), rejected(), { reason: 'r', by: 'b' }),
   (redis) => withdrawEntry(appOf(redis), rejected(), 'reprocess-1', { id: 'm', body: '{}' }),
+  (redis) =>
+    moveTotals(appOf(redis), 'u', { totals: undefined, months: new Map([['2026-11', ['orders', '25:orders']]]) }),
+  (redis) => redactAudit(redis, makeControlKeys(partitions), ['1-1', '{}']),
+  (redis) => expireSome(appOf(redis), '1-1'),
   (redis) => cancelReplay(appOf(redis), 'replay-1'),
   (redis) => copyInvalid(redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]]),
   (redis) => trim(appOf(redis), pipeline.first),
