@@ -15,6 +15,9 @@ import { rank } from '../../../src/ops/calendar/rank.ts'
 import { setDays } from '../../../src/ops/calendar/set-days.ts'
 import { readDatedTotals } from '../../../src/ops/calendar/totals.ts'
 import { scanPartition } from '../../../src/ops/incidents/scan.ts'
+import { applyBatch } from '../../../src/ops/rebuild/apply.ts'
+import { readPairs } from '../../../src/ops/rebuild/compare/read-pairs.ts'
+import { flipOnce } from '../../../src/ops/rebuild/flip/flip.ts'
 import { expireSome } from '../../../src/ops/jobs/expire-discarded.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
@@ -46,6 +49,7 @@ import { removeConsumers } from '../../../src/stages/runner/dead-consumers.ts'
 import { decodeEntry } from '../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
 import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
+import { noEffects } from '../../../src/stages/runner/merge.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
 import { plainFormat } from '../../support/plain-format.ts'
@@ -157,6 +161,20 @@ const rejected = (stage?: string): InvalidEntry => {
 
 const noSum = { orders: 0n, minor: 0n }
 const aMonth = { keys, month: '2026-11', dayNames: ['2026-11-30'], days: noSum, counted: noSum }
+const builtEffects = { ...noEffects(), hashes: new Map([['{p3}:rebuild:new:user:u', new Map([['order_count', 1]])]]) }
+const flipPlan = {
+  differences: [
+    {
+      key: '{p3}:user:u',
+      add: new Map([['order_count', 1]]),
+      odd: ['f'],
+      isReplaced: true,
+      isForeign: true,
+      expiresAt: 1,
+    },
+  ],
+  ranks: rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'),
+}
 
 /** Everything that runs a script. */
 const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
@@ -195,6 +213,9 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => setDays(appOf(redis), aMonth, [{ day: '2026-11-30', lacks: { orders: 1n, minor: 1n } }]),
   (redis) => repair(appOf(redis), new AbortController().signal),
   (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
+  (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1' }, builtEffects),
+  (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:user:u']]),
+  (redis) => flipOnce(redis, keys, { token: 't', nextToken: '', step: '0', keep: 'k' }, flipPlan),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),
@@ -259,6 +280,7 @@ function argumentsOf(text: string): string[] {
 }
 
 function keysIn(command: string, given: readonly string[]): string[] {
+  if (command === 'ZDIFF') return given.slice(1)
   if (command === 'RENAME') return given.slice(0, 2)
   if (command === 'XINFO' || command === 'XGROUP') return given.slice(1, 2)
   if (command === 'XREADGROUP') return given.slice(given.indexOf("'STREAMS'") + 1).slice(0, 1)
