@@ -23,6 +23,13 @@ export const controlKeys = {
     owner: 'whole',
     holds: 'entries of the audit log by name',
   }),
+  /** See control/undos.ts. */
+  undos: declare({
+    name: 'pipeline:undos',
+    kind: 'hash',
+    owner: 'whole',
+    holds: '`<phase> <name>` of an undo → JSON, written once: `asked`, `radius`, `undone`, `redo`, `redone`',
+  }),
   /** See ops/incidents/losses.ts. */
   losses: declare({
     name: 'pipeline:losses',
