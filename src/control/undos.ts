@@ -14,7 +14,10 @@ type Phase = (typeof phases)[number]
 export const undoWhere = z
   .object({
     user: z.string().optional().meta({ description: 'The `user_id`.' }),
-    source: z.string().optional().meta({ description: 'The field `source` of the order.' }),
+    source: z
+      .string()
+      .optional()
+      .meta({ description: 'The field `source` of the order, or the source of an envelope around it.' }),
     event: z.string().optional().meta({ description: 'The field `event` of the order; without one `order.placed`.' }),
     version: z.string().optional().meta({ description: 'The field `version` of the order.' }),
   })

@@ -2,9 +2,10 @@ import type { UndoWhere } from '../../control/undos.ts'
 import { correctionKinds, type ReversedPart } from '../../corrections.ts'
 import { OrdersError } from '../../errors.ts'
 import { isObject, parseStandardJson } from '../../order/json.ts'
+import type { ArchivedRecord } from '../../stages/archive/record.ts'
 import { orderName } from '../../stages/runner/ledger.ts'
 import { idMs } from '../../stream-id.ts'
-import type { ArchivedRecord, ArchiveReader } from './archived.ts'
+import type { ArchiveReader } from './open-archive.ts'
 
 /** An order, and what to count so that it is taken back, or put back. */
 export interface Affected {
@@ -40,7 +41,7 @@ interface Collecting {
 
 /**
  * Collects the orders that were admitted in a window, with all corrections that the archive has of them. Reads the window,
- * and then all that came after its begin: the order of the records does not matter.
+ * and then all that came after its begin: so the order of segments does not matter.
  * @param name of the undo, whose own records are left out
  * @throws OrdersError ORD_UNDO for more orders than fit into memory
  */
@@ -122,12 +123,15 @@ function addPart(parts: Parts, part: ReversedPart, times: 1 | -1): void {
 function matcher(where: UndoWhere = {}): (record: ArchivedRecord) => boolean {
   const { user, ...fields } = where
   const wanted = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return ({ user_id, body }) => {
+  return ({ user_id, body, layers }) => {
     if (user !== undefined && user !== user_id) return false
     if (wanted.length === 0) return true
     const sent = parseStandardJson(body ?? '')
     const order: Readonly<Record<string, unknown>> = isObject(sent) ? sent : {}
-    return wanted.every(([name, value]) => textIn(order, name) === value)
+    const sources = (layers ?? []).map(({ source }) => source)
+    return wanted.every(
+      ([name, value]) => textIn(order, name) === value || (name === 'source' && sources.includes(value)),
+    )
   }
 }
 

@@ -7,9 +7,8 @@ import { OrdersError } from '../../errors.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { jobIdOf, judged } from '../jobs/outcome.ts'
-import type { ArchiveReader } from './archived.ts'
 import { type Affected, type Collected, collectUndone, collectWindow } from './collect.ts'
-import { openArchiveReader } from './open-archive.ts'
+import { type ArchiveReader, openArchiveReader } from './open-archive.ts'
 import { radiusOf, sumsOf } from './radius.ts'
 import { sendReversals } from './send.ts'
 import { type Place, placesOf } from './standing.ts'
@@ -28,16 +27,11 @@ interface Reversing {
  * order decides whether it is sent, and whether it counts.
  * @throws UnrecoverableError where another attempt would not help
  */
-export async function undo(
-  app: App,
-  job: UndoJob,
-  signal: AbortSignal,
-  open: (app: App) => Promise<ArchiveReader & AsyncDisposable> = openArchiveReader,
-): Promise<UndoResult> {
+export async function undo(app: App, job: UndoJob, signal: AbortSignal): Promise<UndoResult> {
   const data = undoData.parse(job.data)
   jobIdOf(job)
   try {
-    await using archive = await open(app)
+    using archive = await openArchiveReader(app)
     const reversing = { app, job, data, archive, signal }
     const result = await (data.dryRun ? preview(reversing) : reverseAll(reversing))
     const { orders, left, cancelled = false } = result
