@@ -1,0 +1,105 @@
+import { mkdtempDisposableSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Redis } from 'ioredis'
+import type { PartitionScope } from '../../src/app.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { openQueues, type Queues } from '../../src/control/job-queues.ts'
+import type { UndoResult } from '../../src/control/undo-job.ts'
+import { enqueue } from '../../src/ingest/enqueue.ts'
+import { type Keys, makeControlKeys, makePartitions } from '../../src/keys.ts'
+import { stageLoop } from '../../src/ops/process/assignment.ts'
+import { undo } from '../../src/ops/undo/undo.ts'
+import { partitionOf } from '../../src/order/partition.ts'
+import { readBooks } from '../../src/reads/books.ts'
+import { pipeline } from '../../src/stages/pipeline.ts'
+import { ensureGroups } from '../../src/stages/runner/groups.ts'
+import { until } from './until.ts'
+import { appOn, emptyRedis } from './world.ts'
+
+/** A system with an archive, all of whose stages run in this process. */
+export interface UndoWorld extends AsyncDisposable {
+  readonly app: PartitionScope
+  readonly redis: Redis
+  readonly queues: Queues
+}
+
+/** @param partitions undefined for one with bare names */
+export async function openUndoWorld(partitions?: number): Promise<UndoWorld> {
+  await using stack = new AsyncDisposableStack()
+  const { redis } = stack.use(await emptyRedis())
+  const folder = mkdtempDisposableSync(join(tmpdir(), 'archive-'))
+  stack.defer(() => folder.remove())
+  const env = {
+    ARCHIVE_URL: pathToFileURL(folder.path).href,
+    BLOCK_MS: '20',
+    CLAIM_IDLE_MS: '500',
+    LEDGER_BUCKETS: '64',
+    ARCHIVE_SEGMENT_SECONDS: '3600',
+  }
+  const keys = makePartitions(partitions)
+  const control = makeControlKeys(keys)
+  const app = appOn(redis, readConfig(env), { pipeline, partitions: keys, control, keys: keys[0] as Keys })
+  const stop = new AbortController()
+  const scopes = keys.map((keys) => ({ ...app, keys }))
+  for (const scope of scopes) await ensureGroups(scope)
+  const loops = scopes.flatMap((scope) => pipeline.stages.map((stage) => stageLoop(scope, stage)))
+  const running = loops.map((loop) => loop.run(() => {}, stop.signal))
+  stack.defer(async () => {
+    stop.abort()
+    await Promise.all(running)
+  })
+  const queues = stack.use(openQueues(app.redis))
+  const open = stack.move()
+  return { app, redis, queues, [Symbol.asyncDispose]: () => open.disposeAsync() }
+}
+
+/** Sends bodies, and waits until they are counted. */
+export async function sendBodies({ app }: UndoWorld, bodies: readonly string[]): Promise<void> {
+  for (const [keys, own] of Map.groupBy(bodies, (body) => partitionOf(app, body))) {
+    const records = own.map((body, at) => ({ id: `m${at}`, body }))
+    await enqueue(app.redis, keys, records, { sentMs: Date.now() })
+  }
+  await settled({ app })
+}
+
+/** Waits until no order waits for a stage but the archive, and expects the books to balance. */
+export async function settled({ app }: Pick<UndoWorld, 'app'>): Promise<void> {
+  const books = await until(
+    'all to be counted',
+    () => readBooks(app),
+    ({ stages }) => stages.every(({ stage, waiting }) => waiting === 0 || stage === 'archive'),
+  )
+  if (!books.balanced) throw new Error(JSON.stringify([books.differences, books.losses]))
+}
+
+/** Works a job off in this process, as its worker does. */
+export async function workOff(
+  { app, queues }: UndoWorld,
+  jobId: string,
+  signal = AbortSignal.timeout(30_000),
+): Promise<UndoResult> {
+  const job = await queues.undo.getJob(jobId)
+  if (!job) throw new Error(`no job ${jobId}`)
+  return undo(app, job, signal)
+}
+
+/** Every number that is not 0: totals, users, days, months and boards. */
+export async function readNumbers(redis: Redis): Promise<Record<string, string>> {
+  const numbers: Record<string, string> = {}
+  for (const key of await redis.keys('*')) {
+    const name = key.replace(/^\{p\d+\}:/, '')
+    if (!/^(user:|day:|monthly:|leaderboard:|global:stats|pipeline:calendar$)/.test(name)) continue
+    const isBoard = name.startsWith('leaderboard:')
+    const flat = isBoard
+      ? await redis.zrange(key, '0', '-1', 'WITHSCORES')
+      : Object.entries(await redis.hgetall(key)).flat()
+    for (let at = 0; at < flat.length; at += 2) {
+      const [field, value = ''] = [`${name} ${flat[at]}`, flat[at + 1]]
+      if (Number(value) === 0 && !isBoard) continue
+      if (field !== 'pipeline:calendar since') numbers[field] = String(BigInt(numbers[field] ?? 0) + BigInt(value))
+    }
+  }
+  return numbers
+}
