@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Redis } from 'ioredis'
-import type { PartitionScope } from '../../src/app.ts'
+import type { Loop, PartitionScope } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { openQueues, type Queues } from '../../src/control/job-queues.ts'
 import type { UndoResult } from '../../src/control/undo-job.ts'
@@ -16,35 +16,38 @@ import { readBooks } from '../../src/reads/books.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
 import { ensureGroups } from '../../src/stages/runner/groups.ts'
 import { until } from './until.ts'
-import { appOn, emptyRedis } from './world.ts'
+import { appOn, type Env, emptyRedis, envOf } from './world.ts'
 
-/** A system with an archive, all of whose stages run in this process. */
+/** A system with an archive. */
 export interface UndoWorld extends AsyncDisposable {
   readonly app: PartitionScope
   readonly redis: Redis
   readonly queues: Queues
+  /** Of a process of this system. */
+  readonly env: Env
 }
 
-/** @param partitions undefined for one with bare names */
-export async function openUndoWorld(partitions?: number): Promise<UndoWorld> {
+/**
+ * @param partitions undefined for one with bare names
+ * @param stages `here`: all of them run in this process
+ */
+export async function openUndoWorld(partitions?: number, stages: 'here' | 'elsewhere' = 'here'): Promise<UndoWorld> {
   await using stack = new AsyncDisposableStack()
-  const { redis } = stack.use(await emptyRedis())
+  const { redis, url } = stack.use(await emptyRedis())
   const folder = mkdtempDisposableSync(join(tmpdir(), 'archive-'))
   stack.defer(() => folder.remove())
-  const env = {
-    ARCHIVE_URL: pathToFileURL(folder.path).href,
-    BLOCK_MS: '20',
-    CLAIM_IDLE_MS: '500',
-    LEDGER_BUCKETS: '64',
-    ARCHIVE_SEGMENT_SECONDS: '3600',
-  }
+  const env = envOf(url, undefined, {
+    ...{ ARCHIVE_URL: pathToFileURL(folder.path).href, ARCHIVE_SEGMENT_SECONDS: '3600', CALENDAR: 'on' },
+    ...{ BLOCK_MS: '20', CLAIM_IDLE_MS: '500', LEDGER_BUCKETS: '64', JOB_LOCK_MS: '1000' },
+    ...(partitions !== undefined && { PARTITIONS: String(partitions) }),
+  })
   const keys = makePartitions(partitions)
   const control = makeControlKeys(keys)
   const app = appOn(redis, readConfig(env), { pipeline, partitions: keys, control, keys: keys[0] as Keys })
   const stop = new AbortController()
   const scopes = keys.map((keys) => ({ ...app, keys }))
   for (const scope of scopes) await ensureGroups(scope)
-  const loops = scopes.flatMap((scope) => pipeline.stages.map((stage) => stageLoop(scope, stage)))
+  const loops = stages === 'elsewhere' ? [] : scopes.flatMap(loopsOf)
   const running = loops.map((loop) => loop.run(() => {}, stop.signal))
   stack.defer(async () => {
     stop.abort()
@@ -52,8 +55,10 @@ export async function openUndoWorld(partitions?: number): Promise<UndoWorld> {
   })
   const queues = stack.use(openQueues(app.redis))
   const open = stack.move()
-  return { app, redis, queues, [Symbol.asyncDispose]: () => open.disposeAsync() }
+  return { app, redis, queues, env, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
+
+const loopsOf = (scope: PartitionScope): Loop[] => pipeline.stages.map((stage) => stageLoop(scope, stage))
 
 /** Sends bodies, and waits until they are counted. */
 export async function sendBodies({ app }: UndoWorld, bodies: readonly string[]): Promise<void> {
