@@ -4,7 +4,7 @@ import { OrdersError } from '../../errors.ts'
 import { isObject, parseStandardJson } from '../../order/json.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
 import { orderName } from '../../stages/runner/ledger.ts'
-import { idMs } from '../../stream-id.ts'
+import { compareIds, idMs } from '../../stream-id.ts'
 import type { ArchiveReader } from './open-archive.ts'
 
 /** An order, and what to count so that it is taken back, or put back. */
@@ -36,12 +36,15 @@ type Parts = Map<string, ReversedPart>
 interface Collecting {
   readonly userId: string
   readonly orderId: string
+  /** The entry of its admission. */
+  readonly since: string
   readonly parts: Parts
 }
 
 /**
  * Collects the orders that were admitted in a window, with all corrections that the archive has of them. Reads the window,
- * and then all that came after its begin: so the order of segments does not matter.
+ * and then all that came after its begin: so the order of segments does not matter. An order that was admitted twice, as after
+ * Redis was emptied, is the last one: the others are in no number any more.
  * @param name of the undo, whose own records are left out
  * @throws OrdersError ORD_UNDO for more orders than fit into memory
  */
@@ -56,18 +59,25 @@ export async function collectWindow(
   for await (const record of archive.read(fromMs, toMs, signal)) {
     const ms = idMs(record.entry)
     if (record.correction !== undefined || ms < fromMs || ms >= toMs || !matches(record)) continue
+    const before = found.get(nameOf(record))
+    if (before && compareIds(before.since, record.entry) > 0) continue
     const own = collecting(record)
     addPart(own.parts, countedPart(record), -1)
     found.set(nameOf(record), own)
     if (found.size > maxOrders) throw tooMany()
   }
+  const replaced = new Set<string>() // admitted again, after the window
   let otherCorrections = 0
   for await (const record of archive.read(fromMs, undefined, signal)) {
-    if (record.correction === undefined || record.undo?.name === name) continue
+    if (record.undo?.name === name) continue
     const own = found.get(nameOf(record))
-    if (own) for (const part of partsOf(record)) addPart(own.parts, part, -1)
+    if (own && compareIds(record.entry, own.since) < 0) continue
+    if (record.correction === undefined) {
+      if (own && record.entry !== own.since) replaced.add(nameOf(record))
+    } else if (own) for (const part of partsOf(record)) addPart(own.parts, part, -1)
     else if (!record.undo && idMs(record.entry) < toMs) otherCorrections++
   }
+  for (const one of replaced) found.delete(one)
   return { orders: affectedIn(found), otherCorrections }
 }
 
@@ -88,15 +98,15 @@ export async function collectUndone(
   return { orders: affectedIn(found), otherCorrections: 0 }
 }
 
-const collecting = ({ user_id: userId, order_id: orderId }: ArchivedRecord): Collecting => ({
-  ...{ userId, orderId, parts: new Map() },
+const collecting = ({ user_id: userId, order_id: orderId, entry }: ArchivedRecord): Collecting => ({
+  ...{ userId, orderId, since: entry, parts: new Map() },
 })
 
 const nameOf = ({ user_id: userId, order_id: orderId }: ArchivedRecord): string => orderName({ userId, orderId })
 
 const affectedIn = (found: ReadonlyMap<string, Collecting>): Affected[] =>
-  [...found.values()].map(({ parts, ...order }) => ({
-    ...order,
+  [...found.values()].map(({ userId, orderId, parts }) => ({
+    ...{ userId, orderId },
     parts: [...parts.values()].filter(({ records, minor }) => records !== 0 || minor !== 0),
   }))
 

@@ -77,7 +77,9 @@ function whereOption(): Option<UndoWhere | undefined> {
     expected: `such as ${fields[1]}=shop,${fields[3]}=3, of the fields ${fields.join(', ')}`,
     schema: z
       .string()
-      .transform((text): UndoWhere => Object.fromEntries(text.split(',').map((pair) => splitAt(pair, pair.indexOf('=')))))
+      .transform(
+        (text): UndoWhere => Object.fromEntries(text.split(',').map((pair) => splitAt(pair, pair.indexOf('=')))),
+      )
       .pipe(undoWhere)
       .optional(),
   }
