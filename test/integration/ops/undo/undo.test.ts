@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { addRedo, addUndo, newUndoId } from '../../../../src/control/add-undo.ts'
 import { readUndo, readUndos } from '../../../../src/control/undos.ts'
+import { sendReversals } from '../../../../src/ops/undo/send.ts'
 import { requireRedisServer } from '../../../support/requires.ts'
 import { openUndoWorld, readNumbers, sendBodies, settled, type UndoWorld, workOff } from '../../../support/undo.ts'
 
@@ -94,3 +95,79 @@ for (const partitions of [undefined, 3]) {
     expect(await readNumbers(redis)).toEqual(without)
   })
 }
+
+const order = (fields: object): string => JSON.stringify({ user_id: 'ann', order_id: 'o1', source: 'twice', ...fields })
+const reasons = async ({ redis }: UndoWorld): Promise<string[]> =>
+  (await redis.lrange('invalid_orders', 0, -1)).map((json) => JSON.parse(json).reason)
+
+test('a correction of an order that is undone is rejected, and counts when it is sent again after the redo', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld()
+  await sendBodies(world, [order({ order_value: 10 })])
+  await undo(world, 'twice')
+  const late = [
+    order({ event: 'order.refunded', amount: 0 }),
+    order({ event: 'order.cancelled' }),
+    order({ event: 'order.amended', order_value: 3 }),
+  ]
+  await sendBodies(world, [...late, order({ order_value: 10 })])
+  expect(await reasons(world)).toEqual(late.map(() => 'Order o1 of user ann is undone'))
+  expect(await world.redis.hmget('user:ann', 'order_count', 'total_spend_minor')).toEqual(['0', '0'])
+  await redo(world, 'twice')
+  await sendBodies(world, [order({ event: 'order.refunded', amount: 4, event_id: 'now' })])
+  expect(await world.redis.hmget('user:ann', 'order_count', 'total_spend_minor')).toEqual(['1', '600'])
+})
+
+test('a correction that comes while an undo sends an order is taken back with it', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld()
+  const { app, redis, queues } = world
+  await sendBodies(world, [order({ order_value: 10 })])
+  const jobId = newUndoId()
+  await addUndo(app, queues, window('twice'), { by, jobId })
+  await sendBodies(world, [order({ event: 'order.refunded', amount: 4, order_timestamp: daysAgo(1) })])
+  const sent = { records: -1, minor: -1_000, sent: Date.now(), at: Date.now() }
+  // As it was read before the refund.
+  const stale = [{ userId: 'ann', orderId: 'o1', parts: [sent] }]
+  expect(await sendReversals(app, stale, { name: 'twice', jobId, redo: false })).toBe(true)
+  await settled(world)
+  expect(await redis.hmget('user:ann', 'order_count', 'total_spend_minor')).toEqual(['1', '600'])
+  expect(await workOff(world, jobId)).toMatchObject({ orders: 1, revenue: 6, left: 0 })
+  await settled(world)
+  expect(await readNumbers(redis)).toEqual({})
+})
+
+test('of two undos that overlap each has its own orders, and a redo puts back only those', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld()
+  await sendBodies(world, [order({ order_value: 10 }), order({ order_id: 'o2', order_value: 20, version: 2 })])
+  expect(await undo(world, 'one', { where: { version: '2' } })).toMatchObject({ orders: 1, revenue: 20 })
+  expect(await undo(world, 'all')).toMatchObject({ orders: 1, revenue: 10 })
+  expect(await readUndo(world.app, 'all')).toMatchObject({ radius: { orders: 1, undone_before: 1 } })
+  expect(await redo(world, 'all')).toMatchObject({ orders: 1, revenue: 10 })
+  expect(await world.redis.hmget('user:ann', 'order_count', 'total_spend_minor')).toEqual(['1', '1000'])
+  expect(await redo(world, 'one')).toMatchObject({ orders: 1, revenue: 20 })
+  expect(await world.redis.hmget('user:ann', 'order_count', 'total_spend_minor')).toEqual(['2', '3000'])
+})
+
+test('a name is taken once, a running undo goes on, and only an undo that has ended is redone once', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld()
+  const { app, queues } = world
+  const add = (name: string, more: object = {}) =>
+    addUndo(app, queues, { ...window(name), fromMs: 1, toMs: 2, ...more }, { by, jobId: newUndoId() })
+  const redone = (name: string) => addRedo(app, queues, name, { by, jobId: newUndoId() })
+  expect(await redone('twice')).toMatchObject({ isUnknown: true })
+  expect(await add('twice')).toBeUndefined()
+  expect(await add('twice')).toBeUndefined()
+  expect(await add('twice', { toMs: 3 })).toMatchObject({ refused: expect.stringContaining('another name') })
+  expect(await redone('twice')).toMatchObject({ refused: expect.stringContaining('has not ended') })
+  await undo(world, 'ended')
+  expect(await add('ended')).toMatchObject({ refused: expect.stringContaining('another name') })
+  await redo(world, 'ended')
+  expect(await redone('ended')).toMatchObject({ refused: expect.stringContaining('was redone') })
+  expect((await readUndos(app)).map(({ name, state }) => [name, state]).sort()).toEqual([
+    ['ended', 'redone'],
+    ['twice', 'undoing'],
+  ])
+})
