@@ -40,7 +40,7 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
   expect(await revenue()).toBe(10)
   expect((await orders('undo', 'list')).text).toMatch(/^double charge +undone +2 +50\.00 /m)
   expect((await orders('undo', 'show', 'double charge')).text).toMatch(/^where +source=twice$/m)
-  expect(await orders('trace', 'u2', 'o')).toMatchObject({ text: expect.stringContaining('It is undone') })
+  expect(await orders('trace', 'o', '--user', 'u2')).toMatchObject({ text: expect.stringContaining('It is undone') })
   expect(await orders(...window, '--yes')).toMatchObject({ code: 1, text: expect.stringContaining('another name') })
   expect(await orders('redo', 'double charge')).toMatchObject({ code: 2, text: expect.stringContaining('--yes') })
   const redone = await orders('redo', 'double charge', '--yes')
