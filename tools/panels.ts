@@ -214,6 +214,29 @@ export const rows: Readonly<Record<string, readonly Panel[]>> = {
       ],
     },
   ],
+  Archive: [
+    {
+      title: 'Archive: cannot be written',
+      unit: 'short',
+      queries: [['max(orders_archive_failing)', 'failing']],
+      about: 'Orders wait for it meanwhile: orders archive says why.',
+    },
+    {
+      title: 'Archive: segments an hour',
+      unit: 'short',
+      queries: [['max(increase(orders_archive_segments_total[1h]))', 'segments']],
+    },
+    {
+      title: 'Archive: bytes written per second',
+      unit: 'Bps',
+      queries: [['max(rate(orders_archive_bytes_total[$__rate_interval]))', 'bytes']],
+    },
+    {
+      title: 'Archive: age of its last line',
+      unit: 's',
+      queries: [['max(orders_archive_last_line_age_seconds)', 'age']],
+    },
+  ],
   'API, Redis and processes': [
     {
       title: 'Requests per second',

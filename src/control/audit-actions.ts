@@ -16,7 +16,7 @@ export type AdminAction =
       | 'redo'
     )
   | `${OrderCorrection}-order`
-  | ('repartition' | 'adopt' | 'repair' | 'write-off' | 'acknowledge' | 'queues')
+  | ('repartition' | 'adopt' | 'repair' | 'write-off' | 'acknowledge' | 'queues' | 'archive-leave')
 
 /** The names that earlier versions recorded: a route, or a command. */
 const earlier: Readonly<Record<string, string>> = {

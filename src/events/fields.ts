@@ -110,6 +110,8 @@ export interface Events {
   observerLeft: { stage: string }
   segmentCut: { partition: number | undefined; name: string; orders: number; bytes: number; durationMs: number }
   archiveAway: { partition: number | undefined; error: string }
+  /** Segments of the archive that were taken out because of ARCHIVE_DAYS, and objects that were deleted. */
+  archiveSwept: { expired: number; removed: number; orphans: number }
   archiveBack: { partition: number | undefined; seconds: number }
   consumersRemoved: { stage: string; consumers: readonly string[] }
   jobDone: { job: string; queue: string; traceId?: string }

@@ -51,6 +51,13 @@ export const controlKeys = {
     holds: 'held for a second by the process that retries invalid orders',
     transient: true,
   }),
+  archiveTurn: declare({
+    name: 'pipeline:archive:turn',
+    kind: 'string',
+    owner: 'whole',
+    holds: 'held for an hour by the process that removes old segments of the archive',
+    transient: true,
+  }),
   /** See control/dead-letters.ts. */
   deadLetters: declare({
     name: 'pipeline:dead-letters',

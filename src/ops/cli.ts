@@ -28,6 +28,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     resume: () => import('./commands/operate/resume.ts'),
     drain: () => import('./commands/operate/drain.ts'),
     audit: () => import('./commands/inspect/audit.ts'),
+    archive: () => import('./commands/operate/archive.ts'),
     repartition: () => import('./commands/operate/repartition.ts'),
     adopt: () => import('./commands/operate/adopt.ts'),
     doctor: () => import('./commands/inspect/doctor.ts'),

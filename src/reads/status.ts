@@ -1,4 +1,3 @@
-import type { Config } from '../config/config.ts'
 import { type CountedLetters, readDeadLetters } from '../control/dead-letters.ts'
 import { readLiving } from '../control/living.ts'
 import { type Pauses, readPauses } from '../control/pauses.ts'
@@ -6,14 +5,16 @@ import type { ControlKeys, Keys } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { isMissingStream } from '../redis/errors.ts'
 import { readGlobalStats, type Totals } from '../stages/aggregate.ts'
+import { archive } from '../stages/archive/archive.ts'
 import type { Pipeline, Stage } from '../stages/placed.ts'
 import { groupNamed } from '../stages/runner/groups.ts'
 import { idMs, timeMs } from '../stream-id.ts'
 import { sum, sumBy } from '../sums.ts'
+import { type ArchiveState, failureText, readArchiveState } from './archive/state.ts'
 import { openBacklog, type StageBacklog } from './backlog.ts'
 import { firstId } from './first-id.ts'
 import { type Reading, readApart, type Unread } from './readings.ts'
-import { stallOf } from './stalls.ts'
+import { type StallConfig, stallOf } from './stalls.ts'
 
 export interface StageStatus extends Omit<StageBacklog, 'waiting'> {
   /** Orders that came in and have not gone out; null where the counters cannot be read. */
@@ -50,6 +51,8 @@ export interface Status {
   readonly paused: Pauses | null
   /** As a bridge counted them in the last minutes; null if none has, or it cannot be read. */
   readonly deadLetters: CountedLetters | null
+  /** Null where there is no archive, or it cannot be read. */
+  readonly archive: ArchiveState | null
   readonly unread: readonly Unread[]
 }
 
@@ -57,6 +60,7 @@ export interface Status {
 export const statusReadings = ({ stages }: Pipeline): string[] => [
   ...['counters', 'global stats', 'invalid channel', 'paused', 'processes', 'dead letters'],
   ...stages.map(streamOf),
+  ...stages.flatMap(({ name }) => (name === archive.name ? 'archive' : [])),
 ]
 
 /** Says which components do no work although they should, one sentence each. */
@@ -76,7 +80,7 @@ function streamOf({ name }: Stage): string {
 
 /** The pipeline and all keys that a status covers. */
 export interface Whole {
-  readonly config: Pick<Config, 'claimIdleMs'>
+  readonly config: StallConfig
   readonly pipeline: Pipeline
   readonly partitions: readonly Keys[]
   readonly control: ControlKeys
@@ -92,7 +96,8 @@ export async function readStatus(
   readBacklog = openBacklog({ redis, partitions, pipeline }),
 ): Promise<Status> {
   const invalids = partitions.map(({ invalidOrders }) => redis.llen(invalidOrders))
-  const [time, backlog, totals, invalid, paused, living, letters, ...groups] = await Promise.all([
+  const archived = pipeline.stage(archive.name) ? readArchiveState(redis, partitions) : Promise.resolve(null)
+  const [time, backlog, totals, invalid, paused, living, letters, kept, ...groups] = await Promise.all([
     redis.time(),
     readApart('counters', readBacklog()),
     readApart('global stats', readGlobalStats(redis, partitions)),
@@ -100,13 +105,16 @@ export async function readStatus(
     readApart('paused', readPauses(redis, control)),
     readApart('processes', readLiving(redis, control)),
     readApart('dead letters', readDeadLetters(redis, control)),
+    readApart('archive', archived),
     ...pipeline.stages.map((stage) => readApart(streamOf(stage), readGroups(redis, partitions, stage))),
   ])
   const atMs = timeMs(time)
   const runs = (name: string, waits: Waits): SourceStatus => {
     const { processes, idleMs } = living.value?.(name) ?? { processes: null, idleMs: null }
     const isPaused = paused.value === undefined || name in paused.value
-    return { processes, stall: stallOf({ name, paused: isPaused, processes, idleMs, ...waits }, config.claimIdleMs) }
+    const failed = name === archive.name ? kept.value?.failure : undefined
+    const failure = failed ? failureText(failed) : null
+    return { processes, stall: stallOf({ name, paused: isPaused, processes, idleMs, failure, ...waits }, config) }
   }
   const stages = pipeline.stages.map((stage, at): StageStatus => {
     const { oldestMs, oldestUndeliveredMs, ...group } = groups[at]?.value ?? unknown
@@ -117,10 +125,11 @@ export async function readStatus(
     return { stage: stage.name, unaccounted, ...group, oldestPendingMs, ...waits, ...runs(stage.name, waits) }
   })
   const bridge = runs('bridge', { waiting: null, oldestWaitingMs: null })
-  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, living, letters, ...groups]
+  const readings: Reading<unknown>[] = [backlog, totals, invalid, paused, living, letters, kept, ...groups]
   return {
     ...{ atMs, bridge, stages, counters: backlog.value?.counters ?? null, totals: totals.value ?? null },
     ...{ invalid: invalid.value ?? null, paused: paused.value ?? null, deadLetters: letters.value ?? null },
+    archive: kept.value ?? null,
     unread: readings.flatMap(({ unread }) => unread),
   }
 }

@@ -116,14 +116,28 @@ const paceMs = 300
  */
 const sqsMaxReceiveCount = 1_000
 
+/** The processes, faults beyond those of `everything`, and what is compared at the end beyond the rest. */
+export interface Setting {
+  readonly posts: readonly Post[]
+  readonly more: readonly Strike[]
+  compare(world: World, expected: Expected): Promise<string[]>
+}
+
+const usual: Setting = { posts: everyRoleTwice, more: [], compare: async () => [] }
+
 /** Everything together, in an order that the seed decides; what lasts a while goes on next to what comes next. */
-export async function runEverything(orders: number, kills: number, seed: number): Promise<Result & { stopped: End[] }> {
+export async function runEverything(
+  orders: number,
+  kills: number,
+  seed: number,
+  { posts, more, compare } = usual,
+): Promise<Result & { stopped: End[] }> {
   const random = randomOf(seed)
   const flow = flowOf(orders, random)
   const expected = expectedOf()
   expectFlow(expected, flow)
-  const strikes = random.shuffled(everything(kills))
-  await using world = await openWorld(everyRoleTwice, sqsMaxReceiveCount)
+  const strikes = random.shuffled([...everything(kills), ...more])
+  await using world = await openWorld(posts, sqsMaxReceiveCount)
   const parts = shares(flow.messages, strikes.length)
   const failures: unknown[] = []
   const struck: Promise<unknown>[] = []
@@ -135,7 +149,8 @@ export async function runEverything(orders: number, kills: number, seed: number)
   await Promise.all(struck)
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} strikes failed`)
   const result = await conclude(world, expected)
-  return { ...result, stopped: await stopAll(world) }
+  const differences = [...result.differences, ...(await compare(world, expected))]
+  return { ...result, differences, stopped: await stopAll(world) }
 }
 
 async function conclude(world: World, expected: Expected, sentBefore = 0): Promise<Result> {

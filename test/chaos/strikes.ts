@@ -75,6 +75,7 @@ export const flushScripts: Strike = async ({ redis }) => void (await redis.scrip
 const streams = {
   validate: 'orders:raw',
   calendar: 'orders:valid',
+  archive: 'orders:valid',
   aggregate: 'orders:valid',
   leaderboard: 'orders:counted',
 } as const

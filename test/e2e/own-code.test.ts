@@ -66,8 +66,9 @@ test('the code of every how-to page compiles, is documented and does what the pa
 function withoutOwnStages(copy: string): void {
   if (process.env['OWN_STAGES'] !== '1') return
   for (const name of ['fraud', 'revenue']) rmSync(join(copy, `src/stages/${name}.ts`), { force: true })
-  const lines = ['aggregate', 'calendar', 'define-pipeline', 'leaderboard', 'validate'].map((file) => {
-    const name = file.replace('define-pipeline', 'definePipeline')
+  const files = ['aggregate', 'archive/archive', 'calendar', 'define-pipeline', 'leaderboard', 'validate']
+  const lines = files.map((file) => {
+    const name = file.replace('define-pipeline', 'definePipeline').replace(/.*\//, '')
     return `import { ${name} } from './${file}.ts'\n`
   })
   writeFileSync(join(copy, 'src/stages/pipeline.ts'), `${lines.join('')}\n${shippedText}\n`)

@@ -299,10 +299,10 @@ test('commands of an operator are in the audit by the name of the user, a repair
   expect((await audited(env)).slice(1)).toEqual([expect.stringMatching(/^repair \{"users":0,/)])
   expect(await ok(env, 'audit', '--limit', '1')).toMatch(/^\d{4}-.*Z {2}\d+ s ago {2}\S.* {2}repair {2}\{.*\}\n$/)
   for (const [args, line] of [
-    [['pause'], 'orders pause: no component: expected bridge, validate, calendar, aggregate, leaderboard.'],
+    [['pause'], 'orders pause: no component: expected bridge, validate, calendar, archive, aggregate, leaderboard.'],
     [
       ['resume', 'bridge', 'api'],
-      'There is no component "api" to pause or resume: expected bridge, validate, calendar, aggregate, leaderboard.',
+      'There is no component "api" to pause or resume: expected bridge, validate, calendar, archive, aggregate, leaderboard.',
     ],
   ] as const) {
     expect(await run(env, ...args)).toEqual({ code: 2, out: '', err: `${line}\n` })

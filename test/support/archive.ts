@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import type { App } from '../../src/app.ts'
 import { type Chain, type LiveSegment, liveSegments, readChains } from '../../src/reads/archive/chains.ts'
 import { readRecords } from '../../src/reads/archive/records.ts'
@@ -28,4 +29,11 @@ export async function readArchive(store: Store, app: Pick<App, 'redis' | 'partit
   const records: ArchivedRecord[] = []
   for (const { segment } of segments) for await (const record of readRecords(store, segment)) records.push(record)
   return { chains, segments, records }
+}
+
+export async function createBucket(endpoint: string, Bucket: string): Promise<void> {
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+  await client.send(new CreateBucketCommand({ Bucket }))
+  client.destroy()
 }

@@ -105,6 +105,20 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
     read: ({ incidents }) =>
       incidentKinds.map((kind): Sample => [incidents?.filter((incident) => incident.kind === kind).length, kind]),
   }),
+  ofApi('orders_archive_segments_total', 'Segments that the archive has written since its chains began.', {
+    type: 'counter',
+    read: ({ status: { archive } }) => [[archive?.segments]],
+  }),
+  ofApi('orders_archive_bytes_total', 'Bytes of the segments that the archive has written since its chains began.', {
+    type: 'counter',
+    read: ({ status: { archive } }) => [[archive?.bytes]],
+  }),
+  ofApi('orders_archive_last_line_age_seconds', 'Time since the archive last committed a line of its manifest.', {
+    read: ({ status: { archive, atMs } }) => [[archive?.lastAt ? (atMs - Date.parse(archive.lastAt)) / 1_000 : null]],
+  }),
+  ofApi('orders_archive_failing', '1 while the archive cannot be written: its orders wait.', {
+    read: ({ status: { archive } }) => [[archive && (archive.failure ? 1 : 0)]],
+  }),
   ofApi(
     'orders_redis_evicting',
     '1 if maxmemory-policy lets Redis evict keys when it is full; absent if it cannot be read.',

@@ -20,7 +20,7 @@ export const archiveVariables = {
   archiveSegmentSeconds: count(
     'ARCHIVE_SEGMENT_SECONDS',
     60,
-    3_600,
+    240, // alerts on a stage that stands still come after five minutes
     'Age at which a segment of the archive is cut. Its orders wait in Redis until then.',
     's',
   ),

@@ -44,8 +44,7 @@ export async function replaceSegment(
     const head = own.chain === chain ? own : await openChain(target, store)
     const chains = await readChains(store, app, known)
     const isDone = hasLine(chains, content) // by a try whose reply was lost
-    if (!isDone && !liveSegments(chains).some((one) => one.segment.name === old.name))
-      throw new OrdersError('ORD_ARCHIVE', `The segment ${old.name} does not count any more.`)
+    if (!isDone && !liveSegments(chains).some((one) => one.segment.name === old.name)) throw goneError(old)
     const isCurrent = chains.some((one) => one.chain === head.chain && one.head === head.head)
     if (!isDone && !isCurrent) continue
     if (!isDone && (await append(target, head, { content })).status !== 'appended') continue
@@ -54,6 +53,12 @@ export async function replaceSegment(
     return segment
   }
 }
+
+const goneError = ({ name }: Segment): OrdersError =>
+  new OrdersError('ORD_ARCHIVE', `The segment ${name} does not count any more.`, { details: { gone: name } })
+
+/** Returns whether replaceSegment has failed because the segment does not count any more. */
+export const isGone = (error: unknown): boolean => error instanceof OrdersError && error.details?.['gone'] !== undefined
 
 function hasLine(chains: readonly Chain[], { removes, receipt, segment }: ReplacingLine): boolean {
   return chains.some(({ lines }) =>

@@ -9,6 +9,7 @@ import { serviceAt } from '../../redis/service.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
 import { actorsOf } from '../rights/commands.ts'
 import { printable } from '../terminal/printable.ts'
+import { leftArchive } from './archive.ts'
 import { redisClock } from './clocks.ts'
 import { durability } from './durability.ts'
 import { type Finding, isWorse, warning } from './finding.ts'
@@ -69,7 +70,9 @@ export async function examineRedis(app: App, roles: readonly string[]): Promise<
   const ofFormat = await orderFormat(app)
   if (!parts.includes('stages')) return [...ofServer, ...ofBridge, ...ofFormat]
   const compactEntries = Math.min(...servers.map(({ compactEntries }) => compactEntries))
-  const ofStages = (await Promise.all([redisClock(app), ledger(app, compactEntries), spread(app)])).flat()
+  const ofStages = (
+    await Promise.all([redisClock(app), ledger(app, compactEntries), spread(app), leftArchive(app)])
+  ).flat()
   return [...ofServer, ...ofBridge, ...ofFormat, ...ofStages]
 }
 

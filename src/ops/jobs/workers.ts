@@ -14,6 +14,7 @@ import { markJobsAlive } from '../../control/jobs-alive.ts'
 import type { UndoData, UndoResult } from '../../control/undo-job.ts'
 import { messageOf } from '../../errors.ts'
 import { type Consumed, rememberTrace, tracedLines, traceOf } from '../../tracing/tracing.ts'
+import { archiveLoop } from '../archive/loop.ts'
 import { replay } from './replay.ts'
 import { reprocess } from './reprocess.ts'
 import { retryLoop } from './retries.ts'
@@ -30,6 +31,7 @@ export function jobLoops(app: App): Loop[] {
     { name: 'jobs-redrive', run: (tick, signal) => work(app, redriving, tick, signal) },
     { name: 'jobs-undo', run: (tick, signal) => work(app, undoing, tick, signal) },
     retryLoop(app),
+    ...(app.config.archiveUrl === undefined ? [] : [archiveLoop(app)]),
   ]
 }
 

@@ -4,6 +4,7 @@ import { readPauses } from '../../control/pauses.ts'
 import { OrdersError } from '../../errors.ts'
 import { openBacklog, type StageBacklog, totalOf, type WaitingByStage } from '../../reads/backlog.ts'
 import { countText } from '../../reads/count-text.ts'
+import { askFlush } from '../../stages/archive/flush.ts'
 import { otherListText } from '../../stages/layout/layout.ts'
 import { pausedLines } from '../terminal/notes.ts'
 import type { Line } from '../terminal/output.ts'
@@ -33,6 +34,7 @@ export async function drain(
   const readBacklog = openBacklog(app, { everyMs: measureEveryMs })
   const until = performance.now() + timeoutMs
   for (let lastReceived = -1, quietAt = 0; ; ) {
+    await askFlush(app) // else an open segment keeps its orders waiting until it is old enough
     const { counters, stages } = await readBacklog()
     const now = performance.now()
     const { received = 0 } = counters

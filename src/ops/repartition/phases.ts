@@ -6,6 +6,7 @@ import { makeControlKeys, makePartitions } from '../../keys.ts'
 import type { Sum } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { isAway } from '../../redis/errors.ts'
+import { closeChains, requireArchive } from '../archive/close-chains.ts'
 import { noticedMs } from '../manifest/check.ts'
 import { forgetRepartition, type Repartition, switchOver, writeRepartition } from '../manifest/repartition.ts'
 import { bare } from '../manifest/settings.ts'
@@ -93,6 +94,7 @@ const phases: Readonly<
 > = { drain, move, swap, count, verify }
 
 async function drain(progress: Progress, signal: AbortSignal): Promise<Next> {
+  await requireArchive(progress.before)
   const noteQueues = (more: string[]): Promise<void> =>
     enter(progress, { phase: 'drain', queues: [...new Set([...progress.state.queues, ...more])] })
   const halt = { ...progress, noteQueues, reason: reasonOf(progress.state) }
@@ -104,7 +106,8 @@ async function drain(progress: Progress, signal: AbortSignal): Promise<Next> {
   return { phase: 'move', ...found }
 }
 
-async function move({ move, state, after, app, print }: Progress): Promise<Next> {
+async function move({ move, state, before, after, app, print }: Progress): Promise<Next> {
+  await closeChains(before)
   const untilNothingMoves = async (what: string, pass: () => Promise<number>): Promise<void> => {
     let moved = 0
     // SCAN yields all keys only if nothing happens to its server meanwhile.

@@ -72,9 +72,9 @@ each_part(plan.ids, function(part)
   end
   call(unpack(add))
 end)
+call('HDEL', KEYS[5], 'failure') -- also first for a full Redis, which then accepts what follows
 if plan.begins then call('DEL', KEYS[5], KEYS[6]) end
 call('RPUSH', KEYS[6], ARGV[4])
-call('HDEL', KEYS[5], 'failure')
 for field, value in pairs(plan.set) do call('HSET', KEYS[5], field, value) end
 for field, by in pairs(plan.sums) do call('HINCRBY', KEYS[5], field, string.format('%.0f', by)) end
 for name, by in pairs(plan.counts) do

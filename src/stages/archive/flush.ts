@@ -31,6 +31,16 @@ export async function flushArchive(
   }
 }
 
+/** Asks for a cut of all entries that there are, without waiting for it. Does nothing without an archive. */
+export async function askFlush({
+  redis,
+  partitions,
+  pipeline,
+}: Pick<App, 'redis' | 'partitions' | 'pipeline'>): Promise<void> {
+  if (!pipeline.stage(archive.name)) return
+  await Promise.all(partitions.map((keys) => ask({ redis, keys, pipeline })))
+}
+
 interface Asked extends Scope {
   readonly upTo: string
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PartitionScope, Tick } from '../../app.ts'
-import { messageOf } from '../../errors.ts'
+import { messageOf, OrdersError } from '../../errors.ts'
 
 /** Soon enough after a short failure, rarely enough for an S3 that is overloaded. */
 const [firstDelayMs, maxDelayMs] = [250, 10_000]
@@ -11,7 +11,7 @@ export type Patiently = <T>(call: (signal: AbortSignal) => Promise<T>) => Promis
 /**
  * Returns a function that retries a call until it succeeds. The first failure of an outage is logged, and written down in Redis
  * for status and dashboard. While it waits, the loop counts as alive: a restart would not help.
- * @param signal ends the tries, and the call in flight; then the last error is thrown
+ * @param signal ends the tries, and the call in flight; then the last error is thrown. So is each that is not of the store.
  */
 export function patience({ redis, keys, telemetry, now }: PartitionScope, tick: Tick, signal: AbortSignal): Patiently {
   let failingSince: number | undefined
@@ -36,7 +36,7 @@ export function patience({ redis, keys, telemetry, now }: PartitionScope, tick: 
         await worked()
         return result
       } catch (error) {
-        if (signal.aborted) throw error
+        if (signal.aborted || !isOfStore(error)) throw error
         await failed(error)
         tick()
         await sleep(delayMs, undefined, { signal }).catch(() => {})
@@ -45,3 +45,5 @@ export function patience({ redis, keys, telemetry, now }: PartitionScope, tick: 
     }
   }
 }
+
+const isOfStore = (error: unknown): boolean => error instanceof OrdersError && error.code === 'ORD_ARCHIVE'

@@ -19,13 +19,17 @@ export interface Tail {
   readonly failure: string | undefined
 }
 
-const fields = z.object({
+/** The fields of the hash. */
+export const archiveFields = z.object({
   chain: z.string(),
   partition: z.string(),
   seq: z.coerce.number().int(),
   head: z.string(),
   stored: z.coerce.number().int().default(0),
   failure: z.string().optional(),
+  at: z.string(),
+  segments: z.coerce.number().int().default(0),
+  bytes: z.coerce.number().int().default(0),
 })
 const read = defineScript(import.meta.url, z.tuple([z.array(z.string()), z.array(z.string())]))
 
@@ -37,11 +41,12 @@ export async function readTail({ redis, keys }: Scope): Promise<Tail | undefined
   const found: Record<string, string> = {}
   for (let at = 0; at + 1 < flat.length; at += 2) found[flat[at] ?? ''] = flat[at + 1] ?? ''
   if (!('chain' in found)) return undefined
-  const parsed = fields.safeParse(found)
+  const parsed = archiveFields.safeParse(found)
   if (!parsed.success)
     throw new OrdersError('ORD_ARCHIVE', `The key ${keys.archive} holds no chain of the archive.`, {
       cause: parsed.error,
     })
   const lines = new Map(texts.map((text) => [parseLine(text, `An entry of ${keys.archiveLines}`).seq, text]))
-  return { ...parsed.data, failure: parsed.data.failure, lines }
+  const { chain, partition, seq, head, stored, failure } = parsed.data
+  return { chain, partition, seq, head, stored, failure, lines }
 }

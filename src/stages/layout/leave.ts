@@ -8,24 +8,32 @@ import { channelIn, observing } from './layout.ts'
 
 const leave = defineScript(import.meta.url, z.literal([0, 1]))
 
+type Scope = Pick<PartitionScope, 'redis' | 'keys' | 'config' | 'pipeline' | 'telemetry'>
+
 /**
  * Takes the calendar out of a partition where CALENDAR=off leaves it out. Its group would keep every entry of the stream until
  * it is run again. While another process runs it, it stays. When it is back it begins again: what was counted meanwhile is
  * in no day.
  */
-export async function leaveCalendar({
-  redis,
-  keys,
-  config,
-  pipeline,
-  telemetry,
-}: Pick<PartitionScope, 'redis' | 'keys' | 'config' | 'pipeline' | 'telemetry'>): Promise<void> {
-  const { name: stage } = calendar
+export async function leaveCalendar(scope: Scope): Promise<void> {
+  if (scope.config.calendar === 'on' || scope.pipeline.stage(calendar.name)) return
+  await leaveObserver(scope, calendar.name, { key: scope.keys.calendarBooks, fields: startFields })
+}
+
+/**
+ * Takes an observer out of a partition, and deletes fields of a hash of its own. While a process runs it, it stays.
+ * @returns `absent` where its group is not there
+ */
+export async function leaveObserver(
+  { redis, keys, config, telemetry }: Omit<Scope, 'pipeline'>,
+  stage: string,
+  own: { readonly key: string; readonly fields: readonly string[] },
+): Promise<'left' | 'runs' | 'absent'> {
   const field = observing + stage
-  if (config.calendar === 'on' || pipeline.stage(stage)) return
   const layout = await redis.hget(keys.stages, field)
-  if (layout === null) return
-  const names = [keys.stream(channelIn(layout)), keys.stages, keys.committed(stage), keys.calendarBooks]
-  const left = await leave(redis, names, [stage, field, deadAfterMs(config), ...startFields])
-  if (left === 1) telemetry.emit('observerLeft', { stage })
+  if (layout === null) return 'absent'
+  const names = [keys.stream(channelIn(layout)), keys.stages, keys.committed(stage), own.key]
+  if ((await leave(redis, names, [stage, field, deadAfterMs(config), ...own.fields])) === 0) return 'runs'
+  telemetry.emit('observerLeft', { stage })
+  return 'left'
 }

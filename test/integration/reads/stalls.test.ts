@@ -99,7 +99,7 @@ test('a stage is not said to stand still within three times CLAIM_IDLE_MS', asyn
   await mark(world.redis, roles, 100_000)
   await sendLate(world.redis, 100_000)
   const stallsAt = async (claimIdleMs: number): Promise<string[]> =>
-    stallsOf(await readStatus(app.redis, { ...app, config: { claimIdleMs } }))
+    stallsOf(await readStatus(app.redis, { ...app, config: { ...app.config, claimIdleMs } }))
   expect(await stallsAt(40_000)).toEqual([])
   expect(await stallsAt(20_000)).toEqual([expect.stringContaining('validate stands still')])
 })

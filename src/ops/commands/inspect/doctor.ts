@@ -2,6 +2,7 @@ import type { Config } from '../../../config/config.ts'
 import { readIncidents } from '../../../control/incidents.ts'
 import { messageOf, OrdersError } from '../../../errors.ts'
 import type { RedisClient } from '../../../redis/client.ts'
+import { archiveStore } from '../../checks/archive.ts'
 import { missingOrders } from '../../checks/books.ts'
 import { examineQueue, examineRedis } from '../../checks/checks.ts'
 import { type Finding, error as failing, type Level, ok } from '../../checks/finding.ts'
@@ -19,7 +20,8 @@ import { jsonLine } from '../../terminal/printable.ts'
 /** Checks that Redis and SQS have what these roles need. Changes nothing there. */
 async function examine(config: Config, roles: readonly string[]): Promise<Finding[]> {
   const queue = roles.includes('bridge') ? examineQueue(config) : []
-  return (await Promise.all([connectAndExamine(config, roles), queue])).flat()
+  const archive = ['archive', 'operator'].some((role) => roles.includes(role)) ? archiveStore(config) : []
+  return (await Promise.all([connectAndExamine(config, roles), queue, archive])).flat()
 }
 
 async function connectAndExamine(config: Config, roles: readonly string[]): Promise<Finding[]> {

@@ -36,6 +36,7 @@ const status: Status = {
   },
   totals: { orders: many, minor: many * 1_000 },
   invalid: many,
+  archive: null,
   bridge: { processes: 1, stall: null },
   stages: stages.map((stage) => ({
     ...{ stage, waiting: many, unaccounted: many, pending: many, oldestPendingMs: 400 * day, lag: many },

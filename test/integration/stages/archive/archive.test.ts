@@ -1,74 +1,18 @@
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import type { PartitionScope } from '../../../../src/app.ts'
-import { readConfig } from '../../../../src/config/config.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { readRecords } from '../../../../src/reads/archive/records.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
 import { flushArchive } from '../../../../src/stages/archive/flush.ts'
 import type { Segment } from '../../../../src/stages/archive/manifest.ts'
-import { openStore, type Store } from '../../../../src/stages/archive/store/store.ts'
-import { runStage } from '../../../../src/stages/runner/run.ts'
-import { archiveFolder, readArchive } from '../../../support/archive.ts'
-import { withArchive } from '../../../support/stages.ts'
+import { readArchive } from '../../../support/archive.ts'
+import { admitted, bodyOf, counter, openArchiveWorld, running, send, soon } from '../../../support/archive-world.ts'
 import { until } from '../../../support/until.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
-
-interface World extends AsyncDisposable {
-  readonly app: PartitionScope
-  readonly redis: Redis
-  readonly store: Store
-  readonly folder: string
-}
-
-async function openWorld(): Promise<World> {
-  await using stack = new AsyncDisposableStack()
-  const { redis } = stack.use(await emptyRedis())
-  const { folder, url } = stack.use(archiveFolder())
-  const config = readConfig({ ARCHIVE_URL: url, BLOCK_MS: '20', CLAIM_IDLE_MS: '500', ARCHIVE_SEGMENT_SECONDS: '3600' })
-  const store = stack.use(await openStore(config))
-  const app = appOn(redis, config, { pipeline: withArchive })
-  const open = stack.move()
-  return { app, redis, store, folder, [Symbol.asyncDispose]: () => open.disposeAsync() }
-}
-
-/** Runs stages until disposed. */
-function running(app: PartitionScope, names: readonly string[] = withArchive.names): AsyncDisposable {
-  const stop = new AbortController()
-  const stages = app.pipeline.stages.filter(({ name }) => names.includes(name))
-  const loops = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
-  return {
-    [Symbol.asyncDispose]: async () => {
-      stop.abort()
-      await Promise.all(loops)
-    },
-  }
-}
-
-const bodyOf = (at: number): string =>
-  JSON.stringify({ user_id: `u${at % 3}`, order_id: `o${at}`, order_value: at, note: '\u2028\n' })
-
-async function send({ app }: World, from: number, to: number, sentMs?: number): Promise<void> {
-  const records = Array.from({ length: to - from }, (_, at) => ({ id: `m${from + at}`, body: bodyOf(from + at) }))
-  await enqueue(app.redis, app.keys, records, { sentMs })
-}
-
-const counter = async ({ redis, keys }: PartitionScope, name: string): Promise<number> =>
-  Number((await redis.hget(keys.counters, name)) ?? 0)
-const admitted = (app: PartitionScope, orders: number): Promise<number> =>
-  until(
-    `${orders} are admitted`,
-    () => counter(app, 'admitted'),
-    (found) => found === orders,
-  )
-
-const soon = (): AbortSignal => AbortSignal.timeout(30_000)
 
 test('every admitted order is in one segment, with its body, the id of its message and when it was sent', async () => {
-  await using world = await openWorld()
+  await using world = await openArchiveWorld()
   const { app, store } = world
   await using _ = running(app)
   await send(world, 1, 40, 1_700_000_000_123)
@@ -86,7 +30,7 @@ test('every admitted order is in one segment, with its body, the id of its messa
 })
 
 test('a correction is archived as it was passed on; the records after the archive have no body', async () => {
-  await using world = await openWorld()
+  await using world = await openArchiveWorld()
   const { app, store, redis } = world
   await using _ = running(app, ['validate', 'archive', 'aggregate'])
   await send(world, 5, 6)
@@ -110,7 +54,7 @@ test('a correction is archived as it was passed on; the records after the archiv
 })
 
 test('entries that another consumer has committed meanwhile are in its segment alone; the rest come again', async () => {
-  await using world = await openWorld()
+  await using world = await openArchiveWorld()
   const { app, store, redis } = world
   await using _ = running(app, ['validate', 'aggregate', 'leaderboard'])
   await send(world, 1, 30)
@@ -133,7 +77,7 @@ test('entries that another consumer has committed meanwhile are in its segment a
 })
 
 test('a consumer that was killed is taken over: its entries are archived once', async () => {
-  await using world = await openWorld()
+  await using world = await openArchiveWorld()
   const { app, store, redis } = world
   await using _ = running(app)
   const stream = app.keys.stream('valid')
@@ -158,7 +102,7 @@ test('a consumer that was killed is taken over: its entries are archived once', 
 })
 
 test('while the store is away entries wait, that is written down, and nothing is lost', async () => {
-  await using world = await openWorld()
+  await using world = await openArchiveWorld()
   const { app, store, redis, folder } = world
   writeFileSync(join(folder, 'manifest'), 'a file where a folder must be')
   await using _ = running(app)
@@ -175,7 +119,7 @@ test('while the store is away entries wait, that is written down, and nothing is
 })
 
 test('after Redis went back to an earlier line, what came later does not count, and a new chain begins', async () => {
-  await using world = await openWorld()
+  await using world = await openArchiveWorld()
   const { app, store, redis } = world
   const backup = new Map<string, Buffer>()
   {
@@ -210,7 +154,7 @@ test.each([
   ['a missing object', (path: string) => rmSync(path), /is missing/],
   ['an object of another text', (path: string) => writeFileSync(path, gzipSync('{}\n')), /no record/],
 ])('%s is no segment', async (_title, change, message) => {
-  await using world = await openWorld()
+  await using world = await openArchiveWorld()
   const { app, store, folder } = world
   await using _ = running(app)
   await send(world, 1, 5)

@@ -1,0 +1,27 @@
+import type { App } from '../../app.ts'
+import { audited } from '../../control/audit-log.ts'
+import { OrdersError } from '../../errors.ts'
+import { archive } from '../../stages/archive/archive.ts'
+import { leaveObserver } from '../../stages/layout/leave.ts'
+import { operatingUser } from '../process/operating-user.ts'
+import { closeChains } from './close-chains.ts'
+
+/**
+ * Takes the archive out: Redis keeps no orders for it any more. What it has written stays. If it is run again, it begins a new
+ * chain, and the orders in between are missing in it.
+ * @throws OrdersError ORD_USAGE while a process runs it
+ */
+export async function leaveArchive(app: App): Promise<void> {
+  const action = { action: 'archive-leave', by: operatingUser(), what: '{}' } as const
+  await audited(app, action, async () => {
+    for (const keys of app.partitions) {
+      const left = await leaveObserver({ ...app, keys }, archive.name, { key: keys.archive, fields: ['failure'] })
+      if (left === 'runs')
+        throw new OrdersError(
+          'ORD_USAGE',
+          'A process runs the archive: stop it first. A killed one counts for a minute.',
+        )
+    }
+    await closeChains(app)
+  })
+}

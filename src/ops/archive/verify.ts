@@ -1,0 +1,201 @@
+import type { App } from '../../app.ts'
+import { messageOf, OrdersError } from '../../errors.ts'
+import { type Chain, type KnownLines, type LiveSegment, liveSegments, readChains } from '../../reads/archive/chains.ts'
+import { readRecords } from '../../reads/archive/records.ts'
+import { readBooks, type StageBooks } from '../../reads/books.ts'
+import { unwrapReplies } from '../../redis/client.ts'
+import { archive } from '../../stages/archive/archive.ts'
+import { type Line, partitionName } from '../../stages/archive/manifest.ts'
+import type { Store } from '../../stages/archive/store/store.ts'
+import { compareIds } from '../../stream-id.ts'
+import { sumBy } from '../../sums.ts'
+
+/** What a verification of the archive has found. */
+export interface ArchiveCheck {
+  readonly verdict: 'right' | 'wrong'
+  readonly chains: number
+  readonly segments: number
+  readonly records: number
+  readonly bytes: number
+  /** Orders and corrections that wait to be archived. */
+  readonly waiting: number | null
+  /** Those that were admitted before the archive began. */
+  readonly before: number | null
+  /** A sentence each. */
+  readonly differences: readonly string[]
+  /** Facts that do not make it wrong, a sentence each. */
+  readonly notes: readonly string[]
+}
+
+interface Verifying {
+  readonly app: App
+  readonly store: Store
+  readonly signal: AbortSignal
+  /** Called after each segment. */
+  onSegment?(done: number, of: number): void
+}
+
+/**
+ * Reads every segment that counts, and compares it with the manifest; the chains with Redis; and what was archived with the
+ * books: every order and correction that was admitted since the archive began is in it once, or waits. Runs while orders flow.
+ */
+export async function verifyArchive(verifying: Verifying): Promise<ArchiveCheck> {
+  const { app, store } = verifying
+  const known: KnownLines = new Map()
+  let chains: readonly Chain[]
+  try {
+    chains = await readChains(store, app, known)
+  } catch (error) {
+    return { ...nothing, verdict: 'wrong', differences: [messageOf(error)] }
+  }
+  const live = liveSegments(chains)
+  const ofSegments = await checkSegments(verifying, live)
+  const ofBooks = await checkBooks(app, store, known)
+  const differences = [...ofSegments.differences, ...ofBooks.differences]
+  return {
+    verdict: differences.length > 0 ? 'wrong' : 'right',
+    ...{ chains: chains.length, segments: live.length, records: ofSegments.records },
+    bytes: sumBy(live, ({ segment }) => segment.bytes),
+    ...{ waiting: ofBooks.stage?.waiting ?? null, before: ofBooks.stage?.missed ?? null },
+    differences,
+    notes: [...notesOf(chains), ...ofSegments.notes],
+  }
+}
+
+const nothing = { chains: 0, segments: 0, records: 0, bytes: 0, waiting: null, before: null, notes: [] }
+
+interface Found {
+  records: number
+  readonly differences: string[]
+  readonly notes: string[]
+}
+
+async function checkSegments(
+  { app, store, signal, onSegment }: Verifying,
+  live: readonly LiveSegment[],
+): Promise<Found> {
+  const found: Found = { records: 0, differences: [], notes: [] }
+  const seen = openOverlaps(store)
+  for (const [at, one] of live.entries()) {
+    signal.throwIfAborted()
+    try {
+      const entries = await entriesIn(store, one)
+      found.records += one.segment.records
+      found.differences.push(...oddRange(one, entries), ...(await seen.compare(one, entries)))
+    } catch (error) {
+      if (!(error instanceof OrdersError && error.code === 'ORD_ARCHIVE')) throw error
+      if (await isGone(app, store, one)) continue // it was taken out meanwhile
+      found.differences.push(messageOf(error))
+    }
+    onSegment?.(at + 1, live.length)
+  }
+  return found
+}
+
+async function isGone(app: App, store: Store, { segment }: LiveSegment): Promise<boolean> {
+  return !liveSegments(await readChains(store, app)).some((one) => one.segment.name === segment.name)
+}
+
+/** Reads a segment. Returns its entries, and `<entry> <at>` of each record that it has twice. */
+async function entriesIn(store: Store, { segment }: LiveSegment): Promise<{ ids: Set<string>; twice: string[] }> {
+  const ids = new Set<string>()
+  const places = new Set<string>()
+  const twice: string[] = []
+  for await (const { entry, at } of readRecords(store, segment)) {
+    ids.add(entry)
+    const place = `${entry} ${at}`
+    if (places.has(place)) twice.push(place)
+    places.add(place)
+  }
+  return { ids, twice }
+}
+
+type Entries = Awaited<ReturnType<typeof entriesIn>>
+
+function oddRange({ segment }: LiveSegment, { ids, twice }: Entries): string[] {
+  const { name, first, last, entries } = segment
+  const outside = [...ids].filter((id) => compareIds(id, first) < 0 || compareIds(id, last) > 0)
+  return [
+    ...twice.slice(0, 3).map((place) => `The segment ${name} has the record ${place} twice.`),
+    ...outside
+      .slice(0, 3)
+      .map((id) => `The segment ${name} has the entry ${id}, which is not from ${first} to ${last}.`),
+    ...(ids.size > entries ? [`The segment ${name} has ${ids.size} entries, and ${entries} by the manifest.`] : []),
+  ]
+}
+
+/** Compares a segment with earlier ones of its chain whose ranges overlap with its own: after a takeover some do. */
+function openOverlaps(store: Store) {
+  const earlier = new Map<string, LiveSegment[]>()
+  return {
+    compare: async (one: LiveSegment, { ids }: Entries): Promise<string[]> => {
+      const before = earlier.get(one.chain) ?? []
+      earlier.set(one.chain, [...before, one])
+      const { first, last } = one.segment
+      const overlapping = before.filter(
+        ({ segment }) => compareIds(segment.first, last) <= 0 && compareIds(segment.last, first) >= 0,
+      )
+      const odd: string[] = []
+      for (const other of overlapping) {
+        const entries = await entriesIn(store, other)
+        const both = [...ids].filter((id) => entries.ids.has(id))
+        odd.push(
+          ...both.slice(0, 3).map((id) => `The entry ${id} is in ${other.segment.name} and in ${one.segment.name}.`),
+        )
+      }
+      return odd
+    },
+  }
+}
+
+interface BookCheck {
+  readonly stage: StageBooks | undefined
+  readonly differences: string[]
+}
+
+/** Compares the lines of the open chains with the counters, and the counters with each other. */
+async function checkBooks(app: App, store: Store, known: KnownLines): Promise<BookCheck> {
+  const { redis, partitions } = app
+  const counted = await Promise.all(
+    partitions.map(async (keys) => {
+      const read = redis.multi().hget(keys.counters, archive.counts).hmget(keys.archive, 'chain', 'seq')
+      const [archived, place] = unwrapReplies(await read.exec()) as [string | null, (string | null)[]]
+      return { partition: partitionName(keys), archived: Number(archived ?? 0), chain: place[0], seq: Number(place[1]) }
+    }),
+  )
+  const chains = await readChains(store, app, known) // after the counters: it has every line that they count
+  const differences = counted.flatMap(({ partition, archived, chain, seq }) => {
+    const lines = chains.find((one) => one.chain === chain)?.lines.filter((line) => line.seq <= seq) ?? []
+    const expected = sumBy(lines, ordersIn)
+    if (expected === archived || (chain === null && archived === 0)) return []
+    const where = partition === 'none' ? '' : ` of partition ${partition}`
+    return [`The segments${where} have ${expected} orders and corrections, and the counter archived has ${archived}.`]
+  })
+  const books = await readBooks(app)
+  const stage = books.stages.find((one) => one.stage === archive.name)
+  if (stage?.balanced === false)
+    differences.push(
+      `The books of the stage archive do not balance: ${stage.in} came in, ${stage.passed} are archived.`,
+    )
+  return { stage, differences }
+}
+
+function ordersIn(line: Line): number {
+  if (line.kind === 'begin') return line.archived
+  return line.kind === 'segment' ? line.segment.orders : 0
+}
+
+function notesOf(chains: readonly Chain[]): string[] {
+  return chains.flatMap(({ chain, lines, abandoned, isOpen, partition }) => {
+    const junk = sumBy(lines, (line) => (line.kind === 'segment' ? line.segment.orders - line.segment.records : 0))
+    return [
+      ...(isOpen ? [] : [`The chain ${chain} of partition ${partition} has ended, with ${lines.length} lines.`]),
+      ...(abandoned.length > 0
+        ? [`Redis has lost ${abandoned.length} lines of the chain ${chain}: they do not count.`]
+        : []),
+      ...(junk > 0
+        ? [`${junk} orders of the chain ${chain} were in entries that are no record batch: see orders invalid.`]
+        : []),
+    ]
+  })
+}

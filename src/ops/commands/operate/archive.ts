@@ -1,0 +1,128 @@
+import type { App } from '../../../app.ts'
+import { OrdersError } from '../../../errors.ts'
+import { failureText, readArchiveState } from '../../../reads/archive/state.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { archive } from '../../../stages/archive/archive.ts'
+import { flushArchive } from '../../../stages/archive/flush.ts'
+import { openStore } from '../../../stages/archive/store/store.ts'
+import { actionOf } from '../../action.ts'
+import { leaveArchive } from '../../archive/leave.ts'
+import { type ArchiveCheck, verifyArchive } from '../../archive/verify.ts'
+import { type Call, defineCommand, flag, wholeNumber } from '../../command.ts'
+import { openCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
+import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
+import { type Line, sentence } from '../../terminal/output.ts'
+import { jsonLine } from '../../terminal/printable.ts'
+
+const name = 'archive'
+const words = '[show | verify | flush | leave]'
+
+interface Options {
+  readonly timeout: number
+  readonly yes: boolean
+  readonly json: boolean
+}
+
+export const command = defineCommand<Options>({
+  name,
+  words,
+  about:
+    'Shows what the archive has, verifies it, or cuts its open segments. verify reads every segment and compares it with the manifest and the books; exit code 1 if anything differs. flush ends when all that was counted is in segments. leave ends the archive: Redis keeps no orders for it any more.',
+  examples: ['archive', 'archive verify --json', 'archive flush --timeout 30'],
+  page: 'docs/how-to/archive.md',
+  options: {
+    timeout: wholeNumber('of flush: maximum seconds to wait', 60, { min: 1, max: 86_400 }),
+    yes: flag('of leave: does it; without it nothing is changed'),
+    json: flag('of show and verify: as JSON on one line'),
+  },
+  run: async (call) => {
+    const { action } = actionOf({ name, words }, call.words)
+    await using app = await openCommandApp(call.config)
+    if (action === 'leave') return leave(app, call)
+    if (!app.pipeline.stage(archive.name))
+      throw new OrdersError('ORD_CONFIG', 'There is no archive: set ARCHIVE_URL for it.')
+    await { show, verify, flush }[action as 'show' | 'verify' | 'flush'](app, call)
+  },
+})
+
+async function show(app: App, { options: { json }, print }: Call<Options>): Promise<void> {
+  const state = await readArchiveState(app.redis, app.partitions)
+  using store = await openStore(app.config)
+  const { segments, bytes, lastAt, unstored, failure } = state
+  if (json) return print(jsonLine({ place: store.place, segments, bytes, last_at: lastAt, unstored, failure }))
+  print(
+    `${store.place}: ${countText(segments)} segments, ${countText(bytes)} bytes${lastAt ? `, the last at ${lastAt}` : ''}.`,
+  )
+  if (unstored > 0) print(`${countText(unstored)} lines of the manifest are in Redis alone.`)
+  if (failure) print(sentence(failureText(failure), '  ', 'red'))
+}
+
+async function verify(app: App, { options: { json }, signal, print, stdout, fail }: Call<Options>): Promise<void> {
+  using store = await openStore(app.config)
+  let bar: Progress | undefined
+  const onSegment = (done: number, of: number): void => {
+    bar ??= progressOn(stdout, 'read', of)
+    bar.show(done)
+  }
+  const verifying = verifyArchive({ app, store, signal, ...(!json && stdout.isTTY && { onSegment }) })
+  const found = await interruptible(verifying, signal, () => 'Interrupted. Nothing was changed.')
+  bar?.end()
+  print(json ? jsonLine(jsonOf(found)) : checkLines(found))
+  if (found.verdict === 'wrong') fail()
+}
+
+const jsonOf = ({ verdict, differences, notes, ...counts }: ArchiveCheck) => ({
+  verdict,
+  ...counts,
+  differences,
+  notes,
+})
+
+function checkLines({
+  verdict,
+  chains,
+  segments,
+  records,
+  bytes,
+  waiting,
+  before,
+  differences,
+  notes,
+}: ArchiveCheck): Line[] {
+  const has = `${countText(segments)} segments with ${countText(records)} records, ${countText(bytes)} bytes, ${countText(chains)} chains`
+  const rest = `${waiting === null ? '?' : countText(waiting)} orders wait for it, ${before === null ? '?' : countText(before)} came before it began`
+  return [
+    sentence(`The archive is ${verdict}: ${has}; ${rest}.`, '  '),
+    ...differences.map((one) => sentence(one, '  ', 'red')),
+    ...notes.map((one) => sentence(one, '  ')),
+  ]
+}
+
+async function flush(app: App, { options: { timeout }, signal, print, fail }: Call<Options>): Promise<void> {
+  const either = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1_000)])
+  let left = app.partitions.length
+  const flushing = flushArchive(app, either, (partitions) => {
+    left = partitions
+  })
+  try {
+    await flushing
+  } catch (error) {
+    if (!either.aborted || signal.aborted) throw error
+    const { failure } = await readArchiveState(app.redis, app.partitions)
+    const why = failure ? ` ${failureText(failure)}` : ' A process must run the role archive: see orders status.'
+    fail()
+    return print(sentence(`Not flushed in ${countText(timeout)} s: ${left} partitions are left.${why}`, '  ', 'red'))
+  }
+  print('Flushed: all that was counted is in segments.')
+}
+
+async function leave(app: App, { options: { yes }, print }: Call<Options>): Promise<void> {
+  if (!yes)
+    throw new OrdersError(
+      'ORD_USAGE',
+      'orders archive leave: Redis forgets the orders that wait for the archive, and later ones are not archived: add --yes to do it.',
+    )
+  await leaveArchive(app)
+  print('The archive has left. What it has written stays where it is.')
+}

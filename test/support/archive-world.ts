@@ -1,0 +1,81 @@
+import type { Redis } from 'ioredis'
+import type { PartitionScope } from '../../src/app.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { enqueue } from '../../src/ingest/enqueue.ts'
+import { flushArchive } from '../../src/stages/archive/flush.ts'
+import { openStore, type Store } from '../../src/stages/archive/store/store.ts'
+import { runStage } from '../../src/stages/runner/run.ts'
+import { archiveFolder } from './archive.ts'
+import { withArchive } from './stages.ts'
+import { until } from './until.ts'
+import { appOn, type Env, emptyRedis } from './world.ts'
+
+/** An app with an archive in a folder, on a Redis of its own. */
+export interface ArchiveWorld extends AsyncDisposable {
+  readonly app: PartitionScope
+  readonly redis: Redis
+  readonly store: Store
+  readonly folder: string
+}
+
+/** Segments are cut by a flush alone. */
+export async function openArchiveWorld(more: Env = {}): Promise<ArchiveWorld> {
+  await using stack = new AsyncDisposableStack()
+  const { redis } = stack.use(await emptyRedis())
+  const { folder, url } = stack.use(archiveFolder())
+  const env = {
+    ARCHIVE_URL: url,
+    BLOCK_MS: '20',
+    CLAIM_IDLE_MS: '500',
+    ARCHIVE_SEGMENT_SECONDS: '240',
+    CALENDAR: 'off',
+  }
+  const config = readConfig({ ...env, ...more })
+  const store = stack.use(await openStore(config))
+  const app = appOn(redis, config, { pipeline: withArchive })
+  const open = stack.move()
+  return { app, redis, store, folder, [Symbol.asyncDispose]: () => open.disposeAsync() }
+}
+
+/** Runs stages until disposed. */
+export function running(app: PartitionScope, names: readonly string[] = withArchive.names): AsyncDisposable {
+  const stop = new AbortController()
+  const stages = app.pipeline.stages.filter(({ name }) => names.includes(name))
+  const loops = stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await Promise.all(loops)
+    },
+  }
+}
+
+/** Line breaks of Unicode and of text must not end a line of a segment. */
+export const bodyOf = (at: number): string =>
+  JSON.stringify({ user_id: `u${at % 3}`, order_id: `o${at}`, order_value: at, note: '\u2028\n' })
+
+/** Sends the orders with these numbers. */
+export async function send({ app }: ArchiveWorld, from: number, to: number, sentMs?: number): Promise<void> {
+  const records = Array.from({ length: to - from }, (_, at) => ({ id: `m${from + at}`, body: bodyOf(from + at) }))
+  await enqueue(app.redis, app.keys, records, { sentMs })
+}
+
+export const counter = async ({ redis, keys }: PartitionScope, name: string): Promise<number> =>
+  Number((await redis.hget(keys.counters, name)) ?? 0)
+
+export const admitted = (app: PartitionScope, orders: number): Promise<number> =>
+  until(
+    `${orders} are admitted`,
+    () => counter(app, 'admitted'),
+    (found) => found === orders,
+  )
+
+export const soon = (): AbortSignal => AbortSignal.timeout(30_000)
+
+/** Sends orders and archives them, while all stages run. */
+export async function archiveOrders(world: ArchiveWorld, from: number, to: number): Promise<void> {
+  const before = await counter(world.app, 'admitted')
+  await send(world, from, to)
+  await admitted(world.app, before + to - from)
+  await flushArchive(world.app, soon())
+}
