@@ -68,7 +68,10 @@ test('bad variables are one line each and exit code 1, before anything is starte
 test.each([
   [['dance'], 'There is no command "dance": see orders --help.'],
   [['statu'], 'There is no command "statu": did you mean status? See orders --help.'],
-  [['run'], 'ORD_USAGE: orders run: no role: expected bridge, validate, calendar, archive, aggregate, leaderboard, jobs, api.'],
+  [
+    ['run'],
+    'ORD_USAGE: orders run: no role: expected bridge, validate, calendar, archive, aggregate, leaderboard, jobs, api.',
+  ],
   [
     ['run', 'cook'],
     'ORD_USAGE: There is no role "cook": expected bridge, validate, calendar, archive, aggregate, leaderboard, jobs, api.',

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { readAudit } from '../../src/control/audit-log.ts'
+import { complaints, launch } from '../support/browser.ts'
 import { ended, send, writing } from '../support/jobs.ts'
-import { requireRedisServer } from '../support/requires.ts'
+import { requireChromium, requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { openUndoWorld, sendBodies, settled } from '../support/undo.ts'
+import { adminToken } from '../support/world.ts'
 
 const bodies = [1, 2, 3].map((at) =>
   JSON.stringify({ user_id: `u${at}`, order_id: 'o', order_value: 10 * at, source: at === 1 ? 'shop' : 'twice' }),
@@ -69,4 +71,31 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
     expect(await send(`${url}${path}`, 'POST', wrong)).toMatchObject({ status: expected })
   const actions = (await readAudit(app.redis, app.control, { limit: 20 })).map(({ action }) => action)
   expect(actions.filter((one) => one === 'undo' || one === 'redo').length).toBeGreaterThanOrEqual(4)
+})
+
+test('the dashboard lists the undos with what they did, and puts the orders of one back', async (context) => {
+  requireRedisServer(context)
+  requireChromium(context)
+  await using world = await openUndoWorld()
+  const from = new Date(Date.now() - 1_000).toISOString()
+  await sendBodies(world, bodies)
+  await using running = runOrders(['run', 'jobs', 'api'], world.env)
+  const url = await running.apiUrl()
+  const { body } = await send(`${url}/undos`, 'POST', { name: 'twice', from, to: new Date().toISOString() })
+  await ended(url, body['job_id'])
+  await using browser = await launch()
+  const page = await browser.newPage()
+  await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
+  const reported = complaints(page)
+  await page.goto(url)
+  await page.getByRole('link', { name: 'Undos' }).click()
+  await page.getByRole('row', { name: 'twice undone 3 60' }).waitFor()
+  await page.getByRole('button', { name: 'Redo…' }).click()
+  await page.getByRole('button', { name: 'Put them back' }).click()
+  await page.getByLabel('Name').fill('ann')
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await page.getByRole('row', { name: 'twice redone 3 60' }).waitFor()
+  await settled(world)
+  expect(await world.redis.hget('global:stats', 'total_revenue_minor')).toBe('6000')
+  expect(reported).toEqual([])
 })

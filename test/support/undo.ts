@@ -1,7 +1,3 @@
-import { mkdtempDisposableSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { Redis } from 'ioredis'
 import type { Loop, PartitionScope } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
@@ -15,6 +11,7 @@ import { partitionOf } from '../../src/order/partition.ts'
 import { readBooks } from '../../src/reads/books.ts'
 import { pipeline } from '../../src/stages/pipeline.ts'
 import { ensureGroups } from '../../src/stages/runner/groups.ts'
+import { archiveFolder } from './archive.ts'
 import { until } from './until.ts'
 import { appOn, type Env, emptyRedis, envOf } from './world.ts'
 
@@ -34,10 +31,9 @@ export interface UndoWorld extends AsyncDisposable {
 export async function openUndoWorld(partitions?: number, stages: 'here' | 'elsewhere' = 'here'): Promise<UndoWorld> {
   await using stack = new AsyncDisposableStack()
   const { redis, url } = stack.use(await emptyRedis())
-  const folder = mkdtempDisposableSync(join(tmpdir(), 'archive-'))
-  stack.defer(() => folder.remove())
+  const { url: archiveUrl } = stack.use(archiveFolder())
   const env = envOf(url, undefined, {
-    ...{ ARCHIVE_URL: pathToFileURL(folder.path).href, ARCHIVE_SEGMENT_SECONDS: '3600', CALENDAR: 'on' },
+    ...{ ARCHIVE_URL: archiveUrl, ARCHIVE_SEGMENT_SECONDS: '240', CALENDAR: 'on' },
     ...{ BLOCK_MS: '20', CLAIM_IDLE_MS: '500', LEDGER_BUCKETS: '64', JOB_LOCK_MS: '1000' },
     ...(partitions !== undefined && { PARTITIONS: String(partitions) }),
   })
