@@ -3,7 +3,8 @@ import { momentText, readMoment } from '../calendar/moment.ts'
 /** The window of an undo, as an operator gives it. */
 export interface GivenWindow {
   readonly from: string
-  readonly to: string
+  /** Now, if it is not given. */
+  readonly to?: string | undefined
 }
 
 export type ReadWindow =
@@ -12,7 +13,8 @@ export type ReadWindow =
 
 /** Reads the window of an undo. Orders that are still to come are in none, so it ends by now. */
 export function readWindow({ from, to }: GivenWindow, zone: string, nowMs: number): ReadWindow {
-  const [fromMs, toMs] = [from, to].map((text) => readMoment(text, zone, nowMs))
+  const fromMs = readMoment(from, zone, nowMs)
+  const toMs = to === undefined ? nowMs : readMoment(to, zone, nowMs)
   const form = `must be a time such as ${momentText(nowMs - (nowMs % 1_000), zone)}, or hh:mm of today in ${zone}`
   if (fromMs === undefined) return { field: 'from', message: form }
   if (toMs === undefined) return { field: 'to', message: form }

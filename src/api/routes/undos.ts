@@ -49,7 +49,10 @@ export const undoOrders = defineRoute({
     .object({
       name,
       from: z.string().meta({ description: 'RFC 3339, or hh:mm of today in the zone of the reports.' }),
-      to: z.string().meta({ description: 'The same; orders that were admitted at this time are not in the window.' }),
+      to: z
+        .string()
+        .optional()
+        .meta({ description: 'The same, or now; orders that were admitted at this time are not in the window.' }),
       where: undoWhere.optional(),
       dry_run: z.boolean().default(false),
     })

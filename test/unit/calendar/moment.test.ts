@@ -35,9 +35,10 @@ test.each(['24:00', '14:60', '14', '2026-11-30', '2026-11-30T14:03:00', '2026-13
 )
 
 test('a window has a begin, and an end that is after it and not to come', () => {
-  const read = (from: string, to: string) => readWindow({ from, to }, 'UTC', now)
+  const read = (from: string, to?: string) => readWindow({ from, to }, 'UTC', now)
   const at = (time: string) => Date.parse(`2026-11-30T${time}:00Z`)
   expect(read('14:00', '16:00')).toEqual({ fromMs: at('14:00'), toMs: at('16:00') })
+  expect(read('14:00')).toEqual({ fromMs: at('14:00'), toMs: now })
   expect(read('14', '16:00')).toMatchObject({ field: 'from', message: expect.stringContaining('2026-11-30T16:00:00Z') })
   expect(read('14:00', 'x')).toMatchObject({ field: 'to' })
   expect(read('14:00', '14:00')).toEqual({ field: 'to', message: 'must be after from' })

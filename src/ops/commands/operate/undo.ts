@@ -47,7 +47,7 @@ export const command = defineCommand<Options>({
   page: 'docs/how-to/undo.md',
   options: {
     from: time('the first time of admission that counts: RFC 3339, or hh:mm of today in the zone of the reports'),
-    to: time('the first time after the window'),
+    to: time('the first time after the window, in the same form (default now)'),
     where: whereOption(),
     name: {
       hint: 'NAME',
@@ -107,7 +107,7 @@ async function known(app: App, wanted: string): Promise<Undo> {
 async function undoOrders(call: Call<Options>): Promise<void> {
   const { config, options, signal, print, stdout, fail } = call
   await using app = await openCommandApp(config)
-  const window = windowIn(app, options)
+  const window = await windowIn(app, options)
   const { zone } = app.format.calendar.settings
   if (!options.json) print(wrapped(`From ${momentText(window.fromMs, zone)} to ${momentText(window.toMs, zone)}.`))
   await using queues = openQueues(app.redis)
@@ -123,11 +123,16 @@ async function undoOrders(call: Call<Options>): Promise<void> {
 }
 
 /** @throws OrdersError ORD_USAGE where an option is missing, or cannot be read */
-function windowIn(app: App, { from, to, where, name: given, 'dry-run': dryRun }: Options): AskedWindow {
+async function windowIn(
+  app: App,
+  { from, to: end, where, name: given, 'dry-run': dryRun }: Options,
+): Promise<AskedWindow> {
   const refuse = (problem: string): OrdersError =>
     new OrdersError('ORD_USAGE', `orders undo: ${problem}: see orders undo --help.`)
-  if (from === undefined || to === undefined) throw refuse('give the window by --from and --to')
+  if (from === undefined) throw refuse('give the window by --from, and by --to if it has ended')
   if (given === undefined && !dryRun) throw refuse('give a --name, by which orders redo puts the orders back')
+  const begun = given === undefined || end !== undefined ? undefined : await readUndo(app, given)
+  const to = end ?? (begun?.state === 'undoing' ? begun.to : undefined) // it goes on with the same window
   const window = readWindow({ from, to }, app.format.calendar.settings.zone, app.now().getTime())
   if ('field' in window) throw refuse(`--${window.field} ${window.message}`)
   return { name: given ?? 'dry run', ...window, where, dryRun: false }
