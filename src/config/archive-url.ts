@@ -20,6 +20,10 @@ export function readArchiveUrl(url: string): ArchivePlace | undefined {
 }
 
 function folderOf(url: string): ArchivePlace | undefined {
-  const folder = fileURLToPath(url)
-  return isAbsolute(folder) ? { folder } : undefined
+  try {
+    const folder = fileURLToPath(url)
+    return isAbsolute(folder) ? { folder } : undefined
+  } catch {
+    return undefined // on Windows, one without a drive
+  }
 }

@@ -1,14 +1,6 @@
 import { z } from 'zod'
-import {
-  type CarriedName,
-  carriedFields,
-  carriedFrom,
-  isTraced,
-  type RecordKind,
-  rawOrder,
-  tracedFields,
-  untracedText,
-} from '../messages.ts'
+import { type CarriedName, carriedFields, carriedFrom } from '../carried.ts'
+import { isTraced, type RecordKind, rawOrder, tracedFields, untracedText } from '../messages.ts'
 import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
 import { maxRecords } from './runner/entry.ts'
 import type { AnyStage, Fitting, RecordTimes, StageDefinition, Verdict } from './stage.ts'

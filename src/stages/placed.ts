@@ -1,6 +1,6 @@
 import type { z } from 'zod'
+import type { CarriedName } from '../carried.ts'
 import type { Keys } from '../keys.ts'
-import type { CarriedName } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { RecordTimes, Verdict } from './stage.ts'
 

@@ -1,6 +1,7 @@
+import type { Carried, CarriedName } from '../carried.ts'
 import type { RecordedKind } from '../corrections.ts'
 import type { Keys } from '../keys.ts'
-import type { Carried, CarriedName, RawRecord, RecordKind } from '../messages.ts'
+import type { RawRecord, RecordKind } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 

@@ -1,14 +1,6 @@
+import { type Carried, type CarriedName, carriedFrom, isOrderField, messageFieldsOf } from '../carried.ts'
 import type { Keys } from '../keys.ts'
-import {
-  admittedOrder,
-  type Carried,
-  type CarriedName,
-  carriedFrom,
-  isOrderField,
-  messageFieldsOf,
-  type RawRecord,
-  rawOrder,
-} from '../messages.ts'
+import { admittedOrder, type RawRecord, rawOrder } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import { isObject } from '../order/json.ts'
 import { readOrder } from '../order/read-order.ts'

@@ -1,4 +1,4 @@
-import type { CarriedName } from '../../src/messages.ts'
+import type { CarriedName } from '../../src/carried.ts'
 import { aggregate as aggregateDefinition } from '../../src/stages/aggregate.ts'
 import { archive as archiveDefinition } from '../../src/stages/archive/archive.ts'
 import { calendar as calendarDefinition } from '../../src/stages/calendar.ts'

@@ -9,7 +9,7 @@ import { openPacking } from '../../stages/archive/pack.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
 import type { Store } from '../../stages/archive/store/store.ts'
 
-/** What takes the place of a segment. */
+/** Takes the place of a segment. */
 export interface Replacement {
   readonly kind: 'erased' | 'expired'
   /** Names the receipt of an erasure. */

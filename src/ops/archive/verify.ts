@@ -10,7 +10,7 @@ import type { Store } from '../../stages/archive/store/store.ts'
 import { compareIds } from '../../stream-id.ts'
 import { sumBy } from '../../sums.ts'
 
-/** What a verification of the archive has found. */
+/** Result of a verification of the archive. */
 export interface ArchiveCheck {
   readonly verdict: 'right' | 'wrong'
   readonly chains: number

@@ -36,5 +36,5 @@ export async function leftArchive({ redis, pipeline, partitions }: App): Promise
   const kept = await Promise.all(partitions.map(({ stages }) => redis.hexists(stages, observing + archive.name)))
   if (!kept.includes(1)) return []
   const found = 'is switched off here, and Redis keeps every order for it since it last ran'
-  return [warning(check, found, 'Set ARCHIVE_URL, or run orders archive leave --yes if there is to be none.')]
+  return [warning(check, found, 'Set ARCHIVE_URL, or run orders archive leave --yes to go on without an archive.')]
 }

@@ -4,7 +4,7 @@ import type { RedisClient } from '../../redis/client.ts'
 import { archiveFields } from '../../stages/archive/tail.ts'
 import { sumBy } from '../../sums.ts'
 
-/** What Redis knows of the archive, over all partitions. */
+/** The archive as Redis knows it, over all partitions. */
 export interface ArchiveState {
   /** Segments that were written since the chains began, and their bytes. */
   readonly segments: number

@@ -41,12 +41,14 @@ if plan['until'] > 0 and time[1] * 1000 > plan['until'] then return { 'late' } e
 call('HLEN', KEYS[2])
 call('ZCARD', KEYS[3])
 call('LLEN', KEYS[6])
-for _, hash in ipairs({ { KEYS[2], plan.counts }, { KEYS[5], plan.sums } }) do
-  for name, by in pairs(hash[2]) do
-    local value = call('HGET', hash[1], name)
+local function odd_number(key, changes)
+  for name in pairs(changes) do
+    local value = call('HGET', key, name)
     if value and not value:match('^%-?%d+$') then return redis.error_reply('ORDERS ' .. name .. ' is not a whole number') end
   end
 end
+local odd = odd_number(KEYS[2], plan.counts) or odd_number(KEYS[5], plan.sums)
+if odd then return odd end
 
 local left, again = {}, {}
 each_part(plan.ids, function(part)

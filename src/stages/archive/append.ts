@@ -19,7 +19,7 @@ export interface Head {
 
 export const noChain: Head = { chain: '', seq: 0, head: '' }
 
-/** What is appended with a line. */
+/** A line to append, and the entries that it is about. */
 export interface Appending {
   readonly content: LineContent
   /** Entries that it acknowledges, and the consumer that holds them. */

@@ -46,7 +46,7 @@ const begin = z.object({
   chain: z.string(),
   /** Its number and how many there are, as `3of8`; `none` without partitions. */
   partition: z.string(),
-  /** What the counter of the stage was before. */
+  /** The counter of the stage, before the chain. */
   archived: z.int(),
   /** Set where Redis went back to an earlier line of a chain, as after it was restored: what came after it does not count. */
   follows: z.object({ chain: z.string(), seq: z.int(), head: hash }).optional(),
@@ -70,9 +70,9 @@ const line = z.discriminatedUnion('kind', [begin, committed, replaced])
 /** A line of the manifest. */
 export type Line = z.output<typeof line>
 
-/** What a line says that takes out a segment. */
+/** The content of a line that takes out a segment. */
 export type ReplacingLine = Omit<z.output<typeof replaced>, keyof typeof common>
-/** What a line says, without its place. */
+/** The content of a line, without its place. */
 export type LineContent =
   | Pick<z.output<typeof begin>, 'kind' | 'chain' | 'partition' | 'follows'>
   | Pick<z.output<typeof committed>, 'kind' | 'segment'>

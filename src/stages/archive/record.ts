@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { carriedFields, type Traced, validRecord } from '../../messages.ts'
+import { carriedFields } from '../../carried.ts'
+import { type Traced, validRecord } from '../../messages.ts'
 import { type Entry, sentTimes } from '../runner/entry.ts'
 
 /** A line of a segment: a record of `orders:valid`, and where it was. */

@@ -4,7 +4,7 @@ import { OrdersError } from '../../errors.ts'
 import { defineScript } from '../../redis/script.ts'
 import { parseLine } from './manifest.ts'
 
-/** What Redis knows of the chain of a partition. */
+/** The end of the chain of a partition, as Redis knows it. */
 export interface Tail {
   readonly chain: string
   readonly partition: string

@@ -1,5 +1,5 @@
+import { isOrderField } from '../../carried.ts'
 import { OrdersError } from '../../errors.ts'
-import { isOrderField } from '../../messages.ts'
 import type { Pipeline, Stage } from '../placed.ts'
 
 /*

@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { metrics } from '../../../src/api/metrics/metrics.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
-import { roleNames } from '../../../src/ops/process/roles.ts'
+import { deployedRoles } from '../../support/deployed-roles.ts'
 import { readExpression } from '../../support/promql.ts'
 
 const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')
@@ -133,7 +133,7 @@ test('the example scrapes each role, and reads the alerts', () => {
   const [job] = scrape_configs
   expect(job.job_name).toBe('orders')
   const targets = job.static_configs.flatMap(({ targets }: { targets: string[] }) => targets)
-  expect(targets.map((target: string) => target.split(':')[0]).sort()).toEqual([...roleNames].sort())
+  expect(targets.map((target: string) => target.split(':')[0]).sort()).toEqual([...deployedRoles].sort())
 })
 
 describe('the dashboard', () => {

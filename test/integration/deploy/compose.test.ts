@@ -17,7 +17,7 @@ import { variables } from '../../../src/config/variables.ts'
 import { openQueue } from '../../../src/ingest/sqs/queue.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
 import { parseCall } from '../../../src/ops/command.ts'
-import { roleNames } from '../../../src/ops/process/roles.ts'
+import { deployedRoles } from '../../support/deployed-roles.ts'
 import { freePort } from '../../support/redis-server.ts'
 import { until } from '../../support/until.ts'
 
@@ -187,7 +187,7 @@ describe('docker-compose.yml', () => {
       expect(commandName).toBe(run?.name)
       expect(run && parseCall(run, args).words).toEqual([name])
     }
-    expect(ours.map(([name]) => name).toSorted()).toEqual(roleNames.toSorted())
+    expect(ours.map(([name]) => name).toSorted()).toEqual(deployedRoles.toSorted())
   })
 
   it.each(ours)('%s: every variable is known and its value accepted', (_, one) => {

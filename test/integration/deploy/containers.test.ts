@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { roleNames } from '../../../src/ops/process/roles.ts'
 import { dockerLines } from '../../support/containers/docker-lines.ts'
 import { type Deployment, deployment } from '../../support/containers/k8s/manifests.ts'
 import { placesOf } from '../../support/containers/k8s/places.ts'
 import { allowedEdges, nameOf, networkPolicy } from '../../support/containers/k8s/policies.ts'
+import { deployedRoles } from '../../support/deployed-roles.ts'
 import { root } from '../../support/markdown.ts'
 import { readPage } from '../../support/pages/blocks.ts'
 import { linesFor, verbOf } from '../../support/pages/shown.ts'
@@ -31,9 +31,9 @@ test('the containers can play each field of the manifests, and are connected as 
   const edges = allowedEdges(policies, placesOf({ deployments: deployments() })).map(nameOf)
   expect(edges.toSorted()).toEqual(
     [
-      ...[...roleNames, 'command'].map((name) => `${name} → redis`),
+      ...[...deployedRoles, 'command'].map((name) => `${name} → redis`),
       ...['bridge → sqs', 'jobs → sqs'],
-      ...roleNames.map((name) => `monitoring → ${name}`),
+      ...deployedRoles.map((name) => `monitoring → ${name}`),
       'ingress → api',
     ].toSorted(),
   )

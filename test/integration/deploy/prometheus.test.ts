@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, type TestContext, test } from 'vitest'
 import { parse } from 'yaml'
 import { roleNames } from '../../../src/ops/process/roles.ts'
+import { archiveFolder } from '../../support/archive.ts'
 import { type Sample, scrape } from '../../support/exposition.ts'
 import { scrapeOpenly } from '../../support/openmetrics.ts'
 import { requirePart } from '../../support/requires.ts'
@@ -32,7 +33,9 @@ test('of two systems in one Prometheus each has its own alerts, and one cause ha
 test('promtool finds nothing to say on the metrics of any role, and OpenMetrics has the same', async (context) => {
   await using world = await emptyRedis()
   await using sqs = await emptySqs()
-  await using orders = runOrders(['run', ...roleNames], envOf(world.url, sqs, { CALENDAR: 'on' }))
+  using archive = archiveFolder()
+  const env = envOf(world.url, sqs, { CALENDAR: 'on', ARCHIVE_URL: archive.url })
+  await using orders = runOrders(['run', ...roleNames], env)
   const url = await orders.apiUrl()
   const metrics = await (await fetch(`${url}/metrics`)).text()
   for (const role of roleNames) expect(metrics).toMatch(new RegExp(`^orders_build_info\\{.*role="${role}"\\} 1$`, 'm'))

@@ -9,7 +9,7 @@ import { variables } from '../../../src/config/variables.ts'
 import { errorCodes } from '../../../src/errors.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
 import { parseCall } from '../../../src/ops/command.ts'
-import { roleNames } from '../../../src/ops/process/roles.ts'
+import { deployedRoles } from '../../support/deployed-roles.ts'
 import { root } from '../../support/markdown.ts'
 import { removeOnExit } from '../../support/on-exit.ts'
 import { blocksOf, readPage } from '../../support/pages/blocks.ts'
@@ -39,7 +39,7 @@ function configOf(role: string): Config {
 }
 
 test.each(
-  roleNames.flatMap((role) => [
+  deployedRoles.flatMap((role) => [
     [role, role],
     [`${role}.2`, role],
   ]),
@@ -58,25 +58,25 @@ test('the page starts every role, and no other', () => {
   const lines = blocksOf(page).flatMap(({ language, text }) => (language === 'sh' ? text.split('\n') : []))
   const named = (pattern: RegExp): string[] =>
     lines.filter((line) => pattern.test(line)).flatMap((line) => line.match(/(?<=orders-run@)[\w-]+/g) ?? [])
-  expect(new Set(named(/systemctl enable/))).toEqual(new Set(roleNames))
-  expect(roleNames).toEqual(expect.arrayContaining(named(/systemctl|journalctl/)))
+  expect(new Set(named(/systemctl enable/))).toEqual(new Set(deployedRoles))
+  expect(deployedRoles).toEqual(expect.arrayContaining(named(/systemctl|journalctl/)))
 })
 
 test('the example sets variables that exist, to values that a process accepts', () => {
   const names = Object.values(variables).map(({ name }) => name as string)
   expect(names).toEqual(expect.arrayContaining(Object.keys(parseEnv(read('orders.env')))))
-  for (const role of roleNames) expect(configOf(role)).toMatchObject({ sqsQueueName: 'orders' })
+  for (const role of deployedRoles) expect(configOf(role)).toMatchObject({ sqsQueueName: 'orders' })
 })
 
 test('each role but the API has a port of its own for its health', () => {
-  const ports = roleNames.filter((role) => role !== 'api').map((role) => configOf(role).metricsPort)
+  const ports = deployedRoles.filter((role) => role !== 'api').map((role) => configOf(role).metricsPort)
   expect(ports).not.toContain(undefined)
-  expect(new Set([...ports, configOf('api').apiPort]).size).toBe(roleNames.length)
+  expect(new Set([...ports, configOf('api').apiPort]).size).toBe(deployedRoles.length)
 })
 
 test('systemd kills only a process that takes longer to stop than it may', () => {
   expect(valuesOf('KillSignal')).toEqual(['SIGTERM'])
-  for (const role of roleNames) {
+  for (const role of deployedRoles) {
     const { stopGraceMs, drainMs } = configOf(role)
     expect(Number(valuesOf('TimeoutStopSec')[0]) * 1_000).toBeGreaterThan(Math.max(stopGraceMs, drainMs) + 2_000)
   }

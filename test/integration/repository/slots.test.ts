@@ -24,6 +24,9 @@ import { readRank } from '../../../src/reads/rank.ts'
 import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
 import { loadScript } from '../../../src/redis/script.ts'
+import { append, noChain } from '../../../src/stages/archive/append.ts'
+import { storeLines } from '../../../src/stages/archive/lines.ts'
+import { noHash } from '../../../src/stages/archive/manifest.ts'
 import { rankIn } from '../../../src/stages/calendar.ts'
 import { readCalendarBooks } from '../../../src/stages/calendar-books.ts'
 import { cancelReplay } from '../../../src/stages/invalid/cancel.ts'
@@ -39,7 +42,7 @@ import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
 import { plainFormat } from '../../support/plain-format.ts'
-import { shipped as pipeline, withCalendar } from '../../support/stages.ts'
+import { shipped as pipeline, withArchive, withCalendar } from '../../support/stages.ts'
 import { appOn } from '../../support/world.ts'
 
 const root = new URL('../../../src/', import.meta.url)
@@ -66,11 +69,26 @@ interface Call {
  */
 function recorder(calls: Call[]): RedisClient {
   const names = new Map(scripts.map(({ name, source }) => [createHash('sha1').update(source).digest('hex'), name]))
-  const replies: Record<string, unknown> = { xreadBuffer: null, scan: ['0', []] }
+  const replies: Record<string, unknown> = { xreadBuffer: null, scan: ['0', []], time: [1, 0] }
+  const line = {
+    seq: 1,
+    kind: 'begin',
+    at: now.toISOString(),
+    chain: 'c',
+    partition: 'none',
+    archived: 0,
+    previous: noHash,
+  }
+  const tail = [['chain', 'c', 'partition', 'none', 'seq', '1', 'head', 'h', 'at', 'a'], [JSON.stringify(line)]]
+  const scripted: Record<string, unknown> = {
+    'reads/rank.lua': [[1], [1]],
+    'ops/verify/ledger-losses.lua': [1, 1, 1],
+    'stages/archive/tail.lua': tail,
+  }
   const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
     const script = names.get(sha) ?? 'one that is nowhere'
     calls.push({ script, keys: rest.slice(0, count) })
-    return script === 'reads/rank.lua' ? [[1], [1]] : script === 'ops/verify/ledger-losses.lua' ? [1, 1, 1] : []
+    return scripted[script] ?? []
   }
   const chained = new Set(['duplicate', 'multi', 'pipeline', 'on', 'once', 'xinfo', 'hget', 'hmget'])
   const client: object = new Proxy(
@@ -168,9 +186,13 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => renewPresence(appOf(redis), new Map([['bridge', 0]]), true),
   (redis) => readLiving(redis, makeControlKeys(partitions)),
   async (redis) => (await holdLock(redis, () => {}, new AbortController().signal))[Symbol.asyncDispose](),
+  (redis) => append(archiveOn(redis), noChain, { content: { kind: 'expired', removes: 'a segment' } }),
+  (redis) => storeLines(archiveOn(redis), { put: async () => {} }),
   (redis) => swapInvalid(moveOn(redis)),
   (redis) => adoptBooks(moveOn(redis)),
 ]
+
+const archiveOn = (redis: RedisClient) => ({ redis, keys, pipeline: withArchive })
 
 const moveOn = (redis: RedisClient): Move => ({
   ...{ redis, config: appOf(redis).config, format: plainFormat, pipeline, from: [], to: partitions },

@@ -3,13 +3,13 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { asked, failed } from './failure.ts'
-import type { Store, Stored } from './store.ts'
+import type { ObjectStore, Stored } from './object-store.ts'
 
 /** Begins the name of a file that is being written. A killed process leaves it; no reader looks at it. */
 const unfinished = '.writing-'
 
 /** Keeps objects as files of a folder. A file is written under another name, made durable, and renamed. */
-export function fileStore(folder: string): Store {
+export function fileStore(folder: string): ObjectStore {
   const pathOf = (name: string): string => join(folder, ...name.split('/'))
   const head = async (name: string): Promise<Stored | undefined> => {
     const found = await unlessMissing(stat(pathOf(name)))

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { isOfAws } from '../../../config/aws-host.ts'
 import { asked, failed } from './failure.ts'
-import type { Store, StoreConfig, Stored } from './store.ts'
+import type { ObjectStore, StoreConfig, Stored } from './object-store.ts'
 
 /** A call of S3 that is answered by nothing ends after this time. The next try comes from the caller. */
 const timeouts = { connectionTimeout: 5_000, requestTimeout: 60_000, throwOnRequestTimeout: true }
@@ -19,7 +19,7 @@ const timeouts = { connectionTimeout: 5_000, requestTimeout: 60_000, throwOnRequ
  * Keeps objects in a bucket. An object is written by one request, whole or not at all: a segment has 256 MB at most, and a
  * killed process leaves no part of an upload.
  */
-export function s3Store(config: StoreConfig, { bucket, prefix }: { bucket: string; prefix: string }): Store {
+export function s3Store(config: StoreConfig, { bucket, prefix }: { bucket: string; prefix: string }): ObjectStore {
   const client = openClient(config)
   const of = (name: string) => ({ Bucket: bucket, Key: prefix + name })
   const during = (abortSignal: AbortSignal | undefined) => (abortSignal ? { abortSignal } : {})

@@ -1,9 +1,9 @@
-import type { PartitionScope } from '../../app.ts'
-import { aggregate } from '../aggregate.ts'
-import { leaveCalendar } from '../layout/leave.ts'
-import type { Consumer } from './consume.ts'
-import { removeConsumers } from './dead-consumers.ts'
-import { type ScannedUpTo, trim } from './trim.ts'
+import type { PartitionScope } from '../app.ts'
+import { aggregate } from './aggregate.ts'
+import { leaveCalendar } from './layout/leave.ts'
+import type { Consumer } from './runner/consume.ts'
+import { removeConsumers } from './runner/dead-consumers.ts'
+import { type ScannedUpTo, trim } from './runner/trim.ts'
 
 /** 500 ms: a stream at full speed grows by some 10 MB in between; trimming at every commit costs a script call each. */
 const trimEveryMs = 500
