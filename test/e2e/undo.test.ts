@@ -18,7 +18,7 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
   const from = new Date(Date.now() - 1_000).toISOString()
   await sendBodies(world, bodies)
   const to = new Date().toISOString()
-  await using running = runOrders(['run', 'jobs', 'api'], { ...env, REPORT_TIMEZONE: "Europe/Berlin" })
+  await using running = runOrders(['run', 'jobs', 'api'], { ...env, REPORT_TIMEZONE: 'Europe/Berlin' })
   const url = await running.apiUrl()
   const revenue = async (): Promise<unknown> => {
     await settled(world)

@@ -2,7 +2,8 @@ import type { App } from '../../app.ts'
 import type { BlastRadius } from '../../control/undos.ts'
 import { amountsOf, ordersOfPart } from '../../corrections.ts'
 import { readTop } from '../../reads/top.ts'
-import { byRank, type RankedUser } from '../../stages/leaderboard.ts'
+import { readUserStats } from '../../stages/aggregate.ts'
+import { byRank, isRanked, type RankedUser } from '../../stages/leaderboard.ts'
 import { sumBy } from '../../sums.ts'
 import type { Affected } from './collect.ts'
 
@@ -74,9 +75,15 @@ async function movedRanks(
     const kept = before.filter(({ userId }) => !changes.has(userId)).length
     if (kept >= topRanks || before.length < limit) break
   }
-  const after = before
-    .map(({ userId, score }) => ({ userId, score: score + (changes.get(userId)?.minor ?? 0) }))
-    .sort(byRank)
+  const left = await Promise.all(
+    before.map(async ({ userId, score }) => {
+      const change = changes.get(userId)
+      if (!change) return [{ userId, score }]
+      const { orders } = await readUserStats(redis, partitions, userId)
+      return isRanked(orders + change.orders) ? [{ userId, score: score + change.minor }] : []
+    }),
+  )
+  const after = left.flat().sort(byRank)
   const rankOf = new Map(after.map(({ userId }, at) => [userId, at + 1]))
   return before.slice(0, topRanks).flatMap(({ userId }, at) => {
     const rank = rankOf.get(userId) ?? Number.POSITIVE_INFINITY

@@ -45,7 +45,7 @@ export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] 
       ['ranks of the top 100 that change', countText(ranks_changed)],
       ...ranks.map(({ user_id, from, to }) => [
         `  ${printable(user_id)}`,
-        to === null ? `${from} to below 100` : `${from} to ${to}`,
+        to === null ? `${from} to none` : `${from} to ${to}`,
       ]),
       ...days.map(({ day, orders, revenue }) => [day, `${ordersText(orders, '?')}, ${moneyText(revenue, format)}`]),
     ]),
