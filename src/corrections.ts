@@ -4,7 +4,7 @@ import { z } from 'zod'
 export const correctionKinds = ['cancelled', 'refunded', 'amended'] as const
 export type CorrectionKind = (typeof correctionKinds)[number]
 
-/** What the pipeline itself makes of an order: `orders undo` takes it back whole, `orders redo` puts it back. */
+/** Kinds of records that only a job writes: `orders undo` takes an order back whole, `orders redo` puts it back. */
 export const reversalKinds = ['undone', 'redone'] as const
 export type ReversalKind = (typeof reversalKinds)[number]
 
@@ -29,7 +29,7 @@ export const reversedPart = z.object({
 })
 export type ReversedPart = z.output<typeof reversedPart>
 
-/** What an undo, or its redo, does with one order: only its jobs write this. */
+/** Takes one order back, or puts it back. */
 export const reversal = z.object({
   /** Of the undo. */
   name: z.string().min(1),

@@ -1,7 +1,7 @@
 import type { OrderFormat } from '../order/format.ts'
 import { identityIn } from '../order/identity.ts'
 import type { RedriveData, ReplayData, ReprocessData } from './job-queues.ts'
-import type { UndoData } from './undo-job.ts'
+import type { UndoData } from './undo/undo-job.ts'
 
 /** An id of 256 characters would fill the list of jobs. */
 const maxPart = 40

@@ -6,7 +6,7 @@ import { verdicts } from '../messages.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { rejectCodes } from '../reject-codes.ts'
 import { sum } from '../sums.ts'
-import type { UndoData, UndoResult } from './undo-job.ts'
+import type { UndoData, UndoResult } from './undo/undo-job.ts'
 
 /** Queues one corrected order: a new one, or in place of a rejected one. */
 export const reprocessData = z.object({

@@ -23,7 +23,7 @@ export const controlKeys = {
     owner: 'whole',
     holds: 'entries of the audit log by name',
   }),
-  /** See control/undos.ts. */
+  /** See control/undo/undos.ts. */
   undos: declare({
     name: 'pipeline:undos',
     kind: 'hash',

@@ -19,7 +19,9 @@ export function reverse({
 }: NonNullable<RawRecord['undo']>): Verdict<ValidRecord> {
   const kind: ReversalKind = redo ? 'redone' : 'undone'
   const { orders, minor } = amountsOf(parts)
-  const emit = { user_id, order_id, minor, correction: kind, undo: { name, parts } }
+  // Its time is that of the order, for stages of your own. The calendar goes by that of each part.
+  const { order_timestamp } = parts.find(({ correction }) => correction === undefined) ?? {}
+  const emit = { user_id, order_id, minor, correction: kind, order_timestamp, undo: { name, parts } }
   const eventId = `${kind} ${name}`
   return correct({
     identity: { userId: user_id, orderId: order_id, eventId, fingerprint: kind },

@@ -1,7 +1,6 @@
 import type { Carried, CarriedName } from '../carried.ts'
-import type { RecordedKind } from '../corrections.ts'
 import type { Keys } from '../keys.ts'
-import type { RawRecord, RecordKind } from '../messages.ts'
+import type { RawRecord, RecordKind, ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 
@@ -84,7 +83,7 @@ export interface Correct<Out extends object = object> {
   readonly outcome: 'correct'
   readonly identity: CorrectionIdentity
   /** The counter `corrected:<kind>`. */
-  readonly kind: RecordedKind
+  readonly kind: NonNullable<ValidRecord['correction']>
   /** Pure. Returns `done` if the order stands as the correction would leave it, so that this one repeats another. */
   correct(standing: Standing): Corrected<Out> | Rejection | 'done'
 }

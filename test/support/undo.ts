@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import type { Loop, PartitionScope } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { openQueues, type Queues } from '../../src/control/job-queues.ts'
-import type { UndoResult } from '../../src/control/undo-job.ts'
+import type { UndoResult } from '../../src/control/undo/undo-job.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions } from '../../src/keys.ts'
 import { stageLoop } from '../../src/ops/process/assignment.ts'
@@ -75,8 +75,8 @@ export async function settled({ app }: Pick<UndoWorld, 'app'>): Promise<void> {
   if (!books.balanced) throw new Error(JSON.stringify([books.differences, books.losses]))
 }
 
-/** Works a job off in this process, as its worker does. */
-export async function workOff(
+/** Runs a job in this process, as its worker does. */
+export async function runUndo(
   { app, queues }: UndoWorld,
   jobId: string,
   signal = AbortSignal.timeout(30_000),

@@ -5,7 +5,7 @@ import { askFor, openDialog } from './lib/dialog.js'
 import { element, find, setData, show } from './lib/dom.js'
 import { exact, exactTime } from './lib/format.js'
 
-/** @typedef {import('../../control/undos.ts').Undo} Undo */
+/** @typedef {import('../../control/undo/undos.ts').Undo} Undo */
 
 /** Makes the link in the head of the page open the list of undos. Without scripts it leads to the list of the API. */
 export function linkUndos() {

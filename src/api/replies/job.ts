@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { type FoundJob, hasEnded, progressSchema, replayResult, verdict } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
-import { undoResult } from '../../control/undo-job.ts'
+import { undoResult } from '../../control/undo/undo-job.ts'
 import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
 
 export const waitWarning = 'Says that the job waits, while no process runs the role `jobs`.'

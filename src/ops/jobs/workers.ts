@@ -11,7 +11,7 @@ import {
 } from '../../control/job-queues.ts'
 import { traceOfJob } from '../../control/job-trace.ts'
 import { markJobsAlive } from '../../control/jobs-alive.ts'
-import type { UndoData, UndoResult } from '../../control/undo-job.ts'
+import type { UndoData, UndoResult } from '../../control/undo/undo-job.ts'
 import { messageOf } from '../../errors.ts'
 import { type Consumed, rememberTrace, tracedLines, traceOf } from '../../tracing/tracing.ts'
 import { archiveLoop } from '../archive/loop.ts'

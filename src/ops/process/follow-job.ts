@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../app.ts'
 import { progressSchema, type Queues, type ReplayResult, readJob, replayResult } from '../../control/job-queues.ts'
-import { type UndoResult, undoResult } from '../../control/undo-job.ts'
+import { type UndoResult, undoResult } from '../../control/undo/undo-job.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { explainFailure } from '../../redis/errors.ts'
 import { canAsk, readKey } from '../terminal/interactive/key.ts'

@@ -1,4 +1,4 @@
-import type { UndoWhere } from '../../control/undos.ts'
+import type { UndoWhere } from '../../control/undo/undos.ts'
 import { correctionKinds, type ReversedPart } from '../../corrections.ts'
 import { OrdersError } from '../../errors.ts'
 import { isObject, parseStandardJson } from '../../order/json.ts'

@@ -1,5 +1,5 @@
 import type { App } from '../../app.ts'
-import type { BlastRadius } from '../../control/undos.ts'
+import type { BlastRadius } from '../../control/undo/undos.ts'
 import { amountsOf, ordersOfPart } from '../../corrections.ts'
 import { readTop } from '../../reads/top.ts'
 import { readUserStats } from '../../stages/aggregate.ts'
@@ -7,7 +7,7 @@ import { byRank, isRanked, type RankedUser } from '../../stages/leaderboard.ts'
 import { sumBy } from '../../sums.ts'
 import type { Affected } from './collect.ts'
 
-/** What is taken back of a user, or put back. */
+/** By how much an undo changes the totals of a user. */
 interface Change {
   orders: number
   minor: number

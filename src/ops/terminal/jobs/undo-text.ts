@@ -1,6 +1,6 @@
 import { momentText } from '../../../calendar/moment.ts'
-import type { UndoResult } from '../../../control/undo-job.ts'
-import type { BlastRadius, Undo } from '../../../control/undos.ts'
+import type { UndoResult } from '../../../control/undo/undo-job.ts'
+import type { BlastRadius, Undo } from '../../../control/undo/undos.ts'
 import type { OrderFormat } from '../../../order/format.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { amountText, ordersText } from '../numbers.ts'

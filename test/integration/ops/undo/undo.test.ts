@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { addRedo, addUndo, newUndoId } from '../../../../src/control/add-undo.ts'
-import { readUndo, readUndos } from '../../../../src/control/undos.ts'
+import { addRedo, addUndo, newUndoId } from '../../../../src/control/undo/add-undo.ts'
+import { readUndo, readUndos } from '../../../../src/control/undo/undos.ts'
 import { sendReversals } from '../../../../src/ops/undo/send.ts'
 import { requireRedisServer } from '../../../support/requires.ts'
-import { openUndoWorld, readNumbers, sendBodies, settled, type UndoWorld, workOff } from '../../../support/undo.ts'
+import { openUndoWorld, readNumbers, runUndo, sendBodies, settled, type UndoWorld } from '../../../support/undo.ts'
 
 const day = 86_400_000
 const daysAgo = (days: number): string => new Date(Date.now() - days * day).toISOString()
@@ -49,7 +49,7 @@ const by = 'ann'
 async function undo(world: UndoWorld, name: string, more: object = {}) {
   const jobId = newUndoId()
   expect(await addUndo(world.app, world.queues, { ...window(name), ...more }, { by, jobId })).toBeUndefined()
-  const result = await workOff(world, jobId)
+  const result = await runUndo(world, jobId)
   await settled(world)
   return result
 }
@@ -57,7 +57,7 @@ async function undo(world: UndoWorld, name: string, more: object = {}) {
 async function redo(world: UndoWorld, name: string) {
   const jobId = newUndoId()
   expect(await addRedo(world.app, world.queues, name, { by, jobId })).toBeUndefined()
-  const result = await workOff(world, jobId)
+  const result = await runUndo(world, jobId)
   await settled(world)
   return result
 }
@@ -132,7 +132,7 @@ test('a correction that comes while an undo sends an order is taken back with it
   expect(await sendReversals(app, stale, { name: 'twice', jobId, redo: false })).toBe(true)
   await settled(world)
   expect(await redis.hmget('user:ann', 'order_count', 'total_spend_minor')).toEqual(['1', '600'])
-  expect(await workOff(world, jobId)).toMatchObject({ orders: 1, revenue: 6, left: 0 })
+  expect(await runUndo(world, jobId)).toMatchObject({ orders: 1, revenue: 6, left: 0 })
   await settled(world)
   expect(await readNumbers(redis)).toEqual({})
 })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { App } from '../app.ts'
-import { undoName } from './job-name.ts'
-import { newJobId, type Queues } from './job-queues.ts'
+import type { App } from '../../app.ts'
+import { undoName } from '../job-name.ts'
+import { newJobId, type Queues } from '../job-queues.ts'
 import { type AskedUndo, readUndo, registerRedo, registerUndo, type Undo, type UndoWhere } from './undos.ts'
 
 export const newUndoId = (): string => newJobId('undo', randomUUID())

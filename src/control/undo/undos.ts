@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { App } from '../app.ts'
-import { parseStandardJson } from '../order/json.ts'
+import type { App } from '../../app.ts'
+import { parseStandardJson } from '../../order/json.ts'
 
 /*
  * The registry of undos: a hash, with up to five fields for each undo. Each field is written once, by whichever process comes
@@ -34,7 +34,7 @@ export type AskedUndo = z.output<typeof asked>
 
 const redo = z.object({ by, at: time, job_id: z.string() })
 
-/** What an undo takes back, or a redo puts back. Amounts are in currency units. */
+/** Describes the change that an undo makes. Amounts are in currency units. */
 export const blastRadius = z
   .object({
     orders: z.int(),

@@ -1,4 +1,4 @@
-import { momentText, readMoment } from '../calendar/moment.ts'
+import { momentText, readMoment } from '../../calendar/moment.ts'
 
 /** The window of an undo, as an operator gives it. */
 export interface GivenWindow {
@@ -18,7 +18,7 @@ export function readWindow({ from, to }: GivenWindow, zone: string, nowMs: numbe
   const form = `must be a time such as ${momentText(nowMs - (nowMs % 1_000), zone)}, or hh:mm of today in ${zone}`
   if (fromMs === undefined) return { field: 'from', message: form }
   if (toMs === undefined) return { field: 'to', message: form }
-  if (toMs <= fromMs) return { field: 'to', message: 'must be after from' }
+  if (toMs <= fromMs) return { field: 'to', message: 'must be after the begin' }
   if (toMs > nowMs) return { field: 'to', message: `must not be after now, ${momentText(nowMs, zone)}` }
   return { fromMs, toMs }
 }
