@@ -159,7 +159,7 @@ export const orderExamples: Examples = {
   },
   'get /undos': { reply: { undos: [undone] } },
   'post /undos': {
-    body: { name: 'double charge', from: '14:03', to: '14:40', where: { source: 'shop' } },
+    body: { name: 'double charge', from: '00:00', where: { source: 'shop' } },
     reply: { status: 'accepted', message: 'Undo accepted.', job_id: undoId },
   },
   'get /undos/{name}': { params: { name: 'double charge' }, reply: undone },

@@ -60,11 +60,9 @@ export const undoOrders = defineRoute({
     .meta({ id: 'UndoOrders' }),
   status: 202,
   reply: acceptedReply,
-  refusals: { 409: 'The name is taken, there is no archive, or the Idempotency-Key was used with another body.' },
+  refusals: { 409: 'The name is taken, or the Idempotency-Key was used with another body.' },
   handle: async (context, { body: { name, from, to, where, dry_run: dryRun }, text, header }) => {
-    const { format, config } = context
-    if (config.archiveUrl === undefined)
-      return refuse(409, 'There is no archive to read the orders from: set ARCHIVE_URL.')
+    const { format } = context
     const window = readWindow({ from, to }, format.calendar.settings.zone, context.now().getTime())
     if ('field' in window) return refuseField(window.field, window.message)
     const { jobId, refused } = await jobIdFor(context, 'undo', header('idempotency-key'), text)
