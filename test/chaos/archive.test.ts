@@ -17,9 +17,9 @@ import { killOne, type Strike, stop, touchGroup } from './strikes.ts'
 import type { Post, World } from './world.ts'
 
 /** ORDERS=30000 KILLS=100 AWAY_MS=20000 is the long form. */
-const orders = Number(process.env['ORDERS'] ?? 1_500)
-const kills = Number(process.env['KILLS'] ?? 5)
-const awayMs = Number(process.env['AWAY_MS'] ?? 3_000)
+const orders = Number(process.env['ORDERS'] ?? 600)
+const kills = Number(process.env['KILLS'] ?? 3)
+const awayMs = Number(process.env['AWAY_MS'] ?? 2_000)
 
 const roles = ['validate', 'calendar', 'archive', 'aggregate', 'leaderboard']
 /** The fewest processes with two of each stage. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { roleNames } from '../../src/ops/process/roles.ts'
+import { deployedRoles } from '../support/deployed-roles.ts'
 import { writing } from '../support/jobs.ts'
 import { spawnOrders } from '../support/process.ts'
 import { spawnRedisServer } from '../support/redis-server.ts'
@@ -13,7 +13,10 @@ test('no role writes to a disk', async (context) => {
   await using sqs = await emptySqs()
   const env = envOf(redis?.url ?? '', sqs, { CALENDAR: 'on' })
   // Node itself refuses whatever would write, or start a program that could.
-  await using orders = spawnOrders(['run', ...roleNames], { ...env, NODE_OPTIONS: '--permission --allow-fs-read=*' })
+  await using orders = spawnOrders(['run', ...deployedRoles], {
+    ...env,
+    NODE_OPTIONS: '--permission --allow-fs-read=*',
+  })
   const url = await orders.apiUrl()
   await orders.started()
   await spawnOrders(['populate', '--valid', '20', '--invalid', '5'], env).exit()

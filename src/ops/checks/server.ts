@@ -82,7 +82,7 @@ async function readForbidden(
   { user, partitions, used }: { user: string; partitions: readonly Keys[]; used: readonly string[] },
 ): Promise<string[] | undefined> {
   const keys = [...partitions.flatMap(keysOf), manifestKey, incidentsKey, repartitionKey]
-  const jobs = used.some((sample) => sample.startsWith('LRANGE')) ? [idempotencyKey('')] : []
+  const jobs = used.some((sample) => sample.startsWith('LPOS')) ? [idempotencyKey('')] : []
   const [key = ''] = keys
   const samples = [
     ...used.map((sample) => sample.split(' ').map((word) => (word === 'K' ? key : word))),

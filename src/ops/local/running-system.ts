@@ -15,6 +15,7 @@ const running = z.object({
   redisUrl: z.string().optional(),
   /** The data folder of its local emulators: DATA_DIR, or a temporary folder of the demo. */
   folder: z.string().optional(),
+  archiveUrl: z.string().optional(),
 })
 type Running = z.output<typeof running>
 
@@ -67,8 +68,12 @@ export function claimDataDir({ dataDir }: Config): Claim {
 }
 
 /** Writes the file, readable by this user only: a URL may hold a password. Only the holder of the claim may call it. */
-export function register(dataDir: string, { awsEndpointUrl, redisUrl, folder }: Partial<Running>): void {
-  const text = JSON.stringify({ pid: process.pid, awsEndpointUrl, redisUrl, folder } satisfies Running)
+export function register(
+  dataDir: string,
+  { awsEndpointUrl, redisUrl, folder, archiveUrl }: { readonly [K in keyof Running]?: Running[K] | undefined },
+): void {
+  const known: Running = { pid: process.pid, awsEndpointUrl, redisUrl, folder, archiveUrl }
+  const text = JSON.stringify(known)
   const [path, next] = [file(dataDir), `${file(dataDir)}.new`]
   rmSync(next, { recursive: true, force: true })
   writeFileSync(next, text, { mode: 0o600, flag: 'wx' })
@@ -83,6 +88,7 @@ export function withRunning(config: Config): Config {
   return {
     ...config,
     awsEndpointUrl: namesSqs(config) ? config.awsEndpointUrl : found.awsEndpointUrl,
+    archiveUrl: config.archiveUrl ?? (namesRedis(config) ? undefined : found.archiveUrl),
     // Its password is in its URL.
     ...(!namesRedis(config) && found.redisUrl && { redisUrl: found.redisUrl, redisPasswordFile: undefined }),
   }

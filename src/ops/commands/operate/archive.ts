@@ -39,10 +39,9 @@ export const command = defineCommand<Options>({
   run: async (call) => {
     const { action } = actionOf({ name, words }, call.words)
     await using app = await openCommandApp(call.config)
-    if (action === 'leave') return leave(app, call)
-    if (!app.pipeline.stage(archive.name))
+    if (action !== 'leave' && !app.pipeline.stage(archive.name))
       throw new OrdersError('ORD_CONFIG', 'There is no archive: set ARCHIVE_URL for it.')
-    await { show, verify, flush }[action as 'show' | 'verify' | 'flush'](app, call)
+    await { show, verify, flush, leave }[action as 'show' | 'verify' | 'flush' | 'leave'](app, call)
   },
 })
 
