@@ -133,6 +133,10 @@ export const errorCodes = {
     'A job failed for good, still runs, is gone, or can no longer be cancelled.',
     'Retry a failed job in Bull Board at `/admin/queues`. Wait for one that runs. `orders jobs` lists those that there are.',
   ),
+  ORD_UNDO: entry(
+    'An undo or a redo cannot be made: there is no archive, its name is taken or unknown, or too many orders match.',
+    'Follow the message. `orders undo list` lists the undos that there are.',
+  ),
   ORD_EDIT: entry(
     'An invalid order was not changed: it is gone, may not be changed, or what the editor left is no order.',
     'Follow the message. It names the file that keeps the text.',

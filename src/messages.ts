@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { recordedKinds, reversal } from './corrections.ts'
 import { maxOrderValue } from './order/money.ts'
 import { bridgeCodes } from './reject-codes.ts'
 
@@ -74,6 +75,8 @@ export const rawRecord = z.object({
   envelope: envelope.optional(),
   /** Set where the bridge found what validate cannot see: the body is kept, and rejected for this. */
   rejection: z.object({ code: z.enum(bridgeCodes), reason: z.string() }).optional(),
+  /** Of an order that a job of `orders undo` sends: the body only names the order. The bridge never writes it. */
+  undo: reversal.extend({ user_id: z.string(), order_id: z.string(), redo: z.literal(true).optional() }).optional(),
 })
 export type RawRecord = z.output<typeof rawRecord> & Traced
 
@@ -82,10 +85,6 @@ export const outcomeSeconds = 7 * 86_400
 
 /** The largest order_value with four decimals. A double adds 900 of them exactly, or 90,000 with two decimals. */
 const maxMinor = maxOrderValue * 10_000
-
-/** The corrections of an order, as the `event` of their messages names them behind `order.`. */
-export const correctionKinds = ['cancelled', 'refunded', 'amended'] as const
-export type CorrectionKind = (typeof correctionKinds)[number]
 
 /**
  * An admitted order or a correction, reduced to what later stages need: by how much it changes the user's orders and spend.
@@ -97,7 +96,9 @@ export const validRecord = z.object({
   /** Below 0 where a correction takes money back. */
   minor: z.int().min(-maxMinor).max(maxMinor),
   /** Absent of an order, which counts as one. */
-  correction: z.enum(correctionKinds).optional(),
+  correction: z.enum(recordedKinds).optional(),
+  /** Where an undo takes it back, or its redo puts it back. */
+  undo: reversal.optional(),
   /** Of a correction that was sent with one. */
   event_id: z.string().optional(),
   order_timestamp: z.string().optional(),
@@ -139,14 +140,15 @@ export function recordKind<S extends z.ZodObject<z.ZodRawShape, z.core.$strip | 
 /** An order as it came in: written by the bridge, taken by the first stage. */
 export const rawOrder: RecordKind<RawRecord> = {
   schema: rawRecord,
-  isPlain: ({ id, body, jobId, history, envelope, rejection }) =>
+  isPlain: ({ id, body, jobId, history, envelope, rejection, undo }) =>
     isText(id) &&
     id !== '' &&
     isText(body) &&
     jobId === undefined &&
     history === undefined &&
     envelope === undefined &&
-    rejection === undefined,
+    rejection === undefined &&
+    undo === undefined,
   text: ({ body }) => body,
 }
 

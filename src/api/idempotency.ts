@@ -29,7 +29,7 @@ export async function jobIdFor(
   return cancelled ? { refused: 'The job of this Idempotency-Key was cancelled: use a new one.' } : { jobId }
 }
 
-const subjects = { reprocess: 'order', replay: 'replay', redrive: 'redrive' } as const
+const subjects = { reprocess: 'order', replay: 'replay', redrive: 'redrive', undo: 'undo' } as const
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')

@@ -31,6 +31,7 @@ import { auditTrail, drainRoute, pauseRoute, pausesRoute, resumeRoute } from './
 import { userRank } from './routes/rank.ts'
 import { globalStats, topUsers, userStats } from './routes/stats.ts'
 import { orderTrace } from './routes/trace.ts'
+import { redoUndo, undoOrders, undoRoute, undosRoute } from './routes/undos.ts'
 import { runbook } from './runbook.ts'
 
 /** Every route of the API. A new one is a file in routes/ and a line here. */
@@ -55,6 +56,10 @@ export const routes: readonly Route[] = [
   refundOrder,
   amendOrder,
   redriveLetters,
+  undosRoute,
+  undoOrders,
+  undoRoute,
+  redoUndo,
   job,
   cancelRoute,
   pausesRoute,

@@ -2,7 +2,19 @@ import type { OrderCorrection } from './correct-order.ts'
 
 /** The actions of operators, by the one word that the API and the commands record. */
 export type AdminAction =
-  | ('replay' | 'redrive' | 'reprocess' | 'edit' | 'discard' | 'cancel' | 'pause' | 'resume' | 'drain')
+  | (
+      | 'replay'
+      | 'redrive'
+      | 'reprocess'
+      | 'edit'
+      | 'discard'
+      | 'cancel'
+      | 'pause'
+      | 'resume'
+      | 'drain'
+      | 'undo'
+      | 'redo'
+    )
   | `${OrderCorrection}-order`
   | ('erase' | 'rebuild' | 'backfill' | 'archive-leave')
   | ('repartition' | 'adopt' | 'repair' | 'write-off' | 'acknowledge' | 'queues')

@@ -1,6 +1,7 @@
 import type { OrderFormat } from '../order/format.ts'
 import { identityIn } from '../order/identity.ts'
 import type { RedriveData, ReplayData, ReprocessData } from './job-queues.ts'
+import type { UndoData } from './undo/undo-job.ts'
 
 /** An id of 256 characters would fill the list of jobs. */
 const maxPart = 40
@@ -32,6 +33,12 @@ export function replayName({ dryRun, limit, code, ids }: ReplayData, by: string)
 /** Names a redrive: `redrive of up to 1,000 messages by ann`. */
 export function redriveName({ dryRun, limit }: RedriveData, by: string): string {
   return `${dryRun ? 'dry run of a redrive' : 'redrive'} of up to ${limit.toLocaleString('en')} messages by ${shown(by)}`
+}
+
+/** Names an undo or a redo: `undo twice by ann`. */
+export function undoName({ name, redo, dryRun }: UndoData, by: string): string {
+  const what = `${redo ? 'redo' : 'undo'} ${shown(name)}`
+  return `${dryRun ? `dry run of ${what}` : what} by ${shown(by)}`
 }
 
 /** Cuts a text, and takes out what would be invisible or turn the rest around. */

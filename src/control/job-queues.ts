@@ -6,6 +6,7 @@ import { verdicts } from '../messages.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { rejectCodes } from '../reject-codes.ts'
 import { sum } from '../sums.ts'
+import type { UndoData, UndoResult } from './undo/undo-job.ts'
 
 /** Queues one corrected order: a new one, or in place of a rejected one. */
 export const reprocessData = z.object({
@@ -73,15 +74,17 @@ export type ReprocessJob = Job<ReprocessData, OrderVerdict>
 export type ReplayJob = Job<ReplayData, ReplayResult>
 
 export type RedriveJob = Job<RedriveData, ReplayResult>
-export type AnyJob = ReprocessJob | ReplayJob | RedriveJob
+export type UndoJob = Job<UndoData, UndoResult>
+export type AnyJob = ReprocessJob | ReplayJob | RedriveJob | UndoJob
 
 export interface Queues extends AsyncDisposable {
   readonly reprocess: Queue<ReprocessData, OrderVerdict>
   readonly replay: Queue<ReplayData, ReplayResult>
   readonly redrive: Queue<RedriveData, ReplayResult>
+  readonly undo: Queue<UndoData, UndoResult>
 }
 
-export const queueNames = ['reprocess', 'replay', 'redrive'] as const
+export const queueNames = ['reprocess', 'replay', 'redrive', 'undo'] as const
 
 /** BullMQ types a connection by its own version of ioredis; this is ours. */
 export const bullConnection = (redis: RedisClient): { connection: ConnectionOptions; prefix: string } => ({
@@ -104,16 +107,17 @@ export function openQueues(redis: RedisClient): Queues {
   const reprocess = new Queue<ReprocessData, OrderVerdict>('reprocess', options)
   const replay = new Queue<ReplayData, ReplayResult>('replay', options)
   const redrive = new Queue<RedriveData, ReplayResult>('redrive', options)
-  const all = [reprocess, replay, redrive]
+  const undo = new Queue<UndoData, UndoResult>('undo', options)
+  const all = [reprocess, replay, redrive, undo]
   for (const queue of all) queue.on('error', () => {}) // the connection reports the same outage
   const close = async (): Promise<void> => void (await Promise.allSettled(all.map((queue) => queue.close())))
-  return { reprocess, replay, redrive, [Symbol.asyncDispose]: close }
+  return { reprocess, replay, redrive, undo, [Symbol.asyncDispose]: close }
 }
 
 /** Makes a job id that begins with its queue's name: the id alone leads to the job. */
 export const newJobId = (queue: (typeof queueNames)[number], unique: string): string => `${queue}-${unique}`
 
-const jobId = /^(reprocess|replay|redrive)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const jobId = /^(reprocess|replay|redrive|undo)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const isJobId = (id: string): boolean => jobId.test(id)
 
 export const hasEnded = (state: string): boolean => state === 'completed' || state === 'failed'
@@ -169,9 +173,13 @@ export async function listJobs(queues: Queues, limit: number): Promise<FoundJob[
   return [...found.values()].sort((one, other) => other.job.timestamp - one.job.timestamp).slice(0, limit)
 }
 
-/** Names the kind of a job: each queue has two. */
-export function kindOf({ queueName, data }: AnyJob): 'replay' | 'redrive' | 'dry run' | 'edit' | 'order' {
+/** Names the kind of a job: each queue has two or three. */
+export function kindOf({
+  queueName,
+  data,
+}: AnyJob): 'replay' | 'redrive' | 'undo' | 'redo' | 'dry run' | 'edit' | 'order' {
   if (queueName === 'reprocess') return 'edit' in data && data.edit ? 'edit' : 'order'
   if ('dryRun' in data && data.dryRun) return 'dry run'
+  if ('redo' in data) return data.redo ? 'redo' : 'undo'
   return queueName === 'redrive' ? 'redrive' : 'replay'
 }

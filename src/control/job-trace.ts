@@ -14,7 +14,7 @@ export function continueTrace(queues: Queues, context: string): Queues {
   const [traceparent, ...state] = context.split(' ')
   const tracestate = state.length > 0 ? state.join(' ') : undefined
   const telemetry = { metadata: JSON.stringify({ traceparent, tracestate }) }
-  const traced = <Q extends Queues['reprocess' | 'replay' | 'redrive']>(queue: Q): Q => {
+  const traced = <Q extends Queues['reprocess' | 'replay' | 'redrive' | 'undo']>(queue: Q): Q => {
     const add = (name: string, data: never, options?: JobsOptions) => queue.add(name, data, { ...options, telemetry })
     return Object.assign(Object.create(queue), { add })
   }
@@ -23,6 +23,7 @@ export function continueTrace(queues: Queues, context: string): Queues {
     reprocess: traced(queues.reprocess),
     replay: traced(queues.replay),
     redrive: traced(queues.redrive),
+    undo: traced(queues.undo),
   }
 }
 

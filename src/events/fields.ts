@@ -140,6 +140,8 @@ export interface Events {
   }
   /** The same of a redrive. */
   redriven: Events['replayed']
+  /** An undo or a redo: orders that are so now, and those that the archive does not have as they stand. */
+  reversed: { job: string; redo: boolean; dryRun: boolean; cancelled: boolean; orders: number; left: number }
   checkWarned: { check: string; found: string; advice: string }
   adminOpenOnLoopback: { note: string }
   paused: { component: string; by: string }

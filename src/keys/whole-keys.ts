@@ -34,6 +34,14 @@ export const controlKeys = {
     erase: 'hashes',
     holds: 'erasures under way: `<hash> <place> <record>` of what was found, until the receipt is in the audit log',
   }),
+  /** See control/undo/undos.ts. */
+  undos: declare({
+    name: 'pipeline:undos',
+    kind: 'hash',
+    owner: 'whole',
+    erase: 'none',
+    holds: '`<phase> <name>` of an undo → JSON, written once: `asked`, `radius`, `undone`, `redo`, `redone`',
+  }),
   /** See ops/incidents/losses.ts. */
   losses: declare({
     name: 'pipeline:losses',

@@ -1,4 +1,4 @@
-import type { CorrectionKind } from '../messages.ts'
+import type { CorrectionKind } from '../corrections.ts'
 
 /** Each `event` of a message about an order. `placed` is the order itself. */
 const kinds: Readonly<Record<string, 'placed' | CorrectionKind>> = {

@@ -1,4 +1,5 @@
-import { type CorrectionKind, validRecord } from '../messages.ts'
+import type { RecordedKind } from '../corrections.ts'
+import { validRecord } from '../messages.ts'
 import { amountFields, eventIn } from './event.ts'
 import type { OrderFormat } from './format.ts'
 import { type Identified, identityIs, identityText, sentInRecord } from './identity.ts'
@@ -14,7 +15,7 @@ export interface Message extends Identified {
 }
 
 export interface NamedCorrection {
-  readonly kind: CorrectionKind
+  readonly kind: RecordedKind
   readonly eventId?: string | undefined
   /** The amount of a refund, or the new value of the order, as sent. */
   readonly value?: number | undefined

@@ -1,41 +1,51 @@
 import type { Calendar, KeptPeriod } from '../calendar/calendar.ts'
 import { monthOf } from '../calendar/dates.ts'
 import { type Period, periodKinds } from '../calendar/periods.ts'
+import { correctionKinds, ordersOfPart, type ReversedPart } from '../corrections.ts'
 import type { Keys } from '../keys.ts'
-import { admittedOrder } from '../messages.ts'
-import { ordersOf } from './correction.ts'
+import { admittedOrder, type ValidRecord } from '../messages.ts'
 import { boardKey } from './leaderboard.ts'
-import { defineObserver, type Effect, expire, hincrby, type RankedBy, rank } from './stage.ts'
+import { defineObserver, type Effect, expire, hincrby, type RankedBy, type RecordTimes, rank } from './stage.ts'
 
 /**
  * Counts an order, or a correction, on the day of its own time, and ranks its user in the periods that have this day. A
- * correction changes no day but its own, as in accounting.
+ * correction changes no day but its own, as in accounting. An undo is no event of the business: it changes the days on which
+ * the order and its corrections were counted, as if they had never come.
  */
 export const calendar = defineObserver({
   name: 'calendar',
   takes: admittedOrder,
   counts: 'dated',
-  decide: (order, keys, { format, times }) => {
-    const { day, dated } = format.calendar.place(order.order_timestamp, times.sentMs, times.nowMs)
-    const { user_id, minor, correction } = order
-    const plan = planOf(keys, format.calendar, day)
-    const orders = ordersOf(order)
-    const own = keys.monthly(plan.month, user_id)
-    const takenBack = correction === 'cancelled' || correction === 'refunded'
-    return [
-      hincrby(plan.day, 'orders', orders),
-      hincrby(plan.day, 'revenue', minor),
-      ...(takenBack ? [hincrby(plan.day, correction, -minor)] : []),
-      ...(dated === 'own' ? [] : [hincrby(plan.day, dated, 1)]),
-      expire(plan.day, plan.expiresAt),
-      hincrby(keys.calendarBooks, plan.counted.orders, orders),
-      hincrby(keys.calendarBooks, plan.counted.revenue, minor),
-      ...plan.fields.flatMap((field) => [hincrby(own, field.orders, orders), hincrby(own, field.spend, minor)]),
-      expire(own, plan.expiresAt),
-      ...plan.ranks.map((ranked) => rankBy(ranked, keys, user_id)),
-    ]
-  },
+  decide: (order, keys, { format: { calendar }, times }) =>
+    partsOf(order, times).flatMap((part) => effectsOf(order.user_id, part, keys, calendar)),
 })
+
+function partsOf({ undo, minor, correction, order_timestamp }: ValidRecord, times: RecordTimes): ReversedPart[] {
+  if (undo) return undo.parts
+  const kind = correctionKinds.find((one) => one === correction)
+  return [{ records: 1, minor, correction: kind, order_timestamp, sent: times.sentMs, at: times.nowMs }]
+}
+
+function effectsOf(userId: string, part: ReversedPart, keys: Keys, calendar: Calendar): Effect[] {
+  const { day, dated } = calendar.place(part.order_timestamp, part.sent, part.at)
+  const { minor, correction, records } = part
+  const plan = planOf(keys, calendar, day)
+  const orders = ordersOfPart(part)
+  const own = keys.monthly(plan.month, userId)
+  const takenBack = correction === 'cancelled' || correction === 'refunded'
+  return [
+    hincrby(plan.day, 'orders', orders),
+    hincrby(plan.day, 'revenue', minor),
+    ...(takenBack ? [hincrby(plan.day, correction, -minor)] : []),
+    ...(dated === 'own' ? [] : [hincrby(plan.day, dated, records)]),
+    expire(plan.day, plan.expiresAt),
+    hincrby(keys.calendarBooks, plan.counted.orders, orders),
+    hincrby(keys.calendarBooks, plan.counted.revenue, minor),
+    ...plan.fields.flatMap((field) => [hincrby(own, field.orders, orders), hincrby(own, field.spend, minor)]),
+    expire(own, plan.expiresAt),
+    ...plan.ranks.map((ranked) => rankBy(ranked, keys, userId)),
+  ]
+}
 
 /** All that the orders of a day have in common. */
 interface DayPlan {

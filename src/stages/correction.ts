@@ -1,3 +1,4 @@
+import { amountsOf } from '../corrections.ts'
 import type { ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
@@ -14,6 +15,9 @@ export function correctionOf(
   { money }: OrderFormat,
 ): Standing | Rejection | 'done' {
   const order = `order ${orderId} of user ${userId}`
+  if (standing.undoneBy !== undefined) {
+    return { code: 'cancelled-order', reason: `Order ${orderId} of user ${userId} is undone` }
+  }
   if (kind === 'cancelled') return standing.isCancelled ? 'done' : { ...standing, net: 0, isCancelled: true }
   if (kind === 'amended') {
     if (!standing.isCancelled) return { ...standing, net: minor }
@@ -25,7 +29,8 @@ export function correctionOf(
 }
 
 /** Returns by how much a record changes the number of orders. */
-export function ordersOf({ correction }: Pick<ValidRecord, 'correction'>): number {
+export function ordersOf({ correction, undo }: Pick<ValidRecord, 'correction' | 'undo'>): number {
   if (correction === undefined) return 1
+  if (undo) return amountsOf(undo.parts).orders
   return correction === 'cancelled' ? -1 : 0
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { CorrectionKind } from '../messages.ts'
+import type { CorrectionKind } from '../corrections.ts'
 import { amountFields, eventIn, events } from '../order/event.ts'
 import type { OrderFormat } from '../order/format.ts'
 import { identityText } from '../order/identity.ts'

@@ -1,6 +1,6 @@
 import type { Carried, CarriedName } from '../carried.ts'
 import type { Keys } from '../keys.ts'
-import type { CorrectionKind, RawRecord, RecordKind } from '../messages.ts'
+import type { RawRecord, RecordKind, ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 
@@ -51,6 +51,8 @@ export interface Standing {
   /** After its corrections. */
   readonly net: number
   readonly isCancelled: boolean
+  /** The undo that took it back, by its tag (see reversal.ts). The rest is as it was before. */
+  readonly undoneBy?: string
 }
 
 /** A correction that is possible: what it leaves of the order, and the record for the next stage. */
@@ -81,7 +83,7 @@ export interface Correct<Out extends object = object> {
   readonly outcome: 'correct'
   readonly identity: CorrectionIdentity
   /** The counter `corrected:<kind>`. */
-  readonly kind: CorrectionKind
+  readonly kind: NonNullable<ValidRecord['correction']>
   /** Pure. Returns `done` if the order stands as the correction would leave it, so that this one repeats another. */
   correct(standing: Standing): Corrected<Out> | Rejection | 'done'
 }

@@ -7,6 +7,7 @@ import { readOrder } from '../order/read-order.ts'
 import { otherPartition } from '../partitions.ts'
 import type { Rejection } from '../reject-codes.ts'
 import { correctionOf } from './correction.ts'
+import { reverse } from './reversal.ts'
 import { checkMessage, sentEventId } from './rules.ts'
 import { correctionIdentityOf, identityOf } from './runner/ledger.ts'
 import { admit, correct, defineStage, reject } from './stage.ts'
@@ -18,8 +19,9 @@ export const validate = defineStage({
   passes: { channel: 'valid', record: admittedOrder },
   counts: 'admitted',
   decide: (record, keys, { carry, format }) => {
-    const { body, rejection } = record
+    const { body, rejection, undo } = record
     if (rejection) return reject(rejection)
+    if (undo) return reverse(undo)
     const message = checkMessage(body, format)
     if ('code' in message) return reject(message)
     const other = format.fields && otherPartition(message.userId, keys)

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { describe, expect, inject, test } from 'vitest'
-import { correctionKinds } from '../../src/messages.ts'
+import { correctionKinds } from '../../src/corrections.ts'
 import { rejectCodes } from '../../src/reject-codes.ts'
 import { shares } from '../chaos/flow.ts'
 import { employ, type Worker } from '../chaos/worker.ts'

@@ -21,6 +21,7 @@ const { order: _, ...rejected } = invalid
 const jobId = 'reprocess-0f8fad5b-d9cb-469f-a165-70867728950e'
 const replayId = 'replay-7c9e6679-7425-40de-944b-e07fc1f90ae7'
 const redriveId = 'redrive-16fd2706-8baf-433b-82eb-8c7fada847da'
+const undoId = 'undo-9b2d1c3e-5f4a-4b6c-8d7e-1f2a3b4c5d6e'
 const accepted = { status: 'accepted', message: 'Order sent for reprocessing.', job_id: jobId }
 const neighbors = [
   { rank: 1, user_id: 'user_1', score: 980.5 },
@@ -32,6 +33,19 @@ const yes = (because: string) => ({
   not_after: '2026-11-23T10:00:01.250Z',
   because,
 })
+
+const undone = {
+  ...{ name: 'double charge', state: 'undone', from: '2026-11-23T14:03:00.000Z', to: '2026-11-23T14:40:00.000Z' },
+  ...{ where: { source: 'shop' }, by: 'ann', at: '2026-11-23T15:00:00.000Z', job_id: undoId },
+  radius: {
+    ...{ orders: 2, users: 1, revenue: 150.75, ranks_changed: 1, ranks: [{ user_id: 'user_7', from: 2, to: 5 }] },
+    days: [{ day: '2026-11-23', orders: 2, revenue: 150.75 }],
+    ...{ forgotten: 0, undone_before: 0, other_corrections: 0 },
+  },
+  undone: { at: '2026-11-23T15:00:02.000Z', orders: 2, users: 1, revenue: 150.75, left: 0 },
+  redo: null,
+  redone: null,
+}
 
 /** Users and orders. */
 export const orderExamples: Examples = {
@@ -155,6 +169,16 @@ export const orderExamples: Examples = {
       reason: 'One item was out of stock.',
     },
     reply: { ...accepted, message: 'Correction sent.' },
+  },
+  'get /undos': { reply: { undos: [undone] } },
+  'post /undos': {
+    body: { name: 'double charge', from: '00:00', where: { source: 'shop' } },
+    reply: { status: 'accepted', message: 'Undo accepted.', job_id: undoId },
+  },
+  'get /undos/{name}': { params: { name: 'double charge' }, reply: undone },
+  'post /undos/{name}/redo': {
+    params: { name: 'double charge' },
+    reply: { status: 'accepted', message: 'Redo accepted.', job_id: undoId },
   },
   'post /dlq/redrive': {
     body: { limit: 1_000, rate: 50 },

@@ -111,6 +111,7 @@ const tags: Readonly<Record<string, string>> = {
   live: 'What the dashboard shows.',
   orders: 'Where an order is; invalid orders.',
   stats: 'Totals and leaderboards.',
+  undos: 'Incidents that are undone and redone.',
   users: 'Totals and ranks of a user.',
 }
 

@@ -1,6 +1,6 @@
 import { incidentKinds } from '../../control/incidents.ts'
 import { jobStates, queueNames } from '../../control/job-queues.ts'
-import { correctionKinds } from '../../messages.ts'
+import { recordedKinds } from '../../corrections.ts'
 import { type StageStatus, statusReadings } from '../../reads/status.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import type { Pipeline } from '../../stages/placed.ts'
@@ -50,9 +50,9 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
   }),
   ofApi('orders_corrected_total', 'Corrections of orders, by kind, by the books in Redis.', {
     type: 'counter',
-    labels: { kind: correctionKinds },
+    labels: { kind: recordedKinds },
     read: ({ status: { counters } }) =>
-      correctionKinds.map((kind): Sample => [counters && (counters[`corrected:${kind}`] ?? 0), kind]),
+      recordedKinds.map((kind): Sample => [counters && (counters[`corrected:${kind}`] ?? 0), kind]),
   }),
   ofStages('orders_waiting', 'Orders that wait for a stage or are in flight there.', ({ waiting }) => waiting),
   ofStages('orders_pending_entries', 'Entries delivered to a consumer and not acknowledged yet.', (of) => of.pending),

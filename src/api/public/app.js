@@ -8,9 +8,11 @@ import { drawPipeline } from './pipeline.js'
 import { drawDaily } from './plots/daily.js'
 import { drawPlots } from './plots/recent.js'
 import { drawTotals } from './totals.js'
+import { linkUndos } from './undos.js'
 
 const sections = [drawHeader, drawPipeline, drawTotals, drawPlots, drawDaily, drawBoards, drawFailed]
 
+linkUndos()
 follow({
   onSnapshot: (snapshot) => {
     for (const draw of sections) draw(snapshot)

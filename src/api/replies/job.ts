@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { type FoundJob, hasEnded, progressSchema, replayResult, verdict } from '../../control/job-queues.ts'
 import { jobsWarning } from '../../control/jobs-alive.ts'
+import { undoResult } from '../../control/undo/undo-job.ts'
 import { readOutcome, readVerdict } from '../../stages/invalid/outcome.ts'
 
 export const waitWarning = 'Says that the job waits, while no process runs the role `jobs`.'
@@ -15,7 +16,7 @@ export const jobReply = z
     attempts: z.int(),
     progress: progressSchema.nullable(),
     verdict: verdict.nullable(),
-    result: z.union([replayResult, verdict]).nullable(),
+    result: z.union([replayResult, undoResult, verdict]).nullable(),
     failure: z.string().nullable(),
     warning: z.string().nullable().meta({ description: waitWarning }),
   })

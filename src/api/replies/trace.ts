@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { datings } from '../../calendar/calendar.ts'
+import { recordedKinds } from '../../corrections.ts'
 import { hint, retry } from '../../invalid-order.ts'
-import { correctionKinds, envelope, verdicts } from '../../messages.ts'
+import { envelope, verdicts } from '../../messages.ts'
 import type { Money } from '../../order/money.ts'
 import type { OrderLocation } from '../../reads/locate/locate.ts'
 import { amount } from '../http/schemas.ts'
@@ -86,7 +87,7 @@ const day = z
 
 const correction = z
   .object({
-    kind: z.enum(correctionKinds),
+    kind: z.enum(recordedKinds),
     event_id: z.string().nullable().meta({ description: 'null if it was sent without one.' }),
     state: z.enum(['waiting', 'accepted', 'invalid', 'discarded']),
     since: z.string().meta({ description: 'When it came to where it is.' }),
@@ -118,6 +119,7 @@ export const traceReply = z
     amount: amount.nullable().meta({ description: 'The amount it was admitted with; null if it was not admitted.' }),
     net: amount.nullable().meta({ description: 'The amount that corrections have left of it.' }),
     cancelled: z.boolean(),
+    undone: z.literal(true).optional().meta({ description: 'Set while an undo has taken it back.' }),
     order_timestamp: z
       .string()
       .nullable()

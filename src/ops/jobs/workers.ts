@@ -11,6 +11,7 @@ import {
 } from '../../control/job-queues.ts'
 import { traceOfJob } from '../../control/job-trace.ts'
 import { markJobsAlive } from '../../control/jobs-alive.ts'
+import type { UndoData, UndoResult } from '../../control/undo/undo-job.ts'
 import { messageOf } from '../../errors.ts'
 import { type Consumed, rememberTrace, tracedLines, traceOf } from '../../tracing/tracing.ts'
 import { archiveLoop } from '../archive/loop.ts'
@@ -24,10 +25,12 @@ export function jobLoops(app: App): Loop[] {
   const reprocessing: Work<ReprocessData, OrderVerdict> = { queue: 'reprocess', concurrency: 50, handle: reprocess }
   const replaying: Work<ReplayData, ReplayResult> = { queue: 'replay', concurrency: 4, handle: replay }
   const redriving: Work<RedriveData, ReplayResult> = { queue: 'redrive', concurrency: 4, handle: redriveOnDemand }
+  const undoing: Work<UndoData, UndoResult> = { queue: 'undo', concurrency: 1, handle: undoOnDemand }
   return [
     { name: 'jobs-reprocess', run: (tick, signal) => work(app, reprocessing, tick, signal) },
     { name: 'jobs-replay', run: (tick, signal) => work(app, replaying, tick, signal) },
     { name: 'jobs-redrive', run: (tick, signal) => work(app, redriving, tick, signal) },
+    { name: 'jobs-undo', run: (tick, signal) => work(app, undoing, tick, signal) },
     retryLoop(app),
     ...(app.config.archiveUrl === undefined ? [] : [archiveLoop(app)]),
     retentionLoop(app),
@@ -37,6 +40,10 @@ export function jobLoops(app: App): Loop[] {
 /** Loads the SDK with the first redrive: few processes ever have one. */
 const redriveOnDemand: Work<RedriveData, ReplayResult>['handle'] = async (...args) =>
   (await import('./redrive.ts')).redrive(...args)
+
+/** Loads what reads the archive with the first undo. One holds its orders in memory, so a process has one at a time. */
+const undoOnDemand: Work<UndoData, UndoResult>['handle'] = async (...args) =>
+  (await import('../undo/undo.ts')).undo(...args)
 
 interface Work<D, R> {
   readonly queue: string

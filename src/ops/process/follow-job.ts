@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../app.ts'
 import { progressSchema, type Queues, type ReplayResult, readJob, replayResult } from '../../control/job-queues.ts'
+import { type UndoResult, undoResult } from '../../control/undo/undo-job.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { explainFailure } from '../../redis/errors.ts'
 import { canAsk, readKey } from '../terminal/interactive/key.ts'
@@ -21,7 +22,23 @@ export interface Following {
  * @throws OrdersError ORD_JOB when the job failed for good; ORD_INTERRUPTED when the signal aborts: the job goes on, unless
  *   the operator cancels it
  */
-export function followJob(app: App, queues: Queues, id: string, following: Following): Promise<ReplayResult> {
+export const followJob = (app: App, queues: Queues, id: string, following: Following): Promise<ReplayResult> =>
+  follow(app, queues, id, { ...following, parse: (result) => replayResult.parse(result) })
+
+/** Does the same for an undo or a redo. */
+export const followUndo = (app: App, queues: Queues, id: string, following: Following): Promise<UndoResult> =>
+  follow(app, queues, id, { ...following, parse: (result) => undoResult.parse(result) })
+
+interface Parsing<T> extends Following {
+  parse(result: unknown): T
+}
+
+function follow<T extends { readonly cancelled?: boolean | undefined }>(
+  app: App,
+  queues: Queues,
+  id: string,
+  following: Parsing<T>,
+): Promise<T> {
   const { signal } = following
   return interruptible(resultOf(queues, id, following), signal, () => interrupted(app, queues, id, signal))
 }
@@ -43,15 +60,15 @@ async function interrupted(app: App, queues: Queues, id: string, signal: AbortSi
 const pollMs = 100
 
 /** @throws OrdersError ORD_JOB when the job failed for good. */
-async function resultOf(
+async function resultOf<T extends { readonly cancelled?: boolean | undefined }>(
   queues: Queues,
   id: string,
-  { progress: bar, total, signal }: Following,
-): Promise<ReplayResult> {
+  { progress: bar, total, signal, parse }: Parsing<T>,
+): Promise<T> {
   for (;;) {
     const found = await readJob(queues, id)
     const { done = 0 } = progressSchema.safeParse(found?.job.progress).data ?? {}
-    const result = found?.state === 'completed' ? replayResult.parse(found.job.returnvalue) : undefined
+    const result = found?.state === 'completed' ? parse(found.job.returnvalue) : undefined
     bar.show(result && !result.cancelled ? total : Math.min(done, total))
     if (result) {
       bar.end()

@@ -55,9 +55,10 @@ export function locationLines(trace: OrderLocation, money: Money): Line[] {
 }
 
 /** Says what corrections have left of an order. */
-function leftText({ amount, net, cancelled }: OrderLocation, money: Money): string {
+function leftText({ amount, net, cancelled, undone }: OrderLocation, money: Money): string {
   if (amount === null || net === null) return ''
   const was = amountText(amount, money)
+  if (undone) return ` It is undone: nothing is left of ${was}.`
   if (cancelled) return ` It is cancelled: nothing is left of ${was}.`
   return net === amount ? '' : ` Corrections have left ${amountText(net, money)} of ${was}.`
 }
@@ -92,7 +93,13 @@ function eventsOf(trace: OrderLocation, money: Money): Event[] {
   ]
 }
 
-const correctionNames = { cancelled: 'cancellation', refunded: 'refund', amended: 'amendment' } as const
+const correctionNames = {
+  cancelled: 'cancellation',
+  refunded: 'refund',
+  amended: 'amendment',
+  undone: 'undo',
+  redone: 'redo',
+} as const
 
 function correctionEvents(one: LocatedCorrection, now: Date, money: Money): Event[] {
   const { kind, event_id, since, amount, change, order_timestamp, day, waiting, rejected, discarded } = one

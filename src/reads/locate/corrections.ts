@@ -1,4 +1,4 @@
-import type { CorrectionKind } from '../../messages.ts'
+import { type RecordedKind, reversalKinds } from '../../corrections.ts'
 import type { Message, NamedCorrection } from '../../order/message.ts'
 import { type Money, maxOrderValue } from '../../order/money.ts'
 import { idMs, isoOf } from '../../stream-id.ts'
@@ -9,7 +9,7 @@ import type { Waiting } from './waiting.ts'
 
 /** A correction of an order that is still in a stream. */
 export interface LocatedCorrection {
-  readonly kind: CorrectionKind
+  readonly kind: RecordedKind
   readonly event_id: string | null
   readonly state: 'waiting' | 'accepted' | 'invalid' | 'discarded'
   /** When it came to where it is. */
@@ -52,7 +52,7 @@ export function correctionsOf(
       return locatedAs(
         'accepted',
         sighting,
-        { since: isoOf(idMs(sighting.entry.id)), day: dayOf(sighting), ...(waiting && { waiting }) },
+        { since: isoOf(idMs(sighting.entry.id)), day: ownDay(sighting, dayOf), ...(waiting && { waiting }) },
         money,
       )
     }),
@@ -64,6 +64,10 @@ export function correctionsOf(
   ]
   return all.flatMap((one) => one ?? []).sort((one, other) => Date.parse(one.since) - Date.parse(other.since))
 }
+
+/** Returns null for an undo and its redo: they change the days of the order and of its corrections. */
+const ownDay = (sighting: Sighting & Partial<Message>, dayOf: Reading['dayOf']): LocatedDay | null =>
+  reversalKinds.some((kind) => kind === sighting.correction?.kind) ? null : dayOf(sighting)
 
 function locatedAs(
   state: LocatedCorrection['state'],

@@ -35,6 +35,8 @@ export interface OrderLocation extends Steps {
   /** The rest of it, after its corrections. */
   readonly net: number | null
   readonly cancelled: boolean
+  /** Set while an undo has taken it back. */
+  readonly undone?: true
   /** Its own time, as the producer wrote it; null where that is in no stream any more. */
   readonly order_timestamp: string | null
   /** The day on which it counts; null where that is not known any more. */
@@ -87,8 +89,9 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     where: whereOf(evidence, steps, waiting.length > 0),
     ...steps,
     amount: standing?.minor ?? null,
-    net: standing?.net ?? null,
+    net: (standing?.undoneBy === undefined ? standing?.net : 0) ?? null,
     cancelled: standing?.isCancelled ?? false,
+    ...(standing?.undoneBy !== undefined && { undone: true as const }),
     order_timestamp: own.find(({ orderTimestamp }) => orderTimestamp !== undefined)?.orderTimestamp ?? null,
     day: sighted.map(dayOf)[0] ?? null,
     corrections: correctionsOf(evidence, { place, dayOf, money: app.format.money }),

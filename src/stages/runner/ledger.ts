@@ -94,7 +94,8 @@ export const rejectedLine = (message: string, userId: string | undefined): Line 
 
 /*
  * The value of an order: fingerprint, and minor units as it was admitted. Once it is corrected, then a space and what is left
- * of it, in minor units, or `x` if it is cancelled.
+ * of it, in minor units, or `x` if it is cancelled. While it is undone, then ` u` and the tag of the undo: without that it is
+ * the value that a redo restores.
  */
 
 /** Returns the line of an order as it is admitted. */
@@ -105,8 +106,11 @@ export const orderLine = (identity: Identity): Line => ({
 })
 
 /** Returns the value of an order after a correction. @param known the value before */
-export const correctedValue = (known: string, { net, isCancelled }: Standing): string =>
-  `${admittedPart(known)} ${isCancelled ? 'x' : net}`
+export function correctedValue(known: string, { net, isCancelled, undoneBy }: Standing): string {
+  if (undoneBy !== undefined) return `${known}${undoneMark}${undoneBy}`
+  const [before = '', mark] = known.split(undoneMark)
+  return mark === undefined ? `${admittedPart(known)} ${isCancelled ? 'x' : net}` : before
+}
 
 /** Returns true if an order is the one that is known, whatever became of it since. */
 export const isKnownAs = (known: string, admitted: string): boolean =>
@@ -114,12 +118,16 @@ export const isKnownAs = (known: string, admitted: string): boolean =>
 
 /** Reads what is left of an order. @param known the ledger's value for its identity */
 export function standingIn(known: string): Standing {
-  const [minor = '', left = minor] = known.slice(fingerprintLength).split(' ')
+  const [before = '', undoneBy] = known.slice(fingerprintLength).split(undoneMark)
+  const [minor = '', left = minor] = before.split(' ')
   const isCancelled = left === 'x'
-  return { minor: Number(minor), net: isCancelled ? 0 : Number(left), isCancelled }
+  const standing = { minor: Number(minor), net: isCancelled ? 0 : Number(left), isCancelled }
+  return undoneBy === undefined ? standing : { ...standing, undoneBy }
 }
 
 export const isCorrected = (known: string): boolean => known.includes(' ')
+
+const undoneMark = ' u'
 
 const admittedPart = (known: string): string => known.split(' ', 1)[0] ?? ''
 

@@ -1,4 +1,4 @@
-import type { CorrectionKind } from '../../messages.ts'
+import type { RecordedKind } from '../../corrections.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import type { Rejection } from '../../reject-codes.ts'
 import { sentEventId } from '../rules.ts'
@@ -34,7 +34,7 @@ export interface Change extends Expected {
 export interface Weighed extends Resting {
   readonly line: Line
   readonly change?: Change
-  readonly corrects?: CorrectionKind
+  readonly corrects?: RecordedKind
   /** Undefined for a duplicate: its line is what the ledger holds already. */
   readonly emit: object | undefined
 }

@@ -55,6 +55,7 @@ export async function openSession(): Promise<Session> {
     CLAIM_IDLE_MS: '1000',
     SQS_WAIT_TIME_SECONDS: '1',
     SQS_DELETE_AFTER: 'write',
+    ARCHIVE_SEGMENT_SECONDS: '1',
     LOG_LEVEL: 'silent',
   }
   const terminals: Terminals = { folder, redis, sqs, base, exported: {}, seen: {}, running: [] }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import type { CorrectionKind } from '../../../src/messages.ts'
+import type { CorrectionKind } from '../../../src/corrections.ts'
 import { formatOf } from '../../../src/order/format.ts'
 import { correctionOf } from '../../../src/stages/correction.ts'
 import { checkMessage, sentEventId } from '../../../src/stages/rules.ts'

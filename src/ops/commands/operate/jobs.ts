@@ -10,6 +10,7 @@ import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { cancelAudited } from '../../process/cancel-audited.ts'
 import { cancelledLines, jobRows, resultLines, shownState } from '../../terminal/jobs/job-text.ts'
+import { undoLines } from '../../terminal/jobs/undo-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { timeText } from '../../terminal/times.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
@@ -67,7 +68,8 @@ async function jobLines(app: App, found: FoundJob): Promise<string[]> {
   const width = 10
   return [
     ...facts.map(([label = '', value = '']) => `${label.padEnd(width)}  ${value}`),
-    ...(result && !('verdict' in result) ? resultLines(result, job.queueName === 'redrive' ? 'dlq' : 'invalid') : []),
+    ...(result && 'redo' in result ? undoLines(result, app.format) : []),
+    ...(result && 'sent' in result ? resultLines(result, job.queueName === 'redrive' ? 'dlq' : 'invalid') : []),
     ...sentences.flatMap((text) => wrapped(text)),
   ]
 }

@@ -1,0 +1,86 @@
+import { momentText } from '../../../calendar/moment.ts'
+import type { UndoResult } from '../../../control/undo/undo-job.ts'
+import type { BlastRadius, Undo } from '../../../control/undo/undos.ts'
+import type { OrderFormat } from '../../../order/format.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { amountText, ordersText } from '../numbers.ts'
+import { printable } from '../printable.ts'
+import { table } from '../table.ts'
+import { wrapped } from '../wrapped.ts'
+
+/** Formats an amount in currency units. */
+function moneyText(amount: number, { money }: OrderFormat): string {
+  return amountText(Math.round(amount * 10 ** money.decimals), money)
+}
+
+const usersText = (users: number): string => `${countText(users)} ${users === 1 ? 'user' : 'users'}`
+
+/** Returns what became of an undo or a redo; of a dry run, what an undo would change. */
+export function undoLines(result: UndoResult, format: OrderFormat): string[] {
+  const { dry_run, redo, cancelled, orders, users, revenue, left, radius } = result
+  if (dry_run) return ['Dry run, nothing was sent.', ...(radius ? radiusLines(radius, format) : [])]
+  const done = `${ordersText(orders, '?')} of ${usersText(users)} with ${moneyText(revenue, format)}`
+  const all = `${redo ? 'Put back' : 'Taken back'}: ${done}.`
+  const rest = `${ordersText(left, '?')} stand otherwise than the archive says, and stay as they are.`
+  return [
+    ...(cancelled ? ['It was cancelled: run the same command again to go on.'] : []),
+    ...wrapped(all),
+    ...(left > 0 && !cancelled ? wrapped(rest) : []),
+  ]
+}
+
+/** Returns what an undo changes, before it begins. */
+export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
+  const { orders, users, revenue, days, ranks_changed, ranks, forgotten, undone_before, other_corrections } = radius
+  const notes = [
+    [forgotten, 'orders are older than the memory of the ledger, and stay'],
+    [undone_before, 'orders were taken back by another undo, and stay so'],
+    [other_corrections, 'corrections in the window are of other orders, and stay'],
+  ] as const
+  return [
+    ...table([
+      ['orders', countText(orders)],
+      ['users', countText(users)],
+      ['revenue', moneyText(revenue, format)],
+      ['ranks of the top 100 that change', countText(ranks_changed)],
+      ...ranks.map(({ user_id, from, to }) => [
+        `  ${printable(user_id)}`,
+        to === null ? `${from} to none` : `${from} to ${to}`,
+      ]),
+      ...days.map(({ day, orders, revenue }) => [day, `${ordersText(orders, '?')}, ${moneyText(revenue, format)}`]),
+    ]),
+    ...notes.flatMap(([count, text]) => (count > 0 ? wrapped(`${countText(count)} ${text}.`) : [])),
+  ]
+}
+
+/** Returns one line for each undo. */
+export function undoRows(undos: readonly Undo[], format: OrderFormat): string[] {
+  const { zone } = format.calendar.settings
+  const rows = undos.map(({ name, state, at, by, radius, undone }) => {
+    const { orders, revenue } = undone ?? radius ?? { orders: 0, revenue: 0 }
+    const when = momentText(Date.parse(at), zone).slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' ')
+    return [printable(name), state, countText(orders), moneyText(revenue, format), when, printable(by)]
+  })
+  return table([['undo', 'state', 'orders', 'revenue', 'asked', 'by'], ...rows])
+}
+
+/** Returns all that is known of one undo. */
+export function undoDetails(undo: Undo, format: OrderFormat): string[] {
+  const { zone } = format.calendar.settings
+  const time = (text: string): string => momentText(Date.parse(text), zone)
+  const { name, state, from, to, where, by, at, radius, undone, redo, redone } = undo
+  const filter = Object.entries(where ?? {}).map(([field, value]) => `${field}=${printable(value ?? '')}`)
+  return [
+    ...table([
+      ['undo', printable(name)],
+      ['state', state],
+      ['window', `${time(from)} to ${time(to)}`],
+      ...(filter.length > 0 ? [['where', filter.join(', ')]] : []),
+      ['asked', `${time(at)} by ${printable(by)}`],
+      ...(undone ? [['undone', `${time(undone.at)}, ${ordersText(undone.orders, '?')}`]] : []),
+      ...(redo ? [['redo', `${time(redo.at)} by ${printable(redo.by)}`]] : []),
+      ...(redone ? [['redone', `${time(redone.at)}, ${ordersText(redone.orders, '?')}`]] : []),
+    ]),
+    ...(radius ? radiusLines(radius, format) : []),
+  ]
+}

@@ -1,0 +1,130 @@
+import { UnrecoverableError } from 'bullmq'
+import type { App } from '../../app.ts'
+import type { UndoJob } from '../../control/job-queues.ts'
+import { type UndoData, type UndoResult, undoData } from '../../control/undo/undo-job.ts'
+import { type BlastRadius, registerRadius, registerReversed } from '../../control/undo/undos.ts'
+import { OrdersError } from '../../errors.ts'
+import { cancelReplay } from '../../stages/invalid/cancel.ts'
+import { readOutcome } from '../../stages/invalid/outcome.ts'
+import { jobIdOf, judged } from '../jobs/outcome.ts'
+import { type Affected, type Collected, collectUndone, collectWindow } from './collect.ts'
+import { type ArchiveReader, openArchiveReader } from './open-archive.ts'
+import { radiusOf, sumsOf } from './radius.ts'
+import { sendReversals } from './send.ts'
+import { type Place, placesOf } from './standing.ts'
+
+/** The work of one job. */
+interface Reversing {
+  readonly app: App
+  readonly job: UndoJob
+  readonly data: UndoData
+  readonly archive: ArchiveReader
+  readonly signal: AbortSignal
+}
+
+/**
+ * Takes the orders of a window back, or puts them back. Can be killed at any point, and run twice: what the ledger says of an
+ * order decides whether it is sent, and whether it counts.
+ * @throws UnrecoverableError where another attempt would not help
+ */
+export async function undo(app: App, job: UndoJob, signal: AbortSignal): Promise<UndoResult> {
+  const data = undoData.parse(job.data)
+  jobIdOf(job)
+  try {
+    using archive = await openArchiveReader(app)
+    const reversing = { app, job, data, archive, signal }
+    const result = await (data.dryRun ? preview(reversing) : reverseAll(reversing))
+    const { orders, left, cancelled = false } = result
+    app.telemetry.emit('reversed', { job: job.id ?? '', redo: data.redo, dryRun: data.dryRun, cancelled, orders, left })
+    return result
+  } catch (error) {
+    if (error instanceof OrdersError && error.code === 'ORD_UNDO') throw new UnrecoverableError(error.message)
+    throw error
+  }
+}
+
+/** Finds out what an undo would change. Changes nothing. */
+async function preview(reversing: Reversing): Promise<UndoResult> {
+  const { app, data } = reversing
+  const found = await look(reversing)
+  const radius = await radiusIn(app, found)
+  const { orders, users, revenue } = radius
+  return { name: data.name, redo: data.redo, dry_run: true, orders, users, revenue, left: 0, radius }
+}
+
+/** Orders that are sent and judged before the next ones: they wait in Redis meanwhile. */
+const chunkSize = 1_000
+/**
+ * A correction that came after an order was read changes what must be taken back, so the order is read again. After so many
+ * looks that found as many left as the one before, the archive lacks something.
+ */
+const maxStuck = 3
+
+/** Sends what is left until nothing is. A failover can lose what Redis has replied to, and corrections come meanwhile. */
+async function reverseAll(reversing: Reversing): Promise<UndoResult> {
+  const { app, job, data, signal } = reversing
+  const jobId = jobIdOf(job)
+  for (let before = -1, stuck = 0; ; ) {
+    await judged(app, job, signal) // what an earlier attempt has sent
+    const found = await look(reversing)
+    if (!data.redo && found.done.length === 0) await registerRadius(app, data.name, await radiusIn(app, found))
+    const { left } = found
+    const { cancelled } = await readOutcome(app.redis, app.partitions, jobId)
+    stuck = left.length === before ? stuck + 1 : 0
+    if (cancelled || left.length === 0 || stuck === maxStuck) return ended(reversing, found, cancelled)
+    before = left.length
+    for (let from = 0; from < left.length; from += chunkSize) {
+      signal.throwIfAborted()
+      const some = left.slice(from, from + chunkSize)
+      if (!(await sendReversals(app, some, { name: data.name, jobId, redo: data.redo }))) break
+      await judged(app, job, signal, found.done.length + left.length)
+    }
+  }
+}
+
+async function ended(reversing: Reversing, { done, left }: Found, cancelled: boolean): Promise<UndoResult> {
+  const { app, job, data } = reversing
+  if (cancelled) await cancelReplay(app, jobIdOf(job)) // no other process that believes to have this job sends more
+  const sums = sumsOf(app, done, data.redo ? 1 : -1)
+  const result = { ...sums, left: left.length }
+  if (!cancelled) {
+    const at = app.now().toISOString()
+    await registerReversed(app, data.redo ? 'redone' : 'undone', data.name, { at, ...result })
+  }
+  return { name: data.name, redo: data.redo, dry_run: false, ...(cancelled && { cancelled }), ...result, radius: null }
+}
+
+/** The orders of an undo or a redo, by what is to do with them. */
+interface Found {
+  readonly left: readonly Affected[]
+  readonly done: readonly Affected[]
+  readonly count: (place: Place) => number
+  readonly otherCorrections: number
+}
+
+async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
+  await archive.flush(signal)
+  const { name, redo, fromMs } = data
+  const collected: Collected = redo
+    ? await collectUndone(archive, fromMs, name, signal)
+    : await collectWindow(archive, data, name, signal)
+  const { orders, otherCorrections } = collected
+  const places = await placesOf(app, orders, name)
+  const [toDo, doneAt] = redo ? (['undone', 'stands'] as const) : (['stands', 'undone'] as const)
+  const at = (place: Place): Affected[] => orders.filter((_, index) => places[index] === place)
+  return {
+    left: at(toDo).filter(({ parts }) => parts.length > 0),
+    done: at(doneAt),
+    count: (place) => at(place).length,
+    otherCorrections,
+  }
+}
+
+async function radiusIn(app: App, { left, count, otherCorrections }: Found): Promise<BlastRadius> {
+  return {
+    ...(await radiusOf(app, left)),
+    forgotten: count('forgotten'),
+    undone_before: count('elsewhere'),
+    other_corrections: otherCorrections,
+  }
+}

@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest'
+import { readAudit } from '../../src/control/audit-log.ts'
+import { complaints, launch } from '../support/browser.ts'
+import { ended, send, writing } from '../support/jobs.ts'
+import { requireChromium, requireRedisServer } from '../support/requires.ts'
+import { runOrders } from '../support/run-orders.ts'
+import { openUndoWorld, sendBodies, settled } from '../support/undo.ts'
+import { adminToken } from '../support/world.ts'
+
+const bodies = [1, 2, 3].map((at) =>
+  JSON.stringify({ user_id: `u${at}`, order_id: 'o', order_value: 10 * at, source: at === 1 ? 'shop' : 'twice' }),
+)
+
+test('orders undo shows what changes, asks, takes back, and orders redo puts back; HTTP does the same', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld()
+  const { app, env } = world
+  const from = new Date(Date.now() - 1_000).toISOString()
+  await sendBodies(world, bodies)
+  const to = new Date().toISOString()
+  await using running = runOrders(['run', 'jobs', 'api'], { ...env, REPORT_TIMEZONE: 'Europe/Berlin' })
+  const url = await running.apiUrl()
+  const revenue = async (): Promise<unknown> => {
+    await settled(world)
+    return ((await (await fetch(`${url}/stats/global`)).json()) as Record<string, unknown>)['total_revenue']
+  }
+  const orders = async (...args: string[]): Promise<{ code: number | null; text: string }> => {
+    await using run = runOrders(args, env)
+    const { code } = await run.exit()
+    return { code, text: run.stdout() + run.stderr() }
+  }
+  const window = ['undo', '--from', from, '--to', to, '--where', 'source=twice', '--name', 'double charge']
+  const preview = await orders(...window, '--dry-run')
+  expect(preview).toMatchObject({ code: 0, text: expect.stringMatching(/^orders +2\nusers +2\nrevenue +50\.00$/m) })
+  expect(await orders(...window)).toMatchObject({ code: 2, text: expect.stringContaining('--yes') })
+  expect(await revenue()).toBe(60)
+  const undone = await orders(...window, '--yes')
+  expect(undone).toMatchObject({
+    code: 0,
+    text: expect.stringContaining('Taken back: 2 orders of 2 users with 50.00.'),
+  })
+  expect(await revenue()).toBe(10)
+  expect((await orders('undo', 'list')).text).toMatch(/^double charge +undone +2 +50\.00 /m)
+  expect((await orders('undo', 'show', 'double charge')).text).toMatch(/^where +source=twice$/m)
+  expect(await orders('trace', 'o', '--user', 'u2')).toMatchObject({ text: expect.stringContaining('It is undone') })
+  expect(await orders(...window, '--yes')).toMatchObject({ code: 1, text: expect.stringContaining('another name') })
+  expect(await orders('redo', 'double charge')).toMatchObject({ code: 2, text: expect.stringContaining('--yes') })
+  const redone = await orders('redo', 'double charge', '--yes')
+  expect(redone).toMatchObject({ code: 0, text: expect.stringContaining('Put back: 2 orders of 2 users with 50.00.') })
+  expect(await revenue()).toBe(60)
+
+  const body = { name: 'by http', from, to, where: { user: 'u3' } }
+  const dry = await send(`${url}/undos`, 'POST', { ...body, dry_run: true })
+  expect(await ended(url, dry.body['job_id'])).toMatchObject({ result: { dry_run: true, orders: 1, revenue: 30 } })
+  const { status, body: accepted } = await send(`${url}/undos`, 'POST', body)
+  expect(status).toBe(202)
+  expect(await ended(url, accepted['job_id'])).toMatchObject({ state: 'completed', result: { orders: 1 } })
+  expect(await revenue()).toBe(30)
+  const get = async (path: string) => (await fetch(`${url}${path}`, { headers: writing })).json()
+  expect(await get('/undos')).toMatchObject({ undos: [{ name: 'by http', state: 'undone' }, { state: 'redone' }] })
+  expect(await get('/undos/by%20http')).toMatchObject({ undone: { orders: 1, revenue: 30 }, where: { user: 'u3' } })
+  const back = await send(`${url}/undos/by%20http/redo`, 'POST', {})
+  expect(await ended(url, back.body['job_id'])).toMatchObject({ state: 'completed', result: { redo: true } })
+  expect(await revenue()).toBe(60)
+  for (const [path, wrong, expected] of [
+    ['/undos', { ...body, from: 'noon' }, 422],
+    ['/undos', body, 409],
+    ['/undos/none/redo', {}, 404],
+    ['/undos/by%20http/redo', {}, 409],
+  ] as const)
+    expect(await send(`${url}${path}`, 'POST', wrong)).toMatchObject({ status: expected })
+  const actions = (await readAudit(app.redis, app.control, { limit: 20 })).map(({ action }) => action)
+  expect(actions.filter((one) => one === 'undo' || one === 'redo').length).toBeGreaterThanOrEqual(4)
+})
+
+test('the dashboard lists the undos with what they did, and puts the orders of one back', async (context) => {
+  requireRedisServer(context)
+  requireChromium(context)
+  await using world = await openUndoWorld()
+  const from = new Date(Date.now() - 1_000).toISOString()
+  await sendBodies(world, bodies)
+  await using running = runOrders(['run', 'jobs', 'api'], world.env)
+  const url = await running.apiUrl()
+  const { body } = await send(`${url}/undos`, 'POST', { name: 'twice', from, to: new Date().toISOString() })
+  await ended(url, body['job_id'])
+  await using browser = await launch()
+  const page = await browser.newPage()
+  await page.addInitScript(`sessionStorage.setItem('orders-token', '${adminToken}')`)
+  const reported = complaints(page)
+  await page.goto(url)
+  await page.getByRole('link', { name: 'Undos' }).click()
+  await page.getByRole('row', { name: 'twice undone 3 60' }).waitFor()
+  await page.getByRole('button', { name: 'Redo…' }).click()
+  await page.getByRole('button', { name: 'Put them back' }).click()
+  await page.getByLabel('Name').fill('ann')
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await page.getByRole('row', { name: 'twice redone 3 60' }).waitFor()
+  await settled(world)
+  expect(await world.redis.hget('global:stats', 'total_revenue_minor')).toBe('6000')
+  expect(reported).toEqual([])
+})
