@@ -20,7 +20,9 @@ export function correctedWaves(orders: number, seed: number, times: Times): [str
   const first = fc.sample(dated, { numRuns: orders - 100, seed })
   const accepted = acceptedOf(first)
   const corrections = correctionsOf(accepted, seed, times)
-  return wavesOf([...first, ...corrections.first], [...secondOf(accepted), ...corrections.second], seed)
+  // Seldom among the others.
+  const unknown = JSON.stringify({ event: 'order.shipped', user_id: 'user_1', order_id: 'o', order_value: 1 })
+  return wavesOf([...first, unknown, ...corrections.first], [...secondOf(accepted), ...corrections.second], seed)
 }
 
 /** True for a JSON object with members. */
