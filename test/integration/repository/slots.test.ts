@@ -74,6 +74,27 @@ interface Call {
   readonly keys: readonly string[]
 }
 
+/** A line of a manifest of the archive. */
+const line = {
+  seq: 1,
+  kind: 'begin',
+  at: '2026-11-30T00:00:00Z',
+  chain: 'c',
+  partition: 'none',
+  archived: 0,
+  previous: noHash,
+}
+const tail = [['chain', 'c', 'partition', 'none', 'seq', '1', 'head', 'h', 'at', 'a'], [JSON.stringify(line)]]
+
+/** Replies of scripts that others run after. */
+const scriptReplies: Readonly<Record<string, unknown>> = {
+  'reads/rank.lua': [[1], [1]],
+  'stages/archive/tail.lua': tail,
+  'ops/verify/ledger-losses.lua': [1, 1, 1],
+  'ops/verify/moment.lua': ['', '', '', '', ''],
+  'stages/calendar-books.lua': ['', '', [], 1, []],
+}
+
 /**
  * A client that writes down which script is called with which keys. To every command it replies as an empty Redis might,
  * as far as that matters to get from one command to the next.
@@ -81,27 +102,10 @@ interface Call {
 function recorder(calls: Call[]): RedisClient {
   const names = new Map(scripts.map(({ name, source }) => [createHash('sha1').update(source).digest('hex'), name]))
   const replies: Record<string, unknown> = { xreadBuffer: null, scan: ['0', []], time: [1, 0] }
-  const line = {
-    seq: 1,
-    kind: 'begin',
-    at: now.toISOString(),
-    chain: 'c',
-    partition: 'none',
-    archived: 0,
-    previous: noHash,
-  }
-  const tail = [['chain', 'c', 'partition', 'none', 'seq', '1', 'head', 'h', 'at', 'a'], [JSON.stringify(line)]]
-  const scripted: Record<string, unknown> = {
-    'reads/rank.lua': [[1], [1]],
-    'ops/verify/ledger-losses.lua': [1, 1, 1],
-    'ops/verify/moment.lua': ['', '', '', '', ''],
-    'stages/calendar-books.lua': ['', '', [], 1, []],
-    'stages/archive/tail.lua': tail,
-  }
   const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
     const script = names.get(sha) ?? 'one that is nowhere'
     calls.push({ script, keys: rest.slice(0, count) })
-    return scripted[script] ?? []
+    return scriptReplies[script] ?? []
   }
   const chained = new Set(['duplicate', 'multi', 'pipeline', 'on', 'once', 'xinfo', 'hget', 'hmget'])
   const client: object = new Proxy(
