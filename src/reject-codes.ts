@@ -29,6 +29,7 @@ export const rejectGroups = {
   'unresolved-pointer': 'The S3 object … of … …',
   'other-partition': 'The order is in partition … and its user in partition …',
   'too-many-orders': 'The body holds more than 10000 orders',
+  erased: 'The user was erased',
   'internal-error': 'Stage … failed on this order',
   /** For stages of a user's own that have no entry here: the reason may say anything. */
   refused: 'A stage refused the order: …',

@@ -7,36 +7,42 @@ export const partitionKeys = {
     name: 'orders:invalid',
     kind: 'stream',
     owner: 'partition',
+    erase: 'invalid',
     holds: 'every rejected record: `code`, `record` (JSON)',
   }),
   invalidOrders: declare({
     name: 'invalid_orders',
     kind: 'list',
     owner: 'partition',
+    erase: 'invalid',
     holds: 'the rejected records, newest first: JSON `{id, order, raw?, code, reason, ts, attempts, …}`',
   }),
   discarded: declare({
     name: 'orders:discarded',
     kind: 'stream',
     owner: 'partition',
+    erase: 'discarded',
     holds: 'rejected records that an operator discarded: `record`, `reason`, `by`, `ts`',
   }),
   globalStats: declare({
     name: 'global:stats',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds: '`total_orders`, `total_revenue_minor`',
   }),
   leaderboardSpend: declare({
     name: 'leaderboard:spend',
     kind: 'zset',
     owner: 'partition',
+    erase: 'totals',
     holds: 'user → minor units',
   }),
   leaderboardOrders: declare({
     name: 'leaderboard:orders',
     kind: 'zset',
     owner: 'partition',
+    erase: 'totals',
     holds: 'user → orders',
   }),
   /** See stages/calendar.ts. */
@@ -44,12 +50,14 @@ export const partitionKeys = {
     name: 'day:<day>',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds: '`orders`, `revenue`, `cancelled`, `refunded`, `undated`, `misdated` of a day; expires with its month',
   }),
   periodBoard: declare({
     name: 'leaderboard:<period>:<board>',
     kind: 'zset',
     owner: 'partition',
+    erase: 'totals',
     holds: 'user → minor units (`spend`) or orders (`orders`) in a day, week or month; expires by `CALENDAR_KEEP`',
   }),
   /** Not `user:<id>:<month>`: a user may be named `x:2026-11`. The month has a fixed length, so no id is mistaken for it. */
@@ -57,6 +65,7 @@ export const partitionKeys = {
     name: 'monthly:<month>:<id>',
     kind: 'hash',
     owner: 'user',
+    erase: 'totals',
     holds:
       "a user's `orders` and `spend` in a month, `25:orders` and `25:spend` on its days, `W48:…` on those of its days that are in a week; expires by `CALENDAR_KEEP`",
   }),
@@ -65,12 +74,14 @@ export const partitionKeys = {
     name: 'leaderboard:spend:rebuilt',
     kind: 'zset',
     owner: 'partition',
+    erase: 'shadow',
     holds: 'built by `orders verify --repair`; expires 10 minutes after it is killed',
   }),
   rebuiltOrders: declare({
     name: 'leaderboard:orders:rebuilt',
     kind: 'zset',
     owner: 'partition',
+    erase: 'shadow',
     holds: 'built by `orders verify --repair`; expires 10 minutes after it is killed',
   }),
   /** The books. */
@@ -78,6 +89,7 @@ export const partitionKeys = {
     name: 'pipeline:counters',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds:
       '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
   }),
@@ -86,6 +98,7 @@ export const partitionKeys = {
     name: 'pipeline:calendar',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds:
       '`<month>:orders`, `<month>:revenue` of all that the calendar has counted; `since`, `before:orders`, `before:revenue`: when it began, and what is in no day',
   }),
@@ -94,6 +107,7 @@ export const partitionKeys = {
     name: 'pipeline:ledger-counts',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'generation → records that were written into the ledger',
   }),
   ...archiveKeys,
@@ -102,6 +116,7 @@ export const partitionKeys = {
     name: 'pipeline:incarnation',
     kind: 'string',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'an id made once: another one means that the data was deleted or replaced',
   }),
   /** See ingest/proof/barrier.ts. */
@@ -109,6 +124,7 @@ export const partitionKeys = {
     name: 'pipeline:barrier',
     kind: 'string',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'written after other writes, to find out whether Redis has made them durable',
   }),
   /** See ops/verify/counted-feed.ts. */
@@ -116,31 +132,44 @@ export const partitionKeys = {
     name: 'pipeline:trim-hold',
     kind: 'string',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'how far `orders verify` or `repartition` has read `orders:counted`: the rest is not trimmed meanwhile',
   }),
   layoutKey: declare({
     name: 'pipeline:layout',
     kind: 'string',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'the number of partitions since `orders repartition`: a process that writes by another is refused',
+  }),
+  /** See stages/erasure/erasures.ts. */
+  erased: declare({
+    name: 'pipeline:erased',
+    kind: 'hash',
+    owner: 'partition',
+    erase: 'hashes',
+    holds: 'hash of an erased user → id and time of the erasure; `<hash> moved` once the totals have moved',
   }),
   /** Ids by the ms of their entries. */
   committed: declare({
     name: 'pipeline:committed:<stage>',
     kind: 'zset',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'entries that the stage has committed and that its stream still holds: none is committed again',
   }),
   stages: declare({
     name: 'pipeline:stages',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'stage → channel that it reads: a process whose list of stages differs does not mix with the others',
   }),
   invalidGroup: declare({
     name: 'invalid:<group>',
     kind: 'zset',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'ids of the rejected records of one reason, in order; finds, counts and groups them',
   }),
   /** See ops/jobs/retries.ts. */
@@ -148,18 +177,21 @@ export const partitionKeys = {
     name: 'pipeline:retries',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds: 'reason and number of the delay → the last invalid order that was looked at for a retry after it',
   }),
   outcome: declare({
     name: 'outcome:<job>',
     kind: 'hash',
     owner: 'job',
+    erase: 'outcomes',
     holds: 'what became of the orders that a job requeued; kept for 7 days',
   }),
   userStats: declare({
     name: 'user:<id>',
     kind: 'hash',
     owner: 'user',
+    erase: 'totals',
     holds: '`order_count`, `total_spend_minor`',
   }),
   /** Orders of one generation (`LEDGER_DAYS` long) whose identity hashes to this bucket. */
@@ -167,6 +199,7 @@ export const partitionKeys = {
     name: 'ledger:<generation>:<bucket>',
     kind: 'hash',
     owner: 'order',
+    erase: 'hashes',
     holds:
       'hash of an admitted identity → fingerprint and minor units, and what corrections have left of them; hash of a correction → fingerprint',
   }),
@@ -177,5 +210,6 @@ export const channelKey: KeyDeclaration = {
   name: 'orders:<channel>',
   kind: 'stream',
   owner: 'partition',
+  erase: 'stages',
   holds: 'work of a channel (`raw`, `valid`, `counted`): record batches, read by a consumer group per stage',
 }

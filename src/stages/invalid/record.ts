@@ -13,6 +13,7 @@ export function invalidRecord(
 ): string {
   const ts = now.toISOString()
   const attempts = (past?.attempts ?? 0) + 1
+  if (code === 'erased') return `"order":null,${JSON.stringify({ code, reason, ts, attempts }).slice(1)}` // and no more
   const tail = JSON.stringify({ code, reason, ts, stage, ...past, attempts, envelope }).slice(1)
   if ('base64' in sent) return `"order":null,"raw_base64":"${sent.base64}",${tail}`
   if (isReadableObject(sent.text)) return `"order":${sent.text},${tail}`

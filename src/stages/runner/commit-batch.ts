@@ -8,6 +8,7 @@ import { codeOf } from '../../reject-codes.ts'
 import { type BatchTrace, type EndedMessage, traceBatch } from '../../tracing/batch.ts'
 import { traceIdIn } from '../../tracing/context.ts'
 import { type Consumed, tracedLines } from '../../tracing/tracing.ts'
+import { openErasures } from '../erasure/erasures.ts'
 import { type RetryPolicy, retryOf } from '../invalid/retries.ts'
 import type { Stage } from '../placed.ts'
 import { type CommitReply, commit } from './commit.ts'
@@ -15,7 +16,7 @@ import type { Consumer } from './consume.ts'
 import { namesIn } from './encode.ts'
 import type { Entry } from './entry.ts'
 import { generationSeconds } from './ledger.ts'
-import { type Plan, planBatch, type TracedRecord } from './plan.ts'
+import { type Plan, type Planning, planBatch, type TracedRecord } from './plan.ts'
 
 /** Commits entries, all of them or none. Returns false, without a change, if they need more arguments than a request may have. */
 type CommitBatch = (batch: readonly Entry[]) => Promise<boolean>
@@ -51,7 +52,9 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
   const channel = scope.pipeline.channel(stage.from)
   const from = consumedBy(stage, keys.partition)
   const clock = redisClock(scope.redis)
+  const onDecideFailed = reportFailedOf(scope, stage.name)
   let generation: number | undefined
+  const erased = openErasures(scope.redis, keys)
   const commitAs = async (batch: readonly Entry[], trace: BatchTrace | undefined): Promise<boolean> => {
     const telemetry = tracedLines(scope.telemetry, trace)
     let known: ReadonlyMap<string, string> = new Map()
@@ -59,11 +62,13 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
     while (entries.length > 0) {
       const now = await clock.now()
       generation ??= Math.floor(now.getTime() / 1000 / generationSeconds(scope.config))
-      const planning = { stage, channel, keys, format, now, known, onDecideFailed, continued: trace?.continued }
+      const erasures = await erased.now()
+      const deciding = { stage, channel, keys, format, now, known, erasures }
+      const planning = { ...deciding, onDecideFailed, continued: trace?.continued }
       const plan = planBatch(planning, entries)
       telemetry.emit('planned', { stage: stage.name, entries: entries.length, orders: plan.orders })
       const from = performance.now()
-      const consumer = { stage, keys, consumer: name, traceparent: trace?.context }
+      const consumer = { stage, keys, consumer: name, erasures, traceparent: trace?.context }
       const reply = await commit(scope, consumer, plan, generation)
       if (reply.status === 'committed') {
         clock.set(reply.atMs)
@@ -74,6 +79,7 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
         trace?.end({ 'orders.split': true }, [])
         return false
       }
+      if (reply.status === 'erased') erased.forget()
       if (reply.status === 'generation') generation = reply.generation
       if (reply.status === 'stale') {
         telemetry.emit('stale', { stage: stage.name, planned: entries.length, held: reply.held.length })
@@ -95,11 +101,14 @@ function committer(scope: PartitionScope, { stage, name }: Consumer): CommitBatc
       throw error
     }
   }
-  function onDecideFailed(entryId: string, error: unknown, context: string | undefined): void {
-    const traceId = context && { traceId: traceIdIn(context) }
-    scope.telemetry.emit('decideFailed', { stage: stage.name, entryId, error: messageOf(error), ...traceId })
-  }
 }
+
+const reportFailedOf =
+  ({ telemetry }: PartitionScope, stage: string): Planning['onDecideFailed'] =>
+  (entryId, error, context) => {
+    const traceId = context && { traceId: traceIdIn(context) }
+    telemetry.emit('decideFailed', { stage, entryId, error: messageOf(error), ...traceId })
+  }
 
 const withoutPartition = makeKeys()
 const consumedBy = ({ name: group, from }: Stage, partition: number | undefined): Consumed => ({

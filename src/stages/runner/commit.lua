@@ -5,7 +5,7 @@
 -- KEYS[7..] two per ledger record (this generation's bucket, the last one's), then keys that are referred to by number
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   ids      entries to acknowledge
---   layout   [key number, field, value]: of the stage, see layout.ts
+--   layout   [key number, field, value]: of the stage, see layout.ts   erased [key number, length]: see erasures.ts
 --   ledger   { generation, seconds, lines: [field, value, ...], changes, expects, count: key number }: one ledger record per emitted
 --            record, then one per rejected one; the hash `count` counts the ledger records of each generation
 --            changes: [[ledger record, key numbers of two buckets, field, expected, value]], in the order of the records:
@@ -30,7 +30,7 @@
 --
 -- Replies  { 'committed', orders passed, duplicates, orders rejected, microseconds since 1970 by Redis' clock,
 --            for each rejected record its invalid id, '' for a duplicate }; or one of these refusals:
---   { 'layout', layout }           the stage has another layout; nothing has changed
+--   { 'layout', layout } or { 'erased' }   of the stage, or users were erased since the plan was made; nothing has changed
 --   { 'stale', n, id ... }         the entries still pending, which this consumer now holds; the others were committed by
 --                                  another consumer; n of them had been delivered again, by a group that was recreated or
 --                                  set back, and are now acknowledged
@@ -61,11 +61,12 @@ local invalid_ids, by_code = {}, {} -- reject -> its id in the invalid stream; c
 local function now_ms() return time[1] * 1000 + math.floor(time[2] / 1000) end
 local function reject_argument(reject, at) return ARGV[first_reject + 4 * (reject - 1) + at] end
 
--- Refuses the plan if another list of stages has taken effect: a process of the former one may have been suspended.
+-- Refuses the plan if a user was erased, or another list of stages took effect: a process of the former may have been suspended.
 local function check_layout()
   local layouts, field, own = KEYS[plan.layout[1]], plan.layout[2], plan.layout[3]
   local layout = call('HGET', layouts, field)
   if layout and layout ~= own then return { 'layout', layout } end
+  if call('HLEN', KEYS[plan.erased[1]]) ~= plan.erased[2] then return { 'erased' } end
 end
 
 -- Claims the entries, and acknowledges those that the stage has committed before. Refuses the plan unless all are left.

@@ -21,6 +21,8 @@ export type CommitReply =
    * again although the stage had committed them; they are acknowledged.
    */
   | { readonly status: 'stale'; readonly held: readonly string[]; readonly again: number }
+  /** Nothing changed: users were erased since the plan was made. */
+  | { readonly status: 'erased' }
   /** Nothing is sent: it would have more arguments than a request may have. Never for a single entry. */
   | { readonly status: 'split' }
   /** Nothing changed: by Redis' clock this is the ledger's generation. */
@@ -35,6 +37,7 @@ const run = defineScript(
     z.tuple([z.literal('stale'), z.int()], z.string()),
     z.tuple([z.literal('generation'), z.int()]),
     z.tuple([z.literal('layout'), z.string()]),
+    z.tuple([z.literal('erased')]),
     z.tuple([z.literal('differs')], z.union([z.int(), z.string()])),
   ]),
 )
@@ -60,6 +63,7 @@ export async function commit(
     return { status, passed, duplicates, rejected, atMs: atMicroseconds / 1_000, invalidIds }
   }
   if (reply[0] === 'layout') throw otherLayoutError(committer.stage, reply[1])
+  if (reply[0] === 'erased') return { status: reply[0] }
   if (reply[0] === 'generation') return { status: reply[0], generation: reply[1] }
   if (reply[0] === 'stale') {
     const [status, again, ...held] = reply

@@ -1,6 +1,9 @@
 import type { Keys } from '../../keys.ts'
+import type { RawRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
-import type { Rejection } from '../../reject-codes.ts'
+import { identityIn } from '../../order/identity.ts'
+import { type Rejection, rejectGroups } from '../../reject-codes.ts'
+import { type Erasures, noErasures } from '../erasure/erasures.ts'
 import type { Stage } from '../placed.ts'
 import { type Correct, type RecordTimes, reject, type Verdict } from '../stage.ts'
 import type { FirstVerdict } from './weigh.ts'
@@ -10,6 +13,8 @@ export interface Deciding {
   readonly stage: Stage
   readonly keys: Keys
   readonly format: OrderFormat
+  /** Without it, no user is erased. */
+  readonly erasures?: Erasures | undefined
 }
 
 /** Returns true for a verdict of the first stage on a record that it lets pass. */
@@ -18,7 +23,7 @@ export const isFirstVerdict = (verdict: Verdict): verdict is FirstVerdict =>
 
 /** Decides a record. A decision that throws, or that cannot be committed, is a bug: it rejects only that record. */
 export function decideRecord(
-  { stage, keys, format }: Deciding,
+  { stage, keys, format, erasures = noErasures }: Deciding,
   record: object,
   onFailed: (error: unknown) => void,
   times?: RecordTimes,
@@ -30,11 +35,18 @@ export function decideRecord(
   try {
     const verdict = stage.decide(record, keys, format, times)
     requireSound(verdict, stage)
+    if (stage.isFirst && erasures.has(userOf(verdict, record as RawRecord, format))) return reject(ofErased)
     return verdict.outcome === 'correct' ? guarded(verdict, stage, failed) : verdict
   } catch (error) {
     return reject(failed(error))
   }
 }
+
+const ofErased: Rejection = { code: 'erased', reason: rejectGroups.erased }
+
+/** Returns the user of a message; '' where it names none. Only that of a rejected one must be read again. */
+const userOf = (verdict: Verdict, { body }: RawRecord, format: OrderFormat): string =>
+  isFirstVerdict(verdict) ? verdict.identity.userId : (identityIn(body, format).userId ?? '')
 
 /** Returns a correction whose second half, the decision by what is left of the order, cannot throw either. */
 function guarded(verdict: Correct, stage: Stage, failed: (error: unknown) => Rejection): Correct {

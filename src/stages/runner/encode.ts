@@ -3,6 +3,7 @@ import type { Keys } from '../../keys.ts'
 import { outcomeSeconds } from '../../messages.ts'
 import { maxPartitions } from '../../partitions.ts'
 import { codeOf } from '../../reject-codes.ts'
+import { type Erasures, noErasures } from '../erasure/erasures.ts'
 import { fieldOf, layoutOf } from '../layout/layout.ts'
 import type { Stage } from '../placed.ts'
 import { encodeExpiries, encodeHashes, encodeRanks, numbering } from './effects.ts'
@@ -22,6 +23,8 @@ export interface Committer {
   readonly stage: Stage
   readonly keys: Keys
   readonly consumer: string
+  /** By which the plan was made. */
+  readonly erasures?: Erasures | undefined
   readonly traceparent?: string | undefined
 }
 
@@ -34,7 +37,7 @@ export interface CommitCall {
 /** Encodes a plan for commit.lua. @param generation of the ledger */
 export function encodeCommit(
   config: Pick<Config, 'ledgerBuckets' | 'ledgerDays'>,
-  { stage, keys, consumer, traceparent }: Committer,
+  { stage, keys, consumer, erasures = noErasures, traceparent }: Committer,
   plan: Plan,
   generation: number,
 ): CommitCall {
@@ -64,6 +67,7 @@ export function encodeCommit(
   const encoded = {
     ids: plan.entryIds,
     layout: [numberIn(keys.stages), fieldOf(stage), layoutOf(stage)],
+    erased: [numberIn(keys.erased), erasures.version],
     ...(ledger && {
       ledger: { generation, seconds, lines: ledger.lines, changes, expects, count: numberIn(keys.ledgerCounts) },
       corrections: correctionsOf(plan),

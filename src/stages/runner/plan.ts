@@ -1,6 +1,7 @@
 import type { RawRecord, Traced } from '../../messages.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectCode, type RejectGroup, type Rejection } from '../../reject-codes.ts'
+import { anonymous, noErasures } from '../erasure/erasures.ts'
 import { invalidRecord, sentEntry } from '../invalid/record.ts'
 import type { Channel } from '../placed.ts'
 import type { Verdict } from '../stage.ts'
@@ -134,12 +135,14 @@ interface Placed {
   readonly contexts?: readonly string[] | undefined
 }
 
-function recordsOf({ stage: { name }, channel, continued }: Planning, entry: Entry): Placed[] {
+function recordsOf(planning: Planning, entry: Entry): Placed[] {
+  const { stage, channel, continued, keys, erasures = noErasures } = planning
   const { records, group, orders } = entry
-  if (group !== undefined && group !== name) return []
+  if (group !== undefined && group !== stage.name) return []
   if (!records) return [{ entry, record: undefined, orders }]
   const sentMs = sentTimes(entry)
-  return records.map((record: Traced, at) => {
+  return records.map((sent: Traced, at) => {
+    const record = stage.isFirst ? sent : anonymous(sent, erasures, keys)
     const orders = channel.orders(record)
     const { traceparents } = record
     const contexts = traceparents && (continued?.(record, traceparents) ?? traceparents)
