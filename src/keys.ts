@@ -129,7 +129,7 @@ export const manifestKey = bareKeys.manifest.name
 /** See control/incidents.ts. */
 export const incidentsKey = bareKeys.incidents.name
 
-/** See ops/repartition/lock.ts. */
+/** See control/lock.ts. */
 export const repartitionKey = bareKeys.repartition.name
 
 /**

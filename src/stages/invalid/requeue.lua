@@ -3,11 +3,11 @@
 -- KEYS[1] invalid stream   [2] invalid list   [3] target stream   [4] counters   [5] outcome of the job
 -- KEYS[6] layout   [7..] the sorted sets of all groups
 -- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': from the
---   channel into the job's outcome, to be sent in another partition; only one of several jobs gets it. 'remove': only that,
---   because its order was sent again
+--   channel into the job's outcome, to be sent in another partition; only one of several jobs gets it. 'remove': only that
 -- ARGV[2] maximum number of records that the job may send   [3] seconds the outcome is kept
 -- ARGV[4] of 'return' the stage's counter of rejected orders   [5] the stage
 --      of 'discard' the reason   [5] by whom   [6] when
+--      of 'remove' the counter
 -- ARGV[7] the caller's number of partitions
 -- ARGV[8..] oldest first, per record its id, the number of its group among KEYS, its number of orders, and the
 --   record for the stream (JSON)
@@ -70,7 +70,9 @@ if mode == 'discard' then
   return taken
 end
 
-if mode == 'withdraw' or mode == 'remove' then redis.call('HINCRBY', KEYS[4], 'replayed', #taken) end
+if mode == 'withdraw' or mode == 'remove' then
+  redis.call('HINCRBY', KEYS[4], mode == 'remove' and ARGV[4] or 'replayed', #taken)
+end
 if mode == 'remove' then return taken end
 
 if mode == 'withdraw' then

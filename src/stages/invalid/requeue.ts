@@ -109,9 +109,18 @@ export async function withdrawEntry(app: App, entry: InvalidEntry, jobId: string
 
 /** Removes an entry whose order was sent again. */
 export async function removeEntry(app: App, entry: InvalidEntry): Promise<void> {
-  const { keys } = entry
-  const target: Target = { mode: 'remove', stream: keys.stream('raw') }
-  await take({ ...app, keys }, target, [{ entry, orders: 1, onStream: '' }], { jobId: 'remove', limit: 1 })
+  await removeEntries({ ...app, keys: entry.keys }, [entry], 'replayed')
+}
+
+/** Removes entries of a partition. Returns how many were there. @param counter of the books that says why */
+export async function removeEntries(
+  scope: PartitionScope,
+  entries: readonly InvalidEntry[],
+  counter: 'replayed' | 'invalid:erased' | 'invalid:expired',
+): Promise<number> {
+  const target: Target = { mode: 'remove', stream: scope.keys.stream('raw'), args: [counter] }
+  const records = entries.map((entry) => ({ entry, orders: 1, onStream: '' }))
+  return (await take(scope, target, records, { jobId: 'remove', limit: entries.length })).length
 }
 
 interface Target {

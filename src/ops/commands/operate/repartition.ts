@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { App } from '../../../app.ts'
 import { openQueues } from '../../../control/job-queues.ts'
+import { holdLock } from '../../../control/lock.ts'
 import { OrdersError } from '../../../errors.ts'
 import { maxPartitions } from '../../../partitions.ts'
 import { isAway } from '../../../redis/errors.ts'
@@ -14,7 +15,6 @@ import { type Repartition, readRepartition } from '../../manifest/repartition.ts
 import { layoutOf } from '../../manifest/settings.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
 import { interruptible } from '../../process/interruptible.ts'
-import { holdLock } from '../../repartition/lock.ts'
 import { type Run, repartition, undoRepartition } from '../../repartition/phases.ts'
 
 export const command = defineCommand({

@@ -36,7 +36,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'stages/runner/leases.lua': ['stages'],
   'stages/runner/dead-consumers.lua': ['stages'],
   'ops/verify/ledger-losses.lua': ['stages', 'operator'],
-  'ops/repartition/lock.lua': ['operator'],
+  'control/lock.lua': ['api', 'operator'],
   'ops/repartition/move-invalid.lua': ['operator'],
   'reads/first-id.lua': ['api', 'operator'],
   'reads/rank.lua': ['api', 'operator'],

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { repartitionKey } from '../../../../src/keys.ts'
-import { holdLock } from '../../../../src/ops/repartition/lock.ts'
-import { emptyRedis } from '../../../support/world.ts'
+import { repartitionKey } from '../../../src/keys.ts'
+import { holdLock } from '../../../src/control/lock.ts'
+import { emptyRedis } from '../../support/world.ts'
 
 const silent = (): void => {}
 

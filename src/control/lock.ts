@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { OrdersError } from '../../errors.ts'
-import { repartitionKey } from '../../keys.ts'
-import type { RedisClient } from '../../redis/client.ts'
-import { defineScript } from '../../redis/script.ts'
+import { OrdersError } from '../errors.ts'
+import { repartitionKey } from '../keys.ts'
+import type { RedisClient } from '../redis/client.ts'
+import { defineScript } from '../redis/script.ts'
 
 const renewOrRelease = defineScript(import.meta.url, z.literal([0, 1]))
 

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { App } from '../../app.ts'
+import { audited } from '../../control/audit-log.ts'
+import type { Queues } from '../../control/job-queues.ts'
+import { holdLock, type Lock } from '../../control/lock.ts'
+import { OrdersError } from '../../errors.ts'
+import { manifestKey } from '../../keys.ts'
+import { identityText } from '../../order/identity.ts'
+import { partitionFor } from '../../partitions.ts'
+import { accountOf, isAccount, userDigest } from './erasures.ts'
+import { moveTotals, readHeld } from './move-totals.ts'
+import type { Erasing } from './place.ts'
+import { type PlaceName, places } from './places.ts'
+import { type Notes, openNotes, type Receipt } from './receipt.ts'
+
+export interface Eraser {
+  readonly by: string
+  /** How long to wait for entries of the stages and for jobs that run. */
+  readonly timeoutMs: number
+}
+
+const checkEveryMs = 200
+
+/**
+ * Erases a user: everything that names them is removed or redacted, and their totals move to an anonymous account, so that all
+ * sums stay. First it is written down that they are erased: from then on the stages count nothing for them. Killed at any
+ * moment, it goes on when it is called again, and its receipt is of the whole.
+ * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have
+ */
+export async function erase(
+  whole: { app: App; queues: Queues },
+  userId: string,
+  eraser: Eraser,
+  signal: AbortSignal,
+): Promise<Receipt> {
+  const { app } = whole
+  requireUser(userId)
+  await using lock = await holdLock(app.redis, () => {}, signal, 'orders erase or repartition')
+  await refuseRepartition(app)
+  const what = (receipt?: Receipt): string => JSON.stringify(receipt ?? { user: userDigest(userId) })
+  const action = { action: 'erase', by: eraser.by, what: what() }
+  return audited(app, action, () => eraseHolding({ ...whole, userId, lock }, eraser, signal), what)
+}
+
+interface Held extends Erasing {
+  readonly lock: Lock
+}
+
+async function eraseHolding(erasing: Held, { by, timeoutMs }: Eraser, signal: AbortSignal): Promise<Receipt> {
+  const { app, userId, lock } = erasing
+  const scope = { ...app, keys: partitionFor(app.partitions, userId) }
+  const head = { erasure: randomUUID(), erased_at: app.now().toISOString(), by }
+  const notes = await openNotes(app, userId, head)
+  const { erasure, erased_at: at } = notes.head
+  await app.redis.hsetnx(scope.keys.erased, userDigest(userId), JSON.stringify({ erasure, at }))
+  const held = await readHeld(scope, userId)
+  for (const month of held.months.keys()) await notes.add('months', month)
+  if (held.totals) await notes.totals(held.totals)
+  await lock.require()
+  await moveTotals(scope, userId, held)
+  const until = performance.now() + timeoutMs
+  let waiting = 0
+  for (const name of Object.keys(places) as PlaceName[]) {
+    await lock.require()
+    waiting += await clear(erasing, { name, notes, until }, signal)
+  }
+  const counts = await notes.counts()
+  const receipt: Receipt = {
+    ...{ erasure, user: userDigest(userId), erased_at: at, by: notes.head.by },
+    complete: waiting === 0,
+    moved: { account: accountOf(scope.keys), ...counts.moved },
+    removed: counts.removed,
+    waiting,
+  }
+  if (receipt.complete) await notes.close(receipt)
+  return receipt
+}
+
+interface Clearing {
+  readonly name: PlaceName
+  readonly notes: Notes
+  readonly until: number
+}
+
+/** Clears a place, and waits for what cannot be removed yet. Returns how many records are left. */
+async function clear(erasing: Erasing, { name, notes, until }: Clearing, signal: AbortSignal): Promise<number> {
+  for (;;) {
+    signal.throwIfAborted()
+    let left = 0
+    for await (const { record, remove } of places[name](erasing)) {
+      if (name !== 'stages') await notes.add(name, record)
+      if (!(await remove())) left++
+    }
+    if (left === 0 || performance.now() >= until) return left
+    await sleep(checkEveryMs, undefined, { signal })
+  }
+}
+
+/** What an erasure would do. */
+export interface Preview {
+  readonly orders: number
+  readonly minor: number
+  readonly months: number
+  readonly records: Readonly<Record<PlaceName, number>>
+}
+
+/** Searches for a user, and changes nothing. */
+export async function previewErasure(erasing: Erasing): Promise<Preview> {
+  const { app, userId } = erasing
+  requireUser(userId)
+  const { totals, months } = await readHeld({ ...app, keys: partitionFor(app.partitions, userId) }, userId)
+  const records: Record<string, number> = {}
+  for (const name of Object.keys(places) as PlaceName[]) {
+    const found = new Set<string>()
+    for await (const { record } of places[name](erasing)) found.add(record)
+    records[name] = found.size
+  }
+  return {
+    orders: Number(totals?.orders ?? 0),
+    minor: Number(totals?.minor ?? 0),
+    months: months.size,
+    records: records as Preview['records'],
+  }
+}
+
+function requireUser(userId: string): void {
+  if (isAccount(userId)) {
+    throw new OrdersError('ORD_USAGE', `${userId} is the account of erased users: it names nobody, and stays.`)
+  }
+  if (identityText(userId) === undefined) {
+    throw new OrdersError('ORD_USAGE', 'A user_id has 1 to 256 characters.')
+  }
+}
+
+/** See ops/manifest/repartition.ts: a repartition that was killed goes on later. */
+async function refuseRepartition({ redis }: App): Promise<void> {
+  if ((await redis.hexists(manifestKey, 'REPARTITION')) === 0) return
+  throw new OrdersError('ORD_USAGE', 'A repartition is under way: let it end first, by orders repartition.')
+}

@@ -1,0 +1,20 @@
+import type { App } from '../../app.ts'
+import type { Queues } from '../../control/job-queues.ts'
+
+/** A user to erase, and where. */
+export interface Erasing {
+  readonly app: App
+  readonly queues: Queues
+  readonly userId: string
+}
+
+/** A record that names the user. */
+export interface Found {
+  /** Names it in its place, and names no user. */
+  readonly record: string
+  /** Returns false if it cannot be removed now: it must be looked for again. */
+  remove(): Promise<boolean>
+}
+
+/** Finds the records of one place, each at least once. */
+export type Place = (erasing: Erasing) => AsyncIterable<Found>

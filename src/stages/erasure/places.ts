@@ -1,0 +1,25 @@
+import type { KeyErasure } from '../../keys/declaration.ts'
+import { discardedPlace, invalidPlace } from './find-invalid.ts'
+import { jobsPlace } from './find-jobs.ts'
+import { outcomesPlace } from './find-outcomes.ts'
+import { waitingPlace } from './find-waiting.ts'
+import type { Place } from './place.ts'
+import { auditPlace } from './redact-audit.ts'
+
+/** How keys are erased by no search of their own. */
+type Otherwise = 'nobody' | 'hashes' | 'totals' | 'shadow'
+
+export type PlaceName = Exclude<KeyErasure, Otherwise> | 'jobs'
+
+/**
+ * The places that are searched for a user, in this order: what a job could still take from one place to another is removed from
+ * the first before the second is searched. Every answer that a key may give to `erase` has its place, or is `Otherwise`.
+ */
+export const places: Readonly<Record<PlaceName, Place>> = {
+  invalid: invalidPlace,
+  discarded: discardedPlace,
+  jobs: jobsPlace,
+  outcomes: outcomesPlace,
+  stages: waitingPlace,
+  audit: auditPlace,
+}
