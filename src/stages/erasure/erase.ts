@@ -40,7 +40,7 @@ export async function erase(
   await refuseRepartition(app)
   const what = (receipt?: Receipt): string => JSON.stringify(receipt ?? { user: userDigest(userId) })
   const action = { action: 'erase', by: eraser.by, what: what() }
-  return audited(app, action, () => eraseHolding({ ...whole, userId, lock }, eraser, signal), what)
+  return await audited(app, action, () => eraseHolding({ ...whole, userId, lock }, eraser, signal), what)
 }
 
 interface Held extends Erasing {

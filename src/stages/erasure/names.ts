@@ -11,7 +11,7 @@ const isCommon = (userId: string): boolean => /^-?\d+$/.test(userId) || userId.l
 const formsOf = (userId: string): string[] => [...new Set([userId, JSON.stringify(userId).slice(1, -1)])]
 
 function patternOf(userId: string): RegExp {
-  const forms = formsOf(userId).map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
+  const forms = formsOf(userId).map((form) => RegExp.escape(form))
   const any = `(?:${forms.join('|')})`
   const asWord = `(?<![\\p{L}\\p{N}_])${any}(?![\\p{L}\\p{N}_])`
   const asString = `(?<=\\\\?")${any}(?=\\\\?")|(?<=user_id\\\\?": ?)${any}(?![\\p{L}\\p{N}_])`
