@@ -20,6 +20,7 @@ import { openServer, type Server } from './open-server.ts'
 import { amendOrder, cancelOrder, refundOrder } from './routes/corrections.ts'
 import { dailyStats } from './routes/daily.ts'
 import { redriveLetters } from './routes/dead-letters.ts'
+import { eraseUser } from './routes/erase.ts'
 import { livez, readyz } from './routes/health.ts'
 import { integrity } from './routes/integrity.ts'
 import { discardInvalid, invalidEntry, invalidOrders, invalidSummary, retryInvalid } from './routes/invalid.ts'
@@ -35,6 +36,7 @@ import { runbook } from './runbook.ts'
 export const routes: readonly Route[] = [
   userStats,
   userRank,
+  eraseUser,
   dailyStats,
   globalStats,
   topUsers,

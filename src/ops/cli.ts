@@ -25,6 +25,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly command: Command }>
     pause: () => import('./commands/operate/pause.ts'),
     resume: () => import('./commands/operate/resume.ts'),
     drain: () => import('./commands/operate/drain.ts'),
+    erase: () => import('./commands/operate/erase.ts'),
     audit: () => import('./commands/inspect/audit.ts'),
     archive: () => import('./commands/operate/archive.ts'),
     repartition: () => import('./commands/operate/repartition.ts'),

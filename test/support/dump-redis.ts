@@ -17,5 +17,7 @@ export async function dumpRedis(redis: Redis): Promise<Map<string, string>> {
 
 /** Returns the keys that name a text, in their own name or in what they hold. */
 export async function keysNaming(redis: Redis, text: string): Promise<string[]> {
-  return [...(await dumpRedis(redis))].flatMap(([name, held]) => (name.includes(text) || held.includes(text) ? [name] : []))
+  return [...(await dumpRedis(redis))].flatMap(([name, held]) =>
+    name.includes(text) || held.includes(text) ? [name] : [],
+  )
 }

@@ -39,6 +39,19 @@ export const orderExamples: Examples = {
     params: { user_id: 'user_7' },
     reply: { user_id: 'user_7', order_count: 2, total_spend: 150.75 },
   },
+  'delete /users/{user_id}': {
+    params: { user_id: 'user_7' },
+    reply: {
+      erasure: '0f8fad5b-d9cb-469f-a165-70867728950e',
+      user: 'eed63b15ad4ce05258b7e5b4a2eba61f8881f1f379611ecc5a4175b555f963b6',
+      erased_at: '2026-11-23T10:00:05.000Z',
+      by: 'ann',
+      complete: true,
+      moved: { account: 'erased:0', orders: 2, spend: 150.75, months: 1 },
+      removed: { invalid: 1, discarded: 0, jobs: 0, outcomes: 0, audit: 0 },
+      waiting: 0,
+    },
+  },
   'get /users/{user_id}/rank': {
     params: { user_id: 'user_7' },
     query: { around: 1 },

@@ -16,20 +16,18 @@ const removed = z.object({
 })
 
 /** The receipt of an erasure. It does not name the user. */
-export const receipt = z
-  .object({
-    erasure: z.string().meta({ description: 'Its id.' }),
-    user: z.string().meta({ description: 'SHA-256 of the user_id in UTF-8, in hexadecimal digits.' }),
-    erased_at: z.iso.datetime().meta({ description: 'From then on messages of the user are refused.' }),
-    by: z.string(),
-    complete: z.boolean().meta({ description: 'False if records are left that cannot be removed yet: erase again.' }),
-    moved: z
-      .object({ account: z.string(), orders: count, minor: count, months: count })
-      .meta({ description: 'Totals, in minor units, that the anonymous account has now.' }),
-    removed,
-    waiting: count.meta({ description: 'Records that are left: entries of the stages, and jobs that run.' }),
-  })
-  .meta({ id: 'Erasure' })
+export const receipt = z.object({
+  erasure: z.string().meta({ description: 'Its id.' }),
+  user: z.string().meta({ description: 'SHA-256 of the user_id in UTF-8, in hexadecimal digits.' }),
+  erased_at: z.iso.datetime().meta({ description: 'From then on messages of the user are refused.' }),
+  by: z.string(),
+  complete: z.boolean().meta({ description: 'False if records are left that cannot be removed yet: erase again.' }),
+  moved: z
+    .object({ account: z.string(), orders: count, minor: count, months: count })
+    .meta({ description: 'Totals, in minor units, that the anonymous account has now.' }),
+  removed,
+  waiting: count.meta({ description: 'Records that are left: entries of the stages, and jobs that run.' }),
+})
 export type Receipt = z.output<typeof receipt>
 
 /** Notes what is found before it is removed, so that the receipt of an erasure that is killed and run again is of the whole. */

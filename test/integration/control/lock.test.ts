@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
-import { repartitionKey } from '../../../src/keys.ts'
 import { holdLock } from '../../../src/control/lock.ts'
+import { repartitionKey } from '../../../src/keys.ts'
 import { emptyRedis } from '../../support/world.ts'
 
 const silent = (): void => {}

@@ -41,6 +41,8 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'reads/first-id.lua': ['api', 'operator'],
   'reads/rank.lua': ['api', 'operator'],
   'ops/verify/repair.lua': ['operator'],
+  'stages/erasure/move-totals.lua': ['api', 'operator'],
+  'stages/erasure/redact-audit.lua': ['api', 'operator'],
   'stages/invalid/cancel.lua': ['jobs', 'api', 'operator'],
   'stages/invalid/requeue.lua': ['jobs', 'api', 'operator'],
   'reads/top.lua': ['api', 'operator'],

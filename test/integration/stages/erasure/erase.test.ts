@@ -85,7 +85,11 @@ test.each([undefined, 4])('a user is erased while orders of theirs are counted, 
     expect(await world.redis.zscore(boardKey(keys, 'spend', period), account)).toBe(String(taken.minor))
     expect(await world.redis.zscore(boardKey(keys, 'orders', period), account)).toBe(String(taken.orders))
   }
-  await until('nothing to name the user', () => keysNaming(world.redis, person), (names) => names.length === 0)
+  await until(
+    'nothing to name the user',
+    () => keysNaming(world.redis, person),
+    (names) => names.length === 0,
+  )
   expect((await readBooks(app)).differences).toEqual([])
 })
 
@@ -105,9 +109,20 @@ test('a message of an erased user is refused, and nothing of it is kept; so is o
   await settled(app, 3)
   const lines = (await world.redis.lrange('invalid_orders', 0, -1)).map((line) => JSON.parse(line))
   for (const line of lines) {
-    expect(line).toEqual({ id: expect.any(String), order: null, code: 'erased', reason: 'The user was erased', ts: expect.any(String), attempts: 1 })
+    expect(line).toEqual({
+      id: expect.any(String),
+      order: null,
+      code: 'erased',
+      reason: 'The user was erased',
+      ts: expect.any(String),
+      attempts: 1,
+    })
   }
   expect(lines).toHaveLength(3)
-  await until('nothing to be kept', () => keysNaming(world.redis, 'secret'), (names) => names.length === 0)
+  await until(
+    'nothing to be kept',
+    () => keysNaming(world.redis, 'secret'),
+    (names) => names.length === 0,
+  )
   expect(await readGlobalStats(app.redis, app.partitions)).toEqual({ orders: 0, minor: 0 })
 })

@@ -1,0 +1,68 @@
+import { erasureOf, erasureReply } from '../../../api/replies/erasure.ts'
+import type { App } from '../../../app.ts'
+import { openQueues } from '../../../control/job-queues.ts'
+import { OrdersError } from '../../../errors.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { erase, type Preview, previewErasure } from '../../../stages/erasure/erase.ts'
+import type { Receipt } from '../../../stages/erasure/receipt.ts'
+import { defineCommand, flag, wholeNumber } from '../../command.ts'
+import { openCommandApp } from '../../open/command-app.ts'
+import { operatingUser } from '../../process/operating-user.ts'
+import { requireConsent } from '../../terminal/interactive/ask.ts'
+import { amountText, ordersText } from '../../terminal/numbers.ts'
+import { jsonLine, printableId } from '../../terminal/printable.ts'
+import { table } from '../../terminal/table.ts'
+import { wrapped } from '../../terminal/wrapped.ts'
+
+export const command = defineCommand({
+  name: 'erase',
+  words: '<user_id>',
+  about:
+    'Erases a user: removes all that names them, and moves their totals to an anonymous account. There is no way back. Exit code 1 if something is left: run it again then.',
+  examples: ['erase user_7 --dry-run', 'erase user_7 --yes --json'],
+  page: 'docs/how-to/erase.md',
+  options: {
+    'dry-run': flag('changes nothing, only shows what would be erased'),
+    yes: flag('erases without asking'),
+    timeout: wholeNumber('maximum seconds to wait for the stages and for jobs', 60, { min: 1, max: 3_600 }),
+    json: flag('as JSON on one line: the receipt'),
+  },
+  run: async ({ config, options, words: [userId, ...more], signal, print, stdout, fail }) => {
+    if (userId === undefined || userId === '' || more.length > 0) {
+      throw new OrdersError('ORD_USAGE', 'orders erase: expected one user_id: see orders erase --help.')
+    }
+    await using app = await openCommandApp(config)
+    await using queues = openQueues(app.redis)
+    const preview = await previewErasure({ app, queues, userId })
+    if (options['dry-run']) return print(options.json ? jsonLine(preview) : previewLines(app, userId, preview))
+    if (!options.json) for (const line of previewLines(app, userId, preview)) print(line)
+    await requireConsent('This cannot be taken back. Erase the user?', { yes: options.yes, stdout, signal })
+    const eraser = { by: operatingUser(), timeoutMs: options.timeout * 1_000 }
+    const receipt = await erase({ app, queues }, userId, eraser, signal)
+    print(
+      options.json ? jsonLine(erasureReply.parse(erasureOf(receipt, app.format.money))) : receiptLines(app, receipt),
+    )
+    if (!receipt.complete) fail()
+  },
+})
+
+function previewLines({ format }: App, userId: string, { orders, minor, months, records }: Preview): string[] {
+  const rows = Object.entries(records).map(([place, count]) => [place, countText(count)])
+  return [
+    ...wrapped(`user     ${printableId(userId)}`),
+    `totals   ${ordersText(orders, '?')}, ${amountText(minor, format.money)}, in ${countText(months)} months`,
+    ...table([['place', 'records'], ...rows]),
+  ]
+}
+
+function receiptLines({ format }: App, { moved, removed, complete, waiting, ...receipt }: Receipt): string[] {
+  const rows = Object.entries(removed).map(([place, count]) => [place, countText(count)])
+  const left = `${countText(waiting)} records wait for the stages or for a job that runs: run this again then.`
+  return [
+    `erasure  ${receipt.erasure}`,
+    `user     SHA-256 ${receipt.user}`,
+    `moved    ${ordersText(moved.orders, '?')}, ${amountText(moved.minor, format.money)}, to ${moved.account}`,
+    ...table([['place', 'removed'], ...rows]),
+    ...wrapped(complete ? 'Erased: nothing names the user any more.' : left),
+  ]
+}
