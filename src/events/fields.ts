@@ -122,6 +122,8 @@ export interface Events {
   retried: { code: string; attempts: number; orders: number }
   /** Orders that were rejected again after their last retry, in one commit; `invalidId` is that of one of them. */
   retriesEnded: { partition: number | undefined; code: string; orders: number; invalidId: string }
+  /** Orders that were older than INVALID_DAYS and DISCARDED_DAYS. */
+  expired: { partition: number | undefined; invalid: number; discarded: number }
   /** The verdicts on the orders of a job, `rejected` by code. */
   replayed: {
     job: string

@@ -91,7 +91,7 @@ export const partitionKeys = {
     owner: 'partition',
     erase: 'nobody',
     holds:
-      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
+      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `replayed`, `discarded`, `invalid:erased`, `invalid:expired`, `discarded:erased`, `discarded:expired`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
   }),
   /** See stages/calendar-books.ts. */
   calendarBooks: declare({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type RejectCode, rejectCodes } from '../../reject-codes.ts'
-import { count, define, text, withDefault } from '../variable.ts'
+import { count, define, integer, text, withDefault } from '../variable.ts'
 
 const unitsMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const maxDelays = 20
@@ -11,6 +11,17 @@ function durationMs(given: string): number {
   const [, count = '', unit = ''] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(given.trim()) ?? []
   return count === '' ? Number.NaN : Number(count) * unitsMs[unit as keyof typeof unitsMs]
 }
+
+/** Declares a time of retention. */
+const days = (name: string, about: string) =>
+  define({
+    name,
+    unit: 'days',
+    about,
+    expected: 'a whole number from 1 to 36500',
+    unset: 'for ever',
+    schema: integer(1, 36_500).optional(),
+  })
 
 export const stagesVariables = {
   stageInFlight: count(
@@ -76,6 +87,11 @@ export const stagesVariables = {
       ['10s', '1m', '10m', '1h', '6h'].map(durationMs),
     ),
   }),
+  invalidDays: days(
+    'INVALID_DAYS',
+    'How long a rejected order stays in the invalid channel. The role `jobs` removes older ones.',
+  ),
+  discardedDays: days('DISCARDED_DAYS', 'The same of rejected orders that an operator has discarded.'),
   jobLockMs: count(
     'JOB_LOCK_MS',
     10_000,

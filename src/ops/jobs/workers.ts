@@ -16,9 +16,10 @@ import { type Consumed, rememberTrace, tracedLines, traceOf } from '../../tracin
 import { archiveLoop } from '../archive/loop.ts'
 import { replay } from './replay.ts'
 import { reprocess } from './reprocess.ts'
+import { retentionLoop } from './retention.ts'
 import { retryLoop } from './retries.ts'
 
-/** Returns the worker of each queue, and the retries. Many reprocess jobs only wait for their verdict; a replay moves thousands of orders. */
+/** Returns the worker of each queue, the retries, and what removes old records. Many reprocess jobs only wait for their verdict; a replay moves thousands of orders. */
 export function jobLoops(app: App): Loop[] {
   const reprocessing: Work<ReprocessData, OrderVerdict> = { queue: 'reprocess', concurrency: 50, handle: reprocess }
   const replaying: Work<ReplayData, ReplayResult> = { queue: 'replay', concurrency: 4, handle: replay }
@@ -29,6 +30,7 @@ export function jobLoops(app: App): Loop[] {
     { name: 'jobs-redrive', run: (tick, signal) => work(app, redriving, tick, signal) },
     retryLoop(app),
     ...(app.config.archiveUrl === undefined ? [] : [archiveLoop(app)]),
+    retentionLoop(app),
   ]
 }
 

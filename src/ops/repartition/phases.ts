@@ -16,6 +16,7 @@ import { clearOld } from './clear.ts'
 import { openDurable } from './durable.ts'
 import type { Move } from './move.ts'
 import { moveMonths, sumCalendarBooks, sumDays, writeCalendar } from './move-calendar.ts'
+import { moveErased } from './move-erased.ts'
 import { buildInvalid, lengthsOf, swapInvalid } from './move-invalid.ts'
 import { moveLedger, writeLedgerCounts } from './move-ledger.ts'
 import { moveOutcomes } from './move-outcomes.ts'
@@ -115,6 +116,7 @@ async function move({ move, state, before, after, app, print }: Progress): Promi
     print(`${what}: ${countText(moved)} moved.`)
   }
   const [days, calendar] = [await sumDays(move), await sumCalendarBooks(move)]
+  await moveErased(move)
   await untilNothingMoves('Users', () => moveUsers(move))
   await untilNothingMoves('Months of users', () => moveMonths(move))
   await untilNothingMoves('Parts of the ledger', () => moveLedger(move))

@@ -2,7 +2,7 @@ import type { PartitionScope } from '../../app.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { identityIn, identityInRecord, identityText } from '../../order/identity.ts'
 import { isObject } from '../../order/json.ts'
-import { toEntry } from '../invalid/entry.ts'
+import { type InvalidEntry, toEntry } from '../invalid/entry.ts'
 import { removeEntries } from '../invalid/requeue.ts'
 import { mentioning, someText } from './names.ts'
 import type { Place } from './place.ts'
@@ -16,14 +16,24 @@ export const invalidPlace: Place = async function* ({ app, userId }) {
   for (const keys of app.partitions) {
     const scope: PartitionScope = { ...app, keys }
     for await (const found of pages(scope, keys.invalid)) {
-      const entry = toEntry(keys, found)
-      if (!isOf(entry.json)) continue
-      const remove = async (): Promise<boolean> => {
-        await removeEntries(scope, [entry], 'invalid:erased')
-        return true
-      }
-      yield { record: entry.id, remove }
+      if (isOf(found[1]?.[3] ?? '')) yield { record: found[0], remove: () => removeInvalid(scope, found) }
     }
+  }
+}
+
+async function removeInvalid(scope: PartitionScope, found: Page): Promise<boolean> {
+  const entry = entryOf(scope, found)
+  if (entry) await removeEntries(scope, [entry], 'invalid:erased')
+  else await scope.redis.xdel(scope.keys.invalid, found[0])
+  return true
+}
+
+/** Returns undefined for a record of another client, which is in the stream alone. */
+function entryOf({ keys }: PartitionScope, found: Page): InvalidEntry | undefined {
+  try {
+    return toEntry(keys, found)
+  } catch {
+    return undefined
   }
 }
 

@@ -18,6 +18,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'control/presence.lua': actors,
   'control/living.lua': ['api', 'operator'],
   'ingest/enqueue.lua': ['bridge', 'jobs'],
+  'ops/jobs/expire-discarded.lua': ['jobs'],
   'ops/incidents/scan.lua': actors,
   'ops/calendar/rank.lua': ['operator'],
   'ops/adopt/books.lua': ['operator'],
