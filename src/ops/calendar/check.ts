@@ -5,6 +5,7 @@ import { readDays } from '../../reads/calendar/days.ts'
 import { readCounters } from '../../reads/counters.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { calendar } from '../../stages/calendar.ts'
+import { sum } from '../../sums.ts'
 import { type Ranked, rankAll } from './boards.ts'
 import { type DatedTotals, readDatedTotals, type WrongMonth } from './totals.ts'
 import { datedTexts } from './totals-text.ts'
@@ -33,7 +34,10 @@ const maxAttempts = 3
  */
 export async function checkCalendar(app: App, mode: 'check' | 'set', signal: AbortSignal): Promise<CalendarCheck> {
   const alive = async (): Promise<void> => signal.throwIfAborted()
-  const counted = async () => (await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0
+  const counted = async (): Promise<number> => {
+    const erased = await Promise.all(app.partitions.map((keys) => app.redis.hlen(keys.erased)))
+    return sum(erased) + ((await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0)
+  }
   for (let attempt = 1; ; attempt++) {
     const before = await counted()
     const all: Ranked[] = []

@@ -36,12 +36,13 @@ async function checkPartition(scope: PartitionScope, signal: AbortSignal): Promi
     const found = await checkOnce(scope, signal)
     if (found) return found
   }
-  const unknown = `The check could not be completed: ${maxAttempts} times orders were trimmed before they were read, or the counter was changed.`
+  const unknown = `The check could not be completed: ${maxAttempts} times orders were trimmed before they were read, the counter was changed, or users were erased.`
   return { verdict: 'undecided', users: 0, wrongUsers: 0, examples: [], undecidedUsers: 0, differences: [unknown] }
 }
 
-/** Returns undefined if the feed has a gap. */
+/** Returns undefined if the feed has a gap, or a user was erased meanwhile. */
 async function checkOnce(scope: PartitionScope, signal: AbortSignal): Promise<DeepCheck | undefined> {
+  const erased = await scope.redis.hlen(scope.keys.erased)
   await using feed = await openCountedFeed(scope, signal)
   const at = await readUserTotals(scope, feed, signal)
   if (!at) return undefined
@@ -53,7 +54,7 @@ async function checkOnce(scope: PartitionScope, signal: AbortSignal): Promise<De
   }
   const waiting = await feed.during(untilRanked(scope, at.moment.lastId, signal), onRecord)
   const scores = await feed.during(readScores(scope, signal), onRecord)
-  if (!(await feed.now(onRecord))) return undefined
+  if (!(await feed.now(onRecord)) || (await scope.redis.hlen(scope.keys.erased)) !== erased) return undefined
   return compareScores(at, { later, scores, waiting }, scope.format.money)
 }
 

@@ -1,20 +1,21 @@
 -- Replaces the leaderboards with the rebuilt ones and corrects the global stats: all of it or nothing.
 -- KEYS[1] orders:counted   [2] counters   [3] global stats   [4] [5] leaderboards of spend and orders
--- KEYS[6] [7] the same, rebuilt
+-- KEYS[6] [7] the same, rebuilt   [8] erased users
 -- ARGV[1] entry up to which they were rebuilt   [2] the counter at that entry   [3] name of the counter
 -- ARGV[4] name of the counter by which the global stats have fewer orders than [3]
 -- ARGV[5] number of users in the rebuilt ones   [6] maximum number of records to add here
 -- ARGV[7] [8] orders and minor units to add to the global stats: differences, which stay right while orders are counted
 -- ARGV[9] by how much the global stats had more orders than the counters say when the difference was found
--- ARGV[10..] the groups of [1]
+-- ARGV[10] length of KEYS[8] when the users were read   [11..] the groups of [1]
 --
 -- Replies 'done', or leaves the leaderboards as they were: 'behind' if more records must be added first, 'gap' if some were
--- trimmed, 'gone' if the rebuilt ones or the global stats are not what the caller found (they expired, or another repair ran).
+-- trimmed, 'gone' if the rebuilt ones or the global stats are not what the caller found (they expired, another repair ran, or a user
+-- was erased).
 
 -- include ../../stages/runner/entry.lua
 
 local readers = {}
-for i = 10, #ARGV do readers[ARGV[i]] = true end
+for i = 11, #ARGV do readers[ARGV[i]] = true end
 
 -- Returns the records of an entry; none if one of them is not a user's totals, as in messages.ts.
 local function totals_in(text)
@@ -31,6 +32,8 @@ end
 
 local users, max_records = tonumber(ARGV[5]), tonumber(ARGV[6])
 if redis.call('ZCARD', KEYS[6]) ~= users or redis.call('ZCARD', KEYS[7]) ~= users then return 'gone' end
+
+if redis.call('HLEN', KEYS[8]) ~= tonumber(ARGV[10]) then return 'gone' end
 
 local entries = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', max_records)
 if #entries == max_records then return 'behind' end

@@ -50,6 +50,7 @@ async function repairPartition(scope: PartitionScope, signal: AbortSignal): Prom
 async function repairOnce(scope: PartitionScope, signal: AbortSignal): Promise<Repaired | undefined> {
   const { redis, keys } = scope
   await redis.unlink(keys.rebuiltSpend, keys.rebuiltOrders)
+  const erased = await redis.hlen(keys.erased)
   await using feed = await openCountedFeed(scope, signal)
   const at = await readUserTotals(scope, feed, signal)
   if (!at) return undefined
@@ -63,7 +64,7 @@ async function repairOnce(scope: PartitionScope, signal: AbortSignal): Promise<R
     if (!(await feed.now(setIn(fresh)))) return undefined
     await rank(scope, fresh, ranked, signal)
     fresh.clear()
-    reply = await swap(scope, feed, { users: ranked.size, difference, surplus: moment.surplus })
+    reply = await swap(scope, feed, { users: ranked.size, difference, surplus: moment.surplus, erased })
     if (reply === 'done') return { users: totals.size, before: moment.global, after }
   }
   return undefined
@@ -112,15 +113,21 @@ interface Swap {
   readonly users: number
   readonly difference: Sum
   readonly surplus: bigint
+  /** The length of `pipeline:erased` (see stages/erasure/erasures.ts). */
+  readonly erased: number
 }
 
-async function swap(scope: PartitionScope, feed: CountedFeed, { users, difference, surplus }: Swap): Promise<Reply> {
+async function swap(
+  scope: PartitionScope,
+  feed: CountedFeed,
+  { users, difference, surplus, erased }: Swap,
+): Promise<Reply> {
   const { redis, keys } = scope
   const channel = countedChannel(scope)
   const boards = [keys.leaderboardSpend, keys.leaderboardOrders, keys.rebuiltSpend, keys.rebuiltOrders]
-  const names = [keys.stream(channel.name), keys.counters, keys.globalStats, ...boards]
+  const names = [keys.stream(channel.name), keys.counters, keys.globalStats, ...boards, keys.erased]
   const read = [feed.cursor, String(feed.applied), aggregate.counts, correctionsCounter]
   const global = [difference.orders, difference.minor, surplus].map(String)
   const readers = channel.readers.map(({ name }) => name)
-  return swapRebuilt(redis, names, [...read, users, maxRecords, ...global, ...readers])
+  return swapRebuilt(redis, names, [...read, users, maxRecords, ...global, erased, ...readers])
 }
