@@ -14,7 +14,7 @@ import type { Erasing } from './place.ts'
 import { type PlaceName, places } from './places.ts'
 import { type Notes, openNotes, type Receipt } from './receipt.ts'
 
-export interface Eraser {
+export interface EraseOptions {
   readonly by: string
   /** How long to wait for entries of the stages and for jobs that run. */
   readonly timeoutMs: number
@@ -31,7 +31,7 @@ const checkEveryMs = 200
 export async function erase(
   whole: { app: App; queues: Queues },
   userId: string,
-  eraser: Eraser,
+  eraser: EraseOptions,
   signal: AbortSignal,
 ): Promise<Receipt> {
   const { app } = whole
@@ -47,7 +47,7 @@ interface Held extends Erasing {
   readonly lock: Lock
 }
 
-async function eraseHolding(erasing: Held, { by, timeoutMs }: Eraser, signal: AbortSignal): Promise<Receipt> {
+async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, signal: AbortSignal): Promise<Receipt> {
   const { app, userId, lock } = erasing
   const scope = { ...app, keys: partitionFor(app.partitions, userId) }
   const head = { erasure: randomUUID(), erased_at: app.now().toISOString(), by }

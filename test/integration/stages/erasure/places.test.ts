@@ -1,0 +1,177 @@
+import type { Redis } from 'ioredis'
+import { expect, test } from 'vitest'
+import type { PartitionScope } from '../../../../src/app.ts'
+import { readConfig } from '../../../../src/config/config.ts'
+import { audited, readAudit } from '../../../../src/control/audit-log.ts'
+import { openQueues, type Queues } from '../../../../src/control/job-queues.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { keyDeclarations } from '../../../../src/keys.ts'
+import { readBooks } from '../../../../src/reads/books.ts'
+import { type EraseOptions, erase, previewErasure } from '../../../../src/stages/erasure/erase.ts'
+import { userDigest } from '../../../../src/stages/erasure/erasures.ts'
+import type { Receipt } from '../../../../src/stages/erasure/receipt.ts'
+import { readEntry } from '../../../../src/stages/invalid/entry.ts'
+import { discardEntry } from '../../../../src/stages/invalid/requeue.ts'
+import { runStage } from '../../../../src/stages/runner/run.ts'
+import { keysNaming } from '../../../support/dump-redis.ts'
+import { withCalendar as pipeline } from '../../../support/stages.ts'
+import { until } from '../../../support/until.ts'
+import { appOn, emptyRedis } from '../../../support/world.ts'
+
+const person = 'person-of-this-test'
+const config = readConfig({ BLOCK_MS: '20', CLAIM_IDLE_MS: '1000' })
+const options: EraseOptions = { by: 'ann', timeoutMs: 20_000 }
+const never = new AbortController().signal
+
+function running(app: PartitionScope): AsyncDisposable {
+  const stop = new AbortController()
+  const stages = pipeline.stages.map((stage) => runStage(app, stage, () => {}, stop.signal))
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await Promise.all(stages)
+    },
+  }
+}
+
+const bodyOf = (userId: string, more: object = {}): string =>
+  JSON.stringify({ user_id: userId, order_id: 'o', order_value: 10, shipping_address: '12 Main St', ...more })
+
+let sent = 0
+const send = (app: PartitionScope, ...bodies: string[]): Promise<unknown> =>
+  enqueue(
+    app.redis,
+    app.keys,
+    bodies.map((body) => ({ id: `m${sent++}`, body })),
+  )
+
+const settled = (app: PartitionScope, orders: number): Promise<unknown> =>
+  until(
+    'every order to be judged and counted',
+    () => readBooks(app),
+    ({ stages, received }) => received === orders && stages.every(({ waiting }) => waiting === 0),
+  )
+
+/** Writes what names the person, and what must stay of others, to every place but the work streams. */
+async function fill(app: PartitionScope, queues: Queues): Promise<void> {
+  const { redis, keys } = app
+  const cancelled = bodyOf(person, { event: 'order.cancelled', order_id: 'o2' })
+  await (async () => {
+    await using _ = running(app)
+    await send(app, bodyOf(person), bodyOf(person, { order_id: 'o2' }), bodyOf('other'), cancelled)
+    await send(app, bodyOf(person, { order_value: -1 }), bodyOf(person, { order_value: -2 }), `{"user": "${person}"`)
+    await send(
+      app,
+      bodyOf('other', { order_value: -1, note: `like ${person}s` }),
+      bodyOf(`${person}2`, { order_value: -1 }),
+    )
+    await settled(app, 9)
+  })()
+  const [first] = await redis.xrange(keys.invalid, '-', '+', 'COUNT', 1)
+  const entry = await readEntry(redis, keys, first?.[0] ?? '')
+  if (entry) await discardEntry(app, entry, { reason: 'old', by: 'ann' })
+  await queues.reprocess.add(`order o of ${person} by ann`, { body: bodyOf(person) })
+  await queues.reprocess.add('order o of other by ann', { body: bodyOf('other') })
+  await redis.hset(keys.outcome('job'), { sent: 1, withdrawn: JSON.stringify({ id: 'x', body: bodyOf(person) }) })
+  for (const what of [{ user_id: person, order_id: 'o' }, { user_id: 'other' }]) {
+    await audited(app, { action: 'refund-order', by: 'ann', what: JSON.stringify(what) }, async () => {})
+  }
+}
+
+/** Declarations by how they are erased, of keys that name the person. */
+async function erasuresOf(redis: Redis): Promise<string[]> {
+  const forms = keyDeclarations.map(
+    ({ name, erase }) => [new RegExp(`^${name.replace(/<\w+>/g, '.+')}$`), erase] as const,
+  )
+  const last = forms.toSorted(
+    ([one], [other]) => Number(one.source === '^orders:.+$') - Number(other.source === '^orders:.+$'),
+  )
+  const found = (await keysNaming(redis, person)).map((name) => {
+    return last.find(([form]) => form.test(name))?.[1] ?? (name.startsWith('{jobs}:') ? 'jobs' : `undeclared ${name}`)
+  })
+  return [...new Set(found)].sort()
+}
+
+test('every key that names a user says how it is erased, and afterwards none names them', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, config, { pipeline })
+  await using queues = openQueues(app.redis)
+  await fill(app, queues)
+  await send(app, bodyOf(person, { order_id: 'waits' }))
+  expect(await erasuresOf(world.redis)).toEqual([
+    'audit',
+    'discarded',
+    'invalid',
+    'jobs',
+    'outcomes',
+    'stages',
+    'totals',
+  ])
+
+  const erasing = { app, queues, userId: person }
+  const preview = await previewErasure(erasing)
+  expect(preview).toEqual({
+    ...{ orders: 1, minor: 1_000, months: 1 },
+    records: { invalid: 2, discarded: 1, jobs: 2, outcomes: 1, stages: 1, audit: 1 },
+  })
+  await using _ = running(app)
+  const receipt = await erase({ app, queues }, person, options, never)
+  expect(receipt).toMatchObject({
+    ...{ user: userDigest(person), complete: true, waiting: 0 },
+    moved: { account: 'erased:0', orders: 1, minor: 1_000, months: 1 },
+    removed: { invalid: 2, discarded: 1, jobs: 2, outcomes: 1, audit: 1 },
+  })
+  // What is of a user with a longer id, and what another one wrote of the person, stays.
+  const left = await keysNaming(world.redis, person)
+  expect(left.sort()).toEqual([app.keys.invalidOrders, app.keys.invalid].sort())
+  expect(await world.redis.hget(app.keys.counters, 'invalid:erased')).toBe('2')
+  const invalid = (await world.redis.lrange(app.keys.invalidOrders, 0, -1)).map(
+    (line) => JSON.parse(line).order?.user_id,
+  )
+  expect(invalid).toEqual([undefined, `${person}2`, 'other'])
+  expect((await readBooks(app)).differences).toEqual([])
+  expect(await queues.reprocess.getJobCountByTypes('waiting')).toBe(1)
+  const log = await readAudit(app.redis, app.control, { limit: 10 })
+  expect(log.map(({ action, what }) => [action, JSON.parse(what)])).toEqual([
+    ['erase', receipt],
+    ['refund-order', { user_id: 'other' }],
+    ['refund-order', { user_id: 'erased', order_id: 'o' }],
+  ])
+  const again = await erase({ app, queues }, person, options, never)
+  expect(again).toEqual(receipt)
+})
+
+/** Fails at each write of the erasure in turn, as a process that is killed there leaves Redis. */
+test('an erasure that ends at any moment and runs again finishes, and its receipt is of the whole', async () => {
+  let whole: Receipt | undefined
+  for (let kill = 0; ; kill += 3) {
+    await using world = await emptyRedis()
+    const app = appOn(world.redis, config, { pipeline })
+    await using queues = openQueues(app.redis)
+    await fill(app, queues)
+    await using _ = running(app)
+    let left = kill
+    const redis = new Proxy(app.redis, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name)
+        if (typeof value !== 'function' || !writes.includes(String(name)))
+          return typeof value === 'function' ? value.bind(target) : value
+        return (...args: unknown[]) => {
+          if (kill > 0 && left-- === 0) throw new Error('killed')
+          return value.apply(target, args)
+        }
+      },
+    })
+    const ended = await erase({ app: { ...app, redis }, queues }, person, options, never).catch(
+      (error: Error) => error.message,
+    )
+    const receipt = await erase({ app, queues }, person, options, never)
+    const { erasure: _id, erased_at: _at, ...counts } = receipt
+    whole ??= receipt
+    expect(counts).toEqual({ ...whole, erasure: undefined, erased_at: undefined } as object as typeof counts)
+    expect((await keysNaming(world.redis, `"${person}"`)).length).toBe(0)
+    expect((await readBooks(app)).differences).toEqual([])
+    if (kill > 0 && ended !== 'killed') break
+  }
+})
+const writes = ['hset', 'hsetnx', 'evalsha', 'multi', 'xdel', 'hdel', 'set']
