@@ -48,7 +48,7 @@ export const orderExamples: Examples = {
       by: 'ann',
       complete: true,
       moved: { account: 'erased:0', orders: 2, spend: 150.75, months: 1 },
-      removed: { invalid: 1, discarded: 0, jobs: 0, outcomes: 0, audit: 0 },
+      removed: { invalid: 1, discarded: 0, jobs: 0, outcomes: 0, archive: 1, audit: 0 },
       waiting: 0,
     },
   },

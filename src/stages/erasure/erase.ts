@@ -2,15 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
-import type { Queues } from '../../control/job-queues.ts'
 import { holdLock, type Lock } from '../../control/lock.ts'
 import { OrdersError } from '../../errors.ts'
 import { manifestKey } from '../../keys.ts'
 import { identityText } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
+import { archive } from '../archive/archive.ts'
+import { flushArchive } from '../archive/flush.ts'
 import { accountOf, isAccount, userDigest } from './erasures.ts'
 import { moveTotals, readHeld } from './move-totals.ts'
-import type { Erasing } from './place.ts'
+import type { Erasing, Found } from './place.ts'
 import { type PlaceName, places } from './places.ts'
 import { type Notes, openNotes, type Receipt } from './receipt.ts'
 
@@ -29,7 +30,7 @@ const checkEveryMs = 200
  * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have
  */
 export async function erase(
-  whole: { app: App; queues: Queues },
+  whole: Omit<Erasing, 'userId'>,
   userId: string,
   eraser: EraseOptions,
   signal: AbortSignal,
@@ -63,6 +64,7 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   let waiting = 0
   for (const name of Object.keys(places) as PlaceName[]) {
     await lock.require()
+    if (name === 'stages') await cutSegments(app, until, signal)
     waiting += await clear(erasing, { name, notes, until }, signal)
   }
   const counts = await notes.counts()
@@ -77,6 +79,15 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   return receipt
 }
 
+/** Has the archive cut its open segments, whose entries stay on the stream until then. */
+async function cutSegments(app: App, until: number, signal: AbortSignal): Promise<void> {
+  if (!app.pipeline.stage(archive.name)) return
+  const late = AbortSignal.timeout(Math.max(0, Math.round(until - performance.now())))
+  await flushArchive(app, AbortSignal.any([signal, late])).catch((error: unknown) => {
+    if (!late.aborted) throw error // else the search finds the entries that are left
+  })
+}
+
 interface Clearing {
   readonly name: PlaceName
   readonly notes: Notes
@@ -88,7 +99,7 @@ async function clear(erasing: Erasing, { name, notes, until }: Clearing, signal:
   for (;;) {
     signal.throwIfAborted()
     let left = 0
-    for await (const { record, remove } of places[name](erasing)) {
+    for await (const { record, remove } of placeOf(erasing, name)) {
       if (name !== 'stages') await notes.add(name, record)
       if (!(await remove())) left++
     }
@@ -96,6 +107,9 @@ async function clear(erasing: Erasing, { name, notes, until }: Clearing, signal:
     await sleep(checkEveryMs, undefined, { signal })
   }
 }
+
+const placeOf = (erasing: Erasing, name: PlaceName): AsyncIterable<Found> =>
+  ((name === 'archive' && erasing.archive) || places[name])(erasing)
 
 /** What an erasure would do. */
 export interface Preview {
@@ -113,7 +127,7 @@ export async function previewErasure(erasing: Erasing): Promise<Preview> {
   const records: Record<string, number> = {}
   for (const name of Object.keys(places) as PlaceName[]) {
     const found = new Set<string>()
-    for await (const { record } of places[name](erasing)) found.add(record)
+    for await (const { record } of placeOf(erasing, name)) found.add(record)
     records[name] = found.size
   }
   return {

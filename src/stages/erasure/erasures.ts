@@ -63,7 +63,7 @@ export function accountOf(keys: Keys): string {
 }
 
 /** Fields of a record that may hold anything of a person. */
-const personal = ['shipping_address', 'payment_method', 'event_id', 'body', 'message_id']
+const personal = ['shipping_address', 'payment_method', 'event_id', 'body', 'message_id', 'layers']
 
 /** Returns a record that counts for the anonymous account, if its user is erased: without what may name the person. */
 export function anonymous<R extends object>(record: R, erasures: Erasures, keys: Keys): R {

@@ -6,6 +6,8 @@ export interface Erasing {
   readonly app: App
   readonly queues: Queues
   readonly userId: string
+  /** Of the archive, if there is one. */
+  readonly archive?: Place | undefined
 }
 
 /** A record that names the user. */
@@ -16,5 +18,5 @@ export interface Found {
   remove(): Promise<boolean>
 }
 
-/** Finds the records of one place, each at least once. */
-export type Place = (erasing: Erasing) => AsyncIterable<Found>
+/** Finds the records of one place, each at least once. @param signal ends it */
+export type Place = (erasing: Erasing, signal?: AbortSignal) => AsyncIterable<Found>

@@ -9,11 +9,15 @@ import { auditPlace } from './redact-audit.ts'
 /** How keys are erased by no search of their own. */
 type Otherwise = 'nobody' | 'hashes' | 'totals' | 'shadow'
 
-export type PlaceName = Exclude<KeyErasure, Otherwise> | 'jobs'
+export type PlaceName = Exclude<KeyErasure, Otherwise> | 'jobs' | 'archive'
+
+/** Where there is no archive. */
+const nowhere: Place = async function* () {}
 
 /**
  * The places that are searched for a user, in this order: what a job could still take from one place to another is removed from
- * the first before the second is searched. Every answer that a key may give to `erase` has its place, or is `Otherwise`.
+ * the first before the second is searched. Every answer that a key may give to `erase` has its place, or is `Otherwise`. That of the archive is the
+ * caller's: see ops/erase.
  */
 export const places: Readonly<Record<PlaceName, Place>> = {
   invalid: invalidPlace,
@@ -21,5 +25,6 @@ export const places: Readonly<Record<PlaceName, Place>> = {
   jobs: jobsPlace,
   outcomes: outcomesPlace,
   stages: waitingPlace,
+  archive: nowhere,
   audit: auditPlace,
 }

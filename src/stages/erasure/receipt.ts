@@ -12,6 +12,7 @@ const removed = z.object({
   discarded: count.meta({ description: 'Rejected orders that were discarded.' }),
   jobs: count.meta({ description: 'Jobs that held an order, and events of their queue.' }),
   outcomes: count.meta({ description: 'Orders that a job had withdrawn to send them elsewhere.' }),
+  archive: count.meta({ description: 'Segments of the archive that were written again without the user.' }),
   audit: count.meta({ description: 'Entries of the audit log. They stay, without the id.' }),
 })
 
