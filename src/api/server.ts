@@ -1,6 +1,7 @@
 import express, { type RequestHandler, Router } from 'express'
 import type { App } from '../app.ts'
 import { openQueues, type Queues } from '../control/job-queues.ts'
+import type { Place } from '../stages/erasure/place.ts'
 import { openShare } from './cached.ts'
 import { dashboard } from './dashboard.ts'
 import { docs } from './docs.ts'
@@ -76,7 +77,11 @@ export interface AdminPart {
 }
 
 /** @throws OrdersError ORD_PORT_TAKEN */
-export async function openApi(app: App, adminParts: readonly AdminPart[] = []): Promise<Server> {
+export async function openApi(
+  app: App,
+  adminParts: readonly AdminPart[] = [],
+  archive: Place | undefined = undefined,
+): Promise<Server> {
   const guard = openGuard(app)
   const port = { variable: 'API_PORT', port: app.config.apiPort } as const
   const server = await openServer(app, port, (base, stack) => {
@@ -86,6 +91,7 @@ export async function openApi(app: App, adminParts: readonly AdminPart[] = []): 
       queues: stack.use(openQueues(base.redis)),
       snapshot: live.snapshot,
       turns: openTurns(),
+      archive,
       share: openShare(() => context),
     }
     const router = Router()

@@ -62,6 +62,7 @@ export const controlKeys = {
     name: 'pipeline:archive:turn',
     kind: 'string',
     owner: 'whole',
+    erase: 'nobody',
     holds: 'held for an hour by the process that removes old segments of the archive',
     transient: true,
   }),

@@ -3,6 +3,7 @@ import type { App } from '../../app.ts'
 import type { AdminAction } from '../../control/audit-actions.ts'
 import type { Queues } from '../../control/job-queues.ts'
 import type { RedisClient } from '../../redis/client.ts'
+import type { Place } from '../../stages/erasure/place.ts'
 import type { Share } from '../cached.ts'
 import type { Table } from '../csv.ts'
 import type { Right } from './access.ts'
@@ -22,6 +23,8 @@ export interface ApiContext extends HealthContext {
   readonly queues: Queues
   readonly turns: Turns
   readonly share: Share<ApiContext>
+  /** Erases users from the archive, if there is one. */
+  readonly archive?: Place | undefined
   /** Returns the newest snapshot of the pipeline as JSON, with or without the names of operators (see live/events.ts). */
   readonly snapshot: (whole: boolean) => Promise<string>
 }

@@ -20,7 +20,12 @@ export const eraseUser = defineRoute({
   reply: erasureReply,
   handle: async (context, { params: { user_id: userId }, header, signal }) => {
     const eraser = { by: operatorOf(header), timeoutMs: waitMs }
-    const receipt = await erase({ app: context, queues: context.queues }, userId, eraser, signal)
+    const receipt = await erase(
+      { app: context, queues: context.queues, archive: context.archive },
+      userId,
+      eraser,
+      signal,
+    )
     return erasureOf(receipt, context.format.money)
   },
 })

@@ -180,7 +180,8 @@ async function worker(app: App, stage: Stage, given: readonly number[] | undefin
 
 async function api(app: App): Promise<Role> {
   const [{ openApi }, { board }] = await Promise.all([import('../../api/server.ts'), import('../jobs/board.ts')])
-  const server = await openApi(app, [board])
+  const place = app.pipeline.stage(archive.name) && (await import('../erase/archive.ts')).archivePlace
+  const server = await openApi(app, [board], place)
   const loops = [{ name: 'api', run: tickWhileAlive }]
   return { loops, url: server.url, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }

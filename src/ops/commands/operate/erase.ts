@@ -3,9 +3,11 @@ import type { App } from '../../../app.ts'
 import { openQueues } from '../../../control/job-queues.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
+import { archive as archiveStage } from '../../../stages/archive/archive.ts'
 import { erase, type Preview, previewErasure } from '../../../stages/erasure/erase.ts'
 import type { Receipt } from '../../../stages/erasure/receipt.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
+import { archivePlace } from '../../erase/archive.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
@@ -33,12 +35,13 @@ export const command = defineCommand({
     }
     await using app = await openCommandApp(config)
     await using queues = openQueues(app.redis)
-    const preview = await previewErasure({ app, queues, userId })
+    const archive = app.pipeline.stage(archiveStage.name) && archivePlace
+    const preview = await previewErasure({ app, queues, archive, userId })
     if (options['dry-run']) return print(options.json ? jsonLine(preview) : previewLines(app, userId, preview))
     if (!options.json) for (const line of previewLines(app, userId, preview)) print(line)
     await requireConsent('This cannot be taken back. Erase the user?', { yes: options.yes, stdout, signal })
     const eraser = { by: operatingUser(), timeoutMs: options.timeout * 1_000 }
-    const receipt = await erase({ app, queues }, userId, eraser, signal)
+    const receipt = await erase({ app, queues, archive }, userId, eraser, signal)
     print(
       options.json ? jsonLine(erasureReply.parse(erasureOf(receipt, app.format.money))) : receiptLines(app, receipt),
     )
