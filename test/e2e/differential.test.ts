@@ -98,7 +98,7 @@ async function runThrough({ zone, start, send = sendBodies, count = orders, kill
   expect(tally).toEqual(oracle.reasons)
   expect(await redis.redis.xlen('orders:invalid')).toBe(oracle.rejected)
   const others = [
-    ...['internal-error', 'refused', 'other-currency', 'other-partition'],
+    ...['erased', 'internal-error', 'refused', 'other-currency', 'other-partition'],
     ...['unresolved-pointer', 'too-many-orders'],
   ]
   expect([...oracle.codes.keys()].sort()).toEqual(rejectCodes.filter((code) => !others.includes(code)).sort())

@@ -130,6 +130,9 @@ export const traceReply = z
       .meta({ description: 'Entries with totals of its user that may include it and wait for a stage.' }),
     invalid: z.array(rejected).meta({ description: 'Its entries in the invalid channel.' }),
     discarded: z.array(discardedReply).meta({ description: 'Discarded: by whom and why.' }),
+    erased_at: z.iso.datetime().optional().meta({
+      description: 'When its user was erased. Then what it added to their numbers counts for an anonymous account.',
+    }),
     sent: z
       .array(
         z.object({

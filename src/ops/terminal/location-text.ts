@@ -40,6 +40,7 @@ export function locationLines(trace: OrderLocation, money: Money): Line[] {
   const events = eventsOf(trace, money).toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at))
   return [
     `Order ${printableId(order_id)} of user ${printableId(user_id)} ${verdicts[where]}.${leftText(trace, money)}`,
+    ...(trace.erased_at === undefined ? [] : [`Its user was erased at ${trace.erased_at}.`]),
     ...(trace.day === null ? [] : [`It ${dayText(trace.day)}.`]),
     '',
     ...events.map(({ text }) => text),

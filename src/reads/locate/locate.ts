@@ -2,6 +2,7 @@ import type { App, PartitionScope } from '../../app.ts'
 import type { Identified } from '../../order/identity.ts'
 import type { Message } from '../../order/message.ts'
 import { partitionFor } from '../../partitions.ts'
+import { userDigest } from '../../stages/erasure/erasures.ts'
 import { standingIn } from '../../stages/runner/ledger.ts'
 import { isoOf } from '../../stream-id.ts'
 import { correctionsOf, type LocatedCorrection } from './corrections.ts'
@@ -46,6 +47,8 @@ export interface OrderLocation extends Steps {
   readonly discarded: Discarded[]
   /** Sent by operators, by the audit log. */
   readonly sent: Sent[]
+  /** When its user was erased: then its numbers count for an anonymous account. */
+  readonly erased_at?: string
   readonly duplicates: { readonly total: number; readonly because: string }
   readonly scanned: ScanCoverage[]
   /** False if orders were replayed during every scan, so that this one may have been missed. */
@@ -68,6 +71,7 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
   const sighted: Sighting[] = [...admitted.flatMap(({ found }) => found), ...(now.known ? [] : raw.found)]
   const standing = now.known && standingIn(now.known.value)
   const own: readonly Partial<Message>[] = [...raw.found, ...admitted.flatMap(({ found }) => found), ...invalid.found]
+  const erased = await app.redis.hget(app.keys.erased, userDigest(order.userId))
   const waiting = [
     ...raw.found.flatMap((sighting) => {
       const { id, jobId, history, envelope } = sighting.record
@@ -95,6 +99,7 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     invalid: [...invalid.found],
     discarded: [...discarded.found],
     sent,
+    ...(erased !== null && { erased_at: String(JSON.parse(erased).at) }),
     duplicates: {
       total: now.counters['duplicates'] ?? 0,
       because: 'Duplicates are dropped and counted only in total: the number for this order is unknown.',

@@ -129,7 +129,7 @@ describe('sample orders', () => {
     })
     const bridges = ['unresolved-pointer', 'too-many-orders', 'other-partition']
     const corrections = ['unknown-event', 'unknown-order', 'cancelled-order', 'refund-exceeds']
-    const others = ['conflict', ...corrections, ...bridges, 'internal-error', 'refused', ...more]
+    const others = ['conflict', ...corrections, ...bridges, 'erased', 'internal-error', 'refused', ...more]
     expect(new Set(codes)).toEqual(new Set(rejectCodes.filter((code) => !others.includes(code))))
   })
 

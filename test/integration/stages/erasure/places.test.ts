@@ -112,14 +112,14 @@ test('every key that names a user says how it is erased, and afterwards none nam
   const preview = await previewErasure(erasing)
   expect(preview).toEqual({
     ...{ orders: 1, minor: 1_000, months: 1 },
-    records: { invalid: 2, discarded: 1, jobs: 2, outcomes: 1, stages: 1, audit: 1 },
+    records: { invalid: 2, discarded: 1, jobs: 2, outcomes: 1, stages: 1, archive: 0, audit: 1 },
   })
   await using _ = running(app)
   const receipt = await erase({ app, queues }, person, options, never)
   expect(receipt).toMatchObject({
     ...{ user: userDigest(person), complete: true, waiting: 0 },
     moved: { account: 'erased:0', orders: 1, minor: 1_000, months: 1 },
-    removed: { invalid: 2, discarded: 1, jobs: 2, outcomes: 1, audit: 1 },
+    removed: { invalid: 2, discarded: 1, jobs: 2, outcomes: 1, archive: 0, audit: 1 },
   })
   // What is of a user with a longer id, and what another one wrote of the person, stays.
   const left = await keysNaming(world.redis, person)
