@@ -11,14 +11,14 @@ export type KeyOwner = 'user' | 'order' | 'job' | 'partition' | 'whole'
 
 /**
  * How an erasure removes a user from a key (see src/stages/erasure/places.ts).
- * - `nobody`: it names no user. `hashes`: it has hashes of identities only.
+ * - `none`: it names no user. `hashes`: it has hashes of identities only.
  * - `totals`: numbers of the user, which move to an anonymous account.
  * - `stages`: the stages write it, and name no erased user; entries from before are trimmed.
  * - `shadow`: built next to another key. An erasure makes its builder begin again.
  * - any other: the place of that name removes or redacts the records.
  */
 export type KeyErasure =
-  | ('nobody' | 'hashes' | 'totals' | 'stages' | 'shadow')
+  | ('none' | 'hashes' | 'totals' | 'stages' | 'shadow')
   | ('invalid' | 'discarded' | 'outcomes' | 'audit')
 
 export interface KeyDeclaration {

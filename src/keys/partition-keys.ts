@@ -28,7 +28,7 @@ export const partitionKeys = {
     name: 'global:stats',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: '`total_orders`, `total_revenue_minor`',
   }),
   leaderboardSpend: declare({
@@ -50,7 +50,7 @@ export const partitionKeys = {
     name: 'day:<day>',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: '`orders`, `revenue`, `cancelled`, `refunded`, `undated`, `misdated` of a day; expires with its month',
   }),
   periodBoard: declare({
@@ -89,16 +89,16 @@ export const partitionKeys = {
     name: 'pipeline:counters',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds:
-      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `replayed`, `discarded`, `invalid:erased`, `invalid:expired`, `discarded:erased`, `discarded:expired`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
+      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `replayed`, `discarded`, `erased:invalid`, `expired:invalid`, `erased:discarded`, `expired:discarded`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
   }),
   /** See stages/calendar-books.ts. */
   calendarBooks: declare({
     name: 'pipeline:calendar',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds:
       '`<month>:orders`, `<month>:revenue` of all that the calendar has counted; `since`, `before:orders`, `before:revenue`: when it began, and what is in no day',
   }),
@@ -107,7 +107,7 @@ export const partitionKeys = {
     name: 'pipeline:ledger-counts',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'generation → records that were written into the ledger',
   }),
   ...archiveKeys,
@@ -116,7 +116,7 @@ export const partitionKeys = {
     name: 'pipeline:incarnation',
     kind: 'string',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'an id made once: another one means that the data was deleted or replaced',
   }),
   /** See ingest/proof/barrier.ts. */
@@ -124,7 +124,7 @@ export const partitionKeys = {
     name: 'pipeline:barrier',
     kind: 'string',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'written after other writes, to find out whether Redis has made them durable',
   }),
   /** See ops/verify/counted-feed.ts. */
@@ -132,14 +132,14 @@ export const partitionKeys = {
     name: 'pipeline:trim-hold',
     kind: 'string',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'how far `orders verify` or `repartition` has read `orders:counted`: the rest is not trimmed meanwhile',
   }),
   layoutKey: declare({
     name: 'pipeline:layout',
     kind: 'string',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'the number of partitions since `orders repartition`: a process that writes by another is refused',
   }),
   /** See stages/erasure/erasures.ts. */
@@ -155,21 +155,21 @@ export const partitionKeys = {
     name: 'pipeline:committed:<stage>',
     kind: 'zset',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'entries that the stage has committed and that its stream still holds: none is committed again',
   }),
   stages: declare({
     name: 'pipeline:stages',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'stage → channel that it reads: a process whose list of stages differs does not mix with the others',
   }),
   invalidGroup: declare({
     name: 'invalid:<group>',
     kind: 'zset',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'ids of the rejected records of one reason, in order; finds, counts and groups them',
   }),
   /** See ops/jobs/retries.ts. */
@@ -177,7 +177,7 @@ export const partitionKeys = {
     name: 'pipeline:retries',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds: 'reason and number of the delay → the last invalid order that was looked at for a retry after it',
   }),
   outcome: declare({

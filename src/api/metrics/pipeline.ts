@@ -16,7 +16,7 @@ const readings = (pipeline: Pipeline): string[] => [
 /** Counters of the books that only grow. A replay subtracts what a later stage rejected, so that is left out. */
 const booked = ({ growing, stages }: Pipeline): string[] => [
   ...growing,
-  ...['replayed', 'discarded', 'invalid:erased', 'invalid:expired', 'discarded:erased', 'discarded:expired'],
+  ...['replayed', 'discarded', 'erased:invalid', 'expired:invalid', 'erased:discarded', 'expired:discarded'],
   ...stages.map(({ counters }) => counters.lost),
   ...stages.flatMap(({ isFirst, counters }) => (isFirst ? [] : [counters.foreign])),
 ]

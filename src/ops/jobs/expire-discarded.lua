@@ -8,5 +8,5 @@ if layout and layout ~= ARGV[1] then return redis.error_reply('ORDLAYOUT ' .. la
 redis.call('HLEN', KEYS[2])
 local old = redis.call('XRANGE', KEYS[1], '-', '(' .. ARGV[2], 'COUNT', ARGV[3])
 for _, entry in ipairs(old) do redis.call('XDEL', KEYS[1], entry[1]) end
-if #old > 0 then redis.call('HINCRBY', KEYS[2], 'discarded:expired', #old) end
+if #old > 0 then redis.call('HINCRBY', KEYS[2], 'expired:discarded', #old) end
 return #old

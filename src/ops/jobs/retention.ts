@@ -68,7 +68,7 @@ async function expireInvalid(scope: PartitionScope, before: string, tick: Tick):
         return [] // of another client, which must remove it
       }
     })
-    if (entries.length > 0) expired += await removeEntries(scope, entries, 'invalid:expired')
+    if (entries.length > 0) expired += await removeEntries(scope, entries, 'expired:invalid')
   }
   return expired
 }

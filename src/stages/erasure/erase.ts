@@ -112,7 +112,7 @@ async function clear(erasing: Erasing, { name, notes, until }: Clearing, signal:
 const placeOf = (erasing: Erasing, name: PlaceName): AsyncIterable<Found> =>
   ((name === 'archive' && erasing.archive) || places[name])(erasing)
 
-/** What an erasure would do. */
+/** Counts what an erasure would remove. */
 export interface Preview {
   readonly orders: number
   readonly minor: number
@@ -141,7 +141,7 @@ export async function previewErasure(erasing: Erasing): Promise<Preview> {
 
 function requireUser(userId: string): void {
   if (isAccount(userId)) {
-    throw new OrdersError('ORD_USAGE', `${userId} is the account of erased users: it names nobody, and stays.`)
+    throw new OrdersError('ORD_USAGE', `${userId} is the account of erased users: it names no user, and stays.`)
   }
   if (identityText(userId) === undefined) {
     throw new OrdersError('ORD_USAGE', 'A user_id has 1 to 256 characters.')

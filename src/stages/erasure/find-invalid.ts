@@ -23,7 +23,7 @@ export const invalidPlace: Place = async function* ({ app, userId }) {
 
 async function removeInvalid(scope: PartitionScope, found: Page): Promise<boolean> {
   const entry = entryOf(scope, found)
-  if (entry) await removeEntries(scope, [entry], 'invalid:erased')
+  if (entry) await removeEntries(scope, [entry], 'erased:invalid')
   else await scope.redis.xdel(scope.keys.invalid, found[0])
   return true
 }
@@ -46,7 +46,7 @@ export const discardedPlace: Place = async function* ({ app, userId }) {
       const of = (name: string): string => fields?.[(fields?.indexOf(name) ?? -1) + 1] ?? ''
       if (!isOf(of('record')) && !mentions(of('reason'))) continue
       const remove = async (): Promise<boolean> => {
-        await app.redis.multi().xdel(keys.discarded, id).hincrby(keys.counters, 'discarded:erased', 1).exec()
+        await app.redis.multi().xdel(keys.discarded, id).hincrby(keys.counters, 'erased:discarded', 1).exec()
         return true
       }
       yield { record: id, remove }

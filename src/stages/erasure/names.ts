@@ -12,9 +12,9 @@ const formsOf = (userId: string): string[] => [...new Set([userId, JSON.stringif
 
 function patternOf(userId: string): RegExp {
   const forms = formsOf(userId).map((form) => RegExp.escape(form))
-  const any = `(?:${forms.join('|')})`
-  const asWord = `(?<![\\p{L}\\p{N}_])${any}(?![\\p{L}\\p{N}_])`
-  const asString = `(?<=\\\\?")${any}(?=\\\\?")|(?<=user_id\\\\?": ?)${any}(?![\\p{L}\\p{N}_])`
+  const one = `(?:${forms.join('|')})`
+  const asWord = `(?<![\\p{L}\\p{N}_])${one}(?![\\p{L}\\p{N}_])`
+  const asString = `(?<=\\\\?")${one}(?=\\\\?")|(?<=user_id\\\\?": ?)${one}(?![\\p{L}\\p{N}_])`
   return new RegExp(isCommon(userId) ? asString : asWord, 'gu')
 }
 

@@ -7,7 +7,7 @@ import type { Place } from './place.ts'
 import { auditPlace } from './redact-audit.ts'
 
 /** How keys are erased by no search of their own. */
-type Otherwise = 'nobody' | 'hashes' | 'totals' | 'shadow'
+type Otherwise = 'none' | 'hashes' | 'totals' | 'shadow'
 
 export type PlaceName = Exclude<KeyErasure, Otherwise> | 'jobs' | 'archive'
 

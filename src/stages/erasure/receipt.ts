@@ -6,7 +6,7 @@ import type { PlaceName } from './places.ts'
 
 const count = z.int()
 
-/** What an erasure has removed, over all of its runs. */
+/** Records that an erasure has removed, over all of its runs. */
 const removed = z.object({
   invalid: count.meta({ description: 'Rejected orders in the invalid channel.' }),
   discarded: count.meta({ description: 'Rejected orders that were discarded.' }),

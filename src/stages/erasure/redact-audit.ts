@@ -1,10 +1,16 @@
 import { z } from 'zod'
 import { readAudit } from '../../control/audit-log.ts'
+import type { ControlKeys } from '../../keys.ts'
+import type { RedisClient } from '../../redis/client.ts'
 import { defineScript } from '../../redis/script.ts'
 import { mentioning, redactor } from './names.ts'
 import type { Place } from './place.ts'
 
 const redact = defineScript(import.meta.url, z.int())
+
+/** Gives entries of the audit log another `what`. @param all ids and texts, alternating. @returns how many it has changed */
+export const redactAudit = (redis: RedisClient, control: ControlKeys, all: readonly string[]): Promise<number> =>
+  redact(redis, [control.audit], all)
 
 const pageLength = 500
 
@@ -18,7 +24,7 @@ export const auditPlace: Place = async function* ({ app: { redis, control }, use
     let once: Promise<number> | undefined // the script writes the whole log again: once for a page
     for (const { id } of found) {
       const remove = async (): Promise<boolean> => {
-        once ??= redact(redis, [control.audit], all)
+        once ??= redactAudit(redis, control, all)
         return (await once) > 0
       }
       yield { record: id, remove }

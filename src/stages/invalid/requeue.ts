@@ -116,7 +116,7 @@ export async function removeEntry(app: App, entry: InvalidEntry): Promise<void> 
 export async function removeEntries(
   scope: PartitionScope,
   entries: readonly InvalidEntry[],
-  counter: 'replayed' | 'invalid:erased' | 'invalid:expired',
+  counter: 'replayed' | 'erased:invalid' | 'expired:invalid',
 ): Promise<number> {
   const target: Target = { mode: 'remove', stream: scope.keys.stream('raw'), args: [counter] }
   const records = entries.map((entry) => ({ entry, orders: 1, onStream: '' }))

@@ -63,10 +63,10 @@ local function reject_argument(reject, at) return ARGV[first_reject + 4 * (rejec
 
 -- Refuses the plan if a user was erased, or another list of stages took effect: a process of the former may have been suspended.
 local function check_layout()
-  local layouts, field, own = KEYS[plan.layout[1]], plan.layout[2], plan.layout[3]
+  local layouts, erased, field, own = KEYS[plan.layout[1]], KEYS[plan.erased[1]], plan.layout[2], plan.layout[3]
   local layout = call('HGET', layouts, field)
   if layout and layout ~= own then return { 'layout', layout } end
-  if call('HLEN', KEYS[plan.erased[1]]) ~= plan.erased[2] then return { 'erased' } end
+  if call('HLEN', erased) ~= plan.erased[2] then return { 'erased' } end
 end
 
 -- Claims the entries, and acknowledges those that the stage has committed before. Refuses the plan unless all are left.

@@ -13,6 +13,7 @@ import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
 import { rank } from '../../../src/ops/calendar/rank.ts'
 import { scanPartition } from '../../../src/ops/incidents/scan.ts'
+import { expireSome } from '../../../src/ops/jobs/expire-discarded.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
@@ -29,6 +30,8 @@ import { storeLines } from '../../../src/stages/archive/lines.ts'
 import { noHash } from '../../../src/stages/archive/manifest.ts'
 import { rankIn } from '../../../src/stages/calendar.ts'
 import { readCalendarBooks } from '../../../src/stages/calendar-books.ts'
+import { moveTotals } from '../../../src/stages/erasure/move-totals.ts'
+import { redactAudit } from '../../../src/stages/erasure/redact-audit.ts'
 import { cancelReplay } from '../../../src/stages/invalid/cancel.ts'
 import type { InvalidEntry } from '../../../src/stages/invalid/entry.ts'
 import { discardEntry, replayEntries, withdrawEntry } from '../../../src/stages/invalid/requeue.ts'
@@ -156,6 +159,10 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => replayEntries(appOf(redis), [rejected('aggregate')], { jobId: 'replay-1', limit: 1 }),
   (redis) => discardEntry(appOf(redis), rejected(), { reason: 'r', by: 'b' }),
   (redis) => withdrawEntry(appOf(redis), rejected(), 'reprocess-1', { id: 'm', body: '{}' }),
+  (redis) =>
+    moveTotals(appOf(redis), 'u', { totals: undefined, months: new Map([['2026-11', ['orders', '25:orders']]]) }),
+  (redis) => redactAudit(redis, makeControlKeys(partitions), ['1-1', '{}']),
+  (redis) => expireSome(appOf(redis), '1-1'),
   (redis) => cancelReplay(appOf(redis), 'replay-1'),
   (redis) => copyInvalid(redis, movedKeys(3, 8), [['1-1', ['code', 'malformed-json', 'record', '{}']]]),
   (redis) => trim(appOf(redis), pipeline.first),

@@ -41,7 +41,7 @@ test('invalid and discarded orders are removed by their age, each counted once, 
   expect((await app.redis.xrange(app.keys.invalid, '-', '+')).map(([id]) => id)).toEqual([third])
   expect([first, second]).not.toContain(third)
   expect(await app.redis.xlen(app.keys.discarded)).toBe(0)
-  expect(await app.redis.hmget(app.keys.counters, 'invalid:expired', 'discarded:expired')).toEqual(['2', '1'])
+  expect(await app.redis.hmget(app.keys.counters, 'expired:invalid', 'expired:discarded')).toEqual(['2', '1'])
   expect((await readBooks(app)).invalid).toEqual({ stream: 1, list: 1, groups: 1, balanced: true })
   if (entry) await discardEntry(app, entry, { reason: 'old', by: 'ann' })
   await removeOld(app, () => {})

@@ -121,10 +121,10 @@ test('every key that names a user says how it is erased, and afterwards none nam
     moved: { account: 'erased:0', orders: 1, minor: 1_000, months: 1 },
     removed: { invalid: 2, discarded: 1, jobs: 2, outcomes: 1, archive: 0, audit: 1 },
   })
-  // What is of a user with a longer id, and what another one wrote of the person, stays.
+  // An order of a user with a longer id stays, and one of another user that mentions the person.
   const left = await keysNaming(world.redis, person)
   expect(left.sort()).toEqual([app.keys.invalidOrders, app.keys.invalid].sort())
-  expect(await world.redis.hget(app.keys.counters, 'invalid:erased')).toBe('2')
+  expect(await world.redis.hget(app.keys.counters, 'erased:invalid')).toBe('2')
   const invalid = (await world.redis.lrange(app.keys.invalidOrders, 0, -1)).map(
     (line) => JSON.parse(line).order?.user_id,
   )
@@ -141,7 +141,7 @@ test('every key that names a user says how it is erased, and afterwards none nam
   expect(again).toEqual(receipt)
 })
 
-/** Fails at each write of the erasure in turn, as a process that is killed there leaves Redis. */
+/** Fails at one write of the erasure after the other, as a process that is killed there leaves Redis. */
 test('an erasure that ends at any moment and runs again finishes, and its receipt is of the whole', async () => {
   let whole: Receipt | undefined
   for (let kill = 0; ; kill += 3) {
