@@ -35,6 +35,7 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   replay: ['bullmq'],
   invalid: ['bullmq'],
   correct: ['bullmq'],
+  erase: ['bullmq'],
   jobs: ['bullmq'],
   dlq: ['@aws-sdk/client-sqs', '@aws-sdk/credential-provider-node', 'bullmq'],
 }
