@@ -49,6 +49,7 @@ function retryText({ next, given_up }) {
 
 /** @param {Entry} entry */
 function shownText({ text, raw_base64 }) {
+  if (text === undefined && raw_base64 === undefined) return '(not kept)'
   if (text === undefined) return `(not text; in base64: ${raw_base64})`.slice(0, maxShown)
   const lines = pretty(text)
   const more = lines.length - maxShown
