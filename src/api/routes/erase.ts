@@ -1,5 +1,7 @@
+import { OrdersError } from '../../errors.ts'
 import { erase } from '../../stages/erasure/erase.ts'
 import { operatorOf } from '../http/access.ts'
+import { refuse, type Special } from '../http/reply.ts'
 import { defineRoute } from '../http/route.ts'
 import { userParams } from '../http/schemas.ts'
 import { erasureOf, erasureReply } from '../replies/erasure.ts'
@@ -18,14 +20,19 @@ export const eraseUser = defineRoute({
   action: 'erase',
   audited: true,
   reply: erasureReply,
+  refusals: { 409: 'Another erasure or a repartition is under way, or no order can have this user.' },
   handle: async (context, { params: { user_id: userId }, header, signal }) => {
+    const { queues, archive, format } = context
     const eraser = { by: operatorOf(header), timeoutMs: waitMs }
-    const receipt = await erase(
-      { app: context, queues: context.queues, archive: context.archive },
-      userId,
-      eraser,
-      signal,
-    )
-    return erasureOf(receipt, context.format.money)
+    try {
+      return erasureOf(await erase({ app: context, queues, archive }, userId, eraser, signal), format.money)
+    } catch (error) {
+      return refusedBy(error)
+    }
   },
 })
+
+function refusedBy(error: unknown): Special {
+  if (error instanceof OrdersError && error.code === 'ORD_USAGE') return refuse(409, error.message)
+  throw error
+}

@@ -60,6 +60,7 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   if (held.totals) await notes.totals(held.totals)
   await lock.require()
   await moveTotals(scope, userId, held)
+  await app.redis.del(scope.keys.rebuiltSpend, scope.keys.rebuiltOrders) // a repair that builds them begins again
   const until = performance.now() + timeoutMs
   let waiting = 0
   for (const name of Object.keys(places) as PlaceName[]) {
