@@ -65,7 +65,7 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   let waiting = 0
   for (const name of Object.keys(places) as PlaceName[]) {
     await lock.require()
-    if (name === 'stages') await cutSegments(app, until, signal)
+    if (name === 'stages' && (await someIn(erasing, name))) await cutSegments(app, until, signal)
     if (name === 'archive' && waiting > 0) continue // a segment of these entries may still come
     waiting += await clear(erasing, { name, notes, until }, signal)
   }
@@ -79,6 +79,11 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   }
   if (receipt.complete) await notes.close(receipt)
   return receipt
+}
+
+async function someIn(erasing: Erasing, name: PlaceName): Promise<boolean> {
+  for await (const _ of placeOf(erasing, name)) return true
+  return false
 }
 
 /** Has the archive cut its open segments, whose entries stay on the stream until then. */

@@ -49,9 +49,9 @@ async function send(app: PartitionScope, userId: string, order: Record<string, u
   await enqueue(app.redis, partitionFor(app.partitions, userId), [{ id: `m${sent}`, body }])
 }
 
-async function eraseIn(app: PartitionScope, userId = person): Promise<Receipt> {
+async function eraseIn(app: PartitionScope, userId = person, timeoutMs = 20_000): Promise<Receipt> {
   await using queues = openQueues(app.redis)
-  return erase({ app, queues }, userId, { by: 'ann', timeoutMs: 20_000 }, new AbortController().signal)
+  return erase({ app, queues }, userId, { by: 'ann', timeoutMs }, new AbortController().signal)
 }
 
 const settled = (app: PartitionScope, orders: number): Promise<unknown> =>
@@ -125,4 +125,19 @@ test('a message of an erased user is refused, and nothing of it is kept; so is o
     (names) => names.length === 0,
   )
   expect(await readGlobalStats(app.redis, app.partitions)).toEqual({ orders: 0, minor: 0 })
+})
+
+test('while stages stand still an erasure is not complete; it is once they have run and it runs again', async () => {
+  await using world = await emptyRedis()
+  const app = appIn(world.redis, undefined)
+  await send(app, person, { order_value: 10 })
+  const first = await eraseIn(app, person, 0)
+  expect(first).toMatchObject({ complete: false, waiting: 1 })
+  expect(await keysNaming(world.redis, person)).toEqual(['orders:raw'])
+  await using _ = runTwice(app)
+  await settled(app, 1)
+  const second = await eraseIn(app)
+  expect(second).toEqual({ ...first, complete: true, waiting: 0 })
+  expect(await keysNaming(world.redis, person)).toEqual([])
+  expect(await world.redis.hget(app.keys.counters, 'rejected:erased')).toBe('1')
 })
