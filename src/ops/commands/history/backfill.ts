@@ -4,8 +4,10 @@ import { audited } from '../../../control/audit-log.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters } from '../../../reads/counters.ts'
-import { isAway } from '../../../redis/errors.ts'
+import { closeOnStop } from '../../../redis/client.ts'
+import { isAway, isMissingStream } from '../../../redis/errors.ts'
 import type { Stage } from '../../../stages/placed.ts'
+import { groupNamed } from '../../../stages/runner/groups.ts'
 import { type Call, defineCommand, flag } from '../../command.ts'
 import { requireAdopted } from '../../manifest/adoption.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
@@ -15,7 +17,7 @@ import { flip } from '../../rebuild/flip/flip-all.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { readLine } from '../../rebuild/rebuild-text.ts'
-import { buildFrom } from '../../rebuild/session.ts'
+import { buildFrom, stopGraceMs } from '../../rebuild/session.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
@@ -48,7 +50,8 @@ export const command = defineCommand<Options>({
     if (name === undefined || more.length > 0) {
       throw new OrdersError('ORD_USAGE', 'orders backfill: expected one stage: see orders backfill --help.')
     }
-    await using app = await connectCommandApp(config)
+    await using app = await connectCommandApp(config, 'work')
+    using _ = closeOnStop(app.redis, stopGraceMs, signal)
     await requireAdopted(app.redis, app.config)
     const work = backfill(app, observerNamed(app, name), call).catch((error: unknown) => {
       if (!isAway(error)) throw error
@@ -65,8 +68,24 @@ function observerNamed(app: App, name: string): Stage {
   throw new OrdersError('ORD_USAGE', `${name} is no observer: orders rebuild counts again what the chain has counted.`)
 }
 
+/** @throws OrdersError ORD_USAGE if no process has run the stage: it has no place in the stream yet from which it counts */
+async function requireStarted({ redis, partitions }: App, { name, from }: Stage): Promise<void> {
+  for (const keys of partitions) {
+    const groups = await redis.xinfo('GROUPS', keys.stream(from)).catch((error: unknown) => {
+      if (isMissingStream(error)) return []
+      throw error
+    })
+    if (groupNamed(groups, name)) continue
+    throw new OrdersError(
+      'ORD_USAGE',
+      `No process has run ${name} yet: start one, by orders run ${name}, and try again.`,
+    )
+  }
+}
+
 async function backfill(app: App, stage: Stage, { options, signal, print, stdout }: Call<Options>): Promise<void> {
   const say = options.json ? () => {} : print
+  await requireStarted(app, stage)
   const missed = async (): Promise<number> =>
     (await readCounters(app.redis, app.partitions))[stage.counters.missed] ?? 0
   const session = { stages: [stage], from: options.from, untilMs: undefined, print: say, read: () => {} }
