@@ -36,6 +36,8 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   invalid: ['bullmq'],
   correct: ['bullmq'],
   jobs: ['bullmq'],
+  undo: ['bullmq'],
+  redo: ['bullmq'],
   dlq: ['@aws-sdk/client-sqs', '@aws-sdk/credential-provider-node', 'bullmq'],
 }
 
