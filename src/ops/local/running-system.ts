@@ -88,11 +88,14 @@ export function withRunning(config: Config): Config {
   return {
     ...config,
     awsEndpointUrl: namesSqs(config) ? config.awsEndpointUrl : found.awsEndpointUrl,
-    archiveUrl: config.archiveUrl ?? (namesRedis(config) ? undefined : found.archiveUrl),
+    archiveUrl: config.archiveUrl ?? (isOn(config, found) ? found.archiveUrl : undefined),
     // Its password is in its URL.
     ...(!namesRedis(config) && found.redisUrl && { redisUrl: found.redisUrl, redisPasswordFile: undefined }),
   }
 }
+
+/** Returns whether a configuration leads to the Redis of a system. */
+const isOn = (config: Config, { redisUrl }: Running): boolean => !namesRedis(config) || config.redisUrl === redisUrl
 
 /** Reads the file of the last `orders start`, which deletes it when it ends normally. Ignores anything else of that name. */
 export function readRunning(dataDir: string): Running | undefined {

@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import type { Command } from '../../../src/ops/command.ts'
 import { removeOnExit } from '../on-exit.ts'
 import { until } from '../until.ts'
@@ -103,9 +104,12 @@ function callOf(...words: string[]): Call {
 }
 
 /** The environment of a command. Addresses of pages lead to what this test has opened. */
-function envOf({ base, exported, sqs }: Terminals, { env = {} }: Partial<Simple> = {}): Env {
+function envOf({ base, exported, sqs, folder }: Terminals, { env = {} }: Partial<Simple> = {}): Env {
   const { METRICS_PORT: port, ...given } = { ...base, ...exported, ...env }
-  const here = Object.entries(given).map(([name, value]) => [name, value === composeSqs ? sqs.url : value])
+  const here = Object.entries(given).map(([name, value]) => [
+    name,
+    value === composeSqs ? sqs.url : value.replace('file:///tmp/', `${pathToFileURL(folder).href}/`),
+  ])
   return { ...Object.fromEntries(here), ...(port && { METRICS_PORT: '0' }) }
 }
 
@@ -138,7 +142,8 @@ async function settle({ running, sqs }: Terminals): Promise<void> {
     const { output, code } = await inProcess(status, running.find(isTheSystem)?.env ?? {})
     if (code !== 0) return true // it needs other settings, as the page will say
     const { stages, paused } = JSON.parse(output) as StatusJson
-    const isMoving = stages.some(({ stage, waiting, consumers }) =>
+    const moving = stages.filter(({ stage }) => stage !== 'archive') // orders wait in its open segment
+    const isMoving = moving.some(({ stage, waiting, consumers }) =>
       stage in paused ? consumers > 0 : waiting > 0 || consumers === 0,
     )
     return !isMoving && ('bridge' in paused || sqs.depth() === 0)
