@@ -30,12 +30,24 @@ const maxIncidents = 200
 
 /** Reads the unacknowledged incidents, oldest first. Ignores fields that another client wrote. */
 export async function readIncidents(redis: RedisClient): Promise<OpenIncident[]> {
+  return (await readNoted(redis)).open
+}
+
+/** The recorded incidents: the open ones, and the ids of all. */
+export interface Noted {
+  readonly open: readonly OpenIncident[]
+  /** With those that were acknowledged a short time ago. */
+  readonly ids: readonly string[]
+}
+
+export async function readNoted(redis: RedisClient): Promise<Noted & { readonly open: OpenIncident[] }> {
   const fields = await redis.hgetall(incidentsKey)
   const all = Object.entries(fields).flatMap(([id, text]) => {
     const { data } = incident.safeParse(parsed(text))
     return data ? [{ id, ...data }] : []
   })
-  return all.sort((one, other) => Date.parse(one.ts) - Date.parse(other.ts))
+  const open = all.sort((one, other) => Date.parse(one.ts) - Date.parse(other.ts))
+  return { open, ids: Object.keys(fields) }
 }
 
 function parsed(text: string): unknown {
@@ -61,6 +73,27 @@ export async function keepIncidents(redis: RedisClient, incidents: readonly Open
   await Promise.all(incidents.map(({ id, ...text }) => redis.hsetnx(incidentsKey, id, JSON.stringify(text))))
 }
 
-export async function forgetIncidents(redis: RedisClient, incidents: readonly OpenIncident[]): Promise<void> {
-  if (incidents.length > 0) await redis.hdel(incidentsKey, ...incidents.map(({ id }) => id))
+/** Takes the place of an incident that was acknowledged. */
+const acknowledgedIncident = z.object({ kind: z.enum(incidentKinds), place: z.string(), acknowledged: z.int() })
+
+/** Ten minutes: a process notices an incident within seconds, or once it is resumed. */
+const noticedWithinMs = 600_000
+
+/**
+ * Acknowledges incidents. Their ids are kept for ten minutes, since another process may notice one of them only now.
+ * Losses of the ledger are accepted by themselves, so the next one is another.
+ */
+export async function acknowledgeIncidents(redis: RedisClient, incidents: readonly OpenIncident[]): Promise<void> {
+  const now = Date.now()
+  for (const { id, kind, place } of incidents) {
+    const acknowledged = JSON.stringify({ kind, place, acknowledged: now })
+    if (kind === 'ledger') await redis.hdel(incidentsKey, id)
+    else await redis.hset(incidentsKey, id, acknowledged).catch(() => redis.hdel(incidentsKey, id)) // a full Redis only deletes
+  }
+  const all = Object.entries(await redis.hgetall(incidentsKey))
+  const old = all.filter(([, text]) => {
+    const { data } = acknowledgedIncident.safeParse(parsed(text))
+    return data && data.acknowledged < now - noticedWithinMs
+  })
+  if (old.length > 0) await redis.hdel(incidentsKey, ...old.map(([id]) => id))
 }

@@ -10,23 +10,36 @@ export interface EmptyReceives {
 /** A few may come in a row: messages that other processes received, a queue whose servers do not all know of a message. */
 const maxInRow = 10
 
-/** Counts the empty answers that a message explains: some servers wake every poller for it, and only one gets it. */
+/** An answer after a second was no answer at once: a poller that is slowed down asks as rarely. */
+const atOnceMs = 1_000
+
+/** Counts the empty answers that messages explain: some servers wake every poller for a message, and only one gets it. */
 export interface Wakeups {
   received(): void
   /** Reports whether messages explain one more empty answer. */
   explain(): boolean
 }
 
+/**
+ * Two bridges that receive from one queue get half of its messages each, by chance: for each that this one gets, one that the
+ * other got has woken its pollers too. Twice that, as it is half on average only. Where each answer is empty at once, far
+ * more of them come between two messages.
+ */
+const wakesPerMessage = 4
+/** The other one may get so many messages in a row. */
+const maxElsewhere = 20
+
 /** @param pollers the number of pollers at work in this process */
 export function openWakeups(pollers: () => number): Wakeups {
   let explained = 0
   return {
     received: () => {
-      explained = pollers() - 1
+      explained = Math.min(explained + wakesPerMessage * pollers() - 1, maxElsewhere * pollers())
     },
     explain: () => {
+      if (explained === 0) return false
       explained--
-      return explained >= 0
+      return true
     },
   }
 }
@@ -50,9 +63,9 @@ export function openEmptyReceives(
       full = messages > 0 ? full + 1 : 0
       if (messages > 0) {
         wakeups.received()
-        inRow = Math.min(inRow, maxInRow - 1) // what came may not be all
+        inRow = 0
         if (full === maxInRow) works()
-      } else if (tookMs >= waitSeconds * 500) works()
+      } else if (tookMs >= Math.min(atOnceMs, waitSeconds * 500)) works()
       else if (!wakeups.explain() && ++inRow >= maxInRow) waiting.failed(error, poller)
     },
     pause: async (signal) => {

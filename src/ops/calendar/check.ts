@@ -3,9 +3,9 @@ import { addDays, monthOf } from '../../calendar/dates.ts'
 import { addSums, isNoSum, noSum, type Sum, subtractSums } from '../../order/money.ts'
 import { readDays } from '../../reads/calendar/days.ts'
 import { readCounters } from '../../reads/counters.ts'
-import { unwrapReplies } from '../../redis/client.ts'
 import { calendar } from '../../stages/calendar.ts'
 import { type Ranked, rankAll } from './boards.ts'
+import { setDays } from './set-days.ts'
 import { type DatedTotals, readDatedTotals, type WrongMonth } from './totals.ts'
 import { datedTexts } from './totals-text.ts'
 
@@ -83,23 +83,12 @@ async function differentDays({ redis, partitions, format, now }: App, all: reado
  * Sets days to the sum of their users where the books of the calendar say the same: then the day alone is wrong.
  * @returns how many were set
  */
-async function repairDays(
-  { redis, format }: App,
-  odd: readonly OddDay[],
-  months: readonly WrongMonth[],
-): Promise<number> {
+async function repairDays(app: App, odd: readonly OddDay[], months: readonly WrongMonth[]): Promise<number> {
   let set = 0
-  for (const { keys, month, days, counted } of months) {
-    const own = odd.filter(({ day }) => monthOf(day) === month)
-    if (!isNoSum(subtractSums(own.map(({ lacks }) => lacks).reduce(addSums, noSum), subtractSums(counted, days))))
-      continue
-    for (const { day, lacks } of own) {
-      const key = keys.day(day)
-      const write = redis.multi().hincrby(key, 'orders', String(lacks.orders))
-      write.hincrby(key, 'revenue', String(lacks.minor)).expireat(key, format.calendar.periodsAt(day).month.expiresAt)
-      unwrapReplies(await write.exec())
-      set++
-    }
+  for (const month of months) {
+    const own = odd.filter(({ day }) => monthOf(day) === month.month)
+    const lacking = own.map(({ lacks }) => lacks).reduce(addSums, noSum)
+    if (isNoSum(subtractSums(lacking, subtractSums(month.counted, month.days)))) set += await setDays(app, month, own)
   }
   return set
 }

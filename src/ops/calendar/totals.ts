@@ -1,10 +1,13 @@
+import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { addDays, monthOf } from '../../calendar/dates.ts'
 import { daysOf } from '../../calendar/range.ts'
 import type { Keys } from '../../keys.ts'
 import { addSums, exactInteger, isNoSum, noSum, type Sum, subtractSums } from '../../order/money.ts'
-import { unwrapReplies } from '../../redis/client.ts'
+import { defineScript } from '../../redis/script.ts'
 import { type CalendarBooks, type CalendarStart, readCalendarBooks, startOf } from '../../stages/calendar-books.ts'
+
+const readAtOnce = defineScript(import.meta.url, z.array(z.tuple([z.string(), z.string()])))
 
 /** How the days stand to the totals. Exact at every moment. */
 export interface DatedTotals {
@@ -22,6 +25,8 @@ export interface DatedTotals {
 export interface WrongMonth {
   readonly keys: Keys
   readonly month: string
+  /** Those of its days that are kept. */
+  readonly dayNames: readonly string[]
   /** By its days. */
   readonly days: Sum
   /** By the books of the calendar. */
@@ -53,20 +58,19 @@ async function wrongMonths({ redis, format, now }: App, keys: Keys): Promise<Wro
   const today = format.calendar.dayAt(now().getTime())
   const days = daysOf({ from: format.calendar.keptFrom('month', today), to: addDays(today, 1) })
   const months = [...new Set(days.map(monthOf))]
-  const read = redis.multi()
-  for (const month of months) read.hmget(keys.calendarBooks, `${month}:orders`, `${month}:revenue`)
-  for (const day of days) read.hmget(keys.day(day), 'orders', 'revenue')
-  const replies = unwrapReplies(await read.exec()) as (string | null)[][]
+  const replies = await readAtOnce(redis, [keys.calendarBooks, ...days.map((day) => keys.day(day))], months)
   const ofDays = Map.groupBy(replies.slice(months.length).map(sumIn), (_, at) => monthOf(days[at] ?? ''))
   return months.flatMap((month, at) => {
     const found = (ofDays.get(month) ?? []).flatMap((day) => day ?? [])
     const [sum, counted] = [found.reduce(addSums, noSum), sumIn(replies[at]) ?? noSum]
-    return found.length === 0 || isNoSum(subtractSums(sum, counted)) ? [] : [{ keys, month, days: sum, counted }]
+    return found.length === 0 || isNoSum(subtractSums(sum, counted))
+      ? []
+      : [{ keys, month, dayNames: days.filter((day) => monthOf(day) === month), days: sum, counted }]
   })
 }
 
 /** Returns undefined for a hash that does not exist. */
-function sumIn([orders, minor]: readonly (string | null)[] = []): Sum | undefined {
-  if (orders == null && minor == null) return undefined
+function sumIn([orders, minor]: readonly [string, string] = ['', '']): Sum | undefined {
+  if (orders === '' && minor === '') return undefined
   return { orders: exactInteger(orders) ?? 0n, minor: exactInteger(minor) ?? 0n }
 }

@@ -1,11 +1,5 @@
 import type { App } from '../../app.ts'
-import {
-  type Incident,
-  keepIncidents,
-  noteIncident,
-  type OpenIncident,
-  readIncidents,
-} from '../../control/incidents.ts'
+import { type Incident, keepIncidents, type Noted, noteIncident, readNoted } from '../../control/incidents.ts'
 import { messageOf } from '../../errors.ts'
 
 /** Records the incidents that this process finds in Redis. */
@@ -23,7 +17,7 @@ interface Unwritten {
 
 /** Opens the notes of one kind of scan. A note that Redis refuses is written again after the next scan. */
 export function openNotes({ redis, telemetry }: App): Notes {
-  let before: readonly OpenIncident[] = [] // those that were open at the last successful scan
+  let before: Noted = { open: [], ids: [] } // as they were at the last successful scan
   const unwritten: Unwritten[] = []
   const report = (note: Unwritten): void => {
     if (!note.isReported) telemetry.emit('incident', { kind: note.incident.kind, text: note.incident.text })
@@ -40,18 +34,19 @@ export function openNotes({ redis, telemetry }: App): Notes {
   }
   return {
     of: async (scan) => {
-      const open = await readIncidents(redis).catch(() => before) // the key may have another type: scan all the same
+      const noted: Noted = await readNoted(redis).catch(() => before) // the key may have another type: scan all the same
       const noticed = await scan()
-      const ids = before.map(({ id }) => id)
+      const { ids } = before
       for (const incident of noticed) {
         // Lost records stay lost: they are one incident per generation until it is acknowledged.
         unwritten.push({ incident, before: incident.kind === 'ledger' ? [] : ids, isReported: false })
       }
-      if (noticed.some(({ kind }) => kind === 'data')) await keepIncidents(redis, [...before, ...open]).catch(() => {})
-      before = open
+      if (noticed.some(({ kind }) => kind === 'data'))
+        await keepIncidents(redis, [...before.open, ...noted.open]).catch(() => {})
+      before = noted
       for (const note of [...unwritten]) await write(note)
       // Includes the incidents written just now, which the next scan must know.
-      if (noticed.length > 0) before = await readIncidents(redis).catch(() => open)
+      if (noticed.length > 0) before = await readNoted(redis).catch(() => noted)
     },
   }
 }

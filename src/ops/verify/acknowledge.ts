@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
-import { forgetIncidents, type OpenIncident, readIncidents } from '../../control/incidents.ts'
+import { acknowledgeIncidents, type OpenIncident, readIncidents } from '../../control/incidents.ts'
 import { acceptDays, oddDays } from '../calendar/accept.ts'
 import { operatingUser } from '../process/operating-user.ts'
 import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from './ledger-losses.ts'
@@ -32,7 +32,7 @@ export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknow
   if (days.length > 0) await audited(app, acknowledged({ what: days.join(' ') }), () => acceptDays(app))
   for (const incident of incidents) {
     const { text: what, ts } = incident
-    await audited(app, acknowledged({ ts, what }), () => forgetIncidents(app.redis, [incident]))
+    await audited(app, acknowledged({ ts, what }), () => acknowledgeIncidents(app.redis, [incident]))
   }
   return { incidents, ledger, days }
 }

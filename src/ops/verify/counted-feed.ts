@@ -1,22 +1,11 @@
 import type { PartitionScope } from '../../app.ts'
 import type { CountedRecord } from '../../messages.ts'
-import { exactInteger, type Sum } from '../../order/money.ts'
 import { blockingConnection, type RedisClient } from '../../redis/client.ts'
-import { aggregate, correctionsCounter } from '../../stages/aggregate.ts'
+import { aggregate } from '../../stages/aggregate.ts'
 import type { Channel } from '../../stages/placed.ts'
 import { decodeEntry } from '../../stages/runner/entry.ts'
 import { minId } from '../../stream-id.ts'
-
-/** The state of Redis at one moment, read in one transaction. */
-export interface Moment {
-  /** Id of the last entry ever added to `orders:counted`. */
-  readonly lastId: string
-  /** Orders and corrections that aggregate had counted by then. */
-  readonly applied: bigint
-  /** By how much the global stats had more orders than the counters say. */
-  readonly surplus: bigint
-  readonly global: Sum
-}
+import { type Moment, noteMoment } from './moment.ts'
 
 /** Takes a user's totals, in the order of the commits: the last ones of a user are what the hash holds. */
 export type OnRecord = (record: CountedRecord) => void
@@ -57,7 +46,9 @@ export async function openCountedFeed(scope: PartitionScope, signal: AbortSignal
   const reader = opening.use(blockingConnection(scope.redis, blockMs))
   const stream = scope.keys.stream(countedChannel(scope).name)
   const hold = await openHold(reader, scope.keys.trimHold)
-  const { lastId, applied } = await noteMoment(reader, scope)
+  // On the feed's own connection, so that every entry read so far was written before.
+  const note = () => noteMoment(reader, scope, stream)
+  const { lastId, applied } = await note()
   const seen = { cursor: lastId, applied }
   const opened = opening.move()
   return Object.assign(seen, {
@@ -76,7 +67,7 @@ export async function openCountedFeed(scope: PartitionScope, signal: AbortSignal
       return work
     },
     now: async (onRecord: OnRecord): Promise<Moment | undefined> => {
-      const moment = await noteMoment(reader, scope)
+      const moment = await note()
       for (let read = readCount; read === readCount; ) {
         const reply = await reader.xrangeBuffer(stream, `(${seen.cursor}`, moment.lastId, 'COUNT', readCount)
         read = take(scope, seen, reply, onRecord)
@@ -113,27 +104,6 @@ async function openHold(reader: RedisClient, key: string) {
     end: async (): Promise<void> => {
       if (holds && reader.status === 'ready') await reader.del(key).catch(() => {}) // it expires
     },
-  }
-}
-
-/** Reads on the feed's own connection, so that every entry read so far was written before. */
-async function noteMoment(reader: RedisClient, scope: PartitionScope): Promise<Moment> {
-  const { keys } = scope
-  const replies = await reader
-    .multi()
-    .xinfo('STREAM', keys.stream(countedChannel(scope).name))
-    .hmget(keys.counters, aggregate.counts, correctionsCounter)
-    .hmget(keys.globalStats, 'total_orders', 'total_revenue_minor')
-    .exec()
-  const [[, info] = [], [, counters] = [], [, global] = []] = replies ?? []
-  const fields = Array.isArray(info) ? info : ['last-generated-id', minId] // no stream, no entry
-  const [applied = 0n, corrections = 0n] = Array.isArray(counters) ? counters.map(exactInteger) : []
-  const [orders = 0n, minor = 0n] = Array.isArray(global) ? global.map(exactInteger) : []
-  return {
-    lastId: String(fields[fields.indexOf('last-generated-id') + 1]),
-    applied,
-    surplus: orders + corrections - applied,
-    global: { orders, minor },
   }
 }
 

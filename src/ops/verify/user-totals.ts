@@ -2,7 +2,8 @@ import type { PartitionScope } from '../../app.ts'
 import { exactInteger } from '../../order/money.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { masterOf } from '../../redis/cluster.ts'
-import type { CountedFeed, Moment, OnRecord } from './counted-feed.ts'
+import type { CountedFeed, OnRecord } from './counted-feed.ts'
+import type { Moment } from './moment.ts'
 
 /** A user's totals; minor units are exact, however large. */
 export interface UserTotals {

@@ -1,6 +1,6 @@
+import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
-import type { RedisClient } from '../../redis/client.ts'
-import { isMissingStream } from '../../redis/errors.ts'
+import { defineScript } from '../../redis/script.ts'
 import type { Totals } from '../../stages/aggregate.ts'
 import { otherListText } from '../../stages/layout/layout.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
@@ -26,7 +26,16 @@ export interface Place {
   readonly generation: number
 }
 
-/** The state of Redis at one moment, read in one transaction. */
+const flat = z.array(z.string()).transform((all): Record<string, string> => {
+  return Object.fromEntries(all.flatMap((name, at) => (at % 2 === 0 ? [[name, all[at + 1] ?? '']] : [])))
+})
+const pair = z.tuple([z.string(), z.string()])
+const readAtOnce = defineScript(
+  import.meta.url,
+  z.tuple([pair, flat, flat, pair, pair, z.array(z.string()), z.array(z.unknown()), z.array(z.unknown())]),
+)
+
+/** The state of Redis at one moment. */
 export interface DeliveryState {
   readonly atMs: number
   readonly counters: Readonly<Record<string, number>>
@@ -55,67 +64,59 @@ export async function readDeliveryState(
   const streams = pipeline.channels.map(({ name }) => name)
   // The next one too: it may have begun since.
   const generations = [generation + 1, generation, generation - 1]
-  const identity = { userId, orderId, minor: 0, fingerprint: '' }
-  const multi = redis.multi().time().hgetall(keys.counters).hgetall(keys.stages)
-  multi.hmget(keys.userStats(userId), 'order_count', 'total_spend_minor')
-  multi.zscore(keys.leaderboardOrders, userId).zscore(keys.leaderboardSpend, userId)
-  for (const one of generations) {
-    const { current, field } = ledgerRecord(orderLine(identity), {
-      keys,
-      buckets: config.ledgerBuckets,
-      generation: one,
-    })
-    multi.hget(current, field)
-  }
-  for (const stream of streams) multi.xinfo('GROUPS', keys.stream(stream))
-  for (const { channel, id, stages } of wanted) {
-    for (const { name } of stages) multi.xpending(keys.stream(channel), name, id, id, 1)
-  }
-  const [time, counters, layouts, hash, orders, spend, ...more] = values(await multi.exec())
-  const ledger = more.splice(0, generations.length)
-  const groups = more.splice(0, streams.length)
+  const line = orderLine({ userId, orderId, minor: 0, fingerprint: '' })
+  const inLedger = generations.map((generation) =>
+    ledgerRecord(line, { keys, buckets: config.ledgerBuckets, generation }),
+  )
+  const reply = await readAtOnce(
+    redis,
+    [
+      ...[keys.counters, keys.stages, keys.userStats(userId), keys.leaderboardOrders, keys.leaderboardSpend],
+      ...inLedger.map(({ current }) => current),
+      ...streams.map((stream) => keys.stream(stream)),
+    ],
+    [
+      ...[userId, inLedger[0]?.field ?? '', inLedger.length],
+      ...wanted.flatMap(({ channel, id, stages }) =>
+        stages.flatMap(({ name }) => [streams.indexOf(channel) + 1, name, id]),
+      ),
+    ],
+  )
+  const [time, counters, layouts, hash, scores, ledger, groups, pending] = reply
+  const deliveries = [...pending]
   return {
-    atMs: timeMs(time as [string, string]),
-    counters: Object.fromEntries(Object.entries(counters as object).map(([name, value]) => [name, Number(value)])),
+    atMs: timeMs(time),
+    counters: Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)])),
     known: knownOf(generations, ledger),
-    otherList: otherListText(pipeline, layouts as Record<string, string>),
+    otherList: otherListText(pipeline, layouts),
     counted: totalsIn(hash),
-    ranked: totalsIn([orders, spend]),
+    ranked: totalsIn(scores),
     holdings: wanted.map(({ channel, id, stages }) =>
       stages.map(({ name }) => {
         const delivered = String(groupNamed(groups[streams.indexOf(channel)], name)?.['last-delivered-id'] ?? minId)
-        return { stage: name, ...stateOf(id, delivered, more.shift()) }
+        return { stage: name, ...stateOf(id, delivered, deliveries.shift()) }
       }),
     ),
   }
 }
 
 /** A correction writes the value again, in its own generation. The oldest value that is left may be the one as admitted. */
-function knownOf(generations: readonly number[], values: readonly unknown[]): DeliveryState['known'] {
+function knownOf(generations: readonly number[], values: readonly string[]): DeliveryState['known'] {
   const found = generations.flatMap((generation, at) => {
-    const value = values[at]
-    return typeof value === 'string' ? [{ generation, value }] : []
+    const value = values[at] ?? ''
+    return value === '' ? [] : [{ generation, value }]
   })
   const [newest, oldest] = [found[0], found.at(-1)]
   if (!newest || !oldest) return undefined
   return { value: newest.value, admittedIn: isCorrected(oldest.value) ? undefined : oldest.generation }
 }
 
-function totalsIn(values: unknown): Totals | undefined {
-  const [orders, minor] = Array.isArray(values) ? values : []
-  return typeof orders === 'string' ? { orders: Number(orders), minor: Number(minor ?? 0) } : undefined
+function totalsIn([orders, minor]: readonly [string, string]): Totals | undefined {
+  return orders === '' ? undefined : { orders: Number(orders), minor: Number(minor) }
 }
 
 function stagesFor(pipeline: Pipeline, channel: string, group: string | undefined): readonly Stage[] {
   return pipeline.channel(channel).readers.filter(({ name }) => group === undefined || name === group)
-}
-
-/** Returns the replies; undefined for a missing stream or group, as before the first run of a stage. */
-function values(replies: Awaited<ReturnType<ReturnType<RedisClient['multi']>['exec']>>): unknown[] {
-  return (replies ?? []).map(([error, value]) => {
-    if (error && !isMissingStream(error)) throw error
-    return error ? undefined : value
-  })
 }
 
 function stateOf(id: string, delivered: string, pending: unknown): Omit<Holding, 'stage'> {

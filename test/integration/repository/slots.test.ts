@@ -11,15 +11,19 @@ import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../src/keys.ts'
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
 import { rank } from '../../../src/ops/calendar/rank.ts'
+import { setDays } from '../../../src/ops/calendar/set-days.ts'
+import { readDatedTotals } from '../../../src/ops/calendar/totals.ts'
 import { scanPartition } from '../../../src/ops/incidents/scan.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import { holdLock } from '../../../src/ops/repartition/lock.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
 import { ledgerLoss } from '../../../src/ops/verify/ledger-losses.ts'
+import { noteMoment } from '../../../src/ops/verify/moment.ts'
 import { repair } from '../../../src/ops/verify/repair.ts'
 import { readBooks } from '../../../src/reads/books.ts'
 import { firstId } from '../../../src/reads/first-id.ts'
+import { locateOrder } from '../../../src/reads/locate/locate.ts'
 import { readRank } from '../../../src/reads/rank.ts'
 import { readTop } from '../../../src/reads/top.ts'
 import type { RedisClient } from '../../../src/redis/client.ts'
@@ -63,6 +67,14 @@ interface Call {
   readonly keys: readonly string[]
 }
 
+/** What scripts reply that others run after. */
+const scriptReplies: Readonly<Record<string, unknown>> = {
+  'reads/rank.lua': [[1], [1]],
+  'ops/verify/ledger-losses.lua': [1, 1, 1],
+  'ops/verify/moment.lua': ['', '', '', '', ''],
+  'stages/calendar-books.lua': ['', '', [], 1, []],
+}
+
 /**
  * A client that writes down which script is called with which keys. To every command it replies as an empty Redis might,
  * as far as that matters to get from one command to the next.
@@ -80,15 +92,11 @@ function recorder(calls: Call[]): RedisClient {
     previous: noHash,
   }
   const tail = [['chain', 'c', 'partition', 'none', 'seq', '1', 'head', 'h', 'at', 'a'], [JSON.stringify(line)]]
-  const scripted: Record<string, unknown> = {
-    'reads/rank.lua': [[1], [1]],
-    'ops/verify/ledger-losses.lua': [1, 1, 1],
-    'stages/archive/tail.lua': tail,
-  }
+  const replies: Record<string, unknown> = { ...scriptReplies, 'stages/archive/tail.lua': tail }
   const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
     const script = names.get(sha) ?? 'one that is nowhere'
     calls.push({ script, keys: rest.slice(0, count) })
-    return scripted[script] ?? []
+    return replies[script] ?? []
   }
   const chained = new Set(['duplicate', 'multi', 'pipeline', 'on', 'once', 'xinfo', 'hget', 'hmget'])
   const client: object = new Proxy(
@@ -146,6 +154,9 @@ const rejected = (stage?: string): InvalidEntry => {
   return { id: '1-1', json: '{}', keys, text: '{"orders":1}', record: { ...record, ...(stage && { stage }) } }
 }
 
+const noSum = { orders: 0n, minor: 0n }
+const aMonth = { keys, month: '2026-11', dayNames: ['2026-11-30'], days: noSum, counted: noSum }
+
 /** Everything that runs a script. */
 const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => enqueue(redis, keys, [{ id: 'm', body: '{}' }]),
@@ -173,6 +184,10 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => firstId(redis, keys.stream('raw'), '-'),
   (redis) => readRank(redis, partitions, 'u', 2),
   (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),
+  (redis) => locateOrder(appOf(redis), { userId: 'u', orderId: 'o' }),
+  (redis) => noteMoment(redis, { ...appOf(redis), keys }, keys.stream('counted')),
+  (redis) => readDatedTotals(appOf(redis)),
+  (redis) => setDays(appOf(redis), aMonth, [{ day: '2026-11-30', lacks: { orders: 1n, minor: 1n } }]),
   (redis) => repair(appOf(redis), new AbortController().signal),
   (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),

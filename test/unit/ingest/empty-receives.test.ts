@@ -24,9 +24,24 @@ test('a message that wakes all pollers, of which one gets it: the empty answers 
   expect(failures).toEqual([])
 })
 
+test('two bridges whose pollers a server wakes for each message, which one poller of one of them gets', () => {
+  const bridges = Array.from({ length: 2 }, open)
+  let state = 1 // of a generator of numbers that are the same in each run
+  const random = (below: number): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return Math.floor((state / 2_147_483_647) * below)
+  }
+  for (let message = 0; message < 5_000; message++) {
+    const [bridge, poller] = [random(bridges.length), random(pollers)]
+    for (const [at, { all }] of bridges.entries())
+      all.forEach((emptyReceives, of) => void emptyReceives.answered(at === bridge && of === poller ? 1 : 0, 30))
+  }
+  expect(bridges.flatMap(({ failures }) => failures)).toEqual([])
+})
+
 test('empty answers at once that no message explains are reported, also while some messages come', () => {
   const { failures, all } = open()
-  for (let answer = 0; answer < 400; answer++) all[answer % pollers]?.answered(answer % 100 === 0 ? 1 : 0, 5)
+  for (let answer = 0; answer < 2_000; answer++) all[answer % pollers]?.answered(answer % 100 === 0 ? 1 : 0, 5)
   expect(failures).not.toEqual([])
 })
 

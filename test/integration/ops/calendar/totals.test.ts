@@ -6,6 +6,7 @@ import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions } from '../../../../src/keys.ts'
 import { adoptBooks } from '../../../../src/ops/adopt/books.ts'
 import { checkCalendar } from '../../../../src/ops/calendar/check.ts'
+import { setDays } from '../../../../src/ops/calendar/set-days.ts'
 import { readDatedTotals } from '../../../../src/ops/calendar/totals.ts'
 import { clearOld } from '../../../../src/ops/repartition/clear.ts'
 import type { Move } from '../../../../src/ops/repartition/move.ts'
@@ -246,6 +247,22 @@ test('a month that expires is no difference; a day that another client changes i
   await send(app, ...orders(40, 4))
   await work(later, ['validate', 'aggregate', 'calendar'])
   expect(await checkCalendar(later, 'check', signal)).toMatchObject({ ...right, totals: { inDays: { orders: 44n } } })
+})
+
+test('two repairs at once add once what a day lacks', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const app = openOn(world.redis, 1)
+  const [keys] = app.partitions as [Keys]
+  await send(app, ...orders(0, 4))
+  await work(app)
+  const day = app.format.calendar.dayAt(Date.now())
+  await world.redis.hincrby(keys.day(day), 'orders', -1)
+  const { months } = await readDatedTotals(app)
+  const lacking = [{ day, lacks: { orders: 1n, minor: 0n } }]
+  const set = (): Promise<number[]> => Promise.all(months.map((month) => setDays(app, month, lacking)))
+  expect([await set(), await set()]).toEqual([[1], [0]])
+  expect(await checkCalendar(app, 'check', signal)).toMatchObject(right)
 })
 
 test('at every moment the days and what came before add up to the totals', async (context) => {
