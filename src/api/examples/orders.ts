@@ -38,7 +38,7 @@ const undone = {
   ...{ name: 'double charge', state: 'undone', from: '2026-11-23T14:03:00.000Z', to: '2026-11-23T14:40:00.000Z' },
   ...{ where: { source: 'shop' }, by: 'ann', at: '2026-11-23T15:00:00.000Z', job_id: undoId },
   radius: {
-    ...{ orders: 2, users: 1, revenue: 150.75, ranks_changed: 1, ranks: [{ user_id: 'user_7', from: 2, to: 5 }] },
+    ...{ orders: 2, users: 1, revenue: 150.75, ranks_changed: 1, ranks: [] },
     days: [{ day: '2026-11-23', orders: 2, revenue: 150.75 }],
     ...{ forgotten: 0, undone_before: 0, other_corrections: 0 },
   },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { undoName } from '../job-name.ts'
 import { newJobId, type Queues } from '../job-queues.ts'
-import { type AskedUndo, readUndo, registerRedo, registerUndo, type Undo, type UndoWhere } from './undos.ts'
+import { type AskedUndo, keptWhere, readUndo, registerRedo, registerUndo, type Undo, type UndoWhere } from './undos.ts'
 
 export const newUndoId = (): string => newJobId('undo', randomUUID())
 
@@ -37,7 +37,7 @@ export async function addUndo(
     const asked: AskedUndo = {
       from: isoOf(fromMs),
       to: isoOf(toMs),
-      ...(where && { where }),
+      ...(where && { where: keptWhere(where) }),
       by,
       at: nowOf(app),
       job_id: jobId,

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import { parseStandardJson } from '../../order/json.ts'
@@ -28,8 +29,11 @@ export type UndoWhere = z.output<typeof undoWhere>
 const time = z.string().meta({ description: 'RFC 3339.' })
 const by = z.string()
 
-/** The window, and who asked for it. */
-const asked = z.object({ from: time, to: time, where: undoWhere.optional(), by, at: time, job_id: z.string() })
+/** The window, and who asked for it. The registry names no user: of the `user` it has the hash. */
+const asked = z.object({
+  ...{ from: time, to: time, by, at: time, job_id: z.string() },
+  where: undoWhere.optional().meta({ description: 'As it was given; of `user` the SHA-256.' }),
+})
 export type AskedUndo = z.output<typeof asked>
 
 const redo = z.object({ by, at: time, job_id: z.string() })
@@ -46,7 +50,7 @@ export const blastRadius = z
     ranks_changed: z.int().meta({ description: 'Users among the top 100 by spend whose rank changes.' }),
     ranks: z
       .array(z.object({ user_id: z.string(), from: z.int(), to: z.int().nullable() }))
-      .meta({ description: 'The first of them; `to` is null if they leave the top 100.' }),
+      .meta({ description: 'The first of them, in the result of a dry run; `to` is null if they leave the top 100.' }),
     forgotten: z.int().meta({ description: 'Orders of the window that the ledger does not know any more: they stay.' }),
     undone_before: z.int().meta({ description: 'Orders of the window that another undo has taken back.' }),
     other_corrections: z
@@ -91,11 +95,16 @@ async function writeOnce({ redis, control }: Scope, phase: Phase, name: string, 
   return (await redis.hsetnx(control.undos, fieldOf(phase, name), JSON.stringify(value))) === 1
 }
 
+/** Returns the filter of an undo as the registry keeps it. */
+export const keptWhere = ({ user, ...where }: UndoWhere): UndoWhere =>
+  user === undefined ? where : { user: `sha256:${hash('sha256', user)}`, ...where }
+
 /** Registers an undo. Returns false if the name is taken. */
 export const registerUndo = (scope: Scope, name: string, value: AskedUndo): Promise<boolean> =>
   writeOnce(scope, 'asked', name, value)
+/** Registers what an undo changes, without the users whose ranks change. */
 export const registerRadius = (scope: Scope, name: string, value: BlastRadius): Promise<boolean> =>
-  writeOnce(scope, 'radius', name, value)
+  writeOnce(scope, 'radius', name, { ...value, ranks: [] })
 export const registerRedo = (scope: Scope, name: string, value: z.output<typeof redo>): Promise<boolean> =>
   writeOnce(scope, 'redo', name, value)
 export const registerReversed = (

@@ -37,6 +37,8 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   correct: ['bullmq'],
   erase: ['bullmq'],
   jobs: ['bullmq'],
+  undo: ['bullmq'],
+  redo: ['bullmq'],
   dlq: ['@aws-sdk/client-sqs', '@aws-sdk/credential-provider-node', 'bullmq'],
 }
 

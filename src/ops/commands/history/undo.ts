@@ -39,11 +39,7 @@ export const command = defineCommand<Options>({
   words,
   about:
     'Takes back all orders that were admitted in a window, as if they had never come, and shows first what changes. orders redo puts them back. If it is killed, run it again to continue.',
-  examples: [
-    'undo --from 14:03 --to 14:40 --dry-run',
-    'undo --from 14:03 --name "bad price" --yes',
-    'undo list',
-  ],
+  examples: ['undo --from 14:03 --to 14:40 --dry-run', 'undo --from 14:03 --name "bad price" --yes', 'undo list'],
   page: 'docs/how-to/undo.md',
   options: {
     from: time('the first time of admission that counts: RFC 3339, or hh:mm of today in the zone of the reports'),

@@ -21,7 +21,7 @@ test('a worker whose connection breaks while it opens is replaced', async (conte
   await using queues = openQueues(redis)
   const stop = new AbortController()
   const supervised = supervise(appOn(redis), jobLoops(appOn(redis)), stop.signal)
-  await until('another worker of each queue', () => opened >= 4, Boolean, 20_000)
+  await until('another worker of each queue', () => opened >= 6, Boolean, 20_000)
   const jobId = newJobId('replay', crypto.randomUUID())
   await queues.replay.add('replay', { limit: 1, dryRun: true, until: '9999999999999-0' }, { jobId })
   const done = await until(

@@ -40,7 +40,7 @@ test.each([undefined, 'ann'])(
     }
     await expect(quiesce(halt, stop.signal)).rejects.toThrow('aborted')
     expect(await pauserOf('bridge')).toBe(by ?? 'orders repartition')
-    expect(noted).toEqual(['reprocess', 'redrive'])
+    expect(noted).toEqual(['reprocess', 'redrive', 'undo'])
     expect(await queues.reprocess.isPaused()).toBe(true)
 
     for (const { layoutKey } of [...before.partitions, ...after.partitions]) await redis.set(layoutKey, '2')

@@ -85,7 +85,7 @@ for (const partitions of [undefined, 3]) {
     expect(await readNumbers(redis)).toEqual(without)
     expect(await readUndo(app, 'twice')).toMatchObject({
       state: 'undone',
-      radius: preview?.radius,
+      radius: { ...preview?.radius, ranks: [] },
       undone: { orders: 20 },
     })
     expect(await redo(world, 'twice')).toMatchObject({ orders: count / 3, left: 0, revenue: result?.revenue })
