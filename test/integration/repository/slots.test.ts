@@ -67,7 +67,7 @@ interface Call {
   readonly keys: readonly string[]
 }
 
-/** What scripts reply that others run after. */
+/** Replies of scripts that others run after. */
 const scriptReplies: Readonly<Record<string, unknown>> = {
   'reads/rank.lua': [[1], [1]],
   'ops/verify/ledger-losses.lua': [1, 1, 1],
@@ -92,11 +92,11 @@ function recorder(calls: Call[]): RedisClient {
     previous: noHash,
   }
   const tail = [['chain', 'c', 'partition', 'none', 'seq', '1', 'head', 'h', 'at', 'a'], [JSON.stringify(line)]]
-  const replies: Record<string, unknown> = { ...scriptReplies, 'stages/archive/tail.lua': tail }
+  const ofScripts: Record<string, unknown> = { ...scriptReplies, 'stages/archive/tail.lua': tail }
   const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
     const script = names.get(sha) ?? 'one that is nowhere'
     calls.push({ script, keys: rest.slice(0, count) })
-    return replies[script] ?? []
+    return ofScripts[script] ?? []
   }
   const chained = new Set(['duplicate', 'multi', 'pipeline', 'on', 'once', 'xinfo', 'hget', 'hmget'])
   const client: object = new Proxy(
