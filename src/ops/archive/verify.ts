@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App, PartitionScope } from '../../app.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { type Chain, type KnownLines, type LiveSegment, liveSegments, readChains } from '../../reads/archive/chains.ts'
 import { readRecords } from '../../reads/archive/records.ts'
@@ -156,13 +156,7 @@ interface BookCheck {
 /** Compares the lines of the open chains with the counters, and the counters with each other. */
 async function checkBooks(app: App, store: Store, known: KnownLines): Promise<BookCheck> {
   const { redis, partitions } = app
-  const counted = await Promise.all(
-    partitions.map(async (keys) => {
-      const read = redis.multi().hget(keys.counters, archive.counts).hmget(keys.archive, 'chain', 'seq')
-      const [archived, place] = unwrapReplies(await read.exec()) as [string | null, (string | null)[]]
-      return { partition: partitionName(keys), archived: Number(archived ?? 0), chain: place[0], seq: Number(place[1]) }
-    }),
-  )
+  const counted = await Promise.all(partitions.map((keys) => readCounted({ redis, keys })))
   const chains = await readChains(store, app, known) // after the counters: it has every line that they count
   const differences = counted.flatMap(({ partition, archived, chain, seq }) => {
     const lines = chains.find((one) => one.chain === chain)?.lines.filter((line) => line.seq <= seq) ?? []
@@ -179,6 +173,19 @@ async function checkBooks(app: App, store: Store, known: KnownLines): Promise<Bo
     )
   return { stage, differences }
 }
+
+/** Reads the counter of a partition and the line up to which it counts, without MULTI, which a full Redis refuses. */
+async function readCounted({ redis, keys }: Pick<PartitionScope, 'redis' | 'keys'>) {
+  for (;;) {
+    const read = redis.pipeline().hmget(keys.archive, 'chain', 'seq')
+    const replies = await read.hget(keys.counters, archive.counts).hmget(keys.archive, 'chain', 'seq').exec()
+    const [before, archived, after] = unwrapReplies(replies) as [Place, string | null, Place]
+    if (before.join() !== after.join()) continue // a line was committed in between
+    return { partition: partitionName(keys), archived: Number(archived ?? 0), chain: before[0], seq: Number(before[1]) }
+  }
+}
+
+type Place = [chain: string | null, seq: string | null]
 
 function ordersIn(line: Line): number {
   if (line.kind === 'begin') return line.archived

@@ -67,9 +67,22 @@ interface Call {
   readonly keys: readonly string[]
 }
 
+/** A line of a manifest of the archive. */
+const line = {
+  seq: 1,
+  kind: 'begin',
+  at: '2026-11-30T00:00:00Z',
+  chain: 'c',
+  partition: 'none',
+  archived: 0,
+  previous: noHash,
+}
+const tail = [['chain', 'c', 'partition', 'none', 'seq', '1', 'head', 'h', 'at', 'a'], [JSON.stringify(line)]]
+
 /** Replies of scripts that others run after. */
 const scriptReplies: Readonly<Record<string, unknown>> = {
   'reads/rank.lua': [[1], [1]],
+  'stages/archive/tail.lua': tail,
   'ops/verify/ledger-losses.lua': [1, 1, 1],
   'ops/verify/moment.lua': ['', '', '', '', ''],
   'stages/calendar-books.lua': ['', '', [], 1, []],
@@ -82,21 +95,10 @@ const scriptReplies: Readonly<Record<string, unknown>> = {
 function recorder(calls: Call[]): RedisClient {
   const names = new Map(scripts.map(({ name, source }) => [createHash('sha1').update(source).digest('hex'), name]))
   const replies: Record<string, unknown> = { xreadBuffer: null, scan: ['0', []], time: [1, 0] }
-  const line = {
-    seq: 1,
-    kind: 'begin',
-    at: now.toISOString(),
-    chain: 'c',
-    partition: 'none',
-    archived: 0,
-    previous: noHash,
-  }
-  const tail = [['chain', 'c', 'partition', 'none', 'seq', '1', 'head', 'h', 'at', 'a'], [JSON.stringify(line)]]
-  const ofScripts: Record<string, unknown> = { ...scriptReplies, 'stages/archive/tail.lua': tail }
   const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
     const script = names.get(sha) ?? 'one that is nowhere'
     calls.push({ script, keys: rest.slice(0, count) })
-    return ofScripts[script] ?? []
+    return scriptReplies[script] ?? []
   }
   const chained = new Set(['duplicate', 'multi', 'pipeline', 'on', 'once', 'xinfo', 'hget', 'hmget'])
   const client: object = new Proxy(
