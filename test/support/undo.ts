@@ -47,7 +47,7 @@ export async function openUndoWorld(partitions?: number, stages: 'here' | 'elsew
   const running = loops.map((loop) => loop.run(() => {}, stop.signal))
   stack.defer(async () => {
     stop.abort()
-    await Promise.all(running)
+    await Promise.allSettled(running) // a stop may close a connection during a read
   })
   const queues = stack.use(openQueues(app.redis))
   const open = stack.move()
