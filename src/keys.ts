@@ -63,6 +63,23 @@ export const movedKeys = (partition: number, of: number): Keys => makeKeys(parti
 /** Built by an adoption next to the keys of a partition, to replace them: the same names behind `adopted:`. */
 export const adoptedKeys = ({ partition }: Keys): Keys => makeKeys(partition, undefined, 'adopted:')
 
+const shadowTag = 'rebuild:new:'
+
+/** Built by a rebuild next to the keys of a partition, to correct them: the same names behind `{p3}:rebuild:new:`. */
+export const shadowKeys = ({ partition, layout }: Keys): Keys =>
+  makeKeys(partition, partition === undefined ? undefined : Number(layout), shadowTag)
+
+/** Returns the beginning of the names of all shadow keys of a partition. */
+export const shadowPrefix = ({ partition }: Keys): string => tagOf(partition) + shadowTag
+
+/** Returns the name of the shadow of a key. */
+export const shadowName = ({ partition }: Keys, name: string): string =>
+  tagOf(partition) + shadowTag + name.slice(tagOf(partition).length)
+
+/** Returns the name of the key that a shadow key stands for. */
+export const shadowedName = ({ partition }: Keys, shadow: string): string =>
+  tagOf(partition) + shadow.slice(tagOf(partition).length + shadowTag.length)
+
 /** @param of how many partitions there are */
 export function makeKeys(partition?: number, of?: number, more = ''): Keys {
   const tag = tagOf(partition) + more
@@ -151,4 +168,5 @@ export const keyTable: readonly (readonly [key: string, type: string, holds: str
     `BullMQ; \`${jobsPrefix}:idempotency:<hash>\`: the job an Idempotency-Key stands for, for 24 h; \`${jobsAliveKey}\`: exists while a process runs the role \`jobs\``,
   ],
   ['`adopted:<key>`', '–', 'built by `orders adopt`, to replace the key in one step'],
+  ['`rebuild:new:<key>`', '–', 'built by `orders rebuild` from the archive, to correct the key in one step'],
 ]

@@ -1,5 +1,6 @@
 import { archiveKeys } from './archive-keys.ts'
 import { declare, type KeyDeclaration } from './declaration.ts'
+import { rebuildKeys } from './rebuild-keys.ts'
 
 /** Keys of a partition. */
 export const partitionKeys = {
@@ -180,6 +181,7 @@ export const partitionKeys = {
     erase: 'none',
     holds: 'reason and number of the delay → the last invalid order that was looked at for a retry after it',
   }),
+  ...rebuildKeys,
   outcome: declare({
     name: 'outcome:<job>',
     kind: 'hash',

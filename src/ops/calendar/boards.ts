@@ -42,10 +42,9 @@ export async function rankAll(
     for (const name of names) seen.add(name)
     const hashes = await readHashes(redis, names)
     const effects = names.flatMap((name, at) => {
-      const [month, userId] = [name.slice(prefix.length, prefix.length + 7), name.slice(prefix.length + 8)]
       const fields = hashes[at] ?? {}
-      addToDays(days, month, fields)
-      return Object.keys(fields).flatMap((field) => rankOf(scope, keys, periodOf(field, month), userId))
+      addToDays(days, name.slice(prefix.length, prefix.length + 7), fields)
+      return ranksOfMonth(scope, keys, name, Object.keys(fields))
     })
     await ranked(effects)
   }
@@ -56,6 +55,18 @@ export async function rankAll(
     }
   }
   return { wrong: [...wrong.values()], days }
+}
+
+/** Returns the effects that rank a user in the periods of some fields of a hash of a month. @param name of the hash */
+export function ranksOfMonth(
+  scope: Pick<Scope, 'format' | 'now'>,
+  keys: Keys,
+  name: string,
+  fields: readonly string[],
+): Effect[] {
+  const prefix = keys.monthly('', '').slice(0, -1)
+  const [month, userId] = [name.slice(prefix.length, prefix.length + 7), name.slice(prefix.length + 8)]
+  return fields.flatMap((field) => rankOf(scope, keys, periodOf(field, month), userId))
 }
 
 /** Returns the period whose orders a field of a user's month has; undefined for other fields. */
@@ -72,7 +83,12 @@ function periodOf(field: string, month: string): string | undefined {
 }
 
 /** Returns the effects that rank a user in a period, if its leaderboards are kept. */
-function rankOf({ format: { calendar }, now }: Scope, keys: Keys, name: string | undefined, userId: string): Effect[] {
+function rankOf(
+  { format: { calendar }, now }: Pick<Scope, 'format' | 'now'>,
+  keys: Keys,
+  name: string | undefined,
+  userId: string,
+): Effect[] {
   const today = calendar.dayAt(now().getTime())
   const period = name === undefined ? undefined : readPeriod(name, today)
   if (!period || !calendar.settings.periods.includes(period.kind)) return []
@@ -101,7 +117,12 @@ async function boardPeriods({ redis }: Scope, keys: Keys, alive: () => Promise<v
   return [...periods]
 }
 
-async function* membersOf(redis: RedisClient, key: string, alive: () => Promise<void>): AsyncGenerator<string[]> {
+/** Yields the members of a board. */
+export async function* membersOf(
+  redis: RedisClient,
+  key: string,
+  alive: () => Promise<void>,
+): AsyncGenerator<string[]> {
   for (let cursor = '', found: string[]; cursor !== '0'; ) {
     await alive()
     ;[cursor, found] = await redis.zscan(key, cursor || '0', 'COUNT', 200)

@@ -1,0 +1,18 @@
+import { declare, type KeyDeclaration } from './declaration.ts'
+
+/** Keys of a rebuild in a partition. See ops/rebuild/rebuild.ts. */
+export const rebuildKeys = {
+  rebuildProgress: declare({
+    name: 'rebuild:progress',
+    kind: 'hash',
+    owner: 'partition',
+    holds:
+      '`run`, `what`, per chain of the archive how far `orders rebuild` has read it; `token` of the last comparison',
+  }),
+  rebuildKept: declare({
+    name: 'rebuild:kept:<name>',
+    kind: 'hash',
+    owner: 'partition',
+    holds: 'what a flip of `orders rebuild` has added, for its undo: JSON for each step; expires after a day',
+  }),
+} satisfies Record<string, KeyDeclaration>

@@ -1,0 +1,70 @@
+import { type Keys, shadowName } from '../../keys.ts'
+import { exactInteger } from '../../order/money.ts'
+import { aggregate } from '../../stages/aggregate.ts'
+import { type Difference, differenceOf } from './differences.ts'
+import { type Build, feed } from './feed.ts'
+import { openLoneEntries, untilAligned } from './lone-entries.ts'
+import { type Pairs, readPairs } from './read-pairs.ts'
+import { hashNames, kindOf } from './scope.ts'
+
+/** What a partition lacks of what the archive says. */
+export interface Compared {
+  readonly keys: Keys
+  /** By key. */
+  readonly differences: ReadonlyMap<string, Difference>
+  /** How many hashes were compared, by kind. */
+  readonly counts: ReadonlyMap<string, number>
+  /** Fields of the counters and the global stats; and the counters of the stages by what was built, at one moment. */
+  readonly books: { readonly live: ReadonlyMap<string, bigint>; readonly built: ReadonlyMap<string, bigint> }
+}
+
+/**
+ * Compares all hashes of a partition with their shadows, while all stages work. Each hash is compared at one moment, by the
+ * entries that it and its shadow have then. Lines that the archive has got meanwhile are added to the shadow first.
+ */
+export async function comparePartition(build: Build, keys: Keys): Promise<Compared> {
+  const lone = openLoneEntries(build, keys)
+  const differences = new Map<string, Difference>()
+  const kinds = new Map<string, string>()
+  const compare = (pairs: Pairs['pairs']): void => {
+    for (const pair of pairs) {
+      const { kind, owns } = kindOf(keys, pair.name)
+      kinds.set(pair.name, kind)
+      const found = differenceOf(pair, lone.amounts.get(shadowName(keys, pair.name)), { owns })
+      if (found) differences.set(pair.name, found)
+      else differences.delete(pair.name)
+    }
+  }
+  const read = (names: readonly string[], use: (pairs: Pairs['pairs']) => void): Promise<void> =>
+    untilAligned(async () => {
+      await build.alive()
+      const both = names.map((name) => [name, shadowName(keys, name)] as const)
+      const { chain, seq, lone: found, pairs } = await readPairs(build.app.redis, keys, build.stages, both)
+      if (seq > (build.run.lines.get(chain) ?? 0)) {
+        await feed(build)
+        return false
+      }
+      if (!(await lone.set(found))) return false
+      use(pairs)
+      return true
+    })
+  for await (const names of hashNames(build, keys)) {
+    const fresh = names.filter((name) => !kinds.has(name))
+    if (fresh.length > 0) await read(fresh, compare)
+  }
+  const books = { live: new Map<string, bigint>(), built: new Map<string, bigint>() }
+  await read([keys.counters, keys.globalStats], ([counters, global]) => {
+    if (!counters || !global) return
+    if (build.stages.some(({ name }) => name === aggregate.name)) compare([global])
+    const more = lone.amounts.get(shadowName(keys, keys.counters))
+    for (const [field, value] of [...(counters.live.fields ?? []), ...(global.live.fields ?? [])])
+      books.live.set(field, exactInteger(value) ?? 0n)
+    for (const { counts } of build.stages)
+      books.built.set(
+        counts,
+        (exactInteger(counters.shadow.fields?.get(counts)) ?? 0n) + BigInt(more?.get(counts) ?? 0),
+      )
+  })
+  const counts = new Map([...Map.groupBy(kinds.values(), (kind) => kind)].map(([kind, all]) => [kind, all.length]))
+  return { keys, differences, counts, books }
+}

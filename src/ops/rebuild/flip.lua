@@ -1,0 +1,53 @@
+-- Corrects hashes of a partition by what they lack, and ranks the members again that they stand for: all of it or nothing.
+-- KEYS[1] progress of the rebuild   [2] what flips have kept   then keys, referred to by number
+-- ARGV[1] the token of the comparison; or '' to undo a step   [2] the step, its field in KEYS[2]
+-- ARGV[3] the token of the next step, or '' after the last one
+-- ARGV[4] what is kept of the step, or '' for nothing   [5] seconds for which it is kept
+-- ARGV[6] a JSON object: { hashes, ranks, expiries }, as in commit.lua;
+--   replaced   numbers of keys of another type, which are deleted first
+--   odd        [[key number, field, ...]]: fields that hold no number, which are deleted first
+--   emptied    numbers of hashes that are deleted if all their fields are 0 then
+--
+-- Replies 'done'; 'gone' if the token is another one: something else was compared, flipped or erased since, or the step is
+-- undone already.
+
+-- include ../../stages/runner/effects.lua
+
+local plan = cjson.decode(ARGV[6])
+local hashes, ranks = plan.hashes, plan.ranks
+local is_undo = ARGV[1] == ''
+if is_undo then
+  if call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 'gone' end
+elseif call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+  return 'gone'
+end
+
+-- They hold nothing that can be kept. Without them the hashes only lack more, which the sums below add.
+for _, number in ipairs(plan.replaced) do call('DEL', KEYS[number]) end
+for _, odd in ipairs(plan.odd) do
+  for i = 2, #odd do call('HDEL', KEYS[odd[1]], odd[i]) end
+end
+
+local sums, failed = check_sums(hashes)
+failed = failed or check_boards(ranks) or check_ranked(ranks)
+if failed then return failed end
+
+if is_undo then
+  call('HDEL', KEYS[2], ARGV[2])
+  call('HDEL', KEYS[1], 'token')
+else
+  call('HSET', KEYS[1], 'token', ARGV[3])
+  if ARGV[4] ~= '' then
+    call('HSET', KEYS[2], ARGV[2], ARGV[4])
+    call('EXPIRE', KEYS[2], ARGV[5])
+  end
+end
+write_sums(hashes, sums, #ranks > 0)
+set_scores(ranks, (read_scores(ranks)))
+for _, number in ipairs(plan.emptied) do
+  local is_empty = true
+  for _, value in ipairs(call('HVALS', KEYS[number])) do is_empty = is_empty and value == '0' end
+  if is_empty then call('DEL', KEYS[number]) end
+end
+set_expiries(plan.expiries)
+return 'done'

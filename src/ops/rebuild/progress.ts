@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto'
+import type { App } from '../../app.ts'
+import { OrdersError } from '../../errors.ts'
+import { unwrapReplies } from '../../redis/client.ts'
+import { chainField, wholeLines } from './apply.ts'
+import { clearShadow } from './drop.ts'
+
+/** A rebuild that has begun. */
+export interface Run {
+  readonly id: string
+  /** Per chain, the last line that all partitions have whole. */
+  readonly lines: Map<string, number>
+  /** True if an earlier process began it. */
+  readonly isContinued: boolean
+}
+
+type Scope = Pick<App, 'redis' | 'partitions'>
+
+/**
+ * Continues the rebuild of the same thing, or begins one. What another rebuild has built is deleted.
+ * @param what says what is built: stages, archive, moment
+ */
+export async function beginRun(app: Scope, what: string, alive: () => Promise<void>): Promise<Run> {
+  const all = await readAll(app)
+  const [first] = all
+  const id = first?.['run']
+  const isSame = all.every((one) => one['run'] === id && one['what'] === what && one['ready'] === '1')
+  if (id !== undefined && isSame) return { id, lines: linesOf(all), isContinued: true }
+  const run = randomUUID()
+  for (const { rebuildProgress } of app.partitions) {
+    unwrapReplies(await app.redis.multi().del(rebuildProgress).hset(rebuildProgress, { run, what }).exec())
+  }
+  for (const keys of app.partitions) await clearShadow(app.redis, keys, alive)
+  for (const { rebuildProgress } of app.partitions) await app.redis.hset(rebuildProgress, 'ready', '1')
+  return { id: run, lines: new Map(), isContinued: false }
+}
+
+/** Writes a new token for a flip of what is compared now. A flip with another token is refused. */
+export async function newToken({ redis, partitions }: Scope, run: string): Promise<string> {
+  const token = randomUUID()
+  for (const { rebuildProgress } of partitions) {
+    if ((await redis.hget(rebuildProgress, 'run')) !== run) throw otherRun()
+    await redis.hset(rebuildProgress, 'token', token)
+  }
+  return token
+}
+
+export const otherRun = (): OrdersError =>
+  new OrdersError('ORD_USAGE', 'Another rebuild has begun, or this one was deleted: run this again.')
+
+function readAll({ redis, partitions }: Scope): Promise<Record<string, string>[]> {
+  return Promise.all(partitions.map(({ rebuildProgress }) => redis.hgetall(rebuildProgress)))
+}
+
+function linesOf(all: readonly Readonly<Record<string, string>>[]): Map<string, number> {
+  const prefix = chainField('')
+  const chains = new Set(all.flatMap((one) => Object.keys(one).filter((field) => field.startsWith(prefix))))
+  return new Map(
+    [...chains].map((field) => [field.slice(prefix.length), Math.min(...all.map((one) => wholeLines(one[field])))]),
+  )
+}

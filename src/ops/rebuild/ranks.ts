@@ -1,0 +1,44 @@
+import type { App } from '../../app.ts'
+import { type Keys, shadowedName, shadowKeys } from '../../keys.ts'
+import { leaderboard } from '../../stages/leaderboard.ts'
+import type { Effect, Rank } from '../../stages/stage.ts'
+import { ranksOfMonth } from '../calendar/boards.ts'
+import { ranksKey } from './apply.ts'
+
+type Scope = Pick<App, 'format' | 'now' | 'pipeline'>
+
+/** Returns the effects that rank a user again whose hash changes: of all orders, or of a month. */
+export function ranksOf(scope: Scope, keys: Keys, name: string, fields: readonly string[]): readonly Effect[] {
+  const user = keys.userStats('')
+  if (name.startsWith(user)) return rankUsers(scope, keys, [name.slice(user.length)])
+  if (name.startsWith(keys.monthly('', '').slice(0, -1))) {
+    // A field with the spend of a period stands next to the one with its orders.
+    return ranksOfMonth(scope, keys, name, [...new Set(fields.map((field) => field.replace(/spend$/, 'orders')))])
+  }
+  return []
+}
+
+/** Returns the effects that rank users by all their orders. */
+export function rankUsers({ pipeline, format }: Scope, keys: Keys, userIds: readonly string[]): readonly Effect[] {
+  const stage = pipeline.stage(leaderboard.name)
+  if (!stage) return []
+  return userIds.flatMap((user_id) => {
+    const verdict = stage.decide({ user_id, orders: 1, order_count: 0, total_spend_minor: 0 }, keys, format)
+    return verdict.outcome === 'pass' ? verdict.effects : []
+  })
+}
+
+/** Reads the effects that rank the members of boards of the stages' own. */
+export async function ownRanks({ redis }: Pick<App, 'redis'>, keys: Keys): Promise<Rank[]> {
+  const ranks = new Map<string, Rank>()
+  const live = (name: string): string => shadowedName(keys, name)
+  for (let cursor = '', flat: string[]; cursor !== '0'; ) {
+    ;[cursor, flat] = await redis.hscan(ranksKey(shadowKeys(keys)), cursor || '0', 'COUNT', 1_000)
+    for (let at = 0; at + 1 < flat.length; at += 2) {
+      const { boards, hashes, ...rank }: Rank = JSON.parse(flat[at + 1] ?? '')
+      const named = boards.map(({ board, fields }) => ({ board: live(board), fields }))
+      ranks.set(flat[at] ?? '', { ...rank, hashes: hashes.map(live), boards: named })
+    }
+  }
+  return [...ranks.values()]
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import type { Keys } from '../../keys.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { defineScript } from '../../redis/script.ts'
+import type { Stage } from '../../stages/placed.ts'
+
+const flat = z.array(z.string())
+const found = z.union([flat, z.string(), z.int()])
+const read = defineScript(
+  import.meta.url,
+  z.tuple([z.string(), z.coerce.number().int(), z.array(flat), z.array(found)]),
+)
+
+/** A hash as it is. */
+export interface FoundHash {
+  /** Undefined if the key is no hash. */
+  readonly fields: ReadonlyMap<string, string> | undefined
+  /** In seconds; undefined if it does not expire, or does not exist. */
+  readonly ttl: number | undefined
+}
+
+/** Hashes and their shadows at one moment. */
+export interface Pairs {
+  /** The open chain of the archive, and its last line then; '' and 0 before it has one. */
+  readonly chain: string
+  readonly seq: number
+  /** Entries that only a stage, or only the archive, had committed then. */
+  readonly lone: readonly { readonly stage: Stage; readonly ids: readonly string[]; readonly times: 1 | -1 }[]
+  readonly pairs: readonly { readonly name: string; readonly live: FoundHash; readonly shadow: FoundHash }[]
+}
+
+/** Whose committed entries are compared with those of the stages. */
+export const archiveStage = 'archive'
+
+/** @param names of hashes and their shadows */
+export async function readPairs(
+  redis: RedisClient,
+  keys: Keys,
+  stages: readonly Stage[],
+  names: readonly (readonly [live: string, shadow: string])[],
+): Promise<Pairs> {
+  const committed = [archiveStage, ...stages.map(({ name }) => name)].map(keys.committed)
+  const reply = await read(redis, [keys.own('pipeline', 'archive'), ...committed, ...names.flat()], [stages.length])
+  const [chain, seq, ids, values] = reply
+  const at = (index: number): FoundHash => {
+    const [fields, ttl] = [values[2 * index], Number(values[2 * index + 1])]
+    return { fields: Array.isArray(fields) ? pairsOf(fields) : undefined, ttl: ttl < 0 ? undefined : ttl }
+  }
+  return {
+    chain,
+    seq,
+    lone: stages.flatMap((stage, n) => [
+      { stage, ids: ids[2 * n] ?? [], times: 1 as const },
+      { stage, ids: ids[2 * n + 1] ?? [], times: -1 as const },
+    ]),
+    pairs: names.map(([name], n) => ({ name, live: at(2 * n), shadow: at(2 * n + 1) })),
+  }
+}
+
+function pairsOf(flat: readonly string[]): Map<string, string> {
+  const fields = new Map<string, string>()
+  for (let at = 0; at + 1 < flat.length; at += 2) fields.set(flat[at] ?? '', flat[at + 1] ?? '')
+  return fields
+}

@@ -1,0 +1,91 @@
+import type { App } from '../../app.ts'
+import { OrdersError } from '../../errors.ts'
+import { aggregate } from '../../stages/aggregate.ts'
+import { calendar } from '../../stages/calendar.ts'
+import { leaderboard } from '../../stages/leaderboard.ts'
+import type { Pipeline, Stage } from '../../stages/placed.ts'
+import { rankAll } from '../calendar/boards.ts'
+import type { Archive } from './archive.ts'
+import { lacksOf } from './books.ts'
+import { type Compared, comparePartition } from './compare.ts'
+import { type Build, feed, shadowsOf } from './feed.ts'
+import type { Comparison } from './flip-all.ts'
+import { beginRun, newToken } from './progress.ts'
+import { wrongScores } from './scores.ts'
+
+/*
+ * Builds the numbers again from the archive, in shadow keys next to the live ones, by the stages' own decisions. Then it finds
+ * what each live key lacks of its shadow, and a flip adds just that.
+ *
+ * Every key that is built is a sum over records, whatever their order. So the difference between a live key and its shadow,
+ * taken for the same records, is the same at any later moment, however many orders are counted. It is taken without a pause:
+ * a script reads both keys and the entries that only one of them has, and what these entries add is computed by the same
+ * decisions. Scores follow from the hashes.
+ */
+
+export interface Building {
+  readonly archive: Archive
+  readonly stages: readonly Stage[]
+  /** Only records of entries up to this time, in ms, count; Infinity for all. */
+  readonly untilMs: number
+  alive(): Promise<void>
+  read(records: number): void
+}
+
+/** Continues the same build where a process before left it, or begins it. */
+export async function openBuild(app: App, building: Building): Promise<Build> {
+  const { archive, stages, untilMs, alive } = building
+  const names = stages.map(({ name }) => name)
+  const erasures = await archive.erasures()
+  const what = JSON.stringify({ archive: archive.name, erasures, stages: names, until: untilMs, form: 1 })
+  const run = await beginRun(app, what, alive)
+  return { ...building, app, run, first: app.pipeline.first, format: app.format, shadows: shadowsOf(app) }
+}
+
+/** The stages whose numbers the archive gives: they read what it keeps. Scores follow from their numbers. */
+export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Stage[] {
+  const built = names.filter((name) => name !== leaderboard.name)
+  return built.map((name) => {
+    const stage = pipeline.stage(name)
+    if (!stage) throw new OrdersError('ORD_USAGE', `There is no stage ${name}: there are ${pipeline.names.join(', ')}.`)
+    if (stage.from === pipeline.first.to && stage.to !== stage.from) return stage
+    const from = `${name} reads ${stage.from}, and the archive keeps what ${pipeline.first.name} passes on`
+    throw new OrdersError('ORD_USAGE', `${from}: only a stage that reads the same can be built from it.`)
+  })
+}
+
+/** What is wrong with scores. */
+export interface Scores {
+  /** Users whose score of all orders is not what their hash says, by partition. */
+  readonly users: readonly (readonly string[])[]
+  /** Scores in days, weeks and months. */
+  readonly periods: number
+}
+
+/** Brings the shadows up to the archive's end, and compares. */
+export async function compareAll(build: Build): Promise<Comparison & { readonly scores: Scores }> {
+  const { app, stages, alive } = build
+  const token = await newToken(app, build.run.id)
+  const partitions: Compared[] = []
+  for (const keys of app.partitions) partitions.push(await comparePartition(build, keys))
+  const has = (name: string): boolean => stages.some((stage) => stage.name === name)
+  const users: string[][] = []
+  let periods = 0
+  for (const keys of app.partitions) {
+    users.push(has(aggregate.name) ? await wrongScores(app, keys, alive) : [])
+    if (has(calendar.name)) periods += (await rankAll(app, keys, 'check', alive)).wrong.length
+  }
+  return { token, partitions, lacks: lacksOf(stages, partitions), wrongScores: users, scores: { users, periods } }
+}
+
+/** @throws OrdersError ORD_ARCHIVE if stages have counted orders that the archive does not have: a flip would forget them */
+export function requireWhole({ lacks }: Pick<Comparison, 'lacks'>): void {
+  for (const [stage, records] of lacks) {
+    if (records >= 0) continue
+    const text = `${stage} has counted ${-records} orders and corrections that the archive does not have`
+    throw new OrdersError('ORD_BOOKS', `${text}: nothing was changed, as a flip would forget them.`)
+  }
+}
+
+/** Reads all of the archive into the shadows. @returns how many records */
+export const build = feed
