@@ -4,6 +4,7 @@ import { aggregate } from '../../stages/aggregate.ts'
 import { type Difference, differenceOf } from './differences.ts'
 import { type Build, feed } from './feed.ts'
 import { openLoneEntries, untilAligned } from './lone-entries.ts'
+import { otherRun } from './progress.ts'
 import { type Pairs, readPairs } from './read-pairs.ts'
 import { hashNames, kindOf } from './scope.ts'
 
@@ -40,7 +41,9 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
       await build.alive()
       const both = names.map((name) => [name, shadowName(keys, name)] as const)
       const { chain, seq, lone: found, pairs } = await readPairs(build.app.redis, keys, build.stages, both)
-      if (seq > (build.run.lines.get(chain) ?? 0)) {
+      const fed = build.run.lines.get(chain) ?? 0
+      if (seq < fed) throw otherRun() // Redis was restored to an earlier state
+      if (seq > fed) {
         await feed(build)
         return false
       }

@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
+import { rankAll } from '../calendar/boards.ts'
 import { beforeChanges, type Change, type CounterChanges, counterChanges, readChange } from './books.ts'
 import type { Compared } from './compare.ts'
 import type { Difference } from './differences.ts'
@@ -8,14 +9,21 @@ import { flipOnce, undoOf } from './flip.ts'
 import { otherRun } from './progress.ts'
 import { ownRanks, ranksOf, rankUsers } from './ranks.ts'
 
+/** Scores that are not what the hashes say. */
+export interface Scores {
+  /** Users with such a score of all orders, by partition. */
+  readonly users: readonly (readonly string[])[]
+  /** How many of days, weeks and months. */
+  readonly periods: number
+}
+
 /** What was compared, and the token by which it can be flipped. */
 export interface Comparison {
   readonly token: string
   readonly partitions: readonly Compared[]
   /** By stage, how many records it lacks; below 0 if the archive lacks some that the stage has counted. */
   readonly lacks: ReadonlyMap<string, number>
-  /** Users with a wrong score, by partition. */
-  readonly wrongScores: readonly (readonly string[])[]
+  readonly scores: Scores
 }
 
 export interface Flipped {
@@ -37,7 +45,7 @@ const maxRanks = 20_000
  */
 export async function flip(
   build: Build,
-  { token, partitions, lacks, wrongScores }: Comparison,
+  { token, partitions, lacks, scores }: Comparison,
   keep: string | undefined,
 ): Promise<Flipped> {
   const { app } = build
@@ -46,7 +54,7 @@ export async function flip(
   const counters = counterChanges(app.pipeline, build.stages, lacks, changes)
   let [keys, maxMs] = [0, 0]
   for (const [at, compared] of partitions.entries()) {
-    const steps = await stepsOf(build, compared, counters[at] ?? new Map(), wrongScores[at] ?? [])
+    const steps = await stepsOf(build, compared, counters[at] ?? new Map(), scores.users[at] ?? [])
     for (const [number, { differences, ranks }] of steps.entries()) {
       await build.alive()
       const began = performance.now()
@@ -57,6 +65,7 @@ export async function flip(
       keys += differences.length
     }
   }
+  if (scores.periods > 0) for (const compared of partitions) await rankAll(app, compared.keys, 'set', build.alive)
   return { keys, maxMs }
 }
 

@@ -40,7 +40,7 @@ export async function readPairs(
   names: readonly (readonly [live: string, shadow: string])[],
 ): Promise<Pairs> {
   const committed = [archiveStage, ...stages.map(({ name }) => name)].map(keys.committed)
-  const reply = await read(redis, [keys.own('pipeline', 'archive'), ...committed, ...names.flat()], [stages.length])
+  const reply = await read(redis, [keys.archive, ...committed, ...names.flat()], [stages.length])
   const [chain, seq, ids, values] = reply
   const at = (index: number): FoundHash => {
     const [fields, ttl] = [values[2 * index], Number(values[2 * index + 1])]

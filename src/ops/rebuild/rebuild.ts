@@ -54,16 +54,8 @@ export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Sta
   })
 }
 
-/** What is wrong with scores. */
-export interface Scores {
-  /** Users whose score of all orders is not what their hash says, by partition. */
-  readonly users: readonly (readonly string[])[]
-  /** Scores in days, weeks and months. */
-  readonly periods: number
-}
-
 /** Brings the shadows up to the archive's end, and compares. */
-export async function compareAll(build: Build): Promise<Comparison & { readonly scores: Scores }> {
+export async function compareAll(build: Build): Promise<Comparison> {
   const { app, stages, alive } = build
   const token = await newToken(app, build.run.id)
   const partitions: Compared[] = []
@@ -71,14 +63,15 @@ export async function compareAll(build: Build): Promise<Comparison & { readonly 
   const has = (name: string): boolean => stages.some((stage) => stage.name === name)
   const users: string[][] = []
   let periods = 0
-  for (const keys of app.partitions) {
-    users.push(has(aggregate.name) ? await wrongScores(app, keys, alive) : [])
-    if (has(calendar.name)) periods += (await rankAll(app, keys, 'check', alive)).wrong.length
+  for (const compared of partitions) {
+    users.push(has(aggregate.name) ? await wrongScores(app, compared, alive) : [])
+    const isReadable = [...compared.differences.values()].every(({ isReplaced }) => !isReplaced)
+    if (has(calendar.name) && isReadable) periods += (await rankAll(app, compared.keys, 'check', alive)).wrong.length
   }
-  return { token, partitions, lacks: lacksOf(stages, partitions), wrongScores: users, scores: { users, periods } }
+  return { token, partitions, lacks: lacksOf(stages, partitions), scores: { users, periods } }
 }
 
-/** @throws OrdersError ORD_ARCHIVE if stages have counted orders that the archive does not have: a flip would forget them */
+/** @throws OrdersError ORD_BOOKS if stages have counted orders that the archive does not have: a flip would forget them */
 export function requireWhole({ lacks }: Pick<Comparison, 'lacks'>): void {
   for (const [stage, records] of lacks) {
     if (records >= 0) continue

@@ -4,15 +4,24 @@ import type { Keys } from '../../keys.ts'
 import { membersOf } from '../calendar/boards.ts'
 import { rank } from '../calendar/rank.ts'
 import { keysLike } from '../repartition/move.ts'
+import type { Compared } from './compare.ts'
 import { rankUsers } from './ranks.ts'
 
 /** A stage ranks a user within some ms of the commit that counts an order of theirs. */
 const settleMs = 300
 const maxChecks = 5
 
-/** Returns the users of a partition whose score is not what their hash says, and does not become so either. */
-export async function wrongScores(app: App, keys: Keys, alive: () => Promise<void>): Promise<string[]> {
-  const check = async (users: readonly string[]): Promise<string[]> => {
+/**
+ * Returns the users of a partition whose score is not what their hash says, and does not become so either.
+ * @param differences of hashes: a flip ranks their users again in any case
+ */
+export async function wrongScores(
+  app: App,
+  { keys, differences }: Pick<Compared, 'keys' | 'differences'>,
+  alive: () => Promise<void>,
+): Promise<string[]> {
+  const check = async (all: readonly string[]): Promise<string[]> => {
+    const users = all.filter((userId) => !differences.has(keys.userStats(userId)))
     const found = await rank(app.redis, rankUsers(app, keys, users), 'check')
     return [...new Set(found.map(({ userId }) => userId))]
   }
