@@ -6,6 +6,7 @@ export const rebuildKeys = {
     name: 'rebuild:progress',
     kind: 'hash',
     owner: 'partition',
+    erase: 'nobody',
     holds:
       '`run`, `what`, per chain of the archive how far `orders rebuild` has read it; `token` of the last comparison',
   }),
@@ -13,6 +14,7 @@ export const rebuildKeys = {
     name: 'rebuild:kept:<name>',
     kind: 'hash',
     owner: 'partition',
+    erase: 'shadow',
     holds: 'what a flip of `orders rebuild` has added, for its undo: JSON for each step; expires after a day',
   }),
 } satisfies Record<string, KeyDeclaration>

@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { type Keys, shadowKeys } from '../../keys.ts'
 import { partitionFor } from '../../partitions.ts'
+import { anonymous, type Erasures, noErasures } from '../../stages/erasure/erasures.ts'
 import { allBatches, applyBatch, positionOf } from './apply.ts'
 import type { Archive, ArchiveStep, PastRecord } from './archive.ts'
 import { type Planning, planRecords, type Timed } from './plan.ts'
@@ -15,6 +16,8 @@ export interface Build extends Planning {
   readonly untilMs: number
   /** By partition. */
   readonly shadows: ReadonlyMap<Keys, Keys>
+  /** By partition, the users whose records count for an anonymous account. None is erased while this runs. */
+  readonly erasures: ReadonlyMap<Keys, Erasures>
   /** Called before each write. @throws if this process must stop */
   alive(): Promise<void>
   /** Called with the number of records that were read so far. */
@@ -77,14 +80,18 @@ async function addBatch(
   const written = app.partitions
     .filter((keys) => isEnd || own.has(keys))
     .map((keys) => {
-      const timed = (own.get(keys) ?? []).map(timedRecord)
+      const timed = (own.get(keys) ?? []).map((record) => timedRecord(build, keys, record))
       return applyBatch(app.redis, keys, place, planRecords(build, shadows.get(keys) ?? keys, timed))
     })
   if ((await Promise.all(written)).includes('gone')) throw otherRun()
 }
 
 /** A stage decides a moment after its entry was written. */
-const timedRecord = (record: PastRecord): Timed => ({
-  record,
+const timedRecord = (build: Build, keys: Keys, record: PastRecord): Timed => ({
+  record: asCounted(build, keys, record),
   times: { sentMs: record.sent, nowMs: Number.parseInt(record.entry, 10) },
 })
+
+/** Returns a record as the stages count it now. */
+export const asCounted = ({ erasures }: Pick<Build, 'erasures'>, keys: Keys, record: object): object =>
+  anonymous(record, erasures.get(keys) ?? noErasures, keys)

@@ -4,7 +4,7 @@ import type { Keys } from '../../keys.ts'
 import type { Stage } from '../../stages/placed.ts'
 import { decodeEntry, type Entry, sentTimes } from '../../stages/runner/entry.ts'
 import type { Amounts } from '../../stages/runner/merge.ts'
-import type { Build } from './feed.ts'
+import { asCounted, type Build } from './feed.ts'
 import { addAmounts, planRecords, type Timed } from './plan.ts'
 import type { Pairs } from './read-pairs.ts'
 
@@ -51,7 +51,7 @@ export function openLoneEntries(build: Build, keys: Keys): LoneEntries {
       for (const [name, { stage, id, times }] of fresh) {
         const entry = entries.get(id)
         if (!entry) return false
-        const own = planRecords({ ...build, stages: [stage] }, shadow, timedRecords(entry, stage)).hashes
+        const own = planRecords({ ...build, stages: [stage] }, shadow, timedRecords(build, keys, entry, stage)).hashes
         addAmounts(amounts, own, times)
         known.set(name, { stage, times, amounts: own })
       }
@@ -79,11 +79,14 @@ async function readEntries({ app, stages }: Build, keys: Keys, ids: readonly str
   return entries
 }
 
-function timedRecords(entry: Entry, { name }: Stage): Timed[] {
+function timedRecords(build: Build, keys: Keys, entry: Entry, { name }: Stage): Timed[] {
   const { records = [], group } = entry
   if (group !== undefined && group !== name) return []
   const sentMs = sentTimes(entry)
-  return records.map((record) => ({ record, times: { sentMs: sentMs(1), nowMs: Number.parseInt(entry.id, 10) } }))
+  return records.map((record) => {
+    const times = { sentMs: sentMs(1), nowMs: Number.parseInt(entry.id, 10) }
+    return { record: asCounted(build, keys, record), times }
+  })
 }
 
 /** Reads until the archive and the stream agree: lines are added and entries trimmed while all stages work. */

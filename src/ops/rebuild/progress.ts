@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { unwrapReplies } from '../../redis/client.ts'
+import { clearShadow } from '../../stages/erasure/drop-shadows.ts'
 import { chainField, wholeLines } from './apply.ts'
-import { clearShadow } from './drop.ts'
 
 /** A rebuild that has begun. */
 export interface Run {

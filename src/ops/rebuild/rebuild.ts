@@ -2,6 +2,7 @@ import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { calendar } from '../../stages/calendar.ts'
+import { readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { rankAll } from '../calendar/boards.ts'
@@ -39,7 +40,17 @@ export async function openBuild(app: App, building: Building): Promise<Build> {
   const erasures = await archive.erasures()
   const what = JSON.stringify({ archive: archive.name, erasures, stages: names, until: untilMs, form: 1 })
   const run = await beginRun(app, what, alive)
-  return { ...building, app, run, first: app.pipeline.first, format: app.format, shadows: shadowsOf(app) }
+  const read = app.partitions.map(async (keys) => [keys, await readErasures(app.redis, keys)] as const)
+  const erased = new Map(await Promise.all(read))
+  return {
+    ...building,
+    app,
+    run,
+    erasures: erased,
+    first: app.pipeline.first,
+    format: app.format,
+    shadows: shadowsOf(app),
+  }
 }
 
 /** The stages whose numbers the archive gives: they read what it keeps. Scores follow from their numbers. */

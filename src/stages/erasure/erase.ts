@@ -9,6 +9,7 @@ import { identityText } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
 import { archive } from '../archive/archive.ts'
 import { flushArchive } from '../archive/flush.ts'
+import { dropShadows } from './drop-shadows.ts'
 import { accountOf, isAccount, userDigest } from './erasures.ts'
 import { moveTotals, readHeld } from './move-totals.ts'
 import type { Erasing, Found } from './place.ts'
@@ -55,6 +56,7 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   const notes = await openNotes(app, userId, head)
   const { erasure, erased_at: at } = notes.head
   await app.redis.hsetnx(scope.keys.erased, userDigest(userId), JSON.stringify({ erasure, at }))
+  await dropShadows(app, lock.require)
   const held = await readHeld(scope, userId)
   for (const month of held.months.keys()) await notes.add('months', month)
   if (held.totals) await notes.totals(held.totals)

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
-import { dropRebuild } from '../../../../src/ops/rebuild/drop.ts'
 import { flip, undoFlip } from '../../../../src/ops/rebuild/flip-all.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
+import { dropShadows } from '../../../../src/stages/erasure/drop-shadows.ts'
 import {
   openRebuildWorld,
   type RebuildWorld,
@@ -95,7 +95,7 @@ test('a flip corrects damaged numbers while orders come; an undo brings them bac
   const again = await rebuilt(world)
   await flip(again.build, again.compared, undefined)
   await expectRight(world)
-  await dropRebuild(world.app)
+  await dropShadows(world.app)
   expect(await world.redis.keys('*rebuild:*')).toEqual([])
 })
 

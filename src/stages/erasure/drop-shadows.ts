@@ -1,17 +1,21 @@
 import type { App } from '../../app.ts'
 import { type Keys, shadowPrefix } from '../../keys.ts'
 import type { RedisClient } from '../../redis/client.ts'
-import { keysLike } from '../repartition/move.ts'
+import { masterOf } from '../../redis/cluster.ts'
 
 const anyTime = async (): Promise<void> => {}
 
-/** Deletes what a rebuild has built, and all that flips have kept. A flip that was compared before is refused. */
-export async function dropRebuild(
+/**
+ * Deletes what a rebuild has built, and all that flips have kept: both name users. What was compared before cannot be flipped.
+ * @param alive called before each write
+ */
+export async function dropShadows(
   { redis, partitions }: Pick<App, 'redis' | 'partitions'>,
   alive: () => Promise<void> = anyTime,
 ): Promise<void> {
-  for (const keys of partitions) await redis.unlink(keys.rebuildProgress)
   for (const keys of partitions) {
+    await alive()
+    await redis.unlink(keys.rebuildProgress)
     await clearShadow(redis, keys, alive)
     await unlinkLike(redis, keys, keys.rebuildKept(''), alive)
   }
@@ -22,7 +26,10 @@ export const clearShadow = (redis: RedisClient, keys: Keys, alive: () => Promise
   unlinkLike(redis, keys, shadowPrefix(keys), alive)
 
 async function unlinkLike(redis: RedisClient, keys: Keys, prefix: string, alive: () => Promise<void>): Promise<void> {
-  for await (const names of keysLike({ redis, alive }, keys, prefix)) {
-    if (names.length > 0) await redis.unlink(...names)
+  const node = await masterOf(redis, keys.counters)
+  for (let cursor = '', found: string[]; cursor !== '0'; ) {
+    await alive()
+    ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', `${prefix}*`, 'COUNT', 1_000)
+    if (found.length > 0) await redis.unlink(...found)
   }
 }
