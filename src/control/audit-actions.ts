@@ -4,7 +4,8 @@ import type { OrderCorrection } from './correct-order.ts'
 export type AdminAction =
   | ('replay' | 'redrive' | 'reprocess' | 'edit' | 'discard' | 'cancel' | 'pause' | 'resume' | 'drain')
   | `${OrderCorrection}-order`
-  | ('erase' | 'repartition' | 'adopt' | 'repair' | 'write-off' | 'acknowledge' | 'queues' | 'archive-leave')
+  | ('erase' | 'rebuild' | 'backfill' | 'archive-leave')
+  | ('repartition' | 'adopt' | 'repair' | 'write-off' | 'acknowledge' | 'queues')
 
 /** The names that earlier versions recorded: a route, or a command. */
 const earlier: Readonly<Record<string, string>> = {

@@ -85,7 +85,12 @@ export async function sendOrders({ app, expected }: RebuildWorld, from: number, 
   for (let at = from; at < to; at++) {
     const order = { user_id: `u${at % 30}`, order_id: `o${at}` }
     const order_timestamp = new Date(now - (at % 9) * dayMs).toISOString()
-    await put(order.user_id, `m${at}`, { ...order, order_value: 1 + at, order_timestamp })
+    await put(order.user_id, `m${at}`, {
+      ...order,
+      order_value: 1 + at,
+      order_timestamp,
+      ...(at % 2 === 0 && { payment_method: 'card' }),
+    })
     add(order.user_id, 1, (1 + at) * 100)
     if (at % 7 === 0) {
       await put(order.user_id, `c${at}`, { event: 'order.cancelled', ...order, order_timestamp })

@@ -71,7 +71,10 @@ export async function flip(
 
 type Step = { differences: readonly Difference[]; ranks: ReturnType<typeof ranksOf> }
 
-/** Books and totals are in the first step. */
+/**
+ * Books and totals are in the last step, so that they still lack something until all before is done. Ranks of the stages' own
+ * come after the hashes that they read.
+ */
 async function stepsOf(
   build: Build,
   compared: Compared,
@@ -79,27 +82,30 @@ async function stepsOf(
   wrongScores: readonly string[],
 ): Promise<Step[]> {
   const { keys } = compared
-  const before = await beforeChanges(build, compared)
   const differences = new Map(compared.differences)
+  addTo(differences, keys.calendarBooks, await beforeChanges(build, compared))
   addTo(differences, keys.counters, counters)
-  addTo(differences, keys.calendarBooks, before)
-  const fixed = [keys.counters, keys.calendarBooks, keys.globalStats]
-  const all = [...differences.values()].sort(
-    (one, other) => Number(fixed.includes(other.key)) - Number(fixed.includes(one.key)),
+  const books = [keys.counters, keys.calendarBooks, keys.globalStats]
+  const [last, first] = [true, false].map((isLast) =>
+    [...differences.values()].filter(({ key }) => books.includes(key) === isLast),
   )
-  const own = await ownRanks(build.app, keys)
-  const steps: Step[] = []
-  for (let from = 0; from < all.length; from += maxKeys) {
-    const some = all.slice(from, from + maxKeys)
-    const ranks = some.flatMap(({ key, add, odd }) => ranksOf(build.app, keys, key, [...add.keys(), ...odd]))
-    steps.push({ differences: some, ranks })
-  }
-  const scores = rankUsers(build.app, keys, wrongScores)
-  if (scores.length > 0) steps.push({ differences: [], ranks: scores })
-  for (let from = 0; from < own.length; from += maxRanks) {
-    steps.push({ differences: [], ranks: own.slice(from, from + maxRanks) })
-  }
-  return steps
+  const hashes = inParts(first ?? [], maxKeys).map((some) => ({
+    differences: some,
+    ranks: some.flatMap(({ key, add, odd }) => ranksOf(build.app, keys, key, [...add.keys(), ...odd])),
+  }))
+  const ranks = [...rankUsers(build.app, keys, wrongScores), ...(await ownRanks(build.app, keys))]
+  const steps = [...hashes, ...inParts(ranks, maxRanks).map((some) => ({ differences: [], ranks: some }))]
+  const isOne = hashes.length <= 1 && ranks.length <= maxRanks
+  const rest = isOne ? merged(steps) : steps
+  return [...rest.slice(0, -1), merged([...rest.slice(-1), { differences: last ?? [], ranks: [] }])].flat()
+}
+
+const merged = (steps: readonly Step[]): Step[] => [
+  { differences: steps.flatMap((step) => step.differences), ranks: steps.flatMap((step) => step.ranks) },
+]
+
+function inParts<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size))
 }
 
 function addTo(differences: Map<string, Difference>, key: string, more: ReadonlyMap<string, number>): void {

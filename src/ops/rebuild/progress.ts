@@ -28,11 +28,24 @@ export async function beginRun(app: Scope, what: string, alive: () => Promise<vo
   if (id !== undefined && isSame) return { id, lines: linesOf(all), isContinued: true }
   const run = randomUUID()
   for (const { rebuildProgress } of app.partitions) {
+    await alive()
     unwrapReplies(await app.redis.multi().del(rebuildProgress).hset(rebuildProgress, { run, what }).exec())
   }
   for (const keys of app.partitions) await clearShadow(app.redis, keys, alive)
-  for (const { rebuildProgress } of app.partitions) await app.redis.hset(rebuildProgress, 'ready', '1')
+  for (const { rebuildProgress } of app.partitions) {
+    await alive()
+    await app.redis.hset(rebuildProgress, 'ready', '1')
+  }
   return { id: run, lines: new Map(), isContinued: false }
+}
+
+/** Deletes what was built. What flips have kept stays. */
+export async function endRun({ redis, partitions }: Scope, alive: () => Promise<void>): Promise<void> {
+  for (const keys of partitions) {
+    await alive()
+    await redis.unlink(keys.rebuildProgress)
+    await clearShadow(redis, keys, alive)
+  }
 }
 
 /** Writes a new token for a flip of what is compared now. A flip with another token is refused. */

@@ -9,7 +9,7 @@ import { rankAll } from '../calendar/boards.ts'
 import type { Archive } from './archive.ts'
 import { lacksOf } from './books.ts'
 import { type Compared, comparePartition } from './compare.ts'
-import { type Build, feed, shadowsOf } from './feed.ts'
+import { type Build, shadowsOf } from './feed.ts'
 import type { Comparison } from './flip-all.ts'
 import { beginRun, newToken } from './progress.ts'
 import { wrongScores } from './scores.ts'
@@ -90,6 +90,3 @@ export function requireWhole({ lacks }: Pick<Comparison, 'lacks'>): void {
     throw new OrdersError('ORD_BOOKS', `${text}: nothing was changed, as a flip would forget them.`)
   }
 }
-
-/** Reads all of the archive into the shadows. @returns how many records */
-export const build = feed

@@ -7,6 +7,7 @@ import { makeControlKeys, makePartitions } from '../../keys.ts'
 import type { Sum } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { isAway } from '../../redis/errors.ts'
+import { dropShadows } from '../../stages/erasure/drop-shadows.ts'
 import { closeChains, requireArchive } from '../archive/close-chains.ts'
 import { noticedMs } from '../manifest/check.ts'
 import { forgetRepartition, type Repartition, switchOver, writeRepartition } from '../manifest/repartition.ts'
@@ -107,8 +108,9 @@ async function drain(progress: Progress, signal: AbortSignal): Promise<Next> {
   return { phase: 'move', ...found }
 }
 
-async function move({ move, state, before, after, app, print }: Progress): Promise<Next> {
+async function move({ move, state, before, after, app, alive, print }: Progress): Promise<Next> {
   await closeChains(before)
+  await dropShadows(before, alive)
   const untilNothingMoves = async (what: string, pass: () => Promise<number>): Promise<void> => {
     let moved = 0
     // SCAN yields all keys only if nothing happens to its server meanwhile.

@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
+import { admittedOrder } from '../../../../src/messages.ts'
 import { flip, undoFlip } from '../../../../src/ops/rebuild/flip-all.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
+import { readCounters } from '../../../../src/reads/counters.ts'
+import { archive as archiveDefinition } from '../../../../src/stages/archive/archive.ts'
+import { definePipeline } from '../../../../src/stages/define-pipeline.ts'
 import { dropShadows } from '../../../../src/stages/erasure/drop-shadows.ts'
+import { defineObserver, hincrby, rank } from '../../../../src/stages/stage.ts'
 import {
   openRebuildWorld,
   type RebuildWorld,
@@ -14,6 +19,8 @@ import {
   settled,
   usersOf,
 } from '../../../support/rebuilding.ts'
+import { definitions } from '../../../support/stages.ts'
+import { until } from '../../../support/until.ts'
 
 const { signal } = new AbortController()
 
@@ -112,4 +119,56 @@ test('after Redis was lost, all numbers come back from the store, and the books 
   const { build, compared } = await rebuilt(world)
   await flip(build, compared, undefined)
   await expectRight(world)
+})
+
+/** Counts the spend of each user on days of their own, and ranks users by it. */
+const revenue = defineObserver({
+  name: 'revenue',
+  takes: admittedOrder,
+  needs: ['payment_method'],
+  counts: 'booked',
+  decide: ({ minor, user_id, payment_method = 'unknown' }, keys) => [
+    hincrby(keys.own('revenue', 'by-method'), payment_method, minor),
+    hincrby(keys.own('revenue', `of:${user_id}`), 'spend', minor),
+    rank(user_id, [keys.own('revenue', `of:${user_id}`)], [{ board: keys.own('revenue', 'board'), fields: ['spend'] }]),
+  ],
+})
+const withRevenue = definePipeline([
+  definitions.validate,
+  definitions.calendar,
+  revenue,
+  archiveDefinition,
+  definitions.aggregate,
+  definitions.leaderboard,
+])
+
+test('a stage that is added later gets all of history once, while orders come', async () => {
+  await using before = await openRebuildWorld(2)
+  {
+    await using _ = await runningStages(before.app)
+    await sendOrders(before, 0, 200)
+    await settled(before)
+  }
+  const world = { ...before, app: { ...before.app, pipeline: withRevenue } }
+  await using _ = await runningStages(world.app)
+  await sendOrders(world, 200, 230)
+  const missed = async () => (await readCounters(world.app.redis, world.app.partitions))['revenue:missed'] ?? 0
+  await until('it has missed some', missed)
+  const sending = sendOrders(world, 230, 300)
+  const { build, compared } = await rebuilt(world, ['revenue'])
+  await flip(build, compared, undefined)
+  await sending
+  await expectRight(world)
+  expect(await missed()).toBe(0)
+  const [methods, board] = [new Map<string, number>(), new Map<string, number>()]
+  for (const keys of world.app.partitions) {
+    for (const [method, minor] of Object.entries(await world.redis.hgetall(keys.own('revenue', 'by-method'))))
+      methods.set(method, (methods.get(method) ?? 0) + Number(minor))
+    const flat = await world.redis.zrange(keys.own('revenue', 'board'), '0', '-1', 'WITHSCORES')
+    for (let at = 0; at < flat.length; at += 2) board.set(flat[at] ?? '', Number(flat[at + 1]))
+  }
+  const all = [...world.expected].reduce((sum, [, { minor }]) => sum + minor, 0)
+  expect(Object.fromEntries(methods)).toEqual({ card: expect.any(Number), unknown: expect.any(Number) })
+  expect([...methods.values()].reduce((sum, minor) => sum + minor, 0)).toBe(all)
+  expect(sorted(board)).toEqual(sorted(new Map([...world.expected].map(([user, { minor }]) => [user, minor]))))
 })

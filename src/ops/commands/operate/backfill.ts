@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import type { App } from '../../../app.ts'
+import { audited } from '../../../control/audit-log.ts'
+import { OrdersError } from '../../../errors.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { readCounters } from '../../../reads/counters.ts'
+import { isAway } from '../../../redis/errors.ts'
+import type { Stage } from '../../../stages/placed.ts'
+import { type Call, defineCommand, flag } from '../../command.ts'
+import { requireAdopted } from '../../manifest/adoption.ts'
+import { connectCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
+import { operatingUser } from '../../process/operating-user.ts'
+import { flip } from '../../rebuild/flip-all.ts'
+import { endRun } from '../../rebuild/progress.ts'
+import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
+import { buildFrom } from '../../rebuild/session.ts'
+import { requireConsent } from '../../terminal/interactive/ask.ts'
+import { jsonLine } from '../../terminal/printable.ts'
+import { readLine } from '../../terminal/rebuild-text.ts'
+
+interface Options {
+  readonly from: string | undefined
+  readonly yes: boolean
+  readonly json: boolean
+}
+
+export const command = defineCommand<Options>({
+  name: 'backfill',
+  words: '<stage>',
+  about:
+    'Gives an observer that was added later all orders that passed before, from the archive and while orders come. If it is killed, run it again to continue.',
+  examples: ['backfill calendar', 'backfill calendar --yes --json'],
+  page: 'docs/how-to/rebuild.md',
+  options: {
+    from: {
+      hint: 'URL',
+      about: 'one more archive, such as that of a system whose Redis was lost; read only',
+      expected: 's3://bucket/prefix or file:///folder',
+      schema: z.string().min(1).optional(),
+    },
+    yes: flag('does not ask'),
+    json: flag('as JSON on one line'),
+  },
+  run: async (call) => {
+    const { config, words, signal } = call
+    const [name, ...more] = words
+    if (name === undefined || more.length > 0) {
+      throw new OrdersError('ORD_USAGE', 'orders backfill: expected one stage: see orders backfill --help.')
+    }
+    await using app = await connectCommandApp(config)
+    await requireAdopted(app.redis, app.config)
+    const work = backfill(app, observerNamed(app, name), call).catch((error: unknown) => {
+      if (!isAway(error)) throw error
+      const message = 'Redis does not answer: nothing is lost, so run this again once it answers.'
+      throw new OrdersError('ORD_REDIS_UNREACHABLE', message, { cause: error })
+    })
+    await interruptible(work, signal, () => 'Interrupted. Nothing is lost: run orders backfill again to continue.')
+  },
+})
+
+function observerNamed(app: App, name: string): Stage {
+  const [stage] = stagesToBuild(app.pipeline, [name])
+  if (stage?.isObserver) return stage
+  throw new OrdersError('ORD_USAGE', `${name} is no observer: orders rebuild counts again what the chain has counted.`)
+}
+
+async function backfill(app: App, stage: Stage, { options, signal, print, stdout }: Call<Options>): Promise<void> {
+  const say = options.json ? () => {} : print
+  const missed = async (): Promise<number> =>
+    (await readCounters(app.redis, app.partitions))[stage.counters.missed] ?? 0
+  const session = { stages: [stage], from: options.from, untilMs: undefined, print: say, read: () => {} }
+  await using built = await buildFrom(app, session, signal)
+  const { build } = built
+  say(readLine(built))
+  const comparison = await compareAll(build)
+  requireWhole(comparison)
+  const lacks = comparison.lacks.get(stage.name) ?? 0
+  if (lacks > 0) {
+    const question = `${stage.name} lacks ${countText(lacks)} orders and corrections that the archive has. Add them?`
+    await requireConsent(question, { yes: options.yes, stdout, signal })
+    const action = {
+      action: 'backfill',
+      by: operatingUser(),
+      what: JSON.stringify({ stage: stage.name, orders: lacks }),
+    }
+    await audited(app, action, () => flip(build, comparison, undefined))
+  }
+  await endRun(app, build.alive)
+  const left = await missed()
+  print(
+    options.json
+      ? jsonLine({ stage: stage.name, added: lacks, missed: left })
+      : `${countText(lacks)} added; ${stage.name} has missed ${countText(left)} now.`,
+  )
+}

@@ -1,0 +1,179 @@
+import { z } from 'zod'
+import type { App } from '../../../app.ts'
+import { audited } from '../../../control/audit-log.ts'
+import { holdLock } from '../../../control/lock.ts'
+import { OrdersError } from '../../../errors.ts'
+import { countText } from '../../../reads/count-text.ts'
+import { isAway } from '../../../redis/errors.ts'
+import { aggregate } from '../../../stages/aggregate.ts'
+import { calendar } from '../../../stages/calendar.ts'
+import { leaderboard } from '../../../stages/leaderboard.ts'
+import { type Call, defineCommand, flag, type Option } from '../../command.ts'
+import { requireAdopted } from '../../manifest/adoption.ts'
+import { connectCommandApp } from '../../open/command-app.ts'
+import { interruptible } from '../../process/interruptible.ts'
+import { operatingUser } from '../../process/operating-user.ts'
+import { type Comparison, type Flipped, flip, undoFlip } from '../../rebuild/flip-all.ts'
+import { endRun } from '../../rebuild/progress.ts'
+import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
+import { comparisonOf, comparisonReply, flippedOf } from '../../rebuild/reply.ts'
+import { type Built, buildFrom } from '../../rebuild/session.ts'
+import { builtTotals } from '../../rebuild/totals.ts'
+import { requireConsent } from '../../terminal/interactive/ask.ts'
+import { jsonLine } from '../../terminal/printable.ts'
+import { comparisonLines, flippedLines, readLine } from '../../terminal/rebuild-text.ts'
+
+interface Options {
+  readonly from: string | undefined
+  readonly stages: readonly string[] | undefined
+  readonly until: number | undefined
+  readonly flip: boolean
+  readonly keep: string | undefined
+  readonly undo: string | undefined
+  readonly drop: boolean
+  readonly yes: boolean
+  readonly json: boolean
+}
+
+const keptName: Omit<Option<string | undefined>, 'about'> = {
+  hint: 'NAME',
+  expected: 'a name of 1 to 60 letters, digits, _, . and -',
+  schema: z
+    .string()
+    .regex(/^[\w.-]{1,60}$/)
+    .optional(),
+}
+
+export const command = defineCommand<Options>({
+  name: 'rebuild',
+  about:
+    'Counts again what the archive has, next to the live numbers and while orders come, and compares. --flip corrects what differs. Exit code 1 if something differs. If it is killed, run it again to continue.',
+  examples: ['rebuild', 'rebuild --flip --keep before', 'rebuild --undo before'],
+  page: 'docs/how-to/rebuild.md',
+  options: {
+    from: {
+      hint: 'URL',
+      about: 'one more archive, such as that of a system whose Redis was lost; read only',
+      expected: 's3://bucket/prefix or file:///folder',
+      schema: z.string().min(1).optional(),
+    },
+    stages: {
+      hint: 'LIST',
+      about: 'the stages whose numbers are built (default aggregate,leaderboard,calendar)',
+      expected: 'names of stages, as in aggregate,calendar',
+      schema: z
+        .string()
+        .regex(/^[\w,-]+$/)
+        .transform((list) => list.split(','))
+        .optional(),
+    },
+    until: {
+      hint: 'TIME',
+      about: 'only shows what had been admitted until then',
+      expected: 'a time such as 2026-11-30T14:00:00Z',
+      schema: z.iso
+        .datetime({ offset: true })
+        .transform((time) => Date.parse(time))
+        .optional(),
+    },
+    flip: flag('corrects the live numbers by what they lack'),
+    keep: { ...keptName, about: 'with --flip: keeps what it adds for a day under this name, to undo it' },
+    undo: { ...keptName, about: 'takes back the flip of this name; orders counted since stay counted' },
+    drop: flag('deletes what an earlier rebuild has built'),
+    yes: flag('does not ask'),
+    json: flag('as JSON on one line'),
+  },
+  run: async (call) => {
+    const { config, options, signal } = call
+    requireSense(options)
+    await using app = await connectCommandApp(config)
+    await requireAdopted(app.redis, app.config)
+    const work = run(app, call).catch((error: unknown) => {
+      if (!isAway(error)) throw error
+      const message = 'Redis does not answer: nothing is lost, so run this again once it answers.'
+      throw new OrdersError('ORD_REDIS_UNREACHABLE', message, { cause: error })
+    })
+    await interruptible(work, signal, () => 'Interrupted. Nothing is lost: run orders rebuild again to continue.')
+  },
+})
+
+function requireSense({ flip, keep, undo, drop, until }: Options): void {
+  const refuse = (problem: string): OrdersError =>
+    new OrdersError('ORD_USAGE', `orders rebuild: ${problem}: see orders rebuild --help.`)
+  if (keep !== undefined && !flip) throw refuse('--keep goes with --flip')
+  if ([flip, undo !== undefined, drop, until !== undefined].filter(Boolean).length > 1)
+    throw refuse('--flip, --undo, --drop and --until exclude each other')
+}
+
+async function run(app: App, call: Call<Options>): Promise<void> {
+  const { options, signal, print } = call
+  const { undo, drop, until } = options
+  if (undo !== undefined) return await undoNamed(app, undo, call)
+  if (drop) {
+    await using lock = await holdLock(app.redis, print, signal, 'orders rebuild, erase or repartition')
+    await endRun(app, lock.require)
+    return print('Deleted: the next rebuild begins again.')
+  }
+  const usual = [aggregate.name, leaderboard.name, calendar.name].filter((name) => app.pipeline.stage(name))
+  const stages = stagesToBuild(app.pipeline, options.stages ?? usual)
+  const say = options.json ? () => {} : print
+  const session = { stages, from: options.from, untilMs: until, print: say, read: () => {} }
+  await using built = await buildFrom(app, session, signal)
+  say(readLine(built))
+  if (until !== undefined) return await showTotals(app, built, call)
+  await compareAndFlip(app, built, call)
+}
+
+async function showTotals(app: App, { build }: Built, { options, print }: Call<Options>): Promise<void> {
+  const { users, orders, minor } = await builtTotals(build)
+  const revenue = app.format.money.toAmount(Number(minor))
+  const at = new Date(build.untilMs).toISOString()
+  const reply = { until: at, users, total_orders: Number(orders), total_revenue: revenue }
+  print(
+    options.json ? jsonLine(reply) : `Until ${at}: ${countText(users)} users, ${countText(orders)} orders, ${revenue}.`,
+  )
+  await endRun(app, build.alive)
+}
+
+async function compareAndFlip(app: App, built: Built, call: Call<Options>): Promise<void> {
+  const { options, signal, print, stdout, fail } = call
+  const { build, records } = built
+  const comparison = await compareAll(build)
+  const found = comparisonOf(comparison, records, app.format.money)
+  const reply = (flipped?: Flipped): void =>
+    print(jsonLine(comparisonReply.parse({ ...found, ...(flipped && { flipped: flippedOf(flipped, options.keep) }) })))
+  if (!options.json) print(comparisonLines(built, comparison))
+  if (!options.flip || found.equal) {
+    if (options.json) reply()
+    if (found.equal) return await endRun(app, build.alive)
+    if (!options.json) print('orders rebuild --flip corrects it; orders rebuild --drop deletes what was built.')
+    return fail()
+  }
+  requireWhole(comparison)
+  await requireConsent('This changes the live numbers. Flip?', { yes: options.yes, stdout, signal })
+  const flipped = await flipAudited(app, build, comparison, options.keep)
+  await endRun(app, build.alive)
+  if (options.json) reply(flipped)
+  else print(flippedLines(flipped, options.keep))
+}
+
+function flipAudited(app: App, build: Built['build'], comparison: Comparison, keep?: string): Promise<Flipped> {
+  const stages = build.stages.map(({ name }) => name)
+  const what = (keys?: number): string => JSON.stringify({ stages, archive: build.archive.name, keep, keys })
+  const action = { action: 'rebuild', by: operatingUser(), what: what() }
+  return audited(
+    app,
+    action,
+    () => flip(build, comparison, keep),
+    ({ keys }) => what(keys),
+  )
+}
+
+async function undoNamed(app: App, name: string, { options, signal, print, stdout }: Call<Options>): Promise<void> {
+  const question = `This takes back what the flip ${name} has added to the live numbers. Undo it?`
+  await requireConsent(question, { yes: options.yes, stdout, signal })
+  await using lock = await holdLock(app.redis, print, signal, 'orders rebuild, erase or repartition')
+  const action = { action: 'rebuild', by: operatingUser(), what: JSON.stringify({ undo: name }) }
+  const keys = await audited(app, action, () => undoFlip(app, name, lock.require))
+  print(options.json ? jsonLine({ undone: name, keys }) : `Undone: ${countText(keys)} keys are as before the flip.`)
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import type { Money } from '../../order/money.ts'
+import { aggregate } from '../../stages/aggregate.ts'
+import type { Comparison, Flipped } from './flip-all.ts'
+import { type HashKind, hashKinds, kindOf } from './scope.ts'
+
+/** How many keys a reply names. */
+export const maxExamples = 20
+
+const counts = z.object({ compared: z.int(), different: z.int() })
+
+/** What a comparison has found, as JSON. */
+export const comparisonReply = z.object({
+  equal: z.boolean(),
+  records: z.int(),
+  keys: z.record(z.enum(hashKinds), counts),
+  scores: z.object({ users: z.int(), periods: z.int() }),
+  /** By stage, how many orders and corrections it lacks; below 0 if the archive lacks some. */
+  lacks: z.record(z.string(), z.int()),
+  total_orders: z.object({ now: z.number(), built: z.number() }).optional(),
+  total_revenue: z.object({ now: z.number(), built: z.number() }).optional(),
+  examples: z.array(z.object({ key: z.string(), lacks: z.record(z.string(), z.number()) })),
+  flipped: z.object({ keys: z.int(), max_ms: z.number(), kept_as: z.string().optional() }).optional(),
+})
+export type ComparisonReply = z.output<typeof comparisonReply>
+
+/** Describes a comparison. @param records how many the archive has given */
+export function comparisonOf(
+  { partitions, scores, lacks }: Comparison,
+  records: number,
+  money: Money,
+): z.input<typeof comparisonReply> {
+  const kinds = hashKinds.map((kind) => {
+    const each = partitions.map(({ keys, counts, differences }) => ({
+      compared: counts.get(kind) ?? 0,
+      different: [...differences.keys()].filter((name) => kindOf(keys, name).kind === kind).length,
+    }))
+    return [
+      kind,
+      { compared: sum(each.map((one) => one.compared)), different: sum(each.map((one) => one.different)) },
+    ] as const
+  })
+  const users = sum(scores.users.map(({ length }) => length))
+  const all = partitions.flatMap(({ differences }) => [...differences.values()])
+  const has = (field: string): number => sum(partitions.map(({ books }) => Number(books.live.get(field) ?? 0n)))
+  const lack = (field: string): number =>
+    sum(partitions.map(({ keys, differences }) => differences.get(keys.globalStats)?.add.get(field) ?? 0))
+  const [orders, minor] = [has('total_orders'), has('total_revenue_minor')]
+  return {
+    equal: all.length === 0 && users === 0 && scores.periods === 0 && [...lacks.values()].every((lack) => lack === 0),
+    records,
+    keys: Object.fromEntries(kinds) as Record<HashKind, z.input<typeof counts>>,
+    scores: { users, periods: scores.periods },
+    lacks: Object.fromEntries(lacks),
+    ...(lacks.has(aggregate.name) && {
+      total_orders: { now: orders, built: orders + lack('total_orders') },
+      total_revenue: { now: money.toAmount(minor), built: money.toAmount(minor + lack('total_revenue_minor')) },
+    }),
+    examples: all.slice(0, maxExamples).map(({ key, add }) => ({ key, lacks: Object.fromEntries(add) })),
+  }
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
+
+export const flippedOf = ({ keys, maxMs }: Flipped, keep: string | undefined) => ({
+  keys,
+  max_ms: Math.round(maxMs * 10) / 10,
+  ...(keep !== undefined && { kept_as: keep }),
+})

@@ -1,0 +1,84 @@
+import type { App } from '../../app.ts'
+import { holdLock } from '../../control/lock.ts'
+import { OrdersError } from '../../errors.ts'
+import { infoOf } from '../../redis/info.ts'
+import { archive } from '../../stages/archive/archive.ts'
+import { flushArchive } from '../../stages/archive/flush.ts'
+import { openStore } from '../../stages/archive/store/store.ts'
+import type { Stage } from '../../stages/placed.ts'
+import { emulatorOs } from '../checks/server.ts'
+import { howToGetRedis } from '../local/redis-program.ts'
+import { readRepartition } from '../manifest/repartition.ts'
+import { type Build, feed } from './feed.ts'
+import { type ArchivePlace, archiveOf } from './open-archive.ts'
+import { openBuild } from './rebuild.ts'
+
+export interface Session {
+  readonly stages: readonly Stage[]
+  /** URL of one more archive, such as that of a system whose Redis was lost. */
+  readonly from: string | undefined
+  /** Undefined for all that the archive has. */
+  readonly untilMs: number | undefined
+  print(line: string): void
+  /** Called with the number of records that were read so far. */
+  read(records: number): void
+}
+
+/** What was built. Alone until it is disposed: no repartition, erasure or other rebuild runs meanwhile. */
+export interface Built extends AsyncDisposable {
+  readonly build: Build
+  /** Read by this process. */
+  readonly records: number
+  readonly tookMs: number
+}
+
+/** A role that runs cuts the open segments within a moment. Without one, the comparison reads the rest from the stream. */
+const flushMs = 5_000
+
+/** Builds the numbers of stages from the archive, up to its end. @throws OrdersError ORD_CONFIG without an archive */
+export async function buildFrom(app: App, session: Session, signal: AbortSignal): Promise<Built> {
+  await using stack = new AsyncDisposableStack()
+  const { stages, from, untilMs, print, read } = session
+  await refuseEmulator(app)
+  const places: ArchivePlace[] = []
+  if (app.pipeline.stage(archive.name)) places.push({ store: stack.use(await openStore(app.config)), app })
+  else if (untilMs === undefined) throw noArchive()
+  if (from !== undefined) {
+    places.push({ store: stack.use(await openStore({ ...app.config, archiveUrl: from })), app: undefined })
+  }
+  if (places.length === 0) throw noArchive()
+  const lock = stack.use(await holdLock(app.redis, print, signal, 'orders rebuild, erase or repartition'))
+  if (await readRepartition(app.redis)) {
+    throw new OrdersError('ORD_USAGE', 'A repartition is under way: let it end first, by orders repartition.')
+  }
+  const alive = async (): Promise<void> => {
+    signal.throwIfAborted()
+    await lock.require()
+  }
+  if (app.pipeline.stage(archive.name)) await flush(app, signal)
+  const began = performance.now()
+  const until = untilMs ?? Number.POSITIVE_INFINITY
+  const build = await openBuild(app, { archive: archiveOf(places), stages, untilMs: until, alive, read })
+  if (build.run.isContinued) print('Continues what an earlier rebuild has built.')
+  const records = await feed(build)
+  const opened = stack.move()
+  const tookMs = performance.now() - began
+  return { build, records, tookMs, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+const noArchive = (): OrdersError =>
+  new OrdersError('ORD_CONFIG', 'There is no archive that this system writes: set ARCHIVE_URL for it.')
+
+async function flush(app: App, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.timeout(flushMs)
+  await flushArchive(app, AbortSignal.any([limit, signal])).catch((error: unknown) => {
+    if (!limit.aborted || signal.aborted) throw error
+  })
+}
+
+/** @throws OrdersError ORD_USAGE for the emulator: it lacks commands that a comparison needs */
+async function refuseEmulator({ redis }: App): Promise<void> {
+  const info = await redis.info('server').catch(() => '') // a server that forbids INFO is no emulator
+  if (infoOf([info])('os') !== emulatorOs) return
+  throw new OrdersError('ORD_USAGE', `Redis is the in-process emulator: ${howToGetRedis()}, and run this there.`)
+}

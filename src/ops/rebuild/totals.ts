@@ -1,0 +1,19 @@
+import { exactInteger, type Sum } from '../../order/money.ts'
+import { keysLike } from '../repartition/move.ts'
+import type { Build } from './feed.ts'
+
+/** Reads the totals that were built, and how many users have some. */
+export async function builtTotals({ app, shadows, alive }: Build): Promise<Sum & { readonly users: number }> {
+  let [users, orders, minor] = [0, 0n, 0n]
+  for (const keys of app.partitions) {
+    const shadow = shadows.get(keys) ?? keys
+    const [count, revenue] = await app.redis.hmget(shadow.globalStats, 'total_orders', 'total_revenue_minor')
+    orders += exactInteger(count) ?? 0n
+    minor += exactInteger(revenue) ?? 0n
+    const seen = new Set<string>() // SCAN may yield a key twice
+    for await (const names of keysLike({ redis: app.redis, alive }, shadow, shadow.userStats('')))
+      for (const name of names) seen.add(name)
+    users += seen.size
+  }
+  return { users, orders, minor }
+}
