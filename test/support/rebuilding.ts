@@ -4,7 +4,8 @@ import type { App } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions } from '../../src/keys.ts'
-import { feed } from '../../src/ops/rebuild/feed.ts'
+import { type Build, feed } from '../../src/ops/rebuild/feed.ts'
+import type { Comparison } from '../../src/ops/rebuild/flip-all.ts'
 import { archiveOf } from '../../src/ops/rebuild/open-archive.ts'
 import { compareAll, openBuild, stagesToBuild } from '../../src/ops/rebuild/rebuild.ts'
 import { partitionFor } from '../../src/partitions.ts'
@@ -117,11 +118,15 @@ export async function settled({ app }: RebuildWorld, stages: readonly string[] =
   })
 }
 
-/** Builds, and compares. */
-export async function rebuilt({ app, store }: RebuildWorld, stages: readonly string[] = ['aggregate', 'calendar']) {
+/** Builds, and compares. @param alive called before each write */
+export async function rebuilt(
+  { app, store }: RebuildWorld,
+  stages: readonly string[] = ['aggregate', 'calendar'],
+  alive = async (): Promise<void> => {},
+): Promise<{ build: Build; compared: Comparison }> {
   const archive = archiveOf([{ store, app }])
   const building = { archive, stages: stagesToBuild(app.pipeline, stages), untilMs: Number.POSITIVE_INFINITY }
-  const build = await openBuild(app, { ...building, alive: async () => {}, read: () => {} })
+  const build = await openBuild(app, { ...building, alive, read: () => {} })
   await feed(build)
   return { build, compared: await compareAll(build) }
 }

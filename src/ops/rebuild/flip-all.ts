@@ -97,7 +97,7 @@ async function stepsOf(
   const steps = [...hashes, ...inParts(ranks, maxRanks).map((some) => ({ differences: [], ranks: some }))]
   const isOne = hashes.length <= 1 && ranks.length <= maxRanks
   const rest = isOne ? merged(steps) : steps
-  return [...rest.slice(0, -1), merged([...rest.slice(-1), { differences: last ?? [], ranks: [] }])].flat()
+  return [...rest.slice(0, -1), ...merged([...rest.slice(-1), { differences: last ?? [], ranks: [] }])]
 }
 
 const merged = (steps: readonly Step[]): Step[] => [

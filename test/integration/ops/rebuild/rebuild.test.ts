@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
 import { flip, undoFlip } from '../../../../src/ops/rebuild/flip-all.ts'
+import { endRun } from '../../../../src/ops/rebuild/progress.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
@@ -119,6 +120,38 @@ test('after Redis was lost, all numbers come back from the store, and the books 
   const { build, compared } = await rebuilt(world)
   await flip(build, compared, undefined)
   await expectRight(world)
+})
+
+/** At which writes a rebuild is killed: KILLS=2000 kills it at each one. */
+const kills = Number(process.env['KILLS'] ?? 12)
+const killedAt = (attempt: number): number => (kills > 100 ? attempt : Math.ceil(1.7 ** attempt))
+
+test('a rebuild that is killed at its writes goes on, and corrects all once', async () => {
+  await using world = await openRebuildWorld(2)
+  await using _ = await runningStages(world.app)
+  await sendOrders(world, 0, 200)
+  await settled(world)
+  await damage(world)
+  const sending = sendOrders(world, 200, 260)
+  let killed = 0
+  for (let isDone = false; !isDone; ) {
+    let writes = killedAt(killed + 1)
+    const alive = async (): Promise<void> => {
+      if (killed < kills && --writes < 0) throw new Error('killed')
+    }
+    try {
+      const { build, compared } = await rebuilt(world, ['aggregate', 'calendar'], alive)
+      await flip(build, compared, 'kept')
+      await endRun(world.app, alive)
+      isDone = true
+    } catch (error) {
+      expect((error as Error).message).toBe('killed')
+      killed++
+    }
+  }
+  await sending
+  await expectRight(world)
+  expect((await world.redis.keys('*rebuild:*')).filter((name) => !name.includes('kept'))).toEqual([])
 })
 
 /** Counts the spend of each user on days of their own, and ranks users by it. */
