@@ -89,7 +89,7 @@ const uses: readonly Use[] = [
   ['RPOPLPUSH K K', 'jobs'],
   ['ZPOPMIN K', 'jobs'],
   ['ZREMRANGEBYRANK K 0 1', 'jobs'],
-  ['HSCAN K 0', 'api'],
+  ['HSCAN K 0', 'api', 'operator'],
   ['LPOP K', 'api'],
   ['SSCAN K 0', 'api'],
   ['RPOP K', 'api', 'operator'],
@@ -99,7 +99,10 @@ const uses: readonly Use[] = [
   ['RENAMENX K K', 'operator'],
   ['SCAN 0', 'api', 'operator'],
   ['XREAD STREAMS K 0', 'operator'],
-  ['UNLINK K', 'operator'],
+  ['UNLINK K', 'api', 'operator'],
+  ['TTL K', 'operator'],
+  ['ZDIFF 1 K', 'operator'],
+  ['HVALS K', 'operator'],
   ['ZSCAN K 0', 'operator'],
 ]
 

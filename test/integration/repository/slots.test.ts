@@ -13,6 +13,9 @@ import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
 import { rank } from '../../../src/ops/calendar/rank.ts'
 import { scanPartition } from '../../../src/ops/incidents/scan.ts'
+import { applyBatch } from '../../../src/ops/rebuild/apply.ts'
+import { flipOnce } from '../../../src/ops/rebuild/flip.ts'
+import { readPairs } from '../../../src/ops/rebuild/read-pairs.ts'
 import { expireSome } from '../../../src/ops/jobs/expire-discarded.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
@@ -42,6 +45,7 @@ import { removeConsumers } from '../../../src/stages/runner/dead-consumers.ts'
 import { decodeEntry } from '../../../src/stages/runner/entry.ts'
 import { ensureGroups } from '../../../src/stages/runner/groups.ts'
 import { leaveLeases, renewLeases } from '../../../src/stages/runner/leases.ts'
+import { noEffects } from '../../../src/stages/runner/merge.ts'
 import { planBatch } from '../../../src/stages/runner/plan.ts'
 import { trim } from '../../../src/stages/runner/trim.ts'
 import { plainFormat } from '../../support/plain-format.ts'
@@ -149,6 +153,21 @@ const rejected = (stage?: string): InvalidEntry => {
   return { id: '1-1', json: '{}', keys, text: '{"orders":1}', record: { ...record, ...(stage && { stage }) } }
 }
 
+const builtEffects = { ...noEffects(), hashes: new Map([['{p3}:rebuild:new:user:u', new Map([['order_count', 1]])]]) }
+const flipPlan = {
+  differences: [
+    {
+      key: '{p3}:user:u',
+      add: new Map([['order_count', 1]]),
+      odd: ['f'],
+      isReplaced: true,
+      isForeign: true,
+      expiresAt: 1,
+    },
+  ],
+  ranks: rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'),
+}
+
 /** Everything that runs a script. */
 const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => enqueue(redis, keys, [{ id: 'm', body: '{}' }]),
@@ -182,6 +201,9 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),
   (redis) => repair(appOf(redis), new AbortController().signal),
   (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
+  (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1' }, builtEffects),
+  (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:user:u']]),
+  (redis) => flipOnce(redis, keys, { token: 't', nextToken: '', step: '0', keep: 'k' }, flipPlan),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),
@@ -246,6 +268,7 @@ function argumentsOf(text: string): string[] {
 }
 
 function keysIn(command: string, given: readonly string[]): string[] {
+  if (command === 'ZDIFF') return given.slice(1)
   if (command === 'RENAME') return given.slice(0, 2)
   if (command === 'XINFO' || command === 'XGROUP') return given.slice(1, 2)
   if (command === 'XREADGROUP') return given.slice(given.indexOf("'STREAMS'") + 1).slice(0, 1)
