@@ -5,7 +5,7 @@ import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions } from '../../src/keys.ts'
 import { type Build, feed } from '../../src/ops/rebuild/feed.ts'
-import type { Comparison } from '../../src/ops/rebuild/flip-all.ts'
+import type { Comparison } from '../../src/ops/rebuild/flip/flip-all.ts'
 import { archiveOf } from '../../src/ops/rebuild/open-archive.ts'
 import { compareAll, openBuild, stagesToBuild } from '../../src/ops/rebuild/rebuild.ts'
 import { partitionFor } from '../../src/partitions.ts'
@@ -29,7 +29,7 @@ export interface RebuildWorld extends AsyncDisposable {
   readonly app: App
   readonly redis: Redis
   readonly store: Store
-  /** What the users must have: kept by the test itself. */
+  /** The numbers of the users, kept by the test itself. */
   readonly expected: Map<string, Amount>
 }
 

@@ -15,6 +15,7 @@ if failed then return failed end
 
 call('HSET', KEYS[1], ARGV[2], ARGV[3])
 write_sums(plan.hashes, sums, false)
-for i = 2, #plan.texts, 2 do call('HSET', KEYS[plan.texts[1]], plan.texts[i], plan.texts[i + 1]) end
+local texts = KEYS[plan.texts[1] or 1]
+for i = 2, #plan.texts, 2 do call('HSET', texts, plan.texts[i], plan.texts[i + 1]) end
 set_expiries(plan.expiries)
 return 'added'

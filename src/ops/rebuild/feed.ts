@@ -7,7 +7,7 @@ import type { Archive, ArchiveStep, PastRecord } from './archive.ts'
 import { type Planning, planRecords, type Timed } from './plan.ts'
 import { otherRun, type Run } from './progress.ts'
 
-/** What is built, by which run. */
+/** Names what is built, by which run. */
 export interface Build extends Planning {
   readonly app: App
   readonly archive: Archive

@@ -7,12 +7,12 @@ import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { rankAll } from '../calendar/boards.ts'
 import type { Archive } from './archive.ts'
-import { lacksOf } from './books.ts'
-import { type Compared, comparePartition } from './compare.ts'
+import { type Compared, comparePartition } from './compare/compare.ts'
+import { wrongScores } from './compare/scores.ts'
 import { type Build, shadowsOf } from './feed.ts'
-import type { Comparison } from './flip-all.ts'
+import { lacksOf } from './flip/books.ts'
+import type { Comparison } from './flip/flip-all.ts'
 import { beginRun, newToken } from './progress.ts'
-import { wrongScores } from './scores.ts'
 
 /*
  * Builds the numbers again from the archive, in shadow keys next to the live ones, by the stages' own decisions. Then it finds

@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import type { Money } from '../../order/money.ts'
 import { aggregate } from '../../stages/aggregate.ts'
-import type { Comparison, Flipped } from './flip-all.ts'
-import { type HashKind, hashKinds, kindOf } from './scope.ts'
+import { type HashKind, hashKinds, kindOf } from './compare/scope.ts'
+import type { Comparison, Flipped } from './flip/flip-all.ts'
 
 /** How many keys a reply names. */
 export const maxExamples = 20
 
 const counts = z.object({ compared: z.int(), different: z.int() })
 
-/** What a comparison has found, as JSON. */
+/** Describes what a comparison has found, as JSON. */
 export const comparisonReply = z.object({
   equal: z.boolean(),
   records: z.int(),

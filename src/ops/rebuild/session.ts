@@ -24,7 +24,7 @@ export interface Session {
   read(records: number): void
 }
 
-/** What was built. Alone until it is disposed: no repartition, erasure or other rebuild runs meanwhile. */
+/** Holds what was built. Until it is disposed, no repartition, erasure or other rebuild runs meanwhile. */
 export interface Built extends AsyncDisposable {
   readonly build: Build
   /** Read by this process. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
-import { flip, undoFlip } from '../../../../src/ops/rebuild/flip-all.ts'
+import { flip, undoFlip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
 import { endRun } from '../../../../src/ops/rebuild/progress.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { Keys } from '../../keys.ts'
-import type { RedisClient } from '../../redis/client.ts'
-import { defineScript } from '../../redis/script.ts'
-import type { Stage } from '../../stages/placed.ts'
+import type { Keys } from '../../../keys.ts'
+import type { RedisClient } from '../../../redis/client.ts'
+import { defineScript } from '../../../redis/script.ts'
+import type { Stage } from '../../../stages/placed.ts'
 
 const flat = z.array(z.string())
 const found = z.union([flat, z.string(), z.int()])
@@ -29,7 +29,7 @@ export interface Pairs {
   readonly pairs: readonly { readonly name: string; readonly live: FoundHash; readonly shadow: FoundHash }[]
 }
 
-/** Whose committed entries are compared with those of the stages. */
+/** The stage whose committed entries are compared with those of the stages. */
 export const archiveStage = 'archive'
 
 /** @param names of hashes and their shadows */

@@ -1,15 +1,15 @@
 import { z } from 'zod'
-import type { Keys } from '../../keys.ts'
-import type { RedisClient } from '../../redis/client.ts'
-import { defineScript } from '../../redis/script.ts'
-import { encodeExpiries, encodeHashes, encodeRanks, numbering } from '../../stages/runner/effects.ts'
-import { mergeEffect, noEffects } from '../../stages/runner/merge.ts'
-import type { Effect } from '../../stages/stage.ts'
-import type { Difference } from './differences.ts'
+import type { Keys } from '../../../keys.ts'
+import type { RedisClient } from '../../../redis/client.ts'
+import { defineScript } from '../../../redis/script.ts'
+import { encodeExpiries, encodeHashes, encodeRanks, numbering } from '../../../stages/runner/effects.ts'
+import { mergeEffect, noEffects } from '../../../stages/runner/merge.ts'
+import type { Effect } from '../../../stages/stage.ts'
+import type { Difference } from '../compare/differences.ts'
 
 const run = defineScript(import.meta.url, z.enum(['done', 'gone']))
 
-/** What one step of a flip writes. */
+/** Says what one step of a flip writes. */
 export interface FlipPlan {
   readonly differences: readonly Difference[]
   readonly ranks: readonly Effect[]

@@ -1,7 +1,7 @@
-import { exactInteger } from '../../order/money.ts'
+import { exactInteger } from '../../../order/money.ts'
 import type { FoundHash } from './read-pairs.ts'
 
-/** What a hash lacks of what the archive says. It stays right while orders are counted: both sides get them. */
+/** Says what a hash lacks of what the archive says. It stays right while orders are counted: both sides get them. */
 export interface Difference {
   readonly key: string
   /** Amounts to add, by field. */

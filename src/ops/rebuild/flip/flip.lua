@@ -11,7 +11,7 @@
 -- Replies 'done'; 'gone' if the token is another one: something else was compared, flipped or erased since, or the step is
 -- undone already.
 
--- include ../../stages/runner/effects.lua
+-- include ../../../stages/runner/effects.lua
 
 local plan = cjson.decode(ARGV[6])
 local hashes, ranks = plan.hashes, plan.ranks

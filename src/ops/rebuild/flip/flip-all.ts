@@ -1,12 +1,12 @@
-import type { App } from '../../app.ts'
-import { OrdersError } from '../../errors.ts'
-import { rankAll } from '../calendar/boards.ts'
+import type { App } from '../../../app.ts'
+import { OrdersError } from '../../../errors.ts'
+import { rankAll } from '../../calendar/boards.ts'
+import type { Compared } from '../compare/compare.ts'
+import type { Difference } from '../compare/differences.ts'
+import type { Build } from '../feed.ts'
+import { otherRun } from '../progress.ts'
 import { beforeChanges, type Change, type CounterChanges, counterChanges, readChange } from './books.ts'
-import type { Compared } from './compare.ts'
-import type { Difference } from './differences.ts'
-import type { Build } from './feed.ts'
 import { flipOnce, undoOf } from './flip.ts'
-import { otherRun } from './progress.ts'
 import { ownRanks, ranksOf, rankUsers } from './ranks.ts'
 
 /** Scores that are not what the hashes say. */
@@ -17,7 +17,7 @@ export interface Scores {
   readonly periods: number
 }
 
-/** What was compared, and the token by which it can be flipped. */
+/** Holds what was compared, and the token by which it can be flipped. */
 export interface Comparison {
   readonly token: string
   readonly partitions: readonly Compared[]

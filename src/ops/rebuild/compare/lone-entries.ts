@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OrdersError } from '../../errors.ts'
-import type { Keys } from '../../keys.ts'
-import type { Stage } from '../../stages/placed.ts'
-import { decodeEntry, type Entry, sentTimes } from '../../stages/runner/entry.ts'
-import type { Amounts } from '../../stages/runner/merge.ts'
-import { asCounted, type Build } from './feed.ts'
-import { addAmounts, planRecords, type Timed } from './plan.ts'
+import { OrdersError } from '../../../errors.ts'
+import type { Keys } from '../../../keys.ts'
+import type { Stage } from '../../../stages/placed.ts'
+import { decodeEntry, type Entry, sentTimes } from '../../../stages/runner/entry.ts'
+import type { Amounts } from '../../../stages/runner/merge.ts'
+import { asCounted, type Build } from '../feed.ts'
+import { addAmounts, planRecords, type Timed } from '../plan.ts'
 import type { Pairs } from './read-pairs.ts'
 
-/** What a stage makes of entries that it has and the archive does not have yet, or the other way around. */
+/** Says what a stage makes of entries that it has and the archive does not have yet, or the other way around. */
 export interface LoneEntries {
   /** By shadow key and field: what the live keys have more than the shadows. */
   readonly amounts: ReadonlyMap<string, ReadonlyMap<string, number>>

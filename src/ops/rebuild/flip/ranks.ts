@@ -1,9 +1,9 @@
-import type { App } from '../../app.ts'
-import { type Keys, shadowedName, shadowKeys } from '../../keys.ts'
-import { leaderboard } from '../../stages/leaderboard.ts'
-import type { Effect, Rank } from '../../stages/stage.ts'
-import { ranksOfMonth } from '../calendar/boards.ts'
-import { ranksKey } from './apply.ts'
+import type { App } from '../../../app.ts'
+import { type Keys, shadowedName, shadowKeys } from '../../../keys.ts'
+import { leaderboard } from '../../../stages/leaderboard.ts'
+import type { Effect, Rank } from '../../../stages/stage.ts'
+import { ranksOfMonth } from '../../calendar/boards.ts'
+import { ranksKey } from '../apply.ts'
 
 type Scope = Pick<App, 'format' | 'now' | 'pipeline'>
 

@@ -1,14 +1,14 @@
-import { type Keys, shadowName } from '../../keys.ts'
-import { exactInteger } from '../../order/money.ts'
-import { aggregate } from '../../stages/aggregate.ts'
+import { type Keys, shadowName } from '../../../keys.ts'
+import { exactInteger } from '../../../order/money.ts'
+import { aggregate } from '../../../stages/aggregate.ts'
+import { type Build, feed } from '../feed.ts'
+import { otherRun } from '../progress.ts'
 import { type Difference, differenceOf } from './differences.ts'
-import { type Build, feed } from './feed.ts'
 import { openLoneEntries, untilAligned } from './lone-entries.ts'
-import { otherRun } from './progress.ts'
 import { type Pairs, readPairs } from './read-pairs.ts'
 import { hashNames, kindOf } from './scope.ts'
 
-/** What a partition lacks of what the archive says. */
+/** Says what a partition lacks of what the archive says. */
 export interface Compared {
   readonly keys: Keys
   /** By key. */

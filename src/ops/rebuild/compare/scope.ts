@@ -1,11 +1,11 @@
-import { type Keys, shadowedName, shadowPrefix } from '../../keys.ts'
-import { aggregate } from '../../stages/aggregate.ts'
-import { calendar } from '../../stages/calendar.ts'
-import { startFields } from '../../stages/calendar-books.ts'
-import type { Stage } from '../../stages/placed.ts'
-import { keysLike } from '../repartition/move.ts'
-import { ranksKey } from './apply.ts'
-import type { Build } from './feed.ts'
+import { type Keys, shadowedName, shadowPrefix } from '../../../keys.ts'
+import { aggregate } from '../../../stages/aggregate.ts'
+import { calendar } from '../../../stages/calendar.ts'
+import { startFields } from '../../../stages/calendar-books.ts'
+import type { Stage } from '../../../stages/placed.ts'
+import { keysLike } from '../../repartition/move.ts'
+import { ranksKey } from '../apply.ts'
+import type { Build } from '../feed.ts'
 
 /** Kinds of hashes, as a comparison counts them. */
 export const hashKinds = ['users', 'days', 'months', 'totals', 'others'] as const

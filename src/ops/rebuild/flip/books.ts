@@ -1,16 +1,16 @@
-import { noSum } from '../../order/money.ts'
-import { readBooks } from '../../reads/books.ts'
-import { aggregate, correctionsCounter } from '../../stages/aggregate.ts'
-import { calendar } from '../../stages/calendar.ts'
-import { readCalendarBooks } from '../../stages/calendar-books.ts'
-import type { Pipeline, Stage } from '../../stages/placed.ts'
-import type { Compared } from './compare.ts'
-import type { Build } from './feed.ts'
+import { noSum } from '../../../order/money.ts'
+import { readBooks } from '../../../reads/books.ts'
+import { aggregate, correctionsCounter } from '../../../stages/aggregate.ts'
+import { calendar } from '../../../stages/calendar.ts'
+import { readCalendarBooks } from '../../../stages/calendar-books.ts'
+import type { Pipeline, Stage } from '../../../stages/placed.ts'
+import type { Compared } from '../compare/compare.ts'
+import type { Build } from '../feed.ts'
 
 /** By counter, how much a flip adds to it in a partition. */
 export type CounterChanges = ReadonlyMap<string, number>
 
-/** What a stage has not processed in a partition: passed before it was added, written off as lost, or missing. */
+/** Counts what a stage has not processed in a partition: passed before it was added, written off as lost, or missing. */
 export interface Unprocessed {
   readonly missed: number
   readonly lost: number

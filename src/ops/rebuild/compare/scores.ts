@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { App } from '../../app.ts'
-import type { Keys } from '../../keys.ts'
-import { membersOf } from '../calendar/boards.ts'
-import { rank } from '../calendar/rank.ts'
-import { keysLike } from '../repartition/move.ts'
+import type { App } from '../../../app.ts'
+import type { Keys } from '../../../keys.ts'
+import { membersOf } from '../../calendar/boards.ts'
+import { rank } from '../../calendar/rank.ts'
+import { keysLike } from '../../repartition/move.ts'
+import { rankUsers } from '../flip/ranks.ts'
 import type { Compared } from './compare.ts'
-import { rankUsers } from './ranks.ts'
 
 /** A stage ranks a user within some ms of the commit that counts an order of theirs. */
 const settleMs = 300
