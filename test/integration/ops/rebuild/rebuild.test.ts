@@ -126,7 +126,7 @@ test('after Redis was lost, all numbers come back from the store, and the books 
 const kills = Number(process.env['KILLS'] ?? 12)
 const killedAt = (attempt: number): number => (kills > 100 ? attempt : Math.ceil(1.7 ** attempt))
 
-test('a rebuild that is killed at its writes goes on, and corrects all once', async () => {
+test('a rebuild that is killed at its writes goes on, and corrects all once', { timeout: 900_000 }, async () => {
   await using world = await openRebuildWorld(2)
   await using _ = await runningStages(world.app)
   await sendOrders(world, 0, 200)

@@ -16,12 +16,12 @@ import { operatingUser } from '../../process/operating-user.ts'
 import { type Comparison, type Flipped, flip, undoFlip } from '../../rebuild/flip/flip-all.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
+import { comparisonLines, flippedLines, readLine } from '../../rebuild/rebuild-text.ts'
 import { comparisonOf, comparisonReply, flippedOf } from '../../rebuild/reply.ts'
 import { type Built, buildFrom } from '../../rebuild/session.ts'
 import { builtTotals } from '../../rebuild/totals.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { jsonLine } from '../../terminal/printable.ts'
-import { comparisonLines, flippedLines, readLine } from '../../terminal/rebuild-text.ts'
 
 interface Options {
   readonly from: string | undefined

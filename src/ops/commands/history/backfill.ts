@@ -14,10 +14,10 @@ import { operatingUser } from '../../process/operating-user.ts'
 import { flip } from '../../rebuild/flip/flip-all.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
+import { readLine } from '../../rebuild/rebuild-text.ts'
 import { buildFrom } from '../../rebuild/session.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { jsonLine } from '../../terminal/printable.ts'
-import { readLine } from '../../terminal/rebuild-text.ts'
 
 interface Options {
   readonly from: string | undefined

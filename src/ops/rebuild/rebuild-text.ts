@@ -1,11 +1,11 @@
 import { countText } from '../../reads/count-text.ts'
-import { hashKinds } from '../rebuild/compare/scope.ts'
-import type { Comparison, Flipped } from '../rebuild/flip/flip-all.ts'
-import { comparisonOf } from '../rebuild/reply.ts'
-import type { Built } from '../rebuild/session.ts'
-import { type Line, sentence, yellow } from './output.ts'
-import { printableId } from './printable.ts'
-import { table } from './table.ts'
+import { type Line, sentence, yellow } from '../terminal/output.ts'
+import { printableId } from '../terminal/printable.ts'
+import { table } from '../terminal/table.ts'
+import { hashKinds } from './compare/scope.ts'
+import type { Comparison, Flipped } from './flip/flip-all.ts'
+import { comparisonOf } from './reply.ts'
+import type { Built } from './session.ts'
 
 const kindNames = {
   users: 'users',
