@@ -14,6 +14,7 @@ const sections: Readonly<Record<string, () => Promise<Section>>> = {
   fifo: async () => (await import('./fifo.ts')).fifo,
   whole: async () => (await import('./whole.ts')).whole,
   calendar: async () => (await import('./calendar.ts')).calendar,
+  rebuild: async () => (await import('./rebuild.ts')).rebuild,
   api: async () => (await import('./api.ts')).api,
   growth: async () => (await import('./growth.ts')).growth,
   cluster: async () => (await import('./cluster.ts')).cluster,

@@ -9,6 +9,7 @@ import { rankAll } from '../calendar/boards.ts'
 import type { Archive } from './archive.ts'
 import { type Compared, comparePartition } from './compare/compare.ts'
 import { wrongScores } from './compare/scores.ts'
+import { withoutMoved } from './compare/shared.ts'
 import { type Build, shadowsOf } from './feed.ts'
 import { lacksOf } from './flip/books.ts'
 import type { Comparison } from './flip/flip-all.ts'
@@ -53,10 +54,10 @@ export async function openBuild(app: App, building: Building): Promise<Build> {
   }
 }
 
-/** The stages whose numbers the archive gives: they read what it keeps. Scores follow from their numbers. */
+/** The stages whose numbers the archive gives: they read what it keeps. Scores follow from the numbers of aggregate. */
 export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Stage[] {
-  const built = names.filter((name) => name !== leaderboard.name)
-  return built.map((name) => {
+  const built = names.map((name) => (name === leaderboard.name ? aggregate.name : name))
+  return [...new Set(built)].map((name) => {
     const stage = pipeline.stage(name)
     if (!stage) throw new OrdersError('ORD_USAGE', `There is no stage ${name}: there are ${pipeline.names.join(', ')}.`)
     if (stage.from === pipeline.first.to && stage.to !== stage.from) return stage
@@ -69,8 +70,9 @@ export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Sta
 export async function compareAll(build: Build): Promise<Comparison> {
   const { app, stages, alive } = build
   const token = await newToken(app, build.run.id)
-  const partitions: Compared[] = []
-  for (const keys of app.partitions) partitions.push(await comparePartition(build, keys))
+  const each: Compared[] = []
+  for (const keys of app.partitions) each.push(await comparePartition(build, keys))
+  const partitions = withoutMoved(each)
   const has = (name: string): boolean => stages.some((stage) => stage.name === name)
   const users: string[][] = []
   let periods = 0

@@ -12,6 +12,7 @@ const notRun: readonly (readonly [RegExp, string])[] = [
     /^npx orders invalid edit /,
     'needs an editor, or corrects what the next command does; test/e2e/invalid.test.ts runs it',
   ],
+  [/^npx orders (rebuild|backfill) ?/, 'needs an archive; test/integration/ops/commands/rebuild.test.ts runs it'],
   [/^git pull$/, 'the checkout is the release under test'],
   [
     /^(sudo|systemctl|journalctl) |localhost:91/,

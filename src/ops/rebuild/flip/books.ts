@@ -1,4 +1,3 @@
-import { noSum } from '../../../order/money.ts'
 import { readBooks } from '../../../reads/books.ts'
 import { aggregate, correctionsCounter } from '../../../stages/aggregate.ts'
 import { calendar } from '../../../stages/calendar.ts'
@@ -117,21 +116,25 @@ export async function readChange({ app, stages }: Build, { keys, books, differen
   return { lacks: global?.add.get('total_orders') ?? 0, surplus: of('total_orders') - counted, unprocessed }
 }
 
-/** Returns what to add to the fields of the calendar that say what came before it began: totals = days + what came before. */
+/**
+ * Returns what to add to the fields of the calendar that say what came before it began: totals = days + what came before, over
+ * all partitions together.
+ */
 export async function beforeChanges(
   { app }: Pick<Build, 'app'>,
-  { differences, keys }: Pick<Compared, 'keys' | 'differences'>,
+  all: readonly Pick<Compared, 'keys' | 'differences'>[],
 ): Promise<ReadonlyMap<string, number>> {
   if (!app.pipeline.stage(calendar.name)) return new Map()
-  const { since, before, inNoDay } = await readCalendarBooks({ ...app, keys })
-  if (since === undefined || inNoDay === undefined) return new Map()
-  const { orders, minor } = inNoDay ?? noSum
-  const months = sumOf(differences.get(keys.calendarBooks)?.add)
-  const totals = differences.get(keys.globalStats)?.add
-  const add = [
-    ['before:orders', Number(orders - before.orders) + (totals?.get('total_orders') ?? 0) - months.orders],
-    ['before:revenue', Number(minor - before.minor) + (totals?.get('total_revenue_minor') ?? 0) - months.revenue],
-  ] as const
+  let [orders, revenue] = [0, 0]
+  for (const { differences, keys } of all) {
+    const { since, before, inNoDay } = await readCalendarBooks({ ...app, keys })
+    if (since === undefined || inNoDay === undefined) return new Map()
+    const months = sumOf(differences.get(keys.calendarBooks)?.add)
+    const totals = differences.get(keys.globalStats)?.add
+    orders += Number(inNoDay.orders - before.orders) + (totals?.get('total_orders') ?? 0) - months.orders
+    revenue += Number(inNoDay.minor - before.minor) + (totals?.get('total_revenue_minor') ?? 0) - months.revenue
+  }
+  const add = [['before:orders', orders] as const, ['before:revenue', revenue] as const]
   return new Map(add.filter(([, by]) => by !== 0))
 }
 

@@ -52,9 +52,11 @@ export async function flip(
   const changes: Change[] = []
   for (const compared of partitions) changes.push(await readChange(build, compared))
   const counters = counterChanges(app.pipeline, build.stages, lacks, changes)
+  const before = await beforeChanges(build, partitions)
   let [keys, maxMs] = [0, 0]
   for (const [at, compared] of partitions.entries()) {
-    const steps = await stepsOf(build, compared, counters[at] ?? new Map(), scores.users[at] ?? [])
+    const books = { counters: counters[at] ?? new Map(), before: at === 0 ? before : new Map() }
+    const steps = await stepsOf(build, compared, books, scores.users[at] ?? [])
     for (const [number, { differences, ranks }] of steps.entries()) {
       await build.alive()
       const began = performance.now()
@@ -78,12 +80,12 @@ type Step = { differences: readonly Difference[]; ranks: ReturnType<typeof ranks
 async function stepsOf(
   build: Build,
   compared: Compared,
-  counters: CounterChanges,
+  { counters, before }: { readonly counters: CounterChanges; readonly before: CounterChanges },
   wrongScores: readonly string[],
 ): Promise<Step[]> {
   const { keys } = compared
   const differences = new Map(compared.differences)
-  addTo(differences, keys.calendarBooks, await beforeChanges(build, compared))
+  addTo(differences, keys.calendarBooks, before)
   addTo(differences, keys.counters, counters)
   const books = [keys.counters, keys.calendarBooks, keys.globalStats]
   const [last, first] = [true, false].map((isLast) =>

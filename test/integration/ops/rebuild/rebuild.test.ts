@@ -10,6 +10,7 @@ import { readCounters } from '../../../../src/reads/counters.ts'
 import { archive as archiveDefinition } from '../../../../src/stages/archive/archive.ts'
 import { definePipeline } from '../../../../src/stages/define-pipeline.ts'
 import { dropShadows } from '../../../../src/stages/erasure/drop-shadows.ts'
+import { trim } from '../../../../src/stages/runner/trim.ts'
 import { defineObserver, hincrby, rank } from '../../../../src/stages/stage.ts'
 import {
   openRebuildWorld,
@@ -182,6 +183,8 @@ test('a stage that is added later gets all of history once, while orders come', 
     await sendOrders(before, 0, 200)
     await settled(before)
   }
+  for (const keys of before.app.partitions)
+    for (const stage of before.app.pipeline.stages) await trim({ ...before.app, keys }, stage, { thorough: true })
   const world = { ...before, app: { ...before.app, pipeline: withRevenue } }
   await using _ = await runningStages(world.app)
   await sendOrders(world, 200, 230)
