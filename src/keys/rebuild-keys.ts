@@ -6,7 +6,7 @@ export const rebuildKeys = {
     name: 'rebuild:progress',
     kind: 'hash',
     owner: 'partition',
-    erase: 'nobody',
+    erase: 'none',
     holds:
       '`run`, `what`, per chain of the archive how far `orders rebuild` has read it; `token` of the last comparison',
   }),

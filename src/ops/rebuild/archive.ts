@@ -1,4 +1,5 @@
-import type { CarriedName, ValidRecord } from '../../messages.ts'
+import type { CarriedName } from '../../carried.ts'
+import type { ValidRecord } from '../../messages.ts'
 
 /** A record of the archive: what passed the first stage, and where and when. */
 export type PastRecord = ValidRecord & {
