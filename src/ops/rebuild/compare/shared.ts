@@ -22,7 +22,7 @@ export function withoutMoved(all: readonly Compared[]): Compared[] {
   })
 }
 
-/** What a partition lacks of a month: in its days, by day and field, and in the books of the calendar. */
+/** Says what a partition lacks of a month: in its days, by day and field, and in the books of the calendar. */
 interface Part {
   readonly days: ReadonlyMap<string, number>
   readonly books: ReadonlyMap<string, number>
