@@ -4,8 +4,9 @@ import { audited } from '../../../control/audit-log.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters } from '../../../reads/counters.ts'
-import { isAway } from '../../../redis/errors.ts'
+import { isAway, isMissingStream } from '../../../redis/errors.ts'
 import type { Stage } from '../../../stages/placed.ts'
+import { groupNamed } from '../../../stages/runner/groups.ts'
 import { type Call, defineCommand, flag } from '../../command.ts'
 import { requireAdopted } from '../../manifest/adoption.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
@@ -65,8 +66,24 @@ function observerNamed(app: App, name: string): Stage {
   throw new OrdersError('ORD_USAGE', `${name} is no observer: orders rebuild counts again what the chain has counted.`)
 }
 
+/** @throws OrdersError ORD_USAGE if no process has run the stage: it has no place in the stream yet from which it counts */
+async function requireStarted({ redis, partitions }: App, { name, from }: Stage): Promise<void> {
+  for (const keys of partitions) {
+    const groups = await redis.xinfo('GROUPS', keys.stream(from)).catch((error: unknown) => {
+      if (isMissingStream(error)) return []
+      throw error
+    })
+    if (groupNamed(groups, name)) continue
+    throw new OrdersError(
+      'ORD_USAGE',
+      `No process has run ${name} yet: start one, by orders run ${name}, and try again.`,
+    )
+  }
+}
+
 async function backfill(app: App, stage: Stage, { options, signal, print, stdout }: Call<Options>): Promise<void> {
   const say = options.json ? () => {} : print
+  await requireStarted(app, stage)
   const missed = async (): Promise<number> =>
     (await readCounters(app.redis, app.partitions))[stage.counters.missed] ?? 0
   const session = { stages: [stage], from: options.from, untilMs: undefined, print: say, read: () => {} }

@@ -29,7 +29,8 @@ export interface Change {
  * Returns how the counters change in each partition, so that the books balance after a flip as they did before.
  * - What a stage gets of the archive was missed by it, lost or missing; its counter says so now.
  * - What nothing of this explains came from another Redis: it counts as received and admitted too, by all stages.
- * Counters of a partition do not say which of its orders were corrections once it was moved, so all of them count as orders.
+ * Counters of a partition do not say which of its records were corrections once it was moved. So the corrections among what is
+ * added count in the first partition.
  * @param lacks by stage, how many records it lacks in all partitions together
  */
 export function counterChanges(
@@ -39,12 +40,14 @@ export function counterChanges(
   changes: readonly Change[],
 ): CounterChanges[] {
   const left = new Map(built.map(({ name }) => [name, Math.max(0, lacks.get(name) ?? 0)]))
-  return changes.map((change) => {
+  const orders = changes.reduce((sum, change) => sum + change.lacks + change.surplus, 0)
+  const corrections = lacks.has(aggregate.name) ? (lacks.get(aggregate.name) ?? 0) - orders : 0
+  return changes.map((change, at) => {
     const add = new Map<string, number>()
     const plus = (counter: string, by: number): void => {
       if (by !== 0) add.set(counter, (add.get(counter) ?? 0) + by)
     }
-    const raised = raiseAggregate(pipeline, built, change, plus)
+    const raised = raiseAggregate(pipeline, built, { ...change, corrections: at === 0 ? corrections : 0 }, plus)
     for (const stage of pipeline.stages) {
       if (stage.isFirst || stage.name === aggregate.name) continue
       const isAfter = stage.from === pipeline.stage(aggregate.name)?.to
@@ -66,17 +69,18 @@ export function counterChanges(
 function raiseAggregate(
   pipeline: Pipeline,
   built: readonly Stage[],
-  { lacks, surplus, unprocessed }: Change,
+  { lacks, surplus, unprocessed, corrections }: Change & { readonly corrections: number },
   plus: (counter: string, by: number) => void,
 ): { counted: number; admitted: number } {
   const stage = built.find(({ name }) => name === aggregate.name)
-  const counted = stage ? lacks + surplus : 0
+  const counted = stage ? lacks + surplus + corrections : 0
   if (!stage || counted === 0) return { counted: 0, admitted: 0 }
   const takes = absorb(unprocessed.get(stage.name), Math.max(0, counted))
   const admitted = counted - takes.missed - takes.lost - takes.missing
   plus(stage.counters.missed, -takes.missed)
   plus(stage.counters.lost, -takes.lost)
   plus(stage.counts, counted)
+  plus(correctionsCounter, corrections)
   plus('received', admitted)
   plus(pipeline.first.counts, admitted)
   return { counted, admitted }

@@ -121,6 +121,9 @@ test('after Redis was lost, all numbers come back from the store, and the books 
   const { build, compared } = await rebuilt(world)
   await flip(build, compared, undefined)
   await expectRight(world)
+  const { compared: again } = await rebuilt(world)
+  expect(again.partitions.flatMap(({ differences }) => [...differences.keys()])).toEqual([])
+  expect([...again.lacks.values()]).toEqual([0, 0])
 })
 
 /** At which writes a rebuild is killed: KILLS=2000 kills it at each one. */
