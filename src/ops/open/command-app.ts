@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import type { Config } from '../../config/config.ts'
 import { formatOf } from '../../order/format.ts'
+import type { Patience } from '../../redis/client.ts'
 import { withRunning } from '../local/running-system.ts'
 import { checkManifest } from '../manifest/check.ts'
 import { withSettingsOf, zoneOf } from '../manifest/settings.ts'
@@ -24,11 +25,12 @@ export async function openCommandApp(config: Config): Promise<App & AsyncDisposa
 /**
  * Opens the same for a command that also works on a Redis with other settings, or with none yet. It takes those of the ledger
  * and of amounts from Redis.
+ * @param patience `work` for a command with long scripts, which may be sent again
  * @throws OrdersError when Redis does not answer.
  */
-export async function connectCommandApp(config: Config): Promise<App & AsyncDisposable> {
+export async function connectCommandApp(config: Config, patience: Patience = 'ask'): Promise<App & AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const app = stack.use(await connectApp(commandConfig(config), 'ask'))
+  const app = stack.use(await connectApp(commandConfig(config), patience))
   const ofRedis = await withSettingsOf(app.redis, app.config)
   stack.move()
   return { ...app, config: ofRedis, format: formatOf(ofRedis) }

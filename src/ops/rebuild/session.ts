@@ -32,6 +32,9 @@ export interface Built extends AsyncDisposable {
   readonly tookMs: number
 }
 
+/** After a signal, a command that waits for Redis ends after this. A step takes less. */
+export const stopGraceMs = 3_000
+
 /** A role that runs cuts the open segments within a moment. Without one, the comparison reads the rest from the stream. */
 const flushMs = 5_000
 

@@ -4,6 +4,7 @@ import { audited } from '../../../control/audit-log.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters } from '../../../reads/counters.ts'
+import { closeOnStop } from '../../../redis/client.ts'
 import { isAway, isMissingStream } from '../../../redis/errors.ts'
 import type { Stage } from '../../../stages/placed.ts'
 import { groupNamed } from '../../../stages/runner/groups.ts'
@@ -16,7 +17,7 @@ import { flip } from '../../rebuild/flip/flip-all.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { readLine } from '../../rebuild/rebuild-text.ts'
-import { buildFrom } from '../../rebuild/session.ts'
+import { buildFrom, stopGraceMs } from '../../rebuild/session.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
@@ -49,7 +50,8 @@ export const command = defineCommand<Options>({
     if (name === undefined || more.length > 0) {
       throw new OrdersError('ORD_USAGE', 'orders backfill: expected one stage: see orders backfill --help.')
     }
-    await using app = await connectCommandApp(config)
+    await using app = await connectCommandApp(config, 'work')
+    using _ = closeOnStop(app.redis, stopGraceMs, signal)
     await requireAdopted(app.redis, app.config)
     const work = backfill(app, observerNamed(app, name), call).catch((error: unknown) => {
       if (!isAway(error)) throw error

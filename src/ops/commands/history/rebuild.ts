@@ -4,6 +4,7 @@ import { audited } from '../../../control/audit-log.ts'
 import { holdLock } from '../../../control/lock.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
+import { closeOnStop } from '../../../redis/client.ts'
 import { isAway } from '../../../redis/errors.ts'
 import { aggregate } from '../../../stages/aggregate.ts'
 import { calendar } from '../../../stages/calendar.ts'
@@ -18,7 +19,7 @@ import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { comparisonLines, flippedLines, readLine } from '../../rebuild/rebuild-text.ts'
 import { comparisonOf, comparisonReply, flippedOf } from '../../rebuild/reply.ts'
-import { type Built, buildFrom } from '../../rebuild/session.ts'
+import { type Built, buildFrom, stopGraceMs } from '../../rebuild/session.ts'
 import { builtTotals } from '../../rebuild/totals.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { jsonLine } from '../../terminal/printable.ts'
@@ -86,7 +87,8 @@ export const command = defineCommand<Options>({
   run: async (call) => {
     const { config, options, signal } = call
     requireSense(options)
-    await using app = await connectCommandApp(config)
+    await using app = await connectCommandApp(config, 'work')
+    using _ = closeOnStop(app.redis, stopGraceMs, signal)
     await requireAdopted(app.redis, app.config)
     const work = run(app, call).catch((error: unknown) => {
       if (!isAway(error)) throw error
