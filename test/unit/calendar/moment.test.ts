@@ -42,5 +42,6 @@ test('a window has a begin, and an end that is after it and not to come', () => 
   expect(read('14', '16:00')).toMatchObject({ field: 'from', message: expect.stringContaining('2026-11-30T16:00:00Z') })
   expect(read('14:00', 'x')).toMatchObject({ field: 'to' })
   expect(read('14:00', '14:00')).toEqual({ field: 'to', message: 'must be after the begin' })
+  expect(read('23:59')).toEqual({ field: 'from', message: 'must be before now, 2026-11-30T16:00:00Z' })
   expect(read('14:00', '16:01')).toEqual({ field: 'to', message: 'must not be after now, 2026-11-30T16:00:00Z' })
 })

@@ -35,6 +35,11 @@ test('orders rebuild compares, asks before it flips, and undoes; orders backfill
     await until('all to be ranked', async () => (await redis.zcard('leaderboard:spend')) === 3)
     const off = { ...archived, CALENDAR: 'off' }
     expect(await run(off, 'rebuild')).toMatchObject({ code: 0, out: expect.stringContaining('as the archive says') })
+    for (const words of [
+      ['--from', 'file:///no-archive'],
+      ['--stages', 'archive'],
+    ])
+      expect(await run(off, 'rebuild', ...words)).toMatchObject({ code: 2, out: '' })
     await redis.hincrby('user:u1', 'total_spend_minor', 50)
     const differs = await run(off, 'rebuild', '--json')
     expect([differs.code, JSON.parse(differs.out)]).toMatchObject([
