@@ -31,8 +31,10 @@ export function undoLines(result: UndoResult, format: OrderFormat): string[] {
 
 /** Returns what an undo changes, before it begins. */
 export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
-  const { orders, users, revenue, days, ranks_changed, ranks, forgotten, undone_before, other_corrections } = radius
+  const { orders, users, revenue, days, ranks_changed, ranks } = radius
+  const { erased, forgotten, undone_before, other_corrections } = radius
   const notes = [
+    [erased, 'orders are of users who were erased, and stay'],
     [forgotten, 'orders are older than the memory of the ledger, and stay'],
     [undone_before, 'orders were taken back by another undo, and stay so'],
     [other_corrections, 'corrections in the window are of other orders, and stay'],
