@@ -5,7 +5,8 @@ import type { Compared } from '../compare/compare.ts'
 import type { Difference } from '../compare/differences.ts'
 import type { Build } from '../feed.ts'
 import { otherRun } from '../progress.ts'
-import { beforeChanges, type Change, type CounterChanges, counterChanges, readChange } from './books.ts'
+import { beforeChanges, readChange } from './books.ts'
+import { type Change, type CounterChanges, counterChanges } from './counters.ts'
 import { flipOnce, undoOf } from './flip.ts'
 import { ownRanks, ranksOf, rankUsers } from './ranks.ts'
 
@@ -33,10 +34,12 @@ export interface Flipped {
   readonly maxMs: number
 }
 
-/** 100,000 keys take Redis some 500 ms. A partition where more differ is corrected in several steps. */
-const maxKeys = 100_000
-/** Ranks of the stages' own for each step. */
-const maxRanks = 20_000
+/**
+ * Keys in a step, and ranks of the stages' own, each of a key: together with the boards no more than a request may have
+ * arguments (see `maxArguments`). A partition where more differ is corrected in several steps.
+ */
+const maxKeys = 1_500
+const maxRanks = 1_500
 
 /**
  * Corrects the live keys of all partitions by what they lack. What a key lacks does not depend on orders that are counted

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { differenceOf } from '../../../../src/ops/rebuild/compare/differences.ts'
-import { counterChanges } from '../../../../src/ops/rebuild/flip/books.ts'
+import { counterChanges } from '../../../../src/ops/rebuild/flip/counters.ts'
 import { withCalendar } from '../../../support/stages.ts'
 
 const hash = (fields: Record<string, string>, ttl?: number) => ({ fields: new Map(Object.entries(fields)), ttl })
