@@ -1,4 +1,5 @@
 import type { App } from '../../../app.ts'
+import { holdLock } from '../../../control/lock.ts'
 import { OrdersError } from '../../../errors.ts'
 import { failureText, readArchiveState } from '../../../reads/archive/state.ts'
 import { countText } from '../../../reads/count-text.ts'
@@ -11,6 +12,7 @@ import { type ArchiveCheck, verifyArchive } from '../../archive/verify.ts'
 import { type Call, defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { interruptible } from '../../process/interruptible.ts'
+import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
 import { countOf } from '../../terminal/numbers.ts'
 import { type Line, sentence } from '../../terminal/output.ts'
@@ -34,7 +36,7 @@ export const command = defineCommand<Options>({
   page: 'docs/how-to/archive.md',
   options: {
     timeout: wholeNumber('of flush: maximum seconds to wait', 60, { min: 1, max: 86_400 }),
-    yes: flag('of leave: does it; without it nothing is changed'),
+    yes: flag('of leave: does not ask'),
     json: flag('of show and verify: as JSON on one line'),
   },
   run: async (call) => {
@@ -119,12 +121,10 @@ async function flush(app: App, { options: { timeout }, signal, print, fail }: Ca
   print('Flushed: all that was counted is in segments.')
 }
 
-async function leave(app: App, { options: { yes }, print }: Call<Options>): Promise<void> {
-  if (!yes)
-    throw new OrdersError(
-      'ORD_USAGE',
-      'orders archive leave: Redis forgets the orders that wait for the archive, and later ones are not archived: add --yes to do it.',
-    )
+async function leave(app: App, { options: { yes }, signal, stdout, print }: Call<Options>): Promise<void> {
+  const question = 'Redis forgets the orders that wait for the archive, and archives no later ones. End the archive?'
+  await requireConsent(question, { yes, stdout, signal })
+  await using _ = await holdLock(app.redis, print, signal, 'orders archive leave, rebuild, erase or repartition')
   await leaveArchive(app)
   print('The archive has left. What it has written stays where it is.')
 }

@@ -29,8 +29,10 @@ export function undoLines(result: UndoResult, format: OrderFormat): string[] {
 
 /** Returns what an undo changes, before it begins. */
 export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
-  const { orders, users, revenue, days, ranks_changed, ranks, forgotten, undone_before, other_corrections } = radius
+  const { orders, users, revenue, days, ranks_changed, ranks } = radius
+  const { erased, forgotten, undone_before, other_corrections } = radius
   const notes = [
+    [erased, 'order', 'of users who were erased'],
     [forgotten, 'order', 'which the ledger has forgotten'],
     [undone_before, 'order', 'which another undo has taken back'],
     [other_corrections, 'correction', 'of orders that are not among these'],
