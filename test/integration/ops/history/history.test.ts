@@ -31,7 +31,7 @@ const daysAgo = (days: number): string => new Date(start - days * day).toISOStri
 const persons = ['person-ada', 'person-bob'] as const
 const users = [...persons, 'cyn', 'dan', 'eve', 'fay', 'guy']
 
-/** What one message adds, by the rules of the docs. */
+/** Describes how one message counts, by the rules of the docs. */
 interface Change {
   readonly kind: 'placed' | 'refunded' | 'cancelled' | 'amended'
   readonly body: object
