@@ -22,6 +22,7 @@ const longest = [
   'e2e/sentinels',
   'e2e/replay',
   'e2e/pauses',
+  'e2e/history',
   'e2e/commands',
   'integration/api/live/events',
   'e2e/closed-terminal',
