@@ -55,15 +55,21 @@ interface Connector {
 
 /**
  * Keeps a connection that is being made alive where it should be replaced, as when the sentinels announce a failover while
- * they are asked for the master: ioredis would end it, and never connect again.
+ * they are asked for the master: ioredis would end it, and never connect again. One that ends is not ended again by each
+ * reply that asks for another: every call would add a listener to its socket.
  */
 function keepConnecting(redis: Redis): void {
   const { connector } = redis as unknown as { connector: Connector }
   const disconnect = connector.disconnect.bind(connector)
+  let ending: Connector['stream']
   connector.disconnect = () => {
     const { status, manuallyClosing } = redis as unknown as { status: string; manuallyClosing: boolean }
-    const asking = status === 'connecting' && connector.stream?.destroyed !== false
-    if (!asking || manuallyClosing) disconnect()
+    const { stream } = connector
+    const asking = status === 'connecting' && stream?.destroyed !== false
+    const ends = stream !== undefined && stream === ending
+    if ((asking || ends) && !manuallyClosing) return
+    ending = stream
+    disconnect()
   }
 }
 

@@ -6,6 +6,7 @@ import { addSums, exactInteger, noSum, type Sum, subtractSums } from '../order/m
 import { type RedisClient, unwrapReplies } from '../redis/client.ts'
 import { unlessRefused } from '../redis/errors.ts'
 import { defineScript } from '../redis/script.ts'
+import { timeMs } from '../stream-id.ts'
 import { aggregate } from './aggregate.ts'
 import { calendar } from './calendar.ts'
 import { ordersOf } from './correction.ts'
@@ -109,11 +110,12 @@ function startIn(fields: Readonly<Record<string, string | null>>): Pick<Calendar
 }
 
 /** Writes down that the calendar has begun in a partition, and what came before, unless that is known. */
-export async function beginCalendar(scope: Scope & Pick<PartitionScope, 'now'>): Promise<void> {
-  const { redis, keys, now } = scope
+export async function beginCalendar(scope: Scope): Promise<void> {
+  const { redis, keys } = scope
   if (streamOfBoth(scope.pipeline) === undefined || (await redis.hexists(keys.calendarBooks, 'since')) === 1) return
   const { inNoDay = noSum } = await readCalendarBooks(scope, boundless)
-  const values = [now().getTime(), inNoDay.orders, inNoDay.minor].map(String)
+  const nowMs = timeMs(await redis.time()) // as in the ids of entries: an undo compares both
+  const values = [nowMs, inNoDay.orders, inNoDay.minor].map(String)
   const write = redis.multi()
   for (const [at, name] of startFields.entries()) write.hsetnx(keys.calendarBooks, name, values[at] ?? '')
   const written = write.exec().then(unwrapReplies)
@@ -143,4 +145,15 @@ export function startOf(starts: readonly Pick<CalendarBooks, 'since' | 'before'>
   const times = starts.flatMap(({ since }) => since ?? [])
   if (times.length === 0) return undefined
   return { since: new Date(Math.max(...times)), before: starts.map(({ before }) => before).reduce(addSums) }
+}
+
+/**
+ * Writes down that the calendar has all orders from this time on, in ms, where it began later: a backfill has given it those
+ * in between.
+ */
+export async function beganBy(redis: RedisClient, partitions: readonly Keys[], ms: number): Promise<void> {
+  for (const { calendarBooks } of partitions) {
+    const since = exactInteger(await redis.hget(calendarBooks, startFields[0]))
+    if (since !== undefined && since > ms) await redis.hset(calendarBooks, startFields[0], ms)
+  }
 }

@@ -38,6 +38,10 @@ test.each<Env>([{}, { PARTITIONS: '3' }])(
         code: 0,
         text: { verdict: 'right', records: 50, waiting: 0, before: 0, differences: [] },
       })
+      expect(await orders('archive', 'leave')).toEqual({
+        code: 2,
+        text: expect.stringContaining('Nothing was changed: run it again with --yes.'),
+      })
       expect(await orders('archive', 'leave', '--yes')).toEqual({
         code: 2,
         text: expect.stringContaining('stop it first'),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { Redis } from 'ioredis'
 import { spawnOrders } from '../support/process.ts'
 import { openProxy, type TcpProxy } from '../support/proxy.ts'
@@ -12,7 +13,7 @@ import { type Fleet, openFleet } from './fleet.ts'
 export const system = 'observed'
 
 /** The roles of the product; two processes run each. */
-const roles = ['api', 'bridge', 'validate', 'calendar', 'aggregate', 'leaderboard', 'jobs']
+const roles = ['api', 'bridge', 'validate', 'calendar', 'archive', 'aggregate', 'leaderboard', 'jobs']
 
 const token = 'a-token-of-the-observer'
 
@@ -30,6 +31,7 @@ const quick = {
   CLAIM_IDLE_MS: '1000',
   JOB_VERDICT_MS: '1000',
   JOB_LOCK_MS: '2000',
+  ARCHIVE_SEGMENT_SECONDS: '1',
 }
 
 /** A whole system that can be disturbed. */
@@ -43,6 +45,8 @@ export interface World extends AsyncDisposable {
   readonly sqs: SqsProxy
   /** Replies in place of those of SQS, by the name of the call. */
   readonly replies: Map<string, object>
+  /** Where the archive is. */
+  readonly archive: string
   /** The environment of a command. */
   readonly env: Readonly<Record<string, string>>
   /** Runs a command to its end. @throws if it fails */
@@ -55,7 +59,7 @@ export interface World extends AsyncDisposable {
 
 /**
  * Starts Redis, SQS and two processes of each role.
- * @param folder where Node keeps what it compiled, so that processes start faster
+ * @param folder where Node keeps what it compiled, so that processes start faster; the archive is there too
  * @throws if there is no redis-server
  */
 export async function openWorld(folder: string): Promise<World> {
@@ -67,8 +71,10 @@ export async function openWorld(folder: string): Promise<World> {
   const emulator = stack.use(await spawnSqsServer())
   const replies = new Map<string, object>()
   const sqs = stack.use(await openSqsProxy(emulator.url, (name) => replies.get(name)))
+  const archive = join(folder, 'archive')
   const common = {
     ...quick,
+    ARCHIVE_URL: pathToFileURL(archive).href,
     ADMIN_TOKEN: token,
     API_PORT: '0',
     LOG_LEVEL: 'info',
@@ -97,7 +103,7 @@ export async function openWorld(folder: string): Promise<World> {
       headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-  const world = { fleet, server, proxy, redis, sqs, replies, env, request }
+  const world = { fleet, server, proxy, redis, sqs, replies, archive, env, request }
   await until('the first order to be ranked', async () => {
     return (await redis.hget('pipeline:counters', 'ranked')) === '1'
   })

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -14,6 +15,16 @@ export function archiveFolder(): { folder: string; url: string } & Disposable {
   const folder = mkdtempSync(join(tmpdir(), 'archive-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
   return { folder, url: pathToFileURL(folder).href, [Symbol.dispose]: remove }
+}
+
+/** Puts a file in the place of the folder of an archive, so that it cannot be written. @returns what puts the folder back */
+export async function replaceByFile(folder: string): Promise<() => Promise<void>> {
+  await rename(folder, `${folder}-kept`)
+  await writeFile(folder, '')
+  return async () => {
+    await rm(folder)
+    await rename(`${folder}-kept`, folder)
+  }
 }
 
 export interface Archived {

@@ -120,7 +120,7 @@ export async function settled({ app }: RebuildWorld, stages: readonly string[] =
 
 /** Builds, and compares. @param alive called before each write */
 export async function rebuilt(
-  { app, store }: RebuildWorld,
+  { app, store }: Pick<RebuildWorld, 'app' | 'store'>,
   stages: readonly string[] = ['aggregate', 'calendar'],
   alive = async (): Promise<void> => {},
 ): Promise<{ build: Build; compared: Comparison }> {

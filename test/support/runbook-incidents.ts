@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { replaceByFile } from './archive.ts'
 import { rejectByBug } from './broken-release.ts'
 import { fillDeadLetters } from './dead-letters.ts'
 import { corrected, send } from './jobs.ts'
@@ -14,6 +15,8 @@ export interface Troubled {
   readonly env: Env
   readonly server: RedisServer
   readonly redis: Redis
+  /** Where the archive is. */
+  readonly archive: string
   readonly sqs: SqsProxy
   /** Replies in place of those of SQS, by the name of the call. */
   readonly replies: Map<string, object>
@@ -151,6 +154,18 @@ export const memoryFilled: Incident = async ({ redis }) => {
   const used = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1])
   await redis.config('SET', 'maxmemory', Math.ceil(used / 0.9))
   return () => redis.config('SET', 'maxmemory', 0)
+}
+
+/** The folder of the archive is gone. */
+export const archiveGone: Incident = async (system) => {
+  const isFailing = async (): Promise<boolean> => (await system.redis.hexists('pipeline:archive', 'failure')) === 1
+  const restore = await replaceByFile(system.archive)
+  await sendOrders(system)
+  await until('the archive to fail', isFailing)
+  return async () => {
+    await restore()
+    await until('the archive to be written again', async () => !(await isFailing()))
+  }
 }
 
 export const jobWaits: Incident = async ({ api, stop, start }) => {

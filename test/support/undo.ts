@@ -27,8 +27,13 @@ export interface UndoWorld extends AsyncDisposable {
 /**
  * @param partitions undefined for one with bare names
  * @param stages `here`: all of them run in this process
+ * @param list the stages, if not all that we ship
  */
-export async function openUndoWorld(partitions?: number, stages: 'here' | 'elsewhere' = 'here'): Promise<UndoWorld> {
+export async function openUndoWorld(
+  partitions?: number,
+  stages: 'here' | 'elsewhere' = 'here',
+  list = pipeline,
+): Promise<UndoWorld> {
   await using stack = new AsyncDisposableStack()
   const { redis, url } = stack.use(await emptyRedis())
   const { url: archiveUrl } = stack.use(archiveFolder())
@@ -39,7 +44,7 @@ export async function openUndoWorld(partitions?: number, stages: 'here' | 'elsew
   })
   const keys = makePartitions(partitions)
   const control = makeControlKeys(keys)
-  const app = appOn(redis, readConfig(env), { pipeline, partitions: keys, control, keys: keys[0] as Keys })
+  const app = appOn(redis, readConfig(env), { pipeline: list, partitions: keys, control, keys: keys[0] as Keys })
   const stop = new AbortController()
   const scopes = keys.map((keys) => ({ ...app, keys }))
   for (const scope of scopes) await ensureGroups(scope)
@@ -54,7 +59,7 @@ export async function openUndoWorld(partitions?: number, stages: 'here' | 'elsew
   return { app, redis, queues, env, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
-const loopsOf = (scope: PartitionScope): Loop[] => pipeline.stages.map((stage) => stageLoop(scope, stage))
+const loopsOf = (scope: PartitionScope): Loop[] => scope.pipeline.stages.map((stage) => stageLoop(scope, stage))
 
 /** Sends bodies, and waits until they are counted. */
 export async function sendBodies({ app }: UndoWorld, bodies: readonly string[]): Promise<void> {

@@ -11,6 +11,7 @@ import { type Affected, type Collected, collectUndone, collectWindow } from './c
 import { withoutErased } from './erased.ts'
 import { type ArchiveReader, openArchiveReader } from './open-archive.ts'
 import { radiusOf, sumsOf } from './radius.ts'
+import { requireDated } from './require-dated.ts'
 import { sendReversals } from './send.ts'
 import { type Place, placesOf } from './standing.ts'
 
@@ -116,8 +117,10 @@ async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
   const places = await placesOf(app, orders, name)
   const [toDo, doneAt] = redo ? (['undone', 'stands'] as const) : (['stands', 'undone'] as const)
   const at = (place: Place): Affected[] => orders.filter((_, index) => places[index] === place)
+  const left = at(toDo).filter(({ parts }) => parts.length > 0)
+  if (!redo) await requireDated(app, left)
   return {
-    left: at(toDo).filter(({ parts }) => parts.length > 0),
+    left,
     done: at(doneAt),
     count: (place) => at(place).length,
     erased: collected.orders.length - orders.length,

@@ -3,7 +3,7 @@
 -- ARGV[1], [2] names of two counters
 -- Replies the id of the last entry ever added ('' if there is no stream), then the counters, orders and revenue; '' for none
 
-local call = redis.call
+local call = redis.pcall -- a key of another type has none of these; the books say that it cannot be read
 local last = ''
 local fields = call('EXISTS', KEYS[1]) == 1 and call('XINFO', 'STREAM', KEYS[1]) or {}
 for i = 1, #fields, 2 do

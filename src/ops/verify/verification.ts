@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
 import { type OpenIncident, readIncidents } from '../../control/incidents.ts'
+import { holdLock } from '../../control/lock.ts'
 import { OrdersError } from '../../errors.ts'
 import type { Sum } from '../../order/money.ts'
 import { type Books, readBooks } from '../../reads/books.ts'
@@ -38,6 +39,9 @@ type WriteOff = { readonly 'write-off': boolean; readonly yes: boolean }
 
 /** Verifies the books, in detail if `deep`; with `repair` fixes what it can and verifies again. */
 export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
+  // A rebuild adds what it found to be lacking: after a repair in between, that would be added twice.
+  const others = 'orders verify --repair, rebuild, erase or repartition'
+  await using _ = depth.repair ? await holdLock(app.redis, () => {}, signal, others) : undefined
   const found = await examine(app, depth.deep || depth.repair, signal)
   if (!depth.repair || !found.audit) return found
   const isOdd = found.calendar?.verdict === 'wrong'

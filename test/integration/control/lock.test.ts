@@ -1,8 +1,12 @@
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { readConfig } from '../../../src/config/config.ts'
 import { holdLock } from '../../../src/control/lock.ts'
 import { repartitionKey } from '../../../src/keys.ts'
-import { emptyRedis } from '../../support/world.ts'
+import { verify } from '../../../src/ops/verify/verification.ts'
+import { requireRedisServer } from '../../support/requires.ts'
+import { until } from '../../support/until.ts'
+import { appOn, emptyRedis } from '../../support/world.ts'
 
 const silent = (): void => {}
 
@@ -46,4 +50,23 @@ test('a lock that is held is renewed, and one that is lost is neither renewed no
   await lock[Symbol.asyncDispose]()
   expect(await own.redis.get(repartitionKey)).toBe('another')
   expect(await own.redis.pttl(repartitionKey)).toBeGreaterThan(8_000)
+})
+
+test('verify --repair waits for a rebuild that holds the lock, and then repairs', async (context) => {
+  requireRedisServer(context)
+  await using world = await emptyRedis()
+  const { redis } = world
+  const app = appOn(redis, readConfig({ CALENDAR: 'off' }))
+  await redis.hset('user:u', { order_count: 1, total_spend_minor: 100 })
+  await redis.hset('pipeline:counters', { received: 1, admitted: 1, applied: 1, ranked: 1 })
+  await redis.hset('global:stats', { total_orders: 1, total_revenue_minor: 100 })
+  const lock = await holdLock(redis, silent, new AbortController().signal)
+  const tries = async () => Number(/cmdstat_set:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
+  const before = await tries()
+  const repairing = verify(app, { deep: true, repair: true, force: false }, AbortSignal.timeout(30_000))
+  await until('it to try twice', async () => (await tries()) >= before + 2)
+  expect(await redis.zscore('leaderboard:spend', 'u')).toBe(null)
+  await lock[Symbol.asyncDispose]()
+  expect(await repairing).toMatchObject({ verdict: 'right' })
+  expect(await redis.zscore('leaderboard:spend', 'u')).toBe('100')
 })

@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { metrics } from '../../../src/api/metrics/metrics.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
-import { deployedRoles } from '../../support/deployed-roles.ts'
+import { archiveRole, deployedRoles } from '../../support/deployed-roles.ts'
 import { readExpression } from '../../support/promql.ts'
 
 const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')
@@ -134,6 +134,9 @@ test('the example scrapes each role, and reads the alerts', () => {
   expect(job.job_name).toBe('orders')
   const targets = job.static_configs.flatMap(({ targets }: { targets: string[] }) => targets)
   expect(targets.map((target: string) => target.split(':')[0]).sort()).toEqual([...deployedRoles].sort())
+  expect(read('deploy/prometheus/prometheus.yml')).toMatch(
+    new RegExp(`^ +# - ${archiveRole}:9100 # with ARCHIVE_URL$`, 'm'),
+  )
 })
 
 describe('the dashboard', () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { archiveFolder } from '../../support/archive.ts'
 import { type Ended, inBackground, inProcess, inShell, isEndless, ordersCall } from '../../support/pages/programs.ts'
 import { simpleCommands } from '../../support/pages/shell.ts'
 import { spawnRedisServer } from '../../support/redis-server.ts'
@@ -178,6 +179,14 @@ const sections: Readonly<Record<string, Section>> = {
     },
   },
   OrdersBackpressure: { in: incidents.memoryFilled, show: { 'npx orders status': balance } },
+  OrdersArchiveFailing: {
+    in: incidents.archiveGone,
+    show: {
+      'npx orders archive': /The archive cannot be written since /,
+      'npx orders status': /The archive cannot be written since .* orders? waits?/,
+      'npx orders doctor archive': [/error +archive/, 1],
+    },
+  },
   OrdersLoopFailing: { in: listReplaced, show: { 'npx orders doctor': [/invalid_orders/, 1] } },
   OrdersRestarts: { in: listReplaced, show: { 'npx orders doctor': [/invalid_orders/, 1] } },
   OrdersBridgeFailing: { in: incidents.sqsDenies('ReceiveMessage'), show: { 'npx orders doctor': /sqs/i } },
@@ -266,10 +275,17 @@ async function openSystem(): Promise<incidents.Troubled & AsyncDisposable> {
   const server = await spawnRedisServer()
   if (!server) throw new Error('no redis-server')
   stack.use(server)
+  const archive = stack.use(archiveFolder())
   const emulator = stack.use(await emptySqs())
   const replies = new Map<string, object>()
   const sqs = stack.use(await openSqsProxy(emulator.url, (name) => replies.get(name)))
-  const env = envOf(server.url, { ...emulator, url: sqs.url }, { JOB_VERDICT_MS: '1000' })
+  const env = envOf(
+    server.url,
+    { ...emulator, url: sqs.url },
+    {
+      ...{ JOB_VERDICT_MS: '1000', ARCHIVE_URL: archive.url, ARCHIVE_SEGMENT_SECONDS: '1' },
+    },
+  )
   const redis = new Redis(server.url, { maxRetriesPerRequest: null })
   redis.on('error', () => {}) // it is stopped on purpose
   stack.defer(() => redis.disconnect())
@@ -285,8 +301,8 @@ async function openSystem(): Promise<incidents.Troubled & AsyncDisposable> {
     return run
   }
   const stop = async (role: string): Promise<void> => void (await running.get(role)?.stop())
-  for (const role of ['api', 'bridge', 'validate', 'aggregate', 'leaderboard', 'jobs']) await start(role)
-  const system = { env, server, redis, sqs, replies, api: () => api, start, stop }
+  for (const role of ['api', 'bridge', 'validate', 'archive', 'aggregate', 'leaderboard', 'jobs']) await start(role)
+  const system = { env, server, redis, archive: archive.folder, sqs, replies, api: () => api, start, stop }
   await incidents.sendOrders(system)
   await incidents.wrongOrders(system)
   const open = stack.move()

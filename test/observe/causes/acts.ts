@@ -1,3 +1,4 @@
+import * as archive from './archive.ts'
 import type { Cause } from './cause.ts'
 import * as processes from './processes.ts'
 import * as redis from './redis.ts'
@@ -15,7 +16,7 @@ export const acts: readonly Act[] = [
   [sqs.receivesDenied, sqs.clockOff, sqs.deadLetters, processes.jobFails, processes.starved],
   [redis.totalsReplaced, processes.bug, sqs.invalidOrders],
   [redis.entriesDeleted, redis.evicting],
-  [redis.invalidListReplaced],
+  [redis.invalidListReplaced, archive.archiveGone],
   [processes.apiGone, sqs.emptyReceives, processes.restarts],
   [redis.memoryFull],
   [redis.redisSlow],

@@ -2,12 +2,17 @@ import { z } from 'zod'
 import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
 import { OrdersError } from '../../../errors.ts'
+import { liveSegments, readChains } from '../../../reads/archive/chains.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters } from '../../../reads/counters.ts'
 import { closeOnStop } from '../../../redis/client.ts'
 import { isAway, isMissingStream } from '../../../redis/errors.ts'
+import { openStore } from '../../../stages/archive/store/store.ts'
+import { calendar } from '../../../stages/calendar.ts'
+import { beganBy } from '../../../stages/calendar-books.ts'
 import type { Stage } from '../../../stages/placed.ts'
 import { groupNamed } from '../../../stages/runner/groups.ts'
+import { idMs } from '../../../stream-id.ts'
 import { type Call, defineCommand, flag } from '../../command.ts'
 import { requireAdopted } from '../../manifest/adoption.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
@@ -105,6 +110,7 @@ async function backfill(app: App, stage: Stage, { options, signal, print, stdout
     }
     await audited(app, action, () => flip(build, comparison, undefined))
   }
+  if (stage.name === calendar.name) await setBegin(app)
   await endRun(app, build.alive)
   const left = await missed()
   print(
@@ -112,4 +118,12 @@ async function backfill(app: App, stage: Stage, { options, signal, print, stdout
       ? jsonLine({ stage: stage.name, added: lacks, missed: left })
       : `${countText(lacks)} added; ${stage.name} has missed ${countText(left)} now.`,
   )
+}
+
+/** Has the calendar begin with the archive, if it began later. An undo then takes these orders, too. */
+async function setBegin(app: App): Promise<void> {
+  using store = await openStore(app.config)
+  const segments = liveSegments(await readChains(store, app))
+  if (segments.length === 0) return
+  await beganBy(app.redis, app.partitions, Math.min(...segments.map(({ segment }) => idMs(segment.first))))
 }

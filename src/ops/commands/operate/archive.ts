@@ -1,4 +1,5 @@
 import type { App } from '../../../app.ts'
+import { holdLock } from '../../../control/lock.ts'
 import { OrdersError } from '../../../errors.ts'
 import { failureText, readArchiveState } from '../../../reads/archive/state.ts'
 import { countText } from '../../../reads/count-text.ts'
@@ -11,7 +12,9 @@ import { type ArchiveCheck, verifyArchive } from '../../archive/verify.ts'
 import { type Call, defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { interruptible } from '../../process/interruptible.ts'
+import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
+import { countOf } from '../../terminal/numbers.ts'
 import { type Line, sentence } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
@@ -33,7 +36,7 @@ export const command = defineCommand<Options>({
   page: 'docs/how-to/archive.md',
   options: {
     timeout: wholeNumber('of flush: maximum seconds to wait', 60, { min: 1, max: 86_400 }),
-    yes: flag('of leave: does it; without it nothing is changed'),
+    yes: flag('of leave: does not ask'),
     json: flag('of show and verify: as JSON on one line'),
   },
   run: async (call) => {
@@ -51,9 +54,9 @@ async function show(app: App, { options: { json }, print }: Call<Options>): Prom
   const { segments, bytes, lastAt, unstored, failure } = state
   if (json) return print(jsonLine({ place: store.place, segments, bytes, last_at: lastAt, unstored, failure }))
   print(
-    `${store.place}: ${countText(segments)} segments, ${countText(bytes)} bytes${lastAt ? `, the last at ${lastAt}` : ''}.`,
+    `${store.place}: ${countOf(segments, 'segment')}, ${countOf(bytes, 'byte')}${lastAt ? `, the last at ${lastAt}` : ''}.`,
   )
-  if (unstored > 0) print(`${countText(unstored)} lines of the manifest are in Redis alone.`)
+  if (unstored > 0) print(`In Redis alone: ${countOf(unstored, 'line')} of the manifest.`)
   if (failure) print(sentence(failureText(failure), '  ', 'red'))
 }
 
@@ -89,7 +92,7 @@ function checkLines({
   differences,
   notes,
 }: ArchiveCheck): Line[] {
-  const has = `${countText(segments)} segments with ${countText(records)} records, ${countText(bytes)} bytes, ${countText(chains)} chains`
+  const has = `${countOf(segments, 'segment')} with ${countOf(records, 'record')}, ${countOf(bytes, 'byte')}, ${countOf(chains, 'chain')}`
   const rest = `${waiting === null ? '?' : countText(waiting)} orders wait for it, ${before === null ? '?' : countText(before)} came before it began`
   return [
     sentence(`The archive is ${verdict}: ${has}; ${rest}.`, '  '),
@@ -111,17 +114,17 @@ async function flush(app: App, { options: { timeout }, signal, print, fail }: Ca
     const { failure } = await readArchiveState(app.redis, app.partitions)
     const why = failure ? ` ${failureText(failure)}` : ' A process must run the role archive: see orders status.'
     fail()
-    return print(sentence(`Not flushed in ${countText(timeout)} s: ${left} partitions are left.${why}`, '  ', 'red'))
+    return print(
+      sentence(`Not flushed in ${countText(timeout)} s: ${countOf(left, 'partition')} left.${why}`, '  ', 'red'),
+    )
   }
   print('Flushed: all that was counted is in segments.')
 }
 
-async function leave(app: App, { options: { yes }, print }: Call<Options>): Promise<void> {
-  if (!yes)
-    throw new OrdersError(
-      'ORD_USAGE',
-      'orders archive leave: Redis forgets the orders that wait for the archive, and later ones are not archived: add --yes to do it.',
-    )
+async function leave(app: App, { options: { yes }, signal, stdout, print }: Call<Options>): Promise<void> {
+  const question = 'Redis forgets the orders that wait for the archive, and archives no later ones. End the archive?'
+  await requireConsent(question, { yes, stdout, signal })
+  await using _ = await holdLock(app.redis, print, signal, 'orders archive leave, rebuild, erase or repartition')
   await leaveArchive(app)
   print('The archive has left. What it has written stays where it is.')
 }

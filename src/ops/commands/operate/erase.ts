@@ -12,7 +12,7 @@ import { archivePlace } from '../../erase/archive.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
-import { amountText, ordersText } from '../../terminal/numbers.ts'
+import { amountText, countOf, ordersText } from '../../terminal/numbers.ts'
 import { jsonLine, printableId } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
@@ -54,7 +54,7 @@ function previewLines({ format }: App, userId: string, { orders, minor, months, 
   const rows = Object.entries(records).map(([place, count]) => [place, countText(count)])
   return [
     ...wrapped(`user     ${printableId(userId)}`),
-    `totals   ${ordersText(orders, '?')}, ${amountText(minor, format.money)}, in ${countText(months)} months`,
+    `totals   ${ordersText(orders, '?')}, ${amountText(minor, format.money)}, in ${countOf(months, 'month')}`,
     ...table([['place', 'records'], ...rows]),
   ]
 }

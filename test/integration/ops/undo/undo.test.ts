@@ -1,9 +1,20 @@
 import { expect, test } from 'vitest'
+import { holdLock } from '../../../../src/control/lock.ts'
 import { addRedo, addUndo, newUndoId } from '../../../../src/control/undo/add-undo.ts'
 import { readUndo, readUndos } from '../../../../src/control/undo/undos.ts'
+import { flip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
 import { sendReversals } from '../../../../src/ops/undo/send.ts'
+import { readCounters } from '../../../../src/reads/counters.ts'
+import { flushArchive } from '../../../../src/stages/archive/flush.ts'
+import { openStore } from '../../../../src/stages/archive/store/store.ts'
+import { pipeline } from '../../../../src/stages/pipeline.ts'
+import { trim } from '../../../../src/stages/runner/trim.ts'
+import { rebuilt } from '../../../support/rebuilding.ts'
 import { requireRedisServer } from '../../../support/requires.ts'
+import { runOrders } from '../../../support/run-orders.ts'
+import { withArchive } from '../../../support/stages.ts'
 import { openUndoWorld, readNumbers, runUndo, sendBodies, settled, type UndoWorld } from '../../../support/undo.ts'
+import { until } from '../../../support/until.ts'
 
 const day = 86_400_000
 const daysAgo = (days: number): string => new Date(Date.now() - days * day).toISOString()
@@ -170,4 +181,45 @@ test('a name is taken once, a running undo goes on, and only an undo that has en
     ['ended', 'redone'],
     ['twice', 'undoing'],
   ])
+})
+
+test('orders from before the calendar began are refused, until a backfill has put them on their days', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld(undefined, 'here', withArchive)
+  const { app, redis, env } = world
+  const dated = (count: number) =>
+    until('orders to be dated', async () => (await readCounters(redis, app.partitions))['dated'] === count)
+  await sendBodies(world, [order({ order_value: 10 })])
+  await flushArchive(app, AbortSignal.timeout(30_000))
+  for (const stage of app.pipeline.stages) await trim(app, stage, { thorough: true })
+  await using calendar = runOrders(['run', 'calendar'], env)
+  await calendar.started()
+  await sendBodies(world, [order({ order_id: 'o2', order_value: 5 })])
+  await dated(1)
+  const on = { ...world, app: { ...app, pipeline } }
+  const refused = undo(on, 'early', { dryRun: true })
+  await expect(refused).rejects.toThrow(
+    /^Some of these orders came before the calendar began at \S+, so no day has them: run orders backfill calendar first\.$/,
+  )
+  expect(await undo(world, 'off', { dryRun: true })).toMatchObject({ orders: 2 })
+  await using backfill = runOrders(['backfill', 'calendar', '--yes'], env)
+  expect([(await backfill.exit()).code, backfill.stderr()]).toEqual([0, ''])
+  expect(await undo(on, 'early')).toMatchObject({ orders: 2, left: 0 })
+  await dated(4)
+  expect(await readNumbers(redis)).toEqual({})
+})
+
+test('an undo during a rebuild is as any orders that come: numbers are as if its orders had never come', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld()
+  const { app, redis } = world
+  await sendBodies(world, [order({ order_value: 10 }), order({ order_id: 'o2', order_value: 5 })])
+  await flushArchive(app, AbortSignal.timeout(30_000))
+  await redis.hincrby('user:ann', 'order_count', 5)
+  await using _ = await holdLock(redis, () => {}, AbortSignal.timeout(30_000)) // as a rebuild does
+  using store = await openStore(app.config)
+  const { build, compared } = await rebuilt({ app, store })
+  expect(await undo(world, 'twice')).toMatchObject({ orders: 2, left: 0 })
+  await flip(build, compared, undefined)
+  expect(await readNumbers(redis)).toEqual({})
 })
