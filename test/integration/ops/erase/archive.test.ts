@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -18,6 +18,7 @@ import { erase, previewErasure } from '../../../../src/stages/erasure/erase.ts'
 import { accountOf } from '../../../../src/stages/erasure/erasures.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { archiveFolder, readArchive } from '../../../support/archive.ts'
+import { archiveOrders, openArchiveWorld, running as runningOf } from '../../../support/archive-world.ts'
 import { keysNaming } from '../../../support/dump-redis.ts'
 import { withArchive } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
@@ -135,3 +136,35 @@ test.each([undefined, 4])(
     expect(check.differences).toEqual([])
   },
 )
+
+test('without the archive that Redis goes on with no one is erased, and the error says which it is', async () => {
+  await using world = await openArchiveWorld()
+  const { app, folder, store } = world
+  await using queues = openQueues(app.redis)
+  await using _ = runningOf(app)
+  await archiveOrders(world, 0, 6)
+  const eraseIn = (of: PartitionScope, archive: typeof archivePlace | undefined) =>
+    erase({ app: of, queues, archive, openDurable }, 'u1', { by: 'ann', timeoutMs: 20_000 }, never).catch(
+      ({ code, message }) => [code, message],
+    )
+  const missing = [
+    'ORD_ARCHIVE',
+    expect.stringMatching(/^The archive at .* lacks lines of the chain .*: mount it, or set ARCHIVE_URL/),
+  ]
+  renameSync(folder, `${folder}-away`)
+  mkdirSync(folder)
+  expect(await eraseIn(app, archivePlace)).toEqual(missing)
+  using other = archiveFolder()
+  const elsewhere = { ...app, config: { ...app.config, archiveUrl: other.url } }
+  expect(await eraseIn(elsewhere, archivePlace)).toEqual(missing)
+  rmSync(folder, { recursive: true })
+  renameSync(`${folder}-away`, folder)
+  const without = { ...app, pipeline: withArchive.without('archive') }
+  expect(await eraseIn(without, undefined)).toEqual([
+    'ORD_CONFIG',
+    'This system keeps an archive: set ARCHIVE_URL as its processes have it.',
+  ])
+  expect((await readArchive(store, app)).records.filter(({ user_id }) => user_id === 'u1')).toHaveLength(2)
+  expect(await eraseIn(app, archivePlace)).toMatchObject({ complete: true, removed: { archive: 1 } })
+  expect((await readArchive(store, app)).records.filter(({ user_id }) => user_id === 'u1')).toEqual([])
+})

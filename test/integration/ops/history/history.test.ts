@@ -4,6 +4,7 @@ import { bullConnection, readJob } from '../../../../src/control/job-queues.ts'
 import { addRedo, addUndo, newUndoId } from '../../../../src/control/undo/add-undo.ts'
 import type { UndoData, UndoResult } from '../../../../src/control/undo/undo-job.ts'
 import { readUndo, type UndoWhere } from '../../../../src/control/undo/undos.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import { verifyArchive } from '../../../../src/ops/archive/verify.ts'
 import { archivePlace } from '../../../../src/ops/erase/archive.ts'
@@ -18,7 +19,7 @@ import { accountOf } from '../../../../src/stages/erasure/erasures.ts'
 import { readArchive } from '../../../support/archive.ts'
 import { CalendarOracle } from '../../../support/calendar-oracle.ts'
 import { keysNaming } from '../../../support/dump-redis.ts'
-import { rebuilt } from '../../../support/rebuilding.ts'
+import { rebuilt, runningStages } from '../../../support/rebuilding.ts'
 import { requireRedisServer } from '../../../support/requires.ts'
 import { openUndoWorld, readNumbers, runUndo, sendBodies, settled, type UndoWorld } from '../../../support/undo.ts'
 import { until } from '../../../support/until.ts'
@@ -212,6 +213,44 @@ test('orders, corrections, undos, a redo of part, erased users and a rebuild: ea
     expect(await keysNaming(redis, person)).toEqual([])
     expect(archived).not.toContain(person)
   }
+})
+
+test('an undo and a redo that the stages have not counted yet count for the account once their user is erased', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld(undefined, 'elsewhere')
+  const { app, redis, queues } = world
+  using store = await openStore(app.config)
+  await using _ = await runningStages(app, ['validate', 'archive'])
+  const [ada] = persons
+  const bodies = [ada, 'cyn'].map((user_id) => JSON.stringify({ user_id, order_id: 'o1', order_value: 10 }))
+  await enqueue(
+    redis,
+    app.keys,
+    bodies.map((body, at) => ({ id: `m${at}`, body })),
+  )
+  const judged = () => redis.hget(app.keys.counters, 'admitted')
+  await until('the orders to be admitted', judged, (admitted) => admitted === '2')
+  expect(await runUndo(world, (await undoIn(world, 'all', undefined)).jobId)).toMatchObject({ orders: 2, left: 0 })
+  const early = await erase({ app, queues, archive: archivePlace, openDurable }, ada, { by, timeoutMs: 1 }, signal)
+  expect(early).toMatchObject({ complete: false })
+  const redo = newUndoId()
+  await addRedo(app, queues, 'all', { by, jobId: redo })
+  expect(await runUndo(world, redo)).toMatchObject({ orders: 1, left: 0 })
+  expect(await readNumbers(redis)).toEqual({})
+  await using __ = await runningStages(app, ['calendar', 'aggregate', 'leaderboard'])
+  expect(await eraseIn(world, ada)).toMatchObject({ complete: true, erasure: early.erasure })
+  await settled(world)
+  expect(await numbersOf(world)).toMatchObject({ 'user:cyn order_count': '1', 'global:stats total_orders': '1' })
+  expect(await redis.hget(app.keys.userStats(accountOf(app.keys)), 'order_count')).toBe('0')
+  const records = (await readArchive(store, app)).records.map(({ user_id, correction }) => [user_id, correction])
+  expect(records.sort()).toEqual([
+    ['cyn', undefined],
+    ['cyn', 'redone'],
+    ['cyn', 'undone'],
+    ['erased:0', undefined],
+    ['erased:0', 'undone'],
+  ])
+  expect(await keysNaming(redis, ada)).toEqual([])
 })
 
 /** A worker runs the dry run of an undo, whose result and event name users, as their ranks change. */

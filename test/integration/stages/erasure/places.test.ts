@@ -1,9 +1,13 @@
+import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { audited, readAudit } from '../../../../src/control/audit-log.ts'
-import { openQueues, type Queues } from '../../../../src/control/job-queues.ts'
+import { bullConnection, openQueues, type Queues } from '../../../../src/control/job-queues.ts'
+import { addUndo, newUndoId } from '../../../../src/control/undo/add-undo.ts'
+import type { UndoData, UndoResult } from '../../../../src/control/undo/undo-job.ts'
+import { OrdersError } from '../../../../src/errors.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import { keyDeclarations } from '../../../../src/keys.ts'
@@ -142,6 +146,43 @@ test('every key that names a user says how it is erased, and afterwards none nam
   ])
   const again = await erase({ app, queues, openDurable }, person, options, never)
   expect(again).toEqual(receipt)
+})
+
+test('the dry run of an undo must end first, and what it has found is removed', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, config, { pipeline })
+  await using queues = openQueues(app.redis)
+  const connection = world.redis.duplicate({ maxRetriesPerRequest: null })
+  const worker = new Worker<UndoData, UndoResult>('undo', undefined, bullConnection(connection))
+  const asked = { name: 'dry run', fromMs: 1, toMs: 2, dryRun: true }
+  await addUndo(app, queues, asked, { by: 'ann', jobId: newUndoId() })
+  const job = await worker.getNextJob('token')
+  const early = await erase({ app, queues, openDurable: atOnce }, person, { ...options, timeoutMs: 1 }, never)
+  expect(early).toMatchObject({ complete: false, waiting: 1, removed: { jobs: 0 } })
+  const ranks = [{ user_id: person, from: 1, to: null }]
+  const counts = { ...{ orders: 1, users: 1, revenue: 1, days: [], ranks_changed: 1, ranks, erased: 0 } }
+  const radius = { ...counts, forgotten: 0, undone_before: 0, other_corrections: 0 }
+  const result = { name: 'dry run', redo: false, dry_run: true, orders: 1, users: 1, revenue: 1, left: 0, radius }
+  await job?.moveToCompleted(result, 'token', false)
+  expect(await keysNaming(world.redis, person)).not.toEqual([])
+  const receipt = await erase({ app, queues, openDurable: atOnce }, person, options, never)
+  expect(receipt).toMatchObject({ complete: true, waiting: 0, removed: { jobs: 2 } })
+  expect(await keysNaming(world.redis, person)).toEqual([])
+  await worker.close()
+  connection.disconnect()
+})
+
+test('a receipt is given only when what was written is durable', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, config, { pipeline })
+  await using queues = openQueues(app.redis)
+  const lost = async (): Promise<void> => {
+    throw new OrdersError('ORD_NOT_DURABLE', 'Redis failed over.')
+  }
+  const failing = async () => ({ confirm: lost, [Symbol.dispose]: () => {} })
+  const { code } = await erase({ app, queues, openDurable: failing }, person, options, never).catch((error) => error)
+  expect(code).toBe('ORD_NOT_DURABLE')
+  expect(await erase({ app, queues, openDurable }, person, options, never)).toMatchObject({ complete: true })
 })
 
 /** Fails at one write of the erasure after the other, as a process that is killed there leaves Redis. */
