@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What a call to S3 asks for: the right that it needs, and on what. */
+/** Describes a call to S3 by the right that it needs. */
 export interface S3Call {
   readonly action: string
   /** The bucket, or the bucket with the name of the object. */
