@@ -39,7 +39,7 @@ export const controlKeys = {
     name: 'pipeline:undos',
     kind: 'hash',
     owner: 'whole',
-    erase: 'none',
+    erase: 'hashes',
     holds: '`<phase> <name>` of an undo → JSON, written once: `asked`, `radius`, `undone`, `redo`, `redone`',
   }),
   /** See ops/incidents/losses.ts. */

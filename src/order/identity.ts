@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { OrderFormat } from './format.ts'
 import { isObject } from './json.ts'
 import { isRawJson } from './raw-json.ts'
@@ -40,6 +41,9 @@ export function identityText(value: unknown): string | undefined {
   const tooLong = value.length > maxIdentityLength && [...value].length > maxIdentityLength
   return tooLong ? undefined : value
 }
+
+/** Returns a hash that names a user without the id. */
+export const identityDigest = (userId: string): string => hash('sha256', userId.toWellFormed(), 'hex')
 
 function integerText(value: unknown): string | undefined {
   if (Number.isSafeInteger(value)) return String(value)

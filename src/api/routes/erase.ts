@@ -1,4 +1,5 @@
 import { OrdersError } from '../../errors.ts'
+import { openDurable } from '../../ingest/proof/durable.ts'
 import { erase } from '../../stages/erasure/erase.ts'
 import { operatorOf } from '../http/access.ts'
 import { refuse, type Special } from '../http/reply.ts'
@@ -20,19 +21,28 @@ export const eraseUser = defineRoute({
   action: 'erase',
   audited: true,
   reply: erasureReply,
-  refusals: { 409: 'Another erasure or a repartition is under way, or no order can have this user.' },
+  refusals: {
+    409: 'Another erasure or a repartition is under way, or no order can have this user.',
+    503: 'Redis does not answer, the archive is not there, or what was written is not durable yet: erase again.',
+  },
   handle: async (context, { params: { user_id: userId }, header, signal }) => {
     const { queues, archive, format } = context
     const eraser = { by: operatorOf(header), timeoutMs: waitMs }
     try {
-      return erasureOf(await erase({ app: context, queues, archive }, userId, eraser, signal), format.money)
+      const receipt = await erase({ app: context, queues, archive, openDurable }, userId, eraser, signal)
+      return erasureOf(receipt, format.money)
     } catch (error) {
       return refusedBy(error)
     }
   },
 })
 
+/** Something is missing that must be there; then the same request finishes the erasure. */
+const unfinished: readonly string[] = ['ORD_ARCHIVE', 'ORD_CONFIG', 'ORD_NOT_DURABLE']
+
 function refusedBy(error: unknown): Special {
-  if (error instanceof OrdersError && error.code === 'ORD_USAGE') return refuse(409, error.message)
+  if (!(error instanceof OrdersError)) throw error
+  if (error.code === 'ORD_USAGE') return refuse(409, error.message)
+  if (unfinished.includes(error.code)) return refuse(503, error.message)
   throw error
 }

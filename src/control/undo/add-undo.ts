@@ -32,12 +32,16 @@ export async function addUndo(
   { name, fromMs, toMs, where, dryRun }: AskedWindow,
   { by, jobId }: { readonly by: string; readonly jobId: string },
 ): Promise<Refused | undefined> {
-  const data = { name, redo: false, dryRun, fromMs, toMs, ...(where && { where }) }
+  if (where?.user !== undefined && hasWord(name, where.user)) {
+    return { refused: 'The name of an undo stays when a user is erased: it must not have the user_id in it.' }
+  }
+  const kept = where && keptWhere(where)
+  const data = { name, redo: false, dryRun, fromMs, toMs, ...(kept && { where: kept }) }
   if (!dryRun) {
     const asked: AskedUndo = {
       from: isoOf(fromMs),
       to: isoOf(toMs),
-      ...(where && { where: keptWhere(where) }),
+      ...(kept && { where: kept }),
       by,
       at: nowOf(app),
       job_id: jobId,
@@ -52,6 +56,9 @@ export async function addUndo(
   await queues.undo.add(undoName(data, by), data, { jobId })
   return undefined
 }
+
+const hasWord = (text: string, word: string): boolean =>
+  new RegExp(`(?<![\\p{L}\\p{N}_])${RegExp.escape(word)}(?![\\p{L}\\p{N}_])`, 'u').test(text)
 
 const isSame = (one: Pick<Undo, 'from' | 'to' | 'where'>, other: AskedUndo): boolean =>
   JSON.stringify([one.from, one.to, one.where ?? {}]) === JSON.stringify([other.from, other.to, other.where ?? {}])

@@ -18,6 +18,8 @@ export function readWindow({ from, to }: GivenWindow, zone: string, nowMs: numbe
   const form = `must be a time such as ${momentText(nowMs - (nowMs % 1_000), zone)}, or hh:mm of today in ${zone}`
   if (fromMs === undefined) return { field: 'from', message: form }
   if (toMs === undefined) return { field: 'to', message: form }
+  if (toMs <= fromMs && to === undefined)
+    return { field: 'from', message: `must be before now, ${momentText(nowMs, zone)}` }
   if (toMs <= fromMs) return { field: 'to', message: 'must be after the begin' }
   if (toMs > nowMs) return { field: 'to', message: `must not be after now, ${momentText(nowMs, zone)}` }
   return { fromMs, toMs }

@@ -9,6 +9,7 @@ export const undoData = z.object({
   /** The window, in ms: from the first, to before the second. Of a redo, when its undo was asked for. */
   fromMs: z.int(),
   toMs: z.int(),
+  /** As it is kept: a job names no user. */
   where: undoWhere.optional(),
 })
 export type UndoData = z.output<typeof undoData>

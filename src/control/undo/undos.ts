@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { App } from '../../app.ts'
+import { identityDigest } from '../../order/identity.ts'
 import { parseStandardJson } from '../../order/json.ts'
 
 /*
@@ -51,6 +51,7 @@ export const blastRadius = z
     ranks: z
       .array(z.object({ user_id: z.string(), from: z.int(), to: z.int().nullable() }))
       .meta({ description: 'The first of them, in the result of a dry run; `to` is null if they leave the top 100.' }),
+    erased: z.int().meta({ description: 'Orders of the window whose user was erased: they stay.' }),
     forgotten: z.int().meta({ description: 'Orders of the window that the ledger does not know any more: they stay.' }),
     undone_before: z.int().meta({ description: 'Orders of the window that another undo has taken back.' }),
     other_corrections: z
@@ -95,9 +96,10 @@ async function writeOnce({ redis, control }: Scope, phase: Phase, name: string, 
   return (await redis.hsetnx(control.undos, fieldOf(phase, name), JSON.stringify(value))) === 1
 }
 
-/** Returns the filter of an undo as the registry keeps it. */
+/** Returns the filter of an undo as it is kept: jobs and the registry name no user. */
 export const keptWhere = ({ user, ...where }: UndoWhere): UndoWhere =>
-  user === undefined ? where : { user: `sha256:${hash('sha256', user)}`, ...where }
+  user === undefined ? where : { user: keptUser(user), ...where }
+export const keptUser = (userId: string): string => `sha256:${identityDigest(userId)}`
 
 /** Registers an undo. Returns false if the name is taken. */
 export const registerUndo = (scope: Scope, name: string, value: AskedUndo): Promise<boolean> =>

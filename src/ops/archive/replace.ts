@@ -16,6 +16,8 @@ export interface Replacement {
   readonly receipt?: string
   /** The records of the new segment, in their order; undefined to leave none in its place. */
   readonly records?: AsyncIterable<ArchivedRecord> | undefined
+  /** True to leave the old object there: the caller deletes it once the line is durable. */
+  readonly keepsObject?: true
 }
 
 /**
@@ -29,7 +31,7 @@ export async function replaceSegment(
   app: Pick<App, 'redis' | 'partitions' | 'pipeline'>,
   store: Store,
   { segment: old, chain, partition }: LiveSegment,
-  { kind, receipt, records }: Replacement,
+  { kind, receipt, records, keepsObject }: Replacement,
   known: KnownLines = new Map(),
 ): Promise<Segment | undefined> {
   const segment = records && (await putRecords(store, old, partition, records))
@@ -49,7 +51,7 @@ export async function replaceSegment(
     if (!isDone && !isCurrent) continue
     if (!isDone && (await append(target, head, { content })).status !== 'appended') continue
     await storeLines(target, store)
-    await store.delete(old.name)
+    if (!keepsObject) await store.delete(old.name)
     return segment
   }
 }

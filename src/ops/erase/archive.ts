@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts'
+import { openDurable } from '../../ingest/proof/durable.ts'
 import { partitionFor, userHash } from '../../partitions.ts'
 import { type KnownLines, liveSegments, readChains } from '../../reads/archive/chains.ts'
 import { readRecords } from '../../reads/archive/records.ts'
@@ -8,26 +9,35 @@ import { openStore, type Store } from '../../stages/archive/store/store.ts'
 import { userDigest, withoutUser } from '../../stages/erasure/erasures.ts'
 import type { Place } from '../../stages/erasure/place.ts'
 import { isGone, replaceSegment } from '../archive/replace.ts'
+import { requireSame } from '../archive/same-archive.ts'
 
 /**
  * Finds segments of the archive with records of the user. Another segment takes the place of each, in which the records are the
- * anonymous account's, without their bodies: so a rebuild has the same sums. Objects that do not count are deleted: those that a
- * process left that was killed. Call it once no entry of the stages names the user, as another segment may come up until then.
+ * anonymous account's, without their bodies: so a rebuild has the same sums. Objects that do not count are deleted once the
+ * lines of the manifest are durable: those that were replaced, and those that a killed process has left. Call it once no entry
+ * of the stages names the user, as another segment may come up until then.
+ * @throws OrdersError ORD_ARCHIVE if this is not the archive that Redis goes on with
  */
-export const archivePlace: Place = async function* ({ app, userId }) {
+export const archivePlace: Place = async function* ({ app, userId }, signal = new AbortController().signal) {
   using store = await openStore(app.config)
+  await requireSame(app, store)
+  using durable = await openDurable(app, signal)
   const known: KnownLines = new Map()
   const chains = await readChains(store, app, known)
+  let replaced = 0
   for (const live of liveSegments(chains)) {
     if (!mayHave(live.partition, userId) || !(await has(store, live.segment, userId))) continue
     const remove = async (): Promise<boolean> => {
       const records = withoutRecordsOf(app, userId, readRecords(store, live.segment))
-      const why = { kind: 'erased', receipt: userDigest(userId), records } as const
+      const why = { kind: 'erased', receipt: userDigest(userId), records, keepsObject: true } as const
+      replaced += 1
       return replaceSegment(app, store, live, why, known).then(() => true, unlessGone)
     }
     yield { record: live.segment.name, remove }
   }
-  const names = new Set(liveSegments(chains).map(({ segment }) => segment.name))
+  if (replaced > 0) await durable.confirm() // a failover that loses a line brings its old segment back
+  const counting = replaced > 0 ? await readChains(store, app, known) : chains
+  const names = new Set(liveSegments(counting).map(({ segment }) => segment.name))
   for await (const { name } of store.list(segmentPrefix)) {
     if (names.has(name) || !(await hasAnyhow(store, name, userId))) continue
     yield { record: name, remove: () => store.delete(name).then(() => true) }

@@ -1,11 +1,11 @@
 import type { App } from '../../app.ts'
 import { enqueue } from '../../ingest/enqueue.ts'
+import { openDurable } from '../../ingest/proof/durable.ts'
 import { type RawRecord, withTrace } from '../../messages.ts'
 import { partitionOf } from '../../order/partition.ts'
 import type { InvalidEntry } from '../../stages/invalid/entry.ts'
 import { sentElsewhere } from '../../stages/invalid/outcome.ts'
 import { type RequeueOptions, removeEntry } from '../../stages/invalid/requeue.ts'
-import { openDurable } from '../repartition/durable.ts'
 
 /** An invalid order, and the records to send in place of it. */
 export interface Replacement {

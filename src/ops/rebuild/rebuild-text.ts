@@ -1,4 +1,5 @@
 import { countText } from '../../reads/count-text.ts'
+import { amountText, ordersText } from '../terminal/numbers.ts'
 import { type Line, sentence, yellow } from '../terminal/output.ts'
 import { printableId } from '../terminal/printable.ts'
 import { table } from '../terminal/table.ts'
@@ -17,6 +18,7 @@ const kindNames = {
 
 /** Says how much was read, and how fast. */
 export function readLine({ records, tookMs, build }: Pick<Built, 'records' | 'tookMs' | 'build'>): string {
+  if (records === 0) return `Nothing new in ${build.archive.name}.`
   const rate = countText(Math.round(records / Math.max(0.001, tookMs / 1_000)))
   return `${countText(records)} orders and corrections read from ${build.archive.name}: ${rate} a second.`
 }
@@ -26,6 +28,8 @@ const maxShown = 5
 
 /** Says what differs. */
 export function comparisonLines(built: Pick<Built, 'records' | 'build'>, comparison: Comparison): Line[] {
+  const { decimals } = built.build.format.money
+  const money = (amount: number): string => amountText(Math.round(amount * 10 ** decimals), { decimals })
   const found = comparisonOf(comparison, built.records, built.build.format.money)
   const kinds = hashKinds.map((kind) => [kind, found.keys[kind]] as const)
   const rows = kinds
@@ -42,7 +46,7 @@ export function comparisonLines(built: Pick<Built, 'records' | 'build'>, compari
     }),
     ...(orders && revenue
       ? [
-          `Total: ${countText(orders.now)} orders, ${revenue.now}; by the archive ${countText(orders.built)} orders, ${revenue.built}.`,
+          `Total: ${ordersText(orders.now, '?')}, ${money(revenue.now)}; by the archive ${ordersText(orders.built, '?')}, ${money(revenue.built)}.`,
         ]
       : []),
     ...Object.entries(found.lacks).flatMap(([stage, records]) => lackLine(stage, records)),

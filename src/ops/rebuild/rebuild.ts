@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { aggregate } from '../../stages/aggregate.ts'
+import { archive } from '../../stages/archive/archive.ts'
 import { calendar } from '../../stages/calendar.ts'
 import { readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
@@ -60,6 +61,8 @@ export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Sta
   return [...new Set(built)].map((name) => {
     const stage = pipeline.stage(name)
     if (!stage) throw new OrdersError('ORD_USAGE', `There is no stage ${name}: there are ${pipeline.names.join(', ')}.`)
+    if (name === archive.name)
+      throw new OrdersError('ORD_USAGE', 'The archive is what is read: it has no numbers to build.')
     if (stage.from === pipeline.first.to && stage.to !== stage.from) return stage
     const from = `${name} reads ${stage.from}, and the archive keeps what ${pipeline.first.name} passes on`
     throw new OrdersError('ORD_USAGE', `${from}: only a stage that reads the same can be built from it.`)

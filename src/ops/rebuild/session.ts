@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { holdLock } from '../../control/lock.ts'
 import { OrdersError } from '../../errors.ts'
+import { readChains } from '../../reads/archive/chains.ts'
 import { infoOf } from '../../redis/info.ts'
 import { archive } from '../../stages/archive/archive.ts'
 import { flushArchive } from '../../stages/archive/flush.ts'
@@ -47,7 +48,11 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
   if (app.pipeline.stage(archive.name)) places.push({ store: stack.use(await openStore(app.config)), app })
   else if (untilMs === undefined) throw noArchive()
   if (from !== undefined) {
-    places.push({ store: stack.use(await openStore({ ...app.config, archiveUrl: from })), app: undefined })
+    const store = stack.use(await openStore({ ...app.config, archiveUrl: from }))
+    if ((await readChains(store, undefined)).length === 0) {
+      throw new OrdersError('ORD_USAGE', `There is no archive at ${store.place}: see --from.`)
+    }
+    places.push({ store, app: undefined })
   }
   if (places.length === 0) throw noArchive()
   const lock = stack.use(await holdLock(app.redis, print, signal, 'orders rebuild, erase or repartition'))

@@ -6,6 +6,9 @@ export function ordersText(count: number | bigint | null, unknown: string): stri
   return `${count === null ? unknown : countText(count)} ${Number(count) === 1 ? 'order' : 'orders'}`
 }
 
+/** Formats a number of things: "1 segment", "2 segments". */
+export const countOf = (count: number, thing: string): string => `${countText(count)} ${thing}${count === 1 ? '' : 's'}`
+
 /** Formats the orders received, and how many of them were replayed, if any. @param unknown stands for a number that could not be read */
 export function receivedText(received: number | null, replayed: number | null, unknown: string): string {
   const total = `received ${received === null ? unknown : countText(received)}`

@@ -1,4 +1,4 @@
-import type { UndoWhere } from '../../control/undo/undos.ts'
+import { keptUser, type UndoWhere } from '../../control/undo/undos.ts'
 import { correctionKinds, type ReversedPart } from '../../corrections.ts'
 import { OrdersError } from '../../errors.ts'
 import { isObject, parseStandardJson } from '../../order/json.ts'
@@ -24,6 +24,7 @@ export interface Window {
   readonly fromMs: number
   /** The first ms after it. */
   readonly toMs: number
+  /** As it is kept: of `user` the hash. */
   readonly where?: UndoWhere | undefined
 }
 
@@ -134,7 +135,7 @@ function matcher(where: UndoWhere = {}): (record: ArchivedRecord) => boolean {
   const { user, ...fields } = where
   const wanted = Object.entries(fields).filter(([, value]) => value !== undefined)
   return ({ user_id, body, layers }) => {
-    if (user !== undefined && user !== user_id) return false
+    if (user !== undefined && user !== keptUser(user_id)) return false
     if (wanted.length === 0) return true
     const sent = parseStandardJson(body ?? '')
     const order: Readonly<Record<string, unknown>> = isObject(sent) ? sent : {}

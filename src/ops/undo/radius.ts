@@ -45,7 +45,7 @@ export async function radiusOf(app: App, orders: readonly Affected[]): Promise<O
   }
 }
 
-type Skipped = 'forgotten' | 'undone_before' | 'other_corrections'
+type Skipped = 'erased' | 'forgotten' | 'undone_before' | 'other_corrections'
 
 function daysOf({ format }: App, orders: readonly Affected[]): BlastRadius['days'] {
   const days = new Map<string, Change>()

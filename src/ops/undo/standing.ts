@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App, PartitionScope } from '../../app.ts'
 import { partitionFor } from '../../partitions.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { undoTag } from '../../stages/reversal.ts'
@@ -13,21 +13,29 @@ const chunkSize = 1_000
 
 /** Reads for each order where it is. */
 export async function placesOf(app: App, orders: readonly Affected[], name: string): Promise<Place[]> {
-  const places: Place[] = []
-  for (let from = 0; from < orders.length; from += chunkSize) {
-    places.push(...(await readPlaces(app, orders.slice(from, from + chunkSize), undoTag(name))))
+  const places = new Map<Affected, Place>()
+  for (const [keys, own] of Map.groupBy(orders, ({ userId }) => partitionFor(app.partitions, userId))) {
+    const generation = await generationNow(app)
+    for (let from = 0; from < own.length; from += chunkSize) {
+      const chunk = own.slice(from, from + chunkSize)
+      const read = await readPlaces({ ...app, keys }, chunk, generation, undoTag(name))
+      for (const [at, order] of chunk.entries()) places.set(order, read[at] ?? 'forgotten')
+    }
   }
-  return places
+  return orders.map((order) => places.get(order) ?? 'forgotten')
 }
 
-async function readPlaces(app: App, orders: readonly Affected[], tag: string): Promise<Place[]> {
-  const { redis, config, partitions } = app
-  const generation = await generationNow(app)
+/** Of one partition: a pipeline must not go to several nodes of a cluster. */
+async function readPlaces(
+  { redis, config, keys }: PartitionScope,
+  orders: readonly Affected[],
+  generation: number,
+  tag: string,
+): Promise<Place[]> {
   const read = redis.pipeline()
   for (const { userId, orderId } of orders) {
-    const place = { keys: partitionFor(partitions, userId), buckets: config.ledgerBuckets, generation }
     const line = { name: orderName({ userId, orderId }), value: '', userId }
-    const { current, previous, field } = ledgerRecord(line, place)
+    const { current, previous, field } = ledgerRecord(line, { keys, buckets: config.ledgerBuckets, generation })
     read.hget(current, field).hget(previous, field)
   }
   const values = unwrapReplies(await read.exec())

@@ -8,6 +8,7 @@ import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { jobIdOf, judged } from '../jobs/outcome.ts'
 import { type Affected, type Collected, collectUndone, collectWindow } from './collect.ts'
+import { withoutErased } from './erased.ts'
 import { type ArchiveReader, openArchiveReader } from './open-archive.ts'
 import { radiusOf, sumsOf } from './radius.ts'
 import { requireDated } from './require-dated.ts'
@@ -100,6 +101,8 @@ interface Found {
   readonly left: readonly Affected[]
   readonly done: readonly Affected[]
   readonly count: (place: Place) => number
+  /** Orders that are left out, as their user was erased. */
+  readonly erased: number
   readonly otherCorrections: number
 }
 
@@ -109,7 +112,8 @@ async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
   const collected: Collected = redo
     ? await collectUndone(archive, fromMs, name, signal)
     : await collectWindow(archive, data, name, signal)
-  const { orders, otherCorrections } = collected
+  const { otherCorrections } = collected
+  const orders = await withoutErased(app, collected.orders)
   const places = await placesOf(app, orders, name)
   const [toDo, doneAt] = redo ? (['undone', 'stands'] as const) : (['stands', 'undone'] as const)
   const at = (place: Place): Affected[] => orders.filter((_, index) => places[index] === place)
@@ -119,13 +123,15 @@ async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
     left,
     done: at(doneAt),
     count: (place) => at(place).length,
+    erased: collected.orders.length - orders.length,
     otherCorrections,
   }
 }
 
-async function radiusIn(app: App, { left, count, otherCorrections }: Found): Promise<BlastRadius> {
+async function radiusIn(app: App, { left, count, erased, otherCorrections }: Found): Promise<BlastRadius> {
   return {
     ...(await radiusOf(app, left)),
+    erased,
     forgotten: count('forgotten'),
     undone_before: count('elsewhere'),
     other_corrections: otherCorrections,

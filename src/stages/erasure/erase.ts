@@ -9,10 +9,11 @@ import { identityText } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
 import { archive } from '../archive/archive.ts'
 import { flushArchive } from '../archive/flush.ts'
+import { requireArchive } from '../archive/require-archive.ts'
 import { dropShadows } from './drop-shadows.ts'
 import { accountOf, isAccount, userDigest } from './erasures.ts'
 import { moveTotals, readHeld } from './move-totals.ts'
-import type { Erasing, Found } from './place.ts'
+import type { Durable, Erasing, Found } from './place.ts'
 import { type PlaceName, places } from './places.ts'
 import { type Notes, openNotes, type Receipt } from './receipt.ts'
 
@@ -27,30 +28,38 @@ const checkEveryMs = 200
 /**
  * Erases a user: everything that names them is removed or redacted, and their totals move to an anonymous account, so that all
  * sums stay. First it is written down that they are erased: from then on the stages count nothing for them. Killed at any
- * moment, it goes on when it is called again, and its receipt is of the whole.
- * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have
+ * moment, it goes on when it is called again, and its receipt is of the whole. What it has written is durable then.
+ * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have; ORD_CONFIG where other processes keep
+ *   an archive, and this one does not know where; ORD_ARCHIVE where the archive is another one; ORD_NOT_DURABLE
  */
 export async function erase(
-  whole: Omit<Erasing, 'userId'>,
+  { openDurable, ...whole }: ErasingWhole,
   userId: string,
   eraser: EraseOptions,
   signal: AbortSignal,
 ): Promise<Receipt> {
   const { app } = whole
   requireUser(userId)
+  await requireArchive(app)
   await using lock = await holdLock(app.redis, () => {}, signal, 'orders erase or repartition')
   await refuseRepartition(app)
   const what = (receipt?: Receipt): string => JSON.stringify(receipt ?? { user: userDigest(userId) })
+  using durable = await openDurable(app, signal)
   const action = { action: 'erase', by: eraser.by, what: what() }
-  return await audited(app, action, () => eraseHolding({ ...whole, userId, lock }, eraser, signal), what)
+  return await audited(app, action, () => eraseHolding({ ...whole, userId, lock, durable }, eraser, signal), what)
 }
 
 interface Held extends Erasing {
   readonly lock: Lock
+  readonly durable: Durable
+}
+
+type ErasingWhole = Omit<Erasing, 'userId'> & {
+  readonly openDurable: (app: App, signal: AbortSignal) => Promise<Durable>
 }
 
 async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, signal: AbortSignal): Promise<Receipt> {
-  const { app, userId, lock } = erasing
+  const { app, userId, lock, durable } = erasing
   const scope = { ...app, keys: partitionFor(app.partitions, userId) }
   const head = { erasure: randomUUID(), erased_at: app.now().toISOString(), by }
   const notes = await openNotes(app, userId, head)
@@ -80,6 +89,7 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
     waiting,
   }
   if (receipt.complete) await notes.close(receipt)
+  await durable.confirm() // a failover must not lose that the user is erased
   return receipt
 }
 
@@ -108,8 +118,8 @@ async function clear(erasing: Erasing, { name, notes, until }: Clearing, signal:
   for (;;) {
     signal.throwIfAborted()
     let left = 0
-    for await (const { record, remove } of placeOf(erasing, name)) {
-      if (name !== 'stages') await notes.add(name, record)
+    for await (const { record, isPassing, remove } of placeOf(erasing, name)) {
+      if (name !== 'stages' && !isPassing) await notes.add(name, record)
       if (!(await remove())) left++
     }
     if (left === 0 || performance.now() >= until) return left
@@ -132,11 +142,12 @@ export interface Preview {
 export async function previewErasure(erasing: Erasing): Promise<Preview> {
   const { app, userId } = erasing
   requireUser(userId)
+  await requireArchive(app)
   const { totals, months } = await readHeld({ ...app, keys: partitionFor(app.partitions, userId) }, userId)
   const records: Record<string, number> = {}
   for (const name of Object.keys(places) as PlaceName[]) {
     const found = new Set<string>()
-    for await (const { record } of placeOf(erasing, name)) found.add(record)
+    for await (const { record, isPassing } of placeOf(erasing, name)) if (!isPassing) found.add(record)
     records[name] = found.size
   }
   return {

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import type { Keys } from '../../keys.ts'
+import { identityDigest } from '../../order/identity.ts'
 import { otherPartition } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
 
@@ -18,7 +18,7 @@ export interface Erasures {
 }
 
 /** Returns a hash that names a user without the id. */
-export const userDigest = (userId: string): string => hash('sha256', userId.toWellFormed(), 'hex')
+export const userDigest = (userId: string): string => identityDigest(userId)
 
 /** The field that says that the user's totals have moved. */
 export const movedField = (digest: string): string => `${digest} moved`

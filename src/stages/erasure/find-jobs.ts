@@ -1,4 +1,5 @@
-import type { AnyJob } from '../../control/job-queues.ts'
+import type { JobType } from 'bullmq'
+import type { AnyJob, Queues } from '../../control/job-queues.ts'
 import { hasEnded, reprocessData } from '../../control/job-queues.ts'
 import { messageOf } from '../../errors.ts'
 import { identityIn } from '../../order/identity.ts'
@@ -10,26 +11,43 @@ import type { Found, Place } from './place.ts'
 const pageLength = 20
 const states = ['waiting', 'prioritized', 'delayed', 'active', 'completed', 'failed'] as const
 
-/** Finds jobs that hold an order of the user, and the events of the queue that mention the user. One that runs must end first. */
-export const jobsPlace: Place = async function* ({ app, queues: { reprocess }, userId }) {
+/**
+ * Finds jobs that hold an order of the user, or name the user in their result, and the events of their queues that mention the
+ * user. One that runs must end first: so must the dry run of an undo, whose result names users by their ranks.
+ */
+export const jobsPlace: Place = async function* ({ app, queues: { reprocess, undo }, userId }) {
   const mentions = mentioning(userId)
   const names = ({ data, name, returnvalue, failedReason, stacktrace }: AnyJob): boolean =>
     someText([data, name, returnvalue, failedReason, stacktrace], mentions)
-  for (const state of states) {
-    const found: AnyJob[] = []
-    for (let from = 0, read = pageLength; read === pageLength; from += pageLength) {
-      const page = await reprocess.getJobs([state], from, from + pageLength - 1)
-      read = page.length
-      found.push(...page.filter((job) => isOf(job) || (hasEnded(state) && names(job))))
-    }
-    for (const job of found) yield { record: job.id ?? '', remove: () => removeJob(job) }
-  }
-  yield* findEvents(app.redis, reprocess.toKey('events'), mentions)
-
-  function isOf(job: AnyJob): boolean {
+  const isOf = (job: AnyJob): boolean => {
     const { data } = reprocessData.safeParse(job.data)
     return data !== undefined && identityIn(data.body, app.format).userId === userId
   }
+  for (const state of states) {
+    const found = await jobsIn(reprocess, state, (job) => isOf(job) || (hasEnded(state) && names(job)))
+    for (const job of found) yield { record: job.id ?? '', remove: () => removeJob(job) }
+  }
+  for (const { id = '' } of await jobsIn(undo, 'active', ({ data }) => data.dryRun))
+    yield { record: id, isPassing: true, remove: async () => false }
+  for (const state of ['completed', 'failed'] as const) {
+    for (const job of await jobsIn(undo, state, names)) yield { record: job.id ?? '', remove: () => removeJob(job) }
+  }
+  for (const queue of [reprocess, undo]) yield* findEvents(app.redis, queue, mentions)
+}
+
+/** Returns those that are wanted; what is removed while they are read would shift the pages. */
+async function jobsIn<J extends AnyJob>(
+  queue: { getJobs(types: JobType[], start: number, end: number): Promise<J[]> },
+  state: (typeof states)[number],
+  isWanted: (job: J) => boolean,
+): Promise<J[]> {
+  const found: J[] = []
+  for (let from = 0, read = pageLength; read === pageLength; from += pageLength) {
+    const page = await queue.getJobs([state], from, from + pageLength - 1)
+    read = page.length
+    found.push(...page.filter(isWanted))
+  }
+  return found
 }
 
 /** Returns false if a worker holds the job. */
@@ -45,14 +63,15 @@ async function removeJob(job: AnyJob): Promise<boolean> {
 
 async function* findEvents(
   redis: RedisClient,
-  stream: string,
+  queue: Queues['reprocess'] | Queues['undo'],
   mentions: (text: string) => boolean,
 ): AsyncGenerator<Found> {
+  const stream = queue.toKey('events')
   for (let after = '-', read = eventPage; read === eventPage; ) {
     const page = await redis.xrange(stream, after, '+', 'COUNT', eventPage)
     for (const [id, fields] of page) {
       if (!fields?.some(mentions)) continue
-      yield { record: `event ${id}`, remove: async () => (await redis.xdel(stream, id)) >= 0 }
+      yield { record: `event ${queue.name} ${id}`, remove: async () => (await redis.xdel(stream, id)) >= 0 }
     }
     read = page.length
     after = `(${page.at(-1)?.[0] ?? ''}`

@@ -1,6 +1,11 @@
 import type { App } from '../../app.ts'
 import type { Queues } from '../../control/job-queues.ts'
 
+/** Confirms that all that was written before is durable: see ingest/proof/durable.ts. */
+export interface Durable extends Disposable {
+  confirm(): Promise<void>
+}
+
 /** A user to erase, and where. */
 export interface Erasing {
   readonly app: App
@@ -14,6 +19,8 @@ export interface Erasing {
 export interface Found {
   /** Names it in its place, and names no user. */
   readonly record: string
+  /** True for what names no user, but may before it ends: it is only waited for. */
+  readonly isPassing?: true
   /** Returns false if it cannot be removed now: it must be looked for again. */
   remove(): Promise<boolean>
 }

@@ -22,6 +22,7 @@ import { comparisonOf, comparisonReply, flippedOf } from '../../rebuild/reply.ts
 import { type Built, buildFrom, stopGraceMs } from '../../rebuild/session.ts'
 import { builtTotals } from '../../rebuild/totals.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
+import { amountText, countOf, ordersText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
 interface Options {
@@ -128,11 +129,17 @@ async function run(app: App, call: Call<Options>): Promise<void> {
 
 async function showTotals(app: App, { build }: Built, { options, print }: Call<Options>): Promise<void> {
   const { users, orders, minor } = await builtTotals(build)
-  const revenue = app.format.money.toAmount(Number(minor))
   const at = new Date(build.untilMs).toISOString()
-  const reply = { until: at, users, total_orders: Number(orders), total_revenue: revenue }
+  const reply = {
+    until: at,
+    users,
+    total_orders: Number(orders),
+    total_revenue: app.format.money.toAmount(Number(minor)),
+  }
   print(
-    options.json ? jsonLine(reply) : `Until ${at}: ${countText(users)} users, ${countText(orders)} orders, ${revenue}.`,
+    options.json
+      ? jsonLine(reply)
+      : `Until ${at}: ${countOf(users, 'user')}, ${ordersText(orders, '?')}, ${amountText(Number(minor), app.format.money)}.`,
   )
   await endRun(app, build.alive)
 }
@@ -148,7 +155,9 @@ async function compareAndFlip(app: App, built: Built, call: Call<Options>): Prom
   if (!options.flip || found.equal) {
     if (options.json) reply()
     if (found.equal) return await endRun(app, build.alive)
-    if (!options.json) print('orders rebuild --flip corrects it; orders rebuild --drop deletes what was built.')
+    const isWhole = [...comparison.lacks.values()].every((lacks) => lacks >= 0)
+    const flips = isWhole ? 'orders rebuild --flip corrects it; ' : ''
+    if (!options.json) print(`${flips}orders rebuild --drop deletes what was built.`)
     return fail()
   }
   requireWhole(comparison)

@@ -17,7 +17,7 @@ import { followUndo } from '../../process/follow-job.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { progressOn } from '../../terminal/interactive/progress.ts'
-import { undoDetails, undoLines, undoRows } from '../../terminal/jobs/undo-text.ts'
+import { radiusLines, undoDetails, undoLines, undoRows } from '../../terminal/jobs/undo-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
 
@@ -108,8 +108,8 @@ async function undoOrders(call: Call<Options>): Promise<void> {
   if (!options.json) print(wrapped(`From ${momentText(window.fromMs, zone)} to ${momentText(window.toMs, zone)}.`))
   await using queues = openQueues(app.redis)
   const preview = await run(call, { app, queues }, { ...window, dryRun: true }, 1)
-  if (!options.json || options['dry-run']) print(options.json ? jsonLine(preview) : undoLines(preview, app.format))
-  if (options['dry-run']) return
+  if (options['dry-run']) return print(options.json ? jsonLine(preview) : undoLines(preview, app.format))
+  if (!options.json && preview.radius) print(radiusLines(preview.radius, app.format))
   if (preview.orders === 0 && !(await readUndo(app, window.name)))
     return print('No order of this window is left to take back.')
   await requireConsent('Take these orders back?', { yes: options.yes, stdout, signal })

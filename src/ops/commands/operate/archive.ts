@@ -14,6 +14,7 @@ import { openCommandApp } from '../../open/command-app.ts'
 import { interruptible } from '../../process/interruptible.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { type Progress, progressOn } from '../../terminal/interactive/progress.ts'
+import { countOf } from '../../terminal/numbers.ts'
 import { type Line, sentence } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
@@ -53,9 +54,9 @@ async function show(app: App, { options: { json }, print }: Call<Options>): Prom
   const { segments, bytes, lastAt, unstored, failure } = state
   if (json) return print(jsonLine({ place: store.place, segments, bytes, last_at: lastAt, unstored, failure }))
   print(
-    `${store.place}: ${countText(segments)} segments, ${countText(bytes)} bytes${lastAt ? `, the last at ${lastAt}` : ''}.`,
+    `${store.place}: ${countOf(segments, 'segment')}, ${countOf(bytes, 'byte')}${lastAt ? `, the last at ${lastAt}` : ''}.`,
   )
-  if (unstored > 0) print(`${countText(unstored)} lines of the manifest are in Redis alone.`)
+  if (unstored > 0) print(`In Redis alone: ${countOf(unstored, 'line')} of the manifest.`)
   if (failure) print(sentence(failureText(failure), '  ', 'red'))
 }
 
@@ -91,7 +92,7 @@ function checkLines({
   differences,
   notes,
 }: ArchiveCheck): Line[] {
-  const has = `${countText(segments)} segments with ${countText(records)} records, ${countText(bytes)} bytes, ${countText(chains)} chains`
+  const has = `${countOf(segments, 'segment')} with ${countOf(records, 'record')}, ${countOf(bytes, 'byte')}, ${countOf(chains, 'chain')}`
   const rest = `${waiting === null ? '?' : countText(waiting)} orders wait for it, ${before === null ? '?' : countText(before)} came before it began`
   return [
     sentence(`The archive is ${verdict}: ${has}; ${rest}.`, '  '),
@@ -113,7 +114,9 @@ async function flush(app: App, { options: { timeout }, signal, print, fail }: Ca
     const { failure } = await readArchiveState(app.redis, app.partitions)
     const why = failure ? ` ${failureText(failure)}` : ' A process must run the role archive: see orders status.'
     fail()
-    return print(sentence(`Not flushed in ${countText(timeout)} s: ${left} partitions are left.${why}`, '  ', 'red'))
+    return print(
+      sentence(`Not flushed in ${countText(timeout)} s: ${countOf(left, 'partition')} left.${why}`, '  ', 'red'),
+    )
   }
   print('Flushed: all that was counted is in segments.')
 }

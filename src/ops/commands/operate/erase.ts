@@ -2,6 +2,7 @@ import { erasureOf, erasureReply } from '../../../api/replies/erasure.ts'
 import type { App } from '../../../app.ts'
 import { openQueues } from '../../../control/job-queues.ts'
 import { OrdersError } from '../../../errors.ts'
+import { openDurable } from '../../../ingest/proof/durable.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { archive as archiveStage } from '../../../stages/archive/archive.ts'
 import { erase, type Preview, previewErasure } from '../../../stages/erasure/erase.ts'
@@ -11,7 +12,7 @@ import { archivePlace } from '../../erase/archive.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
-import { amountText, ordersText } from '../../terminal/numbers.ts'
+import { amountText, countOf, ordersText } from '../../terminal/numbers.ts'
 import { jsonLine, printableId } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
@@ -41,7 +42,7 @@ export const command = defineCommand({
     if (!options.json) for (const line of previewLines(app, userId, preview)) print(line)
     await requireConsent('This cannot be taken back. Erase the user?', { yes: options.yes, stdout, signal })
     const eraser = { by: operatingUser(), timeoutMs: options.timeout * 1_000 }
-    const receipt = await erase({ app, queues, archive }, userId, eraser, signal)
+    const receipt = await erase({ app, queues, archive, openDurable }, userId, eraser, signal)
     print(
       options.json ? jsonLine(erasureReply.parse(erasureOf(receipt, app.format.money))) : receiptLines(app, receipt),
     )
@@ -53,7 +54,7 @@ function previewLines({ format }: App, userId: string, { orders, minor, months, 
   const rows = Object.entries(records).map(([place, count]) => [place, countText(count)])
   return [
     ...wrapped(`user     ${printableId(userId)}`),
-    `totals   ${ordersText(orders, '?')}, ${amountText(minor, format.money)}, in ${countText(months)} months`,
+    `totals   ${ordersText(orders, '?')}, ${amountText(minor, format.money)}, in ${countOf(months, 'month')}`,
     ...table([['place', 'records'], ...rows]),
   ]
 }

@@ -3,7 +3,7 @@ import type { UndoResult } from '../../../control/undo/undo-job.ts'
 import type { BlastRadius, Undo } from '../../../control/undo/undos.ts'
 import type { OrderFormat } from '../../../order/format.ts'
 import { countText } from '../../../reads/count-text.ts'
-import { amountText, ordersText } from '../numbers.ts'
+import { amountText, countOf, ordersText } from '../numbers.ts'
 import { printable } from '../printable.ts'
 import { table } from '../table.ts'
 import { wrapped } from '../wrapped.ts'
@@ -13,13 +13,11 @@ function moneyText(amount: number, { money }: OrderFormat): string {
   return amountText(Math.round(amount * 10 ** money.decimals), money)
 }
 
-const usersText = (users: number): string => `${countText(users)} ${users === 1 ? 'user' : 'users'}`
-
 /** Returns what became of an undo or a redo; of a dry run, what an undo would change. */
 export function undoLines(result: UndoResult, format: OrderFormat): string[] {
   const { dry_run, redo, cancelled, orders, users, revenue, left, radius } = result
   if (dry_run) return ['Dry run, nothing was sent.', ...(radius ? radiusLines(radius, format) : [])]
-  const done = `${ordersText(orders, '?')} of ${usersText(users)} with ${moneyText(revenue, format)}`
+  const done = `${ordersText(orders, '?')} of ${countOf(users, 'user')} with ${moneyText(revenue, format)}`
   const all = `${redo ? 'Put back' : 'Taken back'}: ${done}.`
   const rest = `${ordersText(left, '?')} stand otherwise than the archive says, and stay as they are.`
   return [
@@ -31,11 +29,13 @@ export function undoLines(result: UndoResult, format: OrderFormat): string[] {
 
 /** Returns what an undo changes, before it begins. */
 export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
-  const { orders, users, revenue, days, ranks_changed, ranks, forgotten, undone_before, other_corrections } = radius
+  const { orders, users, revenue, days, ranks_changed, ranks } = radius
+  const { erased, forgotten, undone_before, other_corrections } = radius
   const notes = [
-    [forgotten, 'orders are older than the memory of the ledger, and stay'],
-    [undone_before, 'orders were taken back by another undo, and stay so'],
-    [other_corrections, 'corrections in the window are of other orders, and stay'],
+    [erased, 'order', 'of users who were erased'],
+    [forgotten, 'order', 'which the ledger has forgotten'],
+    [undone_before, 'order', 'which another undo has taken back'],
+    [other_corrections, 'correction', 'of orders that are not among these'],
   ] as const
   return [
     ...table([
@@ -49,7 +49,9 @@ export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] 
       ]),
       ...days.map(({ day, orders, revenue }) => [day, `${ordersText(orders, '?')}, ${moneyText(revenue, format)}`]),
     ]),
-    ...notes.flatMap(([count, text]) => (count > 0 ? wrapped(`${countText(count)} ${text}.`) : [])),
+    ...notes.flatMap(([count, thing, which]) =>
+      count > 0 ? wrapped(`Not touched: ${countOf(count, thing)} ${which}.`) : [],
+    ),
   ]
 }
 

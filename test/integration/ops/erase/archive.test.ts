@@ -6,6 +6,7 @@ import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openQueues } from '../../../../src/control/job-queues.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import { makeControlKeys, makePartitions } from '../../../../src/keys.ts'
 import { verifyArchive } from '../../../../src/ops/archive/verify.ts'
 import { archivePlace } from '../../../../src/ops/erase/archive.ts'
@@ -109,7 +110,12 @@ test.each([undefined, 4])(
     const preview = await previewErasure({ app, queues, archive: archivePlace, userId: person })
     expect(preview.records.archive).toBe(2)
 
-    const receipt = await erase({ app, queues, archive: archivePlace }, person, { by: 'ann', timeoutMs: 20_000 }, never)
+    const receipt = await erase(
+      { app, queues, archive: archivePlace, openDurable },
+      person,
+      { by: 'ann', timeoutMs: 20_000 },
+      never,
+    )
     expect(receipt).toMatchObject({ complete: true, waiting: 0, removed: { archive: 3 } })
     expect(objectsNaming(place.folder)).toEqual([])
     expect(await keysNaming(world.redis, person)).toEqual([])

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
 import { openQueues } from '../../../../src/control/job-queues.ts'
+import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import { makeControlKeys, makePartitions, manifestKey } from '../../../../src/keys.ts'
 import { moveErased } from '../../../../src/ops/repartition/move-erased.ts'
 import { moveUsers } from '../../../../src/ops/repartition/move-users.ts'
@@ -25,7 +26,10 @@ test('a repartition brings erased users to every partition, and the accounts wit
   for (const user of users) {
     const own = partitionFor(from, user)
     await app.redis.hset(own.userStats(user), { order_count: 1, total_spend_minor: 200 })
-    expect(await erase({ app, queues }, user, options, signal)).toMatchObject({ complete: true, moved: { orders: 1 } })
+    expect(await erase({ app, queues, openDurable }, user, options, signal)).toMatchObject({
+      complete: true,
+      moved: { orders: 1 },
+    })
   }
   const accounts = [...new Set(users.map((user) => accountOf(partitionFor(from, user))))]
   const move = { ...app, from, to, alive: nothing, durable: nothing }
@@ -45,6 +49,8 @@ test('a repartition that was killed must end before a user is erased', async () 
   const app = appOn(world.redis)
   await using queues = openQueues(app.redis)
   await world.redis.hset(manifestKey, 'REPARTITION', '{}')
-  await expect(erase({ app, queues }, 'person', options, signal)).rejects.toThrow('A repartition is under way')
+  await expect(erase({ app, queues, openDurable }, 'person', options, signal)).rejects.toThrow(
+    'A repartition is under way',
+  )
   expect(await world.redis.exists(app.keys.erased)).toBe(0)
 })

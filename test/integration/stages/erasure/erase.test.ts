@@ -4,6 +4,7 @@ import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openQueues } from '../../../../src/control/job-queues.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import { makeControlKeys, makePartitions } from '../../../../src/keys.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
@@ -51,7 +52,7 @@ async function send(app: PartitionScope, userId: string, order: Record<string, u
 
 async function eraseIn(app: PartitionScope, userId = person, timeoutMs = 20_000): Promise<Receipt> {
   await using queues = openQueues(app.redis)
-  return erase({ app, queues }, userId, { by: 'ann', timeoutMs }, new AbortController().signal)
+  return erase({ app, queues, openDurable }, userId, { by: 'ann', timeoutMs }, new AbortController().signal)
 }
 
 const settled = (app: PartitionScope, orders: number): Promise<unknown> =>

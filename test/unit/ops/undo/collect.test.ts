@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { keptWhere } from '../../../../src/control/undo/undos.ts'
 import { collectUndone, collectWindow } from '../../../../src/ops/undo/collect.ts'
 import type { ArchiveReader } from '../../../../src/ops/undo/open-archive.ts'
 import type { ArchivedRecord } from '../../../../src/stages/archive/record.ts'
@@ -55,8 +56,8 @@ test('what another undo took and put back is there once, and what this undo took
 })
 
 test.each([
-  [{ user: 'ann' }, 4],
-  [{ user: 'bob' }, 0],
+  [keptWhere({ user: 'ann' }), 4],
+  [keptWhere({ user: 'bob' }), 0],
   [{ source: 'shop' }, 2],
   [{ source: 'shop', version: '3' }, 1],
   [{ event: 'order.placed' }, 3],

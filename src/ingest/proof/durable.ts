@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import { type Durability, openDurability, type RedisIncarnation } from '../../ingest/durability.ts'
 import type { Keys } from '../../keys.ts'
+import { type Durability, openDurability, type RedisIncarnation } from '../durability.ts'
 
 /** On a slow disk an fsync takes seconds. */
 const durableMs = 30_000

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openDurable } from '../../../../src/ops/repartition/durable.ts'
+import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 test('what Redis has written is durable, and a stop ends the wait for it', async () => {
