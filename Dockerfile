@@ -35,7 +35,8 @@ COPY src src
 # For other commands in a running container: orders status.
 RUN ln -s /app/src/ops/orders.js /usr/local/bin/orders
 LABEL org.opencontainers.image.title="Order pipeline" org.opencontainers.image.licenses=MIT sbom=/app/sbom.cdx.json
-RUN mkdir node_modules/.cache && chown node node_modules/.cache
+# The folder /archive is where docker-compose.yml puts its volume.
+RUN mkdir node_modules/.cache /archive && chown node node_modules/.cache /archive
 USER node
 # A container cannot keep compiled code itself: its file system is read-only. With it a start takes half of the CPU. Node
 # keeps it apart for each user.

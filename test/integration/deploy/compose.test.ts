@@ -17,7 +17,7 @@ import { variables } from '../../../src/config/variables.ts'
 import { openQueue } from '../../../src/ingest/sqs/queue.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
 import { parseCall } from '../../../src/ops/command.ts'
-import { deployedRoles } from '../../support/deployed-roles.ts'
+import { archiveRole, deployedRoles } from '../../support/deployed-roles.ts'
 import { freePort } from '../../support/redis-server.ts'
 import { until } from '../../support/until.ts'
 
@@ -34,6 +34,7 @@ const service = z.strictObject({
   image: z.string().optional(),
   pull_policy: z.literal('never').optional(),
   build: z.union([z.string(), z.strictObject({ context: z.string(), target: z.string() })]).optional(),
+  profiles: z.tuple([z.literal('archive')]).optional(),
   command: z.array(z.string()).default([]),
   init: z.boolean().optional(),
   restart: z.literal('unless-stopped'),
@@ -187,7 +188,18 @@ describe('docker-compose.yml', () => {
       expect(commandName).toBe(run?.name)
       expect(run && parseCall(run, args).words).toEqual([name])
     }
-    expect(ours.map(([name]) => name).toSorted()).toEqual(deployedRoles.toSorted())
+    expect(ours.map(([name]) => name).toSorted()).toEqual([...deployedRoles, archiveRole].toSorted())
+  })
+
+  it('has the archive in a profile, so that nothing but its volume is there without it, and the page turns it on', () => {
+    const inProfile = Object.entries(compose.services).filter(([, { profiles }]) => profiles !== undefined)
+    expect(inProfile.map(([name]) => name)).toEqual([archiveRole])
+    const shown = [...read('docs/how-to/compose.md').matchAll(/`([A-Z_]+=\S+)`/g)].map(([, line]) => line)
+    const { COMPOSE_PROFILES: profile, ...env } = parseEnv(shown.join('\n'))
+    expect([profile]).toEqual(serviceNamed(archiveRole).profiles)
+    const { archiveUrl = '' } = readConfig({ ...environmentOf(serviceNamed(archiveRole)), ...env })
+    expect(serviceNamed('jobs').volumes).toEqual([`archive:${new URL(archiveUrl).pathname}`])
+    expect(all('orders', 'RUN').join()).toMatch(/mkdir .* \/archive && chown node .* \/archive/)
   })
 
   it.each(ours)('%s: every variable is known and its value accepted', (_, one) => {
@@ -218,7 +230,7 @@ describe('docker-compose.yml', () => {
     expect(read('docker-compose.yml')).not.toContain('container_name')
     for (const [name, { ports, volumes }] of ours) {
       if (name !== 'api') expect(ports).toEqual([])
-      expect(volumes).toEqual([])
+      expect(volumes).toEqual(['archive:/archive']) // all of them share it
     }
   })
 
@@ -283,8 +295,9 @@ describe('docker-compose.yml', () => {
   })
 
   it('keeps data in volumes that it declares', () => {
-    const mounted = Object.values(compose.services).flatMap(({ volumes }) => volumes)
-    expect(mounted).toEqual(Object.keys(compose.volumes).map((name) => `${name}:/data`))
+    const mounted = new Set(Object.values(compose.services).flatMap(({ volumes }) => volumes))
+    const places = Object.keys(compose.volumes).map((name) => `${name}:${name === 'archive' ? '/archive' : '/data'}`)
+    expect(mounted).toEqual(new Set(places))
   })
 
   it.each(ours)('%s: the healthcheck asks a route that is there, at the port it is served', (name, one) => {

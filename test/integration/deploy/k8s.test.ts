@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { ScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject'
@@ -22,7 +23,8 @@ import { type Config, readConfig } from '../../../src/config/config.ts'
 import { variables } from '../../../src/config/variables.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
 import { pipeline } from '../../../src/stages/pipeline.ts'
-import { deployedRoles } from '../../support/deployed-roles.ts'
+import { archiveRole, deployedRoles } from '../../support/deployed-roles.ts'
+import { removeOnExit } from '../../support/on-exit.ts'
 import { readExpression } from '../../support/promql.ts'
 
 /** No cluster is needed: what would be applied is held against the published schemas, and against our own code. */
@@ -34,6 +36,8 @@ const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(yaml|env)$/.test(file))
 const kustomizations = files.filter((file) => basename(file) === 'kustomization.yaml')
 const overlays = ['overlays/single-redis', 'overlays/redis-cluster']
+/** In no overlay: one that has an archive adds it. */
+const archiveComponent = 'components/archive'
 
 const resource = z.looseObject({
   apiVersion: z.string(),
@@ -208,12 +212,14 @@ describe('deploy/k8s', () => {
       return [...resources, ...components, ...own].map((name) => join(dirname(file), name))
     })
     const paths = named.map((name) => (/\.\w+$/.test(name) ? name : join(name, 'kustomization.yaml')))
-    const roots = overlays.map((overlay) => join(overlay, 'kustomization.yaml'))
+    const roots = [...overlays, archiveComponent].map((folder) => join(folder, 'kustomization.yaml'))
     expect(new Set([...paths, ...roots])).toEqual(new Set(files))
   })
 
   test('runs each role as a Deployment of its name, whose labels no other has', () => {
-    expect(deployments.map(({ metadata }) => metadata.name).toSorted()).toEqual(deployedRoles.toSorted())
+    expect(deployments.map(({ metadata }) => metadata.name).toSorted()).toEqual(
+      [...deployedRoles, archiveRole].toSorted(),
+    )
     for (const { metadata, spec } of deployments) {
       const own = { 'app.kubernetes.io/name': 'orders', 'app.kubernetes.io/component': metadata.name }
       expect(spec.template.spec.containers[0].args).toEqual(['run', metadata.name])
@@ -286,7 +292,7 @@ describe('deploy/k8s', () => {
   test.each(deployments)('$metadata.name: may do nothing that it need not', ({ metadata, spec }) => {
     const { containers, ...pod } = spec.template.spec
     expect(pod).toMatchObject({
-      serviceAccountName: ['bridge', 'jobs'].includes(metadata.name) ? metadata.name : 'orders',
+      serviceAccountName: ['bridge', 'jobs', archiveRole].includes(metadata.name) ? metadata.name : 'orders',
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
@@ -346,6 +352,17 @@ describe('deploy/k8s', () => {
   })
 })
 
+test('a Pod of the archive is as one of a stage but for its account and its memory', () => {
+  const podOf = (name: string) => {
+    const found = resources.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === name)
+    const { template, replicas: _, selector: __, ...rollout } = (found?.['spec'] ?? {}) as Record<string, unknown>
+    const { serviceAccountName: ___, containers, ...pod } = z.object({ spec: z.looseObject({}) }).parse(template).spec
+    const [{ args: ____, resources: _____, ...container }] = z.tuple([z.looseObject({})]).parse(containers)
+    return { rollout, pod, container }
+  }
+  expect(podOf(archiveRole)).toEqual(podOf('aggregate'))
+})
+
 test('docs/how-to/kubernetes.md names commands that there are, and runs one in a pod that is valid', async () => {
   const [, text = ''] = /```yaml\n(.*?)```/s.exec(docs) ?? []
   const [job, ...others] = resourcesIn(text)
@@ -374,12 +391,43 @@ describe.each(installed('kubectl', 'kustomize', '--help') ? overlays : [])('%s, 
     const found = rendered()
     const names = (of: readonly Resource[]): string[] => of.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
     const [config] = found.filter(({ kind }) => kind === 'ConfigMap')
-    expect(names(found).toSorted()).toEqual([...names(resources), `ConfigMap ${config?.metadata.name}`].toSorted())
+    const own = sources.filter((file) => dirname(file) !== archiveComponent).flatMap((file) => resourcesIn(read(file)))
+    expect(names(found).toSorted()).toEqual([...names(own), `ConfigMap ${config?.metadata.name}`].toSorted())
     expect(found.flatMap(complaints)).toEqual([])
     const [space, ...others] = new Set(
       found.map(({ kind, metadata }) => metadata[kind === 'Namespace' ? 'name' : 'namespace']),
     )
     expect([space, others]).toEqual(['orders', []])
+  })
+
+  test('with the archive has its Deployment, account and way to S3, and its URL for every role', () => {
+    const copy = mkdtempSync(join(tmpdir(), 'orders-k8s-'))
+    using _ = removeOnExit(copy)
+    cpSync(folder, copy, { recursive: true })
+    const file = join(copy, overlay, 'kustomization.yaml')
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(
+      file,
+      text.replace('../../components/monitoring]', '../../components/monitoring, ../../components/archive]'),
+    )
+    const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', join(copy, overlay)], { encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    const found = resourcesIn(stdout)
+    expect(found.flatMap(complaints)).toEqual([])
+    const added = found.filter(({ metadata }) => metadata.name === archiveRole).map(({ kind }) => kind)
+    expect(added.toSorted()).toEqual(['Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'ServiceAccount'])
+    const [config] = found.filter(({ kind }) => kind === 'ConfigMap')
+    const { ARCHIVE_URL: url } = parseEnv(read(`${archiveComponent}/archive.env`))
+    expect(config).toMatchObject({ data: { ARCHIVE_URL: url, SQS_QUEUE_NAME: 'orders' } })
+    expect(readConfig({ ...environmentOf(overlay), ARCHIVE_URL: url }).archiveUrl).toBe(url)
+    const all = ofKind(found, 'Deployment', deployment)
+    expect(new Set(all.map(({ spec }) => spec.template.spec.containers[0].envFrom[0].configMapRef.name))).toEqual(
+      new Set([config?.metadata.name]),
+    )
+    const accounts = Object.fromEntries(
+      all.map(({ metadata, spec }) => [metadata.name, spec.template.spec.serviceAccountName]),
+    )
+    expect(accounts).toMatchObject({ archive: 'archive', api: 'archive', jobs: 'jobs', validate: 'orders' })
   })
 
   test('runs one image, with a tag, in the environment of the overlay', () => {

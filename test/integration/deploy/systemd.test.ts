@@ -9,12 +9,13 @@ import { variables } from '../../../src/config/variables.ts'
 import { errorCodes } from '../../../src/errors.ts'
 import { loadCommands } from '../../../src/ops/cli.ts'
 import { parseCall } from '../../../src/ops/command.ts'
-import { deployedRoles } from '../../support/deployed-roles.ts'
+import { archiveRole, deployedRoles } from '../../support/deployed-roles.ts'
 import { root } from '../../support/markdown.ts'
 import { removeOnExit } from '../../support/on-exit.ts'
 import { blocksOf, readPage } from '../../support/pages/blocks.ts'
 
 const folder = join(root, 'deploy/systemd')
+const roles = [...deployedRoles, archiveRole]
 const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
 const unit = 'orders-run@.service'
 const page = 'docs/how-to/systemd.md'
@@ -39,7 +40,7 @@ function configOf(role: string): Config {
 }
 
 test.each(
-  deployedRoles.flatMap((role) => [
+  roles.flatMap((role) => [
     [role, role],
     [`${role}.2`, role],
   ]),
@@ -58,20 +59,20 @@ test('the page starts every role, and no other', () => {
   const lines = blocksOf(page).flatMap(({ language, text }) => (language === 'sh' ? text.split('\n') : []))
   const named = (pattern: RegExp): string[] =>
     lines.filter((line) => pattern.test(line)).flatMap((line) => line.match(/(?<=orders-run@)[\w-]+/g) ?? [])
-  expect(new Set(named(/systemctl enable/))).toEqual(new Set(deployedRoles))
-  expect(deployedRoles).toEqual(expect.arrayContaining(named(/systemctl|journalctl/)))
+  expect(new Set(named(/systemctl enable/))).toEqual(new Set(roles))
+  expect(roles).toEqual(expect.arrayContaining(named(/systemctl|journalctl/)))
 })
 
 test('the example sets variables that exist, to values that a process accepts', () => {
   const names = Object.values(variables).map(({ name }) => name as string)
   expect(names).toEqual(expect.arrayContaining(Object.keys(parseEnv(read('orders.env')))))
-  for (const role of deployedRoles) expect(configOf(role)).toMatchObject({ sqsQueueName: 'orders' })
+  for (const role of roles) expect(configOf(role)).toMatchObject({ sqsQueueName: 'orders' })
 })
 
 test('each role but the API has a port of its own for its health', () => {
-  const ports = deployedRoles.filter((role) => role !== 'api').map((role) => configOf(role).metricsPort)
+  const ports = roles.filter((role) => role !== 'api').map((role) => configOf(role).metricsPort)
   expect(ports).not.toContain(undefined)
-  expect(new Set([...ports, configOf('api').apiPort]).size).toBe(deployedRoles.length)
+  expect(new Set([...ports, configOf('api').apiPort]).size).toBe(roles.length)
 })
 
 test('systemd kills only a process that takes longer to stop than it may', () => {

@@ -190,3 +190,17 @@ test('a process that stalls again and again while it connects waits for Redis as
     stalling = false
   }
 })
+
+test('a connection that many replies ask to replace is ended once, and the next one works', async () => {
+  await using server = await spawnRedisServer()
+  await using stack = new AsyncDisposableStack()
+  const redis = await openRedis(readConfig({ REDIS_URL: server?.url ?? '' }), 'work', telemetry)
+  stack.defer(() => closeRedis(redis))
+  const { stream } = (redis as unknown as { connector: { stream: Socket } }).connector
+  const before = stream.listenerCount('close')
+  const closed = once(redis, 'close')
+  for (let replies = 0; replies < 20; replies++) redis.disconnect(true) // as each READONLY of a pipeline does
+  expect(stream.listenerCount('close')).toBe(before + 1)
+  await closed
+  expect(await redis.set('and', 'on')).toBe('OK')
+})
