@@ -64,7 +64,7 @@ test('an undo and its redo that are killed again and again change each number on
   const without = await (async () => {
     await using world = await openUndoWorld(2)
     await send(world, (at) => !isBad(at))
-    return readNumbers(world.redis)
+    return await readNumbers(world.redis)
   })()
   await using world = await openUndoWorld(2, 'elsewhere')
   await using stages = employ(world.app.pipeline.names, world.env)

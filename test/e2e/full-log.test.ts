@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { roleNames } from '../../src/ops/process/roles.ts'
+import { archiveFolder } from '../support/archive.ts'
 import { scrape } from '../support/exposition.ts'
 import { fullDisk, type Output, unreadPipe } from '../support/full-output.ts'
 import { killOnExit, removeOnExit } from '../support/on-exit.ts'
@@ -27,8 +28,10 @@ async function getOften(url: string): Promise<number[]> {
 async function expectWorkGoesOn(log: Output): Promise<void> {
   await using redis = await emptyRedis()
   await using sqs = await emptySqs()
+  using archive = archiveFolder()
   const port = await freePort()
-  const env = envOf(redis.url, sqs, { CALENDAR: 'on', LOG_LEVEL: 'debug', API_PORT: `${port}` })
+  const more = { CALENDAR: 'on', ARCHIVE_URL: archive.url, LOG_LEVEL: 'debug', API_PORT: `${port}` }
+  const env = envOf(redis.url, sqs, more)
   await using orders = spawnOrders(['run', ...roleNames], env, { stderr: log.fd })
   const url = `http://127.0.0.1:${port}`
   await until('the API to be up', () =>

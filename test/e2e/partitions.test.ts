@@ -253,6 +253,7 @@ test('jobs: replays, corrections that move an order to another partition, new or
     ['reprocess', expect.objectContaining({ completed: 3, failed: 0 })],
     ['replay', expect.objectContaining({ completed: 2, failed: 0 })],
     ['redrive', expect.objectContaining({ completed: 0, failed: 0 })],
+    ['undo', expect.objectContaining({ completed: 0, failed: 0 })],
   ])
   await expectExact(env, get, oracle, 1)
   expect(await all.stop()).toEqual({ code: 0, signal: null })

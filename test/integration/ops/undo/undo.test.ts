@@ -80,7 +80,7 @@ for (const partitions of [undefined, 3]) {
     const without = await (async () => {
       await using world = await openUndoWorld(partitions)
       await sendAll(world, count, (isBad) => !isBad)
-      return readNumbers(world.redis)
+      return await readNumbers(world.redis)
     })()
     await using world = await openUndoWorld(partitions)
     const { app, redis } = world
