@@ -40,6 +40,10 @@ const entrants: readonly Entrant[] = [
     }),
   ),
   {
+    ...{ key: 'archived', contender: 'archived', levels: [4], what: '', share: 1, isExtra: true },
+    about: 'with the archive, in a folder',
+  },
+  {
     key: 'bullmq',
     contender: 'bullmq',
     about: 'BullMQ, a queue per stage',

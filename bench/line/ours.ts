@@ -11,21 +11,25 @@ import { type Contender, chunks, countdown, inParallel, type OpenContender } fro
 export const open: OpenContender = async ({ url, orders, level }) => {
   const settings = { LOG_LEVEL: 'silent', STAGE_IN_FLIGHT: `${level}`, CALENDAR: 'off' } // three stages, as the others have
   const app = await openApp(readConfig({ ...settings, REDIS_URL: url }))
-  return {
-    fill: () =>
-      inParallel(chunks(orders, 10), 16, (ten) =>
-        enqueue(
-          app.redis,
-          app.partitions[0] as Keys,
-          ten.map(({ body }) => ({ id: randomUUID(), body })),
-        ),
-      ),
-    ...workThrough(app, orders.length),
-  }
+  return { fill: () => fillRaw(app, orders), ...workThrough(app, orders.length) }
 }
 
-/** Runs the three stages until so many orders are ranked or rejected, and closes the app. */
-export function workThrough(app: App & AsyncDisposable, orders: number): Pick<Contender, 'work' | 'close'> {
+/** Writes orders as the bridge does, ten an entry. */
+export const fillRaw = (app: App, orders: readonly { readonly body: string }[]): Promise<void> =>
+  inParallel(chunks(orders, 10), 16, (ten) =>
+    enqueue(
+      app.redis,
+      app.partitions[0] as Keys,
+      ten.map(({ body }) => ({ id: randomUUID(), body })),
+    ),
+  )
+
+/** Runs the three stages, and more roles, until so many orders are ranked or rejected, and closes the app. */
+export function workThrough(
+  app: App & AsyncDisposable,
+  orders: number,
+  more: readonly string[] = [],
+): Pick<Contender, 'work' | 'close'> {
   const stop = new AbortController()
   const ranked = countdown(orders)
   let running: Promise<void> | undefined
@@ -38,7 +42,7 @@ export function workThrough(app: App & AsyncDisposable, orders: number): Pick<Co
         if (stage === 'leaderboard') ranked.tick(passed)
         else ranked.tick(rejected)
       })
-      running = runRoles(app, ['validate', 'aggregate', 'leaderboard'], stop.signal)
+      running = runRoles(app, ['validate', 'aggregate', 'leaderboard', ...more], stop.signal)
       await Promise.race([ranked.done, running])
     },
     close: async () => {

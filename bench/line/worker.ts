@@ -4,6 +4,7 @@ import { cpuMeter, type Round } from '../harness.ts'
 import { benchOrders } from '../orders.ts'
 import { startProfile } from '../profile.ts'
 import { serve } from '../worker.ts'
+import { open as archived } from './archived.ts'
 import { open as bullmq } from './bullmq.ts'
 import type { OpenContender } from './contender.ts'
 import { openPipeline, openScript } from './floor.ts'
@@ -29,6 +30,7 @@ export interface Task {
 const contenders: Readonly<Record<string, OpenContender>> = {
   ours,
   traced,
+  archived,
   bullmq,
   moleculer,
   tutorial,
