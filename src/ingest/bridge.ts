@@ -44,7 +44,7 @@ export async function openBridge(app: App, queue: Queue, readWaiting: () => Prom
       try {
         await poll(app, queue, poller)
       } finally {
-        for (const outage of [shared.receiving, shared.waiting]) outage.left(poller)
+        shared.receiving.left(poller)
         polling--
       }
     },

@@ -15,7 +15,8 @@ const atOnceMs = 1_000
 
 /** Counts the empty answers that messages explain: some servers wake every poller for a message, and only one gets it. */
 export interface Wakeups {
-  received(): void
+  /** @returns true if messages have explained all empty answers for a while */
+  received(): boolean
   /** Reports whether messages explain one more empty answer. */
   explain(): boolean
 }
@@ -32,41 +33,44 @@ const maxElsewhere = 20
 /** @param pollers the number of pollers at work in this process */
 export function openWakeups(pollers: () => number): Wakeups {
   let explained = 0
+  let full = 0 // receives with messages since the last empty answer that none explains
   return {
     received: () => {
       explained = Math.min(explained + wakesPerMessage * pollers() - 1, maxElsewhere * pollers())
+      full++
+      return full >= maxInRow
     },
     explain: () => {
-      if (explained === 0) return false
+      if (explained === 0) {
+        full = 0
+        return false
+      }
       explained--
       return true
     },
   }
 }
 
-/** @param shared by all pollers of the queue; the outage ends when an empty receive has waited, or none comes back empty */
+/**
+ * @param shared by all pollers of the queue, which are one in the outage: what drops the wait does so for all of them. It ends
+ *   when an empty receive has waited, or when messages explain all that came back empty
+ */
 export function openEmptyReceives(
   { waiting, wakeups }: { waiting: Outage; wakeups: Wakeups },
-  poller: object,
   waitSeconds: number,
 ): EmptyReceives {
   const asks = `SQS answers receives empty at once, though each asks it to wait ${waitSeconds} s and is paid for`
   const error = new Error(`${asks}: see what stands between. Meanwhile each poller asks once a second.`)
   let inRow = 0
-  let full = 0 // receives with messages, in a row
-  const works = (): void => {
-    inRow = 0
-    waiting.worked(poller)
-  }
   return {
     answered: (messages, tookMs) => {
-      full = messages > 0 ? full + 1 : 0
       if (messages > 0) {
-        wakeups.received()
         inRow = 0
-        if (full === maxInRow) works()
-      } else if (tookMs >= Math.min(atOnceMs, waitSeconds * 500)) works()
-      else if (!wakeups.explain() && ++inRow >= maxInRow) waiting.failed(error, poller)
+        if (wakeups.received()) waiting.worked(wakeups)
+      } else if (tookMs >= Math.min(atOnceMs, waitSeconds * 500)) {
+        inRow = 0
+        waiting.worked(wakeups)
+      } else if (!wakeups.explain() && ++inRow >= maxInRow) waiting.failed(error, wakeups)
     },
     pause: async (signal) => {
       if (inRow >= maxInRow) await sleep(retryDelayMs, undefined, { signal })

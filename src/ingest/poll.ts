@@ -30,7 +30,7 @@ export interface Poller {
  */
 export async function poll(app: App, queue: Queue, poller: Poller): Promise<void> {
   const { receiving, tick, signal } = poller
-  const emptyReceives = openEmptyReceives(poller, poller, app.config.sqsWaitTimeSeconds)
+  const emptyReceives = openEmptyReceives(poller, app.config.sqsWaitTimeSeconds)
   const receive = stopwatch()
 
   function answered(messages: readonly Message[]): void {

@@ -27,7 +27,7 @@ async function stopMs(app: Parameters<typeof poll>[0]): Promise<number> {
       gate: { pass },
       receiving: outage,
       waiting: outage,
-      wakeups: { received: () => {}, explain: () => true },
+      wakeups: { received: () => false, explain: () => true },
       tick: () => {},
       signal: stop.signal,
     },
