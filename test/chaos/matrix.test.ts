@@ -119,6 +119,8 @@ async function strike(
     new Set([victim, succession.current]).values().reduce((sum, { events }) => sum + events(event).length, 0)
   const before = { claimed: seen('claimed'), stale: seen('stale') }
   const saw = (event: keyof typeof before): boolean => seen(event) > before[event]
+  // The bridge deletes what is written, and on a slow disk Redis writes it up to two seconds later.
+  if (fault === 'redis' && step.role !== 'bridge') await world.redis.config('SET', 'appendfsync', 'always')
   await lane.send()
   await felt(lane, step, target || Number(victim.child.pid))
   await using stack = new AsyncDisposableStack()
