@@ -1,5 +1,6 @@
 import { type ConnectionOptions, type Job, Queue } from 'bullmq'
 import { z } from 'zod'
+import { messageOf } from '../errors.ts'
 import { hint } from '../invalid-order.ts'
 import { jobsPrefix } from '../keys.ts'
 import { verdicts } from '../messages.ts'
@@ -182,4 +183,15 @@ export function kindOf({
   if ('dryRun' in data && data.dryRun) return 'dry run'
   if ('redo' in data) return data.redo ? 'redo' : 'undo'
   return queueName === 'redrive' ? 'redrive' : 'replay'
+}
+
+/** Returns false if a worker holds the job. That worker, or the next one, ends it. */
+export async function removeJob(job: AnyJob): Promise<boolean> {
+  try {
+    await job.remove()
+    return true
+  } catch (error) {
+    if (messageOf(error).includes('locked by another worker')) return false
+    throw error
+  }
 }

@@ -1,7 +1,6 @@
 import type { JobType } from 'bullmq'
 import type { AnyJob, Queues } from '../../control/job-queues.ts'
-import { hasEnded, reprocessData } from '../../control/job-queues.ts'
-import { messageOf } from '../../errors.ts'
+import { hasEnded, removeJob, reprocessData } from '../../control/job-queues.ts'
 import { identityIn } from '../../order/identity.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { mentioning, someText } from './names.ts'
@@ -48,17 +47,6 @@ async function jobsIn<J extends AnyJob>(
     found.push(...page.filter(isWanted))
   }
   return found
-}
-
-/** Returns false if a worker holds the job. */
-async function removeJob(job: AnyJob): Promise<boolean> {
-  try {
-    await job.remove()
-    return true
-  } catch (error) {
-    if (messageOf(error).includes('locked by another worker')) return false
-    throw error
-  }
 }
 
 async function* findEvents(

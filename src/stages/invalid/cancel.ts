@@ -6,10 +6,10 @@ import {
   type Queues,
   type ReprocessJob,
   readJob,
+  removeJob,
   reprocessData,
   wasCancelled,
 } from '../../control/job-queues.ts'
-import { messageOf } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
 import { outcomeSeconds } from '../../messages.ts'
 import { partitionOf } from '../../order/partition.ts'
@@ -51,7 +51,7 @@ export async function cancelJob(scope: Scope, queues: Queues, id: string): Promi
   const { sent } = await readOutcome(scope.redis, scope.partitions, id)
   const now = await readJob(queues, id) // it may have ended before it could see the wish
   if (now && hasEnded(now.state) && !wasCancelled(now)) return ended(now.state)
-  if (sent === 0 && now && !hasEnded(now.state) && (await remove(now.job))) return { result: 'removed' }
+  if (sent === 0 && now && !hasEnded(now.state) && (await removeJob(now.job))) return { result: 'removed' }
   return now ? { result: 'stopping', sent } : { result: 'removed' }
 }
 
@@ -87,15 +87,4 @@ async function decidingPartition(scope: Scope, job: ReprocessJob): Promise<Keys 
 async function cancelOf(redis: RedisClient, keys: Keys, id: string, which: 'any' | 'unsent'): Promise<boolean> {
   const names = [keys.outcome(id), keys.layoutKey]
   return (await cancelIn(redis, names, [keys.layout, outcomeSeconds, which])) === 1
-}
-
-/** Returns false if a worker holds the job. That worker, or the next one, ends it. */
-async function remove(job: AnyJob): Promise<boolean> {
-  try {
-    await job.remove()
-    return true
-  } catch (error) {
-    if (messageOf(error).includes('locked by another worker')) return false
-    throw error
-  }
 }
