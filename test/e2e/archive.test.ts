@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { archiveFolder } from '../support/archive.ts'
 import { spawnOrders } from '../support/process.ts'
+import { requireRealRedis } from '../support/requires.ts'
 import { sendBodies } from '../support/send.ts'
 import { until } from '../support/until.ts'
 import { type Env, emptyRedis, emptySqs, envOf } from '../support/world.ts'
@@ -65,7 +66,8 @@ test.each<Env>([{}, { PARTITIONS: '3' }])(
   },
 )
 
-test('a repartition ends the chains, and each new partition begins one: every order stays in the archive once', async () => {
+test('a repartition ends the chains, and each new partition begins one: every order stays in the archive once', async (context) => {
+  requireRealRedis(context)
   await using redis = await emptyRedis()
   await using sqs = await emptySqs()
   using archive = archiveFolder()

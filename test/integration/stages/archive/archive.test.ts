@@ -9,6 +9,7 @@ import { flushArchive } from '../../../../src/stages/archive/flush.ts'
 import type { Segment } from '../../../../src/stages/archive/manifest.ts'
 import { readArchive } from '../../../support/archive.ts'
 import { admitted, bodyOf, counter, openArchiveWorld, running, send, soon } from '../../../support/archive-world.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
 import { until } from '../../../support/until.ts'
 
 test('every admitted order is in one segment, with its body, the id of its message and when it was sent', async () => {
@@ -118,7 +119,8 @@ test('while the store is away entries wait, that is written down, and nothing is
   expect(await redis.hget(app.keys.archive, 'failure')).toBeNull()
 })
 
-test('after Redis went back to an earlier line, what came later does not count, and a new chain begins', async () => {
+test('after Redis went back to an earlier line, what came later does not count, and a new chain begins', async (context) => {
+  requireRealRedis(context)
   await using world = await openArchiveWorld()
   const { app, store, redis } = world
   const backup = new Map<string, Buffer>()
