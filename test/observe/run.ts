@@ -59,6 +59,7 @@ async function run(): Promise<number> {
   const names = rulesIn(rules).map(({ alert }) => alert)
   if (only.length > 0) {
     await using _load = world.load(...steady)
+    await watch.quiet() // Prometheus must have read a counter before it sees its increase
     const observed = await inTurn(world, watch, [...slowActs, ...acts, lastAct].map(chosen))
     return report({
       Alerts: alertsPart(

@@ -15,12 +15,16 @@ export type Patiently = <T>(call: (signal: AbortSignal) => Promise<T>) => Promis
  */
 export function patience({ redis, keys, telemetry, now }: PartitionScope, tick: Tick, signal: AbortSignal): Patiently {
   let failingSince: number | undefined
+  let failure = ''
   const failed = async (error: unknown): Promise<void> => {
-    if (failingSince !== undefined) return
-    failingSince = performance.now()
-    const failure = { since: now().toISOString(), error: messageOf(error) }
-    telemetry.emit('archiveAway', { partition: keys.partition, error: failure.error })
-    await redis.hset(keys.archive, 'failure', JSON.stringify(failure)).catch(() => {}) // a full Redis takes none
+    if (failingSince === undefined) {
+      failingSince = performance.now()
+      const found = { since: now().toISOString(), error: messageOf(error) }
+      failure = JSON.stringify(found)
+      telemetry.emit('archiveAway', { partition: keys.partition, error: found.error })
+    }
+    // At each try: a full Redis takes none, and another process that had just uploaded a segment removes it.
+    await redis.hsetnx(keys.archive, 'failure', failure).catch(() => {})
   }
   const worked = async (): Promise<void> => {
     if (failingSince === undefined) return

@@ -103,8 +103,7 @@ end
 local function check_keys()
   call('XLEN', KEYS[2])
   call('HLEN', KEYS[3])
-  call('XLEN', KEYS[4])
-  call('LLEN', KEYS[5])
+  if plan.rejects > 0 then call('XLEN', KEYS[4]); call('LLEN', KEYS[5]) end
   local length, failed
   local counts = ledger and KEYS[ledger.count]
   if counts then length, failed = probe('HLEN', counts) end

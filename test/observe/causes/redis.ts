@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../../support/until.ts'
 import { corrected } from '../corrected.ts'
 import type { World } from '../world.ts'
 import { type Cause, repeated } from './cause.ts'
@@ -134,6 +135,7 @@ export const booksChanged: Cause = {
 /** Gives a key another type. @returns what gives it its value again */
 async function replaced(redis: World['redis'], key: string): Promise<() => Promise<void>> {
   const kept = `${key}:kept`
+  await until(`${key} to be written`, () => redis.exists(key))
   await redis.rename(key, kept)
   await redis.set(key, 'of another type')
   return async () => {

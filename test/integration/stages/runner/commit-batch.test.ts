@@ -9,14 +9,14 @@ import { requireRealRedis } from '../../../support/requires.ts'
 import { validate } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
-/** Opens a system, and reads as many entries of one order each; the order of entry `bad` cannot be committed. */
-async function open(count: number, bad?: number) {
+/** Opens a system, and reads entries of one order each: that of entry `bad` cannot be committed, that of `invalid` is rejected. */
+async function open(count: number, bad?: number, invalid?: number) {
   const { redis, [Symbol.asyncDispose]: close } = await emptyRedis()
   const { tracing, sources } = recordTracing()
   const app = appOn(redis, undefined, { tracing })
   await ensureGroups(app)
   for (let at = 0; at < count; at++) {
-    const body = JSON.stringify({ user_id: 'u', order_id: `o${at}`, order_value: 1 })
+    const body = JSON.stringify({ user_id: 'u', order_id: `o${at}`, order_value: at === invalid ? -1 : 1 })
     // The outcome of a job is a hash: a text in its place makes the script fail.
     await enqueue(redis, app.keys, [{ id: `m${at}`, body, ...(at === bad && { jobId: 'odd' }) }], {
       traceparent: `parent ${at}`,
@@ -39,6 +39,18 @@ test.each([0, 1, 2, 3, 4])('of five entries only number %i, which cannot be comm
   await expect(world.commit(world.entries)).rejects.toThrow('WRONGTYPE')
   expect(await world.pending()).toEqual([world.entries[bad]?.id])
   expect(await world.redis.hget('pipeline:counters', 'admitted')).toBe('4')
+})
+
+test('while another client keeps a text in invalid_orders, what is rejected stays pending, and all else is committed', async () => {
+  await using world = await open(5, undefined, 3)
+  await world.redis.set('invalid_orders', 'text')
+  await expect(world.commit(world.entries)).rejects.toThrow('WRONGTYPE')
+  expect(await world.pending()).toEqual([world.entries[3]?.id])
+  expect(await world.redis.hget('pipeline:counters', 'admitted')).toBe('4')
+  await world.redis.del('invalid_orders')
+  await world.commit(world.entries.slice(3, 4))
+  expect(await world.pending()).toEqual([])
+  expect(await world.redis.llen('invalid_orders')).toBe(1)
 })
 
 test('the span of a batch names the spans of all its entries', async () => {

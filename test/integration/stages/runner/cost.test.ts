@@ -24,9 +24,9 @@ import { appOn } from '../../../support/world.ts'
 const orders = 10_000
 const users = 2_000
 const most = {
-  validate: { commits: 21, commands: 4_957 },
-  aggregate: { commits: 21, commands: 1_662.8 },
-  leaderboard: { commits: 21, commands: 848.8 },
+  validate: { commits: 21, commands: 4_952.8 },
+  aggregate: { commits: 21, commands: 1_658.6 },
+  leaderboard: { commits: 21, commands: 844.6 },
 } as const
 
 /** Of a trim of a stream that is processed, twice a second: it does not grow with the orders. */
