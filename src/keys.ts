@@ -63,22 +63,24 @@ export const movedKeys = (partition: number, of: number): Keys => makeKeys(parti
 /** Built by an adoption next to the keys of a partition, to replace them: the same names behind `adopted:`. */
 export const adoptedKeys = ({ partition }: Keys): Keys => makeKeys(partition, undefined, 'adopted:')
 
-const shadowTag = 'rebuild:new:'
+/** Each run has keys of its own: a process that deletes those of an earlier run, and was suspended, cannot meet them. */
+const shadowTag = (run: string): string => `rebuild:new:${run.slice(0, 8)}:`
 
-/** Built by a rebuild next to the keys of a partition, to correct them: the same names behind `{p3}:rebuild:new:`. */
-export const shadowKeys = ({ partition, layout }: Keys): Keys =>
-  makeKeys(partition, partition === undefined ? undefined : Number(layout), shadowTag)
+/** Built by a run of a rebuild next to the keys of a partition: the same names behind `{p3}:rebuild:new:<run>:`. */
+export const shadowKeys = ({ partition, layout }: Keys, run: string): Keys =>
+  makeKeys(partition, partition === undefined ? undefined : Number(layout), shadowTag(run))
 
-/** Returns the beginning of the names of all shadow keys of a partition. */
-export const shadowPrefix = ({ partition }: Keys): string => tagOf(partition) + shadowTag
+/** Returns the beginning of the names of all shadow keys of a partition. @param run only those of this one */
+export const shadowPrefix = ({ partition }: Keys, run?: string): string =>
+  tagOf(partition) + (run === undefined ? 'rebuild:new:' : shadowTag(run))
 
 /** Returns the name of the shadow of a key. */
-export const shadowName = ({ partition }: Keys, name: string): string =>
-  tagOf(partition) + shadowTag + name.slice(tagOf(partition).length)
+export const shadowName = (keys: Keys, run: string, name: string): string =>
+  shadowPrefix(keys, run) + name.slice(tagOf(keys.partition).length)
 
-/** Returns the name of the key that a shadow key stands for. */
-export const shadowedName = ({ partition }: Keys, shadow: string): string =>
-  tagOf(partition) + shadow.slice(tagOf(partition).length + shadowTag.length)
+/** Returns the name of the key that a shadow key of a run stands for. */
+export const shadowedName = (keys: Keys, run: string, shadow: string): string =>
+  tagOf(keys.partition) + shadow.slice(shadowPrefix(keys, run).length)
 
 /** @param of how many partitions there are */
 export function makeKeys(partition?: number, of?: number, more = ''): Keys {
@@ -168,5 +170,5 @@ export const keyTable: readonly (readonly [key: string, type: string, holds: str
     `BullMQ; \`${jobsPrefix}:idempotency:<hash>\`: the job an Idempotency-Key stands for, for 24 h; \`${jobsAliveKey}\`: exists while a process runs the role \`jobs\``,
   ],
   ['`adopted:<key>`', '–', 'built by `orders adopt`, to replace the key in one step'],
-  ['`rebuild:new:<key>`', '–', 'built by `orders rebuild` from the archive, to correct the key in one step'],
+  ['`rebuild:new:<run>:<key>`', '–', 'built by `orders rebuild` from the archive, to correct the key in one step'],
 ]

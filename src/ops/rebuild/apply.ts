@@ -13,6 +13,8 @@ export interface BatchPlace {
   readonly chain: string
   /** After the batch, in the form of `positionOf`. */
   readonly position: string
+  /** After the last batch of the chain in this partition; '' before the first. */
+  readonly before: string
 }
 
 /** The field of a chain in the progress. */
@@ -38,7 +40,7 @@ export const ranksKey = (shadow: Keys): string => shadow.own('rebuild', 'ranks')
 export function applyBatch(
   redis: RedisClient,
   keys: Keys,
-  { run, chain, position }: BatchPlace,
+  { run, chain, position, before }: BatchPlace,
   { hashes, expiries, ranks }: Effects,
 ): Promise<'added' | 'known' | 'gone'> {
   const names = [keys.rebuildProgress]
@@ -49,7 +51,7 @@ export function applyBatch(
   const plan = {
     hashes: shapes,
     expiries: encodeExpiries(names, expiries),
-    texts: texts.length === 0 ? [] : [names.push(ranksKey(shadowKeys(keys))), ...texts],
+    texts: texts.length === 0 ? [] : [names.push(ranksKey(shadowKeys(keys, run))), ...texts],
   }
-  return add(redis, names, [run, chainField(chain), position, JSON.stringify(plan)])
+  return add(redis, names, [run, chainField(chain), position, before, JSON.stringify(plan)])
 }

@@ -5,7 +5,7 @@ import { anonymous, type Erasures, noErasures } from '../../stages/erasure/erasu
 import { allBatches, applyBatch, positionOf } from './apply.ts'
 import type { Archive, ArchiveStep, PastRecord } from './archive.ts'
 import { type Planning, planRecords, type Timed } from './plan.ts'
-import { otherRun, type Run } from './progress.ts'
+import { type Run, runIsGone } from './progress.ts'
 
 /** Names what is built, by which run. */
 export interface Build extends Planning {
@@ -24,8 +24,8 @@ export interface Build extends Planning {
   read(records: number): void
 }
 
-export const shadowsOf = ({ partitions }: Pick<App, 'partitions'>): Map<Keys, Keys> =>
-  new Map(partitions.map((keys) => [keys, shadowKeys(keys)]))
+export const shadowsOf = ({ partitions }: Pick<App, 'partitions'>, run: string): Map<Keys, Keys> =>
+  new Map(partitions.map((keys) => [keys, shadowKeys(keys, run)]))
 
 /** 1,000: the three keys of each make fewer arguments than a request may have. One takes Redis some 4 ms. */
 const batchRecords = 1_000
@@ -74,16 +74,18 @@ async function addBatch(
   records: readonly PastRecord[],
 ): Promise<void> {
   const { app, run, shadows } = build
-  const place = { run: run.id, chain, position }
   const own = Map.groupBy(records, ({ user_id }) => partitionFor(app.partitions, user_id))
   const isEnd = position.endsWith(String(allBatches))
   const written = app.partitions
     .filter((keys) => isEnd || own.has(keys))
-    .map((keys) => {
+    .map(async (keys) => {
       const timed = (own.get(keys) ?? []).map((record) => timedRecord(build, keys, record))
-      return applyBatch(app.redis, keys, place, planRecords(build, shadows.get(keys) ?? keys, timed))
+      const place = { run: run.id, chain, position, before: run.at.get(keys)?.get(chain) ?? '' }
+      const reply = await applyBatch(app.redis, keys, place, planRecords(build, shadows.get(keys) ?? keys, timed))
+      if (position > place.before) run.at.get(keys)?.set(chain, position)
+      return reply
     })
-  if ((await Promise.all(written)).includes('gone')) throw otherRun()
+  if ((await Promise.all(written)).includes('gone')) throw runIsGone()
 }
 
 /** A stage decides a moment after its entry was written. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
+import type { Keys } from '../../keys.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { clearShadow } from '../../stages/erasure/drop-shadows.ts'
 import { chainField, wholeLines } from './apply.ts'
@@ -10,6 +11,8 @@ export interface Run {
   readonly id: string
   /** Per chain, the last line that all partitions have whole. */
   readonly lines: Map<string, number>
+  /** Per partition and chain, where its last batch ended, in the form of `positionOf`. */
+  readonly at: ReadonlyMap<Keys, Map<string, string>>
   /** True if an earlier process began it. */
   readonly isContinued: boolean
 }
@@ -25,7 +28,7 @@ export async function beginRun(app: Scope, what: string, alive: () => Promise<vo
   const [first] = all
   const id = first?.['run']
   const isSame = all.every((one) => one['run'] === id && one['what'] === what && one['ready'] === '1')
-  if (id !== undefined && isSame) return { id, lines: linesOf(all), isContinued: true }
+  if (id !== undefined && isSame) return { id, lines: linesOf(all), at: positionsOf(app, all), isContinued: true }
   const run = randomUUID()
   for (const { rebuildProgress } of app.partitions) {
     await alive()
@@ -36,7 +39,7 @@ export async function beginRun(app: Scope, what: string, alive: () => Promise<vo
     await alive()
     await app.redis.hset(rebuildProgress, 'ready', '1')
   }
-  return { id: run, lines: new Map(), isContinued: false }
+  return { id: run, lines: new Map(), at: positionsOf(app, []), isContinued: false }
 }
 
 /** Deletes what was built. What flips have kept stays. */
@@ -52,17 +55,41 @@ export async function endRun({ redis, partitions }: Scope, alive: () => Promise<
 export async function newToken({ redis, partitions }: Scope, run: string): Promise<string> {
   const token = randomUUID()
   for (const { rebuildProgress } of partitions) {
-    if ((await redis.hget(rebuildProgress, 'run')) !== run) throw otherRun()
+    if ((await redis.hget(rebuildProgress, 'run')) !== run) throw runIsGone()
     await redis.hset(rebuildProgress, 'token', token)
   }
   return token
 }
 
-export const otherRun = (): OrdersError =>
-  new OrdersError('ORD_USAGE', 'Another rebuild has begun, or this one was deleted: run this again.')
+export const runIsGone = (): OrdersError =>
+  new OrdersError('ORD_USAGE', 'Another rebuild has begun, or Redis no longer has what this one built: run this again.')
+
+/**
+ * Compares what Redis has of a run with what was added: a failover may have lost the last batches.
+ * @param progress of a partition, as it is now
+ * @throws OrdersError ORD_USAGE if something is missing
+ */
+export function requireBuilt({ id, at }: Run, keys: Keys, progress: ReadonlyMap<string, string>): void {
+  const positions = [...(at.get(keys) ?? [])]
+  const isThere = positions.every(([chain, position]) => (progress.get(chainField(chain)) ?? '') >= position)
+  if (progress.get('run') !== id || !isThere) throw runIsGone()
+}
 
 function readAll({ redis, partitions }: Scope): Promise<Record<string, string>[]> {
   return Promise.all(partitions.map(({ rebuildProgress }) => redis.hgetall(rebuildProgress)))
+}
+
+function positionsOf(
+  { partitions }: Scope,
+  all: readonly Readonly<Record<string, string>>[],
+): Map<Keys, Map<string, string>> {
+  const prefix = chainField('')
+  return new Map(
+    partitions.map((keys, at) => {
+      const chains = Object.entries(all[at] ?? {}).filter(([field]) => field.startsWith(prefix))
+      return [keys, new Map(chains.map(([field, position]) => [field.slice(prefix.length), position]))]
+    }),
+  )
 }
 
 function linesOf(all: readonly Readonly<Record<string, string>>[]): Map<string, number> {

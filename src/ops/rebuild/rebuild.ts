@@ -51,7 +51,7 @@ export async function openBuild(app: App, building: Building): Promise<Build> {
     erasures: erased,
     first: app.pipeline.first,
     format: app.format,
-    shadows: shadowsOf(app),
+    shadows: shadowsOf(app, run.id),
   }
 }
 

@@ -21,15 +21,15 @@ export async function dropShadows(
   }
 }
 
-/** Deletes the shadow keys of a partition. */
+/** Deletes the shadow keys of a partition, of all runs. */
 export const clearShadow = (redis: RedisClient, keys: Keys, alive: () => Promise<void>): Promise<void> =>
   unlinkLike(redis, keys, shadowPrefix(keys), alive)
 
 async function unlinkLike(redis: RedisClient, keys: Keys, prefix: string, alive: () => Promise<void>): Promise<void> {
   const node = await masterOf(redis, keys.counters)
   for (let cursor = '', found: string[]; cursor !== '0'; ) {
-    await alive()
     ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', `${prefix}*`, 'COUNT', 1_000)
+    await alive() // after the scan: what it found is older than whatever takes over from here
     if (found.length > 0) await redis.unlink(...found)
   }
 }

@@ -165,7 +165,7 @@ const rejected = (stage?: string): InvalidEntry => {
 
 const noSum = { orders: 0n, minor: 0n }
 const aMonth = { keys, month: '2026-11', dayNames: ['2026-11-30'], days: noSum, counted: noSum }
-const builtEffects = { ...noEffects(), hashes: new Map([['{p3}:rebuild:new:user:u', new Map([['order_count', 1]])]]) }
+const builtEffects = { ...noEffects(), hashes: new Map([['{p3}:rebuild:new:r:user:u', new Map([['order_count', 1]])]]) }
 const flipPlan = {
   differences: [
     {
@@ -217,8 +217,8 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => setDays(appOf(redis), aMonth, [{ day: '2026-11-30', lacks: { orders: 1n, minor: 1n } }]),
   (redis) => repair(appOf(redis), new AbortController().signal),
   (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
-  (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1' }, builtEffects),
-  (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:user:u']]),
+  (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1', before: '' }, builtEffects),
+  (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:r:user:u']]),
   (redis) => flipOnce(redis, keys, { token: 't', nextToken: '', step: '0', keep: 'k' }, flipPlan),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),

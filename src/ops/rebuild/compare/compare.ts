@@ -2,7 +2,7 @@ import { type Keys, shadowName } from '../../../keys.ts'
 import { exactInteger } from '../../../order/money.ts'
 import { aggregate } from '../../../stages/aggregate.ts'
 import { type Build, feed } from '../feed.ts'
-import { otherRun } from '../progress.ts'
+import { requireBuilt, runIsGone } from '../progress.ts'
 import { type Difference, differenceOf } from './differences.ts'
 import { openLoneEntries, untilAligned } from './lone-entries.ts'
 import { type Pairs, readPairs } from './read-pairs.ts'
@@ -31,7 +31,7 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
     for (const pair of pairs) {
       const { kind, owns } = kindOf(keys, pair.name)
       kinds.set(pair.name, kind)
-      const found = differenceOf(pair, lone.amounts.get(shadowName(keys, pair.name)), { owns })
+      const found = differenceOf(pair, lone.amounts.get(shadowName(keys, build.run.id, pair.name)), { owns })
       if (found) differences.set(pair.name, found)
       else differences.delete(pair.name)
     }
@@ -39,10 +39,11 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
   const read = (names: readonly string[], use: (pairs: Pairs['pairs']) => void): Promise<void> =>
     untilAligned(async () => {
       await build.alive()
-      const both = names.map((name) => [name, shadowName(keys, name)] as const)
-      const { chain, seq, lone: found, pairs } = await readPairs(build.app.redis, keys, build.stages, both)
+      const both = names.map((name) => [name, shadowName(keys, build.run.id, name)] as const)
+      const { chain, seq, lone: found, pairs, progress } = await readPairs(build.app.redis, keys, build.stages, both)
+      requireBuilt(build.run, keys, progress)
       const fed = build.run.lines.get(chain) ?? 0
-      if (seq < fed) throw otherRun() // Redis was restored to an earlier state
+      if (seq < fed) throw runIsGone() // Redis was restored to an earlier state
       if (seq > fed) {
         await feed(build)
         return false
@@ -59,7 +60,7 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
   await read([keys.counters, keys.globalStats], ([counters, global]) => {
     if (!counters || !global) return
     if (build.stages.some(({ name }) => name === aggregate.name)) compare([global])
-    const more = lone.amounts.get(shadowName(keys, keys.counters))
+    const more = lone.amounts.get(shadowName(keys, build.run.id, keys.counters))
     for (const [field, value] of [...(counters.live.fields ?? []), ...(global.live.fields ?? [])])
       books.live.set(field, exactInteger(value) ?? 0n)
     for (const { counts } of build.stages)

@@ -1,10 +1,10 @@
 -- Reads hashes of a partition and their shadows at one moment, and finds the entries that only one of the two has.
--- KEYS[1] the archive (hash)   [2] entries that the archive has committed   [3..] per stage the entries that it has committed
--- KEYS[n + 3..] alternating a hash and its shadow
+-- KEYS[1] the archive (hash)   [2] progress of the rebuild   [3] entries that the archive has committed
+-- KEYS[4..] per stage the entries that it has committed   [n + 4..] alternating a hash and its shadow
 -- ARGV[1] n, the number of stages
 -- Replies the chain of the archive and its last line ('' and '0' if there is none), then per stage two lists of ids: those that
 -- only the stage has committed, and those that only the archive has; then per key of the rest { fields and values } or the
--- error as text, and its time to live in seconds as TTL replies.
+-- error as text, and its time to live in seconds as TTL replies; then the fields and values of the progress.
 --
 -- The two sets hold the entries that the stream still holds: one that is not there was committed by all.
 
@@ -20,13 +20,14 @@ local function only(one, other)
 end
 
 local reply = { call('HGET', KEYS[1], 'chain') or '', call('HGET', KEYS[1], 'seq') or '0', {}, {} }
-for i = 3, stages + 2 do
-  reply[3][#reply[3] + 1] = only(KEYS[i], KEYS[2])
-  reply[3][#reply[3] + 1] = only(KEYS[2], KEYS[i])
+for i = 4, stages + 3 do
+  reply[3][#reply[3] + 1] = only(KEYS[i], KEYS[3])
+  reply[3][#reply[3] + 1] = only(KEYS[3], KEYS[i])
 end
-for i = stages + 3, #KEYS do
+for i = stages + 4, #KEYS do
   local found = redis.pcall('HGETALL', KEYS[i])
   reply[4][#reply[4] + 1] = found.err or found
   reply[4][#reply[4] + 1] = call('TTL', KEYS[i])
 end
+reply[5] = call('HGETALL', KEYS[2])
 return reply

@@ -8,7 +8,7 @@ const flat = z.array(z.string())
 const found = z.union([flat, z.string(), z.int()])
 const read = defineScript(
   import.meta.url,
-  z.tuple([z.string(), z.coerce.number().int(), z.array(flat), z.array(found)]),
+  z.tuple([z.string(), z.coerce.number().int(), z.array(flat), z.array(found), flat]),
 )
 
 /** A hash as it is. */
@@ -26,6 +26,8 @@ export interface Pairs {
   readonly seq: number
   /** Entries that only a stage, or only the archive, had committed then. */
   readonly lone: readonly { readonly stage: Stage; readonly ids: readonly string[]; readonly times: 1 | -1 }[]
+  /** The fields of the progress of the rebuild. */
+  readonly progress: ReadonlyMap<string, string>
   readonly pairs: readonly { readonly name: string; readonly live: FoundHash; readonly shadow: FoundHash }[]
 }
 
@@ -40,8 +42,8 @@ export async function readPairs(
   names: readonly (readonly [live: string, shadow: string])[],
 ): Promise<Pairs> {
   const committed = [archiveStage, ...stages.map(({ name }) => name)].map(keys.committed)
-  const reply = await read(redis, [keys.archive, ...committed, ...names.flat()], [stages.length])
-  const [chain, seq, ids, values] = reply
+  const reply = await read(redis, [keys.archive, keys.rebuildProgress, ...committed, ...names.flat()], [stages.length])
+  const [chain, seq, ids, values, progress] = reply
   const at = (index: number): FoundHash => {
     const [fields, ttl] = [values[2 * index], Number(values[2 * index + 1])]
     return { fields: Array.isArray(fields) ? pairsOf(fields) : undefined, ttl: ttl < 0 ? undefined : ttl }
@@ -53,6 +55,7 @@ export async function readPairs(
       { stage, ids: ids[2 * n] ?? [], times: 1 as const },
       { stage, ids: ids[2 * n + 1] ?? [], times: -1 as const },
     ]),
+    progress: pairsOf(progress),
     pairs: names.map(([name], n) => ({ name, live: at(2 * n), shadow: at(2 * n + 1) })),
   }
 }

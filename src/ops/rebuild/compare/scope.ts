@@ -57,13 +57,13 @@ export function kindOf(keys: Keys, name: string): Pick<Owned, 'kind' | 'owns'> {
 
 /** Yields the names of all hashes that the stages have written, live or in the shadow. Some may be yielded twice. */
 export async function* hashNames(build: Build, keys: Keys): AsyncGenerator<string[]> {
-  const { app, stages, alive } = build
+  const { app, run, stages, alive } = build
   const scan = { redis: app.redis, alive }
   const shadow = build.shadows.get(keys) ?? keys
   const books = [shadow.counters, ranksKey(shadow)]
-  for await (const names of keysLike(scan, keys, shadowPrefix(keys))) {
+  for await (const names of keysLike(scan, keys, shadowPrefix(keys, run.id))) {
     const hashes = names.filter((name) => !books.includes(name))
-    if (hashes.length > 0) yield hashes.map((name) => shadowedName(keys, name))
+    if (hashes.length > 0) yield hashes.map((name) => shadowedName(keys, run.id, name))
   }
   for (const { name, isOne } of ofStages(stages)) {
     if (isOne) yield [name(keys)]

@@ -4,7 +4,7 @@ import { rankAll } from '../../calendar/boards.ts'
 import type { Compared } from '../compare/compare.ts'
 import type { Difference } from '../compare/differences.ts'
 import type { Build } from '../feed.ts'
-import { otherRun } from '../progress.ts'
+import { runIsGone } from '../progress.ts'
 import { beforeChanges, readChange } from './books.ts'
 import { type Change, type CounterChanges, counterChanges } from './counters.ts'
 import { flipOnce, undoOf } from './flip.ts'
@@ -65,7 +65,7 @@ export async function flip(
       const began = performance.now()
       const step = { token: number === 0 ? token : `${token}:${number}`, step: `${token}:${number}`, keep }
       const nextToken = number === steps.length - 1 ? '' : `${token}:${number + 1}`
-      if (!(await flipOnce(app.redis, compared.keys, { ...step, nextToken }, { differences, ranks }))) throw otherRun()
+      if (!(await flipOnce(app.redis, compared.keys, { ...step, nextToken }, { differences, ranks }))) throw runIsGone()
       maxMs = Math.max(maxMs, performance.now() - began)
       keys += differences.length
     }
@@ -98,7 +98,7 @@ async function stepsOf(
     differences: some,
     ranks: some.flatMap(({ key, add, odd }) => ranksOf(build.app, keys, key, [...add.keys(), ...odd])),
   }))
-  const ranks = [...rankUsers(build.app, keys, wrongScores), ...(await ownRanks(build.app, keys))]
+  const ranks = [...rankUsers(build.app, keys, wrongScores), ...(await ownRanks(build, keys))]
   const steps = [...hashes, ...inParts(ranks, maxRanks).map((some) => ({ differences: [], ranks: some }))]
   const isOne = hashes.length <= 1 && ranks.length <= maxRanks
   const rest = isOne ? merged(steps) : steps

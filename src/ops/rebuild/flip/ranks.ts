@@ -1,9 +1,10 @@
 import type { App } from '../../../app.ts'
-import { type Keys, shadowedName, shadowKeys } from '../../../keys.ts'
+import { type Keys, shadowedName } from '../../../keys.ts'
 import { leaderboard } from '../../../stages/leaderboard.ts'
 import type { Effect, Rank } from '../../../stages/stage.ts'
 import { ranksOfMonth } from '../../calendar/boards.ts'
 import { ranksKey } from '../apply.ts'
+import type { Build } from '../feed.ts'
 
 type Scope = Pick<App, 'format' | 'now' | 'pipeline'>
 
@@ -29,11 +30,11 @@ export function rankUsers({ pipeline, format }: Scope, keys: Keys, userIds: read
 }
 
 /** Reads the effects that rank the members of boards of the stages' own. */
-export async function ownRanks({ redis }: Pick<App, 'redis'>, keys: Keys): Promise<Rank[]> {
+export async function ownRanks({ app, run, shadows }: Build, keys: Keys): Promise<Rank[]> {
   const ranks = new Map<string, Rank>()
-  const live = (name: string): string => shadowedName(keys, name)
+  const live = (name: string): string => shadowedName(keys, run.id, name)
   for (let cursor = '', flat: string[]; cursor !== '0'; ) {
-    ;[cursor, flat] = await redis.hscan(ranksKey(shadowKeys(keys)), cursor || '0', 'COUNT', 1_000)
+    ;[cursor, flat] = await app.redis.hscan(ranksKey(shadows.get(keys) ?? keys), cursor || '0', 'COUNT', 1_000)
     for (let at = 0; at + 1 < flat.length; at += 2) {
       const { boards, hashes, ...rank }: Rank = JSON.parse(flat[at + 1] ?? '')
       const named = boards.map(({ board, fields }) => ({ board: live(board), fields }))
