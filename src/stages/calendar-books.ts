@@ -47,8 +47,8 @@ const run = defineScript(
 
 /** As for the books of the stages: some 10 ms of Redis' time. */
 const bounds = { entries: 2_000, bytes: 4_000_000 }
-/** The first look must end, however much waits. */
-const boundless = { entries: 1e9, bytes: 1e12 }
+/** For what must be known, however much waits: a begin, and a flip. */
+export const boundless = { entries: 1e9, bytes: 1e12 }
 
 export async function readCalendarBooks(scope: Scope, { entries, bytes } = bounds): Promise<CalendarBooks> {
   const { redis, keys, pipeline } = scope

@@ -49,6 +49,9 @@ export function comparisonLines(built: Pick<Built, 'records' | 'build'>, compari
           `Total: ${ordersText(orders.now, '?')}, ${money(revenue.now)}; by the archive ${ordersText(orders.built, '?')}, ${money(revenue.built)}.`,
         ]
       : []),
+    ...Object.entries(found.before ?? {}).map(([field, by]) =>
+      sentence(`What came before the calendar began is wrong: ${field} ${by > 0 ? '+' : ''}${by}.`),
+    ),
     ...Object.entries(found.lacks).flatMap(([stage, records]) => lackLine(stage, records)),
     found.equal ? 'Everything is as the archive says.' : yellow(sentence('Not everything is as the archive says.')),
   ]

@@ -12,7 +12,7 @@ import { type Compared, comparePartition } from './compare/compare.ts'
 import { wrongScores } from './compare/scores.ts'
 import { withoutMoved } from './compare/shared.ts'
 import { type Build, shadowsOf } from './feed.ts'
-import { lacksOf } from './flip/books.ts'
+import { beforeChanges, lacksOf } from './flip/books.ts'
 import type { Comparison } from './flip/flip-all.ts'
 import { beginRun, newToken } from './progress.ts'
 
@@ -79,12 +79,13 @@ export async function compareAll(build: Build): Promise<Comparison> {
   const has = (name: string): boolean => stages.some((stage) => stage.name === name)
   const users: string[][] = []
   let periods = 0
+  const isReadable = partitions.every(({ differences }) => [...differences.values()].every((one) => !one.isReplaced))
   for (const compared of partitions) {
     users.push(has(aggregate.name) ? await wrongScores(app, compared, alive) : [])
-    const isReadable = [...compared.differences.values()].every(({ isReplaced }) => !isReplaced)
     if (has(calendar.name) && isReadable) periods += (await rankAll(app, compared.keys, 'check', alive)).wrong.length
   }
-  return { token, partitions, lacks: lacksOf(stages, partitions), scores: { users, periods } }
+  const before = isReadable ? await beforeChanges(build, partitions) : new Map()
+  return { token, partitions, lacks: lacksOf(stages, partitions), scores: { users, periods }, before }
 }
 
 /** @throws OrdersError ORD_BOOKS if stages have counted orders that the archive does not have: a flip would forget them */

@@ -17,6 +17,8 @@ export const comparisonReply = z.object({
   scores: z.object({ users: z.int(), periods: z.int() }),
   /** By stage, how many orders and corrections it lacks; below 0 if the archive lacks some. */
   lacks: z.record(z.string(), z.int()),
+  /** What the calendar's books lack of what came before it began; absent if nothing. */
+  before: z.record(z.string(), z.number()).optional(),
   total_orders: z.object({ now: z.number(), built: z.number() }).optional(),
   total_revenue: z.object({ now: z.number(), built: z.number() }).optional(),
   examples: z.array(z.object({ key: z.string(), lacks: z.record(z.string(), z.number()) })),
@@ -26,7 +28,7 @@ export type ComparisonReply = z.output<typeof comparisonReply>
 
 /** Describes a comparison. @param records how many the archive has given */
 export function comparisonOf(
-  { partitions, scores, lacks }: Comparison,
+  { partitions, scores, lacks, before }: Comparison,
   records: number,
   money: Money,
 ): z.input<typeof comparisonReply> {
@@ -47,11 +49,17 @@ export function comparisonOf(
     sum(partitions.map(({ keys, differences }) => differences.get(keys.globalStats)?.add.get(field) ?? 0))
   const [orders, minor] = [has('total_orders'), has('total_revenue_minor')]
   return {
-    equal: all.length === 0 && users === 0 && scores.periods === 0 && [...lacks.values()].every((lack) => lack === 0),
+    equal:
+      all.length === 0 &&
+      users === 0 &&
+      scores.periods === 0 &&
+      before.size === 0 &&
+      [...lacks.values()].every((lack) => lack === 0),
     records,
     keys: Object.fromEntries(kinds) as Record<HashKind, z.input<typeof counts>>,
     scores: { users, periods: scores.periods },
     lacks: Object.fromEntries(lacks),
+    ...(before.size > 0 && { before: Object.fromEntries(before) }),
     ...(lacks.has(aggregate.name) && {
       total_orders: { now: orders, built: orders + lack('total_orders') },
       total_revenue: { now: money.toAmount(minor), built: money.toAmount(minor + lack('total_revenue_minor')) },

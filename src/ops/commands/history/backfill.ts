@@ -100,8 +100,9 @@ async function backfill(app: App, stage: Stage, { options, signal, print, stdout
   const comparison = await compareAll(build)
   requireWhole(comparison)
   const lacks = comparison.lacks.get(stage.name) ?? 0
-  if (lacks > 0) {
-    const question = `${stage.name} lacks ${countText(lacks)} orders and corrections that the archive has. Add them?`
+  if (lacks > 0 || comparison.before.size > 0) {
+    const lacking = `${stage.name} lacks ${countText(lacks)} orders and corrections that the archive has. Add them?`
+    const question = lacks > 0 ? lacking : 'What came before the calendar began is wrong in its books. Correct it?'
     await requireConsent(question, { yes: options.yes, stdout, signal })
     const action = {
       action: 'backfill',

@@ -1,7 +1,8 @@
+import { OrdersError } from '../../../errors.ts'
 import { readBooks } from '../../../reads/books.ts'
 import { aggregate, correctionsCounter } from '../../../stages/aggregate.ts'
 import { calendar } from '../../../stages/calendar.ts'
-import { readCalendarBooks } from '../../../stages/calendar-books.ts'
+import { boundless, readCalendarBooks } from '../../../stages/calendar-books.ts'
 import type { Stage } from '../../../stages/placed.ts'
 import type { Compared } from '../compare/compare.ts'
 import type { Build } from '../feed.ts'
@@ -34,25 +35,35 @@ export async function readChange({ app, stages }: Build, { keys, books, differen
 
 /**
  * Returns what to add to the fields of the calendar that say what came before it began: totals = days + what came before, over
- * all partitions together.
+ * all partitions together. As all differences, it stays right while orders are counted. A partition where the calendar has yet
+ * to begin finds out by itself.
+ * @throws OrdersError ORD_BOOKS if a stage stands between the calendar and aggregate
  */
 export async function beforeChanges(
-  { app }: Pick<Build, 'app'>,
+  { app, stages }: Pick<Build, 'app' | 'stages'>,
   all: readonly Pick<Compared, 'keys' | 'differences'>[],
 ): Promise<ReadonlyMap<string, number>> {
   if (!app.pipeline.stage(calendar.name)) return new Map()
+  const isBuilt = stages.some(({ name }) => name === calendar.name)
   let [orders, revenue] = [0, 0]
   for (const { differences, keys } of all) {
-    const { since, before, inNoDay } = await readCalendarBooks({ ...app, keys })
-    if (since === undefined || inNoDay === undefined) return new Map()
-    const months = sumOf(differences.get(keys.calendarBooks)?.add)
+    const { since, before, inNoDay } = await readCalendarBooks({ ...app, keys }, boundless)
+    if (since === undefined) continue
     const totals = differences.get(keys.globalStats)?.add
-    orders += Number(inNoDay.orders - before.orders) + (totals?.get('total_orders') ?? 0) - months.orders
-    revenue += Number(inNoDay.minor - before.minor) + (totals?.get('total_revenue_minor') ?? 0) - months.revenue
+    orders += totals?.get('total_orders') ?? 0
+    revenue += totals?.get('total_revenue_minor') ?? 0
+    if (!isBuilt) continue
+    if (inNoDay === undefined) throw unknownBegin()
+    const months = sumOf(differences.get(keys.calendarBooks)?.add)
+    orders += Number(inNoDay.orders - before.orders) - months.orders
+    revenue += Number(inNoDay.minor - before.minor) - months.revenue
   }
   const add = [['before:orders', orders] as const, ['before:revenue', revenue] as const]
   return new Map(add.filter(([, by]) => by !== 0))
 }
+
+const unknownBegin = (): OrdersError =>
+  new OrdersError('ORD_BOOKS', 'A stage stands between calendar and aggregate: what no day has cannot be known.')
 
 function sumOf(fields: ReadonlyMap<string, number> = new Map()): { orders: number; revenue: number } {
   const sum = { orders: 0, revenue: 0 }

@@ -5,7 +5,7 @@ import type { Compared } from '../compare/compare.ts'
 import type { Difference } from '../compare/differences.ts'
 import type { Build } from '../feed.ts'
 import { runIsGone } from '../progress.ts'
-import { beforeChanges, readChange } from './books.ts'
+import { readChange } from './books.ts'
 import { type Change, type CounterChanges, counterChanges } from './counters.ts'
 import { flipOnce, undoOf } from './flip.ts'
 import { ownRanks, ranksOf, rankUsers } from './ranks.ts'
@@ -25,6 +25,8 @@ export interface Comparison {
   /** By stage, how many records it lacks; below 0 if the archive lacks some that the stage has counted. */
   readonly lacks: ReadonlyMap<string, number>
   readonly scores: Scores
+  /** By field of the calendar's books, what came before it began and is not in them. */
+  readonly before: CounterChanges
 }
 
 export interface Flipped {
@@ -48,14 +50,13 @@ const maxRanks = 1_500
  */
 export async function flip(
   build: Build,
-  { token, partitions, lacks, scores }: Comparison,
+  { token, partitions, lacks, scores, before }: Comparison,
   keep: string | undefined,
 ): Promise<Flipped> {
   const { app } = build
   const changes: Change[] = []
   for (const compared of partitions) changes.push(await readChange(build, compared))
   const counters = counterChanges(app.pipeline, build.stages, lacks, changes)
-  const before = await beforeChanges(build, partitions)
   let [keys, maxMs] = [0, 0]
   for (const [at, compared] of partitions.entries()) {
     const books = { counters: counters[at] ?? new Map(), before: at === 0 ? before : new Map() }
