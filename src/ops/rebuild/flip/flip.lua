@@ -9,7 +9,7 @@
 --   emptied    numbers of hashes that are deleted if all their fields are 0 then
 --
 -- Replies 'done'; 'gone' if the token is another one: something else was compared, flipped or erased since, or the step is
--- undone already.
+-- undone already; or if what was no hash or no number is one now: then it is no longer what was compared.
 
 -- include ../../../stages/runner/effects.lua
 
@@ -20,6 +20,16 @@ if is_undo then
   if call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 'gone' end
 elseif call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return 'gone'
+end
+
+for _, number in ipairs(plan.replaced) do
+  if call('TYPE', KEYS[number]).ok == 'hash' then return 'gone' end
+end
+for _, odd in ipairs(plan.odd) do
+  for i = 2, #odd do
+    local value = redis.pcall('HGET', KEYS[odd[1]], odd[i]) -- an error for a key that is replaced
+    if type(value) == 'string' and value:find('^%-?%d+$') then return 'gone' end
+  end
 end
 
 -- They hold nothing that can be kept. Without them the hashes only lack more, which the sums below add.

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import { flip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
+import { partitionFor } from '../../../../src/partitions.ts'
+import { openRebuildWorld, rebuilt, runningStages, sendOrders, settled } from '../../../support/rebuilding.ts'
+
+const isRefused = { code: 'ORD_USAGE', message: expect.stringContaining('run this again') }
+
+test.each([
+  ['a key of another type', async (redis, name) => void (await redis.multi().del(name).set(name, 'text').exec())],
+  ['a field that is no number', async (redis, name) => void (await redis.hset(name, 'order_count', 'many'))],
+] satisfies [string, (redis: Awaited<ReturnType<typeof openRebuildWorld>>['redis'], name: string) => Promise<void>][])(
+  '%s that was fixed after the comparison is not deleted by a flip',
+  async (_name, damage) => {
+    await using world = await openRebuildWorld(undefined)
+    const { app, redis } = world
+    {
+      await using _ = await runningStages(app)
+      await sendOrders(world, 0, 40)
+      await settled(world)
+    }
+    const user = partitionFor(app.partitions, 'u1').userStats('u1')
+    const right = await redis.hgetall(user)
+    await damage(redis, user)
+    const { build, compared } = await rebuilt(world)
+    expect(compared.partitions.flatMap(({ differences }) => [...differences.keys()])).toEqual([user])
+    await redis.multi().del(user).hset(user, right).exec()
+    await expect(flip(build, compared, undefined)).rejects.toMatchObject(isRefused)
+    expect(await redis.hgetall(user)).toEqual(right)
+    const { compared: again } = await rebuilt(world)
+    expect(again.partitions.flatMap(({ differences }) => [...differences.keys()])).toEqual([])
+  },
+)
