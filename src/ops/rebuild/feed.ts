@@ -91,6 +91,7 @@ async function addBatch(
 /** A stage decides a moment after its entry was written. */
 const timedRecord = (build: Build, keys: Keys, record: PastRecord): Timed => ({
   record: asCounted(build, keys, record),
+  entry: record.entry,
   times: { sentMs: record.sent, nowMs: Number.parseInt(record.entry, 10) },
 })
 

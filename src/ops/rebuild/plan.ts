@@ -1,4 +1,6 @@
+import { messageOf, OrdersError } from '../../errors.ts'
 import { type Keys, makeKeys } from '../../keys.ts'
+import type { ValidRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { calendar } from '../../stages/calendar.ts'
@@ -15,9 +17,10 @@ export interface Planning {
   readonly format: OrderFormat
 }
 
-/** A record, and its times. */
+/** A record, the id of its entry, and its times. */
 export interface Timed {
   readonly record: object
+  readonly entry: string
   readonly times: RecordTimes
 }
 
@@ -27,16 +30,21 @@ const ranked: readonly string[] = [aggregate.name, calendar.name]
 /**
  * Decides records as the stages do, and merges the effects. Counts them in the books of each stage. Pure.
  * @param keys of the shadow
- * @throws the error of a stage that fails on a record
+ * @throws OrdersError ORD_BOOKS if a stage fails on a record, or rejects it
  */
 export function planRecords({ stages, first, format }: Planning, keys: Keys, records: readonly Timed[]): Effects {
   const effects = noEffects()
   for (const stage of stages) {
     const isOwn = !ranked.includes(stage.name)
-    for (const { record, times } of records) {
+    for (const { record, entry, times } of records) {
       const full = isOwn ? { ...fieldsOf(first, record, format), ...record } : record
-      const verdict = decideRecord({ stage, keys, format }, full, rethrow, times)
-      if (verdict.outcome !== 'pass') throw new Error(`Stage ${stage.name} does not pass an order that was admitted.`)
+      const verdict = decideRecord(
+        { stage, keys, format },
+        full,
+        (error) => fail(stage, { record, entry }, error),
+        times,
+      )
+      if (verdict.outcome !== 'pass') return fail(stage, { record, entry })
       for (const effect of verdict.effects) {
         if (effect.kind !== 'rank' || isOwn) mergeEffect(effects, effect)
       }
@@ -46,8 +54,12 @@ export function planRecords({ stages, first, format }: Planning, keys: Keys, rec
   return effects
 }
 
-function rethrow(error: unknown): never {
-  throw error
+function fail({ name }: Stage, { record, entry }: Pick<Timed, 'record' | 'entry'>, cause?: unknown): never {
+  const { user_id, order_id } = record as Partial<ValidRecord>
+  const where = `the order ${JSON.stringify(order_id)} of ${JSON.stringify(user_id)} in the entry ${entry}`
+  const how = cause === undefined ? 'does not pass' : 'fails on'
+  const why = cause === undefined ? '' : ` ${messageOf(cause)}.`
+  throw new OrdersError('ORD_BOOKS', `${name} ${how} ${where}.${why} Correct the stage, and run this again.`, { cause })
 }
 
 /** A message of the archive is where its user is, in whichever partition it was. */

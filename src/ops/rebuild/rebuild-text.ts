@@ -53,6 +53,9 @@ export function comparisonLines(built: Pick<Built, 'records' | 'build'>, compari
       sentence(`What came before the calendar began is wrong: ${field} ${by > 0 ? '+' : ''}${by}.`),
     ),
     ...Object.entries(found.lacks).flatMap(([stage, records]) => lackLine(stage, records)),
+    ...(found.equal ? [] : Object.entries(found.rejected)).map(([stage, orders]) =>
+      yellow(sentence(`${stage} has rejected ${countText(orders)} orders that the archive has: replay them first.`)),
+    ),
     found.equal ? 'Everything is as the archive says.' : yellow(sentence('Not everything is as the archive says.')),
   ]
 }

@@ -7,12 +7,13 @@ import { readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { rankAll } from '../calendar/boards.ts'
+import { countOf } from '../terminal/numbers.ts'
 import type { Archive } from './archive.ts'
 import { type Compared, comparePartition } from './compare/compare.ts'
 import { wrongScores } from './compare/scores.ts'
 import { withoutMoved } from './compare/shared.ts'
 import { type Build, shadowsOf } from './feed.ts'
-import { beforeChanges, lacksOf } from './flip/books.ts'
+import { beforeChanges, lacksOf, rejectedOf } from './flip/books.ts'
 import type { Comparison } from './flip/flip-all.ts'
 import { beginRun, newToken } from './progress.ts'
 
@@ -85,14 +86,28 @@ export async function compareAll(build: Build): Promise<Comparison> {
     if (has(calendar.name) && isReadable) periods += (await rankAll(app, compared.keys, 'check', alive)).wrong.length
   }
   const before = isReadable ? await beforeChanges(build, partitions) : new Map()
-  return { token, partitions, lacks: lacksOf(stages, partitions), scores: { users, periods }, before }
+  const [lacks, rejected] = [lacksOf(stages, partitions), rejectedOf(stages, partitions)]
+  return { token, partitions, lacks, rejected, scores: { users, periods }, before }
 }
 
-/** @throws OrdersError ORD_BOOKS if stages have counted orders that the archive does not have: a flip would forget them */
-export function requireWhole({ lacks }: Pick<Comparison, 'lacks'>): void {
+/**
+ * Refuses a flip that would forget or double orders.
+ * @param countRejected counts what a stage has rejected, too
+ * @throws OrdersError ORD_BOOKS if stages have counted orders that the archive does not have, or have rejected some
+ */
+export function requireSound(
+  { lacks, rejected }: Pick<Comparison, 'lacks' | 'rejected'>,
+  countRejected: boolean,
+): void {
   for (const [stage, records] of lacks) {
     if (records >= 0) continue
     const text = `${stage} has counted ${-records} orders and corrections that the archive does not have`
     throw new OrdersError('ORD_BOOKS', `${text}: nothing was changed, as a flip would forget them.`)
   }
+  if (countRejected || rejected.size === 0) return
+  const each = [...rejected].map(([stage, orders]) => `${countOf(orders, 'order')} that ${stage} rejected`)
+  const [one] = [...rejected.values()]
+  const again = `Replay ${one === 1 && rejected.size === 1 ? 'it' : 'them'} first: a later replay would count twice.`
+  const text = `${each.join(' and ')} would be counted. ${again} If none will be replayed, add --count-rejected.`
+  throw new OrdersError('ORD_BOOKS', text)
 }

@@ -17,6 +17,8 @@ export const comparisonReply = z.object({
   scores: z.object({ users: z.int(), periods: z.int() }),
   /** By stage, how many orders and corrections it lacks; below 0 if the archive lacks some. */
   lacks: z.record(z.string(), z.int()),
+  /** By stage, how many orders of the archive it has rejected: a flip counts them. */
+  rejected: z.record(z.string(), z.int()),
   /** What the calendar's books lack of what came before it began; absent if nothing. */
   before: z.record(z.string(), z.number()).optional(),
   total_orders: z.object({ now: z.number(), built: z.number() }).optional(),
@@ -28,7 +30,7 @@ export type ComparisonReply = z.output<typeof comparisonReply>
 
 /** Describes a comparison. @param records how many the archive has given */
 export function comparisonOf(
-  { partitions, scores, lacks, before }: Comparison,
+  { partitions, scores, lacks, rejected, before }: Comparison,
   records: number,
   money: Money,
 ): z.input<typeof comparisonReply> {
@@ -59,6 +61,7 @@ export function comparisonOf(
     keys: Object.fromEntries(kinds) as Record<HashKind, z.input<typeof counts>>,
     scores: { users, periods: scores.periods },
     lacks: Object.fromEntries(lacks),
+    rejected: Object.fromEntries(rejected),
     ...(before.size > 0 && { before: Object.fromEntries(before) }),
     ...(lacks.has(aggregate.name) && {
       total_orders: { now: orders, built: orders + lack('total_orders') },

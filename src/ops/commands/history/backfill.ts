@@ -20,7 +20,7 @@ import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { flip } from '../../rebuild/flip/flip-all.ts'
 import { endRun } from '../../rebuild/progress.ts'
-import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
+import { compareAll, requireSound, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { readLine } from '../../rebuild/rebuild-text.ts'
 import { buildFrom, stopGraceMs } from '../../rebuild/session.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
@@ -28,6 +28,7 @@ import { jsonLine } from '../../terminal/printable.ts'
 
 interface Options {
   readonly from: string | undefined
+  readonly 'count-rejected': boolean
   readonly yes: boolean
   readonly json: boolean
 }
@@ -46,6 +47,7 @@ export const command = defineCommand<Options>({
       expected: 's3://bucket/prefix or file:///folder',
       schema: z.string().min(1).optional(),
     },
+    'count-rejected': flag('counts what a stage has rejected, too: only if that is never replayed'),
     yes: flag('does not ask'),
     json: flag('as JSON on one line'),
   },
@@ -98,7 +100,7 @@ async function backfill(app: App, stage: Stage, { options, signal, print, stdout
   const { build } = built
   say(readLine(built))
   const comparison = await compareAll(build)
-  requireWhole(comparison)
+  requireSound(comparison, options['count-rejected'])
   const lacks = comparison.lacks.get(stage.name) ?? 0
   if (lacks > 0 || comparison.before.size > 0) {
     const lacking = `${stage.name} lacks ${countText(lacks)} orders and corrections that the archive has. Add them?`

@@ -16,7 +16,7 @@ import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { type Comparison, type Flipped, flip, undoFlip } from '../../rebuild/flip/flip-all.ts'
 import { endRun } from '../../rebuild/progress.ts'
-import { compareAll, requireWhole, stagesToBuild } from '../../rebuild/rebuild.ts'
+import { compareAll, requireSound, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { comparisonLines, flippedLines, readLine } from '../../rebuild/rebuild-text.ts'
 import { comparisonOf, comparisonReply, flippedOf } from '../../rebuild/reply.ts'
 import { type Built, buildFrom, stopGraceMs } from '../../rebuild/session.ts'
@@ -33,6 +33,7 @@ interface Options {
   readonly keep: string | undefined
   readonly undo: string | undefined
   readonly drop: boolean
+  readonly 'count-rejected': boolean
   readonly yes: boolean
   readonly json: boolean
 }
@@ -82,6 +83,7 @@ export const command = defineCommand<Options>({
     keep: { ...keptName, about: 'with --flip: keeps what it adds for a day under this name, to undo it' },
     undo: { ...keptName, about: 'takes back the flip of this name; orders counted since stay counted' },
     drop: flag('deletes what an earlier rebuild has built'),
+    'count-rejected': flag('counts what a stage has rejected, too: only if that is never replayed'),
     yes: flag('does not ask'),
     json: flag('as JSON on one line'),
   },
@@ -155,12 +157,12 @@ async function compareAndFlip(app: App, built: Built, call: Call<Options>): Prom
   if (!options.flip || found.equal) {
     if (options.json) reply()
     if (found.equal) return await endRun(app, build.alive)
-    const isWhole = [...comparison.lacks.values()].every((lacks) => lacks >= 0)
-    const flips = isWhole ? 'orders rebuild --flip corrects it; ' : ''
+    const isSound = comparison.rejected.size === 0 && [...comparison.lacks.values()].every((lacks) => lacks >= 0)
+    const flips = isSound ? 'orders rebuild --flip corrects it; ' : ''
     if (!options.json) print(`${flips}orders rebuild --drop deletes what was built.`)
     return fail()
   }
-  requireWhole(comparison)
+  requireSound(comparison, options['count-rejected'])
   await requireConsent('This changes the live numbers. Flip?', { yes: options.yes, stdout, signal })
   const flipped = await flipAudited(app, build, comparison, options.keep)
   await endRun(app, build.alive)

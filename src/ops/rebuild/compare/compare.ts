@@ -13,6 +13,8 @@ export interface Compared {
   readonly keys: Keys
   /** By key. */
   readonly differences: ReadonlyMap<string, Difference>
+  /** By stage, the most orders that it had rejected while this was compared: their hashes lack them. */
+  readonly rejected: ReadonlyMap<string, number>
   /** How many hashes were compared, by kind. */
   readonly counts: ReadonlyMap<string, number>
   /** Fields of the counters and the global stats; and the counters of the stages by what was built, at one moment. */
@@ -27,6 +29,7 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
   const lone = openLoneEntries(build, keys)
   const differences = new Map<string, Difference>()
   const kinds = new Map<string, string>()
+  const rejected = new Map<string, number>()
   const compare = (pairs: Pairs['pairs']): void => {
     for (const pair of pairs) {
       const { kind, owns } = kindOf(keys, pair.name)
@@ -40,8 +43,9 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
     untilAligned(async () => {
       await build.alive()
       const both = names.map((name) => [name, shadowName(keys, build.run.id, name)] as const)
-      const { chain, seq, lone: found, pairs, progress } = await readPairs(build.app.redis, keys, build.stages, both)
-      requireBuilt(build.run, keys, progress)
+      const { chain, seq, lone: found, pairs, ...now } = await readPairs(build.app.redis, keys, build.stages, both)
+      requireBuilt(build.run, keys, now.progress)
+      for (const [stage, orders] of now.rejected) rejected.set(stage, Math.max(orders, rejected.get(stage) ?? 0))
       const fed = build.run.lines.get(chain) ?? 0
       if (seq < fed) throw runIsGone() // Redis was restored to an earlier state
       if (seq > fed) {
@@ -70,5 +74,5 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
       )
   })
   const counts = new Map([...Map.groupBy(kinds.values(), (kind) => kind)].map(([kind, all]) => [kind, all.length]))
-  return { keys, differences, counts, books }
+  return { keys, differences, rejected, counts, books }
 }

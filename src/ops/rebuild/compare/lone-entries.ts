@@ -51,7 +51,11 @@ export function openLoneEntries(build: Build, keys: Keys): LoneEntries {
       for (const [name, { stage, id, times }] of fresh) {
         const entry = entries.get(id)
         if (!entry) return false
-        const own = planRecords({ ...build, stages: [stage] }, shadow, timedRecords(build, keys, entry, stage)).hashes
+        const own = planRecords(
+          { ...build, stages: [stage] },
+          shadow,
+          timedRecords(build, keys, entry, { stage, times }),
+        ).hashes
         addAmounts(amounts, own, times)
         known.set(name, { stage, times, amounts: own })
       }
@@ -79,13 +83,17 @@ async function readEntries({ app, stages }: Build, keys: Keys, ids: readonly str
   return entries
 }
 
-function timedRecords(build: Build, keys: Keys, entry: Entry, { name }: Stage): Timed[] {
-  const { records = [], group } = entry
-  if (group !== undefined && group !== name) return []
+/**
+ * An entry for one stage alone brings back what it had rejected. The shadow has that from the entry in which it came first. So
+ * the stage lacks it until it has committed this one, and nothing more after that.
+ */
+function timedRecords(build: Build, keys: Keys, entry: Entry, { stage, times }: Omit<Lone, 'id'>): Timed[] {
+  const { records = [], group, id } = entry
+  if (group !== undefined && (group !== stage.name || times === 1)) return []
   const sentMs = sentTimes(entry)
   return records.map((record) => {
-    const times = { sentMs: sentMs(1), nowMs: Number.parseInt(entry.id, 10) }
-    return { record: asCounted(build, keys, record), times }
+    const times = { sentMs: sentMs(1), nowMs: Number.parseInt(id, 10) }
+    return { record: asCounted(build, keys, record), entry: id, times }
   })
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Keys } from '../../../keys.ts'
+import { exactInteger } from '../../../order/money.ts'
 import type { RedisClient } from '../../../redis/client.ts'
 import { defineScript } from '../../../redis/script.ts'
 import type { Stage } from '../../../stages/placed.ts'
@@ -8,7 +9,7 @@ const flat = z.array(z.string())
 const found = z.union([flat, z.string(), z.int()])
 const read = defineScript(
   import.meta.url,
-  z.tuple([z.string(), z.coerce.number().int(), z.array(flat), z.array(found), flat]),
+  z.tuple([z.string(), z.coerce.number().int(), z.array(flat), z.array(found), flat, z.array(z.string().nullable())]),
 )
 
 /** A hash as it is. */
@@ -26,6 +27,8 @@ export interface Pairs {
   readonly seq: number
   /** Entries that only a stage, or only the archive, had committed then. */
   readonly lone: readonly { readonly stage: Stage; readonly ids: readonly string[]; readonly times: 1 | -1 }[]
+  /** By stage, how many orders it has rejected that were not replayed. */
+  readonly rejected: ReadonlyMap<string, number>
   /** The fields of the progress of the rebuild. */
   readonly progress: ReadonlyMap<string, string>
   readonly pairs: readonly { readonly name: string; readonly live: FoundHash; readonly shadow: FoundHash }[]
@@ -42,8 +45,10 @@ export async function readPairs(
   names: readonly (readonly [live: string, shadow: string])[],
 ): Promise<Pairs> {
   const committed = [archiveStage, ...stages.map(({ name }) => name)].map(keys.committed)
-  const reply = await read(redis, [keys.archive, keys.rebuildProgress, ...committed, ...names.flat()], [stages.length])
-  const [chain, seq, ids, values, progress] = reply
+  const own = [keys.archive, keys.rebuildProgress, keys.counters, ...committed, ...names.flat()]
+  const counters = stages.map((stage) => stage.counters.rejected)
+  const reply = await read(redis, own, [stages.length, ...counters])
+  const [chain, seq, ids, values, progress, rejected] = reply
   const at = (index: number): FoundHash => {
     const [fields, ttl] = [values[2 * index], Number(values[2 * index + 1])]
     return { fields: Array.isArray(fields) ? pairsOf(fields) : undefined, ttl: ttl < 0 ? undefined : ttl }
@@ -56,6 +61,7 @@ export async function readPairs(
       { stage, ids: ids[2 * n + 1] ?? [], times: -1 as const },
     ]),
     progress: pairsOf(progress),
+    rejected: new Map(stages.map(({ name }, n) => [name, Number(exactInteger(rejected[n]) ?? 0n)])),
     pairs: names.map(([name], n) => ({ name, live: at(2 * n), shadow: at(2 * n + 1) })),
   }
 }

@@ -18,6 +18,14 @@ export function lacksOf(stages: readonly Stage[], all: readonly Compared[]): Map
   )
 }
 
+/** Returns by stage how many orders it has rejected in all partitions together, of those that have rejected some. */
+export function rejectedOf(stages: readonly Stage[], all: readonly Compared[]): Map<string, number> {
+  const sums = stages.map(
+    ({ name }) => [name, all.reduce((sum, one) => sum + (one.rejected.get(name) ?? 0), 0)] as const,
+  )
+  return new Map(sums.filter(([, orders]) => orders > 0))
+}
+
 /** Reads what the stages of a partition have not processed. */
 export async function readChange({ app, stages }: Build, { keys, books, differences }: Compared): Promise<Change> {
   const found = await readBooks({ ...app, partitions: [keys] })

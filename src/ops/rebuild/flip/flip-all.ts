@@ -24,6 +24,8 @@ export interface Comparison {
   readonly partitions: readonly Compared[]
   /** By stage, how many records it lacks; below 0 if the archive lacks some that the stage has counted. */
   readonly lacks: ReadonlyMap<string, number>
+  /** By stage, how many orders it has rejected that the archive has: a flip counts them. Without those that have none. */
+  readonly rejected: ReadonlyMap<string, number>
   readonly scores: Scores
   /** By field of the calendar's books, what came before it began and is not in them. */
   readonly before: CounterChanges
