@@ -1,5 +1,7 @@
 import type { App } from '../../app.ts'
-import { subtractSums } from '../../order/money.ts'
+import type { Keys } from '../../keys.ts'
+import { type Sum, subtractSums } from '../../order/money.ts'
+import { unwrapReplies } from '../../redis/client.ts'
 import { readDatedTotals } from './totals.ts'
 import { datedTexts } from './totals-text.ts'
 
@@ -11,17 +13,22 @@ export async function oddDays(app: App): Promise<string[]> {
   return differences
 }
 
-/** Accepts that days do not add up: from now on they must be apart by as much. Exact while orders are counted. */
-export async function acceptDays(app: App): Promise<void> {
-  const { redis, partitions } = app
-  for (const { keys, month, days, counted } of (await readDatedTotals(app)).months) {
-    const { orders, minor } = subtractSums(days, counted)
-    await redis.hincrby(keys.calendarBooks, `${month}:orders`, String(orders))
-    await redis.hincrby(keys.calendarBooks, `${month}:revenue`, String(minor))
+/**
+ * Accepts that days do not add up: from now on they must be apart by as much. Exact while orders are counted. What orders
+ * rebuild compared before cannot be flipped.
+ * @param alive called before each write. @throws if another process has taken over
+ */
+export async function acceptDays(app: App, alive: () => Promise<void>): Promise<void> {
+  const add = async (keys: Keys, what: string, { orders, minor }: Sum): Promise<void> => {
+    await alive()
+    const write = app.redis.multi().hdel(keys.rebuildProgress, 'token')
+    write.hincrby(keys.calendarBooks, `${what}:orders`, String(orders))
+    write.hincrby(keys.calendarBooks, `${what}:revenue`, String(minor))
+    unwrapReplies(await write.exec())
   }
+  for (const { keys, month, days, counted } of (await readDatedTotals(app)).months)
+    await add(keys, month, subtractSums(days, counted))
   const { missing } = await readDatedTotals(app) // with the months as they are now
-  const [first] = partitions
-  if (!missing || !first) return
-  await redis.hincrby(first.calendarBooks, 'before:orders', String(missing.orders))
-  await redis.hincrby(first.calendarBooks, 'before:revenue', String(missing.minor))
+  const [first] = app.partitions
+  if (missing && first) await add(first, 'before', missing)
 }

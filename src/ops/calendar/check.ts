@@ -31,9 +31,18 @@ const maxAttempts = 3
  * Checks that the leaderboards of each kept period have the users' own values, that the users' days add up to the days, and
  * the days to the totals.
  * With `set` it sets the scores and days that are wrong. Exact while all stages work; the days are compared while no order comes.
+ * @param lock called before each write. @throws if another process has taken over
  */
-export async function checkCalendar(app: App, mode: 'check' | 'set', signal: AbortSignal): Promise<CalendarCheck> {
-  const alive = async (): Promise<void> => signal.throwIfAborted()
+export async function checkCalendar(
+  app: App,
+  mode: 'check' | 'set',
+  signal: AbortSignal,
+  lock = async (): Promise<void> => {},
+): Promise<CalendarCheck> {
+  const alive = async (): Promise<void> => {
+    signal.throwIfAborted()
+    await lock()
+  }
   const counted = async (): Promise<number> => {
     const erased = await Promise.all(app.partitions.map((keys) => app.redis.hlen(keys.erased)))
     return sum(erased) + ((await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0)
@@ -57,7 +66,7 @@ export async function checkCalendar(app: App, mode: 'check' | 'set', signal: Abo
     ]
     const isKnown = totals.missing !== undefined && (isQuiet || days.length === 0)
     const verdict = differences.length > 0 ? 'wrong' : isKnown ? 'right' : 'undecided'
-    const set = mode === 'set' && isQuiet ? await repairDays(app, days, totals.months) : 0
+    const set = mode === 'set' && isQuiet ? await repairDays({ ...app, alive }, days, totals.months) : 0
     return { verdict, scores: wrong.length, daysSet: set, differences, notes: dated.notes, totals }
   }
 }
@@ -87,12 +96,18 @@ async function differentDays({ redis, partitions, format, now }: App, all: reado
  * Sets days to the sum of their users where the books of the calendar say the same: then the day alone is wrong.
  * @returns how many were set
  */
-async function repairDays(app: App, odd: readonly OddDay[], months: readonly WrongMonth[]): Promise<number> {
+async function repairDays(
+  app: App & { alive(): Promise<void> },
+  odd: readonly OddDay[],
+  months: readonly WrongMonth[],
+): Promise<number> {
   let set = 0
   for (const month of months) {
     const own = odd.filter(({ day }) => monthOf(day) === month.month)
     const lacking = own.map(({ lacks }) => lacks).reduce(addSums, noSum)
-    if (isNoSum(subtractSums(lacking, subtractSums(month.counted, month.days)))) set += await setDays(app, month, own)
+    if (!isNoSum(subtractSums(lacking, subtractSums(month.counted, month.days)))) continue
+    await app.alive()
+    set += await setDays(app, month, own)
   }
   return set
 }

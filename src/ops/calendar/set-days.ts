@@ -18,7 +18,7 @@ export interface Lack {
  */
 export function setDays({ redis, format }: App, month: WrongMonth, lacking: readonly Lack[]): Promise<number> {
   const { keys, dayNames, days, counted } = month
-  const names = [keys.calendarBooks, ...dayNames.map((day) => keys.day(day))]
+  const names = [keys.calendarBooks, keys.rebuildProgress, ...dayNames.map((day) => keys.day(day))]
   const { expiresAt } = format.calendar.periodsAt(`${month.month}-01`).month
   const sums = [days, counted].flatMap(({ orders, minor }) => [String(orders), String(minor)])
   const lacks = lacking.flatMap(({ day, lacks: { orders, minor } }) => {

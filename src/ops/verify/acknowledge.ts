@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
 import { acknowledgeIncidents, type OpenIncident, readIncidents } from '../../control/incidents.ts'
+import { holdLock } from '../../control/lock.ts'
 import { acceptDays, oddDays } from '../calendar/accept.ts'
 import { operatingUser } from '../process/operating-user.ts'
 import { acceptLoss, type LedgerLoss, ledgerLosses, lossText } from './ledger-losses.ts'
@@ -29,7 +30,11 @@ export async function acknowledge(app: App, signal: AbortSignal): Promise<Acknow
     await audited(app, acknowledged({ what: lossText(loss) }), accept)
   }
   const days = await oddDays(app)
-  if (days.length > 0) await audited(app, acknowledged({ what: days.join(' ') }), () => acceptDays(app))
+  if (days.length > 0) {
+    const others = 'orders verify, rebuild, erase or repartition'
+    await using lock = await holdLock(app.redis, () => {}, signal, others)
+    await audited(app, acknowledged({ what: days.join(' ') }), () => acceptDays(app, lock.require))
+  }
   for (const incident of incidents) {
     const { text: what, ts } = incident
     await audited(app, acknowledged({ ts, what }), () => acknowledgeIncidents(app.redis, [incident]))

@@ -1,6 +1,6 @@
 -- Replaces the leaderboards with the rebuilt ones and corrects the global stats: all of it or nothing.
 -- KEYS[1] orders:counted   [2] counters   [3] global stats   [4] [5] leaderboards of spend and orders
--- KEYS[6] [7] the same, rebuilt   [8] erased users
+-- KEYS[6] [7] the same, rebuilt   [8] erased users   [9] progress of orders rebuild
 -- ARGV[1] entry up to which they were rebuilt   [2] the counter at that entry   [3] name of the counter
 -- ARGV[4] name of the counter by which the global stats have fewer orders than [3]
 -- ARGV[5] number of users in the rebuilt ones   [6] maximum number of records to add here
@@ -54,6 +54,7 @@ if string.format('%.0f', surplus) ~= ARGV[9] then return 'gone' end
 
 redis.call('ZCARD', KEYS[4]) -- calls that can fail come before the first write
 redis.call('ZCARD', KEYS[5])
+redis.call('HDEL', KEYS[9], 'token') -- what was compared before cannot be flipped: it would add the difference again
 for i, field in ipairs({ 'total_orders', 'total_revenue_minor' }) do
   local current = redis.call('HGET', KEYS[3], field)
   -- Not a number: aggregate cannot count until it is one, and the caller took it for 0.

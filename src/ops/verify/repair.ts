@@ -26,11 +26,16 @@ export interface Repaired {
  * stages work. The new leaderboards are built next to the old ones, and orders that are counted meanwhile are added from the
  * feed of `orders:counted`. One script adds the last of them and swaps the leaderboards, so that no order ranked in between
  * is lost. Killed before that, it has changed nothing. Repairs one partition after the other.
+ * @param lock called before each write. @throws if this process must stop, or if another one has taken over
  * @throws OrdersError ORD_REDIS_REPLY after three unsuccessful attempts
  */
-export async function repair(app: App, signal: AbortSignal): Promise<Repaired> {
+export async function repair(app: App, signal: AbortSignal, lock = async (): Promise<void> => {}): Promise<Repaired> {
   const all: Repaired[] = []
-  for (const keys of app.partitions) all.push(await repairPartition({ ...app, keys }, signal))
+  const alive = async (): Promise<void> => {
+    signal.throwIfAborted()
+    await lock()
+  }
+  for (const keys of app.partitions) all.push(await repairPartition({ ...app, keys, alive }, signal))
   return all.reduce((one, other) => ({
     users: one.users + other.users,
     before: addSums(one.before, other.before),
@@ -38,7 +43,12 @@ export async function repair(app: App, signal: AbortSignal): Promise<Repaired> {
   }))
 }
 
-async function repairPartition(scope: PartitionScope, signal: AbortSignal): Promise<Repaired> {
+interface Repairing extends PartitionScope {
+  /** Called before each write. @throws if this process must stop */
+  alive(): Promise<void>
+}
+
+async function repairPartition(scope: Repairing, signal: AbortSignal): Promise<Repaired> {
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const repaired = await repairOnce(scope, signal)
     if (repaired) return repaired
@@ -47,8 +57,9 @@ async function repairPartition(scope: PartitionScope, signal: AbortSignal): Prom
   throw new OrdersError('ORD_REDIS_REPLY', `Nothing was repaired: ${why}: try again.`)
 }
 
-async function repairOnce(scope: PartitionScope, signal: AbortSignal): Promise<Repaired | undefined> {
-  const { redis, keys } = scope
+async function repairOnce(scope: Repairing, signal: AbortSignal): Promise<Repaired | undefined> {
+  const { redis, keys, alive } = scope
+  await alive()
   await redis.unlink(keys.rebuiltSpend, keys.rebuiltOrders)
   const erased = await redis.hlen(keys.erased)
   await using feed = await openCountedFeed(scope, signal)
@@ -59,11 +70,12 @@ async function repairOnce(scope: PartitionScope, signal: AbortSignal): Promise<R
   const difference = { orders: after.orders - moment.global.orders, minor: after.minor - moment.global.minor }
   const ranked = new Set<string>()
   const fresh = new Map<string, UserTotals>()
-  await feed.during(rank(scope, totals, ranked, signal), setIn(fresh))
+  await feed.during(rank(scope, totals, ranked), setIn(fresh))
   for (let reply: Reply = 'behind'; reply === 'behind'; ) {
     if (!(await feed.now(setIn(fresh)))) return undefined
-    await rank(scope, fresh, ranked, signal)
+    await rank(scope, fresh, ranked)
     fresh.clear()
+    await alive()
     reply = await swap(scope, feed, { users: ranked.size, difference, surplus: moment.surplus, erased })
     if (reply === 'done') return { users: totals.size, before: moment.global, after }
   }
@@ -77,14 +89,13 @@ const expireSeconds = 600
 
 /** Sets the scores of users on the new leaderboards. @param ranked gets or loses those that are on them */
 async function rank(
-  { redis, keys }: PartitionScope,
+  { redis, keys, alive }: Repairing,
   totals: ReadonlyMap<string, UserTotals>,
   ranked: Set<string>,
-  signal: AbortSignal,
 ): Promise<void> {
   const users = [...totals]
   for (let from = 0; from < users.length; from += rankCount) {
-    signal.throwIfAborted()
+    await alive()
     const chunk = users.slice(from, from + rankCount)
     const [on, off] = [
       chunk.filter(([, { orders }]) => isRanked(orders)),
@@ -125,7 +136,14 @@ async function swap(
   const { redis, keys } = scope
   const channel = countedChannel(scope)
   const boards = [keys.leaderboardSpend, keys.leaderboardOrders, keys.rebuiltSpend, keys.rebuiltOrders]
-  const names = [keys.stream(channel.name), keys.counters, keys.globalStats, ...boards, keys.erased]
+  const names = [
+    keys.stream(channel.name),
+    keys.counters,
+    keys.globalStats,
+    ...boards,
+    keys.erased,
+    keys.rebuildProgress,
+  ]
   const read = [feed.cursor, String(feed.applied), aggregate.counts, correctionsCounter]
   const global = [difference.orders, difference.minor, surplus].map(String)
   const readers = channel.readers.map(({ name }) => name)

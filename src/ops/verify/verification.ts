@@ -1,7 +1,7 @@
 import type { App } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
 import { type OpenIncident, readIncidents } from '../../control/incidents.ts'
-import { holdLock } from '../../control/lock.ts'
+import { holdLock, type Lock } from '../../control/lock.ts'
 import { OrdersError } from '../../errors.ts'
 import type { Sum } from '../../order/money.ts'
 import { type Books, readBooks } from '../../reads/books.ts'
@@ -41,18 +41,18 @@ type WriteOff = { readonly 'write-off': boolean; readonly yes: boolean }
 export async function verify(app: App, depth: Depth, signal: AbortSignal): Promise<Verification> {
   // A rebuild adds what it found to be lacking: after a repair in between, that would be added twice.
   const others = 'orders verify --repair, rebuild, erase or repartition'
-  await using _ = depth.repair ? await holdLock(app.redis, () => {}, signal, others) : undefined
+  await using lock = depth.repair ? await holdLock(app.redis, () => {}, signal, others) : undefined
   const found = await examine(app, depth.deep || depth.repair, signal)
   if (!depth.repair || !found.audit) return found
   const isOdd = found.calendar?.verdict === 'wrong'
-  const set = isOdd ? { calendarRepaired: await repairCalendar(app, signal) } : {}
+  const set = isOdd ? { calendarRepaired: await repairCalendar(app, signal, lock?.require) } : {}
   if (found.audit.verdict === 'right') return isOdd ? { ...(await examine(app, true, signal)), ...set } : found
   if (!depth.force) refuseToSpoil(found.books, found.audit)
   const action = { action: 'repair', by: operatingUser(), what: '{}' }
   const did = await audited(
     app,
     action,
-    () => repair(app, signal),
+    () => repair(app, signal, lock?.require),
     (done) => JSON.stringify(done, jsonValue),
   )
   const repaired = { ...did, found: found.audit }
@@ -60,10 +60,10 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
 }
 
 /** Sets the scores of days, weeks and months, and days that alone are wrong. @returns how many were set */
-async function repairCalendar(app: App, signal: AbortSignal): Promise<number> {
+async function repairCalendar(app: App, signal: AbortSignal, lock: Lock['require'] | undefined): Promise<number> {
   const whatOf = ({ scores, daysSet }: CalendarCheck): string => JSON.stringify({ calendar: { scores, days: daysSet } })
   const action = { action: 'repair', by: operatingUser(), what: JSON.stringify({ calendar: {} }) }
-  const { scores, daysSet } = await audited(app, action, () => checkCalendar(app, 'set', signal), whatOf)
+  const { scores, daysSet } = await audited(app, action, () => checkCalendar(app, 'set', signal, lock), whatOf)
   return scores + daysSet
 }
 

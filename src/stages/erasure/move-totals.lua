@@ -1,6 +1,6 @@
 -- Moves numbers of an erased user to the anonymous account of the partition, and ranks both by what they have then. Repeated,
 -- it changes nothing.
--- KEYS[1] erased users   [2] layout   [3..] those that the plan names by number
+-- KEYS[1] erased users   [2] layout   [3] progress of orders rebuild   [4..] those that the plan names by number
 -- ARGV[1] the caller's number of partitions   [2] user   [3] account
 -- ARGV[4] plan, a JSON object:
 --   hashes   [[key number of the user's, of the account's]]: what moves
@@ -31,6 +31,7 @@ for i, pair in ipairs(plan.hashes) do
 end
 for _, board in ipairs(plan.boards) do call('ZCARD', KEYS[board[1]]) end
 
+call('HDEL', KEYS[3], 'token') -- what was compared before cannot be flipped
 for i, pair in ipairs(plan.hashes) do
   local from, to = KEYS[pair[1]], KEYS[pair[2]]
   local ttl, is_new = call('PTTL', from), call('EXISTS', to) == 0

@@ -91,7 +91,7 @@ interface Moving {
 }
 
 async function move({ redis, keys }: Scope, userId: string, { hashes, boards, moved }: Moving): Promise<void> {
-  const names = [keys.erased, keys.layoutKey]
+  const names = [keys.erased, keys.layoutKey, keys.rebuildProgress]
   const numberIn = numbering(names)
   const plan = {
     hashes: hashes.map((pair) => pair.map(numberIn)),

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import { makeKeys } from '../../../../src/keys.ts'
+import { acceptDays } from '../../../../src/ops/calendar/accept.ts'
+import { setDays } from '../../../../src/ops/calendar/set-days.ts'
+import { flip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
+import { repair } from '../../../../src/ops/verify/repair.ts'
+import { moveTotals, readHeld } from '../../../../src/stages/erasure/move-totals.ts'
+import {
+  openRebuildWorld,
+  type RebuildWorld,
+  rebuilt,
+  runningStages,
+  sendOrders,
+  settled,
+} from '../../../support/rebuilding.ts'
+
+const { signal } = new AbortController()
+const keys = makeKeys()
+const anyTime = async (): Promise<void> => {}
+const noSum = { orders: 0n, minor: 0n }
+const today = new Date().toISOString().slice(0, 10)
+
+async function openDamaged(): Promise<RebuildWorld> {
+  await using stack = new AsyncDisposableStack()
+  const world = stack.use(await openRebuildWorld(undefined))
+  const { app, redis } = world
+  {
+    await using _ = await runningStages(app)
+    await sendOrders(world, 0, 40)
+    await settled(world)
+  }
+  await redis.hincrby(keys.globalStats, 'total_orders', -3)
+  await redis.hincrby(keys.day(today), 'orders', -3)
+  const opened = stack.move()
+  return { ...world, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** Everything that corrects a number by what it lacks, or moves it. A process that lost the lock may do so at any moment. */
+const writers: Record<string, (world: RebuildWorld) => Promise<unknown>> = {
+  'a repair': ({ app }) => repair(app, signal),
+  'a repair of a day': ({ app }) => {
+    const month = { keys, month: '2000-01', dayNames: ['2000-01-01'], days: noSum, counted: noSum }
+    return setDays(app, month, [{ day: '2000-01-01', lacks: { orders: 1n, minor: 0n } }])
+  },
+  'an acknowledgment of days': ({ app }) => acceptDays(app, anyTime),
+  'an erasure': async ({ app }) => moveTotals({ ...app, keys }, 'u1', await readHeld({ ...app, keys }, 'u1')),
+}
+
+test.each(Object.keys(writers))('%s refuses a flip of what was compared before', async (name) => {
+  await using world = await openDamaged()
+  const { build, compared } = await rebuilt(world)
+  await writers[name]?.(world)
+  await expect(flip(build, compared, undefined)).rejects.toMatchObject({ code: 'ORD_USAGE' })
+})
+
+test('a repair that has lost the lock writes nothing', async () => {
+  await using world = await openDamaged()
+  const { app, redis } = world
+  const before = await redis.hgetall(keys.globalStats)
+  const boards = await redis.zrange(keys.leaderboardSpend, '0', '-1', 'WITHSCORES')
+  let writes = 0
+  await repair(app, signal, async () => void writes++)
+  expect(await redis.hgetall(keys.globalStats)).not.toEqual(before)
+  await redis.hset(keys.globalStats, before)
+  for (let lost = 0; lost < writes; lost++) {
+    let left = lost
+    const lock = async (): Promise<void> => {
+      if (left-- === 0) throw new Error('lost')
+    }
+    await expect(repair(app, signal, lock)).rejects.toThrow('lost')
+    await expect(acceptDays(app, async () => Promise.reject(new Error('lost')))).rejects.toThrow('lost')
+    expect(await redis.hgetall(keys.globalStats)).toEqual(before)
+    expect(await redis.zrange(keys.leaderboardSpend, '0', '-1', 'WITHSCORES')).toEqual(boards)
+  }
+})
