@@ -149,6 +149,7 @@ async function take(
     keys.counters,
     keys.outcome(options.jobId),
     keys.layoutKey,
+    keys.rebuildProgress,
   ]
   const first = names.push(...rejectGroupNames.map(keys.invalidGroup)) - rejectGroupNames.length + 1
   const [one = '', two = '', three = ''] = to.args ?? []

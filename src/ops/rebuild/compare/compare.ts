@@ -4,7 +4,7 @@ import { aggregate } from '../../../stages/aggregate.ts'
 import { type Build, feed } from '../feed.ts'
 import { requireBuilt, runIsGone } from '../progress.ts'
 import { type Difference, differenceOf } from './differences.ts'
-import { openLoneEntries, untilAligned } from './lone-entries.ts'
+import { openLoneEntries, readReturned, untilAligned } from './lone-entries.ts'
 import { type Pairs, readPairs } from './read-pairs.ts'
 import { hashNames, kindOf } from './scope.ts'
 
@@ -27,6 +27,7 @@ export interface Compared {
  */
 export async function comparePartition(build: Build, keys: Keys): Promise<Compared> {
   const lone = openLoneEntries(build, keys)
+  const returned = await readReturned(build, keys)
   const differences = new Map<string, Difference>()
   const kinds = new Map<string, string>()
   const rejected = new Map<string, number>()
@@ -43,7 +44,13 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
     untilAligned(async () => {
       await build.alive()
       const both = names.map((name) => [name, shadowName(keys, build.run.id, name)] as const)
-      const { chain, seq, lone: found, pairs, ...now } = await readPairs(build.app.redis, keys, build.stages, both)
+      const {
+        chain,
+        seq,
+        lone: found,
+        pairs,
+        ...now
+      } = await readPairs(build.app.redis, keys, build.stages, both, returned)
       requireBuilt(build.run, keys, now.progress)
       for (const [stage, orders] of now.rejected) rejected.set(stage, Math.max(orders, rejected.get(stage) ?? 0))
       const fed = build.run.lines.get(chain) ?? 0

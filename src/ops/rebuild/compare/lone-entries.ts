@@ -6,7 +6,7 @@ import { decodeEntry, type Entry, sentTimes } from '../../../stages/runner/entry
 import type { Amounts } from '../../../stages/runner/merge.ts'
 import { asCounted, type Build } from '../feed.ts'
 import { addAmounts, planRecords, type Timed } from '../plan.ts'
-import type { Pairs } from './read-pairs.ts'
+import type { Pairs, Returned } from './read-pairs.ts'
 
 /** Says what a stage makes of entries that it has and the archive does not have yet, or the other way around. */
 export interface LoneEntries {
@@ -81,6 +81,26 @@ async function readEntries({ app, stages }: Build, keys: Keys, ids: readonly str
     }
   }
   return entries
+}
+
+/**
+ * Finds the entries for one stage alone that the stream holds. One that comes later, by a replay, refuses the flip of what is
+ * compared now (see requeue.lua).
+ */
+export async function readReturned({ app, stages, alive }: Build, keys: Keys): Promise<Returned[]> {
+  const from = stages[0]?.from ?? ''
+  const returned: Returned[] = []
+  for (let after = '-'; ; ) {
+    await alive()
+    const found = await app.redis.xrangeBuffer(keys.stream(from), after, '+', 'COUNT', readCount)
+    for (const [id, fields] of found as [Buffer, Buffer[]][]) {
+      const { group } = decodeEntry(app.pipeline, id.toString(), fields, from)
+      const stage = stages.find(({ name }) => name === group)
+      if (stage) returned.push({ stage, id: id.toString() })
+      after = `(${id}`
+    }
+    if (found.length < readCount) return returned
+  }
 }
 
 /**

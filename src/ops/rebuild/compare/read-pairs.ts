@@ -25,7 +25,7 @@ export interface Pairs {
   /** The open chain of the archive, and its last line then; '' and 0 before it has one. */
   readonly chain: string
   readonly seq: number
-  /** Entries that only a stage, or only the archive, had committed then. */
+  /** Entries that a stage had and the archive had not then, or the other way around. One may be named twice. */
   readonly lone: readonly { readonly stage: Stage; readonly ids: readonly string[]; readonly times: 1 | -1 }[]
   /** By stage, how many orders it has rejected that were not replayed. */
   readonly rejected: ReadonlyMap<string, number>
@@ -37,17 +37,25 @@ export interface Pairs {
 /** The stage whose committed entries are compared with those of the stages. */
 export const archiveStage = 'archive'
 
+/** An entry that brings back to a stage what it had rejected. */
+export interface Returned {
+  readonly stage: Stage
+  readonly id: string
+}
+
 /** @param names of hashes and their shadows */
 export async function readPairs(
   redis: RedisClient,
   keys: Keys,
   stages: readonly Stage[],
   names: readonly (readonly [live: string, shadow: string])[],
+  returned: readonly Returned[] = [],
 ): Promise<Pairs> {
   const committed = [archiveStage, ...stages.map(({ name }) => name)].map(keys.committed)
   const own = [keys.archive, keys.rebuildProgress, keys.counters, ...committed, ...names.flat()]
+  const entries = returned.flatMap(({ stage, id }) => [stages.indexOf(stage) + 1, id])
   const counters = stages.map((stage) => stage.counters.rejected)
-  const reply = await read(redis, own, [stages.length, ...counters])
+  const reply = await read(redis, own, [stages.length, ...counters, ...entries])
   const [chain, seq, ids, values, progress, rejected] = reply
   const at = (index: number): FoundHash => {
     const [fields, ttl] = [values[2 * index], Number(values[2 * index + 1])]

@@ -89,7 +89,7 @@ test('what a stage has rejected is counted only if that is asked for', async () 
   expect(await differencesOf(world)).toEqual([])
 })
 
-test.each([[revenue.name], [archive.name]])(
+test.each([[revenue.name], [archive.name], [undefined]])(
   'an order that is replayed counts once, whichever has its entry first: %s',
   async (first) => {
     await using world = await openRejected()
@@ -97,16 +97,27 @@ test.each([[revenue.name], [archive.name]])(
     const [keys] = world.app.partitions
     if (!keys) throw new Error('There is no partition.')
     await replay(world, keys)
-    const waiting = first === revenue.name ? archive.name : revenue.name
-    await using _ = await runningStages(world.app, [...others, first])
+    const both = [revenue.name, archive.name]
+    const waiting = both.filter((name) => name !== first)
+    await using _ = await runningStages(world.app, [...others, ...both.filter((name) => name === first)])
     const last = (await world.redis.xrevrange(keys.stream('valid'), '+', '-', 'COUNT', 1))[0]?.[0] ?? ''
-    await until('one of the two to have it', () => world.redis.zscore(keys.committed(first), last))
-    expect(await world.redis.zscore(keys.committed(waiting), last)).toBe(null)
+    if (first) await until('one of the two to have it', () => world.redis.zscore(keys.committed(first), last))
+    for (const name of waiting) expect(await world.redis.zscore(keys.committed(name), last)).toBe(null)
     const { compared } = await rebuilt(world, ['revenue'])
     expect(compared.partitions.flatMap(({ differences }) => [...differences.values()])).toEqual([])
     expect(compared.rejected.size).toBe(0)
-    await using _rest = await runningStages(world.app, [waiting])
+    await using _rest = await runningStages(world.app, waiting)
     await settled(world)
     expect(await differencesOf(world)).toEqual([])
   },
 )
+
+test('a replay refuses a flip of what was compared before', async () => {
+  await using world = await openRejected()
+  isBroken = false
+  const [keys] = world.app.partitions
+  if (!keys) throw new Error('There is no partition.')
+  const { build, compared } = await rebuilt(world, ['revenue'])
+  await replay(world, keys)
+  await expect(flip(build, compared, undefined)).rejects.toMatchObject({ code: 'ORD_USAGE' })
+})
