@@ -4,7 +4,7 @@ import { type Line, sentence, yellow } from '../terminal/output.ts'
 import { printableId } from '../terminal/printable.ts'
 import { table } from '../terminal/table.ts'
 import { hashKinds } from './compare/scope.ts'
-import type { Comparison, Flipped } from './flip/flip-all.ts'
+import type { Comparison, Flipped } from './flip/flip.ts'
 import { comparisonOf } from './reply.ts'
 import type { Built } from './session.ts'
 

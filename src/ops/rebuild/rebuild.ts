@@ -14,7 +14,7 @@ import { wrongScores } from './compare/scores.ts'
 import { withoutMoved } from './compare/shared.ts'
 import { type Build, shadowsOf } from './feed.ts'
 import { beforeChanges, lacksOf, rejectedOf } from './flip/books.ts'
-import type { Comparison } from './flip/flip-all.ts'
+import type { Comparison } from './flip/flip.ts'
 import { beginRun, newToken } from './progress.ts'
 
 /*

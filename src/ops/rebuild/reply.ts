@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Money } from '../../order/money.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { type HashKind, hashKinds, kindOf } from './compare/scope.ts'
-import type { Comparison, Flipped } from './flip/flip-all.ts'
+import type { Comparison, Flipped } from './flip/flip.ts'
 
 /** How many keys a reply names. */
 export const maxExamples = 20

@@ -18,7 +18,7 @@ import { scanPartition } from '../../../src/ops/incidents/scan.ts'
 import { expireSome } from '../../../src/ops/jobs/expire-discarded.ts'
 import { applyBatch } from '../../../src/ops/rebuild/apply.ts'
 import { readPairs } from '../../../src/ops/rebuild/compare/read-pairs.ts'
-import { flipOnce } from '../../../src/ops/rebuild/flip/flip.ts'
+import { flipStep } from '../../../src/ops/rebuild/flip/flip-step.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
@@ -219,7 +219,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
   (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1', before: '' }, builtEffects),
   (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:r:user:u']]),
-  (redis) => flipOnce(redis, keys, { token: 't', nextToken: '', step: '0', keep: 'k' }, flipPlan),
+  (redis) => flipStep(redis, keys, { token: 't', nextToken: '', step: '0', keep: 'k' }, flipPlan),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),

@@ -14,7 +14,8 @@ import { requireAdopted } from '../../manifest/adoption.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
 import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
-import { type Comparison, type Flipped, flip, undoFlip } from '../../rebuild/flip/flip-all.ts'
+import { type Comparison, type Flipped, flip } from '../../rebuild/flip/flip.ts'
+import { revertFlip } from '../../rebuild/flip/revert.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireSound, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { comparisonLines, flippedLines, readLine } from '../../rebuild/rebuild-text.ts'
@@ -187,6 +188,6 @@ async function undoNamed(app: App, name: string, { options, signal, print, stdou
   await requireConsent(question, { yes: options.yes, stdout, signal })
   await using lock = await holdLock(app.redis, print, signal, 'orders rebuild, erase or repartition')
   const action = { action: 'rebuild', by: operatingUser(), what: JSON.stringify({ undo: name }) }
-  const keys = await audited(app, action, () => undoFlip(app, name, lock.require))
+  const keys = await audited(app, action, () => revertFlip(app, name, lock.require))
   print(options.json ? jsonLine({ undone: name, keys }) : `Undone: ${countText(keys)} keys are as before the flip.`)
 }

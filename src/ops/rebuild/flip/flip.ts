@@ -1,77 +1,69 @@
-import { z } from 'zod'
-import type { Keys } from '../../../keys.ts'
-import type { RedisClient } from '../../../redis/client.ts'
-import { defineScript } from '../../../redis/script.ts'
-import { encodeExpiries, encodeHashes, encodeRanks, numbering } from '../../../stages/runner/effects.ts'
-import { mergeEffect, noEffects } from '../../../stages/runner/merge.ts'
-import type { Effect } from '../../../stages/stage.ts'
-import type { Difference } from '../compare/differences.ts'
+import { rankAll } from '../../calendar/boards.ts'
+import type { Compared } from '../compare/compare.ts'
+import type { Build } from '../feed.ts'
+import { runIsGone } from '../progress.ts'
+import { readChange } from './books.ts'
+import { type Change, type CounterChanges, counterChanges } from './counters.ts'
+import { flipStep } from './flip-step.ts'
+import { stepsOf } from './steps.ts'
 
-const run = defineScript(import.meta.url, z.enum(['done', 'gone']))
-
-/** Says what one step of a flip writes. */
-export interface FlipPlan {
-  readonly differences: readonly Difference[]
-  readonly ranks: readonly Effect[]
+/** Scores that are not what the hashes say. */
+export interface Scores {
+  /** Users with such a score of all orders, by partition. */
+  readonly users: readonly (readonly string[])[]
+  /** How many of days, weeks and months. */
+  readonly periods: number
 }
 
-/** A step of a flip, and what its undo needs. */
-export interface FlipStep {
-  /** The token of the comparison; '' to undo. */
+/** Holds what was compared, and the token by which it can be flipped. */
+export interface Comparison {
   readonly token: string
-  /** '' after the last step. */
-  readonly nextToken: string
-  readonly step: string
-  /** The name under which it is kept; undefined to keep nothing. */
-  readonly keep: string | undefined
+  readonly partitions: readonly Compared[]
+  /** By stage, how many records it lacks; below 0 if the archive lacks some that the stage has counted. */
+  readonly lacks: ReadonlyMap<string, number>
+  /** By stage, how many orders it has rejected that the archive has: a flip counts them. Without those that have none. */
+  readonly rejected: ReadonlyMap<string, number>
+  readonly scores: Scores
+  /** By field of the calendar's books, what came before it began and is not in them. */
+  readonly before: CounterChanges
 }
 
-/** How long a flip can be undone. */
-const keptSeconds = 86_400
-
-/** Carries out a step. @returns false if it was refused, see flip.lua */
-export async function flipOnce(redis: RedisClient, keys: Keys, step: FlipStep, plan: FlipPlan): Promise<boolean> {
-  const { token, nextToken, keep } = step
-  const { differences, ranks } = plan
-  const effects = noEffects()
-  for (const effect of ranks) mergeEffect(effects, effect)
-  for (const { key, expiresAt } of differences) {
-    if (expiresAt !== undefined) effects.expiries.set(key, expiresAt)
-  }
-  const names = [keys.rebuildProgress, keys.rebuildKept(keep ?? '')]
-  const added = differences.filter(({ add }) => add.size > 0)
-  const { shapes, numberOf } = encodeHashes(names, new Map(added.map(({ key, add }) => [key, new Map(add)])))
-  const rankShapes = encodeRanks(names, effects.ranks, numberOf)
-  const expiries = encodeExpiries(names, effects.expiries)
-  const numberIn = numbering(names, numberOf)
-  const numbersOf = (some: readonly Difference[]): number[] => some.map(({ key }) => numberIn(key))
-  const encoded = {
-    ...{ hashes: shapes, ranks: rankShapes, expiries },
-    replaced: numbersOf(differences.filter(({ isReplaced }) => isReplaced)),
-    odd: differences.filter(({ odd }) => odd.length > 0).map(({ key, odd }) => [numberIn(key), ...odd]),
-    emptied: numbersOf(differences.filter(({ isForeign }) => isForeign)),
-  }
-  const kept = keep === undefined || token === '' ? '' : JSON.stringify(keptOf(differences))
-  const args = [token, step.step, nextToken, kept, keptSeconds, JSON.stringify(encoded)]
-  return (await run(redis, names, args)) === 'done'
+export interface Flipped {
+  /** Keys that were corrected. */
+  readonly keys: number
+  /** The longest time that one step took, in ms: Redis served no other client for at most so long. */
+  readonly maxMs: number
 }
 
-const kept = z.array(
-  z.object({ key: z.string(), add: z.record(z.string(), z.number()), expires: z.number().optional() }),
-)
-
-const keptOf = (differences: readonly Difference[]): z.input<typeof kept> =>
-  differences.map(({ key, add, expiresAt }) => ({
-    key,
-    add: Object.fromEntries(add),
-    ...(expiresAt && { expires: expiresAt }),
-  }))
-
-/** Returns what takes back a step that was kept. */
-export function undoOf(text: string): Difference[] {
-  return kept.parse(JSON.parse(text)).map(({ key, add, expires }) => ({
-    key,
-    add: new Map(Object.entries(add).map(([field, by]) => [field, -by])),
-    ...{ odd: [], isReplaced: false, isForeign: true, expiresAt: expires },
-  }))
+/**
+ * Corrects the live keys of all partitions by what they lack. What a key lacks does not depend on orders that are counted
+ * meanwhile, so no stage pauses. Killed at any moment and compared again, it goes on: what is corrected lacks nothing.
+ * @param keep the name under which it can be reverted
+ */
+export async function flip(
+  build: Build,
+  { token, partitions, lacks, scores, before }: Comparison,
+  keep: string | undefined,
+): Promise<Flipped> {
+  const { app } = build
+  const changes: Change[] = []
+  for (const compared of partitions) changes.push(await readChange(build, compared))
+  const counters = counterChanges(app.pipeline, build.stages, lacks, changes)
+  let [keys, maxMs] = [0, 0]
+  for (const [at, compared] of partitions.entries()) {
+    const books = { counters: counters[at] ?? new Map(), before: at === 0 ? before : new Map() }
+    let number = 0
+    for await (const { isLast, ...plan } of stepsOf(build, compared, books, scores.users[at] ?? [])) {
+      await build.alive()
+      const began = performance.now()
+      const step = { token: number === 0 ? token : `${token}:${number}`, step: `${token}:${number}`, keep }
+      const nextToken = isLast ? '' : `${token}:${number + 1}`
+      if (!(await flipStep(app.redis, compared.keys, { ...step, nextToken }, plan))) throw runIsGone()
+      maxMs = Math.max(maxMs, performance.now() - began)
+      keys += plan.differences.length
+      number++
+    }
+  }
+  if (scores.periods > 0) for (const compared of partitions) await rankAll(app, compared.keys, 'set', build.alive)
+  return { keys, maxMs }
 }

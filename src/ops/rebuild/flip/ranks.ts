@@ -29,17 +29,15 @@ export function rankUsers({ pipeline, format }: Scope, keys: Keys, userIds: read
   })
 }
 
-/** Reads the effects that rank the members of boards of the stages' own. */
-export async function ownRanks({ app, run, shadows }: Build, keys: Keys): Promise<Rank[]> {
-  const ranks = new Map<string, Rank>()
+/** Yields the effects that rank the members of boards of the stages' own. HSCAN may yield one twice. */
+export async function* ownRanks({ app, run, shadows }: Build, keys: Keys): AsyncGenerator<Rank> {
   const live = (name: string): string => shadowedName(keys, run.id, name)
   for (let cursor = '', flat: string[]; cursor !== '0'; ) {
     ;[cursor, flat] = await app.redis.hscan(ranksKey(shadows.get(keys) ?? keys), cursor || '0', 'COUNT', 1_000)
     for (let at = 0; at + 1 < flat.length; at += 2) {
       const { boards, hashes, ...rank }: Rank = JSON.parse(flat[at + 1] ?? '')
       const named = boards.map(({ board, fields }) => ({ board: live(board), fields }))
-      ranks.set(flat[at] ?? '', { ...rank, hashes: hashes.map(live), boards: named })
+      yield { ...rank, hashes: hashes.map(live), boards: named }
     }
   }
-  return [...ranks.values()]
 }

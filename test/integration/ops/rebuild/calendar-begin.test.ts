@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
-import { flip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
+import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
 import { comparisonOf } from '../../../../src/ops/rebuild/reply.ts'
 import { openRebuildWorld, rebuilt, runningStages, settled } from '../../../support/rebuilding.ts'
 import { until } from '../../../support/until.ts'

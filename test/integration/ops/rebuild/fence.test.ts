@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
 import { acceptDays } from '../../../../src/ops/calendar/accept.ts'
 import { setDays } from '../../../../src/ops/calendar/set-days.ts'
-import { flip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
+import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
 import { repair } from '../../../../src/ops/verify/repair.ts'
 import { moveTotals, readHeld } from '../../../../src/stages/erasure/move-totals.ts'
 import {

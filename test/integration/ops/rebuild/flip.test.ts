@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { flip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
+import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { openRebuildWorld, rebuilt, runningStages, sendOrders, settled } from '../../../support/rebuilding.ts'
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
-import { flip, undoFlip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
+import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
+import { revertFlip } from '../../../../src/ops/rebuild/flip/revert.ts'
 import { endRun } from '../../../../src/ops/rebuild/progress.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
@@ -97,9 +98,9 @@ test('a flip corrects damaged numbers while orders come; an undo brings them bac
   await expectRight(world)
   expect(await flip(build, compared, 'again').catch(({ code }) => code)).toBe('ORD_USAGE')
   await settled(world)
-  const { code } = await undoFlip(world.app, 'nothing', async () => {}).catch((error) => error)
+  const { code } = await revertFlip(world.app, 'nothing', async () => {}).catch((error) => error)
   expect(code).toBe('ORD_USAGE')
-  await undoFlip(world.app, 'before', async () => {})
+  await revertFlip(world.app, 'before', async () => {})
   expect((await usersOf(world)).get('u1')?.orders).toBe((world.expected.get('u1')?.orders ?? 0) + 5)
   const again = await rebuilt(world)
   await flip(again.build, again.compared, undefined)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
-import { flip } from '../../../../src/ops/rebuild/flip/flip-all.ts'
+import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
 import { requireSound } from '../../../../src/ops/rebuild/rebuild.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { archive } from '../../../../src/stages/archive/archive.ts'

@@ -24,7 +24,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'ops/calendar/set-days.lua': ['operator'],
   'ops/calendar/totals.lua': ['operator'],
   'ops/rebuild/apply.lua': ['operator'],
-  'ops/rebuild/flip/flip.lua': ['operator'],
+  'ops/rebuild/flip/flip-step.lua': ['operator'],
   'ops/rebuild/compare/read-pairs.lua': ['operator'],
   'ops/adopt/books.lua': ['operator'],
   'ops/adopt/invalid.lua': ['operator'],

@@ -1,6 +1,6 @@
 -- Corrects hashes of a partition by what they lack, and ranks the members again that they stand for: all of it or nothing.
 -- KEYS[1] progress of the rebuild   [2] what flips have kept   then keys, referred to by number
--- ARGV[1] the token of the comparison; or '' to undo a step   [2] the step, its field in KEYS[2]
+-- ARGV[1] the token of the comparison; or '' to revert a step   [2] the step, its field in KEYS[2]
 -- ARGV[3] the token of the next step, or '' after the last one
 -- ARGV[4] what is kept of the step, or '' for nothing   [5] seconds for which it is kept
 -- ARGV[6] a JSON object: { hashes, ranks, expiries }, as in commit.lua;
@@ -9,14 +9,14 @@
 --   emptied    numbers of hashes that are deleted if all their fields are 0 then
 --
 -- Replies 'done'; 'gone' if the token is another one: something else was compared, flipped or erased since, or the step is
--- undone already; or if what was no hash or no number is one now: then it is no longer what was compared.
+-- reverted already; or if what was no hash or no number is one now: then it is no longer what was compared.
 
 -- include ../../../stages/runner/effects.lua
 
 local plan = cjson.decode(ARGV[6])
 local hashes, ranks = plan.hashes, plan.ranks
-local is_undo = ARGV[1] == ''
-if is_undo then
+local is_reversal = ARGV[1] == ''
+if is_reversal then
   if call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 'gone' end
 elseif call('HGET', KEYS[1], 'token') ~= ARGV[1] then
   return 'gone'
@@ -42,7 +42,7 @@ local sums, failed = check_sums(hashes)
 failed = failed or check_boards(ranks) or check_ranked(ranks)
 if failed then return failed end
 
-if is_undo then
+if is_reversal then
   call('HDEL', KEYS[2], ARGV[2])
   call('HDEL', KEYS[1], 'token')
 else
