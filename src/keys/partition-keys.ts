@@ -92,7 +92,7 @@ export const partitionKeys = {
     owner: 'partition',
     erase: 'none',
     holds:
-      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `replayed`, `discarded`, `erased:invalid`, `expired:invalid`, `erased:discarded`, `expired:discarded`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`',
+      '`received`, `admitted`, `corrected`, `corrected:<kind>`, `duplicates`, `rejected`, `rejected:<code>`, `applied`, `applied:corrections` (by how much corrections keep `total_orders` below `applied`), `ranked`, `replayed`, `discarded`, `erased:invalid`, `expired:invalid`, `erased:discarded`, `expired:discarded`, `<stage>:rejected`, `<stage>:missed`, `<stage>:lost`, `<stage>:foreign`, `flip:lowered:<counter>` (by how much flips of `orders rebuild` have lowered it)',
   }),
   /** See stages/calendar-books.ts. */
   calendarBooks: declare({

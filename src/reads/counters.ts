@@ -21,6 +21,9 @@ export function sumOf(all: readonly Counters[]): Record<string, number> {
   return sums
 }
 
+/** Names the counter of how much flips, and reverted ones, have lowered a counter: by both together no loss shows. */
+export const loweredBy = (counter: string): string => `flip:lowered:${counter}`
+
 /** Returns the counters of orders that a stage has finished, without lost ones. */
 export const outsOf = ({ counters: { outflow, missed } }: Stage): string[] => [...outflow, missed]
 

@@ -1,6 +1,7 @@
 import { incidentKinds } from '../../control/incidents.ts'
 import { jobStates, queueNames } from '../../control/job-queues.ts'
 import { recordedKinds } from '../../corrections.ts'
+import { loweredBy } from '../../reads/counters.ts'
 import { type StageStatus, statusReadings } from '../../reads/status.ts'
 import { rejectCodes } from '../../reject-codes.ts'
 import type { Pipeline } from '../../stages/placed.ts'
@@ -13,7 +14,7 @@ const readings = (pipeline: Pipeline): string[] => [
   ...['memory', 'incidents', 'jobs', 'books', 'ledger', 'keys', 'eviction'],
 ]
 
-/** Counters of the books that only grow. A replay subtracts what a later stage rejected, so that is left out. */
+/** Counters of the books that only grow, but for flips (see `loweredBy`). A replay subtracts what a later stage rejected, so that is left out. */
 const booked = ({ growing, stages }: Pipeline): string[] => [
   ...growing,
   ...['replayed', 'discarded', 'erased:invalid', 'expired:invalid', 'erased:discarded', 'expired:discarded'],
@@ -39,7 +40,11 @@ export const pipelineMetrics: readonly ReadMetric<PipelineReading>[] = [
       type: 'counter',
       labels: { counter: booked },
       read: ({ status: { counters }, moving }, pipeline) =>
-        moving ? [] : booked(pipeline).map((name): Sample => [counters && (counters[name] ?? 0), name]),
+        moving
+          ? []
+          : booked(pipeline).map(
+              (name): Sample => [counters && (counters[name] ?? 0) + (counters[loweredBy(name)] ?? 0), name],
+            ),
     },
   ),
   ofApi('orders_rejected_total', 'Orders rejected, by code, by the books in Redis.', {

@@ -3,10 +3,11 @@ import { uptime } from 'node:os'
 import { z } from 'zod'
 import type { App } from '../../app.ts'
 import type { Keys } from '../../keys.ts'
+import { loweredBy } from '../../reads/counters.ts'
 import { defineScript } from '../../redis/script.ts'
 import { timeMs } from '../../stream-id.ts'
 
-/** The counters of a partition that only grow, by name. */
+/** The counters of a partition that only grow, by name, without what flips have lowered. */
 export type Counts = Readonly<Record<string, number>>
 
 /** A moment in ms by clocks that cannot be set. While the machine sleeps, the first stops and the second runs on. */
@@ -49,13 +50,15 @@ export async function scanPartition(
 ): Promise<Scan> {
   const { growing } = pipeline
   const asked = instant()
-  const args = [keys.layout, randomUUID(), ...growing]
+  const args = [keys.layout, randomUUID(), ...growing, ...growing.map(loweredBy)]
   const names = [keys.counters, keys.layoutKey, keys.incarnation]
   const [redisTime, incarnation, values] = await scanCounters(redis, names, args)
   const answered = instant()
   const clock = { asked, answered, redisMs: timeMs(redisTime) }
   if (incarnation === undefined || values === undefined) return { clock, at: now(), data: undefined }
-  const counts = Object.fromEntries(growing.map((name, at) => [name, whole(values[at])]))
+  const counts = Object.fromEntries(
+    growing.map((name, at) => [name, whole(values[at]) + whole(values[at + growing.length])]),
+  )
   return { clock, at: now(), data: { incarnation, counts } }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Keys } from '../../../keys.ts'
+import { loweredBy } from '../../../reads/counters.ts'
 import type { RedisClient } from '../../../redis/client.ts'
 import { defineScript } from '../../../redis/script.ts'
 import { encodeExpiries, encodeHashes, encodeRanks, numbering } from '../../../stages/runner/effects.ts'
@@ -40,7 +41,8 @@ export async function flipStep(redis: RedisClient, keys: Keys, step: FlipStep, p
   }
   const names = [keys.rebuildProgress, keys.rebuildKept(keep ?? '')]
   const added = differences.filter(({ add }) => add.size > 0)
-  const { shapes, numberOf } = encodeHashes(names, new Map(added.map(({ key, add }) => [key, new Map(add)])))
+  const sums = new Map(added.map(({ key, add }) => [key, key === keys.counters ? withLowered(add) : new Map(add)]))
+  const { shapes, numberOf } = encodeHashes(names, sums)
   const rankShapes = encodeRanks(names, effects.ranks, numberOf)
   const expiries = encodeExpiries(names, effects.expiries)
   const numberIn = numbering(names, numberOf)
@@ -54,6 +56,12 @@ export async function flipStep(redis: RedisClient, keys: Keys, step: FlipStep, p
   const kept = keep === undefined || token === '' ? '' : JSON.stringify(keptOf(differences))
   const args = [token, step.step, nextToken, kept, keptSeconds, JSON.stringify(encoded)]
   return (await run(redis, names, args)) === 'done'
+}
+
+/** Writes down by how much counters are lowered: each process would take that for a loss of data. */
+function withLowered(add: ReadonlyMap<string, number>): Map<string, number> {
+  const lowered = [...add].filter(([, by]) => by < 0).map(([name, by]) => [loweredBy(name), -by] as const)
+  return new Map([...add, ...lowered])
 }
 
 const kept = z.array(

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
+import { judgeData, openMemory } from '../../../../src/ops/incidents/data.ts'
+import { scanPartition } from '../../../../src/ops/incidents/scan.ts'
 import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
+import { revertFlip } from '../../../../src/ops/rebuild/flip/revert.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
+import { readBooks } from '../../../../src/reads/books.ts'
 import { openRebuildWorld, rebuilt, runningStages, sendOrders, settled } from '../../../support/rebuilding.ts'
 
 const isRefused = { code: 'ORD_USAGE', message: expect.stringContaining('run this again') }
@@ -30,3 +34,31 @@ test.each([
     expect(again.partitions.flatMap(({ differences }) => [...differences.keys()])).toEqual([])
   },
 )
+
+test('a flip that is reverted lowers counters, and no process takes that for a loss of data', async () => {
+  await using world = await openRebuildWorld(undefined)
+  const { app, redis } = world
+  {
+    await using _ = await runningStages(app)
+    await sendOrders(world, 0, 40)
+    await settled(world)
+  }
+  await redis.flushdb()
+  await using _ = await runningStages(app)
+  await sendOrders(world, 40, 50)
+  await settled(world)
+  const { build, compared } = await rebuilt(world)
+  await flip(build, compared, 'kept')
+  const [keys] = app.partitions
+  if (!keys) throw new Error('There is no partition.')
+  const memory = openMemory()
+  const look = async () => judgeData(memory, await scanPartition(app, keys), keys)
+  expect(await look()).toBeUndefined()
+  const received = Number(await redis.hget(keys.counters, 'received'))
+  await revertFlip(app, 'kept', async () => {})
+  expect(Number(await redis.hget(keys.counters, 'received'))).toBeLessThan(received)
+  expect(await look()).toBeUndefined()
+  expect((await readBooks(app)).differences).toEqual([])
+  await redis.hincrby(keys.counters, 'received', -1)
+  expect(await look()).toMatchObject({ kind: 'data', orders: 1 })
+})
