@@ -126,7 +126,7 @@ export async function rebuilt(
 ): Promise<{ build: Build; compared: Comparison }> {
   const archive = archiveOf([{ store, app }])
   const building = { archive, stages: stagesToBuild(app.pipeline, stages), untilMs: Number.POSITIVE_INFINITY }
-  const build = await openBuild(app, { ...building, alive, read: () => {} })
+  const build = await openBuild(app, { ...building, alive, mayReplace: async () => {}, read: () => {} })
   await feed(build)
   return { build, compared: await compareAll(build) }
 }

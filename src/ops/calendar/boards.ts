@@ -22,17 +22,19 @@ type Scope = Pick<App, 'redis' | 'format' | 'now'>
 /**
  * Compares the leaderboards of all kept periods of a partition with the users' own values, and sets those that are wrong if
  * asked to. The stage may work meanwhile: each user is compared at one moment.
+ * @param scope may name effects to leave out
  */
 export async function rankAll(
-  scope: Scope,
+  scope: Scope & { readonly leavesOut?: (effect: Effect) => boolean },
   keys: Keys,
   mode: 'check' | 'set',
   alive: () => Promise<void>,
 ): Promise<Ranked> {
   const days = new Map<string, Sum>()
   const wrong = new Map<string, WrongScore>()
-  const { redis } = scope
-  const ranked = async (effects: readonly Effect[]): Promise<void> => {
+  const { redis, leavesOut = () => false } = scope
+  const ranked = async (all: readonly Effect[]): Promise<void> => {
+    const effects = all.filter((effect) => !leavesOut(effect))
     for (const one of await rank(redis, effects, mode)) wrong.set(`${one.board} ${one.userId}`, one)
   }
   const prefix = keys.monthly('', '').slice(0, -1)

@@ -19,16 +19,24 @@ export interface Run {
 
 type Scope = Pick<App, 'redis' | 'partitions'>
 
+interface Beginning {
+  /** Called before each write. @throws if this process must stop */
+  alive(): Promise<void>
+  /** Called before what an earlier rebuild of something else has built is deleted. @throws to keep it */
+  mayReplace(): Promise<void>
+}
+
 /**
  * Continues the rebuild of the same thing, or begins one. What another rebuild has built is deleted.
  * @param what says what is built: stages, archive, moment
  */
-export async function beginRun(app: Scope, what: string, alive: () => Promise<void>): Promise<Run> {
+export async function beginRun(app: Scope, what: string, { alive, mayReplace }: Beginning): Promise<Run> {
   const all = await readAll(app)
   const [first] = all
   const id = first?.['run']
   const isSame = all.every((one) => one['run'] === id && one['what'] === what && one['ready'] === '1')
   if (id !== undefined && isSame) return { id, lines: linesOf(all), at: positionsOf(app, all), isContinued: true }
+  if (linesOf(all).size > 0) await mayReplace()
   const run = randomUUID()
   for (const { rebuildProgress } of app.partitions) {
     await alive()

@@ -6,12 +6,11 @@ import { calendar } from '../../stages/calendar.ts'
 import { readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
-import { rankAll } from '../calendar/boards.ts'
 import { countOf } from '../terminal/numbers.ts'
 import type { Archive } from './archive.ts'
 import { type Compared, comparePartition } from './compare/compare.ts'
-import { wrongScores } from './compare/scores.ts'
-import { withoutMoved } from './compare/shared.ts'
+import { wrongPeriods, wrongScores } from './compare/scores.ts'
+import { leaveOutMoved } from './compare/shared.ts'
 import { type Build, shadowsOf } from './feed.ts'
 import { beforeChanges, lacksOf, rejectedOf } from './flip/books.ts'
 import type { Comparison } from './flip/flip.ts'
@@ -33,16 +32,18 @@ export interface Building {
   /** Only records of entries up to this time, in ms, count; Infinity for all. */
   readonly untilMs: number
   alive(): Promise<void>
+  /** Called before what an earlier rebuild of something else has built is deleted. @throws to keep it */
+  mayReplace(): Promise<void>
   read(records: number): void
 }
 
 /** Continues the same build where a process before left it, or begins it. */
 export async function openBuild(app: App, building: Building): Promise<Build> {
-  const { archive, stages, untilMs, alive } = building
+  const { archive, stages, untilMs } = building
   const names = stages.map(({ name }) => name)
   const erasures = await archive.erasures()
   const what = JSON.stringify({ archive: archive.name, erasures, stages: names, until: untilMs, form: 1 })
-  const run = await beginRun(app, what, alive)
+  const run = await beginRun(app, what, building)
   const read = app.partitions.map(async (keys) => [keys, await readErasures(app.redis, keys)] as const)
   const erased = new Map(await Promise.all(read))
   return {
@@ -65,8 +66,10 @@ export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Sta
     if (name === archive.name)
       throw new OrdersError('ORD_USAGE', 'The archive is what is read: it has no numbers to build.')
     if (stage.from === pipeline.first.to && stage.to !== stage.from) return stage
-    const from = `${name} reads ${stage.from}, and the archive keeps what ${pipeline.first.name} passes on`
-    throw new OrdersError('ORD_USAGE', `${from}: only a stage that reads the same can be built from it.`)
+    const { writer } = pipeline.channel(stage.from)
+    const from = `${name} reads orders:${stage.from}, and the archive keeps the orders that ${pipeline.first.name} admits`
+    const how = writer ? `: have it take those, and put it before ${writer.name} in the list of stages` : ''
+    throw new OrdersError('ORD_USAGE', `${from}${how}.`)
   })
 }
 
@@ -74,16 +77,16 @@ export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Sta
 export async function compareAll(build: Build): Promise<Comparison> {
   const { app, stages, alive } = build
   const token = await newToken(app, build.run.id)
-  const each: Compared[] = []
-  for (const keys of app.partitions) each.push(await comparePartition(build, keys))
-  const partitions = withoutMoved(each)
+  const partitions: Compared[] = []
+  for (const keys of app.partitions) partitions.push(await comparePartition(build, keys))
+  leaveOutMoved(partitions)
   const has = (name: string): boolean => stages.some((stage) => stage.name === name)
   const users: string[][] = []
   let periods = 0
-  const isReadable = partitions.every(({ differences }) => [...differences.values()].every((one) => !one.isReplaced))
+  const isReadable = partitions.every(({ differences }) => differences.values().every((one) => !one.isReplaced))
   for (const compared of partitions) {
     users.push(has(aggregate.name) ? await wrongScores(app, compared, alive) : [])
-    if (has(calendar.name) && isReadable) periods += (await rankAll(app, compared.keys, 'check', alive)).wrong.length
+    if (has(calendar.name) && isReadable) periods += await wrongPeriods(app, compared, alive)
   }
   const before = isReadable ? await beforeChanges(build, partitions) : new Map()
   const [lacks, rejected] = [lacksOf(stages, partitions), rejectedOf(stages, partitions)]

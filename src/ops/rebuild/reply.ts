@@ -34,25 +34,27 @@ export function comparisonOf(
   records: number,
   money: Money,
 ): z.input<typeof comparisonReply> {
-  const kinds = hashKinds.map((kind) => {
-    const each = partitions.map(({ keys, counts, differences }) => ({
-      compared: counts.get(kind) ?? 0,
-      different: [...differences.keys()].filter((name) => kindOf(keys, name).kind === kind).length,
-    }))
-    return [
+  const kinds = new Map(
+    hashKinds.map((kind) => [
       kind,
-      { compared: sum(each.map((one) => one.compared)), different: sum(each.map((one) => one.different)) },
-    ] as const
-  })
+      { compared: sum(partitions.map(({ counts }) => counts.get(kind) ?? 0)), different: 0 },
+    ]),
+  )
+  for (const { keys, differences } of partitions) {
+    for (const name of differences.keys()) {
+      const counted = kinds.get(kindOf(keys, name).kind)
+      if (counted) counted.different++
+    }
+  }
   const users = sum(scores.users.map(({ length }) => length))
-  const all = partitions.flatMap(({ differences }) => [...differences.values()])
+  const examples = partitions.flatMap(({ differences }) => [...differences.values().take(maxExamples)])
   const has = (field: string): number => sum(partitions.map(({ books }) => Number(books.live.get(field) ?? 0n)))
   const lack = (field: string): number =>
     sum(partitions.map(({ keys, differences }) => differences.get(keys.globalStats)?.add.get(field) ?? 0))
   const [orders, minor] = [has('total_orders'), has('total_revenue_minor')]
   return {
     equal:
-      all.length === 0 &&
+      examples.length === 0 &&
       users === 0 &&
       scores.periods === 0 &&
       before.size === 0 &&
@@ -67,7 +69,7 @@ export function comparisonOf(
       total_orders: { now: orders, built: orders + lack('total_orders') },
       total_revenue: { now: money.toAmount(minor), built: money.toAmount(minor + lack('total_revenue_minor')) },
     }),
-    examples: all.slice(0, maxExamples).map(({ key, add }) => ({ key, lacks: Object.fromEntries(add) })),
+    examples: examples.slice(0, maxExamples).map(({ key, add }) => ({ key, lacks: Object.fromEntries(add) })),
   }
 }
 

@@ -20,6 +20,8 @@ export interface Session {
   readonly from: string | undefined
   /** Undefined for all that the archive has. */
   readonly untilMs: number | undefined
+  /** Called before what an earlier rebuild of something else has built is deleted. @throws to keep it */
+  mayReplace(): Promise<void>
   print(line: string): void
   /** Called with the number of records that were read so far. */
   read(records: number): void
@@ -33,16 +35,13 @@ export interface Built extends AsyncDisposable {
   readonly tookMs: number
 }
 
-/** After a signal, a command that waits for Redis ends after this. A step takes less. */
-export const stopGraceMs = 3_000
-
 /** A role that runs cuts the open segments within a moment. Without one, the comparison reads the rest from the stream. */
 const flushMs = 5_000
 
 /** Builds the numbers of stages from the archive, up to its end. @throws OrdersError ORD_CONFIG without an archive */
 export async function buildFrom(app: App, session: Session, signal: AbortSignal): Promise<Built> {
   await using stack = new AsyncDisposableStack()
-  const { stages, from, untilMs, print, read } = session
+  const { stages, from, untilMs, print, read, mayReplace } = session
   await refuseEmulator(app)
   const places: ArchivePlace[] = []
   if (app.pipeline.stage(archive.name)) places.push({ store: stack.use(await openStore(app.config)), app })
@@ -66,7 +65,7 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
   if (app.pipeline.stage(archive.name)) await flush(app, signal)
   const began = performance.now()
   const until = untilMs ?? Number.POSITIVE_INFINITY
-  const build = await openBuild(app, { archive: archiveOf(places), stages, untilMs: until, alive, read })
+  const build = await openBuild(app, { archive: archiveOf(places), stages, untilMs: until, alive, mayReplace, read })
   if (build.run.isContinued) print('Continues what an earlier rebuild has built.')
   const records = await feed(build)
   const opened = stack.move()

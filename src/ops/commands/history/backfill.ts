@@ -1,39 +1,28 @@
-import { z } from 'zod'
 import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
 import { OrdersError } from '../../../errors.ts'
 import { liveSegments, readChains } from '../../../reads/archive/chains.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters } from '../../../reads/counters.ts'
-import { closeOnStop } from '../../../redis/client.ts'
-import { isAway, isMissingStream } from '../../../redis/errors.ts'
+import { isMissingStream } from '../../../redis/errors.ts'
 import { openStore } from '../../../stages/archive/store/store.ts'
 import { calendar } from '../../../stages/calendar.ts'
 import { beganBy } from '../../../stages/calendar-books.ts'
 import type { Stage } from '../../../stages/placed.ts'
 import { groupNamed } from '../../../stages/runner/groups.ts'
 import { idMs } from '../../../stream-id.ts'
-import { type Call, defineCommand, flag } from '../../command.ts'
-import { requireAdopted } from '../../manifest/adoption.ts'
-import { connectCommandApp } from '../../open/command-app.ts'
-import { interruptible } from '../../process/interruptible.ts'
+import { type Call, defineCommand } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { flip } from '../../rebuild/flip/flip.ts'
+import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../../rebuild/in-command.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireSound, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { readLine } from '../../rebuild/rebuild-text.ts'
-import { buildFrom, stopGraceMs } from '../../rebuild/session.ts'
+import { buildFrom } from '../../rebuild/session.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
-interface Options {
-  readonly from: string | undefined
-  readonly 'count-rejected': boolean
-  readonly yes: boolean
-  readonly json: boolean
-}
-
-export const command = defineCommand<Options>({
+export const command = defineCommand<SharedOptions>({
   name: 'backfill',
   words: '<stage>',
   about:
@@ -41,31 +30,14 @@ export const command = defineCommand<Options>({
   examples: ['backfill calendar', 'backfill calendar --yes --json'],
   page: 'docs/how-to/rebuild.md',
   options: {
-    from: {
-      hint: 'URL',
-      about: 'one more archive, such as that of a system whose Redis was lost; read only',
-      expected: 's3://bucket/prefix or file:///folder',
-      schema: z.string().min(1).optional(),
-    },
-    'count-rejected': flag('counts what a stage has rejected, too: only if that is never replayed'),
-    yes: flag('does not ask'),
-    json: flag('as JSON on one line'),
+    ...sharedOptions,
   },
   run: async (call) => {
-    const { config, words, signal } = call
-    const [name, ...more] = words
+    const [name, ...more] = call.words
     if (name === undefined || more.length > 0) {
       throw new OrdersError('ORD_USAGE', 'orders backfill: expected one stage: see orders backfill --help.')
     }
-    await using app = await connectCommandApp(config, 'work')
-    using _ = closeOnStop(app.redis, stopGraceMs, signal)
-    await requireAdopted(app.redis, app.config)
-    const work = backfill(app, observerNamed(app, name), call).catch((error: unknown) => {
-      if (!isAway(error)) throw error
-      const message = 'Redis does not answer: nothing is lost, so run this again once it answers.'
-      throw new OrdersError('ORD_REDIS_UNREACHABLE', message, { cause: error })
-    })
-    await interruptible(work, signal, () => 'Interrupted. Nothing is lost: run orders backfill again to continue.')
+    await runInCommand(call, 'backfill', (app) => backfill(app, observerNamed(app, name), call))
   },
 })
 
@@ -90,15 +62,15 @@ async function requireStarted({ redis, partitions }: App, { name, from }: Stage)
   }
 }
 
-async function backfill(app: App, stage: Stage, { options, signal, print, stdout }: Call<Options>): Promise<void> {
-  const say = options.json ? () => {} : print
+async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Promise<void> {
+  const { options, signal, print, stdout } = call
   await requireStarted(app, stage)
   const missed = async (): Promise<number> =>
     (await readCounters(app.redis, app.partitions))[stage.counters.missed] ?? 0
-  const session = { stages: [stage], from: options.from, untilMs: undefined, print: say, read: () => {} }
-  await using built = await buildFrom(app, session, signal)
+  const session = sessionOf(call)
+  await using built = await buildFrom(app, { ...session, stages: [stage], untilMs: undefined }, signal)
   const { build } = built
-  say(readLine(built))
+  session.print(readLine(built))
   const comparison = await compareAll(build)
   requireSound(comparison, options['count-rejected'])
   const lacks = comparison.lacks.get(stage.name) ?? 0

@@ -4,39 +4,31 @@ import { audited } from '../../../control/audit-log.ts'
 import { holdLock } from '../../../control/lock.ts'
 import { OrdersError } from '../../../errors.ts'
 import { countText } from '../../../reads/count-text.ts'
-import { closeOnStop } from '../../../redis/client.ts'
-import { isAway } from '../../../redis/errors.ts'
 import { aggregate } from '../../../stages/aggregate.ts'
 import { calendar } from '../../../stages/calendar.ts'
 import { leaderboard } from '../../../stages/leaderboard.ts'
 import { type Call, defineCommand, flag, type Option } from '../../command.ts'
-import { requireAdopted } from '../../manifest/adoption.ts'
-import { connectCommandApp } from '../../open/command-app.ts'
-import { interruptible } from '../../process/interruptible.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { type Comparison, type Flipped, flip } from '../../rebuild/flip/flip.ts'
 import { revertFlip } from '../../rebuild/flip/revert.ts'
+import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../../rebuild/in-command.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireSound, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { comparisonLines, flippedLines, readLine } from '../../rebuild/rebuild-text.ts'
 import { comparisonOf, comparisonReply, flippedOf } from '../../rebuild/reply.ts'
-import { type Built, buildFrom, stopGraceMs } from '../../rebuild/session.ts'
+import { type Built, buildFrom } from '../../rebuild/session.ts'
 import { builtTotals } from '../../rebuild/totals.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { amountText, countOf, ordersText } from '../../terminal/numbers.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 
-interface Options {
-  readonly from: string | undefined
+interface Options extends SharedOptions {
   readonly stages: readonly string[] | undefined
   readonly until: number | undefined
   readonly flip: boolean
   readonly keep: string | undefined
   readonly undo: string | undefined
   readonly drop: boolean
-  readonly 'count-rejected': boolean
-  readonly yes: boolean
-  readonly json: boolean
 }
 
 const keptName: Omit<Option<string | undefined>, 'about'> = {
@@ -55,12 +47,6 @@ export const command = defineCommand<Options>({
   examples: ['rebuild', 'rebuild --flip --keep before', 'rebuild --undo before'],
   page: 'docs/how-to/rebuild.md',
   options: {
-    from: {
-      hint: 'URL',
-      about: 'one more archive, such as that of a system whose Redis was lost; read only',
-      expected: 's3://bucket/prefix or file:///folder',
-      schema: z.string().min(1).optional(),
-    },
     stages: {
       hint: 'LIST',
       about: 'the stages whose numbers are built (default aggregate,leaderboard,calendar)',
@@ -73,7 +59,7 @@ export const command = defineCommand<Options>({
     },
     until: {
       hint: 'TIME',
-      about: 'only shows what had been admitted until then',
+      about: 'shows the totals of what had been admitted until then; compares and corrects nothing',
       expected: 'a time such as 2026-11-30T14:00:00Z',
       schema: z.iso
         .datetime({ offset: true })
@@ -84,22 +70,11 @@ export const command = defineCommand<Options>({
     keep: { ...keptName, about: 'with --flip: keeps what it adds for a day under this name, to undo it' },
     undo: { ...keptName, about: 'takes back the flip of this name; orders counted since stay counted' },
     drop: flag('deletes what an earlier rebuild has built'),
-    'count-rejected': flag('counts what a stage has rejected, too: only if that is never replayed'),
-    yes: flag('does not ask'),
-    json: flag('as JSON on one line'),
+    ...sharedOptions,
   },
   run: async (call) => {
-    const { config, options, signal } = call
-    requireSense(options)
-    await using app = await connectCommandApp(config, 'work')
-    using _ = closeOnStop(app.redis, stopGraceMs, signal)
-    await requireAdopted(app.redis, app.config)
-    const work = run(app, call).catch((error: unknown) => {
-      if (!isAway(error)) throw error
-      const message = 'Redis does not answer: nothing is lost, so run this again once it answers.'
-      throw new OrdersError('ORD_REDIS_UNREACHABLE', message, { cause: error })
-    })
-    await interruptible(work, signal, () => 'Interrupted. Nothing is lost: run orders rebuild again to continue.')
+    requireSense(call.options)
+    await runInCommand(call, 'rebuild', (app) => run(app, call))
   },
 })
 
@@ -122,10 +97,9 @@ async function run(app: App, call: Call<Options>): Promise<void> {
   }
   const usual = [aggregate.name, leaderboard.name, calendar.name].filter((name) => app.pipeline.stage(name))
   const stages = stagesToBuild(app.pipeline, options.stages ?? usual)
-  const say = options.json ? () => {} : print
-  const session = { stages, from: options.from, untilMs: until, print: say, read: () => {} }
-  await using built = await buildFrom(app, session, signal)
-  say(readLine(built))
+  const session = sessionOf(call)
+  await using built = await buildFrom(app, { ...session, stages, untilMs: until }, signal)
+  session.print(readLine(built))
   if (until !== undefined) return await showTotals(app, built, call)
   await compareAndFlip(app, built, call)
 }

@@ -3,16 +3,16 @@ import { exactInteger } from '../../../order/money.ts'
 import { aggregate } from '../../../stages/aggregate.ts'
 import { type Build, feed } from '../feed.ts'
 import { requireBuilt, runIsGone } from '../progress.ts'
-import { type Difference, differenceOf } from './differences.ts'
+import { differenceOf } from './differences.ts'
 import { openLoneEntries, readReturned, untilAligned } from './lone-entries.ts'
+import { type Differences, openDifferences } from './packed.ts'
 import { type Pairs, readPairs } from './read-pairs.ts'
 import { hashNames, kindOf } from './scope.ts'
 
 /** Says what a partition lacks of what the archive says. */
 export interface Compared {
   readonly keys: Keys
-  /** By key. */
-  readonly differences: ReadonlyMap<string, Difference>
+  readonly differences: Differences
   /** By stage, the most orders that it had rejected while this was compared: their hashes lack them. */
   readonly rejected: ReadonlyMap<string, number>
   /** How many hashes were compared, by kind. */
@@ -28,7 +28,7 @@ export interface Compared {
 export async function comparePartition(build: Build, keys: Keys): Promise<Compared> {
   const lone = openLoneEntries(build, keys)
   const returned = await readReturned(build, keys)
-  const differences = new Map<string, Difference>()
+  const differences = openDifferences()
   const kinds = new Map<string, string>()
   const rejected = new Map<string, number>()
   const compare = (pairs: Pairs['pairs']): void => {
@@ -36,7 +36,7 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
       const { kind, owns } = kindOf(keys, pair.name)
       kinds.set(pair.name, kind)
       const found = differenceOf(pair, lone.amounts.get(shadowName(keys, build.run.id, pair.name)), { owns })
-      if (found) differences.set(pair.name, found)
+      if (found) differences.set(found)
       else differences.delete(pair.name)
     }
   }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../../app.ts'
 import type { Keys } from '../../../keys.ts'
-import { membersOf } from '../../calendar/boards.ts'
+import type { Effect } from '../../../stages/stage.ts'
+import { membersOf, rankAll } from '../../calendar/boards.ts'
 import { rank } from '../../calendar/rank.ts'
 import { keysLike } from '../../repartition/move.ts'
 import { rankUsers } from '../flip/ranks.ts'
@@ -36,6 +37,23 @@ export async function wrongScores(
     }
   }
   return [...wrong]
+}
+
+/** Counts the scores of days, weeks and months that are not what the hashes say, without those that a flip sets in any case. */
+export async function wrongPeriods(
+  app: App,
+  { keys, differences }: Pick<Compared, 'keys' | 'differences'>,
+  alive: () => Promise<void>,
+): Promise<number> {
+  const leavesOut = (effect: Effect): boolean => {
+    if (effect.kind !== 'rank') return false
+    const fields = effect.boards.flatMap((board) => board.fields)
+    return effect.hashes.some((name) => {
+      const found = differences.get(name)
+      return found !== undefined && fields.some((field) => found.add.has(field) || found.odd.includes(field))
+    })
+  }
+  return (await rankAll({ ...app, leavesOut }, keys, 'check', alive)).wrong.length
 }
 
 /** Yields all users with a hash, and all on the leaderboards. */

@@ -5,21 +5,18 @@ import type { Difference } from './differences.ts'
  * Leaves out the differences of months whose days are right over all partitions. A repartition puts what was counted before
  * into the days of the first partition, and their sums into its books. Then each partition differs, and together none does.
  */
-export function withoutMoved(all: readonly Compared[]): Compared[] {
+export function leaveOutMoved(all: readonly Compared[]): void {
   const months = new Set(all.flatMap((one) => [...partsOf(one).keys()]))
   const moved = new Set([...months].filter((month) => isMoved(all.map((one) => partsOf(one).get(month) ?? noPart))))
-  return all.map((one) => {
-    const { keys } = one
-    const differences = new Map(one.differences)
-    for (const [name, difference] of one.differences) {
-      if (moved.has(monthOfDay(one, name) ?? '')) differences.delete(name)
-      if (name !== keys.calendarBooks) continue
-      const add = new Map([...difference.add].filter(([field]) => !moved.has(monthOfField(field))))
-      if (add.size === 0 && difference.odd.length === 0 && !difference.isReplaced) differences.delete(name)
-      else differences.set(name, { ...difference, add })
-    }
-    return { ...one, differences }
-  })
+  for (const one of all) {
+    const { keys, differences } = one
+    for (const name of differences.keys()) if (moved.has(monthOfDay(one, name) ?? '')) differences.delete(name)
+    const books = differences.get(keys.calendarBooks)
+    if (!books) continue
+    const add = new Map([...books.add].filter(([field]) => !moved.has(monthOfField(field))))
+    if (add.size === 0 && isReadable(books)) differences.delete(books.key)
+    else differences.set({ ...books, add })
+  }
 }
 
 /** Says what a partition lacks of a month: in its days, by day and field, and in the books of the calendar. */
@@ -46,7 +43,8 @@ function partsOf(compared: Compared): Map<string, Part> {
     parts.set(month, part)
     return part
   }
-  for (const [name, difference] of compared.differences) {
+  for (const difference of compared.differences.values()) {
+    const { key: name } = difference
     const month = monthOfDay(compared, name)
     if (month !== undefined) {
       const part = of(month)

@@ -46,6 +46,14 @@ test('orders rebuild compares, asks before it flips, and undoes; orders backfill
       1,
       { equal: false, keys: { users: { compared: 3, different: 1 } }, examples: [{ key: 'user:u1' }] },
     ])
+    const kept = await redis.keys('rebuild:new:*')
+    expect(kept.length).toBeGreaterThan(0)
+    for (const words of [
+      ['--until', before.toISOString()],
+      ['--stages', 'leaderboard', '--from', folder.url],
+    ])
+      expect(await run(off, 'rebuild', ...words)).toMatchObject({ code: 2, err: expect.stringContaining('--drop') })
+    expect(await redis.keys('rebuild:new:*')).toEqual(expect.arrayContaining(kept))
     expect(await run(off, 'rebuild', '--flip')).toMatchObject({ code: 2, err: expect.stringContaining('--yes') })
     expect(await redis.hget('user:u1', 'total_spend_minor')).toBe('150')
     const flipped = await run(off, 'rebuild', '--flip', '--keep', 'doubt', '--yes')

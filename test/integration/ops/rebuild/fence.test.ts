@@ -2,8 +2,12 @@ import { expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
 import { acceptDays } from '../../../../src/ops/calendar/accept.ts'
 import { setDays } from '../../../../src/ops/calendar/set-days.ts'
+import type { Build } from '../../../../src/ops/rebuild/feed.ts'
 import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
+import { compareAll } from '../../../../src/ops/rebuild/rebuild.ts'
 import { repair } from '../../../../src/ops/verify/repair.ts'
+import { readBooks } from '../../../../src/reads/books.ts'
+import { clearShadow, dropShadows } from '../../../../src/stages/erasure/drop-shadows.ts'
 import { moveTotals, readHeld } from '../../../../src/stages/erasure/move-totals.ts'
 import {
   openRebuildWorld,
@@ -72,4 +76,27 @@ test('a repair that has lost the lock writes nothing', async () => {
     expect(await redis.hgetall(keys.globalStats)).toEqual(before)
     expect(await redis.zrange(keys.leaderboardSpend, '0', '-1', 'WITHSCORES')).toEqual(boards)
   }
+})
+
+test('a process that deletes an earlier rebuild, and is suspended, deletes nothing of the next one', async () => {
+  await using world = await openDamaged()
+  const { app, redis } = world
+  await rebuilt(world)
+  let build: Build | undefined
+  const suspended = async (): Promise<void> => {
+    if (build) throw new Error('lost')
+    await redis.del(keys.rebuildProgress)
+    build = (await rebuilt(world)).build
+  }
+  await clearShadow(redis, keys, suspended).catch(({ message }: Error) => expect(message).toBe('lost'))
+  if (!build) throw new Error('There is no next rebuild.')
+  const compared = await compareAll(build)
+  await flip(build, compared, undefined)
+  const { compared: again } = await rebuilt(world)
+  expect(again.partitions.flatMap(({ differences }) => [...differences.keys()])).toEqual([])
+  expect((await readBooks(app)).totals.orders).toBe(
+    [...world.expected.values()].reduce((sum, one) => sum + one.orders, 0),
+  )
+  await dropShadows(app)
+  expect(await redis.keys('*rebuild:*')).toEqual([])
 })

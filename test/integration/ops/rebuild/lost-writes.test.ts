@@ -35,8 +35,8 @@ async function buildLosing({ app, store, redis }: RebuildWorld, when: 'while it 
     },
   }
   const stages = stagesToBuild(app.pipeline, ['aggregate', 'calendar'])
-  const building = { archive, stages, untilMs: Number.POSITIVE_INFINITY, alive: async () => {}, read: () => {} }
-  const build = await openBuild(app, building)
+  const at = { untilMs: Number.POSITIVE_INFINITY, read: () => {} }
+  const build = await openBuild(app, { archive, stages, ...at, alive: async () => {}, mayReplace: async () => {} })
   const fed = feed(build).then(async () => {
     if (when === 'at the end') await lose()
   })

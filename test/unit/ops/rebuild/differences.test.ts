@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { differenceOf } from '../../../../src/ops/rebuild/compare/differences.ts'
+import { openDifferences } from '../../../../src/ops/rebuild/compare/packed.ts'
 import { counterChanges } from '../../../../src/ops/rebuild/flip/counters.ts'
 import { withCalendar } from '../../../support/stages.ts'
 
@@ -27,6 +28,24 @@ test('fields of other stages are left alone, and an expiry is kept', () => {
     add: new Map([['a', 1]]),
     expiresAt: 1_060,
   })
+})
+
+test('differences come back from their packed form as they were', () => {
+  const more = { odd: ['b'], isReplaced: false, isForeign: false, expiresAt: 5 }
+  const [one, other] = [1, 2].map((by) => ({
+    key: `user:${by}`,
+    add: new Map([
+      ['a', by],
+      ['b', -by],
+    ]),
+    ...more,
+  }))
+  const differences = openDifferences()
+  for (const difference of [one, other]) if (difference) differences.set(difference)
+  expect([...differences.values()]).toEqual([one, other])
+  expect(differences.get('user:2')).toEqual(other)
+  differences.delete('user:1')
+  expect([[...differences.keys()], differences.has('user:1')]).toEqual([['user:2'], false])
 })
 
 const [, calendar, aggregate] = withCalendar.stages
