@@ -19,7 +19,7 @@ export const comparisonReply = z.object({
   lacks: z.record(z.string(), z.int()),
   /** By stage, how many orders of the archive it has rejected: a flip counts them. */
   rejected: z.record(z.string(), z.int()),
-  /** What the calendar's books lack of what came before it began; absent if nothing. */
+  /** Holds what the calendar's books lack of what came before it began; absent if nothing. */
   before: z.record(z.string(), z.number()).optional(),
   total_orders: z.object({ now: z.number(), built: z.number() }).optional(),
   total_revenue: z.object({ now: z.number(), built: z.number() }).optional(),

@@ -1,6 +1,6 @@
 import type { Difference } from './differences.ts'
 
-/** What keys lack, by key. */
+/** Holds what keys lack, by key. */
 export interface Differences {
   get(key: string): Difference | undefined
   has(key: string): boolean

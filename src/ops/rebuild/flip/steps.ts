@@ -11,7 +11,7 @@ const maxKeys = 2_000
 /** Fields and scores that one script sets: some ms of Redis' time. */
 const maxWrites = 3_000
 
-/** What a flip adds to the books of a partition. */
+/** Holds what a flip adds to the books of a partition. */
 export interface BookChanges {
   readonly counters: CounterChanges
   /** To the fields of the calendar's books that say what came before it began. */
