@@ -3,7 +3,6 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import type { App } from '../../src/app.ts'
 import { type Chain, type LiveSegment, liveSegments, readChains } from '../../src/reads/archive/chains.ts'
 import { readRecords } from '../../src/reads/archive/records.ts'
@@ -40,11 +39,4 @@ export async function readArchive(store: Store, app: Pick<App, 'redis' | 'partit
   const records: ArchivedRecord[] = []
   for (const { segment } of segments) for await (const record of readRecords(store, segment)) records.push(record)
   return { chains, segments, records }
-}
-
-export async function createBucket(endpoint: string, Bucket: string): Promise<void> {
-  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
-  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
-  await client.send(new CreateBucketCommand({ Bucket }))
-  client.destroy()
 }

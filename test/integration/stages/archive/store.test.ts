@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openStore, readObject, type Store } from '../../../../src/stages/archive/store/store.ts'
-import { archiveFolder, createBucket } from '../../../support/archive.ts'
-import { emptySqs } from '../../../support/world.ts'
+import { archiveFolder } from '../../../support/archive.ts'
+import { createBucket, spawnS3Server } from '../../../support/s3-server.ts'
 
 interface Opened extends AsyncDisposable {
   readonly store: Store
@@ -18,7 +18,7 @@ async function openFolder(): Promise<Opened> {
 
 async function openBucket(prefix: string): Promise<Opened> {
   await using stack = new AsyncDisposableStack()
-  const { url } = stack.use(await emptySqs())
+  const { url } = stack.use(await spawnS3Server())
   await createBucket(url, 'orders-archive')
   const config = readConfig({ ARCHIVE_URL: `s3://orders-archive${prefix}`, AWS_ENDPOINT_URL: url })
   const store = stack.use(await openStore(config))
