@@ -179,10 +179,10 @@ test('without the archive that Redis goes on with no one is erased, and the erro
 const eraser = { by: 'ann', timeoutMs: 20_000 }
 
 /** Packs a record of the person as a segment has it. */
-async function segmentOfPerson({ app, store }: ArchiveWorld): Promise<{ beside: string; body: Buffer }> {
+async function segmentOfPerson({ app, store }: ArchiveWorld): Promise<{ near: string; body: Buffer }> {
   const { segments, records } = await readArchive(store, app)
   const text = `${JSON.stringify({ ...records[0], user_id: person })}\n`
-  return { beside: segments[0]?.segment.name ?? '', body: gzipSync(text) }
+  return { near: segments[0]?.segment.name ?? '', body: gzipSync(text) }
 }
 
 test('where the store does not give an object that may name the user, there is no receipt', async () => {
@@ -199,14 +199,14 @@ test('where the store does not give an object that may name the user, there is n
   await using queues = openQueues(app.redis)
   await using _ = runningOf(app)
   await archiveOrders(world, 0, 6)
-  const { beside, body } = await segmentOfPerson(world)
-  await store.put(orphan(beside), body)
+  const { near, body } = await segmentOfPerson(world)
+  await store.put(orphan(near), body)
   const erasing = { app, queues, archive: archivePlace, openDurable }
   isAway = true
   await expect(erase(erasing, person, eraser, never)).rejects.toMatchObject({ code: 'ORD_ARCHIVE' })
   isAway = false
   expect(await erase(erasing, person, eraser, never)).toMatchObject({ complete: true, removed: { archive: 1 } })
-  expect(await store.head(orphan(beside))).toBeUndefined()
+  expect(await store.head(orphan(near))).toBeUndefined()
 })
 
 test('what a killed process has left of a segment goes with its user, and so does a removed one that is damaged', async () => {
@@ -218,14 +218,14 @@ test('what a killed process has left of a segment goes with its user, and so doe
   const erasing = { app, queues, archive: archivePlace, openDurable }
   const [removed] = (await readArchive(store, app)).segments.map(({ segment }) => segment.name)
   await erase(erasing, 'u1', eraser, never)
-  const { beside, body } = await segmentOfPerson(world)
-  const folderOf = join(folder, dirname(beside))
+  const { near, body } = await segmentOfPerson(world)
+  const folderOf = join(folder, dirname(near))
   writeFileSync(join(folderOf, '.writing-whole'), body)
   writeFileSync(join(folderOf, '.writing-part'), body.subarray(0, body.length - 20))
   writeFileSync(join(folder, String(removed)), body.subarray(0, body.length - 20))
   writeFileSync(join(folderOf, 'notes.txt'), 'of another program')
   expect(await erase(erasing, person, eraser, never)).toMatchObject({ complete: true, removed: { archive: 3 } })
-  expect(readdirSync(folderOf).sort()).toEqual([beside.split('/').at(-1), 'notes.txt'].sort())
+  expect(readdirSync(folderOf).sort()).toEqual([near.split('/').at(-1), 'notes.txt'].sort())
 })
 
 test('after the archive has left, a user is erased from it where it is, or an operator says that it is gone', async () => {

@@ -151,7 +151,7 @@ test('after Redis was lost, a rebuild erases again who was erased from the archi
     await using _ = await runningStages(app)
     await sendOrders(world, 0, 60)
     await settled(world)
-    return eraseFrom(world, 'u1')
+    return await eraseFrom(world, 'u1')
   })()
   await redis.flushdb()
   await using _ = await runningStages(app)
