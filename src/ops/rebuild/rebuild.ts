@@ -44,7 +44,7 @@ export async function openBuild(app: App, building: Building): Promise<Build> {
   const names = stages.map(({ name }) => name)
   const erasures = await archive.erasures()
   await alive()
-  const toMark = untilMs === Number.POSITIVE_INFINITY ? erasures : [] // the others only show numbers
+  const toMark = untilMs === Number.POSITIVE_INFINITY ? erasures : [] // --until only shows numbers
   for (const { user, at } of toMark) if (user !== undefined) await markErased(app, user, { at })
   const what = JSON.stringify({
     archive: archive.name,
