@@ -149,7 +149,8 @@ export const partitionKeys = {
     kind: 'hash',
     owner: 'partition',
     erase: 'hashes',
-    holds: 'hash of an erased user → id and time of the erasure; `<hash> moved` once the totals have moved',
+    holds:
+      'hash of an erased user of any partition → time and id of the erasure; `<hash> moved` once the totals have moved',
   }),
   /** Ids by the ms of their entries. */
   committed: declare({

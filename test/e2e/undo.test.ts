@@ -45,6 +45,10 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
   expect(await orders('trace', 'o', '--user', 'u2')).toMatchObject({ text: expect.stringContaining('It is undone') })
   expect(await orders(...window, '--yes')).toMatchObject({ code: 1, text: expect.stringContaining('another name') })
   expect(await orders('redo', 'double charge')).toMatchObject({ code: 2, text: expect.stringContaining('--yes') })
+  expect(await orders('redo', 'another', '--yes')).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('There is no undo "another". See orders undo list.'),
+  })
   const redone = await orders('redo', 'double charge', '--yes')
   expect(redone).toMatchObject({ code: 0, text: expect.stringContaining('Put back: 2 orders of 2 users with 50.00.') })
   expect(await revenue()).toBe(60)

@@ -1,11 +1,12 @@
 import type { App } from '../../app.ts'
 import { openDurable } from '../../ingest/proof/durable.ts'
 import { partitionFor, userHash } from '../../partitions.ts'
-import { type KnownLines, liveSegments, readChains } from '../../reads/archive/chains.ts'
-import { readRecords } from '../../reads/archive/records.ts'
-import { type Segment, segmentPrefix } from '../../stages/archive/manifest.ts'
+import { type KnownLines, liveSegments, readChains, removedNames } from '../../reads/archive/chains.ts'
+import { isNoSegment, readRecords, recordsIn } from '../../reads/archive/records.ts'
+import { segmentPrefix } from '../../stages/archive/manifest.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
-import { openStore, type Store } from '../../stages/archive/store/store.ts'
+import { isUnfinished } from '../../stages/archive/store/file.ts'
+import { openStore } from '../../stages/archive/store/store.ts'
 import { userDigest, withoutUser } from '../../stages/erasure/erasures.ts'
 import type { Place } from '../../stages/erasure/place.ts'
 import { isGone, replaceSegment } from '../archive/replace.ts'
@@ -26,7 +27,7 @@ export const archivePlace: Place = async function* ({ app, userId }, signal = ne
   const chains = await readChains(store, app, known)
   let replaced = 0
   for (const live of liveSegments(chains)) {
-    if (!mayHave(live.partition, userId) || !(await has(store, live.segment, userId))) continue
+    if (!mayHave(live.partition, userId) || !(await hasUser(readRecords(store, live.segment), userId))) continue
     const remove = async (): Promise<boolean> => {
       const records = withoutRecordsOf(app, userId, readRecords(store, live.segment))
       const why = { kind: 'erased', receipt: userDigest(userId), records, keepsObject: true } as const
@@ -38,8 +39,11 @@ export const archivePlace: Place = async function* ({ app, userId }, signal = ne
   if (replaced > 0) await durable.confirm() // a failover that loses a line brings its old segment back
   const counting = replaced > 0 ? await readChains(store, app, known) : chains
   const names = new Set(liveSegments(counting).map(({ segment }) => segment.name))
+  const removed = new Set(removedNames(counting))
   for await (const { name } of store.list(segmentPrefix)) {
-    if (names.has(name) || !(await hasAnyhow(store, name, userId))) continue
+    // One that cannot be read whole may name the user in the rest. A live process writes it again if it misses it.
+    const isRest = removed.has(name) || isUnfinished(name)
+    if (names.has(name) || !(await hasUser(recordsIn(store, name), userId).catch(unlessNoSegment(isRest)))) continue
     yield { record: name, remove: () => store.delete(name).then(() => true) }
   }
 }
@@ -56,16 +60,18 @@ function mayHave(partition: string, userId: string): boolean {
   return at === undefined || userHash(userId) % Number(count) === Number(at)
 }
 
-async function has(store: Store, segment: Segment, userId: string): Promise<boolean> {
-  for await (const { user_id } of readRecords(store, segment)) if (user_id === userId) return true
+async function hasUser(records: AsyncIterable<ArchivedRecord>, userId: string): Promise<boolean> {
+  for await (const { user_id } of records) if (user_id === userId) return true
   return false
 }
 
-/** The same of an object that no line describes. One that cannot be read was not written to its end. */
-const hasAnyhow = (store: Store, name: string, userId: string): Promise<boolean> =>
-  has(store, { name, first: '', last: '', entries: 0, orders: 0, records: 0, bytes: 0, sha256: '' }, userId).catch(
-    () => false,
-  )
+/** Returns a handler that takes an object that cannot be read as a segment for this. What the store has failed at is thrown. */
+const unlessNoSegment =
+  (taken: boolean) =>
+  (error: unknown): boolean => {
+    if (isNoSegment(error)) return taken
+    throw error
+  }
 
 async function* withoutRecordsOf(
   app: App,

@@ -19,12 +19,22 @@ export interface ArchiveStep {
   readonly records?: AsyncIterable<PastRecord>
 }
 
+/** A line of the manifest that says that records of a user were taken out. */
+export interface ArchivedErasure {
+  /** The hash of the user. */
+  readonly user: string | undefined
+  readonly at: string
+}
+
 /** An archive, as a rebuild reads it. */
 export interface Archive {
   /** Names the archive: what was built from another one does not count. */
   readonly name: string
-  /** How often records were taken out of it: what was built before that does not count either. */
-  erasures(): Promise<number>
+  /**
+   * Returns each removal of a user's records. What was built before one does not count either. Those that Redis has lost since
+   * are among them: the user stays erased.
+   */
+  erasures(): Promise<readonly ArchivedErasure[]>
   /** Yields the lines of each chain in order, from the one after a number. @param after 0 for a chain that was not read */
   steps(after: (chain: string) => number): AsyncIterable<ArchiveStep>
 }

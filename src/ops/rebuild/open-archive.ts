@@ -26,7 +26,8 @@ export function archiveOf(places: readonly ArchivePlace[]): Archive {
     name: places.map(({ store }) => store.place).join(' and '),
     erasures: async () => {
       const all = await readAll()
-      return all.flatMap(({ chain }) => chain.lines.filter(({ kind }) => kind === 'erased')).length
+      const lines = all.flatMap(({ chain }) => [...chain.lines, ...chain.abandoned])
+      return lines.flatMap((line) => (line.kind === 'erased' ? { user: line.receipt, at: line.at } : []))
     },
     async *steps(after) {
       const all = await readAll()

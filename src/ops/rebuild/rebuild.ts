@@ -3,7 +3,7 @@ import { OrdersError } from '../../errors.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { archive } from '../../stages/archive/archive.ts'
 import { calendar } from '../../stages/calendar.ts'
-import { readErasures } from '../../stages/erasure/erasures.ts'
+import { markErased, readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { rankAll } from '../calendar/boards.ts'
@@ -35,12 +35,24 @@ export interface Building {
   read(records: number): void
 }
 
-/** Continues the same build where a process before left it, or begins it. */
+/**
+ * Continues the same build where a process before left it, or begins it. Users who were erased from the archive are erased in
+ * Redis too, which may have forgotten them.
+ */
 export async function openBuild(app: App, building: Building): Promise<Build> {
   const { archive, stages, untilMs, alive } = building
   const names = stages.map(({ name }) => name)
   const erasures = await archive.erasures()
-  const what = JSON.stringify({ archive: archive.name, erasures, stages: names, until: untilMs, form: 1 })
+  await alive()
+  const toMark = untilMs === Number.POSITIVE_INFINITY ? erasures : [] // --until only shows numbers
+  for (const { user, at } of toMark) if (user !== undefined) await markErased(app, user, { at })
+  const what = JSON.stringify({
+    archive: archive.name,
+    erasures: erasures.length,
+    stages: names,
+    until: untilMs,
+    form: 1,
+  })
   const run = await beginRun(app, what, alive)
   const read = app.partitions.map(async (keys) => [keys, await readErasures(app.redis, keys)] as const)
   const erased = new Map(await Promise.all(read))

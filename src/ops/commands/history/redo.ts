@@ -39,7 +39,8 @@ export const command = defineCommand({
     const action = actionAsked({ action: 'redo', where: { name, job: jobId }, body: {} }, '', app.format)
     await audited(app, { by, ...action }, async () => {
       const failed = await addRedo(app, queues, name, { by, jobId })
-      if (failed) throw new OrdersError('ORD_UNDO', failed.refused)
+      const see = failed && 'isUnknown' in failed ? ' See orders undo list.' : ''
+      if (failed) throw new OrdersError('ORD_UNDO', failed.refused + see)
     })
     const warning = await jobsWarning(app.redis)
     if (warning !== undefined && !json) print(wrapped(warning))

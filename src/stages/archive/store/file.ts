@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { asked, failed } from './failure.ts'
 import type { ObjectStore, Stored } from './object-store.ts'
 
-/** Begins the name of a file that is being written. A killed process leaves it; no reader looks at it. */
+/** Begins the name of a file that is being written. A killed process leaves it; no line of a manifest names it. */
 const unfinished = '.writing-'
+
+/** Returns whether an object is one that a process writes, or was writing when it was killed. */
+export const isUnfinished = (name: string): boolean => name.slice(name.lastIndexOf('/') + 1).startsWith(unfinished)
 
 /** Keeps objects as files of a folder. A file is written under another name, made durable, and renamed. */
 export function fileStore(folder: string): ObjectStore {
@@ -17,7 +20,7 @@ export function fileStore(folder: string): ObjectStore {
   }
   return {
     place: folder,
-    put: (name, body) => asked(`${name} cannot be written`, () => putFile(pathOf(name), body)),
+    put: (name, body) => asked(`${name} cannot be written`, () => putFile(folder, pathOf(name), body)),
     get: (name, signal) => asked(`${name} cannot be read`, () => readFileOf(pathOf(name), name, signal)),
     head: (name) => asked(`${name} cannot be read`, () => head(name)),
     delete: (name) => asked(`${name} cannot be deleted`, () => rm(pathOf(name), { force: true })),
@@ -36,8 +39,8 @@ export function fileStore(folder: string): ObjectStore {
   }
 }
 
-async function putFile(path: string, body: Buffer): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+async function putFile(root: string, path: string, body: Buffer): Promise<void> {
+  const made = await mkdir(dirname(path), { recursive: true })
   const written = join(dirname(path), unfinished + randomBytes(6).toString('hex'))
   try {
     await using file = await open(written, 'wx')
@@ -48,10 +51,18 @@ async function putFile(path: string, body: Buffer): Promise<void> {
     await rm(written, { force: true }).catch(() => {}) // the first error says more
     throw error
   }
-  await syncFolder(dirname(path))
+  // Up to the root, even if this call has made no folder: another one may have made them a moment ago.
+  const isAbove = made !== undefined && resolve(root).startsWith(made)
+  for (const folder of foldersUp(dirname(path), isAbove ? dirname(made) : resolve(root))) await syncFolder(folder)
 }
 
-/** Makes a rename durable. Windows has no such call. */
+/** Returns a folder and those above it, up to one of them. */
+function foldersUp(folder: string, top: string): string[] {
+  const above = dirname(folder)
+  return folder === top || above === folder ? [folder] : [folder, ...foldersUp(above, top)]
+}
+
+/** Makes durable what a folder has. Windows has no such call. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   await using folder = await open(path, 'r')
@@ -88,7 +99,7 @@ async function* filesIn(folder: string, from: string, prefix: string): AsyncIter
   for (const { name, isFolder } of names.sort((one, other) => (one.name < other.name ? -1 : 1))) {
     if (isFolder) {
       if (name.startsWith(prefix) || prefix.startsWith(`${name}/`)) yield* filesIn(folder, `${name}/`, prefix)
-    } else if (name.startsWith(prefix) && !name.slice(from.length).startsWith(unfinished)) yield name
+    } else if (name.startsWith(prefix)) yield name
   }
 }
 

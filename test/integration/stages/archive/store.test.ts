@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import { openStore, readObject, type Store } from '../../../../src/stages/archive/store/store.ts'
@@ -56,6 +58,14 @@ test.each(stores)('%s gives back what it took, lists it, and forgets what was de
   await store.delete('dt=2026-01-01/one')
   await store.delete('dt=2026-01-01/one')
   expect(await namesIn(store, '')).toEqual(['dt=2026-01-02/partition=3of8/two', 'manifest/one'])
+})
+
+test('a folder lists what a killed process was writing, so that it is swept', async () => {
+  using place = archiveFolder()
+  using store = await openStore(readConfig({ ARCHIVE_URL: place.url }))
+  await store.put('dt=2026-01-01/one', Buffer.from('one'))
+  writeFileSync(join(place.folder, 'dt=2026-01-01', '.writing-0a1b'), 'o')
+  expect(await namesIn(store, 'dt=')).toEqual(['dt=2026-01-01/.writing-0a1b', 'dt=2026-01-01/one'])
 })
 
 test('a bucket lists more objects than one page has', async () => {
