@@ -18,7 +18,7 @@ import { openStore } from '../../../../src/stages/archive/store/store.ts'
 import { erase, previewErasure } from '../../../../src/stages/erasure/erase.ts'
 import { accountOf } from '../../../../src/stages/erasure/erasures.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
-import { archiveFolder, createBucket, readArchive } from '../../../support/archive.ts'
+import { archiveFolder, readArchive } from '../../../support/archive.ts'
 import {
   type ArchiveWorld,
   archiveOrders,
@@ -27,6 +27,7 @@ import {
 } from '../../../support/archive-world.ts'
 import { keysNaming } from '../../../support/dump-redis.ts'
 import { openS3Recorder } from '../../../support/s3-recorder.ts'
+import { createBucket } from '../../../support/s3-server.ts'
 import { withArchive } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis, emptySqs } from '../../../support/world.ts'
