@@ -3,7 +3,8 @@ import type { PartitionScope } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { flushArchive } from '../../src/stages/archive/flush.ts'
-import { openStore, type Store } from '../../src/stages/archive/store/store.ts'
+import type { ObjectStore } from '../../src/stages/archive/store/object-store.ts'
+import { openStore } from '../../src/stages/archive/store/store.ts'
 import { runStage } from '../../src/stages/runner/run.ts'
 import { archiveFolder } from './archive.ts'
 import { withArchive } from './stages.ts'
@@ -14,7 +15,7 @@ import { appOn, type Env, emptyRedis } from './world.ts'
 export interface ArchiveWorld extends AsyncDisposable {
   readonly app: PartitionScope
   readonly redis: Redis
-  readonly store: Store
+  readonly store: ObjectStore
   readonly folder: string
 }
 
