@@ -31,7 +31,10 @@ export async function leaveArchive(app: App): Promise<void> {
 }
 
 function unclosedError({ partitions }: App, cause: OrdersError): OrdersError {
-  const keys = partitions.flatMap(({ archive, archiveLines }) => [archive, archiveLines]).join(' ')
-  const message = `Redis keeps no orders for the archive any more, but the last lines of the manifest are in Redis alone: ${cause.message} Then run this again. If the archive is gone for good, delete these keys first: ${keys}`
-  return new OrdersError('ORD_ARCHIVE', message, { cause })
+  const keys = partitions.flatMap(({ archive, archiveLines }) => [archive, archiveLines]).join(', ')
+  const left =
+    'Redis keeps no orders for the archive any more, but it alone has the last lines of the manifest, which cannot be written'
+  const next =
+    'Run this again when they can. If the archive is gone for good, delete these keys of Redis, and run this again'
+  return new OrdersError('ORD_ARCHIVE', `${left}: ${cause.message.replace(/\.$/, '')}. ${next}: ${keys}`, { cause })
 }

@@ -37,7 +37,7 @@ const takeTurn = async ({ redis, control, instance }: App): Promise<boolean> =>
   (await redis.set(control.archiveTurn, instance, 'PX', turnMs, 'NX')) !== null
 
 /** Takes out the segments that ARCHIVE_DAYS no longer keeps, and sweeps. A clock that is fast removes nothing too early. */
-async function tidyArchive(app: App, store: ObjectStore, known: KnownLines): Promise<void> {
+export async function tidyArchive(app: App, store: ObjectStore, known: KnownLines): Promise<void> {
   const { config, redis, telemetry } = app
   const nowMs = Math.min(timeMs(await redis.time()), app.now().getTime())
   const days = config.archiveDays

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
 import type { ObjectStore } from '../../../../src/stages/archive/store/object-store.ts'
@@ -73,6 +75,20 @@ test('a store that is away says so with one code', async () => {
   await expect(store.put('a', Buffer.from('a'))).rejects.toMatchObject(code)
   await expect(store.get('a')).rejects.toMatchObject(code)
   await expect(namesIn(store, '')).rejects.toMatchObject(code)
+})
+
+test('an S3 that accepts a call and never answers is away', async () => {
+  const held: Socket[] = []
+  const silent = createServer((socket) => void held.push(socket)).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const config = readConfig({ ARCHIVE_URL: 's3://orders-archive', AWS_ENDPOINT_URL: url })
+  using store = await openStore(config, { attempts: 1, silentMs: 100 })
+  await expect(store.put('a', Buffer.from('a'))).rejects.toMatchObject({ code: 'ORD_ARCHIVE' })
+  await expect(namesIn(store, '')).rejects.toMatchObject({ code: 'ORD_ARCHIVE' })
+  expect(held).toHaveLength(2)
+  for (const socket of held) socket.destroy()
+  silent.close()
 })
 
 test.each(['s3://Bucket', 's3://', 'file://host/x', 'https://bucket/x', 'orders', 's3://bucket/a b?x'])(
