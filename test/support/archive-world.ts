@@ -7,6 +7,7 @@ import { flushArchive } from '../../src/stages/archive/flush.ts'
 import { openChain } from '../../src/stages/archive/lines.ts'
 import type { ObjectStore } from '../../src/stages/archive/store/object-store.ts'
 import { openStore } from '../../src/stages/archive/store/store.ts'
+import { readTail } from '../../src/stages/archive/tail.ts'
 import { runStage } from '../../src/stages/runner/run.ts'
 import { archiveFolder } from './archive.ts'
 import { withArchive } from './stages.ts'
@@ -81,7 +82,16 @@ export async function archiveOrders(world: ArchiveWorld, from: number, to: numbe
   await send(world, from, to)
   await admitted(world.app, before + to - from)
   await flushArchive(world.app, soon())
+  await allStored(world.app)
 }
+
+/** Resolves when the store has every line: that of a segment comes a moment after the segment counts. */
+export const allStored = (app: PartitionScope): Promise<unknown> =>
+  until(
+    'the store has every line',
+    () => readTail(app),
+    (tail) => tail?.stored === tail?.seq,
+  )
 
 /** Returns what brings keys of Redis back to what they hold now, as a failover or a restored backup does; without names all. */
 export async function backup({ redis }: ArchiveWorld, names?: readonly string[]): Promise<() => Promise<void>> {

@@ -7,10 +7,10 @@ import { redisClock } from '../../redis/clock.ts'
 import { append, commitWithinMs } from '../../stages/archive/append.ts'
 import { openChain, storeLines } from '../../stages/archive/lines.ts'
 import { lineName, partitionName, type Segment, segmentName, sha256 } from '../../stages/archive/manifest.ts'
-import { openPacking } from '../../stages/archive/pack.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
-import { has } from '../../stages/archive/same-archive.ts'
+import { openPacking } from '../../stages/archive/segment/pack.ts'
 import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
+import { readObject } from '../../stages/archive/store/store.ts'
 
 /** Takes the place of a segment. */
 export interface Replacement {
@@ -61,7 +61,7 @@ export async function replaceSegment(
     if (reply.status === 'late') throw lateError(old)
     if (reply.status !== 'appended') continue
     await storeLines(target, store)
-    if (await has(store, lineName(partitionName(target.keys), reply.head))) break // else Redis has lost it
+    if (await readObject(store, lineName(partitionName(target.keys), reply.head))) break // else Redis has lost it
   }
   await store.delete(old.name)
   return segment

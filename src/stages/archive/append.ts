@@ -7,10 +7,7 @@ import { defineScript } from '../../redis/script.ts'
 import { fieldOf, layoutOf, otherLayoutError } from '../layout/layout.ts'
 import type { Stage } from '../placed.ts'
 import { archive } from './archive.ts'
-import { type LineContent, noHash, type Place, partitionName, sha256 } from './manifest.ts'
-
-/** The end of a chain that a line follows. Its chain is '' where there is none yet. */
-export type Head = Place
+import { type Head, type LineContent, noHash, partitionName, sha256 } from './manifest.ts'
 
 export const noChain: Head = { chain: '', seq: 0, head: '' }
 

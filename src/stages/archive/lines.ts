@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { defineScript } from '../../redis/script.ts'
-import { append, beginning, type Head, noChain } from './append.ts'
-import { lineName, partitionName, sha256 } from './manifest.ts'
+import { append, beginning, noChain } from './append.ts'
+import { type Head, lineName, partitionName, sha256 } from './manifest.ts'
 import { requireLines, requireSame, wentBack } from './same-archive.ts'
 import type { ObjectStore } from './store/object-store.ts'
 import { leftField, readTail } from './tail.ts'
@@ -14,7 +14,7 @@ const markStored = defineScript(import.meta.url, z.int())
 const keptLines = 100
 
 type Scope = Pick<PartitionScope, 'redis' | 'keys' | 'pipeline' | 'partitions'>
-type Store = Pick<ObjectStore, 'put' | 'list' | 'place'>
+type Store = Pick<ObjectStore, 'put' | 'list' | 'get' | 'place'>
 
 /**
  * Writes the lines of a partition that only Redis has into the store, one after the other, so that there is never a gap.

@@ -81,8 +81,9 @@ export type LineContent =
   | Pick<z.output<typeof committed>, 'kind' | 'segment'>
   | ReplacingLine
 
-/** The place of a line: its chain, its number, and the SHA-256 of its text. */
-export interface Place {
+/** The end of a chain, which the next line follows: the number of its last line, and the SHA-256 of its text. */
+export interface Head {
+  /** '' where there is no chain yet. */
   readonly chain: string
   readonly seq: number
   readonly head: string
@@ -118,7 +119,7 @@ export const linePrefix = (partition: string, chain: string, seq: number): strin
   `${chainPrefix(partition, chain)}${String(seq).padStart(12, '0')}-`
 
 /** Returns the name of the object of a line. Its SHA-256 is in it, so that no line is ever replaced by another. */
-export const lineName = (partition: string, { chain, seq, head }: Place): string =>
+export const lineName = (partition: string, { chain, seq, head }: Head): string =>
   `${linePrefix(partition, chain, seq)}${head.slice(0, 16)}.json`
 
 /** Reads the name of the object of a line. Undefined for another object. */

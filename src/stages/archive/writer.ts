@@ -9,8 +9,8 @@ import type { Entry } from '../runner/entry.ts'
 import { append, commitWithinMs } from './append.ts'
 import { openChain, storeLines } from './lines.ts'
 import { partitionName, type Segment, segmentName, sha256 } from './manifest.ts'
-import { type EndedSegment, type OpenSegment, openSegment } from './open-segment.ts'
 import type { Patiently } from './patience.ts'
+import { type EndedSegment, type OpenSegment, openSegment } from './segment/open-segment.ts'
 import type { ObjectStore } from './store/object-store.ts'
 
 /** Writes the entries of one consumer into segments. */
@@ -134,16 +134,15 @@ function committer({ scope, consumer, store, patiently, confirm }: Writing) {
       const reply = await append(scope, head, {
         ...{ content: { kind: 'segment', segment }, ids, consumer: consumer.name, found, untilMs },
       })
+      if (reply.status === 'late') uploaded = undefined
+      if (reply.status === 'late' || reply.status === 'head') continue
       if (reply.status === 'appended') report(segment, performance.now() - from)
-      if (reply.status === 'stale') {
+      else {
         telemetry.emit('stale', { stage: consumer.stage.name, planned: ids.length, held: reply.held.length })
         if (reply.again > 0) telemetry.emit('recommitRefused', { stage: consumer.stage.name, entries: reply.again })
         // The object stays until it is swept: where a reply was lost, this is the second try of a commit that has succeeded.
       }
-      if (reply.status === 'late') uploaded = undefined
-      // What is still pending of a stale segment is claimed again.
-      if (reply.status === 'appended' || reply.status === 'stale')
-        return patiently((signal) => storeLines(scope, store, signal))
+      return patiently((signal) => storeLines(scope, store, signal)) // entries that are still pending are claimed again
     }
   }
   function report({ name, first, last, entries, orders, bytes }: Segment, durationMs: number): void {

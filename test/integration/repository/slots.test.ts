@@ -239,7 +239,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
 
 const archiveOn = (redis: RedisClient) => ({ redis, keys, partitions, pipeline: withArchive })
 
-const emptyStore = { place: 'nowhere', async *list() {} }
+const emptyStore = { place: 'nowhere', async *list() {}, get: async () => undefined }
 
 const moveOn = (redis: RedisClient): Move => ({
   ...{ redis, config: appOf(redis).config, format: plainFormat, pipeline, from: [], to: partitions },

@@ -10,6 +10,7 @@ import type { Segment } from '../../../../src/stages/archive/manifest.ts'
 import { readArchive } from '../../../support/archive.ts'
 import {
   admitted,
+  allStored,
   backup,
   bodyOf,
   counter,
@@ -28,6 +29,7 @@ test('every admitted order is in one segment, with its body, the id of its messa
   await send(world, 1, 40, 1_700_000_000_123)
   await admitted(app, 39)
   await flushArchive(app, soon())
+  await allStored(app)
   const { chains, segments, records } = await readArchive(store, app)
   expect(chains.map(({ lines }) => lines.map(({ kind }) => kind))).toEqual([
     ['begin', ...segments.map(() => 'segment')],

@@ -12,6 +12,7 @@ import { runStage } from '../../../../src/stages/runner/run.ts'
 import { archiveFolder, readArchive } from '../../../support/archive.ts'
 import {
   admitted,
+  allStored,
   appendRemoval,
   archiveOrders,
   counter,
@@ -82,12 +83,9 @@ test('a line that a killed process has left in Redis is written when the next on
     await archiveOrders(world, 1, 10)
   }
   await appendRemoval(world, 'a segment')
+  expect(await readTail(app)).toMatchObject({ seq: 3, stored: 2 })
   await using _ = running(app, ['archive'])
-  await until(
-    'the store has it',
-    () => readTail(app),
-    (tail) => tail?.stored === 3,
-  )
+  await allStored(app)
 })
 
 test('the beginning of a chain is durable before the first segment follows it', async () => {

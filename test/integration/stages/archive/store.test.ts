@@ -89,7 +89,7 @@ test('an S3 that accepts a call and never answers is away', async () => {
   expect(held).toHaveLength(2)
   for (const socket of held) socket.destroy()
   silent.close()
-})
+}, 10_000)
 
 test.each(['s3://Bucket', 's3://', 'file://host/x', 'https://bucket/x', 'orders', 's3://bucket/a b?x'])(
   'ARCHIVE_URL=%s is refused',
