@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
 import { verifyArchive } from '../../src/ops/archive/verify.ts'
-import { openStore, type Store } from '../../src/stages/archive/store/store.ts'
+import type { ObjectStore } from '../../src/stages/archive/store/object-store.ts'
+import { openStore } from '../../src/stages/archive/store/store.ts'
 import { ordersOf } from '../../src/stages/correction.ts'
 import { readArchive } from '../support/archive.ts'
 import { openProxy } from '../support/proxy.ts'
@@ -61,7 +62,7 @@ test('every admitted order and correction is in the archive once, whatever is ki
 }, 1_800_000)
 
 /** Compares the records with what was sent, and the manifest with the books. */
-async function differencesOf({ redis }: World, { oracle }: Expected, store: Store): Promise<string[]> {
+async function differencesOf({ redis }: World, { oracle }: Expected, store: ObjectStore): Promise<string[]> {
   const app = appOn(redis, undefined, { pipeline: withArchive })
   const { records, segments } = await readArchive(store, app)
   const users = new Map<string, { orders: number; cents: bigint }>()

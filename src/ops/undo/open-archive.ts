@@ -1,10 +1,12 @@
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import { type KnownLines, liveSegments, readChains } from '../../reads/archive/chains.ts'
+import { type KnownLines, readChains } from '../../reads/archive/chains.ts'
 import { readRecords } from '../../reads/archive/records.ts'
+import { liveSegments } from '../../reads/archive/segments.ts'
 import { flushArchive } from '../../stages/archive/flush.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
-import { openStore, type Store } from '../../stages/archive/store/store.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
+import { openStore } from '../../stages/archive/store/store.ts'
 import { idMs } from '../../stream-id.ts'
 
 /** The archive as an undo reads it. */
@@ -45,7 +47,7 @@ async function flushSoon(app: App, signal: AbortSignal): Promise<void> {
 
 interface Reading {
   readonly app: App
-  readonly store: Store
+  readonly store: ObjectStore
   readonly known: KnownLines
 }
 

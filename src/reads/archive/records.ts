@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib'
 import { messageOf, OrdersError } from '../../errors.ts'
 import type { Segment } from '../../stages/archive/manifest.ts'
 import { type ArchivedRecord, archivedRecord } from '../../stages/archive/record.ts'
-import type { Store } from '../../stages/archive/store/store.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 
 /**
  * Yields the records of a segment in its order. At the end it has compared the bytes, their SHA-256 and the number of records
@@ -12,7 +12,7 @@ import type { Store } from '../../stages/archive/store/store.ts'
  * @throws OrdersError ORD_ARCHIVE if the object is missing or differs
  */
 export async function* readRecords(
-  store: Pick<Store, 'get'>,
+  store: Pick<ObjectStore, 'get'>,
   { name, bytes, sha256, records }: Segment,
 ): AsyncGenerator<ArchivedRecord, void> {
   const hash = createHash('sha256')
@@ -36,7 +36,7 @@ export async function* readRecords(
  * @throws OrdersError ORD_ARCHIVE if it is missing, or no segment: see isNoSegment
  */
 export async function* recordsIn(
-  store: Pick<Store, 'get'>,
+  store: Pick<ObjectStore, 'get'>,
   name: string,
   onChunk: (chunk: Buffer) => void = () => {},
 ): AsyncGenerator<ArchivedRecord, void> {

@@ -207,7 +207,7 @@ test('where the store does not give an object that may name the user, there is n
   await expect(erase(erasing, person, eraser, never)).rejects.toMatchObject({ code: 'ORD_ARCHIVE' })
   isAway = false
   expect(await erase(erasing, person, eraser, never)).toMatchObject({ complete: true, removed: { archive: 1 } })
-  expect(await store.head(orphan(near))).toBeUndefined()
+  expect(await store.get(orphan(near))).toBeUndefined()
 })
 
 test('what a killed process has left of a segment goes with its user, and so does a removed one that is damaged', async () => {
