@@ -6,6 +6,7 @@ import { element, find, setData, show } from './lib/dom.js'
 import { exact, exactTime } from './lib/format.js'
 
 /** @typedef {import('../../control/undo/undos.ts').Undo} Undo */
+/** @typedef {import('../../control/undo/undo-job.ts').UndoResult} UndoResult */
 
 /** Makes the link in the head of the page open the list of undos. Without scripts it leads to the list of the API. */
 export function linkUndos() {
@@ -44,7 +45,10 @@ async function showUndos() {
     if (!reply) return
     show(message, reply.warning ?? 'Putting them back.')
     await jobEnd(reply.job_id, () => {})
-      .then(draw)
+      .then(async (/** @type {UndoResult} */ { left_reason }) => {
+        await draw()
+        if (left_reason !== undefined) say(left_reason)
+      })
       .catch(failed)
   }
 
@@ -89,6 +93,6 @@ function cellsOf({ name, state, from, to, by, where, radius, undone }, redo) {
   return [
     element('th', { scope: 'row' }, name),
     ...texts.map((text) => element('td', {}, text)),
-    element('td', {}, ...(state === 'undone' ? [button] : [])),
+    element('td', {}, ...(state === 'redone' ? [] : [button])),
   ]
 }

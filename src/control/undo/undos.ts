@@ -61,13 +61,16 @@ export const blastRadius = z
   .meta({ id: 'BlastRadius' })
 export type BlastRadius = z.output<typeof blastRadius>
 
+export const leftAbout =
+  'Orders that stay as they are, as the archive does not have them as they stand. A redo also counts those that it did not find.'
+
 /** How an undo or a redo ended. */
 export const reversed = z.object({
   at: time,
   orders: z.int(),
   users: z.int(),
   revenue: z.number(),
-  left: z.int().meta({ description: 'Orders that the archive does not have as they stand: they stayed as they were.' }),
+  left: z.int().meta({ description: leftAbout }),
 })
 export type Reversed = z.output<typeof reversed>
 

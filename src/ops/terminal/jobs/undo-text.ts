@@ -15,15 +15,14 @@ function moneyText(amount: number, { money }: OrderFormat): string {
 
 /** Returns what became of an undo or a redo; of a dry run, what an undo would change. */
 export function undoLines(result: UndoResult, format: OrderFormat): string[] {
-  const { dry_run, redo, cancelled, orders, users, revenue, left, radius } = result
+  const { dry_run, redo, cancelled, orders, users, revenue, left_reason, radius } = result
   if (dry_run) return ['Dry run, nothing was sent.', ...(radius ? radiusLines(radius, format) : [])]
   const done = `${ordersText(orders, '?')} of ${countOf(users, 'user')} with ${moneyText(revenue, format)}`
   const all = `${redo ? 'Put back' : 'Taken back'}: ${done}.`
-  const rest = `${ordersText(left, '?')} stand otherwise than the archive says, and stay as they are.`
   return [
     ...(cancelled ? ['It was cancelled: run the same command again to go on.'] : []),
     ...wrapped(all),
-    ...(left > 0 && !cancelled ? wrapped(rest) : []),
+    ...(left_reason === undefined ? [] : wrapped(left_reason)),
   ]
 }
 
