@@ -166,6 +166,14 @@ export const partitionKeys = {
     erase: 'none',
     holds: 'stage → channel that it reads: a process whose list of stages differs does not mix with the others',
   }),
+  /** See stages/missed-before.ts. */
+  missedBefore: declare({
+    name: 'pipeline:missed',
+    kind: 'hash',
+    owner: 'partition',
+    erase: 'none',
+    holds: 'stage → the first entry that it was given where orders had passed before: its `<stage>:missed`',
+  }),
   invalidGroup: declare({
     name: 'invalid:<group>',
     kind: 'zset',

@@ -91,7 +91,7 @@ function cellsOf({ name, state, from, to, by, where, radius, undone }, redo) {
   const texts = [state, exact(orders), String(revenue), window, by]
   const button = element('button', { type: 'button', onclick: () => redo(name) }, 'Redo…')
   return [
-    element('th', { scope: 'row' }, name),
+    element('th', { scope: 'row' }, name, ...(radius?.warning === undefined ? [] : [element('p', {}, radius.warning)])),
     ...texts.map((text) => element('td', {}, text)),
     element('td', {}, ...(state === 'redone' ? [] : [button])),
   ]

@@ -54,6 +54,15 @@ export const blastRadius = z
     erased: z.int().meta({ description: 'Orders of the window whose user was erased: they stay.' }),
     forgotten: z.int().meta({ description: 'Orders of the window that the ledger does not know any more: they stay.' }),
     undone_before: z.int().meta({ description: 'Orders of the window that another undo has taken back.' }),
+    admitted_again: z.int().meta({
+      description:
+        'Admissions in the window of orders that were admitted again later, as after LEDGER_DAYS: they stay.',
+    }),
+    archive_from: time.optional().meta({ description: 'The first order that the archive has.' }),
+    warning: z
+      .string()
+      .optional()
+      .meta({ description: 'How the archive may lack orders of the window, as a sentence.' }),
     other_corrections: z
       .int()
       .meta({ description: 'Corrections in the window whose order came before it, or does not match: they stay.' }),

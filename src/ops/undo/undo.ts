@@ -9,11 +9,11 @@ import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
 import { sumBy } from '../../sums.ts'
 import { jobIdOf, judged } from '../jobs/outcome.ts'
-import { type Affected, type Collected, collectUndone, collectWindow } from './collect.ts'
+import { type ArchivedOrder, type Collected, collectUndone, collectWindow } from './collect.ts'
 import { withoutErased } from './erased.ts'
 import { type ArchiveReader, openArchiveReader } from './open-archive.ts'
 import { radiusOf, sumsOf } from './radius.ts'
-import { requireDated } from './require-dated.ts'
+import { requireCounted } from './require-counted.ts'
 import { sendReversals } from './send.ts'
 import { type Place, placesOf } from './standing.ts'
 
@@ -49,9 +49,9 @@ export async function undo(app: App, job: UndoJob, signal: AbortSignal): Promise
 
 /** Finds out what an undo would change. Changes nothing. */
 async function preview(reversing: Reversing): Promise<UndoResult> {
-  const { app, data } = reversing
+  const { data } = reversing
   const found = await look(reversing)
-  const radius = await radiusIn(app, found)
+  const radius = await radiusIn(reversing, found)
   const { orders, users, revenue } = radius
   return { name: data.name, redo: data.redo, dry_run: true, orders, users, revenue, left: 0, radius }
 }
@@ -73,7 +73,7 @@ async function reverseAll(reversing: Reversing): Promise<UndoResult> {
     await requireNotRedone(reversing)
     await judged(app, job, signal) // what an earlier attempt has sent
     const found = await look(reversing)
-    if (!data.redo && found.done.length === 0) await registerRadius(app, data.name, await radiusIn(app, found))
+    if (!data.redo && found.done.length === 0) await registerRadius(app, data.name, await radiusIn(reversing, found))
     const { left } = found
     const { cancelled } = await readOutcome(app.redis, app.partitions, jobId)
     stuck = left.length === before ? stuck + 1 : 0
@@ -137,14 +137,15 @@ async function leftIn({ app, data }: Reversing, found: Found): Promise<{ left: n
 
 /** The orders of an undo or a redo, by what is to do with them. */
 interface Found {
-  readonly left: readonly Affected[]
-  readonly done: readonly Affected[]
+  readonly left: readonly ArchivedOrder[]
+  readonly done: readonly ArchivedOrder[]
   readonly count: (place: Place) => number
   /** Orders that the archive has, of whatever place. */
   readonly collected: number
   /** Orders that are left out, as their user was erased. */
   readonly erased: number
   readonly otherCorrections: number
+  readonly admittedAgain: number
 }
 
 async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
@@ -153,13 +154,13 @@ async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
   const collected: Collected = redo
     ? await collectUndone(archive, fromMs, name, signal)
     : await collectWindow(archive, data, name, signal)
-  const { otherCorrections } = collected
+  const { otherCorrections, admittedAgain } = collected
   const orders = await withoutErased(app, collected.orders)
   const places = await placesOf(app, orders, name)
   const [toDo, doneAt] = redo ? (['undone', 'stands'] as const) : (['stands', 'undone'] as const)
-  const at = (place: Place): Affected[] => orders.filter((_, index) => places[index] === place)
+  const at = (place: Place): ArchivedOrder[] => orders.filter((_, index) => places[index] === place)
   const left = at(toDo).filter(({ parts }) => parts.length > 0)
-  if (!redo) await requireDated(app, left)
+  if (!redo) await requireCounted(app, left)
   return {
     left,
     done: at(doneAt),
@@ -167,15 +168,19 @@ async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
     collected: collected.orders.length,
     erased: collected.orders.length - orders.length,
     otherCorrections,
+    admittedAgain,
   }
 }
 
-async function radiusIn(app: App, { left, count, erased, otherCorrections }: Found): Promise<BlastRadius> {
+async function radiusIn({ app, archive, data }: Reversing, found: Found): Promise<BlastRadius> {
+  const { left, count, erased, otherCorrections, admittedAgain } = found
   return {
     ...(await radiusOf(app, left)),
     erased,
     forgotten: count('forgotten'),
     undone_before: count('elsewhere'),
+    admitted_again: admittedAgain,
     other_corrections: otherCorrections,
+    ...(await archive.coverage(data)),
   }
 }

@@ -29,11 +29,12 @@ export function undoLines(result: UndoResult, format: OrderFormat): string[] {
 /** Returns what an undo changes, before it begins. */
 export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
   const { orders, users, revenue, days, ranks_changed, ranks } = radius
-  const { erased, forgotten, undone_before, other_corrections } = radius
+  const { erased, forgotten, undone_before, admitted_again, other_corrections, warning } = radius
   const notes = [
     [erased, 'order', 'of users who were erased'],
     [forgotten, 'order', 'which the ledger has forgotten'],
     [undone_before, 'order', 'which another undo has taken back'],
+    [admitted_again, 'admission', 'of orders that were admitted again later'],
     [other_corrections, 'correction', 'of orders that are not among these'],
   ] as const
   return [
@@ -51,6 +52,7 @@ export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] 
     ...notes.flatMap(([count, thing, which]) =>
       count > 0 ? wrapped(`Not touched: ${countOf(count, thing)} ${which}.`) : [],
     ),
+    ...(warning === undefined ? [] : wrapped(warning)),
   ]
 }
 
