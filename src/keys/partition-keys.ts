@@ -1,6 +1,7 @@
 import { archiveKeys } from './archive-keys.ts'
 import { declare, type KeyDeclaration } from './declaration.ts'
 import { rebuildKeys } from './rebuild-keys.ts'
+import { stageKeys } from './stage-keys.ts'
 
 /** Keys of a partition. */
 export const partitionKeys = {
@@ -151,29 +152,7 @@ export const partitionKeys = {
     erase: 'hashes',
     holds: 'hash of an erased user → id and time of the erasure; `<hash> moved` once the totals have moved',
   }),
-  /** Ids by the ms of their entries. */
-  committed: declare({
-    name: 'pipeline:committed:<stage>',
-    kind: 'zset',
-    owner: 'partition',
-    erase: 'none',
-    holds: 'entries that the stage has committed and that its stream still holds: none is committed again',
-  }),
-  stages: declare({
-    name: 'pipeline:stages',
-    kind: 'hash',
-    owner: 'partition',
-    erase: 'none',
-    holds: 'stage → channel that it reads: a process whose list of stages differs does not mix with the others',
-  }),
-  /** See stages/missed-before.ts. */
-  missedBefore: declare({
-    name: 'pipeline:missed',
-    kind: 'hash',
-    owner: 'partition',
-    erase: 'none',
-    holds: 'stage → the first entry that it was given where orders had passed before: its `<stage>:missed`',
-  }),
+  ...stageKeys,
   invalidGroup: declare({
     name: 'invalid:<group>',
     kind: 'zset',

@@ -39,7 +39,7 @@ export interface Window {
 /** An order takes some 500 bytes here while its undo runs. */
 const maxOrders = 500_000
 
-/** What takes an order back, or puts it back, by what it counts: so that a part that was undone and redone is there once. */
+/** Parts that take an order back, or put it back, by what they count: one that was undone and redone is there once. */
 type Parts = Map<string, ReversedPart>
 
 interface Collecting {

@@ -68,7 +68,7 @@ test('an undo is refused for what an observer that was added later has not count
   await until('both to be taken back', spent, (minor) => minor === '0')
 })
 
-test('a stage has missed nothing, orders before an entry, or nobody knows which; a backfill says from where it has all', async (context) => {
+test('a stage has missed nothing, orders before an entry, or it is not known which; a backfill says from where it has all', async (context) => {
   requireRedisServer(context)
   await using world = await openUndoWorld(2, 'elsewhere', withSpend)
   const { app, redis } = world
