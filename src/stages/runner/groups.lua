@@ -21,7 +21,6 @@
 local wanted = cjson.decode(ARGV[1])
 local reads = redis.call('HGET', KEYS[4], wanted.field)
 if reads and reads ~= wanted.layout then return reads end
-redis.call('HLEN', KEYS[5])
 redis.call('HLEN', KEYS[2]) -- commands that can fail come before the first write
 if redis.call('EXISTS', KEYS[1]) == 1 then -- a full Redis refuses even a group that exists, and the stages must free memory
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
@@ -66,6 +65,6 @@ repeat
 until #entries < 20
 if missed > 0 then
   redis.call('HSET', KEYS[2], wanted.missed, string.format('%.0f', missed))
-  redis.call('HSET', KEYS[5], wanted.group, given)
+  redis.pcall('HSET', KEYS[5], wanted.group, given) -- in a key of another type it is not known
 end
 return 1
