@@ -11,9 +11,10 @@ import { isAway, isMissingStream } from '../../../redis/errors.ts'
 import { openStore } from '../../../stages/archive/store/store.ts'
 import { calendar } from '../../../stages/calendar.ts'
 import { beganBy } from '../../../stages/calendar-books.ts'
+import { hadFrom } from '../../../stages/missed-before.ts'
 import type { Stage } from '../../../stages/placed.ts'
 import { groupNamed } from '../../../stages/runner/groups.ts'
-import { idMs } from '../../../stream-id.ts'
+import { idMs, oldestId } from '../../../stream-id.ts'
 import { type Call, defineCommand, flag } from '../../command.ts'
 import { requireAdopted } from '../../manifest/adoption.ts'
 import { connectCommandApp } from '../../open/command-app.ts'
@@ -111,7 +112,7 @@ async function backfill(app: App, stage: Stage, { options, signal, print, stdout
     }
     await audited(app, action, () => flip(build, comparison, undefined))
   }
-  if (stage.name === calendar.name) await setBegin(app)
+  await setBegin(app, stage)
   await endRun(app, build.alive)
   const left = await missed()
   print(
@@ -121,10 +122,11 @@ async function backfill(app: App, stage: Stage, { options, signal, print, stdout
   )
 }
 
-/** Has the calendar begin with the archive, if it began later. An undo then takes these orders, too. */
-async function setBegin(app: App): Promise<void> {
+/** Has the stage begin with the archive, if it began later. An undo then takes these orders, too. */
+async function setBegin(app: App, stage: Stage): Promise<void> {
   using store = await openStore(app.config)
-  const segments = liveSegments(await readChains(store, app))
-  if (segments.length === 0) return
-  await beganBy(app.redis, app.partitions, Math.min(...segments.map(({ segment }) => idMs(segment.first))))
+  const first = oldestId(liveSegments(await readChains(store, app)).map(({ segment }) => segment.first))
+  if (first === undefined) return
+  await hadFrom(app, stage, first)
+  if (stage.name === calendar.name) await beganBy(app.redis, app.partitions, idMs(first))
 }

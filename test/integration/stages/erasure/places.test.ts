@@ -167,7 +167,7 @@ test('the dry run of an undo must end first, and what it has found is removed', 
   expect(early).toMatchObject({ complete: false, waiting: 1, removed: { jobs: 0 } })
   const ranks = [{ user_id: person, from: 1, to: null }]
   const counts = { ...{ orders: 1, users: 1, revenue: 1, days: [], ranks_changed: 1, ranks, erased: 0 } }
-  const radius = { ...counts, forgotten: 0, undone_before: 0, other_corrections: 0 }
+  const radius = { ...counts, forgotten: 0, undone_before: 0, admitted_again: 0, other_corrections: 0 }
   const result = { name: 'dry run', redo: false, dry_run: true, orders: 1, users: 1, revenue: 1, left: 0, radius }
   await job?.moveToCompleted(result, 'token', false)
   expect(await keysNaming(world.redis, person)).not.toEqual([])
