@@ -36,6 +36,12 @@ export interface PartitionScope extends App {
   readonly keys: Keys
 }
 
+/** Confirms that everything written so far is durable in every partition. See ingest/proof/durable.ts. */
+export interface Durable extends Disposable {
+  /** @throws OrdersError ORD_NOT_DURABLE if Redis was restarted or failed over since this was opened */
+  confirm(): Promise<void>
+}
+
 /** A long-running loop. It calls `tick` after each iteration, and resolves when the signal has aborted and it has ended. */
 export interface Loop {
   readonly name: string

@@ -8,7 +8,7 @@ export const archiveKeys = {
     owner: 'partition',
     erase: 'none',
     holds:
-      'the manifest of the archive: `chain`, `partition`, `seq`, `head` (SHA-256 of the last line), `stored` (lines that the store has), `at`, `segments`, `bytes`, `failure`',
+      'the manifest of the archive: `chain`, `partition`, `seq`, `head` (SHA-256 of the last line), `stored` (lines that the store has), `at`, `segments`, `bytes`, `failure`; or `left`, when the archive left',
   }),
   archiveLines: declare({
     name: 'pipeline:archive:lines',

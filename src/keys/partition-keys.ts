@@ -1,6 +1,7 @@
 import { archiveKeys } from './archive-keys.ts'
 import { declare, type KeyDeclaration } from './declaration.ts'
 import { rebuildKeys } from './rebuild-keys.ts'
+import { stageKeys } from './stage-keys.ts'
 
 /** Keys of a partition. */
 export const partitionKeys = {
@@ -149,23 +150,10 @@ export const partitionKeys = {
     kind: 'hash',
     owner: 'partition',
     erase: 'hashes',
-    holds: 'hash of an erased user → id and time of the erasure; `<hash> moved` once the totals have moved',
+    holds:
+      'hash of an erased user of any partition → time and id of the erasure; `<hash> moved` once the totals have moved',
   }),
-  /** Ids by the ms of their entries. */
-  committed: declare({
-    name: 'pipeline:committed:<stage>',
-    kind: 'zset',
-    owner: 'partition',
-    erase: 'none',
-    holds: 'entries that the stage has committed and that its stream still holds: none is committed again',
-  }),
-  stages: declare({
-    name: 'pipeline:stages',
-    kind: 'hash',
-    owner: 'partition',
-    erase: 'none',
-    holds: 'stage → channel that it reads: a process whose list of stages differs does not mix with the others',
-  }),
+  ...stageKeys,
   invalidGroup: declare({
     name: 'invalid:<group>',
     kind: 'zset',

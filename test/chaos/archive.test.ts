@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
 import { verifyArchive } from '../../src/ops/archive/verify.ts'
-import { openStore, type Store } from '../../src/stages/archive/store/store.ts'
+import type { ObjectStore } from '../../src/stages/archive/store/object-store.ts'
+import { openStore } from '../../src/stages/archive/store/store.ts'
 import { ordersOf } from '../../src/stages/correction.ts'
-import { createBucket, readArchive } from '../support/archive.ts'
+import { readArchive } from '../support/archive.ts'
 import { openProxy } from '../support/proxy.ts'
 import { requireRedisServer } from '../support/requires.ts'
-import { spawnSqsServer } from '../support/sqs-server.ts'
+import { createBucket, spawnS3Server } from '../support/s3-server.ts'
 import { withArchive } from '../support/stages.ts'
 import { appOn, type Env } from '../support/world.ts'
 import { expectExact, expectOrderly, seed } from './checks.ts'
@@ -28,7 +29,7 @@ const postsWith = (env: Env): Post[] =>
 
 test('every admitted order and correction is in the archive once, whatever is killed, and while S3 is gone', async (context) => {
   requireRedisServer(context)
-  await using s3 = await spawnSqsServer()
+  await using s3 = await spawnS3Server()
   await using toS3 = await openProxy(s3.port)
   await createBucket(s3.url, 'archive')
   const env = { ARCHIVE_URL: 's3://archive/orders', AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${toS3.port}` }
@@ -61,7 +62,7 @@ test('every admitted order and correction is in the archive once, whatever is ki
 }, 1_800_000)
 
 /** Compares the records with what was sent, and the manifest with the books. */
-async function differencesOf({ redis }: World, { oracle }: Expected, store: Store): Promise<string[]> {
+async function differencesOf({ redis }: World, { oracle }: Expected, store: ObjectStore): Promise<string[]> {
   const app = appOn(redis, undefined, { pipeline: withArchive })
   const { records, segments } = await readArchive(store, app)
   const users = new Map<string, { orders: number; cents: bigint }>()

@@ -51,5 +51,17 @@ test('on a cluster of 8 partitions a user is erased by the command, which asks f
     removed: { invalid: 1 },
   })
   expect(await Promise.all(cluster.nodes.map((node) => keysNaming(node.redis, person)))).toEqual([[], [], []])
+  const { account } = JSON.parse(erased.out).moved
+  const { erased_at: at } = JSON.parse(erased.out)
+  expect((await orders(['user', person], env)).out).toMatch(
+    new RegExp(`^user {7}${person}\\nerased {5}at ${at}: the numbers count for ${account}\\norders {5}0\\n`),
+  )
+  expect(JSON.parse((await orders(['user', person, '--json'], env)).out)).toMatchObject({
+    order_count: 0,
+    erased_at: at,
+  })
+  expect((await orders(['erase', person, '--dry-run'], env)).out).toContain(
+    `\nerased   at ${at} already: this would finish it\n`,
+  )
   expect(await orders(['verify', '--deep'], env)).toMatchObject({ code: 0, err: '' })
 })

@@ -10,7 +10,6 @@ import { makeControlKeys, makePartitions } from '../../src/keys.ts'
 import { partitionFor } from '../../src/partitions.ts'
 import { readCounters } from '../../src/reads/counters.ts'
 import type { RedisClient } from '../../src/redis/client.ts'
-import { createBucket } from '../support/archive.ts'
 import { keysNaming } from '../support/dump-redis.ts'
 import { root } from '../support/markdown.ts'
 import { removeOnExit } from '../support/on-exit.ts'
@@ -19,6 +18,7 @@ import { spawnOrders } from '../support/process.ts'
 import { type RedisCluster, spawnRedisCluster } from '../support/redis-cluster.ts'
 import { requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
+import { createBucket, spawnS3Server } from '../support/s3-server.ts'
 import { sendBodies } from '../support/send.ts'
 import { shippedText } from '../support/shipped-text.ts'
 import { whole } from '../support/stages.ts'
@@ -90,10 +90,11 @@ test('on a cluster of 8 partitions with S3: archive, undo, redo, erase, rebuild,
   requireRedisServer(context)
   await using cluster = await spawnRedisCluster({ masters: 3 })
   await using sqs = await emptySqs()
-  await createBucket(sqs.url, bucket)
+  await using s3 = await spawnS3Server()
+  await createBucket(s3.url, bucket)
   const env = envOf(cluster.url, sqs, {
     ...{ REDIS_CLUSTER: 'true', PARTITIONS: '8', CALENDAR: 'on', LEDGER_BUCKETS: '64' },
-    ...{ ARCHIVE_URL: `s3://${bucket}/orders`, ARCHIVE_SEGMENT_SECONDS: '2' },
+    ...{ ARCHIVE_URL: `s3://${bucket}/orders`, AWS_ENDPOINT_URL_S3: s3.url, ARCHIVE_SEGMENT_SECONDS: '2' },
   })
   const redis = new Cluster(cluster.url.split(',')) as unknown as RedisClient
   await using stack = new AsyncDisposableStack()
@@ -149,7 +150,7 @@ test('on a cluster of 8 partitions with S3: archive, undo, redo, erase, rebuild,
 
   const naming = async (): Promise<string[]> => {
     const each = await Promise.all(cluster.nodes.map((node) => keysNaming(node.redis, person)))
-    const objects = [...(await objectsOf(sqs.url))].flatMap(([name, text]) => (text.includes(person) ? [name] : []))
+    const objects = [...(await objectsOf(s3.url))].flatMap(([name, text]) => (text.includes(person) ? [name] : []))
     return [...each.flat(), ...objects]
   }
   expect((await naming()).length).toBeGreaterThan(5)

@@ -4,7 +4,7 @@ import { complaints, launch } from '../support/browser.ts'
 import { ended, send, writing } from '../support/jobs.ts'
 import { requireChromium, requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
-import { openUndoWorld, sendBodies, settled } from '../support/undo.ts'
+import { forgetOrder, openUndoWorld, sendBodies, settled } from '../support/undo.ts'
 import { adminToken } from '../support/world.ts'
 
 const bodies = [1, 2, 3].map((at) =>
@@ -45,9 +45,17 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
   expect(await orders('trace', 'o', '--user', 'u2')).toMatchObject({ text: expect.stringContaining('It is undone') })
   expect(await orders(...window, '--yes')).toMatchObject({ code: 1, text: expect.stringContaining('another name') })
   expect(await orders('redo', 'double charge')).toMatchObject({ code: 2, text: expect.stringContaining('--yes') })
+  expect(await orders('redo', 'another', '--yes')).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('There is no undo "another". See orders undo list.'),
+  })
   const redone = await orders('redo', 'double charge', '--yes')
   expect(redone).toMatchObject({ code: 0, text: expect.stringContaining('Put back: 2 orders of 2 users with 50.00.') })
   expect(await revenue()).toBe(60)
+  expect(await orders('redo', 'none', '--yes')).toMatchObject({
+    code: 1,
+    text: expect.stringContaining('There is no undo "none": see orders undo list.'),
+  })
 
   const body = { name: 'by http', from, to, where: { user: 'u3' } }
   const dry = await send(`${url}/undos`, 'POST', { ...body, dry_run: true })
@@ -72,7 +80,9 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
     ['/undos/by%20http/redo', {}, 409],
   ] as const)
     expect(await send(`${url}${path}`, 'POST', wrong)).toMatchObject({ status: expected })
-  const actions = (await readAudit(app.redis, app.control, { limit: 20 })).map(({ action }) => action)
+  const audit = await readAudit(app.redis, app.control, { limit: 20 })
+  expect(audit.filter(({ what }) => JSON.stringify(what).includes('none'))).toEqual([])
+  const actions = audit.map(({ action }) => action)
   expect(actions.filter((one) => one === 'undo' || one === 'redo').length).toBeGreaterThanOrEqual(4)
 })
 
@@ -100,5 +110,21 @@ test('the dashboard lists the undos with what they did, and puts the orders of o
   await page.getByRole('row', { name: 'twice redone 3 60' }).waitFor()
   await settled(world)
   expect(await world.redis.hget('global:stats', 'total_revenue_minor')).toBe('6000')
+  await world.redis.hset(world.app.keys.counters, 'archive:missed', '1')
+  const again = await send(`${url}/undos`, 'POST', { name: 'again', from, to: new Date().toISOString() })
+  await ended(url, again.body['job_id'])
+  await forgetOrder(world, 'u1', 'o')
+  await page.getByRole('button', { name: 'Close' }).click()
+  await page.getByRole('link', { name: 'Undos' }).click()
+  await page
+    .getByRole('row', { name: /^again The archive has missed orders .* undone 3 60/ })
+    .getByRole('button', { name: 'Redo…' })
+    .click()
+  await page.getByRole('button', { name: 'Put them back' }).click()
+  await page.getByText('Not put back: 1. Of them the ledger has forgotten 1.').waitFor()
+  await page
+    .getByRole('row', { name: /^again .* redoing 3 60/ })
+    .getByRole('button', { name: 'Redo…' })
+    .waitFor()
   expect(reported).toEqual([])
 })

@@ -2,8 +2,12 @@ import type { Redis } from 'ioredis'
 import type { PartitionScope } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
+import { append } from '../../src/stages/archive/append.ts'
 import { flushArchive } from '../../src/stages/archive/flush.ts'
-import { openStore, type Store } from '../../src/stages/archive/store/store.ts'
+import { openChain } from '../../src/stages/archive/lines.ts'
+import type { ObjectStore } from '../../src/stages/archive/store/object-store.ts'
+import { openStore } from '../../src/stages/archive/store/store.ts'
+import { readTail } from '../../src/stages/archive/tail.ts'
 import { runStage } from '../../src/stages/runner/run.ts'
 import { archiveFolder } from './archive.ts'
 import { withArchive } from './stages.ts'
@@ -14,7 +18,7 @@ import { appOn, type Env, emptyRedis } from './world.ts'
 export interface ArchiveWorld extends AsyncDisposable {
   readonly app: PartitionScope
   readonly redis: Redis
-  readonly store: Store
+  readonly store: ObjectStore
   readonly folder: string
 }
 
@@ -78,4 +82,30 @@ export async function archiveOrders(world: ArchiveWorld, from: number, to: numbe
   await send(world, from, to)
   await admitted(world.app, before + to - from)
   await flushArchive(world.app, soon())
+  await allStored(world.app)
+}
+
+/** Resolves when the store has every line: that of a segment comes a moment after the segment counts. */
+export const allStored = (app: PartitionScope): Promise<unknown> =>
+  until(
+    'the store has every line',
+    () => readTail(app),
+    (tail) => tail?.stored === tail?.seq,
+  )
+
+/** Returns what brings keys of Redis back to what they hold now, as a failover or a restored backup does; without names all. */
+export async function backup({ redis }: ArchiveWorld, names?: readonly string[]): Promise<() => Promise<void>> {
+  const kept = new Map<string, Buffer>()
+  for (const key of names ?? (await redis.keys('*'))) kept.set(key, (await redis.dumpBuffer(key)) as Buffer)
+  return async () => {
+    if (!names) await redis.flushdb()
+    for (const [key, value] of kept) await redis.restore(key, 0, value, 'REPLACE')
+  }
+}
+
+/** Appends a line that takes out a segment, which Redis alone has. */
+export async function appendRemoval({ app, store }: ArchiveWorld, removes: string): Promise<void> {
+  const head = await openChain(app, store)
+  const { status } = await append(app, head, { content: { kind: 'expired', removes } })
+  if (status !== 'appended') throw new Error(status)
 }

@@ -3,12 +3,12 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import type { App } from '../../src/app.ts'
-import { type Chain, type LiveSegment, liveSegments, readChains } from '../../src/reads/archive/chains.ts'
+import { type Chain, readChains } from '../../src/reads/archive/chains.ts'
 import { readRecords } from '../../src/reads/archive/records.ts'
+import { type LiveSegment, liveSegments } from '../../src/reads/archive/segments.ts'
 import type { ArchivedRecord } from '../../src/stages/archive/record.ts'
-import type { Store } from '../../src/stages/archive/store/store.ts'
+import type { ObjectStore } from '../../src/stages/archive/store/object-store.ts'
 
 /** A folder of a test's own, and its ARCHIVE_URL. */
 export function archiveFolder(): { folder: string; url: string } & Disposable {
@@ -34,17 +34,13 @@ export interface Archived {
 }
 
 /** Reads all that counts. */
-export async function readArchive(store: Store, app: Pick<App, 'redis' | 'partitions'> | undefined): Promise<Archived> {
+export async function readArchive(
+  store: ObjectStore,
+  app: Pick<App, 'redis' | 'partitions'> | undefined,
+): Promise<Archived> {
   const chains = await readChains(store, app)
   const segments = liveSegments(chains)
   const records: ArchivedRecord[] = []
   for (const { segment } of segments) for await (const record of readRecords(store, segment)) records.push(record)
   return { chains, segments, records }
-}
-
-export async function createBucket(endpoint: string, Bucket: string): Promise<void> {
-  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
-  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
-  await client.send(new CreateBucketCommand({ Bucket }))
-  client.destroy()
 }

@@ -10,7 +10,8 @@ import { archiveOf } from '../../src/ops/rebuild/open-archive.ts'
 import { compareAll, openBuild, stagesToBuild } from '../../src/ops/rebuild/rebuild.ts'
 import { partitionFor } from '../../src/partitions.ts'
 import { readCounters, waitingFor } from '../../src/reads/counters.ts'
-import { openStore, type Store } from '../../src/stages/archive/store/store.ts'
+import type { ObjectStore } from '../../src/stages/archive/store/object-store.ts'
+import { openStore } from '../../src/stages/archive/store/store.ts'
 import type { Pipeline, Stage } from '../../src/stages/placed.ts'
 import { ensureGroups } from '../../src/stages/runner/groups.ts'
 import { runStage } from '../../src/stages/runner/run.ts'
@@ -28,7 +29,7 @@ export interface Amount {
 export interface RebuildWorld extends AsyncDisposable {
   readonly app: App
   readonly redis: Redis
-  readonly store: Store
+  readonly store: ObjectStore
   /** The numbers of the users, kept by the test itself. */
   readonly expected: Map<string, Amount>
 }

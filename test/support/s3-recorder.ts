@@ -24,11 +24,17 @@ const actions: Readonly<Record<string, string>> = {
   DELETE: 's3:DeleteObject',
 }
 
-export async function openS3Recorder(target: string): Promise<S3Recorder> {
+/** @param refuses returns true for a call that is answered by a 503 */
+export async function openS3Recorder(
+  target: string,
+  refuses: (call: S3Call) => boolean = () => false,
+): Promise<S3Recorder> {
   const calls: S3Call[] = []
   const server = createServer((incoming, response) => {
-    calls.push(callOf(incoming))
-    passOn(target, incoming, response)
+    const call = callOf(incoming)
+    calls.push(call)
+    if (refuses(call)) response.writeHead(503).end()
+    else passOn(target, incoming, response)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

@@ -6,6 +6,7 @@ import type { UndoResult } from '../../src/control/undo/undo-job.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions } from '../../src/keys.ts'
 import { stageLoop } from '../../src/ops/process/assignment.ts'
+import { placesOf } from '../../src/ops/undo/standing.ts'
 import { undo } from '../../src/ops/undo/undo.ts'
 import { partitionOf } from '../../src/order/partition.ts'
 import { readBooks } from '../../src/reads/books.ts'
@@ -108,4 +109,18 @@ export async function readNumbers(redis: Redis): Promise<Record<string, string>>
     }
   }
   return numbers
+}
+
+/** Removes an order from the ledger, as LEDGER_DAYS does. */
+export async function forgetOrder({ app, redis }: UndoWorld, userId: string, orderId: string): Promise<void> {
+  const order = [{ userId, orderId, parts: [] }]
+  for (const key of await redis.keys('*ledger:*')) {
+    if ((await redis.type(key)) !== 'hash') continue
+    for (const [field, value] of Object.entries(await redis.hgetall(key))) {
+      await redis.hdel(key, field)
+      if ((await placesOf(app, order, ''))[0] === 'forgotten') return
+      await redis.hset(key, field, value)
+    }
+  }
+  throw new Error(`${orderId} is in no ledger`)
 }

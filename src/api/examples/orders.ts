@@ -40,7 +40,8 @@ const undone = {
   radius: {
     ...{ orders: 2, users: 1, revenue: 150.75, ranks_changed: 1, ranks: [] },
     days: [{ day: '2026-11-23', orders: 2, revenue: 150.75 }],
-    ...{ erased: 0, forgotten: 0, undone_before: 0, other_corrections: 0 },
+    ...{ erased: 0, forgotten: 0, undone_before: 0, admitted_again: 0, other_corrections: 0 },
+    archive_from: '2026-11-01T08:00:00.000Z',
   },
   undone: { at: '2026-11-23T15:00:02.000Z', orders: 2, users: 1, revenue: 150.75, left: 0 },
   redo: null,

@@ -23,7 +23,7 @@ export interface ApiContext extends HealthContext {
   readonly queues: Queues
   readonly turns: Turns
   readonly share: Share<ApiContext>
-  /** Erases users from the archive, if there is one. */
+  /** Finds users in the archive, if there is one. */
   readonly archive?: Place | undefined
   /** Returns the newest snapshot of the pipeline as JSON, with or without the names of operators (see live/events.ts). */
   readonly snapshot: (whole: boolean) => Promise<string>

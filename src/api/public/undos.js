@@ -6,6 +6,7 @@ import { element, find, setData, show } from './lib/dom.js'
 import { exact, exactTime } from './lib/format.js'
 
 /** @typedef {import('../../control/undo/undos.ts').Undo} Undo */
+/** @typedef {import('../../control/undo/undo-job.ts').UndoResult} UndoResult */
 
 /** Makes the link in the head of the page open the list of undos. Without scripts it leads to the list of the API. */
 export function linkUndos() {
@@ -44,7 +45,10 @@ async function showUndos() {
     if (!reply) return
     show(message, reply.warning ?? 'Putting them back.')
     await jobEnd(reply.job_id, () => {})
-      .then(draw)
+      .then(async (/** @type {UndoResult} */ { left_reason }) => {
+        await draw()
+        if (left_reason !== undefined) say(left_reason)
+      })
       .catch(failed)
   }
 
@@ -87,8 +91,8 @@ function cellsOf({ name, state, from, to, by, where, radius, undone }, redo) {
   const texts = [state, exact(orders), String(revenue), window, by]
   const button = element('button', { type: 'button', onclick: () => redo(name) }, 'Redo…')
   return [
-    element('th', { scope: 'row' }, name),
+    element('th', { scope: 'row' }, name, ...(radius?.warning === undefined ? [] : [element('p', {}, radius.warning)])),
     ...texts.map((text) => element('td', {}, text)),
-    element('td', {}, ...(state === 'undone' ? [button] : [])),
+    element('td', {}, ...(state === 'redone' ? [] : [button])),
   ]
 }

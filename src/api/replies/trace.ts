@@ -6,6 +6,7 @@ import { envelope, verdicts } from '../../messages.ts'
 import type { Money } from '../../order/money.ts'
 import type { OrderLocation } from '../../reads/locate/locate.ts'
 import { amount } from '../http/schemas.ts'
+import { erasedReply } from './erased.ts'
 
 const time = z.iso.datetime()
 const because = z.string().meta({ description: 'How this is known, or why it is not.' })
@@ -132,9 +133,7 @@ export const traceReply = z
       .meta({ description: 'Entries with totals of its user that may include it and wait for a stage.' }),
     invalid: z.array(rejected).meta({ description: 'Its entries in the invalid channel.' }),
     discarded: z.array(discardedReply).meta({ description: 'Discarded: by whom and why.' }),
-    erased_at: z.iso.datetime().optional().meta({
-      description: 'When its user was erased. Then what it added to their numbers counts for an anonymous account.',
-    }),
+    ...erasedReply,
     sent: z
       .array(
         z.object({

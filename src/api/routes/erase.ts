@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { OrdersError } from '../../errors.ts'
 import { openDurable } from '../../ingest/proof/durable.ts'
 import { erase } from '../../stages/erasure/erase.ts'
@@ -16,17 +17,24 @@ export const eraseUser = defineRoute({
   summary:
     'Erases a user: removes all that names them, and moves their totals to an anonymous account. There is no way back. The reply is the receipt.',
   params: userParams,
+  query: z.object({
+    archive: z.literal('gone').optional().meta({
+      description:
+        'Says that the archive that was kept is not there any more: it is not searched, and the receipt says so.',
+    }),
+  }),
   headers: { 'X-Operator': 'The name of the operator, for the audit log.' },
   writes: true,
   action: 'erase',
   audited: true,
   reply: erasureReply,
   refusals: {
-    409: 'Another erasure or a repartition is under way, or no order can have this user.',
+    409: 'Another erasure or a repartition is under way, no order can have this user, or the archive is not gone.',
     503: 'Redis does not answer, the archive is not there, or what was written is not durable yet: erase again.',
   },
-  handle: async (context, { params: { user_id: userId }, header, signal }) => {
-    const { queues, archive, format } = context
+  handle: async (context, { params: { user_id: userId }, query, header, signal }) => {
+    const { queues, format } = context
+    const archive = query.archive ?? context.archive
     const eraser = { by: operatorOf(header), timeoutMs: waitMs }
     try {
       const receipt = await erase({ app: context, queues, archive, openDurable }, userId, eraser, signal)

@@ -5,6 +5,7 @@ import { askedPeriod, noCalendar, period } from '../calendar/asked.ts'
 import { periodReply } from '../calendar/replies.ts'
 import { defineRoute } from '../http/route.ts'
 import { amount, integerParam, userParams } from '../http/schemas.ts'
+import { erasedOf, erasedReply } from '../replies/erased.ts'
 
 const place = z.int().meta({ description: 'Starts at 1. No two users share a rank.' })
 const users = z.int().meta({ description: 'How many users the board ranks.' })
@@ -27,7 +28,7 @@ export const userRank = defineRoute({
   params: userParams,
   query: z.object({ around: integerParam(0, 50, 2, 'How many neighbors on either side.'), period }),
   reply: z
-    .object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()), ...periodReply })
+    .object({ user_id: z.string(), spend: standing(amount), orders: standing(z.int()), ...erasedReply, ...periodReply })
     .meta({ id: 'UserRank' }),
   refusals: noCalendar,
   handle: async (context, { params: { user_id }, query: { around, period: name } }) => {
@@ -35,7 +36,8 @@ export const userRank = defineRoute({
     const asked = await askedPeriod(context, name)
     if (asked && !('to' in asked)) return asked
     const { spend, orders } = await readRank(redis, partitions, user_id, around, asked?.period)
-    return { user_id, spend: standingOf(spend, user_id, format.money), orders: standingOf(orders, user_id), ...asked }
+    const boards = { spend: standingOf(spend, user_id, format.money), orders: standingOf(orders, user_id) }
+    return { user_id, ...boards, ...(await erasedOf(context, user_id)), ...asked }
   },
 })
 

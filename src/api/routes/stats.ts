@@ -8,6 +8,7 @@ import { refuseField } from '../http/reply.ts'
 import { defineRoute } from '../http/route.ts'
 import { amount, integerParam, optionalInteger, userParams } from '../http/schemas.ts'
 import { tooManyReads } from '../http/turns.ts'
+import { erasedOf, erasedReply } from '../replies/erased.ts'
 import { board, topUsersOf, topUsersReply } from '../replies/top-users.ts'
 
 export const userStats = defineRoute({
@@ -18,7 +19,7 @@ export const userStats = defineRoute({
   params: userParams,
   query: rangeQuery,
   reply: z
-    .object({ user_id: z.string(), order_count: z.int(), total_spend: amount, ...askedRangeReply })
+    .object({ user_id: z.string(), order_count: z.int(), total_spend: amount, ...erasedReply, ...askedRangeReply })
     .meta({ id: 'UserStats' }),
   refusals: noCalendar,
   handle: async (context, { params: { user_id }, query }) => {
@@ -28,7 +29,8 @@ export const userStats = defineRoute({
     const { orders, minor } = range
       ? await readUserDays(redis, partitions, user_id, range)
       : await readUserStats(redis, partitions, user_id)
-    return { user_id, order_count: orders, total_spend: format.money.toAmount(minor), ...range }
+    const erased = await erasedOf(context, user_id)
+    return { user_id, order_count: orders, total_spend: format.money.toAmount(minor), ...erased, ...range }
   },
 })
 

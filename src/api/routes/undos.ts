@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { addRedo, addUndo, type Refused } from '../../control/undo/add-undo.ts'
-import { readWindow } from '../../control/undo/read-window.ts'
+import { windowNow } from '../../control/undo/read-window.ts'
 import { readUndo, readUndos, undoReply, undoWhere } from '../../control/undo/undos.ts'
 import { operatorOf } from '../http/access.ts'
 import { refuse, refuseField, type Special } from '../http/reply.ts'
@@ -62,8 +62,7 @@ export const undoOrders = defineRoute({
   reply: acceptedReply,
   refusals: { 409: 'The name is taken, or the Idempotency-Key was used with another body.' },
   handle: async (context, { body: { name, from, to, where, dry_run: dryRun }, text, header }) => {
-    const { format } = context
-    const window = readWindow({ from, to }, format.calendar.settings.zone, context.now().getTime())
+    const window = await windowNow(context, { from, to }, name)
     if ('field' in window) return refuseField(window.field, window.message)
     const { jobId, refused } = await jobIdFor(context, 'undo', header('idempotency-key'), text)
     if (refused !== undefined) return refuse(409, refused)

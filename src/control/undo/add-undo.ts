@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { undoName } from '../job-name.ts'
-import { newJobId, type Queues } from '../job-queues.ts'
+import { newJobId, type Queues, type UndoJob } from '../job-queues.ts'
 import { type AskedUndo, keptWhere, readUndo, registerRedo, registerUndo, type Undo, type UndoWhere } from './undos.ts'
 
 export const newUndoId = (): string => newJobId('undo', randomUUID())
@@ -24,6 +24,7 @@ export interface Refused {
 
 /**
  * Registers an undo, and adds its job. One that has not ended gets another job, which goes on: each order is taken back once.
+ * A job that is in the queue already, as when a request is repeated, stays as it is.
  * @returns why it is refused, if it is: the name is taken
  */
 export async function addUndo(
@@ -35,6 +36,7 @@ export async function addUndo(
   if (where?.user !== undefined && hasWord(name, where.user)) {
     return { refused: 'The name of an undo stays when a user is erased: it must not have the user_id in it.' }
   }
+  if (await queues.undo.getJob(jobId)) return undefined
   const kept = where && keptWhere(where)
   const data = { name, redo: false, dryRun, fromMs, toMs, ...(kept && { where: kept }) }
   if (!dryRun) {
@@ -63,7 +65,11 @@ const hasWord = (text: string, word: string): boolean =>
 const isSame = (one: Pick<Undo, 'from' | 'to' | 'where'>, other: AskedUndo): boolean =>
   JSON.stringify([one.from, one.to, one.where ?? {}]) === JSON.stringify([other.from, other.to, other.where ?? {}])
 
-/** Registers the redo of an undo, and adds its job. @returns why it is refused, if it is */
+/**
+ * Registers the redo of an undo, and adds its job. An undo that was cancelled, or whose job is gone or has failed, has not
+ * ended, and can be redone all the same.
+ * @returns why it is refused, if it is
+ */
 export async function addRedo(
   app: Scope,
   queues: Queues,
@@ -72,13 +78,34 @@ export async function addRedo(
 ): Promise<Refused | undefined> {
   const known = await readUndo(app, name)
   if (!known) return { refused: `There is no undo ${JSON.stringify(name)}.`, isUnknown: true }
-  if (known.state === 'undoing') return { refused: `The undo ${JSON.stringify(name)} has not ended: let it end first.` }
+  if (await queues.undo.getJob(jobId)) return undefined
   if (known.state === 'redone')
     return { refused: `The undo ${JSON.stringify(name)} was redone at ${known.redone?.at}.` }
+  if (known.state === 'undoing' && (await undoJobs(queues, name, aliveStates)).length > 0) {
+    return { refused: `The undo ${JSON.stringify(name)} has not ended: let it end first, or cancel its job.` }
+  }
   await registerRedo(app, name, { by, at: nowOf(app), job_id: jobId })
-  const data = { name, redo: true, dryRun: false, fromMs: Date.parse(known.at), toMs: app.now().getTime() }
+  const after = [...new Set([known.job_id, ...(await undoJobs(queues, name, endedStates))])]
+  const [fromMs, toMs] = [known.from, known.to].map(Date.parse) as [number, number]
+  const data = { name, redo: true, dryRun: false, fromMs, toMs, after }
   await queues.undo.add(undoName(data, by), data, { jobId })
   return undefined
+}
+
+const aliveStates = ['active', 'waiting', 'prioritized', 'delayed'] as const
+const endedStates = ['completed', 'failed'] as const
+
+/** Returns the ids of the jobs in some states that take back the orders of an undo. */
+async function undoJobs(
+  { undo }: Queues,
+  name: string,
+  states: typeof aliveStates | typeof endedStates,
+): Promise<string[]> {
+  const jobs: readonly (UndoJob | undefined)[] = await undo.getJobs([...states]) // undefined: removed meanwhile
+  return jobs.flatMap((job) => {
+    const isOwn = job?.data.name === name && !job.data.redo && !job.data.dryRun
+    return isOwn && job.id !== undefined ? [job.id] : []
+  })
 }
 
 const isoOf = (ms: number): string => new Date(ms).toISOString()

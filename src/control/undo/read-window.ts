@@ -1,4 +1,7 @@
+import type { App } from '../../app.ts'
 import { momentText, readMoment } from '../../calendar/moment.ts'
+import { redisClock } from '../../redis/clock.ts'
+import { readUndo } from './undos.ts'
 
 /** The window of an undo, as an operator gives it. */
 export interface GivenWindow {
@@ -10,6 +13,21 @@ export interface GivenWindow {
 export type ReadWindow =
   | { readonly fromMs: number; readonly toMs: number }
   | { readonly field: 'from' | 'to'; readonly message: string }
+
+/**
+ * Reads the window of an undo, by Redis' clock as in the ids of entries.
+ * @param name of the undo: without an end in `given`, one that has begun goes on with its own
+ */
+export async function windowNow(
+  scope: Pick<App, 'redis' | 'control' | 'format'>,
+  { from, to }: GivenWindow,
+  name: string | undefined,
+): Promise<ReadWindow> {
+  const known = to === undefined && name !== undefined ? await readUndo(scope, name) : undefined
+  const end = to ?? (known?.state === 'undoing' ? known.to : undefined)
+  const now = await redisClock(scope.redis).now()
+  return readWindow({ from, to: end }, scope.format.calendar.settings.zone, now.getTime())
+}
 
 /** Reads the window of an undo. Orders that are still to come are in none, so it ends by now. */
 export function readWindow({ from, to }: GivenWindow, zone: string, nowMs: number): ReadWindow {

@@ -54,6 +54,15 @@ export const blastRadius = z
     erased: z.int().meta({ description: 'Orders of the window whose user was erased: they stay.' }),
     forgotten: z.int().meta({ description: 'Orders of the window that the ledger does not know any more: they stay.' }),
     undone_before: z.int().meta({ description: 'Orders of the window that another undo has taken back.' }),
+    admitted_again: z.int().meta({
+      description:
+        'Admissions in the window of orders that were admitted again later, as after LEDGER_DAYS: they stay.',
+    }),
+    archive_from: time.optional().meta({ description: 'The first order that the archive has.' }),
+    warning: z
+      .string()
+      .optional()
+      .meta({ description: 'How the archive may lack orders of the window, as a sentence.' }),
     other_corrections: z
       .int()
       .meta({ description: 'Corrections in the window whose order came before it, or does not match: they stay.' }),
@@ -61,13 +70,16 @@ export const blastRadius = z
   .meta({ id: 'BlastRadius' })
 export type BlastRadius = z.output<typeof blastRadius>
 
+export const leftAbout =
+  'Orders that stay as they are, as the archive does not have them as they stand. A redo also counts those that it did not find.'
+
 /** How an undo or a redo ended. */
 export const reversed = z.object({
   at: time,
   orders: z.int(),
   users: z.int(),
   revenue: z.number(),
-  left: z.int().meta({ description: 'Orders that the archive does not have as they stand: they stayed as they were.' }),
+  left: z.int().meta({ description: leftAbout }),
 })
 export type Reversed = z.output<typeof reversed>
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { App } from '../../app.ts'
+import type { App, Durable } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
 import { type Durability, openDurability, type RedisIncarnation } from '../durability.ts'
@@ -7,12 +7,6 @@ import { type Durability, openDurability, type RedisIncarnation } from '../durab
 /** On a slow disk an fsync takes seconds. */
 const durableMs = 30_000
 const retryEveryMs = 200
-
-/** Confirms that everything written so far is durable in every partition. */
-export interface Durable extends Disposable {
-  /** @throws OrdersError ORD_NOT_DURABLE if Redis was restarted or failed over since this was opened */
-  confirm(): Promise<void>
-}
 
 /** Opens what the bridge, too, asks before it deletes messages. */
 export async function openDurable({ partitions, ...app }: App, signal: AbortSignal): Promise<Durable> {

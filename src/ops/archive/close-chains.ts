@@ -13,7 +13,7 @@ export async function closeChains({
   pipeline,
   partitions,
 }: Pick<App, 'redis' | 'config' | 'pipeline' | 'partitions'>): Promise<void> {
-  const scopes = partitions.map((keys) => ({ redis, pipeline, keys }))
+  const scopes = partitions.map((keys) => ({ redis, pipeline, partitions, keys }))
   const tails = await Promise.all(scopes.map(readTail))
   if (tails.some((tail) => tail && tail.stored < tail.seq)) {
     using store = await openStore(config)

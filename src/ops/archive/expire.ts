@@ -1,19 +1,19 @@
 import type { App } from '../../app.ts'
-import { type KnownLines, liveSegments, readChains } from '../../reads/archive/chains.ts'
-import type { Store } from '../../stages/archive/store/store.ts'
+import { type KnownLines, readChains } from '../../reads/archive/chains.ts'
+import { liveSegments } from '../../reads/archive/segments.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { idMs } from '../../stream-id.ts'
-import { isGone, replaceSegment } from './replace.ts'
+import { replaceSegment, unlessGone } from './replace.ts'
 
 const dayMs = 86_400_000
 
 /** Takes out the segments whose last order is older than so many days. Returns how many. */
 export async function expireSegments(
   app: Pick<App, 'redis' | 'partitions' | 'pipeline'>,
-  store: Store,
-  days: number,
-  nowMs: number,
+  store: ObjectStore,
+  { days, nowMs }: { readonly days: number; readonly nowMs: number },
+  known: KnownLines = new Map(),
 ): Promise<number> {
-  const known: KnownLines = new Map()
   const live = liveSegments(await readChains(store, app, known))
   const old = live.filter(({ segment }) => idMs(segment.last) < nowMs - days * dayMs)
   let expired = 0
@@ -22,10 +22,4 @@ export async function expireSegments(
     if (isOurs) expired += 1
   }
   return expired
-}
-
-/** Another process has taken it out. */
-function unlessGone(error: unknown): false {
-  if (isGone(error)) return false
-  throw error
 }

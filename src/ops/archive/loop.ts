@@ -1,5 +1,8 @@
 import { setInterval as every } from 'node:timers/promises'
 import type { App, Loop } from '../../app.ts'
+import type { KnownLines } from '../../reads/archive/chains.ts'
+import { attended } from '../../stages/archive/store/attended.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import { timeMs } from '../../stream-id.ts'
 import { expireSegments } from './expire.ts'
@@ -8,14 +11,19 @@ import { sweepArchive } from './sweep.ts'
 const tickMs = 1_000
 const turnMs = 3_600_000
 
-/** Returns a loop that removes old segments, and objects that do not count, once an hour. Processes take turns. */
+/**
+ * Returns a loop that removes old segments, and objects that do not count, once an hour. Processes take turns. Each reads a line
+ * of the manifest once in its life.
+ */
 export function archiveLoop(app: App): Loop {
+  const known: KnownLines = new Map()
   return {
     name: 'jobs-archive',
     run: async (tick, signal) => {
+      using store = await openStore(app.config)
       try {
         for await (const _ of every(tickMs, undefined, { signal })) {
-          if (await takeTurn(app)) await tidyArchive(app)
+          if (await takeTurn(app)) await tidyArchive(app, attended(store, tick, signal), known)
           tick()
         }
       } catch (error) {
@@ -28,13 +36,12 @@ export function archiveLoop(app: App): Loop {
 const takeTurn = async ({ redis, control, instance }: App): Promise<boolean> =>
   (await redis.set(control.archiveTurn, instance, 'PX', turnMs, 'NX')) !== null
 
-/** Takes out the segments that ARCHIVE_DAYS no longer keeps, and sweeps. */
-export async function tidyArchive(app: App): Promise<void> {
+/** Takes out the segments that ARCHIVE_DAYS no longer keeps, and sweeps. A clock that is fast removes nothing too early. */
+export async function tidyArchive(app: App, store: ObjectStore, known: KnownLines): Promise<void> {
   const { config, redis, telemetry } = app
-  using store = await openStore(config)
-  const nowMs = timeMs(await redis.time())
+  const nowMs = Math.min(timeMs(await redis.time()), app.now().getTime())
   const days = config.archiveDays
-  const expired = days === undefined ? 0 : await expireSegments(app, store, days, nowMs)
-  const swept = await sweepArchive(app, store, nowMs)
+  const expired = days === undefined ? 0 : await expireSegments(app, store, { days, nowMs }, known)
+  const swept = await sweepArchive(app, store, nowMs, known)
   if (expired + swept.removed + swept.orphans > 0) telemetry.emit('archiveSwept', { expired, ...swept })
 }

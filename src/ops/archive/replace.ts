@@ -1,13 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import { type Chain, type KnownLines, type LiveSegment, liveSegments, readChains } from '../../reads/archive/chains.ts'
-import { append } from '../../stages/archive/append.ts'
+import { type KnownLines, readChains } from '../../reads/archive/chains.ts'
+import { type LiveSegment, liveSegments, namedObjects, removalsIn } from '../../reads/archive/segments.ts'
+import { redisClock } from '../../redis/clock.ts'
+import { append, commitWithinMs } from '../../stages/archive/append.ts'
 import { openChain, storeLines } from '../../stages/archive/lines.ts'
-import { partitionName, type ReplacingLine, type Segment, segmentName } from '../../stages/archive/manifest.ts'
-import { openPacking } from '../../stages/archive/pack.ts'
+import { lineName, partitionName, type Segment, segmentName, sha256 } from '../../stages/archive/manifest.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
-import type { Store } from '../../stages/archive/store/store.ts'
+import { openPacking } from '../../stages/archive/segment/pack.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
+import { readObject } from '../../stages/archive/store/store.ts'
 
 /** Takes the place of a segment. */
 export interface Replacement {
@@ -16,24 +19,23 @@ export interface Replacement {
   readonly receipt?: string
   /** The records of the new segment, in their order; undefined to leave none in its place. */
   readonly records?: AsyncIterable<ArchivedRecord> | undefined
-  /** True to leave the old object there: the caller deletes it once the line is durable. */
-  readonly keepsObject?: true
 }
 
 /**
  * Takes a segment out of the manifest, and puts another one in its place. The line is appended in one step; the old object is
- * deleted after the store has the line. Killed in between, `sweep` deletes it.
+ * deleted once the store has the line, so that no failover of Redis brings it back. Killed in between, `sweep` deletes it.
  * @param known pass the same map to repeated calls: lines that it has are not read again
  * @returns the new segment; undefined if there is none
  * @throws OrdersError ORD_ARCHIVE if the segment does not count any more: read the chains again
  */
 export async function replaceSegment(
   app: Pick<App, 'redis' | 'partitions' | 'pipeline'>,
-  store: Store,
+  store: ObjectStore,
   { segment: old, chain, partition }: LiveSegment,
-  { kind, receipt, records, keepsObject }: Replacement,
+  { kind, receipt, records }: Replacement,
   known: KnownLines = new Map(),
 ): Promise<Segment | undefined> {
+  const untilMs = (await redisClock(app.redis).now()).getTime() + commitWithinMs
   const segment = records && (await putRecords(store, old, partition, records))
   const content = { kind, removes: old.name, ...(segment && { segment }), ...(receipt !== undefined && { receipt }) }
   // A chain that has ended takes no more lines: the first partition has them, so that two processes cannot differ.
@@ -41,41 +43,52 @@ export async function replaceSegment(
   if (!keys) throw new Error('There are no partitions.')
   const scope = { ...app, keys }
   for (;;) {
+    await storeAllLines(app, store)
     const own = await openChain(scope, store)
     const target = own.chain === chain ? scope : { ...app, keys: app.partitions[0] ?? keys }
     const head = own.chain === chain ? own : await openChain(target, store)
     const chains = await readChains(store, app, known)
-    const isDone = hasLine(chains, content) // by a try whose reply was lost
-    if (!isDone && !liveSegments(chains).some((one) => one.segment.name === old.name)) throw goneError(old)
-    const isCurrent = chains.some((one) => one.chain === head.chain && one.head === head.head)
-    if (!isDone && !isCurrent) continue
-    if (!isDone && (await append(target, head, { content })).status !== 'appended') continue
+    const isOurs = ({ removes, segment: by }: { removes: string; segment?: Segment | undefined }): boolean =>
+      removes === old.name && by?.name === segment?.name
+    if (removalsIn(chains).some(isOurs)) {
+      // By a try whose reply was lost. What Redis alone has is stored first.
+      if (namedObjects(chains).removed.has(old.name)) break
+      continue
+    }
+    if (!liveSegments(chains).some((one) => one.segment.name === old.name)) throw goneError(old)
+    if (!chains.some((one) => one.chain === head.chain && one.head === head.head)) continue
+    const reply = await append(target, head, { content, untilMs })
+    if (reply.status === 'late') throw lateError(old)
+    if (reply.status !== 'appended') continue
     await storeLines(target, store)
-    if (!keepsObject) await store.delete(old.name)
-    return segment
+    if (await readObject(store, lineName(partitionName(target.keys), reply.head))) break // else Redis has lost it
   }
+  await store.delete(old.name)
+  return segment
+}
+
+/** Writes the lines of all partitions that Redis alone has into the store. */
+export async function storeAllLines(
+  app: Pick<App, 'redis' | 'partitions' | 'pipeline'>,
+  store: ObjectStore,
+): Promise<void> {
+  for (const keys of app.partitions) await storeLines({ ...app, keys }, store)
 }
 
 const goneError = ({ name }: Segment): OrdersError =>
   new OrdersError('ORD_ARCHIVE', `The segment ${name} does not count any more.`, { details: { gone: name } })
 
-/** Returns whether replaceSegment has failed because the segment does not count any more. */
-export const isGone = (error: unknown): boolean => error instanceof OrdersError && error.details?.['gone'] !== undefined
+const lateError = ({ name }: Segment): OrdersError =>
+  new OrdersError('ORD_ARCHIVE', `The segment ${name} was written again more than an hour ago: run this once more.`)
 
-function hasLine(chains: readonly Chain[], { removes, receipt, segment }: ReplacingLine): boolean {
-  return chains.some(({ lines }) =>
-    lines.some(
-      (line) =>
-        (line.kind === 'erased' || line.kind === 'expired') &&
-        line.removes === removes &&
-        line.receipt === receipt &&
-        line.segment?.name === segment?.name,
-    ),
-  )
+/** Returns false for the error of a segment that another process has taken out meanwhile. @throws every other error */
+export function unlessGone(error: unknown): false {
+  if (error instanceof OrdersError && error.details?.['gone'] !== undefined) return false
+  throw error
 }
 
 async function putRecords(
-  store: Pick<Store, 'put'>,
+  store: Pick<ObjectStore, 'put'>,
   { first, last, entries, orders }: Segment,
   partition: string,
   all: AsyncIterable<ArchivedRecord>,
@@ -89,6 +102,5 @@ async function putRecords(
   const body = await packing.end()
   const name = segmentName(partition, first, last, randomBytes(4).toString('hex'))
   await store.put(name, body)
-  const sha256 = createHash('sha256').update(body).digest('hex')
-  return { name, first, last, entries, orders, records, bytes: body.length, sha256 }
+  return { name, first, last, entries, orders, records, bytes: body.length, sha256: sha256(body) }
 }

@@ -1,7 +1,8 @@
 import type { App } from '../../app.ts'
-import { liveSegments, readChains, removedNames } from '../../reads/archive/chains.ts'
+import { type KnownLines, readChains } from '../../reads/archive/chains.ts'
+import { namedObjects } from '../../reads/archive/segments.ts'
 import { segmentPrefix } from '../../stages/archive/manifest.ts'
-import type { Store } from '../../stages/archive/store/store.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 
 export interface Swept {
   /** Objects that a line had taken out. */
@@ -10,30 +11,24 @@ export interface Swept {
   readonly orphans: number
 }
 
-/** A segment is committed within an hour of its upload, or never (see writer.ts). The clocks may differ by the rest. */
+/** A segment is committed within an hour of its upload, or never (see append.ts). The clocks may differ by the rest. */
 const orphanAfterMs = 86_400_000
 
-/**
- * Deletes objects that a line has taken out, and those that no line names and that are a day old. Objects of lines that Redis
- * has lost stay.
- */
+/** Deletes objects that a line of the store has taken out, and those that no line names and that are a day old. */
 export async function sweepArchive(
   app: Pick<App, 'redis' | 'partitions'>,
-  store: Pick<Store, 'list' | 'get' | 'delete'>,
+  store: Pick<ObjectStore, 'list' | 'get' | 'delete'>,
   nowMs: number,
+  known?: KnownLines,
 ): Promise<Swept> {
   const found: { name: string; modifiedMs: number }[] = []
   for await (const { name, modifiedMs } of store.list(segmentPrefix)) found.push({ name, modifiedMs })
-  const chains = await readChains(store, app) // after the objects: what was committed meanwhile is known
-  const removed = new Set(removedNames(chains))
-  const abandoned = chains.flatMap((chain) =>
-    chain.abandoned.flatMap((line) => ('segment' in line && line.segment) || []),
-  )
-  const known = new Set([...liveSegments(chains).map(({ segment }) => segment), ...abandoned].map(({ name }) => name))
+  // After the objects: what was committed meanwhile is known.
+  const { removed, named, needed } = namedObjects(await readChains(store, app, known))
   const swept = { removed: 0, orphans: 0 }
   for (const { name, modifiedMs } of found) {
     const isRemoved = removed.has(name)
-    if (!isRemoved && (known.has(name) || modifiedMs > nowMs - orphanAfterMs)) continue
+    if (!isRemoved && (named.has(name) || needed.has(name) || modifiedMs > nowMs - orphanAfterMs)) continue
     await store.delete(name)
     swept[isRemoved ? 'removed' : 'orphans'] += 1
   }

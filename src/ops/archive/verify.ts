@@ -1,14 +1,17 @@
 import type { App, PartitionScope } from '../../app.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
-import { type Chain, type KnownLines, type LiveSegment, liveSegments, readChains } from '../../reads/archive/chains.ts'
+import { type Chain, type KnownLines, readChains } from '../../reads/archive/chains.ts'
 import { readRecords } from '../../reads/archive/records.ts'
+import { type LiveSegment, liveSegments } from '../../reads/archive/segments.ts'
 import { readBooks, type StageBooks } from '../../reads/books.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { archive } from '../../stages/archive/archive.ts'
 import { type Line, partitionName } from '../../stages/archive/manifest.ts'
-import type { Store } from '../../stages/archive/store/store.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { compareIds } from '../../stream-id.ts'
 import { sumBy } from '../../sums.ts'
+import { byFirst, openOverlaps } from './overlaps.ts'
+import { oddReplacements } from './replaced.ts'
 
 /** Result of a verification of the archive. */
 export interface ArchiveCheck {
@@ -29,7 +32,7 @@ export interface ArchiveCheck {
 
 interface Verifying {
   readonly app: App
-  readonly store: Store
+  readonly store: ObjectStore
   readonly signal: AbortSignal
   /** Called after each segment. */
   onSegment?(done: number, of: number): void
@@ -51,7 +54,7 @@ export async function verifyArchive(verifying: Verifying): Promise<ArchiveCheck>
   const live = liveSegments(chains)
   const ofSegments = await checkSegments(verifying, live)
   const ofBooks = await checkBooks(app, store, known)
-  const differences = [...ofSegments.differences, ...ofBooks.differences]
+  const differences = [...oddReplacements(chains), ...ofSegments.differences, ...ofBooks.differences]
   return {
     verdict: differences.length > 0 ? 'wrong' : 'right',
     ...{ chains: chains.length, segments: live.length, records: ofSegments.records },
@@ -75,16 +78,16 @@ async function checkSegments(
   live: readonly LiveSegment[],
 ): Promise<Found> {
   const found: Found = { records: 0, differences: [], notes: [] }
-  const seen = openOverlaps(store)
-  for (const [at, one] of live.entries()) {
+  const overlaps = openOverlaps()
+  for (const [at, one] of byFirst(live).entries()) {
     signal.throwIfAborted()
     try {
       const entries = await entriesIn(store, one)
       found.records += one.segment.records
-      found.differences.push(...oddRange(one, entries), ...(await seen.compare(one, entries)))
+      found.differences.push(...oddRange(one, entries), ...overlaps.add({ ...one, ids: entries.ids }))
     } catch (error) {
       if (!(error instanceof OrdersError && error.code === 'ORD_ARCHIVE')) throw error
-      if (await isGone(app, store, one)) continue // it was taken out meanwhile
+      if (!(await isLive(app, store, one))) continue // it was taken out meanwhile
       found.differences.push(messageOf(error))
     }
     onSegment?.(at + 1, live.length)
@@ -92,12 +95,12 @@ async function checkSegments(
   return found
 }
 
-async function isGone(app: App, store: Store, { segment }: LiveSegment): Promise<boolean> {
-  return !liveSegments(await readChains(store, app)).some((one) => one.segment.name === segment.name)
+async function isLive(app: App, store: ObjectStore, { segment }: LiveSegment): Promise<boolean> {
+  return liveSegments(await readChains(store, app)).some((one) => one.segment.name === segment.name)
 }
 
 /** Reads a segment. Returns its entries, and `<entry> <at>` of each record that it has twice. */
-async function entriesIn(store: Store, { segment }: LiveSegment): Promise<{ ids: Set<string>; twice: string[] }> {
+async function entriesIn(store: ObjectStore, { segment }: LiveSegment): Promise<{ ids: Set<string>; twice: string[] }> {
   const ids = new Set<string>()
   const places = new Set<string>()
   const twice: string[] = []
@@ -124,37 +127,13 @@ function oddRange({ segment }: LiveSegment, { ids, twice }: Entries): string[] {
   ]
 }
 
-/** Compares a segment with earlier ones of its chain whose ranges overlap with its own: after a takeover some do. */
-function openOverlaps(store: Store) {
-  const earlier = new Map<string, LiveSegment[]>()
-  return {
-    compare: async (one: LiveSegment, { ids }: Entries): Promise<string[]> => {
-      const before = earlier.get(one.chain) ?? []
-      earlier.set(one.chain, [...before, one])
-      const { first, last } = one.segment
-      const overlapping = before.filter(
-        ({ segment }) => compareIds(segment.first, last) <= 0 && compareIds(segment.last, first) >= 0,
-      )
-      const odd: string[] = []
-      for (const other of overlapping) {
-        const entries = await entriesIn(store, other)
-        const both = [...ids].filter((id) => entries.ids.has(id))
-        odd.push(
-          ...both.slice(0, 3).map((id) => `The entry ${id} is in ${other.segment.name} and in ${one.segment.name}.`),
-        )
-      }
-      return odd
-    },
-  }
-}
-
 interface BookCheck {
   readonly stage: StageBooks | undefined
   readonly differences: string[]
 }
 
 /** Compares the lines of the open chains with the counters, and the counters with each other. */
-async function checkBooks(app: App, store: Store, known: KnownLines): Promise<BookCheck> {
+async function checkBooks(app: App, store: ObjectStore, known: KnownLines): Promise<BookCheck> {
   const { redis, partitions } = app
   const counted = await Promise.all(partitions.map((keys) => readCounted({ redis, keys })))
   const chains = await readChains(store, app, known) // after the counters: it has every line that they count
@@ -197,8 +176,8 @@ function notesOf(chains: readonly Chain[]): string[] {
     const junk = sumBy(lines, (line) => (line.kind === 'segment' ? line.segment.orders - line.segment.records : 0))
     return [
       ...(isOpen ? [] : [`The chain ${chain} of partition ${partition} has ended, with ${lines.length} lines.`]),
-      ...(abandoned.length > 0
-        ? [`Redis has lost ${abandoned.length} lines of the chain ${chain}: they do not count.`]
+      ...(!isOpen && abandoned.length > 0
+        ? [`Redis has lost ${abandoned.length} lines of the chain ${chain}: their orders do not count.`]
         : []),
       ...(junk > 0
         ? [`${junk} orders of the chain ${chain} were in entries that are no record batch: see orders invalid.`]

@@ -1,53 +1,45 @@
 import type { App } from '../../app.ts'
-import { openDurable } from '../../ingest/proof/durable.ts'
 import { partitionFor, userHash } from '../../partitions.ts'
-import { type KnownLines, liveSegments, readChains } from '../../reads/archive/chains.ts'
-import { readRecords } from '../../reads/archive/records.ts'
-import { type Segment, segmentPrefix } from '../../stages/archive/manifest.ts'
+import { type KnownLines, readChains } from '../../reads/archive/chains.ts'
+import { isNoSegment, readRecords, recordsIn } from '../../reads/archive/records.ts'
+import { liveSegments, namedObjects } from '../../reads/archive/segments.ts'
+import { segmentPrefix } from '../../stages/archive/manifest.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
-import { openStore, type Store } from '../../stages/archive/store/store.ts'
+import { requireSame } from '../../stages/archive/same-archive.ts'
+import { isUnfinished } from '../../stages/archive/store/file.ts'
+import { openStore } from '../../stages/archive/store/store.ts'
 import { userDigest, withoutUser } from '../../stages/erasure/erasures.ts'
 import type { Place } from '../../stages/erasure/place.ts'
-import { isGone, replaceSegment } from '../archive/replace.ts'
-import { requireSame } from '../archive/same-archive.ts'
+import { replaceSegment, storeAllLines, unlessGone } from '../archive/replace.ts'
 
 /**
  * Finds segments of the archive with records of the user. Another segment takes the place of each, in which the records are the
- * anonymous account's, without their bodies: so a rebuild has the same sums. Objects that do not count are deleted once the
- * lines of the manifest are durable: those that were replaced, and those that a killed process has left. Call it once no entry
- * of the stages names the user, as another segment may come up until then.
+ * anonymous account's, without their bodies: so a rebuild has the same sums. Objects that do not count are deleted, such as
+ * those that a killed process has left. Call it once no entry of the stages names the user, as another segment may come up
+ * until then.
  * @throws OrdersError ORD_ARCHIVE if this is not the archive that Redis goes on with
  */
-export const archivePlace: Place = async function* ({ app, userId }, signal = new AbortController().signal) {
+export const archivePlace: Place = async function* ({ app, userId }) {
   using store = await openStore(app.config)
-  await requireSame(app, store)
-  using durable = await openDurable(app, signal)
+  for (const keys of app.partitions) await requireSame({ ...app, keys }, store)
   const known: KnownLines = new Map()
-  const chains = await readChains(store, app, known)
-  let replaced = 0
-  for (const live of liveSegments(chains)) {
-    if (!mayHave(live.partition, userId) || !(await has(store, live.segment, userId))) continue
+  for (const live of liveSegments(await readChains(store, app, known))) {
+    if (!mayHave(live.partition, userId) || !(await hasUser(readRecords(store, live.segment), userId))) continue
     const remove = async (): Promise<boolean> => {
       const records = withoutRecordsOf(app, userId, readRecords(store, live.segment))
-      const why = { kind: 'erased', receipt: userDigest(userId), records, keepsObject: true } as const
-      replaced += 1
-      return replaceSegment(app, store, live, why, known).then(() => true, unlessGone)
+      const why = { kind: 'erased', receipt: userDigest(userId), records } as const
+      return replaceSegment(app, store, live, why, known).then(() => true, unlessGone) // else the next search finds what took its place
     }
     yield { record: live.segment.name, remove }
   }
-  if (replaced > 0) await durable.confirm() // a failover that loses a line brings its old segment back
-  const counting = replaced > 0 ? await readChains(store, app, known) : chains
-  const names = new Set(liveSegments(counting).map(({ segment }) => segment.name))
+  await storeAllLines(app, store) // else what these take out is still needed
+  const { needed, removed } = namedObjects(await readChains(store, app, known))
   for await (const { name } of store.list(segmentPrefix)) {
-    if (names.has(name) || !(await hasAnyhow(store, name, userId))) continue
+    // One that cannot be read whole may name the user in the rest. A live process writes it again if it misses it.
+    const isRest = removed.has(name) || isUnfinished(name)
+    if (needed.has(name) || !(await hasUser(recordsIn(store, name), userId).catch(unlessNoSegment(isRest)))) continue
     yield { record: name, remove: () => store.delete(name).then(() => true) }
   }
-}
-
-/** It was replaced meanwhile: the next search finds what took its place. */
-function unlessGone(error: unknown): boolean {
-  if (isGone(error)) return false
-  throw error
 }
 
 /** Returns whether a user may be in a partition: all of one are in the partition of their hash. */
@@ -56,16 +48,18 @@ function mayHave(partition: string, userId: string): boolean {
   return at === undefined || userHash(userId) % Number(count) === Number(at)
 }
 
-async function has(store: Store, segment: Segment, userId: string): Promise<boolean> {
-  for await (const { user_id } of readRecords(store, segment)) if (user_id === userId) return true
+async function hasUser(records: AsyncIterable<ArchivedRecord>, userId: string): Promise<boolean> {
+  for await (const { user_id } of records) if (user_id === userId) return true
   return false
 }
 
-/** The same of an object that no line describes. One that cannot be read was not written to its end. */
-const hasAnyhow = (store: Store, name: string, userId: string): Promise<boolean> =>
-  has(store, { name, first: '', last: '', entries: 0, orders: 0, records: 0, bytes: 0, sha256: '' }, userId).catch(
-    () => false,
-  )
+/** Returns a handler that takes an object that cannot be read as a segment for this. What the store has failed at is thrown. */
+const unlessNoSegment =
+  (taken: boolean) =>
+  (error: unknown): boolean => {
+    if (isNoSegment(error)) return taken
+    throw error
+  }
 
 async function* withoutRecordsOf(
   app: App,

@@ -26,7 +26,7 @@ export function jobIdOf({ id = '', timestamp }: Job): string {
  */
 export async function judged(
   { redis, partitions, config }: App,
-  job: Job,
+  job: Pick<Job, 'id' | 'updateProgress'>,
   signal: AbortSignal,
   asked?: number,
 ): Promise<Outcome> {

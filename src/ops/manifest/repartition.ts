@@ -18,6 +18,8 @@ const repartition = z.object({
   totals: z.record(z.string(), z.int()).optional(),
   /** Records of the ledger written in each generation, over all partitions. */
   ledgerCounts: z.record(z.string(), z.int()).optional(),
+  /** By stage, the first entry that it was given where orders had passed before. */
+  missedBefore: z.record(z.string(), z.string()).optional(),
   /** Days of the calendar, over all partitions. */
   days: z.record(z.string(), z.record(z.string(), z.string())).optional(),
   /** The books of the calendar, over all partitions. */

@@ -1,5 +1,6 @@
 import { setInterval as every } from 'node:timers/promises'
 import type { App, Loop, PartitionScope, Tick } from '../../app.ts'
+import { openDurable } from '../../ingest/proof/durable.ts'
 import type { Stage } from '../../stages/placed.ts'
 import { type Leases, leaveLeases, renewEveryMs, renewLeases } from '../../stages/runner/leases.ts'
 import { runStage } from '../../stages/runner/run.ts'
@@ -7,7 +8,13 @@ import { runWhile } from './run-while.ts'
 
 /** Returns the loop of a stage on one partition. */
 export function stageLoop(scope: PartitionScope, stage: Stage): Loop {
-  return { name: loopName(stage, scope.keys.partition), run: (tick, signal) => runStage(scope, stage, tick, signal) }
+  const run: Loop['run'] = (tick, signal) => runStage(scope, stage, tick, signal, (until) => confirm(scope, until))
+  return { name: loopName(stage, scope.keys.partition), run }
+}
+
+async function confirm(scope: PartitionScope, signal: AbortSignal): Promise<void> {
+  using durable = await openDurable({ ...scope, partitions: [scope.keys] }, signal)
+  await durable.confirm()
 }
 
 const loopName = ({ name }: Stage, partition: number | undefined): string =>

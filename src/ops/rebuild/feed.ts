@@ -3,7 +3,7 @@ import { type Keys, shadowKeys } from '../../keys.ts'
 import { partitionFor } from '../../partitions.ts'
 import { anonymous, type Erasures, noErasures } from '../../stages/erasure/erasures.ts'
 import { allBatches, applyBatch, positionOf } from './apply.ts'
-import type { Archive, ArchiveStep, PastRecord } from './archive.ts'
+import type { Archive, ArchiveStep, PastRecord } from './open-archive.ts'
 import { type Planning, planRecords, type Timed } from './plan.ts'
 import { type Run, runIsGone } from './progress.ts'
 

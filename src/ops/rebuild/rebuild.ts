@@ -3,17 +3,17 @@ import { OrdersError } from '../../errors.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { archive } from '../../stages/archive/archive.ts'
 import { calendar } from '../../stages/calendar.ts'
-import { readErasures } from '../../stages/erasure/erasures.ts'
+import { markErased, readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { countOf } from '../terminal/numbers.ts'
-import type { Archive } from './archive.ts'
 import { type Compared, comparePartition } from './compare/compare.ts'
 import { wrongPeriods, wrongScores } from './compare/scores.ts'
 import { leaveOutMoved } from './compare/shared.ts'
 import { type Build, shadowsOf } from './feed.ts'
 import { beforeChanges, lacksOf, rejectedOf } from './flip/books.ts'
 import type { Comparison } from './flip/flip.ts'
+import type { Archive } from './open-archive.ts'
 import { beginRun, newToken } from './progress.ts'
 
 /*
@@ -37,12 +37,24 @@ export interface Building {
   read(records: number): void
 }
 
-/** Continues the same build where a process before left it, or begins it. */
+/**
+ * Continues the same build where a process before left it, or begins it. Users who were erased from the archive are erased in
+ * Redis too, which may have forgotten them.
+ */
 export async function openBuild(app: App, building: Building): Promise<Build> {
-  const { archive, stages, untilMs } = building
+  const { archive, stages, untilMs, alive } = building
   const names = stages.map(({ name }) => name)
   const erasures = await archive.erasures()
-  const what = JSON.stringify({ archive: archive.name, erasures, stages: names, until: untilMs, form: 1 })
+  await alive()
+  const toMark = untilMs === Number.POSITIVE_INFINITY ? erasures : [] // --until only shows numbers
+  for (const { user, at } of toMark) if (user !== undefined) await markErased(app, user, { at })
+  const what = JSON.stringify({
+    archive: archive.name,
+    erasures: erasures.length,
+    stages: names,
+    until: untilMs,
+    form: 1,
+  })
   const run = await beginRun(app, what, building)
   const read = app.partitions.map(async (keys) => [keys, await readErasures(app.redis, keys)] as const)
   const erased = new Map(await Promise.all(read))

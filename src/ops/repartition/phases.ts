@@ -24,7 +24,7 @@ import { moveLedger, writeLedgerCounts } from './move-ledger.ts'
 import { moveOutcomes } from './move-outcomes.ts'
 import { moveUsers, sumUsers } from './move-users.ts'
 import { differences, quiesce, reasonOf, resume, unbalanced, undo } from './quiesce.ts'
-import { writeBooks } from './write-books.ts'
+import { writeBooks, writeMissedBefore } from './write-books.ts'
 
 export interface Run {
   readonly app: App
@@ -139,6 +139,7 @@ async function count({ move, state, after }: Progress): Promise<Next> {
   const sums: Sum[] = []
   for (const keys of after.partitions) sums.push(await sumUsers(move, keys))
   await writeBooks(move, state.totals ?? {}, sums)
+  await writeMissedBefore(move, state.missedBefore ?? {})
   await writeLedgerCounts(move, state.ledgerCounts ?? {})
   await writeCalendar(move, state.days ?? {}, state.calendar ?? {})
   return { phase: 'verify' }

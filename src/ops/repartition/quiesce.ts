@@ -8,6 +8,7 @@ import { type ControlKeys, lastingControlKeys } from '../../keys.ts'
 import { waitingByStage } from '../../reads/backlog.ts'
 import { readBooks } from '../../reads/books.ts'
 import { readCounters } from '../../reads/counters.ts'
+import { readMissedBefore } from '../../stages/missed-before.ts'
 import { sum } from '../../sums.ts'
 import { noticedMs } from '../manifest/check.ts'
 import { forgetRepartition, type Repartition } from '../manifest/repartition.ts'
@@ -68,7 +69,8 @@ export async function quiesce(halt: Halt, signal: AbortSignal): Promise<Partial<
     )
   for (const loss of (await readBooks(before)).losses) print(`${loss} The books of the new partitions keep this.`)
   const ledgerCounts = await readLedgerCounts(redis, before.partitions)
-  return { totals, ledgerCounts, ...(await lengthsOf(redis, before.partitions)) }
+  const missedBefore = await readMissedBefore(before)
+  return { totals, ledgerCounts, missedBefore, ...(await lengthsOf(redis, before.partitions)) }
 }
 
 /** Gives lasting control keys their new names. Hashes are copied, because processes read them meanwhile. */

@@ -29,6 +29,19 @@ export async function writeBooks(
   await writeCounters(redis, to[0] as Keys, rest, sums[0] as Sum)
 }
 
+/** Writes from where stages have had all orders into the first partition, which has the orders that they have missed. */
+export async function writeMissedBefore(
+  { redis, to, alive }: Move,
+  ids: Readonly<Record<string, string>>,
+): Promise<void> {
+  for (const [at, { missedBefore }] of to.entries()) {
+    await alive()
+    const write = redis.multi().del(missedBefore)
+    if (at === 0 && Object.keys(ids).length > 0) write.hset(missedBefore, ids)
+    unwrapReplies(await write.exec())
+  }
+}
+
 async function writeCounters(
   redis: RedisClient,
   keys: Keys,

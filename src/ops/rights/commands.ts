@@ -32,8 +32,8 @@ const uses: readonly Use[] = [
   ['LINDEX K 0', 'everyone'],
   ['ZREVRANGE K 0 0', 'everyone'],
   ['HEXISTS K f', 'everyone'],
-  ['PEXPIRE K 1', 'bridge', 'jobs', 'api', 'operator'],
-  ['WAIT 0 1', 'bridge', 'jobs', 'operator'],
+  ['PEXPIRE K 1', 'everyone'],
+  ['WAIT 0 1', 'bridge', 'stages', 'jobs', 'operator'],
   ['HGET K f', 'everyone'],
   ['HDEL K f', 'everyone'],
   ['LLEN K', 'bridge', 'stages', 'jobs', 'api', 'operator'],
@@ -120,7 +120,7 @@ const extras: readonly Use[] = [
 /** Lists optional commands of Redis 7.2. An older Redis refuses rules that name them. */
 const newerExtras: readonly Use[] = [
   ['CLIENT SETINFO LIB-NAME orders', 'everyone'],
-  ['WAITAOF 1 0 1', 'bridge', 'jobs', 'operator'],
+  ['WAITAOF 1 0 1', 'bridge', 'stages', 'jobs', 'operator'],
 ]
 
 /** Lists the commands by which ioredis follows a cluster. */

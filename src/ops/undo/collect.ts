@@ -14,10 +14,18 @@ export interface Affected {
   readonly parts: readonly ReversedPart[]
 }
 
+/** An order as the archive has it. */
+export interface ArchivedOrder extends Affected {
+  /** The entry of its admission; to put it back, that which took it back. */
+  readonly since: string
+}
+
 export interface Collected {
-  readonly orders: readonly Affected[]
+  readonly orders: readonly ArchivedOrder[]
   /** Corrections that the window has of other orders. */
   readonly otherCorrections: number
+  /** Admissions in the window of orders that were admitted again later. */
+  readonly admittedAgain: number
 }
 
 export interface Window {
@@ -31,7 +39,7 @@ export interface Window {
 /** An order takes some 500 bytes here while its undo runs. */
 const maxOrders = 500_000
 
-/** The parts of an order by what they count, so that a part that was undone and redone is there once. */
+/** Parts that take an order back, or put it back, by what they count: one that was undone and redone is there once. */
 type Parts = Map<string, ReversedPart>
 
 interface Collecting {
@@ -44,47 +52,49 @@ interface Collecting {
 
 /**
  * Collects the orders that were admitted in a window, with all corrections that the archive has of them. Reads the window,
- * and then all that came after its begin: so the order of segments does not matter. An order that was admitted twice, as after
- * Redis was emptied, is the last one: the others are in no number any more.
+ * and then all that came after its begin: so the order of segments does not matter. Of an order that was admitted twice
+ * only the last admission counts here, as the ledger knows no other. Those before it are only counted: after LEDGER_DAYS they
+ * are in the totals, too, and after Redis was emptied they are not.
  * @param name of the undo, whose own records are left out
  * @throws OrdersError ORD_UNDO for more orders than fit into memory
  */
 export async function collectWindow(
-  archive: ArchiveReader,
+  archive: Pick<ArchiveReader, 'read'>,
   { fromMs, toMs, where }: Window,
   name: string,
   signal: AbortSignal,
 ): Promise<Collected> {
   const found = new Map<string, Collecting>()
   const matches = matcher(where)
+  let [admittedAgain, otherCorrections] = [0, 0]
   for await (const record of archive.read(fromMs, toMs, signal)) {
     const ms = idMs(record.entry)
     if (record.correction !== undefined || ms < fromMs || ms >= toMs || !matches(record)) continue
     const before = found.get(nameOf(record))
+    if (before) admittedAgain++
     if (before && compareIds(before.since, record.entry) > 0) continue
     const own = collecting(record)
-    addPart(own.parts, countedPart(record), -1)
+    takeOff(own.parts, countedPart(record))
     found.set(nameOf(record), own)
     if (found.size > maxOrders) throw tooMany()
   }
   const replaced = new Set<string>() // admitted again, after the window
-  let otherCorrections = 0
   for await (const record of archive.read(fromMs, undefined, signal)) {
     if (record.undo?.name === name) continue
     const own = found.get(nameOf(record))
     if (own && compareIds(record.entry, own.since) < 0) continue
     if (record.correction === undefined) {
       if (own && record.entry !== own.since) replaced.add(nameOf(record))
-    } else if (own) for (const part of partsOf(record)) addPart(own.parts, part, -1)
+    } else if (own) for (const part of partsOf(record)) takeOff(own.parts, part)
     else if (!record.undo && idMs(record.entry) < toMs) otherCorrections++
   }
   for (const one of replaced) found.delete(one)
-  return { orders: affectedIn(found), otherCorrections }
+  return { orders: affectedIn(found), otherCorrections, admittedAgain: admittedAgain + replaced.size }
 }
 
 /** Collects what an undo has taken back, to put it back. */
 export async function collectUndone(
-  archive: ArchiveReader,
+  archive: Pick<ArchiveReader, 'read'>,
   sinceMs: number,
   name: string,
   signal: AbortSignal,
@@ -93,10 +103,10 @@ export async function collectUndone(
   for await (const record of archive.read(sinceMs, undefined, signal)) {
     if (record.correction !== 'undone' || record.undo?.name !== name) continue
     const own = collecting(record)
-    for (const part of record.undo.parts) addPart(own.parts, part, -1)
+    for (const part of record.undo.parts) takeOff(own.parts, part)
     found.set(nameOf(record), own)
   }
-  return { orders: affectedIn(found), otherCorrections: 0 }
+  return { orders: affectedIn(found), otherCorrections: 0, admittedAgain: 0 }
 }
 
 const collecting = ({ user_id: userId, order_id: orderId, entry }: ArchivedRecord): Collecting => ({
@@ -105,9 +115,9 @@ const collecting = ({ user_id: userId, order_id: orderId, entry }: ArchivedRecor
 
 const nameOf = ({ user_id: userId, order_id: orderId }: ArchivedRecord): string => orderName({ userId, orderId })
 
-const affectedIn = (found: ReadonlyMap<string, Collecting>): Affected[] =>
-  [...found.values()].map(({ userId, orderId, parts }) => ({
-    ...{ userId, orderId },
+const affectedIn = (found: ReadonlyMap<string, Collecting>): ArchivedOrder[] =>
+  [...found.values()].map(({ userId, orderId, since, parts }) => ({
+    ...{ userId, orderId, since },
     parts: [...parts.values()].filter(({ records, minor }) => records !== 0 || minor !== 0),
   }))
 
@@ -122,12 +132,12 @@ function countedPart({ minor, correction, order_timestamp, sent, entry }: Archiv
   }
 }
 
-/** Adds a part to those that count on the same day in the same way. */
-function addPart(parts: Parts, part: ReversedPart, times: 1 | -1): void {
+/** Takes a part off those that count on the same day in the same way: the parts are what to count so that nothing is left. */
+function takeOff(parts: Parts, part: ReversedPart): void {
   const { correction, order_timestamp, sent, at } = part
   const key = JSON.stringify([correction, order_timestamp, sent, at])
   const { records, minor } = parts.get(key) ?? { records: 0, minor: 0 }
-  parts.set(key, { ...part, records: records + times * part.records, minor: minor + times * part.minor })
+  parts.set(key, { ...part, records: records - part.records, minor: minor - part.minor })
 }
 
 /** Returns a function that says whether an order matches all that is given. */

@@ -45,7 +45,14 @@ export async function radiusOf(app: App, orders: readonly Affected[]): Promise<O
   }
 }
 
-type Skipped = 'erased' | 'forgotten' | 'undone_before' | 'other_corrections'
+type Skipped =
+  | 'erased'
+  | 'forgotten'
+  | 'undone_before'
+  | 'admitted_again'
+  | 'other_corrections'
+  | 'archive_from'
+  | 'warning'
 
 function daysOf({ format }: App, orders: readonly Affected[]): BlastRadius['days'] {
   const days = new Map<string, Change>()

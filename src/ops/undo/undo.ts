@@ -2,16 +2,18 @@ import { UnrecoverableError } from 'bullmq'
 import type { App } from '../../app.ts'
 import type { UndoJob } from '../../control/job-queues.ts'
 import { type UndoData, type UndoResult, undoData } from '../../control/undo/undo-job.ts'
-import { type BlastRadius, registerRadius, registerReversed } from '../../control/undo/undos.ts'
+import { type BlastRadius, readUndo, registerRadius, registerReversed } from '../../control/undo/undos.ts'
 import { OrdersError } from '../../errors.ts'
+import { countText } from '../../reads/count-text.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
+import { sumBy } from '../../sums.ts'
 import { jobIdOf, judged } from '../jobs/outcome.ts'
-import { type Affected, type Collected, collectUndone, collectWindow } from './collect.ts'
+import { type ArchivedOrder, type Collected, collectUndone, collectWindow } from './collect.ts'
 import { withoutErased } from './erased.ts'
 import { type ArchiveReader, openArchiveReader } from './open-archive.ts'
 import { radiusOf, sumsOf } from './radius.ts'
-import { requireDated } from './require-dated.ts'
+import { requireCounted } from './require-counted.ts'
 import { sendReversals } from './send.ts'
 import { type Place, placesOf } from './standing.ts'
 
@@ -47,9 +49,9 @@ export async function undo(app: App, job: UndoJob, signal: AbortSignal): Promise
 
 /** Finds out what an undo would change. Changes nothing. */
 async function preview(reversing: Reversing): Promise<UndoResult> {
-  const { app, data } = reversing
+  const { data } = reversing
   const found = await look(reversing)
-  const radius = await radiusIn(app, found)
+  const radius = await radiusIn(reversing, found)
   const { orders, users, revenue } = radius
   return { name: data.name, redo: data.redo, dry_run: true, orders, users, revenue, left: 0, radius }
 }
@@ -66,10 +68,12 @@ const maxStuck = 3
 async function reverseAll(reversing: Reversing): Promise<UndoResult> {
   const { app, job, data, signal } = reversing
   const jobId = jobIdOf(job)
+  for (const id of data.after ?? []) await judged(app, { id, updateProgress: async () => {} }, signal)
   for (let before = -1, stuck = 0; ; ) {
+    await requireNotRedone(reversing)
     await judged(app, job, signal) // what an earlier attempt has sent
     const found = await look(reversing)
-    if (!data.redo && found.done.length === 0) await registerRadius(app, data.name, await radiusIn(app, found))
+    if (!data.redo && found.done.length === 0) await registerRadius(app, data.name, await radiusIn(reversing, found))
     const { left } = found
     const { cancelled } = await readOutcome(app.redis, app.partitions, jobId)
     stuck = left.length === before ? stuck + 1 : 0
@@ -77,6 +81,7 @@ async function reverseAll(reversing: Reversing): Promise<UndoResult> {
     before = left.length
     for (let from = 0; from < left.length; from += chunkSize) {
       signal.throwIfAborted()
+      await requireNotRedone(reversing)
       const some = left.slice(from, from + chunkSize)
       if (!(await sendReversals(app, some, { name: data.name, jobId, redo: data.redo }))) break
       await judged(app, job, signal, found.done.length + left.length)
@@ -84,26 +89,63 @@ async function reverseAll(reversing: Reversing): Promise<UndoResult> {
   }
 }
 
-async function ended(reversing: Reversing, { done, left }: Found, cancelled: boolean): Promise<UndoResult> {
+/**
+ * A job of the undo may be retried by hand after its redo was asked for. The orders that it took before are safe, as the ledger
+ * knows that this undo has had them; it must not take others.
+ */
+async function requireNotRedone({ app, data: { name, redo } }: Reversing): Promise<void> {
+  if (redo || !(await readUndo(app, name))?.redo) return
+  throw new OrdersError(
+    'ORD_UNDO',
+    `A redo of the undo ${JSON.stringify(name)} was asked for: it takes no more orders.`,
+  )
+}
+
+async function ended(reversing: Reversing, found: Found, cancelled: boolean): Promise<UndoResult> {
   const { app, job, data } = reversing
   if (cancelled) await cancelReplay(app, jobIdOf(job)) // no other process that believes to have this job sends more
-  const sums = sumsOf(app, done, data.redo ? 1 : -1)
-  const result = { ...sums, left: left.length }
-  if (!cancelled) {
+  const { left, reason } = await leftIn(reversing, found)
+  const result = { ...sumsOf(app, found.done, data.redo ? 1 : -1), left }
+  // A redo that has not found all is not closed: another one goes on.
+  if (!cancelled && !(data.redo && left > 0)) {
     const at = app.now().toISOString()
     await registerReversed(app, data.redo ? 'redone' : 'undone', data.name, { at, ...result })
   }
-  return { name: data.name, redo: data.redo, dry_run: false, ...(cancelled && { cancelled }), ...result, radius: null }
+  return {
+    ...{ name: data.name, redo: data.redo, dry_run: false, ...(cancelled && { cancelled }), ...result },
+    ...(reason !== undefined && !cancelled && { left_reason: reason }),
+    radius: null,
+  }
+}
+
+/**
+ * Counts the orders that are not as they should be. A redo counts also those of which the ledger or the archive knows nothing
+ * any more. Orders of erased users, and those that another undo has taken since, are not among them.
+ */
+async function leftIn({ app, data }: Reversing, found: Found): Promise<{ left: number; reason?: string }> {
+  const undone = data.redo ? (await readUndo(app, data.name))?.undone?.orders : undefined
+  const counts = [
+    [found.left.length, 'the archive says otherwise of'],
+    [data.redo ? found.count('forgotten') : 0, 'the ledger has forgotten'],
+    [Math.max(0, (undone ?? 0) - found.collected), 'the archive no longer has'],
+  ] as const
+  const left = sumBy(counts, ([count]) => count)
+  if (left === 0) return { left }
+  const reasons = counts.flatMap(([count, why]) => (count > 0 ? `${why} ${countText(count)}` : []))
+  return { left, reason: `Not ${data.redo ? 'put' : 'taken'} back: ${countText(left)}. Of them ${reasons.join(', ')}.` }
 }
 
 /** The orders of an undo or a redo, by what is to do with them. */
 interface Found {
-  readonly left: readonly Affected[]
-  readonly done: readonly Affected[]
+  readonly left: readonly ArchivedOrder[]
+  readonly done: readonly ArchivedOrder[]
   readonly count: (place: Place) => number
+  /** Orders that the archive has, of whatever place. */
+  readonly collected: number
   /** Orders that are left out, as their user was erased. */
   readonly erased: number
   readonly otherCorrections: number
+  readonly admittedAgain: number
 }
 
 async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
@@ -112,28 +154,33 @@ async function look({ app, data, archive, signal }: Reversing): Promise<Found> {
   const collected: Collected = redo
     ? await collectUndone(archive, fromMs, name, signal)
     : await collectWindow(archive, data, name, signal)
-  const { otherCorrections } = collected
+  const { otherCorrections, admittedAgain } = collected
   const orders = await withoutErased(app, collected.orders)
   const places = await placesOf(app, orders, name)
   const [toDo, doneAt] = redo ? (['undone', 'stands'] as const) : (['stands', 'undone'] as const)
-  const at = (place: Place): Affected[] => orders.filter((_, index) => places[index] === place)
+  const at = (place: Place): ArchivedOrder[] => orders.filter((_, index) => places[index] === place)
   const left = at(toDo).filter(({ parts }) => parts.length > 0)
-  if (!redo) await requireDated(app, left)
+  if (!redo) await requireCounted(app, left)
   return {
     left,
     done: at(doneAt),
     count: (place) => at(place).length,
+    collected: collected.orders.length,
     erased: collected.orders.length - orders.length,
     otherCorrections,
+    admittedAgain,
   }
 }
 
-async function radiusIn(app: App, { left, count, erased, otherCorrections }: Found): Promise<BlastRadius> {
+async function radiusIn({ app, archive, data }: Reversing, found: Found): Promise<BlastRadius> {
+  const { left, count, erased, otherCorrections, admittedAgain } = found
   return {
     ...(await radiusOf(app, left)),
     erased,
     forgotten: count('forgotten'),
     undone_before: count('elsewhere'),
+    admitted_again: admittedAgain,
     other_corrections: otherCorrections,
+    ...(await archive.coverage(data)),
   }
 }

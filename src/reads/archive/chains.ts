@@ -1,15 +1,8 @@
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import {
-  type Line,
-  manifestPrefix,
-  noHash,
-  parseLine,
-  parseLineName,
-  type Segment,
-  sha256,
-} from '../../stages/archive/manifest.ts'
-import { readObject, type Store } from '../../stages/archive/store/store.ts'
+import { type Line, manifestPrefix, noHash, parseLine, parseLineName, sha256 } from '../../stages/archive/manifest.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
+import { readObject } from '../../stages/archive/store/store.ts'
 import { readTail, type Tail } from '../../stages/archive/tail.ts'
 
 /** A chain of the manifest, whole. */
@@ -23,15 +16,10 @@ export interface Chain {
   readonly head: string
   /** True if Redis goes on with it; false if it has ended. */
   readonly isOpen: boolean
-  /** Lines that Redis has lost, as when it was restored. They do not count: the orders came again, or are gone from Redis. */
+  /** Lines of the store that the last one does not follow: Redis has lost them, or they are newer. See manifest.ts. */
   readonly abandoned: readonly Line[]
-}
-
-/** A segment that counts, and its chain. */
-export interface LiveSegment {
-  readonly segment: Segment
-  readonly chain: string
-  readonly partition: string
+  /** Those of `lines` that the store does not have yet. */
+  readonly unstored: readonly Line[]
 }
 
 interface Source {
@@ -39,6 +27,8 @@ interface Source {
   readonly partition: string
   /** By SHA-256. */
   readonly texts: Map<string, string>
+  /** SHA-256 of those that Redis alone has. */
+  readonly unstored: Set<string>
 }
 
 /** Texts of lines by the names of their objects. An object of a line never changes, so it is read once. */
@@ -55,7 +45,7 @@ const inFlight = 32
  * @throws OrdersError ORD_ARCHIVE if a line is missing, or does not follow the one before it
  */
 export async function readChains(
-  store: Pick<Store, 'list' | 'get'>,
+  store: Pick<ObjectStore, 'list' | 'get'>,
   app: Pick<App, 'redis' | 'partitions'> | undefined,
   known: KnownLines = new Map(),
 ): Promise<Chain[]> {
@@ -71,12 +61,20 @@ export async function readChains(
 function addTail(sources: Map<string, Source>, tail: Tail | undefined): void {
   if (!tail) return
   const known = sources.get(tail.chain)
-  const source = known ?? { chain: tail.chain, partition: tail.partition, texts: new Map() }
-  for (const text of tail.lines.values()) source.texts.set(sha256(text), text)
+  const source = known ?? sourceOf(tail)
+  for (const text of tail.lines.values()) {
+    const hash = sha256(text)
+    if (!source.texts.has(hash)) source.unstored.add(hash)
+    source.texts.set(hash, text)
+  }
   sources.set(tail.chain, source)
 }
 
-async function readStored(store: Pick<Store, 'list' | 'get'>, known: KnownLines): Promise<Map<string, Source>> {
+const sourceOf = ({ chain, partition }: Pick<Source, 'chain' | 'partition'>): Source => ({
+  ...{ chain, partition, texts: new Map(), unstored: new Set() },
+})
+
+async function readStored(store: Pick<ObjectStore, 'list' | 'get'>, known: KnownLines): Promise<Map<string, Source>> {
   const sources = new Map<string, Source>()
   const reading = new Set<Promise<void>>()
   const failures: unknown[] = []
@@ -89,9 +87,8 @@ async function readStored(store: Pick<Store, 'list' | 'get'>, known: KnownLines)
   for await (const { name } of store.list(manifestPrefix)) {
     const found = parseLineName(name)
     if (!found) continue
-    const { chain, partition } = found
-    const source = sources.get(chain) ?? { chain, partition, texts: new Map() }
-    sources.set(chain, source)
+    const source = sources.get(found.chain) ?? sourceOf(found)
+    sources.set(found.chain, source)
     const work = read(name, source.texts)
       .catch((error: unknown) => void failures.push(error))
       .finally(() => reading.delete(work))
@@ -108,12 +105,12 @@ interface Parsed extends Omit<Source, 'texts'> {
   readonly byHash: ReadonlyMap<string, Line>
 }
 
-function parseTexts({ chain, partition, texts }: Source): Parsed {
+function parseTexts({ texts, ...source }: Source): Parsed {
   const lines = [...texts].map(([hash, text]): [string, Line] => [
     hash,
-    parseLine(text, `An object of the chain ${chain}`),
+    parseLine(text, `An object of the chain ${source.chain}`),
   ])
-  return { chain, partition, byHash: new Map(lines) }
+  return { ...source, byHash: new Map(lines) }
 }
 
 /** Returns the hash of the last line of each chain, where Redis or a later chain names it. */
@@ -127,9 +124,9 @@ function endsIn(chains: readonly Parsed[], tails: readonly (Tail | undefined)[])
   return ends
 }
 
-/** Follows the lines back from the last. Of an open chain, what came after the line that Redis named is left out. */
+/** Follows the lines back from the last. */
 function chainOf(
-  { chain, partition, byHash }: Parsed,
+  { chain, partition, byHash, unstored }: Parsed,
   end: string | undefined,
   tails: readonly (Tail | undefined)[],
 ): Chain {
@@ -152,7 +149,8 @@ function chainOf(
     lines,
     head,
     isOpen,
-    abandoned: isOpen ? [] : [...byHash.values()].filter((line) => !known.has(line)),
+    abandoned: [...byHash.values()].filter((line) => !known.has(line)),
+    unstored: [...unstored].flatMap((hash) => byHash.get(hash) ?? []),
   }
 }
 
@@ -169,33 +167,3 @@ function byBegin(one: Chain, other: Chain): number {
   const [a, b] = [one, other].map(({ lines, chain }) => `${lines[0]?.at} ${chain}`)
   return (a ?? '') < (b ?? '') ? -1 : 1
 }
-
-/**
- * Returns the segments that count: those of all chains, without the removed ones, and with what was put in their place. Those
- * of a chain are in the order in which they were committed.
- */
-export function liveSegments(chains: readonly Chain[]): LiveSegment[] {
-  const live = new Map<string, LiveSegment & { readonly place: number }>()
-  for (const { chain, partition, lines } of chains) {
-    for (const line of lines) {
-      if (line.kind !== 'segment') continue
-      live.set(line.segment.name, { segment: line.segment, chain, partition, place: live.size })
-    }
-  }
-  // A removal may stand in another chain than its segment, so the removals come second.
-  for (const line of chains.flatMap(({ lines }) => lines)) {
-    if (line.kind !== 'erased' && line.kind !== 'expired') continue
-    const { removes, segment } = line
-    const removed = live.get(removes)
-    live.delete(removes)
-    if (removed && segment) live.set(segment.name, { ...removed, segment })
-  }
-  const sorted = [...live.values()].sort((one, other) => one.place - other.place)
-  return sorted.map(({ place: _, ...one }) => one)
-}
-
-/** Returns the names of all segments that a line has taken out. */
-export const removedNames = (chains: readonly Chain[]): string[] =>
-  chains.flatMap(({ lines }) =>
-    lines.flatMap((line) => (line.kind === 'erased' || line.kind === 'expired' ? line.removes : [])),
-  )

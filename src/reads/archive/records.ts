@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib'
 import { messageOf, OrdersError } from '../../errors.ts'
 import type { Segment } from '../../stages/archive/manifest.ts'
 import { type ArchivedRecord, archivedRecord } from '../../stages/archive/record.ts'
-import type { Store } from '../../stages/archive/store/store.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 
 /**
  * Yields the records of a segment in its order. At the end it has compared the bytes, their SHA-256 and the number of records
@@ -12,28 +12,48 @@ import type { Store } from '../../stages/archive/store/store.ts'
  * @throws OrdersError ORD_ARCHIVE if the object is missing or differs
  */
 export async function* readRecords(
-  store: Pick<Store, 'get'>,
+  store: Pick<ObjectStore, 'get'>,
   { name, bytes, sha256, records }: Segment,
 ): AsyncGenerator<ArchivedRecord, void> {
-  const found = await store.get(name)
-  if (!found) throw differs(name, 'is missing')
   const hash = createHash('sha256')
   let [read, lines] = [0, 0]
-  const counted = async function* (): AsyncIterable<Buffer> {
-    for await (const chunk of found) {
-      hash.update(chunk)
-      read += chunk.length
-      yield chunk
-    }
+  const count = (chunk: Buffer): void => {
+    hash.update(chunk)
+    read += chunk.length
   }
-  for await (const line of linesIn(counted(), name)) {
+  for await (const record of recordsIn(store, name, count)) {
     lines += 1
-    yield parseRecord(line, name)
+    yield record
   }
   if (read !== bytes) throw differs(name, `has ${read} bytes, and ${bytes} by the manifest`)
   if (hash.digest('hex') !== sha256) throw differs(name, 'has another SHA-256 than in the manifest')
   if (lines !== records) throw differs(name, `has ${lines} records, and ${records} by the manifest`)
 }
+
+/**
+ * Yields the records of an object that no line of the manifest describes.
+ * @param onChunk called with all bytes, piece by piece
+ * @throws OrdersError ORD_ARCHIVE if it is missing, or no segment: see isNoSegment
+ */
+export async function* recordsIn(
+  store: Pick<ObjectStore, 'get'>,
+  name: string,
+  onChunk: (chunk: Buffer) => void = () => {},
+): AsyncGenerator<ArchivedRecord, void> {
+  const found = await store.get(name)
+  if (!found) throw differs(name, 'is missing')
+  const bytes = async function* (): AsyncIterable<Buffer> {
+    for await (const chunk of found) {
+      onChunk(chunk)
+      yield chunk
+    }
+  }
+  for await (const line of linesIn(bytes(), name)) yield parseRecord(line, name)
+}
+
+/** Returns whether an object is missing, is no segment, or is not the one of the manifest. It is not where the store has failed. */
+export const isNoSegment = (error: unknown): boolean =>
+  error instanceof OrdersError && error.details['segment'] !== undefined
 
 /** Yields the lines of a packed text. Only a line feed ends one: a body may hold other line breaks of Unicode. */
 async function* linesIn(bytes: AsyncIterable<Buffer>, name: string): AsyncIterable<string> {
@@ -67,9 +87,9 @@ function parseRecord(line: string, name: string): ArchivedRecord {
   try {
     return archivedRecord.parse(JSON.parse(line))
   } catch (cause) {
-    throw new OrdersError('ORD_ARCHIVE', `The segment ${name} has a line that is no record.`, { cause })
+    throw differs(name, 'has a line that is no record', { cause })
   }
 }
 
-const differs = (name: string, how: string): OrdersError =>
-  new OrdersError('ORD_ARCHIVE', `The segment ${name} ${how}.`)
+const differs = (name: string, how: string, options: ErrorOptions = {}): OrdersError =>
+  new OrdersError('ORD_ARCHIVE', `The segment ${name} ${how}.`, { ...options, details: { segment: name } })

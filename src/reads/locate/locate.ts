@@ -2,7 +2,7 @@ import type { App, PartitionScope } from '../../app.ts'
 import type { Identified } from '../../order/identity.ts'
 import type { Message } from '../../order/message.ts'
 import { partitionFor } from '../../partitions.ts'
-import { userDigest } from '../../stages/erasure/erasures.ts'
+import { readErasedAt } from '../../stages/erasure/erasures.ts'
 import { standingIn } from '../../stages/runner/ledger.ts'
 import { isoOf } from '../../stream-id.ts'
 import { correctionsOf, type LocatedCorrection } from './corrections.ts'
@@ -73,7 +73,7 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
   const sighted: Sighting[] = [...admitted.flatMap(({ found }) => found), ...(now.known ? [] : raw.found)]
   const standing = now.known && standingIn(now.known.value)
   const own: readonly Partial<Message>[] = [...raw.found, ...admitted.flatMap(({ found }) => found), ...invalid.found]
-  const erased = await app.redis.hget(app.keys.erased, userDigest(order.userId))
+  const erasedAt = await readErasedAt(app, order.userId)
   const waiting = [
     ...raw.found.flatMap((sighting) => {
       const { id, jobId, history, envelope } = sighting.record
@@ -102,7 +102,7 @@ export async function locateOrder(whole: App, order: OrderName): Promise<OrderLo
     invalid: [...invalid.found],
     discarded: [...discarded.found],
     sent,
-    ...(erased !== null && { erased_at: String(JSON.parse(erased).at) }),
+    ...(erasedAt !== undefined && { erased_at: erasedAt }),
     duplicates: {
       total: now.counters['duplicates'] ?? 0,
       because: 'Duplicates are dropped and counted only in total: the number for this order is unknown.',

@@ -4,7 +4,8 @@
 -- ARGV[1] group   [2] consumer   [3] plan, a JSON object:
 --   layout   [field, value] of the stage, see layout.ts
 --   head     { chain, seq, head } that the hash must hold; chain is '' if it must hold none
---   begins   true for the first line of a chain: the hash and the lines of the chain before are deleted
+--   begins   true for the first line of a chain: the hash and the lines of the chain before are deleted. The store must have
+--            them all
 --   set      fields of the hash after this line
 --   ids      entries to acknowledge; none for a line that is not of a segment
 --   until    ms since 1970, by Redis' clock: later nothing is appended, as the object may have been swept by then; 0: no limit
@@ -31,9 +32,12 @@ end
 local layout = call('HGET', KEYS[4], plan.layout[1])
 if layout and layout ~= plan.layout[2] then return { 'layout', layout } end
 
-local known = call('HMGET', KEYS[5], 'chain', 'seq', 'head')
+local known = call('HMGET', KEYS[5], 'chain', 'seq', 'head', 'stored')
 local chain, seq, head = known[1] or '', known[2] or '0', known[3] or ''
-if chain ~= plan.head.chain or seq ~= plan.head.seq or head ~= plan.head.head then return { 'head', chain, seq, head } end
+local lacks = plan.begins and tonumber(known[4] or '0') < tonumber(seq)
+if lacks or chain ~= plan.head.chain or seq ~= plan.head.seq or head ~= plan.head.head then
+  return { 'head', chain, seq, head }
+end
 
 local time = call('TIME')
 if plan['until'] > 0 and time[1] * 1000 > plan['until'] then return { 'late' } end

@@ -7,17 +7,12 @@ import { defineScript } from '../../redis/script.ts'
 import { fieldOf, layoutOf, otherLayoutError } from '../layout/layout.ts'
 import type { Stage } from '../placed.ts'
 import { archive } from './archive.ts'
-import { type LineContent, noHash, partitionName, sha256 } from './manifest.ts'
-
-/** The end of a chain that a line follows. */
-export interface Head {
-  /** '' where there is no chain yet. */
-  readonly chain: string
-  readonly seq: number
-  readonly head: string
-}
+import { type Head, type LineContent, noHash, partitionName, sha256 } from './manifest.ts'
 
 export const noChain: Head = { chain: '', seq: 0, head: '' }
+
+/** An object is swept a day after it was written if no line names it: so none may be committed much later. */
+export const commitWithinMs = 3_600_000
 
 /** A line to append, and the entries that it is about. */
 export interface Appending {
@@ -33,7 +28,7 @@ export interface Appending {
 
 export type Appended =
   | { readonly status: 'appended'; readonly head: Head }
-  /** The chain has gone on, or there is none. */
+  /** The chain has gone on, or there is none. None begins while the store lacks a line of the one before. */
   | { readonly status: 'head'; readonly head: Head }
   /** Only these entries are still pending. */
   | { readonly status: 'stale'; readonly held: readonly string[]; readonly again: number }

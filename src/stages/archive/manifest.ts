@@ -7,6 +7,9 @@ import type { Keys } from '../../keys.ts'
  * The manifest says which segments count. It is made of chains of lines. A partition has one chain at a time. A new one begins
  * where Redis holds none: at the first start, after a repartition, and after Redis was emptied or restored.
  * Redis and the store hold the same text of a line. Each line holds the SHA-256 of the text of the line before it.
+ *
+ * Redis may lose lines that the store has, as when it is restored or fails over. Their segments do not count: the orders came
+ * again, or are gone from Redis. But the objects stay. A segment that such a line takes out stays out: its object is gone.
  */
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
@@ -48,7 +51,7 @@ const begin = z.object({
   partition: z.string(),
   /** The counter of the stage, before the chain. */
   archived: z.int(),
-  /** Set where Redis went back to an earlier line of a chain, as after it was restored: what came after it does not count. */
+  /** Set where Redis went back to an earlier line of a chain. */
   follows: z.object({ chain: z.string(), seq: z.int(), head: hash }).optional(),
 })
 
@@ -77,6 +80,14 @@ export type LineContent =
   | Pick<z.output<typeof begin>, 'kind' | 'chain' | 'partition' | 'follows'>
   | Pick<z.output<typeof committed>, 'kind' | 'segment'>
   | ReplacingLine
+
+/** The end of a chain, which the next line follows: the number of its last line, and the SHA-256 of its text. */
+export interface Head {
+  /** '' where there is no chain yet. */
+  readonly chain: string
+  readonly seq: number
+  readonly head: string
+}
 
 export const noHash = '0'.repeat(64)
 export const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
@@ -107,9 +118,9 @@ export const chainPrefix = (partition: string, chain: string): string =>
 export const linePrefix = (partition: string, chain: string, seq: number): string =>
   `${chainPrefix(partition, chain)}${String(seq).padStart(12, '0')}-`
 
-/** Returns the name of the object of a line. Its hash is in it, so that no line is ever replaced by another. */
-export const lineName = (partition: string, chain: string, seq: number, text: string): string =>
-  `${linePrefix(partition, chain, seq)}${sha256(text).slice(0, 16)}.json`
+/** Returns the name of the object of a line. Its SHA-256 is in it, so that no line is ever replaced by another. */
+export const lineName = (partition: string, { chain, seq, head }: Head): string =>
+  `${linePrefix(partition, chain, seq)}${head.slice(0, 16)}.json`
 
 /** Reads the name of the object of a line. Undefined for another object. */
 export function parseLineName(name: string): { partition: string; chain: string } | undefined {

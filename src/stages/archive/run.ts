@@ -6,28 +6,41 @@ import { type Consumer, consume, type Read } from '../runner/consume.ts'
 import { removeConsumers } from '../runner/dead-consumers.ts'
 import { ensureGroups } from '../runner/groups.ts'
 import { trim } from '../runner/trim.ts'
+import { storeLines } from './lines.ts'
 import { patience } from './patience.ts'
+import { attended } from './store/attended.ts'
 import { openStore } from './store/store.ts'
 import { openWriter } from './writer.ts'
 
 /** Part of STOP_GRACE_MS in which a stop may still write the open segment. */
 const shareOfGrace = 0.8
 
+/** Resolves when all that was written to the partition is durable in Redis. */
+export type Confirm = (signal: AbortSignal) => Promise<void>
+
 /**
  * Runs the archive on a partition until the signal aborts. What has been read by then is committed before it returns, if the
  * store takes it in time; else its entries stay pending, and another consumer claims them.
  */
-export async function runArchive(scope: PartitionScope, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
+export async function runArchive(
+  scope: PartitionScope,
+  stage: Stage,
+  tick: Tick,
+  signal: AbortSignal,
+  confirm: Confirm,
+): Promise<void> {
   const { config, redis, keys, instance } = scope
   await ensureGroups(scope)
   await trim(scope, stage)
-  using store = await openStore(config)
+  using opened = await openStore(config, { attempts: 1 }) // patience tries again, and writes the outage down
   using reader = blockingConnection(redis, config.blockMs)
   using _ = closeOnStop(reader, config.stopGraceMs, signal)
   using ending = endAfter(signal, shareOfGrace * config.stopGraceMs)
   const consumer: Consumer = { stage, stream: keys.stream(stage.from), name: instance, reader }
+  const store = attended(opened, tick, ending.signal)
   const patiently = patience(scope, tick, ending.signal)
-  await using writer = openWriter({ scope, consumer, store, patiently })
+  await using writer = openWriter({ scope, consumer, store, patiently, confirm: () => confirm(ending.signal) })
+  await patiently((signal) => storeLines(scope, store, signal)) // a killed process has left them in Redis alone
   const tidyIfDue = housekeeper(scope, consumer)
   for await (const { entries, more } of untilStopped(consume(scope, consumer, signal), signal)) {
     await writer.add(entries)

@@ -19,6 +19,9 @@ export interface Tail {
   readonly failure: string | undefined
 }
 
+/** A field that stands alone: the archive has left, and may begin again in another place. */
+export const leftField = 'left'
+
 /** The fields of the hash. */
 export const archiveFields = z.object({
   chain: z.string(),

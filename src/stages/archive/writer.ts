@@ -6,12 +6,12 @@ import { redisClock } from '../../redis/clock.ts'
 import { compareIds, minId } from '../../stream-id.ts'
 import type { Consumer } from '../runner/consume.ts'
 import type { Entry } from '../runner/entry.ts'
-import { append, type Head } from './append.ts'
+import { append, commitWithinMs } from './append.ts'
 import { openChain, storeLines } from './lines.ts'
 import { partitionName, type Segment, segmentName, sha256 } from './manifest.ts'
-import { type EndedSegment, type OpenSegment, openSegment } from './open-segment.ts'
 import type { Patiently } from './patience.ts'
-import type { Store } from './store/store.ts'
+import { type EndedSegment, type OpenSegment, openSegment } from './segment/open-segment.ts'
+import type { ObjectStore } from './store/object-store.ts'
 
 /** Writes the entries of one consumer into segments. */
 export interface Writer extends AsyncDisposable {
@@ -25,8 +25,10 @@ export interface Writer extends AsyncDisposable {
 interface Writing {
   readonly scope: PartitionScope
   readonly consumer: Consumer
-  readonly store: Store
+  readonly store: ObjectStore
   readonly patiently: Patiently
+  /** Resolves when all that was written to the partition is durable. */
+  confirm(): Promise<void>
 }
 
 /** 5,000: acknowledging them takes Redis some 10 ms. */
@@ -48,11 +50,9 @@ export function openWriter(writing: Writing): Writer {
   const commit = committer(writing)
   return {
     add: async (entries) => {
-      const known = new Set(cutting)
-      const fresh = entries.filter(({ id }) => !known.has(id))
-      if (fresh.length === 0) return
+      if (entries.length === 0) return
       open ??= openSegment(consumer.stage.name)
-      await open.add(fresh)
+      await open.add(entries)
     },
     isDue: async (idle) => {
       if (!open) return false
@@ -110,44 +110,39 @@ function renew(
   }
 }
 
-/** An object is swept a day after it was written if no line names it: so none may be committed much later. */
-const commitWithinMs = 3_600_000
-
-/** Returns a function that uploads a segment and then commits it. It keeps the head of the chain between calls. */
-function committer({ scope, consumer, store, patiently }: Writing) {
+/** Returns a function that uploads a segment and then commits it. */
+function committer({ scope, consumer, store, patiently, confirm }: Writing) {
   const { redis, keys, telemetry } = scope
   const clock = redisClock(redis)
-  let head: Head | undefined
-  const upload = async ({ body, first, last, ids, orders, records }: EndedSegment): Promise<Segment> => {
+  let durable = ''
+  const upload = async ({ body, first, last, ids, orders, records }: EndedSegment) => {
+    const untilMs = (await clock.now()).getTime() + commitWithinMs
     const name = segmentName(partitionName(keys), first, last, randomBytes(4).toString('hex'))
     await patiently((signal) => store.put(name, body, signal))
-    return { name, first, last, entries: ids.length, orders, records, bytes: body.length, sha256: sha256(body) }
+    const counts = { entries: ids.length, orders, records, bytes: body.length }
+    return { untilMs, segment: { name, first, last, ...counts, sha256: sha256(body) } }
   }
   return async (ended: EndedSegment, from: number): Promise<void> => {
-    let untilMs = (await clock.now()).getTime() + commitWithinMs
-    let segment = await upload(ended)
+    const { ids, found } = ended
+    let uploaded: Awaited<ReturnType<typeof upload>> | undefined
     for (;;) {
-      head ??= await patiently((signal) => openChain(scope, store, signal))
-      const { ids, found } = ended
+      const head = await patiently((signal) => openChain(scope, store, signal))
+      if (head.chain !== durable) await confirm()
+      durable = head.chain // a chain that Redis has lost whole would count, although its orders come again
+      uploaded ??= await upload(ended)
+      const { segment, untilMs } = uploaded
       const reply = await append(scope, head, {
         ...{ content: { kind: 'segment', segment }, ids, consumer: consumer.name, found, untilMs },
       })
-      if (reply.status === 'appended') {
-        head = reply.head
-        report(segment, performance.now() - from)
-        return patiently((signal) => storeLines(scope, store, signal))
-      }
-      if (reply.status === 'stale') {
+      if (reply.status === 'late') uploaded = undefined
+      if (reply.status === 'late' || reply.status === 'head') continue
+      if (reply.status === 'appended') report(segment, performance.now() - from)
+      else {
         telemetry.emit('stale', { stage: consumer.stage.name, planned: ids.length, held: reply.held.length })
         if (reply.again > 0) telemetry.emit('recommitRefused', { stage: consumer.stage.name, entries: reply.again })
         // The object stays until it is swept: where a reply was lost, this is the second try of a commit that has succeeded.
-        return // what is still pending is claimed again
       }
-      if (reply.status === 'head') head = undefined
-      if (reply.status === 'late') {
-        untilMs = (await clock.now()).getTime() + commitWithinMs
-        segment = await upload(ended)
-      }
+      return patiently((signal) => storeLines(scope, store, signal)) // entries that are still pending are claimed again
     }
   }
   function report({ name, first, last, entries, orders, bytes }: Segment, durationMs: number): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { App } from '../../app.ts'
+import type { App, Durable } from '../../app.ts'
 import { audited } from '../../control/audit-log.ts'
 import { holdLock, type Lock } from '../../control/lock.ts'
 import { OrdersError } from '../../errors.ts'
@@ -9,12 +9,12 @@ import { identityText } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
 import { archive } from '../archive/archive.ts'
 import { flushArchive } from '../archive/flush.ts'
-import { requireArchive } from '../archive/require-archive.ts'
+import { requireSearch } from '../archive/require-archive.ts'
 import { dropShadows } from './drop-shadows.ts'
-import { accountOf, isAccount, userDigest } from './erasures.ts'
+import { accountOf, isAccount, markErased, readErasedAt, userDigest } from './erasures.ts'
 import { moveTotals, readHeld } from './move-totals.ts'
-import type { Durable, Erasing, Found } from './place.ts'
-import { type PlaceName, places } from './places.ts'
+import type { Erasing, Place } from './place.ts'
+import { type PlaceName, placesWith } from './places.ts'
 import { type Notes, openNotes, type Receipt } from './receipt.ts'
 
 export interface EraseOptions {
@@ -29,8 +29,8 @@ const checkEveryMs = 200
  * Erases a user: everything that names them is removed or redacted, and their totals move to an anonymous account, so that all
  * sums stay. First it is written down that they are erased: from then on the stages count nothing for them. Killed at any
  * moment, it goes on when it is called again, and its receipt is of the whole. What it has written is durable then.
- * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have; ORD_CONFIG where other processes keep
- *   an archive, and this one does not know where; ORD_ARCHIVE where the archive is another one; ORD_NOT_DURABLE
+ * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have; ORD_CONFIG where an archive is or was
+ *   kept, and this process does not know where; ORD_ARCHIVE where the archive is another one; ORD_NOT_DURABLE
  */
 export async function erase(
   { openDurable, ...whole }: ErasingWhole,
@@ -40,7 +40,7 @@ export async function erase(
 ): Promise<Receipt> {
   const { app } = whole
   requireUser(userId)
-  await requireArchive(app)
+  await requireSearch(app, whole.archive === 'gone')
   await using lock = await holdLock(app.redis, () => {}, signal, 'orders erase or repartition')
   await refuseRepartition(app)
   const what = (receipt?: Receipt): string => JSON.stringify(receipt ?? { user: userDigest(userId) })
@@ -64,7 +64,7 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   const head = { erasure: randomUUID(), erased_at: app.now().toISOString(), by }
   const notes = await openNotes(app, userId, head)
   const { erasure, erased_at: at } = notes.head
-  await app.redis.hsetnx(scope.keys.erased, userDigest(userId), JSON.stringify({ erasure, at }))
+  await markErased(app, userDigest(userId), { erasure, at })
   await dropShadows(app, lock.require)
   const held = await readHeld(scope, userId)
   for (const month of held.months.keys()) await notes.add('months', month)
@@ -74,11 +74,11 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   await app.redis.del(scope.keys.rebuiltSpend, scope.keys.rebuiltOrders) // a repair that builds them begins again
   const until = performance.now() + timeoutMs
   let waiting = 0
-  for (const name of Object.keys(places) as PlaceName[]) {
+  for (const [name, place] of placesOf(erasing)) {
     await lock.require()
-    if (name === 'stages' && (await someIn(erasing, name))) await cutSegments(app, until, signal)
+    if (name === 'stages' && (await findsSome(place, erasing))) await cutSegments(app, until, signal)
     if (name === 'archive' && waiting > 0) continue // a segment of these entries may still come
-    waiting += await clear(erasing, { name, notes, until }, signal)
+    waiting += await clear(erasing, { name, place, notes, until }, signal)
   }
   const counts = await notes.counts()
   const receipt: Receipt = {
@@ -86,6 +86,7 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
     complete: waiting === 0,
     moved: { account: accountOf(scope.keys), ...counts.moved },
     removed: counts.removed,
+    ...(erasing.archive === 'gone' && { without_archive: true as const }),
     waiting,
   }
   if (receipt.complete) await notes.close(receipt)
@@ -93,8 +94,10 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   return receipt
 }
 
-async function someIn(erasing: Erasing, name: PlaceName): Promise<boolean> {
-  for await (const _ of placeOf(erasing, name)) return true
+const placesOf = ({ archive }: Erasing): [PlaceName, Place][] => placesWith(archive === 'gone' ? undefined : archive)
+
+async function findsSome(place: Place, erasing: Erasing): Promise<boolean> {
+  for await (const _ of place(erasing)) return true
   return false
 }
 
@@ -109,16 +112,17 @@ async function cutSegments(app: App, until: number, signal: AbortSignal): Promis
 
 interface Clearing {
   readonly name: PlaceName
+  readonly place: Place
   readonly notes: Notes
   readonly until: number
 }
 
 /** Clears a place, and waits for what cannot be removed yet. Returns how many records are left. */
-async function clear(erasing: Erasing, { name, notes, until }: Clearing, signal: AbortSignal): Promise<number> {
+async function clear(erasing: Erasing, { name, place, notes, until }: Clearing, signal: AbortSignal): Promise<number> {
   for (;;) {
     signal.throwIfAborted()
     let left = 0
-    for await (const { record, isPassing, remove } of placeOf(erasing, name)) {
+    for await (const { record, isPassing, remove } of place(erasing, signal)) {
       if (name !== 'stages' && !isPassing) await notes.add(name, record)
       if (!(await remove())) left++
     }
@@ -127,27 +131,27 @@ async function clear(erasing: Erasing, { name, notes, until }: Clearing, signal:
   }
 }
 
-const placeOf = (erasing: Erasing, name: PlaceName): AsyncIterable<Found> =>
-  ((name === 'archive' && erasing.archive) || places[name])(erasing)
-
 /** Counts what an erasure would remove. */
 export interface Preview {
   readonly orders: number
   readonly minor: number
   readonly months: number
   readonly records: Readonly<Record<PlaceName, number>>
+  /** Set if the user was erased already: an erasure would finish that one. */
+  readonly erased_at?: string
 }
 
 /** Searches for a user, and changes nothing. */
 export async function previewErasure(erasing: Erasing): Promise<Preview> {
   const { app, userId } = erasing
   requireUser(userId)
-  await requireArchive(app)
+  await requireSearch(app, erasing.archive === 'gone')
+  const erasedAt = await readErasedAt(app, userId)
   const { totals, months } = await readHeld({ ...app, keys: partitionFor(app.partitions, userId) }, userId)
   const records: Record<string, number> = {}
-  for (const name of Object.keys(places) as PlaceName[]) {
+  for (const [name, place] of placesOf(erasing)) {
     const found = new Set<string>()
-    for await (const { record, isPassing } of placeOf(erasing, name)) if (!isPassing) found.add(record)
+    for await (const { record, isPassing } of place(erasing)) if (!isPassing) found.add(record)
     records[name] = found.size
   }
   return {
@@ -155,6 +159,7 @@ export async function previewErasure(erasing: Erasing): Promise<Preview> {
     minor: Number(totals?.minor ?? 0),
     months: months.size,
     records: records as Preview['records'],
+    ...(erasedAt !== undefined && { erased_at: erasedAt }),
   }
 }
 

@@ -1,10 +1,12 @@
+import { z } from 'zod'
+import type { App } from '../../app.ts'
 import type { Keys } from '../../keys.ts'
 import { identityDigest } from '../../order/identity.ts'
-import { otherPartition } from '../../partitions.ts'
+import { otherPartition, partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
 
 /*
- * The erased users of a partition, each by a hash that `pipeline:erased` keeps forever. No field of that key is ever removed.
+ * The erased users, each by a hash that `pipeline:erased` of each partition keeps forever. No field of that key is ever removed.
  * So its length is a version: a commit script refuses a plan that was made by another one. First the hash is written, then
  * the totals move to an anonymous account, which changes the length again. From the first on, messages of the user are
  * refused, and records on their way through the stages count for the account.
@@ -22,6 +24,26 @@ export const userDigest = (userId: string): string => identityDigest(userId)
 
 /** The field that says that the user's totals have moved. */
 export const movedField = (digest: string): string => `${digest} moved`
+
+/** The time of an erasure, and its id where Redis was not lost since. */
+const mark = z.object({ at: z.iso.datetime(), erasure: z.string().optional() })
+export type ErasureMark = z.output<typeof mark>
+
+type Marked = Pick<App, 'redis' | 'partitions'>
+
+/**
+ * Writes down that a user is erased. In the user's own partition the stages refuse messages of the user by it, in any other
+ * those that another client wrote there. A mark that stands stays.
+ */
+export async function markErased({ redis, partitions }: Marked, digest: string, erasure: ErasureMark): Promise<void> {
+  for (const { erased } of partitions) await redis.hsetnx(erased, digest, JSON.stringify(erasure))
+}
+
+/** Returns when a user was erased; undefined if the user was not. */
+export async function readErasedAt({ redis, partitions }: Marked, userId: string): Promise<string | undefined> {
+  const found = await redis.hget(partitionFor(partitions, userId).erased, userDigest(userId))
+  return found === null ? undefined : mark.parse(JSON.parse(found)).at
+}
 
 export const noErasures: Erasures = { version: 0, has: (userId) => isAccount(userId) }
 

@@ -1,6 +1,6 @@
 import type { JobType } from 'bullmq'
 import type { AnyJob, Queues } from '../../control/job-queues.ts'
-import { hasEnded, removeJob, reprocessData } from '../../control/job-queues.ts'
+import { removeJob, reprocessData } from '../../control/job-queues.ts'
 import { identityIn } from '../../order/identity.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { mentioning, someText } from './names.ts'
@@ -8,7 +8,8 @@ import type { Found, Place } from './place.ts'
 
 /** A job may have an order of 1 MB. */
 const pageLength = 20
-const states = ['waiting', 'prioritized', 'delayed', 'active', 'completed', 'failed'] as const
+const ended = ['completed', 'failed'] as const
+const states = ['waiting', 'prioritized', 'delayed', 'active', ...ended] as const
 
 /**
  * Finds jobs that hold an order of the user, or name the user in their result, and the events of their queues that mention the
@@ -22,31 +23,29 @@ export const jobsPlace: Place = async function* ({ app, queues: { reprocess, und
     const { data } = reprocessData.safeParse(job.data)
     return data !== undefined && identityIn(data.body, app.format).userId === userId
   }
-  for (const state of states) {
-    const found = await jobsIn(reprocess, state, (job) => isOf(job) || (hasEnded(state) && names(job)))
-    for (const job of found) yield { record: job.id ?? '', remove: () => removeJob(job) }
+  for await (const job of jobsIn(reprocess, states)) {
+    if (isOf(job) || (job.finishedOn !== undefined && names(job))) yield foundJob(job)
   }
-  for (const { id = '' } of await jobsIn(undo, 'active', ({ data }) => data.dryRun))
-    yield { record: id, isPassing: true, remove: async () => false }
-  for (const state of ['completed', 'failed'] as const) {
-    for (const job of await jobsIn(undo, state, names)) yield { record: job.id ?? '', remove: () => removeJob(job) }
-  }
+  for await (const { id = '', data } of jobsIn(undo, ['active']))
+    if (data.dryRun) yield { record: id, isPassing: true, remove: async () => false }
+  for await (const job of jobsIn(undo, ended)) if (names(job)) yield foundJob(job)
   for (const queue of [reprocess, undo]) yield* findEvents(app.redis, queue, mentions)
 }
 
-/** Returns those that are wanted; what is removed while they are read would shift the pages. */
-async function jobsIn<J extends AnyJob>(
-  queue: { getJobs(types: JobType[], start: number, end: number): Promise<J[]> },
-  state: (typeof states)[number],
-  isWanted: (job: J) => boolean,
-): Promise<J[]> {
-  const found: J[] = []
-  for (let from = 0, read = pageLength; read === pageLength; from += pageLength) {
-    const page = await queue.getJobs([state], from, from + pageLength - 1)
-    read = page.length
-    found.push(...page.filter(isWanted))
+const foundJob = (job: AnyJob): Found => ({ record: job.id ?? '', remove: () => removeJob(job) })
+
+interface JobsOf<J> {
+  getRanges(states: JobType[], start: number, end: number): Promise<string[]>
+  getJob(id: string): Promise<J | undefined>
+}
+
+/** Yields the jobs that are in these states at one moment: one that moves on while they are read is not missed. */
+async function* jobsIn<J>(queue: JobsOf<J>, states: readonly JobType[]): AsyncGenerator<J> {
+  const ids = await queue.getRanges([...states], 0, -1)
+  for (let from = 0; from < ids.length; from += pageLength) {
+    const page = await Promise.all(ids.slice(from, from + pageLength).map((id) => queue.getJob(id)))
+    for (const job of page) if (job) yield job
   }
-  return found
 }
 
 async function* findEvents(

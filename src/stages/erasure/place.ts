@@ -1,18 +1,13 @@
 import type { App } from '../../app.ts'
 import type { Queues } from '../../control/job-queues.ts'
 
-/** Confirms that all that was written before is durable: see ingest/proof/durable.ts. */
-export interface Durable extends Disposable {
-  confirm(): Promise<void>
-}
-
 /** A user to erase, and where. */
 export interface Erasing {
   readonly app: App
   readonly queues: Queues
   readonly userId: string
-  /** Of the archive, if there is one. */
-  readonly archive?: Place | undefined
+  /** That of the archive, if there is one; `gone` where an operator says that the one that was kept is not there any more. */
+  readonly archive?: Place | 'gone' | undefined
 }
 
 /** A record that names the user. */

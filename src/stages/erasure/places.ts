@@ -15,16 +15,20 @@ export type PlaceName = Exclude<KeyErasure, Otherwise> | 'jobs' | 'archive'
 const nowhere: Place = async function* () {}
 
 /**
- * The places that are searched for a user, in this order: what a job could still take from one place to another is removed from
- * the first before the second is searched. Every answer that a key may give to `erase` has its place, or is `Otherwise`. That of the archive is the
- * caller's: see ops/erase.
+ * Returns the places that are searched for a user, in this order: what a job could still take from one place to another is
+ * removed from the first before the second is searched. Every answer that a key may give to `erase` has its place, or is
+ * `Otherwise`.
+ * @param archive that of the archive: see ops/erase
  */
-export const places: Readonly<Record<PlaceName, Place>> = {
-  invalid: invalidPlace,
-  discarded: discardedPlace,
-  jobs: jobsPlace,
-  outcomes: outcomesPlace,
-  stages: waitingPlace,
-  archive: nowhere,
-  audit: auditPlace,
+export function placesWith(archive: Place = nowhere): [PlaceName, Place][] {
+  const places = {
+    invalid: invalidPlace,
+    discarded: discardedPlace,
+    jobs: jobsPlace,
+    outcomes: outcomesPlace,
+    stages: waitingPlace,
+    archive,
+    audit: auditPlace,
+  } satisfies Record<PlaceName, Place>
+  return Object.entries(places) as [PlaceName, Place][]
 }

@@ -27,6 +27,9 @@ export const receipt = z.object({
     .object({ account: z.string(), orders: count, minor: count, months: count })
     .meta({ description: 'Totals, in minor units, that the anonymous account has now.' }),
   removed,
+  without_archive: z.literal(true).optional().meta({
+    description: 'Given if an operator said that the archive is gone: it was not searched.',
+  }),
   waiting: count.meta({ description: 'Records that are left: entries of the stages, and jobs that run.' }),
 })
 export type Receipt = z.output<typeof receipt>

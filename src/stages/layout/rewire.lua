@@ -1,6 +1,7 @@
 -- Records the layout of each stage, and replaces a pipeline of another layout once no order waits where it changes.
 -- KEYS[1] counters   [2] hash: stage -> its layout: the channel that it reads, and the fields of the order that it passes on
---   KEYS[3..] streams and sets that ARGV refers to by number
+-- KEYS[3] hash: stage -> the first entry that it was given (see missed-before.ts)
+--   KEYS[4..] streams and sets that ARGV refers to by number
 -- ARGV[1] a JSON object:
 --   before   { stage: layout } as the caller read it from the hash
 --   after    { stage: layout }
@@ -8,7 +9,7 @@
 --   leave    [[number of a stream, group, number of the entries that the group's stage has committed]]
 --   stop     [[number of a stream, group]] of the stages that change: no other process may run them
 --   dead_ms  ms of silence after which a consumer is dead
---   books    [{ ins, outs, passed, missed }] of the stages that are new or now read another channel, in order
+--   books    [{ stage, ins, outs, passed, missed }] of the stages that are new or now read another channel, in order
 --
 -- Replies {} once done, { 'again' } if the hash has changed, { 'running', stage } if another process still runs a stage that
 -- changes, { 'waiting', stage } if a stream is not empty. The last three change nothing.
@@ -54,6 +55,7 @@ for _, stream in ipairs(plan.empty) do
   if call('XLEN', KEYS[stream[1]]) > 0 then return { 'waiting', stream[2] } end
 end
 call('HLEN', KEYS[1])
+call('HLEN', KEYS[3])
 call('DEL', KEYS[2])
 for stage, channel in pairs(plan.after) do call('HSET', KEYS[2], stage, channel) end
 for _, left in ipairs(plan.leave) do
@@ -64,6 +66,7 @@ for _, book in ipairs(plan.books) do
   local open = sum(book.ins) - sum(book.outs)
   if open ~= 0 then
     local name = call('HEXISTS', KEYS[1], book.passed) == 1 and book.missed or book.passed
+    if name == book.missed then call('HDEL', KEYS[3], book.stage) end -- they passed at a time that is not known
     call('HINCRBY', KEYS[1], name, string.format('%.0f', open))
   end
 end

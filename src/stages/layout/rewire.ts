@@ -54,7 +54,7 @@ const sorted = (layout: Layout): unknown => Object.entries(layout).sort(([one], 
 
 /** Returns the keys and the plan for rewire.lua. */
 function planOf({ keys, config, pipeline }: PartitionScope, before: Layout, after: Layout) {
-  const names = [keys.counters, keys.stages]
+  const names = [keys.counters, keys.stages, keys.missedBefore]
   const number = (key: string): number => (names.includes(key) ? names.indexOf(key) + 1 : names.push(key))
   const wasOf = (stage: Stage): string | undefined => before[fieldOf(stage)]
   const isMoved = (stage: Stage): boolean => wasOf(stage) !== undefined && channelIn(wasOf(stage) ?? '') !== stage.from
@@ -82,6 +82,7 @@ function planOf({ keys, config, pipeline }: PartitionScope, before: Layout, afte
       ],
       leave: left.map(({ stage, stream }) => [stream, stage, number(keys.committed(stage))]),
       books: changed.map((stage) => ({
+        stage: stage.name,
         ins: stage.counters.in,
         outs: [...stage.counters.outflow, stage.counters.missed, stage.counters.lost],
         // A stage that ran before has not passed what now counts as its inflow, even if it has passed nothing yet.

@@ -1,5 +1,6 @@
 -- Creates a stream's consumer group unless it exists, and counts the orders that passed before.
 -- KEYS[1] stream   [2] counters   [3] entries that the stage has committed   [4] hash: stage -> its layout (see rewire.lua)
+-- KEYS[5] hash: stage -> the first entry that it is given, where orders have passed before
 -- ARGV[1] a JSON object:
 --   group
 --   field, layout  its field in KEYS[4], and the value for this process's list of stages
@@ -15,6 +16,7 @@
 -- is scanned once in its life.
 
 -- include entry.lua
+-- include ../../stream-id.lua
 
 local wanted = cjson.decode(ARGV[1])
 local reads = redis.call('HGET', KEYS[4], wanted.field)
@@ -48,6 +50,11 @@ if wanted.outside or missed <= 0 then return 1 end -- orders from outside are co
 local readers = {}
 for _, name in ipairs(wanted.readers) do readers[name] = true end
 
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', '1')[1]
+local last = last_id(KEYS[1]) -- 0-0 if the stream is new: then its next entry comes after this ms
+local ms = redis.call('TIME')
+local given = first and first[1] or id_after(last ~= '0-0' and last or ms[1] .. ('%03d'):format(math.floor(ms[2] / 1000)) .. '-0')
+
 local from = '-'
 repeat
   local entries = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', '20') -- each may have 1 MB
@@ -56,5 +63,8 @@ repeat
     from = '(' .. entry[1]
   end
 until #entries < 20
-if missed > 0 then redis.call('HSET', KEYS[2], wanted.missed, string.format('%.0f', missed)) end
+if missed > 0 then
+  redis.call('HSET', KEYS[2], wanted.missed, string.format('%.0f', missed))
+  redis.pcall('HSET', KEYS[5], wanted.group, given) -- in a key of another type it is not known
+end
 return 1

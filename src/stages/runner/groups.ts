@@ -18,7 +18,8 @@ export async function ensureGroups({
 }: Pick<PartitionScope, 'redis' | 'keys' | 'pipeline'>): Promise<void> {
   for (const stage of pipeline.stages) {
     const { in: inflow, outflow, lost, missed } = stage.counters
-    const names = [keys.stream(stage.from), keys.counters, keys.committed(stage.name), keys.stages]
+    const own = [keys.committed(stage.name), keys.stages, keys.missedBefore]
+    const names = [keys.stream(stage.from), keys.counters, ...own]
     const wanted = {
       group: stage.name,
       field: fieldOf(stage),

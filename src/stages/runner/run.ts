@@ -2,7 +2,7 @@ import type { PartitionScope, Tick } from '../../app.ts'
 import { blockingConnection, closeOnStop } from '../../redis/client.ts'
 import { aggregate } from '../aggregate.ts'
 import { archive } from '../archive/archive.ts'
-import { runArchive } from '../archive/run.ts'
+import { type Confirm, runArchive } from '../archive/run.ts'
 import { calendar } from '../calendar.ts'
 import { beginCalendar } from '../calendar-books.ts'
 import { housekeeper } from '../housekeeping.ts'
@@ -19,11 +19,18 @@ import { trim } from './trim.ts'
  * Runs a stage until the signal aborts. Entries already read are committed before it returns. While more entries wait than one
  * read takes, it reads ahead and keeps up to STAGE_IN_FLIGHT commits in flight, so that neither Redis nor this process waits for
  * the other. Otherwise the next read waits for the commit, so that entries arriving meanwhile are committed together.
+ * @param confirm asked by the archive alone
  * @throws the error of the first failed read or commit, once no commit is in flight
  */
-export async function runStage(scope: PartitionScope, stage: Stage, tick: Tick, signal: AbortSignal): Promise<void> {
+export async function runStage(
+  scope: PartitionScope,
+  stage: Stage,
+  tick: Tick,
+  signal: AbortSignal,
+  confirm: Confirm = async () => {},
+): Promise<void> {
   const { config } = scope
-  if (stage.name === archive.name) return runArchive(scope, stage, tick, signal)
+  if (stage.name === archive.name) return runArchive(scope, stage, tick, signal, confirm)
   await ensureGroups(scope)
   if (stage.name === calendar.name) await beginCalendar(scope)
   if (stage.name === aggregate.name) await leaveCalendar(scope)

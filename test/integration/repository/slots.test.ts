@@ -232,12 +232,14 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => readLiving(redis, makeControlKeys(partitions)),
   async (redis) => (await holdLock(redis, () => {}, new AbortController().signal))[Symbol.asyncDispose](),
   (redis) => append(archiveOn(redis), noChain, { content: { kind: 'expired', removes: 'a segment' } }),
-  (redis) => storeLines(archiveOn(redis), { put: async () => {} }),
+  (redis) => storeLines(archiveOn(redis), { ...emptyStore, put: async () => {} }),
   (redis) => swapInvalid(moveOn(redis)),
   (redis) => adoptBooks(moveOn(redis)),
 ]
 
-const archiveOn = (redis: RedisClient) => ({ redis, keys, pipeline: withArchive })
+const archiveOn = (redis: RedisClient) => ({ redis, keys, partitions, pipeline: withArchive })
+
+const emptyStore = { place: 'nowhere', async *list() {}, get: async () => undefined }
 
 const moveOn = (redis: RedisClient): Move => ({
   ...{ redis, config: appOf(redis).config, format: plainFormat, pipeline, from: [], to: partitions },

@@ -165,7 +165,9 @@ test('a changed list of stages takes over once nothing waits, and no order is lo
     'the stage validate reads the channel raw passing shipping_address now',
   )
 
+  await world.redis.hset(after.keys.missedBefore, 'aggregate', '1-0')
   await work(before) // and back again
+  expect(await world.redis.hget(after.keys.missedBefore, 'aggregate')).toBeNull()
   await send(before, range(56, 60))
   await work(before, before.pipeline.names, 1) // kept for the observer, which may run in another process
   expect(await balances(before)).toEqual({ validate: '60 60 0 0', aggregate: '60 52 0 8', leaderboard: '52 52 0 0' })

@@ -19,12 +19,21 @@ export const systemPackages = [
  * Downloads packages of a release of Debian, without what they depend on, and unpacks them into a folder. Nothing is
  * installed: this machine keeps its release.
  */
-export function debianPackages(release: Release, names: readonly string[]): Promise<string> {
-  return cachedFolder(`${release}-${names[0]}-${digestOf(names)}`, async (folder) => {
+export const debianPackages = (release: Release, names: readonly string[]): Promise<string> =>
+  unpacked(`${release}-${names[0]}-${digestOf(names)}`, release, 'debs', ['download', ...names])
+
+/** The same with all that a package depends on, down to the C library. */
+export const debianClosure = (release: Release, name: string): Promise<string> =>
+  unpacked(`${release}-${name}-whole`, release, 'cache/archives', [
+    ...['install', '--download-only', '--no-install-recommends', '--yes', name],
+  ])
+
+function unpacked(name: string, release: Release, to: string, command: readonly string[]): Promise<string> {
+  return cachedFolder(name, async (folder) => {
     const apt = await aptOf(release, join(folder, 'apt'))
-    await run('apt-get', [...apt, 'download', ...names], { cwd: join(folder, 'apt/debs') })
-    for (const deb of readdirSync(join(folder, 'apt/debs'))) {
-      await run('dpkg', ['-x', join(folder, 'apt/debs', deb), folder])
+    await run('apt-get', [...apt, ...command], { cwd: join(folder, 'apt/debs') })
+    for (const file of readdirSync(join(folder, 'apt', to)).filter((file) => file.endsWith('.deb'))) {
+      await run('dpkg', ['-x', join(folder, 'apt', to, file), folder])
     }
     rmSync(join(folder, 'apt'), { recursive: true })
   })

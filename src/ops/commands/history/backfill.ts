@@ -1,16 +1,18 @@
 import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
 import { OrdersError } from '../../../errors.ts'
-import { liveSegments, readChains } from '../../../reads/archive/chains.ts'
+import { readChains } from '../../../reads/archive/chains.ts'
+import { liveSegments } from '../../../reads/archive/segments.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters } from '../../../reads/counters.ts'
 import { isMissingStream } from '../../../redis/errors.ts'
 import { openStore } from '../../../stages/archive/store/store.ts'
 import { calendar } from '../../../stages/calendar.ts'
 import { beganBy } from '../../../stages/calendar-books.ts'
+import { hadFrom } from '../../../stages/missed-before.ts'
 import type { Stage } from '../../../stages/placed.ts'
 import { groupNamed } from '../../../stages/runner/groups.ts'
-import { idMs } from '../../../stream-id.ts'
+import { idMs, oldestId } from '../../../stream-id.ts'
 import { type Call, defineCommand } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { flip } from '../../rebuild/flip/flip.ts'
@@ -85,7 +87,7 @@ async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Prom
     }
     await audited(app, action, () => flip(build, comparison, undefined))
   }
-  if (stage.name === calendar.name) await setBegin(app)
+  await setBegin(app, stage)
   await endRun(app, build.alive)
   const left = await missed()
   print(
@@ -95,10 +97,11 @@ async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Prom
   )
 }
 
-/** Has the calendar begin with the archive, if it began later. An undo then takes these orders, too. */
-async function setBegin(app: App): Promise<void> {
+/** Has the stage begin with the archive, if it began later. An undo then takes these orders, too. */
+async function setBegin(app: App, stage: Stage): Promise<void> {
   using store = await openStore(app.config)
-  const segments = liveSegments(await readChains(store, app))
-  if (segments.length === 0) return
-  await beganBy(app.redis, app.partitions, Math.min(...segments.map(({ segment }) => idMs(segment.first))))
+  const first = oldestId(liveSegments(await readChains(store, app)).map(({ segment }) => segment.first))
+  if (first === undefined) return
+  await hadFrom(app, stage, first)
+  if (stage.name === calendar.name) await beganBy(app.redis, app.partitions, idMs(first))
 }

@@ -3,7 +3,6 @@ import { audited } from '../../../control/audit-log.ts'
 import { openQueues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { addRedo, newUndoId } from '../../../control/undo/add-undo.ts'
-import { readUndo } from '../../../control/undo/undos.ts'
 import { OrdersError } from '../../../errors.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
@@ -14,6 +13,7 @@ import { progressOn } from '../../terminal/interactive/progress.ts'
 import { undoDetails, undoLines } from '../../terminal/jobs/undo-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
+import { requireUndo } from '../../undo/require-undo.ts'
 
 export const command = defineCommand({
   name: 'redo',
@@ -31,19 +31,20 @@ export const command = defineCommand({
     }
     await using app = await openCommandApp(config)
     await using queues = openQueues(app.redis)
-    const known = await readUndo(app, name)
-    if (known && !json) print(undoDetails(known, app.format))
-    if (known) await requireConsent('Put these orders back?', { yes, stdout, signal })
+    const known = await requireUndo(app, name)
+    if (!json) print(undoDetails(known, app.format))
+    await requireConsent('Put these orders back?', { yes, stdout, signal })
     const jobId = newUndoId()
     const by = operatingUser()
     const action = actionAsked({ action: 'redo', where: { name, job: jobId }, body: {} }, '', app.format)
     await audited(app, { by, ...action }, async () => {
       const failed = await addRedo(app, queues, name, { by, jobId })
-      if (failed) throw new OrdersError('ORD_UNDO', failed.refused)
+      const see = failed && 'isUnknown' in failed ? ' See orders undo list.' : ''
+      if (failed) throw new OrdersError('ORD_UNDO', failed.refused + see)
     })
     const warning = await jobsWarning(app.redis)
     if (warning !== undefined && !json) print(wrapped(warning))
-    const total = known?.undone?.orders ?? 0
+    const total = known.undone?.orders ?? known.radius?.orders ?? 0
     const progress = json ? { show: () => {}, end: () => {} } : progressOn(stdout, 'judged', total)
     const result = await followUndo(app, queues, jobId, { progress, total, signal })
     print(json ? jsonLine(result) : undoLines(result, app.format))

@@ -6,9 +6,9 @@ import { audited } from '../../../control/audit-log.ts'
 import { openQueues, type Queues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { type AskedWindow, addUndo, newUndoId } from '../../../control/undo/add-undo.ts'
-import { readWindow } from '../../../control/undo/read-window.ts'
+import { windowNow } from '../../../control/undo/read-window.ts'
 import type { UndoResult } from '../../../control/undo/undo-job.ts'
-import { readUndo, readUndos, type Undo, type UndoWhere, undoWhere } from '../../../control/undo/undos.ts'
+import { readUndo, readUndos, type UndoWhere, undoWhere } from '../../../control/undo/undos.ts'
 import { OrdersError } from '../../../errors.ts'
 import { actionOf } from '../../action.ts'
 import { type Call, defineCommand, flag, type Option } from '../../command.ts'
@@ -20,6 +20,7 @@ import { progressOn } from '../../terminal/interactive/progress.ts'
 import { radiusLines, undoDetails, undoLines, undoRows } from '../../terminal/jobs/undo-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
+import { requireUndo } from '../../undo/require-undo.ts'
 
 const name = 'undo'
 const words = '[orders | list | show <name>]'
@@ -90,14 +91,8 @@ async function show({ config, options, print }: Call<Options>, wanted: string | 
     if (options.json) return print(jsonLine({ undos }))
     return print(undos.length === 0 ? 'There is no undo.' : undoRows(undos, app.format))
   }
-  const found = await known(app, wanted)
+  const found = await requireUndo(app, wanted)
   print(options.json ? jsonLine(found) : undoDetails(found, app.format))
-}
-
-async function known(app: App, wanted: string): Promise<Undo> {
-  const found = await readUndo(app, wanted)
-  if (!found) throw new OrdersError('ORD_UNDO', `There is no undo ${JSON.stringify(wanted)}: see orders undo list.`)
-  return found
 }
 
 async function undoOrders(call: Call<Options>): Promise<void> {
@@ -119,17 +114,12 @@ async function undoOrders(call: Call<Options>): Promise<void> {
 }
 
 /** @throws OrdersError ORD_USAGE where an option is missing, or cannot be read */
-async function windowIn(
-  app: App,
-  { from, to: end, where, name: given, 'dry-run': dryRun }: Options,
-): Promise<AskedWindow> {
+async function windowIn(app: App, { from, to, where, name: given, 'dry-run': dryRun }: Options): Promise<AskedWindow> {
   const refuse = (problem: string): OrdersError =>
     new OrdersError('ORD_USAGE', `orders undo: ${problem}: see orders undo --help.`)
   if (from === undefined) throw refuse('give the window by --from, and by --to if it has ended')
   if (given === undefined && !dryRun) throw refuse('give a --name, by which orders redo puts the orders back')
-  const begun = given === undefined || end !== undefined ? undefined : await readUndo(app, given)
-  const to = end ?? (begun?.state === 'undoing' ? begun.to : undefined) // it goes on with the same window
-  const window = readWindow({ from, to }, app.format.calendar.settings.zone, app.now().getTime())
+  const window = await windowNow(app, { from, to }, given)
   if ('field' in window) throw refuse(`--${window.field} ${window.message}`)
   return { name: given ?? 'dry run', ...window, where, dryRun: false }
 }

@@ -7,6 +7,7 @@ import type { ScanCoverage } from '../../../reads/locate/scan.ts'
 import { type Discarded, findDiscarded } from '../../../reads/locate/sightings.ts'
 import { readRank } from '../../../reads/rank.ts'
 import { readUserStats } from '../../../stages/aggregate.ts'
+import { accountOf, readErasedAt } from '../../../stages/erasure/erasures.ts'
 import { withNotes } from '../../../stages/hints/entry.ts'
 import { newestInvalid } from '../../../stages/invalid/page.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
@@ -42,6 +43,7 @@ interface User {
   readonly userId: string
   readonly orders: number
   readonly minor: number
+  readonly erasedAt: string | undefined
   readonly ranks: readonly { readonly board: string; readonly rank: number | null; readonly users: number }[]
   /** As JSON. */
   readonly invalid: readonly string[]
@@ -54,20 +56,22 @@ async function readUser(app: App, userId: string, limit: number, signal: AbortSi
   const { redis, partitions } = app
   const scope = { ...app, keys: partitionFor(partitions, userId) }
   const { orders, minor } = await readUserStats(redis, partitions, userId)
+  const erasedAt = await readErasedAt(app, userId)
   const standings = Object.entries(await readRank(redis, partitions, userId, 0))
   const ranks = standings.map(([board, { users, neighbors }]) => ({ board, rank: neighbors[0]?.rank ?? null, users }))
   const invalid = await newestInvalid(app, { userId, limit, signal })
   const { found, scan } = await findDiscarded(scope, { userId, signal })
   const scanned = [{ ...scan, more: scan.more || found.length > limit }]
-  return { userId, orders, minor, ranks, invalid, discarded: found.toReversed().slice(0, limit), scanned }
+  return { userId, orders, minor, erasedAt, ranks, invalid, discarded: found.toReversed().slice(0, limit), scanned }
 }
 
 /** The orders are JSON text already: parsing would change their long numbers. */
-function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, app: App): string {
+function userJson({ userId, orders, minor, erasedAt, ranks, invalid, discarded, scanned }: User, app: App): string {
   const head = userReply.omit({ invalid: true }).parse({
     user_id: userId,
     order_count: orders,
     total_spend: app.format.money.toAmount(minor),
+    erased_at: erasedAt,
     ranks: Object.fromEntries(ranks.map(({ board, ...rank }) => [board, rank])),
     discarded,
     scanned,
@@ -76,7 +80,7 @@ function userJson({ userId, orders, minor, ranks, invalid, discarded, scanned }:
   return escapeJson(`${JSON.stringify(head).slice(0, -1)},"invalid":[${records}]}`)
 }
 
-function userLines({ userId, orders, minor, ranks, invalid, discarded, scanned }: User, app: App): string[] {
+function userLines({ userId, orders, minor, erasedAt, ranks, invalid, discarded, scanned }: User, app: App): string[] {
   const ofRank = ranks.map(({ board, rank, users }) => {
     const place = rank === null ? 'not ranked' : `rank ${countText(rank)} of ${countText(users)}`
     return `${`by ${board}`.padEnd(9)}  ${place}`
@@ -84,6 +88,9 @@ function userLines({ userId, orders, minor, ranks, invalid, discarded, scanned }
   const lines = discarded.map(({ at, by, why, rejected: { code } }) => cutTo(80, `${at}  ${code}, by ${by}: ${why}`))
   return [
     ...wrapped(`user       ${printableId(userId)}`),
+    ...(erasedAt === undefined
+      ? []
+      : wrapped(`erased     at ${erasedAt}: the numbers count for ${accountOf(partitionFor(app.partitions, userId))}`)),
     `orders     ${countText(orders)}`,
     `spend      ${amountText(minor, app.format.money)}`,
     ...ofRank,

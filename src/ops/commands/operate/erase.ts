@@ -27,6 +27,7 @@ export const command = defineCommand({
   options: {
     'dry-run': flag('changes nothing, only shows what would be erased'),
     yes: flag('erases without asking'),
+    'without-archive': flag('the archive that was kept is gone: does not search it, and the receipt says so'),
     timeout: wholeNumber('maximum seconds to wait for the stages and for jobs', 60, { min: 1, max: 3_600 }),
     json: flag('as JSON on one line: the receipt'),
   },
@@ -36,7 +37,7 @@ export const command = defineCommand({
     }
     await using app = await openCommandApp(config)
     await using queues = openQueues(app.redis)
-    const archive = app.pipeline.stage(archiveStage.name) && archivePlace
+    const archive = options['without-archive'] ? 'gone' : app.pipeline.stage(archiveStage.name) && archivePlace
     const preview = await previewErasure({ app, queues, archive, userId })
     if (options['dry-run']) return print(options.json ? jsonLine(preview) : previewLines(app, userId, preview))
     if (!options.json) for (const line of previewLines(app, userId, preview)) print(line)
@@ -50,10 +51,15 @@ export const command = defineCommand({
   },
 })
 
-function previewLines({ format }: App, userId: string, { orders, minor, months, records }: Preview): string[] {
+function previewLines(
+  { format }: App,
+  userId: string,
+  { orders, minor, months, records, erased_at: erasedAt }: Preview,
+): string[] {
   const rows = Object.entries(records).map(([place, count]) => [place, countText(count)])
   return [
     ...wrapped(`user     ${printableId(userId)}`),
+    ...(erasedAt === undefined ? [] : wrapped(`erased   at ${erasedAt} already: this would finish it`)),
     `totals   ${ordersText(orders, '?')}, ${amountText(minor, format.money)}, in ${countOf(months, 'month')}`,
     ...table([['place', 'records'], ...rows]),
   ]
@@ -68,5 +74,6 @@ function receiptLines({ format }: App, { moved, removed, complete, waiting, ...r
     `moved    ${ordersText(moved.orders, '?')}, ${amountText(moved.minor, format.money)}, to ${moved.account}`,
     ...table([['place', 'removed'], ...rows]),
     ...wrapped(complete ? 'Erased: nothing names the user any more.' : left),
+    ...(receipt.without_archive ? ['The archive was not searched: it is gone.'] : []),
   ]
 }

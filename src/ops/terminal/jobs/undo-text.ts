@@ -15,26 +15,26 @@ function moneyText(amount: number, { money }: OrderFormat): string {
 
 /** Returns what became of an undo or a redo; of a dry run, what an undo would change. */
 export function undoLines(result: UndoResult, format: OrderFormat): string[] {
-  const { dry_run, redo, cancelled, orders, users, revenue, left, radius } = result
+  const { dry_run, redo, cancelled, orders, users, revenue, left_reason, radius } = result
   if (dry_run) return ['Dry run, nothing was sent.', ...(radius ? radiusLines(radius, format) : [])]
   const done = `${ordersText(orders, '?')} of ${countOf(users, 'user')} with ${moneyText(revenue, format)}`
   const all = `${redo ? 'Put back' : 'Taken back'}: ${done}.`
-  const rest = `${ordersText(left, '?')} stand otherwise than the archive says, and stay as they are.`
   return [
     ...(cancelled ? ['It was cancelled: run the same command again to go on.'] : []),
     ...wrapped(all),
-    ...(left > 0 && !cancelled ? wrapped(rest) : []),
+    ...(left_reason === undefined ? [] : wrapped(left_reason)),
   ]
 }
 
 /** Returns what an undo changes, before it begins. */
 export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
   const { orders, users, revenue, days, ranks_changed, ranks } = radius
-  const { erased, forgotten, undone_before, other_corrections } = radius
+  const { erased, forgotten, undone_before, admitted_again, other_corrections, warning } = radius
   const notes = [
     [erased, 'order', 'of users who were erased'],
     [forgotten, 'order', 'which the ledger has forgotten'],
     [undone_before, 'order', 'which another undo has taken back'],
+    [admitted_again, 'admission', 'of orders that were admitted again later'],
     [other_corrections, 'correction', 'of orders that are not among these'],
   ] as const
   return [
@@ -52,6 +52,7 @@ export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] 
     ...notes.flatMap(([count, thing, which]) =>
       count > 0 ? wrapped(`Not touched: ${countOf(count, thing)} ${which}.`) : [],
     ),
+    ...(warning === undefined ? [] : wrapped(warning)),
   ]
 }
 

@@ -1,31 +1,34 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { asked, failed } from './failure.ts'
 import type { ObjectStore, Stored } from './object-store.ts'
 
-/** Begins the name of a file that is being written. A killed process leaves it; no reader looks at it. */
+/** Begins the name of a file that is being written. A killed process leaves it; no line of a manifest names it. */
 const unfinished = '.writing-'
+
+/** Returns whether an object is one that a process writes, or was writing when it was killed. */
+export const isUnfinished = (name: string): boolean => name.slice(name.lastIndexOf('/') + 1).startsWith(unfinished)
 
 /** Keeps objects as files of a folder. A file is written under another name, made durable, and renamed. */
 export function fileStore(folder: string): ObjectStore {
-  const pathOf = (name: string): string => join(folder, ...name.split('/'))
-  const head = async (name: string): Promise<Stored | undefined> => {
+  const root = resolve(folder)
+  const pathOf = (name: string): string => join(root, ...name.split('/'))
+  const storedAt = async (name: string): Promise<Stored | undefined> => {
     const found = await unlessMissing(stat(pathOf(name)))
     return found && { name, bytes: found.size, modifiedMs: found.mtimeMs }
   }
   return {
     place: folder,
-    put: (name, body) => asked(`${name} cannot be written`, () => putFile(pathOf(name), body)),
+    put: (name, body) => asked(`${name} cannot be written`, () => putFile(root, pathOf(name), body)),
     get: (name, signal) => asked(`${name} cannot be read`, () => readFileOf(pathOf(name), name, signal)),
-    head: (name) => asked(`${name} cannot be read`, () => head(name)),
     delete: (name) => asked(`${name} cannot be deleted`, () => rm(pathOf(name), { force: true })),
     async *list(prefix) {
       const from = prefix.slice(0, prefix.lastIndexOf('/') + 1)
       try {
         for await (const name of filesIn(folder, from, prefix)) {
-          const found = await head(name)
+          const found = await storedAt(name)
           if (found) yield found
         }
       } catch (error) {
@@ -36,8 +39,8 @@ export function fileStore(folder: string): ObjectStore {
   }
 }
 
-async function putFile(path: string, body: Buffer): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+async function putFile(root: string, path: string, body: Buffer): Promise<void> {
+  const made = await mkdir(dirname(path), { recursive: true })
   const written = join(dirname(path), unfinished + randomBytes(6).toString('hex'))
   try {
     await using file = await open(written, 'wx')
@@ -48,10 +51,15 @@ async function putFile(path: string, body: Buffer): Promise<void> {
     await rm(written, { force: true }).catch(() => {}) // the first error says more
     throw error
   }
-  await syncFolder(dirname(path))
+  // All folders up to the root: another writer may just have made one, and not synced it yet. A new root is synced in its own.
+  const top = made !== undefined && made.length <= root.length ? dirname(made) : root
+  for (let at = dirname(path); ; at = dirname(at)) {
+    await syncFolder(at)
+    if (at === top) return
+  }
 }
 
-/** Makes a rename durable. Windows has no such call. */
+/** Makes the entries of a folder durable. Windows has no such call. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   await using folder = await open(path, 'r')
@@ -79,16 +87,22 @@ async function* pieces(read: AsyncIterable<Buffer>, name: string): AsyncIterable
   }
 }
 
+/** A folder of 100,000 lines is read in 0.1 s; by the default of 32 in 0.3 s. */
+const entriesAtOnce = 1_000
+
 /** Yields the names of all files below a folder, those of each folder sorted. */
 async function* filesIn(folder: string, from: string, prefix: string): AsyncIterable<string> {
-  const found = await unlessMissing(opendir(join(folder, from)))
+  const found = await unlessMissing(opendir(join(folder, from), { bufferSize: entriesAtOnce }))
   if (!found) return
   const names: { name: string; isFolder: boolean }[] = []
-  for await (const entry of found) names.push({ name: from + entry.name, isFolder: entry.isDirectory() })
+  for await (const entry of found) {
+    const name = from + entry.name
+    const isFolder = entry.isDirectory()
+    if (name.startsWith(prefix) || (isFolder && prefix.startsWith(`${name}/`))) names.push({ name, isFolder })
+  }
   for (const { name, isFolder } of names.sort((one, other) => (one.name < other.name ? -1 : 1))) {
-    if (isFolder) {
-      if (name.startsWith(prefix) || prefix.startsWith(`${name}/`)) yield* filesIn(folder, `${name}/`, prefix)
-    } else if (name.startsWith(prefix) && !name.slice(from.length).startsWith(unfinished)) yield name
+    if (isFolder) yield* filesIn(folder, `${name}/`, prefix)
+    else yield name
   }
 }
 

@@ -17,13 +17,19 @@ export interface ObjectStore {
   put(name: string, body: Buffer, signal?: AbortSignal): Promise<void>
   /** Returns its bytes piece by piece; undefined if there is none. */
   get(name: string, signal?: AbortSignal): Promise<AsyncIterable<Buffer> | undefined>
-  /** Returns undefined if there is none. */
-  head(name: string): Promise<Stored | undefined>
   /** Yields all objects whose names begin so, in the order of their names within a folder. */
   list(prefix: string): AsyncIterable<Stored>
   /** Deletes an object; none is no fault. */
   delete(name: string): Promise<void>
   close(): void
+}
+
+/** How a bucket is asked. A folder answers or fails at once. */
+export interface Trying {
+  /** How often a call is tried. */
+  readonly attempts?: number
+  /** A try ends when nothing has moved for so long. */
+  readonly silentMs?: number
 }
 
 /** The variables that say where the store is. */

@@ -53,9 +53,36 @@ test('DELETE /users/{user_id} replies the receipt; the audit log has it, a trace
   ])
   const trace = await fetch(`${server.url}/orders/${encodeURIComponent(person)}/o/trace`, { headers })
   expect(await trace.json()).toMatchObject({ erased_at: receipt['erased_at'] })
+  for (const [name, of] of [
+    ['stats', { order_count: 0 }],
+    ['rank', { spend: { rank: null } }],
+  ] as const) {
+    const erased = await fetch(`${url}/${name}`, { headers })
+    expect(await erased.json()).toMatchObject({ ...of, erased_at: receipt['erased_at'] })
+    const account = await fetch(`${server.url}/users/erased:0/${name}`, { headers })
+    expect(await account.json()).not.toHaveProperty('erased_at')
+  }
   const refused = await fetch(`${server.url}/users/erased:0`, { method: 'DELETE', headers })
   expect([refused.status, await refused.json()]).toEqual([
     409,
     expect.objectContaining({ detail: 'erased:0 is the account of erased users: it names no user, and stays.' }),
+  ])
+})
+
+test('DELETE /users/{user_id} asks for the archive that was kept; ?archive=gone says that it is not there any more', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, readConfig({ ...envOf(world.url), ADMIN_TOKEN: adminToken, BLOCK_MS: '20' }))
+  await using server = await openApi(app)
+  await world.redis.hset(app.keys.counters, 'archived', 1)
+  const remove = async (query: string): Promise<unknown[]> => {
+    const response = await fetch(`${server.url}/users/ada${query}`, { method: 'DELETE', headers: writing })
+    return [response.status, await response.json()]
+  }
+  const detail = expect.stringContaining('set ARCHIVE_URL to where it is')
+  expect(await remove('')).toEqual([503, expect.objectContaining({ detail })])
+  expect((await remove('?archive=here'))[0]).toBe(422)
+  expect(await remove('?archive=gone')).toEqual([
+    200,
+    expect.objectContaining({ complete: true, without_archive: true }),
   ])
 })

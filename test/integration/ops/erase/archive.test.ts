@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
@@ -8,6 +8,7 @@ import { openQueues } from '../../../../src/control/job-queues.ts'
 import { enqueue } from '../../../../src/ingest/enqueue.ts'
 import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import { makeControlKeys, makePartitions } from '../../../../src/keys.ts'
+import { leaveArchive } from '../../../../src/ops/archive/leave.ts'
 import { verifyArchive } from '../../../../src/ops/archive/verify.ts'
 import { archivePlace } from '../../../../src/ops/erase/archive.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
@@ -18,11 +19,18 @@ import { erase, previewErasure } from '../../../../src/stages/erasure/erase.ts'
 import { accountOf } from '../../../../src/stages/erasure/erasures.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { archiveFolder, readArchive } from '../../../support/archive.ts'
-import { archiveOrders, openArchiveWorld, running as runningOf } from '../../../support/archive-world.ts'
+import {
+  type ArchiveWorld,
+  archiveOrders,
+  openArchiveWorld,
+  running as runningOf,
+} from '../../../support/archive-world.ts'
 import { keysNaming } from '../../../support/dump-redis.ts'
+import { openS3Recorder } from '../../../support/s3-recorder.ts'
+import { createBucket } from '../../../support/s3-server.ts'
 import { withArchive } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
-import { appOn, emptyRedis } from '../../../support/world.ts'
+import { appOn, emptyRedis, emptySqs } from '../../../support/world.ts'
 
 const person = 'person-of-this-test'
 const never = new AbortController().signal
@@ -167,4 +175,97 @@ test('without the archive that Redis goes on with no one is erased, and the erro
   expect((await readArchive(store, app)).records.filter(({ user_id }) => user_id === 'u1')).toHaveLength(2)
   expect(await eraseIn(app, archivePlace)).toMatchObject({ complete: true, removed: { archive: 1 } })
   expect((await readArchive(store, app)).records.filter(({ user_id }) => user_id === 'u1')).toEqual([])
+})
+
+const eraser = { by: 'ann', timeoutMs: 20_000 }
+
+/** Packs a record of the person as a segment has it. */
+async function segmentOfPerson({ app, store }: ArchiveWorld): Promise<{ near: string; body: Buffer }> {
+  const { segments, records } = await readArchive(store, app)
+  const text = `${JSON.stringify({ ...records[0], user_id: person })}\n`
+  return { near: segments[0]?.segment.name ?? '', body: gzipSync(text) }
+}
+
+test('where the store does not give an object that may name the user, there is no receipt', async () => {
+  await using sqs = await emptySqs()
+  await createBucket(sqs.url, 'orders-archive')
+  let isAway = false
+  const orphan = (name: string): string => name.replace('.ndjson.gz', '0.ndjson.gz')
+  await using recorder = await openS3Recorder(
+    sqs.url,
+    ({ action, resource }) => isAway && action === 's3:GetObject' && resource.endsWith('0.ndjson.gz'),
+  )
+  await using world = await openArchiveWorld({ ARCHIVE_URL: 's3://orders-archive', AWS_ENDPOINT_URL: recorder.url })
+  const { app, store } = world
+  await using queues = openQueues(app.redis)
+  await using _ = runningOf(app)
+  await archiveOrders(world, 0, 6)
+  const { near, body } = await segmentOfPerson(world)
+  await store.put(orphan(near), body)
+  const erasing = { app, queues, archive: archivePlace, openDurable }
+  isAway = true
+  await expect(erase(erasing, person, eraser, never)).rejects.toMatchObject({ code: 'ORD_ARCHIVE' })
+  isAway = false
+  expect(await erase(erasing, person, eraser, never)).toMatchObject({ complete: true, removed: { archive: 1 } })
+  expect(await store.get(orphan(near))).toBeUndefined()
+})
+
+test('what a killed process has left of a segment goes with its user, and so does a removed one that is damaged', async () => {
+  await using world = await openArchiveWorld()
+  const { app, folder, store } = world
+  await using queues = openQueues(app.redis)
+  await using _ = runningOf(app)
+  await archiveOrders(world, 0, 6)
+  const erasing = { app, queues, archive: archivePlace, openDurable }
+  const [removed] = (await readArchive(store, app)).segments.map(({ segment }) => segment.name)
+  await erase(erasing, 'u1', eraser, never)
+  const { near, body } = await segmentOfPerson(world)
+  const folderOf = join(folder, dirname(near))
+  writeFileSync(join(folderOf, '.writing-whole'), body)
+  writeFileSync(join(folderOf, '.writing-part'), body.subarray(0, body.length - 20))
+  writeFileSync(join(folder, String(removed)), body.subarray(0, body.length - 20))
+  writeFileSync(join(folderOf, 'notes.txt'), 'of another program')
+  expect(await erase(erasing, person, eraser, never)).toMatchObject({ complete: true, removed: { archive: 3 } })
+  expect(readdirSync(folderOf).sort()).toEqual([near.split('/').at(-1), 'notes.txt'].sort())
+})
+
+test('after the archive has left, a user is erased from it where it is, or an operator says that it is gone', async () => {
+  await using world = await openArchiveWorld()
+  const { app, folder, store } = world
+  await using queues = openQueues(app.redis)
+  {
+    await using _ = runningOf(app)
+    await archiveOrders(world, 0, 6)
+  }
+  await leaveArchive(app)
+  const without = { ...app, pipeline: withArchive.without('archive') }
+  await using _ = runningOf(without, without.pipeline.names)
+  const refusal = {
+    code: 'ORD_CONFIG',
+    message: expect.stringMatching(/set ARCHIVE_URL to where it is. If it is gone,/),
+  }
+  await expect(erase({ app: without, queues, openDurable }, 'u1', eraser, never)).rejects.toMatchObject(refusal)
+  await expect(previewErasure({ app: without, queues, userId: 'u1' })).rejects.toMatchObject(refusal)
+  const gone = { queues, archive: 'gone', openDurable } as const
+  await expect(erase({ ...gone, app }, 'u1', eraser, never)).rejects.toMatchObject({ code: 'ORD_USAGE' })
+
+  const receipt = await erase({ app, queues, archive: archivePlace, openDurable }, 'u1', eraser, never)
+  expect(receipt).toMatchObject({ complete: true, removed: { archive: 1 } })
+  expect(receipt).not.toHaveProperty('without_archive')
+  expect((await readArchive(store, app)).records.map(({ user_id }) => user_id).sort()).toEqual([
+    'erased:0',
+    'erased:0',
+    'u0',
+    'u0',
+    'u2',
+    'u2',
+  ])
+  expect((await verifyArchive({ app, store, signal: never })).differences).toEqual([])
+
+  rmSync(folder, { recursive: true })
+  const blind = await erase({ ...gone, app: without }, 'u2', eraser, never)
+  expect(blind).toMatchObject({ complete: true, without_archive: true, removed: { archive: 0 } })
+  expect(await previewErasure({ app: without, queues, archive: 'gone', userId: 'u2' })).toMatchObject({
+    erased_at: blind.erased_at,
+  })
 })

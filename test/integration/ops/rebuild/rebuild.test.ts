@@ -1,16 +1,26 @@
 import { expect, test } from 'vitest'
+import { openQueues } from '../../../../src/control/job-queues.ts'
+import { enqueue } from '../../../../src/ingest/enqueue.ts'
+import { openDurable } from '../../../../src/ingest/proof/durable.ts'
 import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
+import { archivePlace } from '../../../../src/ops/erase/archive.ts'
 import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
 import { revertFlip } from '../../../../src/ops/rebuild/flip/revert.ts'
+import { archiveOf } from '../../../../src/ops/rebuild/open-archive.ts'
 import { endRun } from '../../../../src/ops/rebuild/progress.ts'
+import { openBuild, stagesToBuild } from '../../../../src/ops/rebuild/rebuild.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { archive as archiveDefinition } from '../../../../src/stages/archive/archive.ts'
+import { openChain } from '../../../../src/stages/archive/lines.ts'
 import { definePipeline } from '../../../../src/stages/define-pipeline.ts'
 import { dropShadows } from '../../../../src/stages/erasure/drop-shadows.ts'
+import { erase } from '../../../../src/stages/erasure/erase.ts'
+import { readErasedAt, readErasures } from '../../../../src/stages/erasure/erasures.ts'
+import type { Receipt } from '../../../../src/stages/erasure/receipt.ts'
 import { trim } from '../../../../src/stages/runner/trim.ts'
 import { defineObserver, hincrby, rank } from '../../../../src/stages/stage.ts'
 import {
@@ -125,6 +135,60 @@ test('after Redis was lost, all numbers come back from the store, and the books 
   const { compared: again } = await rebuilt(world)
   expect(again.partitions.flatMap(({ differences }) => [...differences.keys()])).toEqual([])
   expect([...again.lacks.values()]).toEqual([0, 0])
+})
+
+async function eraseFrom({ app, redis }: RebuildWorld, user: string): Promise<Receipt> {
+  await using queues = openQueues(redis)
+  const eraser = { by: 'ann', timeoutMs: 20_000 }
+  const receipt = await erase({ app, queues, archive: archivePlace, openDurable }, user, eraser, signal)
+  expect(receipt).toMatchObject({ complete: true })
+  return receipt
+}
+
+test('after Redis was lost, a rebuild erases again who was erased from the archive', async () => {
+  await using world = await openRebuildWorld(2)
+  const { app, redis } = world
+  const receipt = await (async () => {
+    await using _ = await runningStages(app)
+    await sendOrders(world, 0, 60)
+    await settled(world)
+    return await eraseFrom(world, 'u1')
+  })()
+  await redis.flushdb()
+  await using _ = await runningStages(app)
+  const { build, compared } = await rebuilt(world)
+  await flip(build, compared, undefined)
+  for (const keys of app.partitions) {
+    const erasures = await readErasures(redis, keys)
+    expect(['u1', 'u2'].map(erasures.has)).toEqual([true, false])
+  }
+  expect(Date.parse((await readErasedAt(app, 'u1')) ?? '')).toBeGreaterThanOrEqual(Date.parse(receipt.erased_at))
+  const body = JSON.stringify({ user_id: 'u1', order_id: 'late', order_value: 1 })
+  await enqueue(redis, partitionFor(app.partitions, 'u1'), [{ id: 'late', body }])
+  await until(
+    'the late order to be refused',
+    () => readCounters(redis, app.partitions),
+    (counters) => counters['rejected:erased'] === 1,
+  )
+})
+
+test('a user stays erased whose erasure is on a line that Redis has lost', async () => {
+  await using world = await openRebuildWorld(undefined)
+  const { app, redis, store } = world
+  const [keys] = app.partitions as [Keys]
+  await using _ = await runningStages(app)
+  await sendOrders(world, 0, 60)
+  await settled(world)
+  const before = await Promise.all([keys.archive, keys.archiveLines].map((name) => redis.dumpBuffer(name)))
+  await eraseFrom(world, 'u1')
+  for (const [at, name] of [keys.archive, keys.archiveLines].entries())
+    await redis.restore(name, 0, before[at] ?? '', 'REPLACE')
+  await redis.del(keys.erased)
+  await openChain({ ...app, keys }, store)
+  const archive = archiveOf([{ store, app }])
+  const building = { archive, stages: stagesToBuild(app.pipeline, ['aggregate']), untilMs: Number.POSITIVE_INFINITY }
+  await openBuild(app, { ...building, alive: async () => {}, mayReplace: async () => {}, read: () => {} })
+  expect((await readErasures(redis, keys)).has('u1')).toBe(true)
 })
 
 /** At which writes a rebuild is killed: KILLS=2000 kills it at each one. */

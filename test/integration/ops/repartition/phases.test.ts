@@ -15,6 +15,7 @@ import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { readOutcome } from '../../../../src/stages/invalid/outcome.ts'
 import { discardEntry } from '../../../../src/stages/invalid/requeue.ts'
+import { readMissedBefore } from '../../../../src/stages/missed-before.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { until } from '../../../support/until.ts'
@@ -95,6 +96,7 @@ async function contents({ redis, partitions }: App): Promise<object> {
     orders: await all(({ leaderboardOrders }) => board(leaderboardOrders)),
     global: [await sums('total_orders'), await sums('total_revenue_minor')],
     counters: await readCounters(redis, partitions),
+    missedBefore: await readMissedBefore({ redis, partitions }),
     invalid: (await readOldest(redis, partitions, { after: '0-0', until: '+', count: 100 })).map(({ json }) => json),
     discarded: await all(({ discarded }) => records(discarded)),
     outcomes: (await Promise.all(outcomes)).map(({ invalidId: _, ...counts }) => counts),
@@ -113,7 +115,9 @@ test.for([
     await fill(before)
     await using queues = openQueues(before.redis)
     await queues.reprocess.pause() // by a run that was killed
+    for (const [at, keys] of before.partitions.entries()) await world.redis.hset(keys.missedBefore, 'spend', `${at}-0`)
     const had = await contents(before)
+    expect(had).toHaveProperty('missedBefore', { spend: `${from - 1}-0` })
     const printed: string[] = []
     const print = (line: string): void => void printed.push(line)
     await using lock = await holdLock(before.redis, print, signal)

@@ -199,7 +199,7 @@ test('orders from before the calendar began are refused, until a backfill has pu
   const on = { ...world, app: { ...app, pipeline } }
   const refused = undo(on, 'early', { dryRun: true })
   await expect(refused).rejects.toThrow(
-    /^Some of these orders came before the calendar began at \S+, so no day has them: run orders backfill calendar first\.$/,
+    /^Some of these orders came before calendar began at \S+, and it has not counted them: run orders backfill calendar first\.$/,
   )
   expect(await undo(world, 'off', { dryRun: true })).toMatchObject({ orders: 2 })
   await using backfill = runOrders(['backfill', 'calendar', '--yes'], env)

@@ -8,7 +8,17 @@ import { readBooks } from '../../../../src/reads/books.ts'
 import { flushArchive } from '../../../../src/stages/archive/flush.ts'
 import type { Segment } from '../../../../src/stages/archive/manifest.ts'
 import { readArchive } from '../../../support/archive.ts'
-import { admitted, bodyOf, counter, openArchiveWorld, running, send, soon } from '../../../support/archive-world.ts'
+import {
+  admitted,
+  allStored,
+  backup,
+  bodyOf,
+  counter,
+  openArchiveWorld,
+  running,
+  send,
+  soon,
+} from '../../../support/archive-world.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { until } from '../../../support/until.ts'
 
@@ -19,6 +29,7 @@ test('every admitted order is in one segment, with its body, the id of its messa
   await send(world, 1, 40, 1_700_000_000_123)
   await admitted(app, 39)
   await flushArchive(app, soon())
+  await allStored(app)
   const { chains, segments, records } = await readArchive(store, app)
   expect(chains.map(({ lines }) => lines.map(({ kind }) => kind))).toEqual([
     ['begin', ...segments.map(() => 'segment')],
@@ -124,23 +135,21 @@ test('while the store is away entries wait, that is written down, and nothing is
 test('after Redis went back to an earlier line, what came later does not count, and a new chain begins', async (context) => {
   requireRealRedis(context)
   await using world = await openArchiveWorld()
-  const { app, store, redis } = world
-  const backup = new Map<string, Buffer>()
+  const { app, store } = world
   {
     await using _ = running(app)
     await send(world, 1, 10)
     await admitted(app, 9)
     await flushArchive(app, soon())
   }
-  for (const key of await redis.keys('*')) backup.set(key, (await redis.dumpBuffer(key)) as Buffer)
+  const restore = await backup(world)
   {
     await using _ = running(app)
     await send(world, 10, 20)
     await admitted(app, 19)
     await flushArchive(app, soon())
   }
-  await redis.flushdb()
-  for (const [key, value] of backup) await redis.restore(key, 0, value)
+  await restore()
   await using _ = running(app)
   await send(world, 20, 30)
   await admitted(app, 19)

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { createBucket } from '../../../support/archive.ts'
 import { blocksOf } from '../../../support/pages/blocks.ts'
 import { requireRealRedis } from '../../../support/requires.ts'
 import { runOrders } from '../../../support/run-orders.ts'
 import { openS3Recorder, type S3Call } from '../../../support/s3-recorder.ts'
+import { createBucket } from '../../../support/s3-server.ts'
 import { sendBodies } from '../../../support/send.ts'
 import { emptyRedis, emptySqs, envOf } from '../../../support/world.ts'
 

@@ -1,11 +1,16 @@
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
-import { openStore, readObject, type Store } from '../../../../src/stages/archive/store/store.ts'
-import { archiveFolder, createBucket } from '../../../support/archive.ts'
-import { emptySqs } from '../../../support/world.ts'
+import type { ObjectStore } from '../../../../src/stages/archive/store/object-store.ts'
+import { openStore, readObject } from '../../../../src/stages/archive/store/store.ts'
+import { archiveFolder } from '../../../support/archive.ts'
+import { createBucket, spawnS3Server } from '../../../support/s3-server.ts'
 
 interface Opened extends AsyncDisposable {
-  readonly store: Store
+  readonly store: ObjectStore
 }
 
 async function openFolder(): Promise<Opened> {
@@ -18,7 +23,7 @@ async function openFolder(): Promise<Opened> {
 
 async function openBucket(prefix: string): Promise<Opened> {
   await using stack = new AsyncDisposableStack()
-  const { url } = stack.use(await emptySqs())
+  const { url } = stack.use(await spawnS3Server())
   await createBucket(url, 'orders-archive')
   const config = readConfig({ ARCHIVE_URL: `s3://orders-archive${prefix}`, AWS_ENDPOINT_URL: url })
   const store = stack.use(await openStore(config))
@@ -32,7 +37,7 @@ const stores: [string, () => Promise<Opened>][] = [
   ['a prefix of a bucket', () => openBucket('/of/orders')],
 ]
 
-async function namesIn(store: Store, prefix: string): Promise<string[]> {
+async function namesIn(store: ObjectStore, prefix: string): Promise<string[]> {
   const names: string[] = []
   for await (const { name } of store.list(prefix)) names.push(name)
   return names
@@ -44,18 +49,24 @@ test.each(stores)('%s gives back what it took, lists it, and forgets what was de
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => at % 251))
   expect(await namesIn(store, '')).toEqual([])
   expect(await readObject(store, 'dt=2026-01-01/one')).toBeUndefined()
-  expect(await store.head('dt=2026-01-01/one')).toBeUndefined()
   await store.put('dt=2026-01-01/one', Buffer.from('first'))
   await store.put('dt=2026-01-01/one', bytes)
   await store.put('dt=2026-01-02/partition=3of8/two', Buffer.from('two'))
   await store.put('manifest/one', Buffer.from('one'))
   expect(await readObject(store, 'dt=2026-01-01/one')).toEqual(bytes)
-  expect(await store.head('dt=2026-01-01/one')).toMatchObject({ name: 'dt=2026-01-01/one', bytes: 300_000 })
   expect(await namesIn(store, 'dt=')).toEqual(['dt=2026-01-01/one', 'dt=2026-01-02/partition=3of8/two'])
   expect(await namesIn(store, 'dt=2026-01-02/partition=3of8/t')).toEqual(['dt=2026-01-02/partition=3of8/two'])
   await store.delete('dt=2026-01-01/one')
   await store.delete('dt=2026-01-01/one')
   expect(await namesIn(store, '')).toEqual(['dt=2026-01-02/partition=3of8/two', 'manifest/one'])
+})
+
+test('a folder lists what a killed process was writing, so that it is swept', async () => {
+  using place = archiveFolder()
+  using store = await openStore(readConfig({ ARCHIVE_URL: place.url }))
+  await store.put('dt=2026-01-01/one', Buffer.from('one'))
+  writeFileSync(join(place.folder, 'dt=2026-01-01', '.writing-0a1b'), 'o')
+  expect(await namesIn(store, 'dt=')).toEqual(['dt=2026-01-01/.writing-0a1b', 'dt=2026-01-01/one'])
 })
 
 test('a bucket lists more objects than one page has', async () => {
@@ -75,6 +86,20 @@ test('a store that is away says so with one code', async () => {
   await expect(store.get('a')).rejects.toMatchObject(code)
   await expect(namesIn(store, '')).rejects.toMatchObject(code)
 })
+
+test('an S3 that accepts a call and never answers is away', async () => {
+  const held: Socket[] = []
+  const silent = createServer((socket) => void held.push(socket)).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const config = readConfig({ ARCHIVE_URL: 's3://orders-archive', AWS_ENDPOINT_URL: url })
+  using store = await openStore(config, { attempts: 1, silentMs: 100 })
+  await expect(store.put('a', Buffer.from('a'))).rejects.toMatchObject({ code: 'ORD_ARCHIVE' })
+  await expect(namesIn(store, '')).rejects.toMatchObject({ code: 'ORD_ARCHIVE' })
+  expect(held).toHaveLength(2)
+  for (const socket of held) socket.destroy()
+  silent.close()
+}, 10_000)
 
 test.each(['s3://Bucket', 's3://', 'file://host/x', 'https://bucket/x', 'orders', 's3://bucket/a b?x'])(
   'ARCHIVE_URL=%s is refused',

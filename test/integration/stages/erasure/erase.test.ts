@@ -128,6 +128,23 @@ test('a message of an erased user is refused, and nothing of it is kept; so is o
   expect(await readGlobalStats(app.redis, app.partitions)).toEqual({ orders: 0, minor: 0 })
 })
 
+test('of a message of an erased user in another partition, nothing is kept either', async () => {
+  await using world = await emptyRedis()
+  const app = appIn(world.redis, 4)
+  await using _ = runTwice(app)
+  await eraseIn(app)
+  const other = app.partitions.find((keys) => keys !== partitionFor(app.partitions, person))
+  const body = JSON.stringify({ user_id: person, order_id: 'o', order_value: 10, note: 'secret' })
+  await enqueue(app.redis, other ?? app.keys, [{ id: 'm', body }])
+  await settled(app, 1)
+  expect(await world.redis.hget(other?.counters ?? '', 'rejected:erased')).toBe('1')
+  await until(
+    'nothing to be kept',
+    () => keysNaming(world.redis, 'secret'),
+    (names) => names.length === 0,
+  )
+})
+
 test('while stages stand still an erasure is not complete; it is once they have run and it runs again', async () => {
   await using world = await emptyRedis()
   const app = appIn(world.redis, undefined)

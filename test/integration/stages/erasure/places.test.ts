@@ -1,10 +1,16 @@
-import { Worker } from 'bullmq'
+import { type JobType, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import type { PartitionScope } from '../../../../src/app.ts'
 import { readConfig } from '../../../../src/config/config.ts'
 import { audited, readAudit } from '../../../../src/control/audit-log.ts'
-import { bullConnection, openQueues, type Queues } from '../../../../src/control/job-queues.ts'
+import {
+  bullConnection,
+  type OrderVerdict,
+  openQueues,
+  type Queues,
+  type ReprocessData,
+} from '../../../../src/control/job-queues.ts'
 import { addUndo, newUndoId } from '../../../../src/control/undo/add-undo.ts'
 import type { UndoData, UndoResult } from '../../../../src/control/undo/undo-job.ts'
 import { OrdersError } from '../../../../src/errors.ts'
@@ -161,12 +167,44 @@ test('the dry run of an undo must end first, and what it has found is removed', 
   expect(early).toMatchObject({ complete: false, waiting: 1, removed: { jobs: 0 } })
   const ranks = [{ user_id: person, from: 1, to: null }]
   const counts = { ...{ orders: 1, users: 1, revenue: 1, days: [], ranks_changed: 1, ranks, erased: 0 } }
-  const radius = { ...counts, forgotten: 0, undone_before: 0, other_corrections: 0 }
+  const radius = { ...counts, forgotten: 0, undone_before: 0, admitted_again: 0, other_corrections: 0 }
   const result = { name: 'dry run', redo: false, dry_run: true, orders: 1, users: 1, revenue: 1, left: 0, radius }
   await job?.moveToCompleted(result, 'token', false)
   expect(await keysNaming(world.redis, person)).not.toEqual([])
   const receipt = await erase({ app, queues, openDurable: atOnce }, person, options, never)
   expect(receipt).toMatchObject({ complete: true, waiting: 0, removed: { jobs: 2 } })
+  expect(await keysNaming(world.redis, person)).toEqual([])
+  await worker.close()
+  connection.disconnect()
+})
+
+test('a job that is put off while the jobs are read is found', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, config, { pipeline })
+  await using queues = openQueues(app.redis)
+  const connection = world.redis.duplicate({ maxRetriesPerRequest: null })
+  const worker = new Worker<ReprocessData, OrderVerdict>('reprocess', undefined, bullConnection(connection))
+  await queues.reprocess.add('order', { body: bodyOf(person) })
+  const job = await worker.getNextJob('token')
+  const putOff = async (): Promise<void> => {
+    if ((await job?.getState()) === 'active') await job?.moveToDelayed(Date.now() + 60_000, 'token')
+  }
+  // The job leaves the active ones once the delayed ones have been read.
+  const reprocess = new Proxy(queues.reprocess, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'getJobs' && name !== 'getRanges') return value.bind(target)
+      return async (states: JobType[], ...range: unknown[]) => {
+        const found = await value.call(target, states, ...range)
+        if (states.includes('delayed')) await putOff()
+        return found
+      }
+    },
+  })
+  const moving = { ...queues, reprocess }
+  const receipt = await erase({ app, queues: moving, openDurable: atOnce }, person, options, never)
+  expect(receipt).toMatchObject({ complete: true, removed: { jobs: 1 } })
   expect(await keysNaming(world.redis, person)).toEqual([])
   await worker.close()
   connection.disconnect()

@@ -10,8 +10,7 @@ const record = (ms: number, more: Partial<ArchivedRecord> = {}): ArchivedRecord 
   ...more,
 })
 /** An archive of one segment. */
-const archiveOf = (records: readonly ArchivedRecord[]): ArchiveReader => ({
-  flush: async () => {},
+const archiveOf = (records: readonly ArchivedRecord[]): Pick<ArchiveReader, 'read'> => ({
   read: async function* () {
     yield* records
   },
@@ -30,15 +29,16 @@ test('the window has its first ms and not its last, and corrections at any time 
   ])
   const refund = { records: -1, minor: 400, correction: 'refunded', order_timestamp: 't', sent: 249, at: 250 }
   const parts = [{ records: -1, minor: -1_000, sent: 99, at: 100 }, refund]
-  expect(orders).toEqual([{ userId: 'ann', orderId: 'o1', parts }])
+  expect(orders).toEqual([{ userId: 'ann', orderId: 'o1', since: '100-0', parts }])
   expect(otherCorrections).toBe(1)
 })
 
 test('of an order that was admitted twice only the last counts, and only if it is in the window', async () => {
   const refund = record(120, { correction: 'refunded', minor: -400 })
-  const { orders } = await collect([record(150, { minor: 7 }), record(110), refund])
+  const { orders, admittedAgain } = await collect([record(150, { minor: 7 }), record(110), refund])
+  expect(admittedAgain).toBe(1)
   expect(orders.map(({ parts }) => parts)).toEqual([[{ records: -1, minor: -7, sent: 149, at: 150 }]])
-  expect((await collect([record(110), refund, record(300)])).orders).toEqual([])
+  expect(await collect([record(110), refund, record(300)])).toMatchObject({ orders: [], admittedAgain: 1 })
 })
 
 test('what another undo took and put back is there once, and what this undo took is left out', async () => {
@@ -48,10 +48,10 @@ test('what another undo took and put back is there once, and what this undo took
   const redone = record(310, { correction: 'redone', minor: 1_000, undo: { name: 'other', parts: back } })
   const own = record(320, { correction: 'undone', minor: -1_000, undo: { name: 'twice', parts } })
   const { orders } = await collect([record(110), undone, redone, own])
-  expect(orders).toEqual([{ userId: 'ann', orderId: 'o1', parts }])
+  expect(orders).toEqual([{ userId: 'ann', orderId: 'o1', since: '110-0', parts }])
   expect(await collectUndone(archiveOf([record(110), undone, redone, own]), 0, 'twice', signal)).toEqual({
-    orders: [{ userId: 'ann', orderId: 'o1', parts: back }],
-    otherCorrections: 0,
+    orders: [{ userId: 'ann', orderId: 'o1', since: '320-0', parts: back }],
+    ...{ otherCorrections: 0, admittedAgain: 0 },
   })
 })
 

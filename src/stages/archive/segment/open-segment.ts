@@ -1,7 +1,7 @@
-import { compareIds } from '../../stream-id.ts'
-import { type Entry, entryBytes } from '../runner/entry.ts'
+import { compareIds } from '../../../stream-id.ts'
+import { type Entry, entryBytes } from '../../runner/entry.ts'
+import { linesOf, ordersOf } from '../record.ts'
 import { openPacking } from './pack.ts'
-import { linesOf, ordersOf } from './record.ts'
 
 /** A segment that grows. Its entries stay pending until it is committed. */
 export interface OpenSegment {
