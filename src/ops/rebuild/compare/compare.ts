@@ -44,23 +44,18 @@ export async function comparePartition(build: Build, keys: Keys): Promise<Compar
     untilAligned(async () => {
       await build.alive()
       const both = names.map((name) => [name, shadowName(keys, build.run.id, name)] as const)
-      const {
-        chain,
-        seq,
-        lone: found,
-        pairs,
-        ...now
-      } = await readPairs(build.app.redis, keys, build.stages, both, returned)
-      requireBuilt(build.run, keys, now.progress)
-      for (const [stage, orders] of now.rejected) rejected.set(stage, Math.max(orders, rejected.get(stage) ?? 0))
+      const found = await readPairs(build.app.redis, keys, build.stages, both, returned)
+      const { chain, seq } = found
+      requireBuilt(build.run, keys, found.progress)
+      for (const [stage, orders] of found.rejected) rejected.set(stage, Math.max(orders, rejected.get(stage) ?? 0))
       const fed = build.run.lines.get(chain) ?? 0
       if (seq < fed) throw runIsGone() // Redis was restored to an earlier state
       if (seq > fed) {
         await feed(build)
         return false
       }
-      if (!(await lone.set(found))) return false
-      use(pairs)
+      if (!(await lone.set(found.lone))) return false
+      use(found.pairs)
       return true
     })
   for await (const names of hashNames(build, keys)) {

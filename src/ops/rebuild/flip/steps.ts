@@ -9,7 +9,7 @@ import { ownRanks, ranksOf, rankUsers } from './ranks.ts'
 /** Half of the arguments that a request may have (see `maxArguments`): each key is one of them. */
 const maxKeys = 2_000
 /** Fields and scores that one script sets: some ms of Redis' time. */
-const maxWrites = 3_000
+const maxWrites = 2_000
 
 /** Holds what a flip adds to the books of a partition. */
 export interface BookChanges {

@@ -62,3 +62,26 @@ test('a flip that is reverted lowers counters, and no process takes that for a l
   await redis.hincrby(keys.counters, 'received', -1)
   expect(await look()).toMatchObject({ kind: 'data', orders: 1 })
 })
+
+test('a flip of many users takes steps of a bounded size, and all of them are reverted', async () => {
+  await using world = await openRebuildWorld(undefined)
+  const { app, redis } = world
+  const [keys] = app.partitions
+  if (!keys) throw new Error('There is no partition.')
+  await using _ = await runningStages(app)
+  await sendOrders(world, 0, 10)
+  await settled(world)
+  const foreign = Array.from({ length: 2_100 }, (_, at) => keys.userStats(`foreign${at}`))
+  const write = redis.pipeline()
+  for (const name of foreign) write.hset(name, 'order_count', 1, 'total_spend_minor', 5)
+  await write.exec()
+  const there = () => redis.exists(...foreign)
+  const { build, compared } = await rebuilt(world)
+  expect((await flip(build, compared, 'kept')).keys).toBe(foreign.length)
+  const steps = Object.values(await redis.hgetall(keys.rebuildKept('kept'))).map((text) => JSON.parse(text).length)
+  expect([steps.length, Math.max(...steps)]).toEqual([5, 500]) // two fields and two scores of each user, 2,000 in a step
+  expect(await there()).toBe(0)
+  expect(await revertFlip(app, 'kept', async () => {})).toBe(foreign.length)
+  expect(await there()).toBe(foreign.length)
+  expect(await redis.exists(keys.rebuildKept('kept'))).toBe(0)
+})
