@@ -69,8 +69,9 @@ function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']
 
 const closingColors = { right: undefined, undecided: 'yellow', wrong: 'red' } as const
 
-function closing({ verdict, books, audit, calendar, ledger = [] }: Verification): string {
-  if (verdict === 'undecided') return 'Nothing wrong was found, but not everything could be compared.'
+function closing(verification: Verification): string {
+  const { verdict, books, audit, calendar, ledger = [] } = verification
+  if (verdict === 'undecided') return `Nothing wrong was found, but ${uncompared(verification)}`
   if (books.losses.length > 0 && books.differences.length === 0) {
     return 'The books do not balance: orders were deleted unread. See OrdersLost in docs/runbook.md; --write-off books them as lost.'
   }
@@ -82,6 +83,16 @@ function closing({ verdict, books, audit, calendar, ledger = [] }: Verification)
     return 'The calendar does not add up: --repair sets leaderboards and days by their users, --acknowledge accepts the rest.'
   }
   return "The users' totals do not agree with the rest: --repair rebuilds leaderboards and global stats by them."
+}
+
+/** Says what could not be compared. The sentences above say why. */
+function uncompared({ books, audit, calendar }: Verification): string {
+  const parts = [
+    ...(books.balanced === null ? ['the books could not be read'] : []),
+    ...(audit?.verdict === 'undecided' ? ['not all users could be compared with the leaderboards'] : []),
+    ...(calendar?.verdict === 'undecided' ? ['not all of the calendar could be compared'] : []),
+  ]
+  return `${parts.join(', and ')}: see above.`
 }
 
 const number = (value: number | bigint | null): string => (value === null ? '-' : countText(value))

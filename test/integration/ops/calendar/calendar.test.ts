@@ -15,6 +15,7 @@ import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { trim } from '../../../../src/stages/runner/trim.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
 import { withCalendar as pipeline, shipped } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
@@ -172,4 +173,53 @@ test('verify --deep finds a day that its users do not add up to, and --repair se
   ])
   const repaired = await verify(app, { deep: true, repair: true, force: false }, signal)
   expect(repaired).toMatchObject({ verdict: 'right', calendarRepaired: 1 })
+})
+
+/** Sends orders and has them counted until it is disposed: of 40 users, on two days, and now and then of a new user. */
+async function flowing(app: App): Promise<AsyncDisposable> {
+  const stop = new AbortController()
+  const scopes = app.partitions.map((keys) => ({ ...app, keys }))
+  for (const scope of scopes) await ensureGroups(scope)
+  const running = scopes.flatMap((scope) =>
+    app.pipeline.stages.map((stage) => runStage(scope, stage, () => {}, stop.signal)),
+  )
+  const send = async (): Promise<void> => {
+    for (let at = 0; !stop.signal.aborted; at++) {
+      const user_id = at % 100 === 99 ? `new${at}` : `u${at % 40}`
+      const order = {
+        user_id,
+        order_id: `flow-${at}`,
+        order_value: 1 + at,
+        order_timestamp: Date.now() - (at % 2) * dayMs,
+      }
+      await enqueue(app.redis, partitionFor(app.partitions, user_id), [{ id: `f${at}`, body: JSON.stringify(order) }])
+    }
+  }
+  const sending = send()
+  const counted = async () => (await readCounters(app.redis, app.partitions))['dated'] ?? 0
+  const before = await counted()
+  await until('orders to flow', async () => (await counted()) > before + 50)
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await Promise.all([sending, ...running])
+    },
+  }
+}
+
+test('the days are compared exactly while orders flow: right where they are, wrong where one is', async (context) => {
+  requireRealRedis(context) // the emulator, which is in this process, counts nothing while it runs a script of the check
+  await using world = await emptyRedis()
+  const app = partitioned(world.redis, 2)
+  await fill(app, 100)
+  await using _ = await flowing(app)
+  for (let times = 0; times < 5; times++) {
+    const { verdict, differences, notes } = await checkCalendar(app, 'check', signal)
+    expect({ verdict, differences, notes }).toEqual({ verdict: 'right', differences: [], notes: [] })
+  }
+  const today = app.format.calendar.dayAt(Date.now())
+  await app.redis.hincrby((app.partitions[1] as Keys).day(today), 'revenue', 1)
+  const { verdict, differences } = await checkCalendar(app, 'check', signal)
+  expect(verdict).toBe('wrong')
+  expect(differences[0]).toMatch(new RegExp(`^The users' orders of ${today} add up to .+; the day says .+\\.$`))
 })
