@@ -8,7 +8,7 @@ import type { DeepCheck } from '../verify/compare-scores.ts'
 import { lossText } from '../verify/ledger-losses.ts'
 import type { Repaired } from '../verify/repair.ts'
 import type { Verification } from '../verify/verification.ts'
-import { amountText, ordersText } from './numbers.ts'
+import { aboutRecords, amountText, ordersText, recordsText } from './numbers.ts'
 import { type Line, sentence } from './output.ts'
 import { table, turnedTable } from './table.ts'
 import { timeText } from './times.ts'
@@ -118,10 +118,11 @@ function booksLines(books: Books, amount: Amount): Line[] {
   ])
   return [
     ...[
-      `received ${number(received)} = admitted ${number(admitted)}${isCorrected ? ` + corrected ${number(corrected)}` : ''}` +
+      `received ${number(received)}${recordsText(corrected)} = admitted ${number(admitted)}${isCorrected ? ` + corrected ${number(corrected)}` : ''}` +
         ` + duplicates ${number(duplicates)} + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
-      `counted ${number(applied)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
+      `counted ${number(applied)}${recordsText(corrected)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
       `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
+      ...(corrected ? [aboutRecords] : []),
     ].map((text) => sentence(text, '  ')),
     '',
     ...turnedTable([columns, ...rows]),
