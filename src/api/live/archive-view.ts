@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Status } from '../../reads/status.ts'
 
-/** What the archive has written. */
+/** Shows how much the archive has written. */
 export const archiveView = z
   .object({
     segments: z.int().meta({ description: 'Segments that were written since the archive began.' }),

@@ -34,7 +34,7 @@ export async function differentDays(app: App, all: readonly Ranked[]): Promise<O
   })
 }
 
-/** What a comparison while orders come has found. */
+/** Result of a comparison while orders come. */
 interface Compared {
   readonly odd: readonly OddDay[]
   /** Days with too many users to be read at one moment. */

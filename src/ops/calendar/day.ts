@@ -14,7 +14,7 @@ const readAtOnce = defineScript(import.meta.url, z.array(z.tuple([z.string(), z.
 /** Users of a month that are read at one moment: some 10 ms of Redis' time. */
 const maxUsers = 5_000
 
-/** What a day has, and the sum of what its users have on it. */
+/** Sums of a day: its own, and that of its users. */
 export interface DayAndUsers {
   readonly own: Sum
   readonly users: Sum
