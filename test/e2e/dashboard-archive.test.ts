@@ -40,7 +40,6 @@ test('the card of the archive shows its segments, and why it cannot be written i
   await archive.getByRole('button', { name: 'more about why archive does no work' }).click()
   await page.locator('#explanation').getByText('cannot be written: not a directory').waitFor()
   expect(await barriers(page)).toEqual([])
-  if (process.env['SHOTS']) await page.screenshot({ path: `${process.env['SHOTS']}/archive.png`, fullPage: true })
   await world.redis.hdel(key, 'failure')
   await until('the card to be calm', async () => Math.max(...(await heightsOf())) === calm)
   expect(reported).toEqual([])

@@ -69,11 +69,9 @@ export async function checkCalendar(app: App, mode: 'check' | 'set', signal: Abo
 
 function uncomparedText(days: readonly string[]): string[] {
   if (days.length === 0) return []
-  const which = days.length === 1 ? `The day ${days[0]} was` : `${days.length} days (the last ${days.at(-1)}) were`
-  const text = `${which} not compared with the orders of its users, as orders came meanwhile`
-  return [
-    `${days.length === 1 ? text : text.replace('its', 'their')}: orders pause calendar, verify, and orders resume calendar.`,
-  ]
+  const which = days.length === 1 ? `The day ${days[0]} was` : `${days.length} days (${days[0]} and others) were`
+  const how = 'orders pause calendar, orders verify --deep, orders resume calendar'
+  return [`${which} not compared with the orders of the users, as orders came meanwhile. For that: ${how}.`]
 }
 
 /**

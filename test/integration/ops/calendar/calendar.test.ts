@@ -9,6 +9,8 @@ import { type Keys, makeControlKeys, makePartitions } from '../../../../src/keys
 import { checkCalendar } from '../../../../src/ops/calendar/check.ts'
 import type { Repartition } from '../../../../src/ops/manifest/repartition.ts'
 import { repartition } from '../../../../src/ops/repartition/phases.ts'
+import { textOf } from '../../../../src/ops/terminal/output.ts'
+import { verificationLines } from '../../../../src/ops/terminal/verification-text.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
@@ -222,4 +224,24 @@ test('the days are compared exactly while orders flow: right where they are, wro
   const { verdict, differences } = await checkCalendar(app, 'check', signal)
   expect(verdict).toBe('wrong')
   expect(differences[0]).toMatch(new RegExp(`^The users' orders of ${today} add up to .+; the day says .+\\.$`))
+})
+
+test('a day with more users than are read at one moment is not compared while orders flow, and verify says what to do', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const app = partitioned(world.redis, 1)
+  await using _ = await flowing(app)
+  const [keys] = app.partitions as [Keys]
+  const today = app.format.calendar.dayAt(Date.now())
+  const write = world.redis.pipeline()
+  for (let at = 0; at <= 5_000; at++)
+    write.hset(keys.monthly(today.slice(0, 7), `idle${at}`), `${today.slice(8)}:orders`, 0)
+  await write.exec()
+  const found = await verify(app, { deep: true, repair: false, force: false }, signal)
+  expect(found).toMatchObject({ verdict: 'undecided', calendar: { verdict: 'undecided', differences: [] } })
+  const text = verificationLines(found, app)
+    .map((line) => textOf(line))
+    .join('\n')
+  expect(text).toMatch(/\n(The day \S+ was|2 days .+ were) not compared .+\. For that: orders pause calendar, /)
+  expect(text).toMatch(/\nNothing wrong was found, but not all of the calendar could be compared: see above\.\n*$/)
 })
