@@ -18,7 +18,7 @@ export async function infoAt(redis: RedisClient, key: string, ...sections: reado
 
 /**
  * Returns memory and `maxmemory` of the fullest server that holds a partition, in bytes; 0 is no limit. Returns undefined if
- * INFO is not allowed.
+ * INFO is not allowed, or the server does not say it, as the in-process emulator, which says 0.
  */
 export async function fullestOf(
   redis: RedisClient,
@@ -28,6 +28,7 @@ export async function fullestOf(
   const infos = await unlessForbidden(replies)
   if (!infos) return undefined
   const all = infos.map((info) => ({ used: Number(info('used_memory') ?? 0), most: Number(info('maxmemory') ?? 0) }))
+  if (all.some(({ used }) => used === 0)) return undefined
   const share = ({ used, most }: { used: number; most: number }): number => (most === 0 ? 0 : used / most)
   return all.reduce((one, other) => (share(other) > share(one) ? other : one))
 }

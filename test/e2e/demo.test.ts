@@ -32,6 +32,25 @@ test('the demo names what to type next, sends a trickle if asked to, and says at
   expect(demo.stdout().slice(text.length)).toBe('Stopped; its data is gone. `npm start` keeps it.\n')
 })
 
+test('on the emulator the demo and start say at their end that nothing is kept, and the demo sends fewer orders', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'orders-test-demo-'))
+  using _ = removeOnExit(folder)
+  const env = { API_PORT: '0', DATA_DIR: join(folder, '.data'), PATH: folder }
+  for (const [args, line] of [
+    [['demo', '--trickle'], /^Stopped; its data is gone\. To keep it, install redis-server or set REDIS_URL, and run/],
+    [['start'], /^Stopped; the emulator of Redis keeps no data, so it is gone\. To keep it, install redis-server/],
+  ] as const) {
+    await using orders = spawnOrders([...args], env)
+    await until('it to run', () => orders.stdout().includes('Ctrl-C stops.') || !orders.isRunning())
+    const text = orders.stdout()
+    expect(text.includes('From now on 10 to 20 orders a second are sent, some of them invalid, 3,000 in all.')).toBe(
+      args[0] === 'demo',
+    )
+    expect(await orders.kill('SIGINT')).toEqual({ code: 0, signal: null })
+    expect(orders.stdout().slice(text.length)).toMatch(line)
+  }
+})
+
 test('the demo refuses two options that contradict each other', async () => {
   await using demo = runOrders(['demo', '--trickle', '--no-trickle'], {})
   expect(await demo.exit()).toEqual({ code: 2, signal: null })

@@ -13,6 +13,7 @@ import { rejectCodes } from '../../reject-codes.ts'
 import { type Board, leaderboard } from '../../stages/leaderboard.ts'
 import { cached } from '../cached.ts'
 import { minor, totalsOf, totalsReply, unreadReply } from '../replies/status.ts'
+import { archiveOf, archiveView } from './archive-view.ts'
 import { calendarOn, calendarView } from './calendar-view.ts'
 import { hop, hopsOf, latestOf, openRates } from './pipeline-view.ts'
 import { readFailed, readMemory, readQueue } from './rare-readings.ts'
@@ -78,6 +79,7 @@ export const snapshot = z
       .object({ used_bytes: count, most_bytes: count.nullable() })
       .nullable()
       .meta({ description: 'Memory of Redis; null if it is not known.' }),
+    archive: archiveView.optional(),
     calendar: calendarView.optional(),
     currency: currencyCode.optional(),
     decimals: decimalPlaces.optional(),
@@ -144,6 +146,7 @@ export function openSnapshots(app: Scope): () => Promise<Snapshot> {
       books: found?.value?.books ?? { ...unknownBooks, differences: found?.unread.map(({ why }) => why) ?? [] },
       failed: groups?.value ?? [],
       memory: memoryUsed?.value ?? null,
+      archive: archiveOf(status),
       calendar: calendarOn(app),
       ...currencyOf(format.money),
       unread: [...status.unread, ...apart.flatMap((one) => one?.unread ?? []), ...(found?.value?.unread ?? [])],

@@ -8,9 +8,9 @@ import { drawPipeline } from './pipeline.js'
 import { drawDaily } from './plots/daily.js'
 import { drawPlots } from './plots/recent.js'
 import { drawTotals } from './totals.js'
-import { linkUndos } from './undos.js'
+import { linkUndos, noteCurrency } from './undos.js'
 
-const sections = [drawHeader, drawPipeline, drawTotals, drawPlots, drawDaily, drawBoards, drawFailed]
+const sections = [drawHeader, drawPipeline, drawTotals, drawPlots, drawDaily, drawBoards, drawFailed, noteCurrency]
 
 linkUndos()
 follow({

@@ -125,8 +125,7 @@ function unreadBadge({ reading, why }) {
  */
 function memoryBadge(memory) {
   const key = 'memory'
-  if (!memory)
-    return { key, text: 'Redis memory: not known', detail: 'This process cannot read it from Redis.', kind: 'warn' }
+  if (!memory) return { key, text: 'Redis memory: not known', detail: 'Redis does not say it to this process.' }
   const { used_bytes, most_bytes } = memory
   const used = `${exact(used_bytes)} bytes`
   if (most_bytes === null) return { key, text: `Redis ${bytes(used_bytes)}`, detail: `${used}, without a limit` }

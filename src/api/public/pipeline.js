@@ -1,27 +1,26 @@
 // @ts-check
 import { act } from './actions.js'
+import { bridge, factsOf } from './hop-facts.js'
+import { drawBrief, makeBrief } from './lib/brief.js'
 import { askFor } from './lib/dialog.js'
 import { element, find, keep, notice, setData, show } from './lib/dom.js'
 import { explainValue, label } from './lib/explain.js'
-import { duration, exact, number, rate } from './lib/format.js'
+import { exact, number, rate } from './lib/format.js'
 import { drawPause, makePause } from './lib/pause.js'
 import { askRedrive } from './redrive.js'
 
 /** @typedef {import('../live/snapshot.ts').Snapshot} Snapshot */
-/** @typedef {Snapshot['hops'][number]} Hop */
+/** @typedef {import('./hop-facts.js').Hop} Hop */
 /** @typedef {{ name: 'sqs', sqs: Snapshot['sqs'] }} Queue */
-/** @typedef {import('./lib/dom.js').Kind} Kind */
-/** @typedef {{ name: string, text: string, detail: string, kind?: Kind }} Fact */
+/** @typedef {import('./hop-facts.js').Fact} Fact */
 
 const list = find('#pipeline')
-/** The hop whose waiting orders are in SQS, where they are shown. */
-const bridge = 'bridge'
 
 /**
  * Draws the pipeline in columns, from SQS on. Hops that read from the same hop share a column.
  * @param {Snapshot} snapshot
  */
-export function drawPipeline({ at, sqs, hops }) {
+export function drawPipeline({ at, sqs, hops, archive: archived }) {
   const columns = new Map([['sqs', 1]])
   for (const { name, after } of inOrder(hops)) columns.set(name, (columns.get(after) ?? 1) + 1)
   list.style.setProperty('--columns', `${Math.max(...columns.values())}`)
@@ -38,7 +37,7 @@ export function drawPipeline({ at, sqs, hops }) {
       taken.add(column)
       if ('sqs' in item) return drawQueue(card, sqs)
       setData(card, 'after', item.after)
-      drawHop(card, item, now)
+      drawHop(card, item, now, archived)
     },
   })
 }
@@ -76,7 +75,7 @@ function makeCard(title, name, section, unit, ...actions) {
     element('div', { class: 'hop-head' }, element('h3', {}, title), ...actions),
     element('p', { class: 'rate' }, element('span'), ' ', label(section, unit, name)),
     makePause(name),
-    element('p', { class: 'stall', hidden: true }),
+    makeBrief('stall', `about-stall-${name}`, `more about why ${name} does no work`),
     element('dl'),
   )
 }
@@ -124,8 +123,9 @@ function drawQueue(card, sqs) {
  * @param {HTMLElement} card
  * @param {Hop} hop
  * @param {number} now ms
+ * @param {Snapshot['archive']} archived
  */
-function drawHop(card, hop, now) {
+function drawHop(card, hop, now, archived) {
   setData(card, 'flowing', hop.per_second > 0)
   setData(card, 'paused', hop.paused !== null)
   drawRate(card, rate(hop.per_second), `${exact(hop.per_second)} orders a second`)
@@ -134,39 +134,9 @@ function drawHop(card, hop, now) {
   button.setAttribute('aria-label', `${hop.paused ? 'Resume' : 'Pause'} ${hop.name}`)
   drawPause(find('.paused', card), hop.paused, now)
   setData(card, 'stall', hop.stall !== null)
-  const stall = find('.stall', card)
-  stall.hidden = hop.stall === null
-  show(stall, hop.stall ?? '')
-  const oldest = hop.oldest_waiting_ms
-  drawFacts(card, [
-    ...(hop.name === bridge ? [] : [{ name: 'Waiting', text: number(hop.waiting), detail: exact(hop.waiting) }]),
-    { name: 'Wait p50', text: duration(hop.p50_ms), detail: exactMs(hop.p50_ms) },
-    { name: 'Wait p99', text: duration(hop.p99_ms), detail: exactMs(hop.p99_ms) },
-    ...(hop.consumers === null
-      ? []
-      : [
-          {
-            name: 'In flight',
-            text: number(hop.pending),
-            detail: `${exact(hop.pending)} entries delivered and not acknowledged`,
-          },
-          {
-            name: 'Oldest',
-            text: duration(oldest),
-            detail: oldest === null ? 'none waits' : `it came ${exact(oldest)} ms ago`,
-          },
-        ]),
-    {
-      name: 'Processes',
-      text: number(hop.processes),
-      detail: exact(hop.processes),
-      kind: hop.stall !== null && hop.processes === 0 ? 'bad' : undefined,
-    },
-  ])
+  drawBrief(find('.stall', card), hop.stall)
+  drawFacts(card, factsOf(hop, now, archived))
 }
-
-/** @param {number | null} ms */
-const exactMs = (ms) => (ms === null ? 'no order in the last 20 seconds' : `${exact(ms)} ms`)
 
 /**
  * @param {HTMLElement} card

@@ -3,10 +3,21 @@ import { read, write } from './actions.js'
 import { jobEnd } from './failed/entry.js'
 import { askFor, openDialog } from './lib/dialog.js'
 import { element, find, setData, show } from './lib/dom.js'
-import { exact, exactTime } from './lib/format.js'
+import { exact, exactTime, minorOf, money } from './lib/format.js'
 
 /** @typedef {import('../../control/undo/undos.ts').Undo} Undo */
 /** @typedef {import('../../control/undo/undo-job.ts').UndoResult} UndoResult */
+
+/** @type {import('./lib/format.js').Currency} */
+let currency = {}
+
+/**
+ * Notes the currency of all amounts.
+ * @param {import('../live/snapshot.ts').Snapshot} snapshot
+ */
+export function noteCurrency(snapshot) {
+  currency = { currency: snapshot.currency, decimals: snapshot.decimals }
+}
 
 /** Makes the link in the head of the page open the list of undos. Without scripts it leads to the list of the API. */
 export function linkUndos() {
@@ -19,12 +30,12 @@ export function linkUndos() {
 /** Lists the undos with what they did. */
 async function showUndos() {
   const message = element('p', { role: 'status', class: 'message' }, 'Reading…')
-  const list = element('div', { class: 'scroll' })
+  const list = element('ul', { class: 'undos' })
   const close = element('button', { type: 'button', class: 'main', onclick: () => dialog.close() }, 'Close')
-  const about = 'An undo takes back the orders of a window, as if they had never come: orders undo makes one.'
+  const about = 'An undo takes back the orders of a window, as if they had never come. '
   const dialog = openDialog(
     'Undos',
-    element('p', {}, about),
+    element('p', {}, about, element('code', {}, 'orders undo'), ' makes one.'),
     message,
     list,
     element('div', { class: 'buttons' }, close),
@@ -33,7 +44,7 @@ async function showUndos() {
   async function draw() {
     const { undos } = JSON.parse(await read('undos'))
     show(message, undos.length === 0 ? 'There is none.' : '')
-    list.replaceChildren(...(undos.length === 0 ? [] : [tableOf(undos, redo)]))
+    list.replaceChildren(...undos.map((/** @type {Undo} */ undo) => itemOf(undo, redo)))
   }
 
   /** @param {string} name */
@@ -65,34 +76,28 @@ async function showUndos() {
 }
 
 /**
- * @param {Undo[]} undos
- * @param {(name: string) => unknown} redo
- */
-function tableOf(undos, redo) {
-  const head = ['Undo', 'State', 'Orders', 'Revenue', 'Window', 'By', '']
-  const rows = undos.map((undo) => element('tr', {}, ...cellsOf(undo, redo)))
-  const heads = head.map((text) => element('th', { scope: 'col' }, text))
-  return element(
-    'table',
-    { class: 'days' },
-    element('thead', {}, element('tr', {}, ...heads)),
-    element('tbody', {}, ...rows),
-  )
-}
-
-/**
+ * Makes the item of an undo: its name, what it did, when, and by whom. Its button puts the orders back.
  * @param {Undo} undo
  * @param {(name: string) => unknown} redo
  */
-function cellsOf({ name, state, from, to, by, where, radius, undone }, redo) {
+function itemOf({ name, state, from, to, by, where, radius, undone }, redo) {
   const { orders, revenue } = undone ?? radius ?? { orders: 0, revenue: 0 }
-  const filter = Object.entries(where ?? {}).map(([field, value]) => `, ${field} ${value}`)
-  const window = `${exactTime(from)} to ${exactTime(to)}${filter.join('')}`
-  const texts = [state, exact(orders), String(revenue), window, by]
-  const button = element('button', { type: 'button', onclick: () => redo(name) }, 'Redo…')
-  return [
-    element('th', { scope: 'row' }, name, ...(radius?.warning === undefined ? [] : [element('p', {}, radius.warning)])),
-    ...texts.map((text) => element('td', {}, text)),
-    element('td', {}, ...(state === 'redone' ? [] : [button])),
+  const filter = Object.entries(where ?? {}).map(([field, value]) => `${field}=${value}`)
+  const took = `${exact(orders)} ${orders === 1 ? 'order' : 'orders'} with ${money(minorOf(revenue, currency.decimals), currency)}`
+  const lines = [
+    `From ${exactTime(from)} to ${exactTime(to)}`,
+    ...(filter.length > 0 ? [`Only ${filter.join(', ')}`] : []),
+    `By ${by}`,
   ]
+  const text = element(
+    'div',
+    {},
+    element('h3', { dir: 'auto' }, name),
+    element('p', {}, `${state}: ${took}`),
+    ...lines.map((line) => element('p', { class: 'muted', dir: 'auto' }, line)),
+    ...(radius?.warning === undefined ? [] : [element('p', {}, radius.warning)]),
+  )
+  const label = `Redo ${name}…`
+  const button = element('button', { type: 'button', 'aria-label': label, onclick: () => redo(name) }, 'Redo…')
+  return element('li', {}, text, ...(state === 'redone' ? [] : [button]))
 }

@@ -15,6 +15,8 @@ export interface Ranked {
   readonly wrong: readonly WrongScore[]
   /** By day: the sums of all users. */
   readonly days: ReadonlyMap<string, Sum>
+  /** Names of the hashes of the users' months. */
+  readonly users: ReadonlySet<string>
 }
 
 type Scope = Pick<App, 'redis' | 'format' | 'now'>
@@ -56,7 +58,7 @@ export async function rankAll(
         await ranked(users.flatMap((userId) => rankOf(scope, keys, period, userId)))
     }
   }
-  return { wrong: [...wrong.values()], days }
+  return { wrong: [...wrong.values()], days, users: seen }
 }
 
 /** Returns the effects that rank a user in the periods of some fields of a hash of a month. @param name of the hash */

@@ -1,11 +1,11 @@
 import type { App } from '../../app.ts'
-import { addDays, monthOf } from '../../calendar/dates.ts'
-import { addSums, isNoSum, noSum, type Sum, subtractSums } from '../../order/money.ts'
-import { readDays } from '../../reads/calendar/days.ts'
+import { monthOf } from '../../calendar/dates.ts'
+import { addSums, isNoSum, noSum, subtractSums } from '../../order/money.ts'
 import { readCounters } from '../../reads/counters.ts'
 import { calendar } from '../../stages/calendar.ts'
 import { sum } from '../../sums.ts'
 import { type Ranked, rankAll } from './boards.ts'
+import { compareAtOnce, differentDays, isSameLack, type OddDay } from './compare-days.ts'
 import { setDays } from './set-days.ts'
 import { type DatedTotals, readDatedTotals, type WrongMonth } from './totals.ts'
 import { datedTexts } from './totals-text.ts'
@@ -30,7 +30,8 @@ const maxAttempts = 3
 /**
  * Checks that the leaderboards of each kept period have the users' own values, that the users' days add up to the days, and
  * the days to the totals.
- * With `set` it sets the scores and days that are wrong. Exact while all stages work; the days are compared while no order comes.
+ * With `set` it sets the scores and days that are wrong. Exact while all stages work: where orders come meanwhile, a day that
+ * differs is read again with its users at one moment, and is set only while no order comes.
  * @param lock called before each write. @throws if another process has taken over
  */
 export async function checkCalendar(
@@ -47,49 +48,39 @@ export async function checkCalendar(
     const erased = await Promise.all(app.partitions.map((keys) => app.redis.hlen(keys.erased)))
     return sum(erased) + ((await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0)
   }
+  let before: readonly OddDay[] = []
   for (let attempt = 1; ; attempt++) {
-    const before = await counted()
+    const count = await counted()
     const all: Ranked[] = []
     for (const keys of app.partitions) all.push(await rankAll(app, keys, mode, alive))
     const wrong = all.flatMap((one) => one.wrong)
     const days = await differentDays(app, all)
-    const isQuiet = before === (await counted())
-    if (!isQuiet && attempt < maxAttempts && wrong.length === 0) continue
+    const isQuiet = count === (await counted())
+    const { odd, unread } = isQuiet ? { odd: days, unread: [] } : await compareAtOnce(app, all, days)
+    // A user who came a moment ago may not be in it: only what differs by the same twice is wrong.
+    const known = isQuiet ? odd : odd.filter((one) => before.some((other) => isSameLack(one, other)))
+    const isSettled = known.length === odd.length
+    before = odd
+    if (!isSettled && attempt < maxAttempts && wrong.length === 0) continue
     const some = wrong.slice(0, 3).map(({ board, userId }) => `${userId} in ${board}`)
     const scores = `${wrong.length} scores of days, weeks or months are not those of their users: ${some.join(', ')}.`
     const totals = await readDatedTotals(app)
     const dated = await datedTexts(app, totals)
-    const differences = [
-      ...(wrong.length > 0 ? [scores] : []),
-      ...(isQuiet ? days.map(({ text }) => text) : []),
-      ...dated.differences,
-    ]
-    const isKnown = totals.missing !== undefined && (isQuiet || days.length === 0)
+    const differences = [...(wrong.length > 0 ? [scores] : []), ...known.map(({ text }) => text), ...dated.differences]
+    const isKnown = totals.missing !== undefined && isSettled && unread.length === 0
     const verdict = differences.length > 0 ? 'wrong' : isKnown ? 'right' : 'undecided'
-    const set = mode === 'set' && isQuiet ? await repairDays({ ...app, alive }, days, totals.months) : 0
-    return { verdict, scores: wrong.length, daysSet: set, differences, notes: dated.notes, totals }
+    const set = mode === 'set' && isQuiet ? await repairDays({ ...app, alive }, odd, totals.months) : 0
+    const left = [...unread, ...odd.filter((one) => !known.includes(one)).map(({ day }) => day)]
+    const notes = [...dated.notes, ...uncomparedText(left)]
+    return { verdict, scores: wrong.length, daysSet: set, differences, notes, totals }
   }
 }
 
-/** A day that is not the sum of its users, and what it lacks of that. */
-interface OddDay {
-  readonly day: string
-  readonly lacks: Sum
-  readonly text: string
-}
-
-async function differentDays({ redis, partitions, format, now }: App, all: readonly Ranked[]): Promise<OddDay[]> {
-  const today = format.calendar.dayAt(now().getTime())
-  const range = { from: format.calendar.keptFrom('month', today), to: addDays(today, 1) }
-  const { minorText } = format.money
-  const textOf = ({ orders, minor }: Sum): string => `${orders} orders and ${minorText(Number(minor))}`
-  return (await readDays(redis, partitions, range)).flatMap(({ day, orders, revenue }) => {
-    const users = all.map(({ days }) => days.get(day) ?? noSum).reduce(addSums)
-    const own = { orders: BigInt(orders), minor: BigInt(revenue) }
-    const text = `The users' orders of ${day} add up to ${textOf(users)}; the day says ${textOf(own)}.`
-    const lacks = subtractSums(users, own)
-    return isNoSum(lacks) ? [] : [{ day, lacks, text }]
-  })
+function uncomparedText(days: readonly string[]): string[] {
+  if (days.length === 0) return []
+  const which = days.length === 1 ? `The day ${days[0]} was` : `${days.length} days (${days[0]} and others) were`
+  const how = 'orders pause calendar, orders verify --deep, orders resume calendar'
+  return [`${which} not compared with the orders of the users, as orders came meanwhile. For that: ${how}.`]
 }
 
 /**

@@ -35,7 +35,7 @@ export async function datedTexts(
   return { differences: ofMonths, notes: [...before, `${text}: ${why}.`] }
 }
 
-const tooMany = `Too many orders wait for ${aggregate.name} or ${calendar.name}: the days are not compared with the totals.`
+const tooMany = `Too many orders wait for ${aggregate.name} or ${calendar.name}: the days are not compared with the totals. Run it again once fewer wait.`
 
 function beforeText({ since, before }: CalendarStart, money: Money): string {
   if (isNoSum(before)) return ''

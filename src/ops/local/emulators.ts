@@ -18,6 +18,8 @@ import { type LocalServer, spawnRedis } from './redis-server.ts'
 export interface Local extends AsyncDisposable {
   readonly config: Config
   readonly notes: readonly string[]
+  /** True if Redis is the in-process emulator: its data ends with this process. */
+  readonly isForgetful: boolean
 }
 
 /**
@@ -28,6 +30,7 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
   await using stack = new AsyncDisposableStack()
   const notes: string[] = []
   let { awsEndpointUrl, redisUrl } = config
+  let isForgetful = false
   if (!namesSqs(config)) {
     awsEndpointUrl = stack.use(await localSqs(folder)).url
     notes.push(`SQS    local emulator at ${awsEndpointUrl} (messages in ${folder})`)
@@ -35,6 +38,7 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
   if (!namesRedis(config)) {
     const redis = stack.use(await localRedis(folder, resolve(config.dataDir, 'running.json'), onSpawned))
     redisUrl = redis.url
+    isForgetful = redis.isForgetful
     notes.push(`Redis  ${redis.note}`)
   }
   const opened = stack.move()
@@ -43,6 +47,7 @@ export async function openLocal(config: Config, folder: string, onSpawned: (redi
   return {
     config: { ...config, awsEndpointUrl, redisUrl, redisPasswordFile },
     notes,
+    isForgetful,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
@@ -84,11 +89,12 @@ async function localRedis(
   folder: string,
   passwordFile: string,
   onSpawned: (url: string) => void,
-): Promise<LocalServer & { note: string }> {
+): Promise<LocalServer & { note: string; isForgetful: boolean }> {
   const { program, advice } = await findRedisProgram()
   if (program !== undefined) {
     const { url, ...server } = await spawnRedis(program, folder, onSpawned)
-    return { ...server, url, note: `${server.note} (append-only file in ${folder}, password in ${passwordFile})` }
+    const note = `${server.note} (append-only file in ${folder}, password in ${passwordFile})`
+    return { ...server, url, note, isForgetful: false }
   }
   const { createRedisMock } = await emulator(() => import('js-redis-server'), 'js-redis-server')
   using _ = onLoopback()
@@ -96,6 +102,7 @@ async function localRedis(
   return {
     url: mock.url,
     note: `in-process emulator, for a first try only: it keeps no data and slows down beyond some 5,000 orders (${advice})`,
+    isForgetful: true,
     [Symbol.asyncDispose]: () => mock.close(),
   }
 }

@@ -26,6 +26,9 @@ export async function findRedisProgram(): Promise<RedisProgram> {
 export const howToGetRedis = (platform = process.platform): string =>
   platform === 'win32' ? 'set REDIS_URL to a Redis in Docker or WSL' : 'install redis-server or set REDIS_URL'
 
+/** Says how the data of a system would stay, where the emulator has none left. */
+export const howToKeepData = (): string => `To keep it, ${howToGetRedis()}, and run npm start.`
+
 /** Returns `fit`, `missing`, or a fault that continues a sentence after the name of the program. */
 async function examine(program: string): Promise<string> {
   // Run by a shell, as the server will be: without a shell no server can start.

@@ -19,15 +19,31 @@ const batchSize = 10
 /** Time before the next try when SQS takes no batch. */
 const retryMs = 1_000
 
+/** The part of the rate, and the orders in all, that the in-process emulator of Redis takes before it slows down. */
+export const forEmulator = { share: 1 / 3, max: 3_000 }
+
+interface Options {
+  readonly seed: number
+  readonly until: Date
+  readonly format: OrderFormat
+  /** The part of the usual rate; by default all of it. */
+  readonly share?: number
+  /** Orders in all; by default without end. */
+  readonly max?: number
+}
+
 /** Sends sample orders until the signal aborts, at a rate that rises and falls. Continues after an outage of SQS. */
 export async function trickle(
   queue: Queue,
-  { format, ...options }: { seed: number; until: Date; format: OrderFormat },
+  { format, share = 1, max = Number.POSITIVE_INFINITY, ...options }: Options,
   signal: AbortSignal,
 ): Promise<void> {
   const from = performance.now()
+  let sent = 0
   for (const batch of batchesOf({ ...options, money: format.money })) {
-    await sleep((batch.length * 1_000) / rateAt(performance.now() - from), undefined, { signal })
+    if (sent >= max) return
+    sent += batch.length
+    await sleep((batch.length * 1_000) / (share * rateAt(performance.now() - from)), undefined, { signal })
     const bodies = batch.map((body) => writeOrder(body, format))
     await sendBatch(queue, bodies, format, signal).catch(() => sleep(retryMs, undefined, { signal }))
   }

@@ -15,6 +15,8 @@ export interface Started {
   readonly apiUrl: string
   /** A line for each local emulator that runs. */
   readonly notes: readonly string[]
+  /** True if Redis is the in-process emulator: its data ends with this process. */
+  readonly isForgetful: boolean
 }
 
 /**
@@ -40,8 +42,9 @@ export async function runWholeSystem(
   const trusting = { ...app, trustsThisMachine: true }
   await using roles = await openRoles(trusting, rolesIn(app.pipeline), AbortSignal.any([signal, stop.signal]))
   const running = roles.run()
+  const apiUrl = roles.apiUrl ?? ''
   try {
-    await Promise.race([running, whileRunning({ app, apiUrl: roles.apiUrl ?? '', notes })])
+    await Promise.race([running, whileRunning({ app, apiUrl, notes, isForgetful: local.isForgetful })])
   } catch (error) {
     stop.abort()
     await running

@@ -75,8 +75,8 @@ function eventsOf(trace: OrderLocation, money: Money): Event[] {
   const now = new Date(at)
   const value = amount === null ? '' : ` with ${amountText(amount, money)}`
   return [
-    ...stepEvent(received, 'it had come in', now),
-    ...stepEvent(admitted, `it was admitted${value}`, now),
+    ...stepEvent(received, 'came in', now),
+    ...stepEvent(admitted, `was admitted${value}`, now),
     ...invalid.flatMap((one) => rejectionEvents(one, now)),
     ...discarded.flatMap(({ at, by, why, rejected }) => [
       ...rejectionEvents(rejected, now),
@@ -129,18 +129,21 @@ function acceptedEvent(
   return { at: since, text: `At ${timeText(since, now)}, ${what} was accepted: it ${by}.` }
 }
 
-/** Of a time that is not kept, the beginning of the range is not shown as if it were one. */
+/** @param what it did, such as `came in` */
 function stepEvent({ not_before, not_after, because }: Step, what: string, now: Date): Event[] {
   if (not_after === null) return []
-  const span = `${not_before} and ${not_after}`
-  const when = not_before === null ? `By ${timeText(not_after, now)},` : spanText(not_before, not_after, now)
-  return [{ at: not_after, text: `${when ?? `Between ${span}`} ${what}. ${because}` }]
+  const text =
+    not_before === not_after
+      ? `At ${timeText(not_after, now)}, it ${what}`
+      : `It ${what} ${spanText(not_before, not_after, now)}`
+  return [{ at: not_after, text: `${text}. ${because}` }]
 }
 
-function spanText(not_before: string, not_after: string, now: Date): string | undefined {
-  if (not_before === not_after) return `At ${timeText(not_after, now)},`
-  if (Date.parse(not_after) < now.getTime()) return undefined
-  return `Within the last ${durationText(now.getTime() - Date.parse(not_before))} (finer is not kept)`
+/** Of a time that is not kept, the beginning of the range is not shown as if it were one. */
+function spanText(not_before: string | null, not_after: string, now: Date): string {
+  if (not_before === null) return `no later than ${timeText(not_after, now)}`
+  if (Date.parse(not_after) < now.getTime()) return `between ${not_before} and ${not_after}`
+  return `some time in the last ${durationText(now.getTime() - Date.parse(not_before))}`
 }
 
 /** Returns the event of a step that follows the admission: its time is not kept, and the range is that of the admission. */

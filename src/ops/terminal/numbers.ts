@@ -9,10 +9,25 @@ export function ordersText(count: number | bigint | null, unknown: string): stri
 /** Formats a number of things: "1 segment", "2 segments". */
 export const countOf = (count: number, thing: string): string => `${countText(count)} ${thing}${count === 1 ? '' : 's'}`
 
-/** Formats the orders received, and how many of them were replayed, if any. @param unknown stands for a number that could not be read */
-export function receivedText(received: number | null, replayed: number | null, unknown: string): string {
-  const total = `received ${received === null ? unknown : countText(received)}`
+/**
+ * Names what the counters count, where that is not orders alone: corrections, and what an undo or a redo sends, are records
+ * as an order is.
+ */
+export const recordsText = (corrected: number | null): string => (corrected ? ' records' : '')
+
+export const aboutRecords = 'a record is an order, or a correction, undo or redo of one'
+
+interface Received {
+  readonly received: number | null
+  readonly replayed: number | null
+  readonly corrected: number | null
+}
+
+/** Formats what was received, and how much of it was replayed, if any. @param unknown stands for a number that could not be read */
+export function receivedText({ received, replayed, corrected }: Received, unknown: string): string {
+  const total = `received ${received === null ? unknown : countText(received)}${recordsText(corrected)}`
   if (received === null || replayed === null || replayed === 0) return total
+  if (corrected) return `${total} (${countText(replayed)} replayed)`
   return `${total} (${countText(received - replayed)} new, ${countText(replayed)} replayed)`
 }
 

@@ -8,7 +8,7 @@ import type { DeepCheck } from '../verify/compare-scores.ts'
 import { lossText } from '../verify/ledger-losses.ts'
 import type { Repaired } from '../verify/repair.ts'
 import type { Verification } from '../verify/verification.ts'
-import { amountText, ordersText } from './numbers.ts'
+import { aboutRecords, amountText, ordersText, recordsText } from './numbers.ts'
 import { type Line, sentence } from './output.ts'
 import { table, turnedTable } from './table.ts'
 import { timeText } from './times.ts'
@@ -69,8 +69,9 @@ function writeOffLine({ booked, orders }: NonNullable<Verification['writtenOff']
 
 const closingColors = { right: undefined, undecided: 'yellow', wrong: 'red' } as const
 
-function closing({ verdict, books, audit, calendar, ledger = [] }: Verification): string {
-  if (verdict === 'undecided') return 'Nothing wrong was found, but not everything could be compared.'
+function closing(verification: Verification): string {
+  const { verdict, books, audit, calendar, ledger = [] } = verification
+  if (verdict === 'undecided') return `Nothing wrong was found, but ${uncompared(verification)}`
   if (books.losses.length > 0 && books.differences.length === 0) {
     return 'The books do not balance: orders were deleted unread. See OrdersLost in docs/runbook.md; --write-off books them as lost.'
   }
@@ -82,6 +83,16 @@ function closing({ verdict, books, audit, calendar, ledger = [] }: Verification)
     return 'The calendar does not add up: --repair sets leaderboards and days by their users, --acknowledge accepts the rest.'
   }
   return "The users' totals do not agree with the rest: --repair rebuilds leaderboards and global stats by them."
+}
+
+/** Says what could not be compared. The sentences above say why. */
+function uncompared({ books, audit, calendar }: Verification): string {
+  const parts = [
+    ...(books.balanced === null ? ['the books could not be read'] : []),
+    ...(audit?.verdict === 'undecided' ? ['not all users could be compared with the leaderboards'] : []),
+    ...(calendar?.verdict === 'undecided' ? ['not all of the calendar could be compared'] : []),
+  ]
+  return `${parts.join(', and ')}: see above.`
 }
 
 const number = (value: number | bigint | null): string => (value === null ? '-' : countText(value))
@@ -107,10 +118,11 @@ function booksLines(books: Books, amount: Amount): Line[] {
   ])
   return [
     ...[
-      `received ${number(received)} = admitted ${number(admitted)}${isCorrected ? ` + corrected ${number(corrected)}` : ''}` +
+      `received ${number(received)}${recordsText(corrected)} = admitted ${number(admitted)}${isCorrected ? ` + corrected ${number(corrected)}` : ''}` +
         ` + duplicates ${number(duplicates)} + rejected ${number(rejected)} + lost ${number(lost)} + waiting ${number(waiting)}`,
-      `counted ${number(applied)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
+      `counted ${number(applied)}${recordsText(corrected)}, global stats ${ordersText(totals.orders, '-')}, ${amount(totals.minor)} revenue`,
       `invalid channel: ${number(invalid.stream)} in the stream, ${number(invalid.list)} in the list, ${number(invalid.groups)} in groups`,
+      ...(corrected ? [aboutRecords] : []),
     ].map((text) => sentence(text, '  ')),
     '',
     ...turnedTable([columns, ...rows]),

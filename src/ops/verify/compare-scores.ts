@@ -76,7 +76,7 @@ export function compareScores(
       ? []
       : [`${unreadable.length} users' hashes hold no totals: ${unreadable.slice(0, 20).join(', ')}.`]),
   ]
-  const stalled = `${undecidedUsers} users could not be compared: the leaderboard has stalled before records of theirs.`
+  const stalled = `${undecidedUsers} users could not be compared: the leaderboard has stalled before records of theirs. Start it, and run it again.`
   return {
     verdict: differences.length > 0 ? 'wrong' : undecidedUsers > 0 ? 'undecided' : 'right',
     users: totals.size,

@@ -36,7 +36,7 @@ async function checkPartition(scope: PartitionScope, signal: AbortSignal): Promi
     const found = await checkOnce(scope, signal)
     if (found) return found
   }
-  const unknown = `The check could not be completed: ${maxAttempts} times orders were trimmed before they were read, the counter was changed, or users were erased.`
+  const unknown = `The check could not be completed: ${maxAttempts} times orders were trimmed before they were read, the counter was changed, or users were erased. Run it again.`
   return { verdict: 'undecided', users: 0, wrongUsers: 0, examples: [], undecidedUsers: 0, differences: [unknown] }
 }
 

@@ -85,7 +85,7 @@ function admittedStep({ config, keys }: PartitionScope, evidence: Evidence): Ste
     because:
       from === undefined
         ? 'The ledger has it as it was corrected, and no longer as it was admitted.'
-        : 'The ledger has it, but records only the time of its generation.',
+        : 'The ledger has it, and keeps no exact times.',
   }
 }
 

@@ -3,8 +3,11 @@ import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { openGate } from '../../../src/ingest/backpressure.ts'
 import { openDurability } from '../../../src/ingest/durability.ts'
+import { makeKeys } from '../../../src/keys.ts'
 import { allow, rulesFor } from '../../../src/ops/rights/acl.ts'
 import { extrasOf } from '../../../src/ops/rights/commands.ts'
+import { fullestOf } from '../../../src/redis/info.ts'
+import { localEmulator } from '../../support/emulator.ts'
 import { type RedisServer, spawnRedisServer } from '../../support/redis-server.ts'
 import { requireRedisServer } from '../../support/requires.ts'
 import { until } from '../../support/until.ts'
@@ -21,6 +24,15 @@ async function limited(server: RedisServer): Promise<Redis & AsyncDisposable> {
 
 const disposed = (redis: Redis): Redis & AsyncDisposable =>
   Object.assign(redis, { [Symbol.asyncDispose]: async () => redis.disconnect() })
+
+test('memory that a server does not say, as the emulator, is not known', async () => {
+  const { url, stop } = await localEmulator()
+  const redis = new Redis(url)
+  const memory = await fullestOf(redis, [makeKeys()])
+  redis.disconnect()
+  await stop()
+  expect(memory).toBe(undefined)
+})
 
 test('replicas:1 is confirmed by WAIT, and what was written before a reconnect is not', async (context) => {
   requireRedisServer(context)

@@ -11,6 +11,7 @@ import { renewPresence } from '../../../src/control/presence.ts'
 import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../src/keys.ts'
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
+import { readDayAtOnce } from '../../../src/ops/calendar/day.ts'
 import { rank } from '../../../src/ops/calendar/rank.ts'
 import { setDays } from '../../../src/ops/calendar/set-days.ts'
 import { readDatedTotals } from '../../../src/ops/calendar/totals.ts'
@@ -216,6 +217,12 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => readDatedTotals(appOf(redis)),
   (redis) => setDays(appOf(redis), aMonth, [{ day: '2026-11-30', lacks: { orders: 1n, minor: 1n } }]),
   (redis) => repair(appOf(redis), new AbortController().signal),
+  (redis) =>
+    readDayAtOnce(
+      appOf(redis),
+      [{ wrong: [], days: new Map(), users: new Set([keys.monthly('2026-11', 'u')]) }],
+      '2026-11-30',
+    ),
   (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
   (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1', before: '' }, builtEffects),
   (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:r:user:u']]),

@@ -84,7 +84,7 @@ test('an order that a stage between rejects is not counted, and a replay takes i
   // Even if the clock of the process that rejected it is slow.
   const slow = located.invalid.map((rejected) => ({ ...rejected, ts: '2026-01-01T00:00:00.000Z' }))
   expect(textOf(locationLines({ ...located, invalid: slow }, scope.format.money))).toMatch(
-    /it was admitted.*by the stage fraud/s,
+    /[Ii]t was admitted.*by the stage fraud/s,
   )
   expect(await balances(scope)).toEqual({
     validate: '1 1 0 0',

@@ -26,6 +26,8 @@ export const terms = {
     'Wait p99': `99 of 100 orders that this stage finished ${window} waited at most this long for it.`,
     'In flight': 'Entries that a process of this stage has read and not yet committed.',
     Oldest: 'How long ago the oldest order that still waits came to this stage.',
+    Segments: 'Files that the archive has written since it began, and their compressed size.',
+    'Last one': 'How long ago the archive wrote its last segment. Orders wait for the end of one by design.',
     Processes: 'Processes that run this stage now, by their heartbeat.',
   },
   totals: {

@@ -9,7 +9,15 @@ import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { show } from '../../terminal/interactive/watch.ts'
 import { deadLetterLines, pausedLines, unreadLines } from '../../terminal/notes.ts'
-import { ageText, amountText, ordersText, receivedText, shortCount } from '../../terminal/numbers.ts'
+import {
+  aboutRecords,
+  ageText,
+  amountText,
+  ordersText,
+  receivedText,
+  recordsText,
+  shortCount,
+} from '../../terminal/numbers.ts'
 import { type Line, red, sentence, yellow } from '../../terminal/output.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { table } from '../../terminal/table.ts'
@@ -19,24 +27,26 @@ import { clockText } from '../../terminal/times.ts'
 export function statusLines(status: Status, money: Money, perSecond?: number): Line[] {
   const { counters, totals, invalid, stages, bridge, paused, deadLetters, unread } = status
   const of = (name: string): number | null => (counters ? (counters[name] ?? 0) : null)
+  const sums = { received: of('received'), replayed: of('replayed'), corrected: of('corrected') }
   const [first] = stages
   const revenue = totals ? amountText(totals.minor, money) : '?'
   const rate = perSecond === undefined ? '' : `; ${countText(Math.round(perSecond))}/s`
   return [
     sentence(
-      `${receivedText(of('received'), of('replayed'), '?')} = admitted ${number(of('admitted'))}${correctedText(of('corrected'))} + duplicates ${number(of('duplicates'))}` +
+      `${receivedText(sums, '?')} = admitted ${number(of('admitted'))}${correctedText(sums.corrected)} + duplicates ${number(of('duplicates'))}` +
         ` + rejected ${number(of('rejected'))} + lost ${number(of(`${first?.stage}:lost`))}` +
         ` + waiting ${number(first?.waiting ?? null)} (for ${first?.stage})${rate}`,
       '  ',
     ),
     sentence(
-      `counted  ${ordersText(totals?.orders ?? null, '?')}, ${revenue} revenue; ${number(of('ranked'))} ranked; ${number(invalid)} in the invalid channel`,
+      `counted  ${ordersText(totals?.orders ?? null, '?')}, ${revenue} revenue; ${number(of('ranked'))}${recordsText(sums.corrected)} ranked; ${number(invalid)} in the invalid channel`,
       '  ',
     ),
     '',
     ...stageRows(status),
     '',
     sentence('waiting: orders; pending: entries delivered, not acknowledged; lag: entries not delivered yet'),
+    ...(sums.corrected ? [sentence(aboutRecords)] : []),
     ...[bridge, ...stages].flatMap(({ stall }) => (stall === null ? [] : sentence(stall, '  ', 'red'))),
     ...stages.flatMap(missingNote).map((note) => sentence(note, '  ', 'red')),
     ...stages.flatMap(({ stage }) => foreignNote(stage, of(`${stage}:foreign`))).map((note) => sentence(note, '  ')),

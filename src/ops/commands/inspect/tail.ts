@@ -30,7 +30,7 @@ export function snapshotLines(snapshot: Snapshot): Line[] {
       '  ',
     ),
     sentence(
-      `${receivedText(totals.received, totals.replayed, '–')}; ${totals.corrected ? `${number(totals.corrected)} corrections, ` : ''}${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
+      `${receivedText({ ...totals, corrected: totals.corrected ?? null }, '–')}; ${totals.corrected ? `${number(totals.corrected)} corrections, ` : ''}${number(totals.duplicates)} duplicates, ${number(totals.rejected)} rejected, ${number(totals.waiting)} waiting, ${number(totals.invalid)} in the invalid channel`,
       '  ',
     ),
     ...boardLines(top, money),

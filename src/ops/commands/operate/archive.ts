@@ -53,9 +53,9 @@ async function show(app: App, { options: { json }, print }: Call<Options>): Prom
   using store = await openStore(app.config)
   const { segments, bytes, lastAt, unstored, failure } = state
   if (json) return print(jsonLine({ place: store.place, segments, bytes, last_at: lastAt, unstored, failure }))
-  print(
-    `${store.place}: ${countOf(segments, 'segment')}, ${countOf(bytes, 'byte')}${lastAt ? `, the last at ${lastAt}` : ''}.`,
-  )
+  const last = lastAt ? `, the last at ${lastAt}` : ''
+  const written = `${countOf(segments, 'segment')} written so far, ${countOf(bytes, 'byte')} compressed${last}`
+  print(sentence(`${store.place}: ${written}. orders archive verify counts those that are still there.`, '  '))
   if (unstored > 0) print(`In Redis alone: ${countOf(unstored, 'line')} of the manifest.`)
   if (failure) print(sentence(failureText(failure), '  ', 'red'))
 }
@@ -92,7 +92,7 @@ function checkLines({
   differences,
   notes,
 }: ArchiveCheck): Line[] {
-  const has = `${countOf(segments, 'segment')} with ${countOf(records, 'record')}, ${countOf(bytes, 'byte')}, ${countOf(chains, 'chain')}`
+  const has = `${countOf(segments, 'segment')} with ${countOf(records, 'record')}, ${countOf(bytes, 'byte')} compressed, ${countOf(chains, 'chain')}`
   const rest = `${waiting === null ? '?' : countText(waiting)} orders wait for it, ${before === null ? '?' : countText(before)} came before it began`
   return [
     sentence(`The archive is ${verdict}: ${has}; ${rest}.`, '  '),

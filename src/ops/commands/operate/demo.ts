@@ -13,9 +13,10 @@ import { namesRedis } from '../../../redis/endpoint.ts'
 import { readGlobalStats } from '../../../stages/aggregate.ts'
 import { newestInvalidId } from '../../../stages/invalid/oldest.ts'
 import { type Call, defineCommand, flag } from '../../command.ts'
+import { howToGetRedis, howToKeepData } from '../../local/redis-program.ts'
 import { type Sample, sampleOrders } from '../../local/sample-orders.ts'
 import { sendOrders } from '../../local/send-orders.ts'
-import { trickle } from '../../local/trickle.ts'
+import { forEmulator, trickle } from '../../local/trickle.ts'
 import { banner, runWholeSystem, type Started, temporaryFolder } from '../../process/whole-system.ts'
 import { progressOn } from '../../terminal/interactive/progress.ts'
 import { amountText } from '../../terminal/numbers.ts'
@@ -111,19 +112,25 @@ export const command = defineCommand<TrickleOptions>({
   },
   run: async (call) => {
     const withTrickle = sendsTrickle(call)
+    let started: Started | undefined
     try {
-      await runDemo(call, withTrickle)
+      await runDemo(call, withTrickle, (one) => {
+        started = one
+      })
     } finally {
-      if (call.signal.aborted) call.print(stoppedLines(call))
+      if (call.signal.aborted) call.print(stoppedLines(call, started))
     }
   },
 })
 
 /** On a terminal the first line ends the one that `^C` is in. A Redis that is configured keeps its data. */
-function stoppedLines({ config, stdout }: Call<unknown>): string[] {
-  const stopped = namesRedis(config) ? 'Stopped.' : 'Stopped; its data is gone. `npm start` keeps it.'
+function stoppedLines({ config, stdout }: Call<unknown>, started?: Started): string[] {
+  const keeping = started?.isForgetful ? howToKeepData() : '`npm start` keeps it.'
+  const stopped = namesRedis(config) ? 'Stopped.' : `Stopped; its data is gone. ${keeping}`
   return stdout.isTTY ? ['', stopped] : [stopped]
 }
+
+const slowTrickle = `From now on 10 to 20 orders a second are sent, some of them invalid, ${countText(forEmulator.max)} in all.`
 
 /** Sample orders never go to a queue of AWS that an ARN or a URL names: a queue of that name is made in the emulator. */
 export function onOwnQueue(config: Config): Config {
@@ -131,19 +138,28 @@ export function onOwnQueue(config: Config): Config {
   return { ...config, sqsQueueUrl: undefined, sqsQueueName: queueAddress(config).name }
 }
 
-async function runDemo(call: Call<TrickleOptions>, withTrickle: boolean): Promise<void> {
+async function runDemo(
+  call: Call<TrickleOptions>,
+  withTrickle: boolean,
+  onStarted: (started: Started) => void,
+): Promise<void> {
   const { config, print, signal } = call
   await using folder = await temporaryFolder()
   const quiet: Config = { ...onOwnQueue(config), logLevel: config.logLevel === 'info' ? 'warn' : config.logLevel }
   const show = async (started: Started): Promise<void> => {
-    const { app, notes } = started
+    onStarted(started)
+    const { app, notes, isForgetful } = started
     for (const note of notes) print(note)
     using queue = await openQueue(app.config, signal)
     const sent = await demonstrate(app, queue, call)
     print(['', ...(await nextLines(started, sent)), ''])
-    if (withTrickle) print('From now on 30 to 60 orders a second are sent, some of them invalid.')
+    if (withTrickle)
+      print(isForgetful ? slowTrickle : 'From now on 30 to 60 orders a second are sent, some of them invalid.')
     print(banner({ ...started, notes: [] }).split('\n'))
-    if (withTrickle) await trickle(queue, { seed: randomSeed(), until: app.now(), format: app.format }, signal)
+    if (!withTrickle) return
+    const options = { seed: randomSeed(), until: app.now(), format: app.format }
+    await trickle(queue, { ...options, ...(isForgetful && forEmulator) }, signal)
+    print(`No more orders are sent: the emulator of Redis would slow down. For more, ${howToGetRedis()}.`)
   }
   await runWholeSystem(quiet, folder.path, show, call)
 }

@@ -1,5 +1,6 @@
 import { OrdersError } from '../../../errors.ts'
 import { defineCommand } from '../../command.ts'
+import { howToKeepData } from '../../local/redis-program.ts'
 import { banner, runWholeSystem, type Started } from '../../process/whole-system.ts'
 
 export const command = defineCommand({
@@ -9,9 +10,11 @@ export const command = defineCommand({
   examples: ['start'],
   page: 'docs/getting-started.md',
   options: {},
-  run: (call) => {
-    const { config, print } = call
+  run: async (call) => {
+    const { config, print, signal, stdout } = call
+    let isForgetful = false
     const show = async (started: Started): Promise<void> => {
+      isForgetful = started.isForgetful
       try {
         print(banner(started).split('\n'))
       } catch (error) {
@@ -19,6 +22,8 @@ export const command = defineCommand({
         if (!(error instanceof OrdersError && error.code === 'ORD_OUTPUT')) throw error
       }
     }
-    return runWholeSystem(config, config.dataDir, show, call)
+    await runWholeSystem(config, config.dataDir, show, call)
+    const stopped = `Stopped; the emulator of Redis keeps no data, so it is gone. ${howToKeepData()}`
+    if (isForgetful && signal.aborted) print(stdout.isTTY ? ['', stopped] : [stopped])
   },
 })

@@ -9,12 +9,15 @@ import { type Keys, makeControlKeys, makePartitions } from '../../../../src/keys
 import { checkCalendar } from '../../../../src/ops/calendar/check.ts'
 import type { Repartition } from '../../../../src/ops/manifest/repartition.ts'
 import { repartition } from '../../../../src/ops/repartition/phases.ts'
+import { textOf } from '../../../../src/ops/terminal/output.ts'
+import { verificationLines } from '../../../../src/ops/terminal/verification-text.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { readCounters, waitingFor } from '../../../../src/reads/counters.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
 import { runStage } from '../../../../src/stages/runner/run.ts'
 import { trim } from '../../../../src/stages/runner/trim.ts'
+import { requireRealRedis } from '../../../support/requires.ts'
 import { withCalendar as pipeline, shipped } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
@@ -172,4 +175,73 @@ test('verify --deep finds a day that its users do not add up to, and --repair se
   ])
   const repaired = await verify(app, { deep: true, repair: true, force: false }, signal)
   expect(repaired).toMatchObject({ verdict: 'right', calendarRepaired: 1 })
+})
+
+/** Sends orders and has them counted until it is disposed: of 40 users, on two days, and now and then of a new user. */
+async function flowing(app: App): Promise<AsyncDisposable> {
+  const stop = new AbortController()
+  const scopes = app.partitions.map((keys) => ({ ...app, keys }))
+  for (const scope of scopes) await ensureGroups(scope)
+  const running = scopes.flatMap((scope) =>
+    app.pipeline.stages.map((stage) => runStage(scope, stage, () => {}, stop.signal)),
+  )
+  const send = async (): Promise<void> => {
+    for (let at = 0; !stop.signal.aborted; at++) {
+      const user_id = at % 100 === 99 ? `new${at}` : `u${at % 40}`
+      const order = {
+        user_id,
+        order_id: `flow-${at}`,
+        order_value: 1 + at,
+        order_timestamp: Date.now() - (at % 2) * dayMs,
+      }
+      await enqueue(app.redis, partitionFor(app.partitions, user_id), [{ id: `f${at}`, body: JSON.stringify(order) }])
+    }
+  }
+  const sending = send()
+  const counted = async () => (await readCounters(app.redis, app.partitions))['dated'] ?? 0
+  const before = await counted()
+  await until('orders to flow', async () => (await counted()) > before + 50)
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await Promise.all([sending, ...running])
+    },
+  }
+}
+
+test('the days are compared exactly while orders flow: right where they are, wrong where one is', async (context) => {
+  requireRealRedis(context) // the emulator, which is in this process, counts nothing while it runs a script of the check
+  await using world = await emptyRedis()
+  const app = partitioned(world.redis, 2)
+  await fill(app, 100)
+  await using _ = await flowing(app)
+  for (let times = 0; times < 5; times++) {
+    const { verdict, differences, notes } = await checkCalendar(app, 'check', signal)
+    expect({ verdict, differences, notes }).toEqual({ verdict: 'right', differences: [], notes: [] })
+  }
+  const today = app.format.calendar.dayAt(Date.now())
+  await app.redis.hincrby((app.partitions[1] as Keys).day(today), 'revenue', 1)
+  const { verdict, differences } = await checkCalendar(app, 'check', signal)
+  expect(verdict).toBe('wrong')
+  expect(differences[0]).toMatch(new RegExp(`^The users' orders of ${today} add up to .+; the day says .+\\.$`))
+})
+
+test('a day with more users than are read at one moment is not compared while orders flow, and verify says what to do', async (context) => {
+  requireRealRedis(context)
+  await using world = await emptyRedis()
+  const app = partitioned(world.redis, 1)
+  await using _ = await flowing(app)
+  const [keys] = app.partitions as [Keys]
+  const today = app.format.calendar.dayAt(Date.now())
+  const write = world.redis.pipeline()
+  for (let at = 0; at <= 5_000; at++)
+    write.hset(keys.monthly(today.slice(0, 7), `idle${at}`), `${today.slice(8)}:orders`, 0)
+  await write.exec()
+  const found = await verify(app, { deep: true, repair: false, force: false }, signal)
+  expect(found).toMatchObject({ verdict: 'undecided', calendar: { verdict: 'undecided', differences: [] } })
+  const text = verificationLines(found, app)
+    .map((line) => textOf(line))
+    .join('\n')
+  expect(text).toMatch(/\n(The day \S+ was|2 days .+ were) not compared .+\. For that: orders pause calendar, /)
+  expect(text).toMatch(/\nNothing wrong was found, but not all of the calendar could be compared: see above\.\n*$/)
 })

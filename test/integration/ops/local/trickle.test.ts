@@ -25,6 +25,13 @@ test('of 1,000 orders some are invalid and a few are sent twice', () => {
   expect(repeated).toBeLessThan(25)
 })
 
+test('orders are sent up to a limit, where there is one', async () => {
+  await using sqs = await emptySqs()
+  using queue = await openQueue(readConfig({ ...envOf('redis://127.0.0.1:1', sqs) }))
+  await trickle(queue, { ...options, format: plainFormat, share: 10, max: 30 }, new AbortController().signal)
+  expect(sqs.depth()).toBe(30)
+})
+
 test('orders are sent until the signal aborts', async () => {
   await using sqs = await emptySqs()
   using queue = await openQueue(readConfig({ ...envOf('redis://127.0.0.1:1', sqs) }))

@@ -201,7 +201,8 @@ test('users whose records wait for a leaderboard that stands still are undecided
     await until('all to be counted', applied, (count) => Number(count) === oracle.admitted)
   }
   const found = await deepCheck(app, signal)
-  const stalled = '10 users could not be compared: the leaderboard has stalled before records of theirs.'
+  const stalled =
+    '10 users could not be compared: the leaderboard has stalled before records of theirs. Start it, and run it again.'
   const undecided = { verdict: 'undecided', wrongUsers: 0, undecidedUsers: 10, differences: [stalled] }
   expect(found).toMatchObject(undecided)
   await redis.xreadgroup('GROUP', 'leaderboard', 'dead', 'STREAMS', 'orders:counted', '>')

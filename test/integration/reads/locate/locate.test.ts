@@ -133,7 +133,7 @@ test('step by step: undelivered, pending, admitted, applied, ranked; what is exa
   expect(done(applied)).toBe('yes yes yes unknown')
   expect(applied).toMatchObject({
     where: 'applied',
-    admitted: { because: 'The ledger has it, but records only the time of its generation.' },
+    admitted: { because: 'The ledger has it, and keeps no exact times.' },
     ranked: {
       because: '2 of 2 orders of its user are not ranked yet; this one may be among them.',
     },
@@ -761,7 +761,7 @@ test('orders trace prints a text for people, and as JSON what the API replies', 
   expect(reported).toEqual([
     'Order o of user u waits.',
     '',
-    'By T it had come in. This is the earliest trace of it that is left.',
+    'It came in no later than T. This is the earliest trace of it that is left.',
     'At T it was rejected the first time: order_value must be between 0 and 1000000000',
     'At T me\\u{1b}[2J put another body in its place.',
     'At T it was rejected, attempt 2, entry ID (bad-value): order_value must be a number. `order_value` is the text "ten", which is no amount: send a number without quotes.',
@@ -781,7 +781,9 @@ test('orders trace prints a text for people, and as JSON what the API replies', 
     'Order o of user u is counted and ranked.',
     '',
     ...reported.slice(2, 6),
-    expect.stringMatching(/^(At T|Within the last \d+ \w+ \(finer is not kept\)) it was admitted with 150\.75\. /),
+    expect.stringMatching(
+      /^(At T it was admitted with 150\.75|It was admitted with 150\.75 some time in the last \d+ \w+)\. /,
+    ),
     'It was counted. It does not wait for aggregate any more.',
     'It was ranked. The one order of its user is ranked.',
     '',

@@ -13,23 +13,27 @@ test('a number of orders: one is an order', () => {
   ])
 })
 
-test('orders that were replayed are not among the new ones', () => {
+test('orders that were replayed are not among the new ones; where orders were corrected, records are counted, and none is called new', () => {
   expect(
     (
       [
-        [70, 0],
-        [70, 10],
-        [1_070, 1_000],
-        [70, null],
-        [null, 10],
+        [70, 0, 0],
+        [70, 10, 0],
+        [1_070, 1_000, null],
+        [70, null, 0],
+        [null, 10, 0],
+        [882, 1, 347],
+        [882, 0, 347],
       ] as const
-    ).map(([received, replayed]) => receivedText(received, replayed, '?')),
+    ).map(([received, replayed, corrected]) => receivedText({ received, replayed, corrected }, '?')),
   ).toEqual([
     'received 70',
     'received 70 (60 new, 10 replayed)',
     'received 1,070 (70 new, 1,000 replayed)',
     'received 70',
     'received ?',
+    'received 882 records (1 replayed)',
+    'received 882 records',
   ])
 })
 
