@@ -76,8 +76,9 @@ async function sayName(page: Page, name = 'ann'): Promise<void> {
   await page.getByRole('button', { name: 'Continue' }).click()
 }
 
-/** The heights of all cards but the one of validate; runs in the page. */
-const heightsOfOthers = `[...document.querySelectorAll('.hop:not([data-key="validate"])')].map((card) => card.offsetHeight)`
+/** The heights of the cards of other stages than validate; runs in the page. That of the bridge also says what it waits for. */
+const heightsOfOthers = `[...document.querySelectorAll('.hop:not([data-key="validate"]):not([data-key="bridge"])')]
+  .map((card) => card.offsetHeight)`
 
 /** Returns when the first snapshot was drawn, in ms after the page was requested. */
 async function firstPaintMs(page: Page, url: string): Promise<number> {
