@@ -26,6 +26,15 @@ export function undoLines(result: UndoResult, format: OrderFormat): string[] {
   ]
 }
 
+/** Returns what became of an undo that was asked for once more after its end. */
+export function undoneBeforeLines(result: UndoResult, at: string, format: OrderFormat): string[] {
+  const when = momentText(Date.parse(at), format.calendar.settings.zone)
+  return [
+    ...wrapped(`The undo ${JSON.stringify(result.name)} is done already, since ${when}.`),
+    ...undoLines(result, format),
+  ]
+}
+
 /** Returns what an undo changes, before it begins. */
 export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
   const { orders, users, revenue, days, ranks_changed, ranks } = radius
