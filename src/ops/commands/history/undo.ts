@@ -24,7 +24,7 @@ import { wrapped } from '../../terminal/wrapped.ts'
 import { requireUndo } from '../../undo/require-undo.ts'
 
 const name = 'undo'
-const words = '[orders | list | show <name>]'
+const words = '[list | show <name>]'
 
 interface Options {
   readonly from: string | undefined
@@ -58,8 +58,9 @@ export const command = defineCommand<Options>({
     json: flag('as JSON on one line'),
   },
   run: (call) => {
+    if (call.words.length === 0) return undoOrders(call)
     const { action, argument } = actionOf({ name, words }, call.words)
-    return action === 'orders' ? undoOrders(call) : show(call, action === 'show' ? argument : undefined)
+    return show(call, action === 'show' ? argument : undefined)
   },
 })
 
