@@ -59,7 +59,7 @@ export const command = defineCommand({
   },
 })
 
-/** What is counted in each place. */
+/** Names the things that are counted in each place. */
 const things: Readonly<Record<PlaceName, string>> = {
   invalid: 'rejected orders',
   discarded: 'discarded orders',
