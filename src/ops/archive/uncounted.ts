@@ -35,7 +35,7 @@ export async function uncountedIn({ redis, partitions, pipeline }: App, chains: 
   return Math.max(0, sumBy(liveSegments(chains), ({ segment }) => segment.records) - known)
 }
 
-/** Names begin with the time at which their chain began: the first one of a partition is of its first chain. */
+/** The name of a chain begins with the second in which it began: so the first name of a partition is of its first chain. */
 async function hasOthers(store: Reading, tails: readonly Tail[]): Promise<boolean> {
   const prefixes = [manifestPrefix, ...tails.map(({ partition }) => `${manifestPrefix}partition=${partition}/`)]
   for (const prefix of prefixes) {
