@@ -137,6 +137,10 @@ export const errorCodes = {
     'An undo or a redo cannot be made: there is no archive, its name is taken or unknown, or too many orders match.',
     'Follow the message. `orders undo list` lists the undos that there are.',
   ),
+  ORD_UNKNOWN_USER: entry(
+    'Nothing names the user that an erasure is asked for, and the user was not erased before.',
+    'Check the id. `--unknown`, or over HTTP `?unknown=erase`, refuses its future messages all the same.',
+  ),
   ORD_EDIT: entry(
     'An invalid order was not changed: it is gone, may not be changed, or what the editor left is no order.',
     'Follow the message. It names the file that keeps the text.',

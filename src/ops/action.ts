@@ -1,5 +1,6 @@
 import { OrdersError } from '../errors.ts'
 import type { Command } from './command.ts'
+import { nearest } from './nearest.ts'
 
 /** An action of a command, as its `words` declare it: `show <id>` is the name `show` and one argument. */
 interface Action {
@@ -34,6 +35,16 @@ export function actionOf(
   if (found?.arguments === rest.length) {
     const [argument = '', ...more] = rest
     return { action: found.name, argument, more }
+  }
+  const near = found
+    ? undefined
+    : nearest(
+        wanted ?? '',
+        actions.map((action) => action.name),
+      )
+  if (near !== undefined) {
+    const problem = `there is no ${JSON.stringify(wanted)}, did you mean ${near}?`
+    throw new OrdersError('ORD_USAGE', `orders ${name}: ${problem} See orders ${name} --help.`)
   }
   const expected = words.replaceAll(/^\[|\]$/g, '')
   throw new OrdersError('ORD_USAGE', `orders ${name}: expected ${expected}: see orders ${name} --help.`)

@@ -14,6 +14,8 @@ export interface Option<T> {
   readonly about: string
   /** Describes valid values in the message about an invalid one. */
   readonly expected?: string
+  /** The options that have an effect together with it; undefined for all. */
+  readonly onlyWith?: readonly string[]
   readonly schema: z.ZodType<T>
 }
 
@@ -102,6 +104,10 @@ export function parseCall(
     const [, typed = ''] = /^Unknown option '--([^']*)'/.exec(problem) ?? []
     const near = nearest(typed, [...Object.keys(command.options), 'help'])
     throw refuse(problem, near && `did you mean --${near}? See`)
+  }
+  for (const [name, { onlyWith }] of Object.entries(command.options)) {
+    const other = onlyWith && Object.keys(given.values).find((one) => one !== name && !onlyWith.includes(one))
+    if (other !== undefined && name in given.values) throw refuse(`--${other} has no effect together with --${name}`)
   }
   const options: Record<string, unknown> = {}
   for (const [name, { schema, expected }] of Object.entries(command.options)) {

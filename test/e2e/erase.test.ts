@@ -43,6 +43,13 @@ test('on a cluster of 8 partitions a user is erased by the command, which asks f
     ...{ code: 2, out: '' },
     err: 'This cannot be taken back. Erase the user? Nothing was changed: run it again with --yes.\n',
   })
+  const unknown = await orders(['erase', `${person}s`, '--yes'], env)
+  expect(unknown).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^Nothing names the user .*--unknown/) })
+  expect(await orders(['erase', `${person}s`, '--dry-run'], env)).toMatchObject({
+    code: 1,
+    out: expect.stringContaining('Nothing names this user: check the id.'),
+  })
+  expect((await orders(['erase', person, '--dry-run'], env)).out).toMatch(/^rejected orders +1$/m)
   const erased = await orders(['erase', person, '--yes', '--json'], env)
   expect(erased).toMatchObject({ code: 0, err: '' })
   expect(JSON.parse(erased.out)).toMatchObject({

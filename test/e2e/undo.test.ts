@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest'
 import { readAudit } from '../../src/control/audit-log.ts'
+import { pauseComponent } from '../../src/control/pauses.ts'
+import { flushArchive } from '../../src/stages/archive/flush.ts'
+import { openStore } from '../../src/stages/archive/store/store.ts'
+import { readArchive } from '../support/archive.ts'
 import { complaints, launch } from '../support/browser.ts'
 import { ended, send, writing } from '../support/jobs.ts'
+import { runningStages } from '../support/rebuilding.ts'
 import { requireChromium, requireRedisServer } from '../support/requires.ts'
 import { runOrders } from '../support/run-orders.ts'
 import { forgetOrder, openUndoWorld, sendBodies, settled } from '../support/undo.ts'
-import { adminToken } from '../support/world.ts'
+import { adminToken, type Env } from '../support/world.ts'
 
 const bodies = [1, 2, 3].map((at) =>
   JSON.stringify({ user_id: `u${at}`, order_id: 'o', order_value: 10 * at, source: at === 1 ? 'shop' : 'twice' }),
@@ -43,11 +48,20 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
   expect((await orders('undo', 'list')).text).toMatch(/^double charge +undone +2 +50\.00 /m)
   expect((await orders('undo', 'show', 'double charge')).text).toMatch(/^where +source=twice$/m)
   expect(await orders('trace', 'o', '--user', 'u2')).toMatchObject({ text: expect.stringContaining('It is undone') })
-  expect(await orders(...window, '--yes')).toMatchObject({ code: 1, text: expect.stringContaining('another name') })
+  expect(await orders(...window, '--yes')).toMatchObject({
+    code: 0,
+    text: expect.stringMatching(
+      /^The undo "double charge" is done already, since .*\.\nTaken back: 2 orders of 2 users/,
+    ),
+  })
+  const { text: again } = await orders(...window, '--yes', '--json')
+  expect(JSON.parse(again)).toMatchObject({ dry_run: false, orders: 2, users: 2, revenue: 50, left: 0, radius: null })
+  const other = window.with(6, 'source=shop')
+  expect(await orders(...other, '--yes')).toMatchObject({ code: 1, text: expect.stringContaining('another name') })
   expect(await orders('redo', 'double charge')).toMatchObject({ code: 2, text: expect.stringContaining('--yes') })
   expect(await orders('redo', 'another', '--yes')).toMatchObject({
     code: 1,
-    text: expect.stringContaining('There is no undo "another". See orders undo list.'),
+    text: expect.stringContaining('There is no undo "another": see orders undo list.'),
   })
   const redone = await orders('redo', 'double charge', '--yes')
   expect(redone).toMatchObject({ code: 0, text: expect.stringContaining('Put back: 2 orders of 2 users with 50.00.') })
@@ -84,6 +98,44 @@ test('orders undo shows what changes, asks, takes back, and orders redo puts bac
   expect(audit.filter(({ what }) => JSON.stringify(what).includes('none'))).toEqual([])
   const actions = audit.map(({ action }) => action)
   expect(actions.filter((one) => one === 'undo' || one === 'redo').length).toBeGreaterThanOrEqual(4)
+})
+
+test('an undo ends soon with the cause where the archive is paused, damaged or absent, and advises no retry that cannot help', async (context) => {
+  requireRedisServer(context)
+  await using world = await openUndoWorld(undefined, 'elsewhere')
+  const { app, env } = world
+  const orders = async (more: Env, ...args: string[]): Promise<{ code: number | null; text: string }> => {
+    await using run = runOrders(args, { ...env, ...more })
+    const { code } = await run.exit()
+    return { code, text: run.stdout() + run.stderr() }
+  }
+  await using _ = runOrders(['run', 'jobs'], env)
+  await using __ = await runningStages(
+    app,
+    app.pipeline.names.filter((name) => name !== 'archive'),
+  )
+  const archiving = await runningStages(app, ['archive'])
+  const preview = ['undo', '--from', new Date(Date.now() - 60_000).toISOString(), '--dry-run']
+  await world.redis.hdel(app.keys.stages, 'observer archive')
+  const absent = await orders({ ARCHIVE_URL: '' }, ...preview)
+  expect(absent).toEqual({ code: 1, text: expect.stringMatching(/^There is no archive, .*: set ARCHIVE_URL/) })
+  expect(await world.queues.undo.getJobCounts('failed', 'completed')).toEqual({ failed: 0, completed: 0 })
+  await sendBodies(world, bodies)
+  await flushArchive(app, AbortSignal.timeout(30_000))
+  using store = await openStore(app.config)
+  const { segments } = await readArchive(store, app)
+  await store.delete(segments[0]?.segment.name ?? '')
+  const damaged = await orders({}, ...preview)
+  expect(damaged).toEqual({ code: 1, text: expect.stringMatching(/Job \S+ failed: The segment .* is missing\.\n$/) })
+  await archiving[Symbol.asyncDispose]()
+  await pauseComponent(app, 'archive', { by: 'ann' })
+  await sendBodies(
+    world,
+    bodies.map((body) => body.replace('"o"', '"late"')),
+  )
+  const paused = /is paused by ann since .*: run orders resume archive, then try again\.\n$/
+  expect(await orders({}, ...preview)).toEqual({ code: 1, text: expect.stringMatching(paused) })
+  expect(await orders({}, 'archive', 'flush')).toEqual({ code: 1, text: expect.stringMatching(paused) })
 })
 
 test('the dashboard lists the undos with what they did, and puts the orders of one back', async (context) => {

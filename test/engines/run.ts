@@ -25,6 +25,7 @@ const { values } = parseArgs({
 })
 /** Half of what the differential test sends by itself. Of fewer, some kinds of invalid orders may be missing. */
 const ordersOfNearest = 800
+const page = join(root, 'docs/reference/engines.md')
 const out = (text: string): void => void process.stdout.write(`${text}\n`)
 
 if (values.help) out(usage)
@@ -49,8 +50,6 @@ async function main(): Promise<void> {
   }
   if (values.write && values.all) writeInto(page, 'engines', table)
 }
-
-const page = join(root, 'docs/reference/engines.md')
 
 function cellOf({ passed, failed, skipped }: Outcome): string {
   const others = [failed.length > 0 && `${failed.length} failed`, skipped > 0 && `${skipped} skipped`]

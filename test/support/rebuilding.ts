@@ -4,6 +4,7 @@ import type { App } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions } from '../../src/keys.ts'
+import { announceRoles } from '../../src/ops/process/presence.ts'
 import { type Build, feed } from '../../src/ops/rebuild/feed.ts'
 import type { Comparison } from '../../src/ops/rebuild/flip/flip.ts'
 import { archiveOf } from '../../src/ops/rebuild/open-archive.ts'
@@ -64,11 +65,14 @@ export async function runningStages(app: App, names: readonly string[] = app.pip
       await runStage({ ...app, keys }, stage, () => {}, stop.signal).catch(() => sleep(50)) // a supervisor starts it again
     }
   }
+  const presence = await announceRoles(app, names)
+  const shown = presence.loop.run(() => {}, stop.signal).catch(() => {})
   const loops = app.partitions.flatMap((keys) => stages.map((stage) => run(keys, stage)))
   return {
     [Symbol.asyncDispose]: async () => {
       stop.abort()
-      await Promise.all(loops)
+      await Promise.all([shown, ...loops])
+      await presence[Symbol.asyncDispose]()
     },
   }
 }

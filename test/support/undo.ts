@@ -6,6 +6,7 @@ import type { UndoResult } from '../../src/control/undo/undo-job.ts'
 import { enqueue } from '../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions } from '../../src/keys.ts'
 import { stageLoop } from '../../src/ops/process/assignment.ts'
+import { announceRoles } from '../../src/ops/process/presence.ts'
 import { placesOf } from '../../src/ops/undo/standing.ts'
 import { undo } from '../../src/ops/undo/undo.ts'
 import { partitionOf } from '../../src/order/partition.ts'
@@ -49,7 +50,8 @@ export async function openUndoWorld(
   const stop = new AbortController()
   const scopes = keys.map((keys) => ({ ...app, keys }))
   for (const scope of scopes) await ensureGroups(scope)
-  const loops = stages === 'elsewhere' ? [] : scopes.flatMap(loopsOf)
+  const here = stages === 'here'
+  const loops = here ? [stack.use(await announceRoles(app, list.names)).loop, ...scopes.flatMap(loopsOf)] : []
   const running = loops.map((loop) => loop.run(() => {}, stop.signal))
   stack.defer(async () => {
     stop.abort()

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { addRedo, addUndo, type Refused } from '../../control/undo/add-undo.ts'
 import { windowNow } from '../../control/undo/read-window.ts'
 import { readUndo, readUndos, undoReply, undoWhere } from '../../control/undo/undos.ts'
+import { OrdersError } from '../../errors.ts'
+import { requireOrdersKept } from '../../stages/archive/require-archive.ts'
 import { operatorOf } from '../http/access.ts'
 import { refuse, refuseField, type Special } from '../http/reply.ts'
 import { defineRoute } from '../http/route.ts'
@@ -60,8 +62,10 @@ export const undoOrders = defineRoute({
     .meta({ id: 'UndoOrders' }),
   status: 202,
   reply: acceptedReply,
-  refusals: { 409: 'The name is taken, or the Idempotency-Key was used with another body.' },
+  refusals: { 409: 'The name is taken, there is no archive, or the Idempotency-Key was used with another body.' },
   handle: async (context, { body: { name, from, to, where, dry_run: dryRun }, text, header }) => {
+    const unkept = await unlessKept(context)
+    if (unkept) return unkept
     const window = await windowNow(context, { from, to }, name)
     if ('field' in window) return refuseField(window.field, window.message)
     const { jobId, refused } = await jobIdFor(context, 'undo', header('idempotency-key'), text)
@@ -83,8 +87,10 @@ export const redoUndo = defineRoute({
   action: 'redo',
   status: 202,
   reply: acceptedReply,
-  refusals: { 404: noUndo, 409: 'The undo has not ended, or was redone before.' },
+  refusals: { 404: noUndo, 409: 'The undo has not ended, or was redone before, or there is no archive.' },
   handle: async (context, { params: { name }, header }) => {
+    const unkept = await unlessKept(context)
+    if (unkept) return unkept
     const { jobId, refused } = await jobIdFor(context, 'undo', header('idempotency-key'), `redo ${name}`)
     if (refused !== undefined) return refuse(409, refused)
     const failed = await addRedo(context, context.queues, name, { by: operatorOf(header), jobId })
@@ -92,5 +98,16 @@ export const redoUndo = defineRoute({
     return { ...(await accepted(context, jobId)), message: 'Redo accepted.' }
   },
 })
+
+/** Refuses a job that no process could do. */
+async function unlessKept(context: Parameters<typeof requireOrdersKept>[0]): Promise<Special | undefined> {
+  try {
+    await requireOrdersKept(context)
+    return undefined
+  } catch (error) {
+    if (error instanceof OrdersError && error.code === 'ORD_UNDO') return refuse(409, error.message)
+    throw error
+  }
+}
 
 const refusedAs = ({ refused, isUnknown }: Refused): Special => refuse(isUnknown ? 404 : 409, refused)

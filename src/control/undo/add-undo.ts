@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { undoName } from '../job-name.ts'
 import { newJobId, type Queues, type UndoJob } from '../job-queues.ts'
-import { type AskedUndo, keptWhere, readUndo, registerRedo, registerUndo, type Undo, type UndoWhere } from './undos.ts'
+import {
+  type AskedUndo,
+  keptWhere,
+  type Reversed,
+  readUndo,
+  registerRedo,
+  registerUndo,
+  type UndoWhere,
+} from './undos.ts'
 
 export const newUndoId = (): string => newJobId('undo', randomUUID())
 
@@ -37,6 +45,8 @@ export async function addUndo(
     return { refused: 'The name of an undo stays when a user is erased: it must not have the user_id in it.' }
   }
   if (await queues.undo.getJob(jobId)) return undefined
+  const done = dryRun ? undefined : await undoneBefore(app, { name, fromMs, toMs, where })
+  if (done) return { refused: `The undo ${JSON.stringify(name)} was done at ${done.at}: there is nothing left to do.` }
   const kept = where && keptWhere(where)
   const data = { name, redo: false, dryRun, fromMs, toMs, ...(kept && { where: kept }) }
   if (!dryRun) {
@@ -62,7 +72,20 @@ export async function addUndo(
 const hasWord = (text: string, word: string): boolean =>
   new RegExp(`(?<![\\p{L}\\p{N}_])${RegExp.escape(word)}(?![\\p{L}\\p{N}_])`, 'u').test(text)
 
-const isSame = (one: Pick<Undo, 'from' | 'to' | 'where'>, other: AskedUndo): boolean =>
+/** Returns how an undo of the same name, window and filter has ended; undefined if there is none, or its orders are back. */
+export async function undoneBefore(
+  app: Scope,
+  { name, fromMs, toMs, where }: Omit<AskedWindow, 'dryRun'>,
+): Promise<({ readonly name: string } & Reversed) | undefined> {
+  const known = await readUndo(app, name)
+  if (known?.state !== 'undone' || !known.undone) return undefined
+  const asked = { from: isoOf(fromMs), to: isoOf(toMs), where: where && keptWhere(where) }
+  return isSame(known, asked) ? { name, ...known.undone } : undefined
+}
+
+type Filter = Pick<AskedUndo, 'from' | 'to' | 'where'>
+
+const isSame = (one: Filter, other: Filter): boolean =>
   JSON.stringify([one.from, one.to, one.where ?? {}]) === JSON.stringify([other.from, other.to, other.where ?? {}])
 
 /**

@@ -16,7 +16,7 @@ export type ReadWindow =
 
 /**
  * Reads the window of an undo, by Redis' clock as in the ids of entries.
- * @param name of the undo: without an end in `given`, one that has begun goes on with its own
+ * @param name of the undo: without an end in `given`, one that has begun, or has ended, has its own
  */
 export async function windowNow(
   scope: Pick<App, 'redis' | 'control' | 'format'>,
@@ -24,7 +24,7 @@ export async function windowNow(
   name: string | undefined,
 ): Promise<ReadWindow> {
   const known = to === undefined && name !== undefined ? await readUndo(scope, name) : undefined
-  const end = to ?? (known?.state === 'undoing' ? known.to : undefined)
+  const end = to ?? (known?.state === 'undoing' || known?.state === 'undone' ? known.to : undefined)
   const now = await redisClock(scope.redis).now()
   return readWindow({ from, to: end }, scope.format.calendar.settings.zone, now.getTime())
 }

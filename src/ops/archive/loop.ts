@@ -8,23 +8,34 @@ import { timeMs } from '../../stream-id.ts'
 import { expireSegments } from './expire.ts'
 import { sweepArchive } from './sweep.ts'
 
+const name = 'jobs-archive'
 const tickMs = 1_000
 const turnMs = 3_600_000
+/** After a failure a process waits for no turn: else it could not say when the failure is over. */
+const retryAfterMs = 60_000
 
 /**
  * Returns a loop that removes old segments, and objects that do not count, once an hour. Processes take turns. Each reads a line
- * of the manifest once in its life.
+ * of the manifest once in its life. A store that is away is no reason to end the process.
  */
-export function archiveLoop(app: App): Loop {
+export function archiveLoop(app: App, retryMs = retryAfterMs): Loop {
   const known: KnownLines = new Map()
+  const live = (): void => void app.pulse.set(name, performance.now()) // not a tick: what has failed has not recovered yet
+  let retryAt: number | undefined
   return {
-    name: 'jobs-archive',
+    name,
     run: async (tick, signal) => {
       using store = await openStore(app.config)
+      const tidy = async (): Promise<void> => {
+        retryAt = performance.now() + retryMs
+        await tidyArchive(app, attended(store, live, signal), known)
+        retryAt = undefined
+      }
       try {
         for await (const _ of every(tickMs, undefined, { signal })) {
-          if (await takeTurn(app)) await tidyArchive(app, attended(store, tick, signal), known)
-          tick()
+          live()
+          if (retryAt === undefined ? await takeTurn(app) : performance.now() >= retryAt) await tidy()
+          if (retryAt === undefined) tick()
         }
       } catch (error) {
         if (!signal.aborted) throw error

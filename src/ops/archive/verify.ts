@@ -7,11 +7,13 @@ import { readBooks, type StageBooks } from '../../reads/books.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { archive } from '../../stages/archive/archive.ts'
 import { type Line, partitionName } from '../../stages/archive/manifest.ts'
+import { requireSameArchive } from '../../stages/archive/same-archive.ts'
 import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { compareIds } from '../../stream-id.ts'
 import { sumBy } from '../../sums.ts'
 import { byFirst, openOverlaps } from './overlaps.ts'
 import { oddReplacements } from './replaced.ts'
+import { uncountedAdvice, uncountedIn, uncountedText } from './uncounted.ts'
 
 /** Result of a verification of the archive. */
 export interface ArchiveCheck {
@@ -47,6 +49,7 @@ export async function verifyArchive(verifying: Verifying): Promise<ArchiveCheck>
   const known: KnownLines = new Map()
   let chains: readonly Chain[]
   try {
+    await requireSameArchive(app, store)
     chains = await readChains(store, app, known)
   } catch (error) {
     return { ...nothing, verdict: 'wrong', differences: [messageOf(error)] }
@@ -61,7 +64,7 @@ export async function verifyArchive(verifying: Verifying): Promise<ArchiveCheck>
     bytes: sumBy(live, ({ segment }) => segment.bytes),
     ...{ waiting: ofBooks.stage?.waiting ?? null, before: ofBooks.stage?.missed ?? null },
     differences,
-    notes: [...notesOf(chains), ...ofSegments.notes],
+    notes: [...notesOf(chains), ...(await uncountedNotes(app, chains))],
   }
 }
 
@@ -70,14 +73,13 @@ const nothing = { chains: 0, segments: 0, records: 0, bytes: 0, waiting: null, b
 interface Found {
   records: number
   readonly differences: string[]
-  readonly notes: string[]
 }
 
 async function checkSegments(
   { app, store, signal, onSegment }: Verifying,
   live: readonly LiveSegment[],
 ): Promise<Found> {
-  const found: Found = { records: 0, differences: [], notes: [] }
+  const found: Found = { records: 0, differences: [] }
   const overlaps = openOverlaps()
   for (const [at, one] of byFirst(live).entries()) {
     signal.throwIfAborted()
@@ -169,6 +171,11 @@ type Place = [chain: string | null, seq: string | null]
 function ordersIn(line: Line): number {
   if (line.kind === 'begin') return line.archived
   return line.kind === 'segment' ? line.segment.orders : 0
+}
+
+async function uncountedNotes(app: App, chains: readonly Chain[]): Promise<string[]> {
+  const records = await uncountedIn(app, chains)
+  return records > 0 ? [`The archive ${uncountedText(records)}. ${uncountedAdvice}`] : []
 }
 
 function notesOf(chains: readonly Chain[]): string[] {

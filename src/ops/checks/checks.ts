@@ -9,7 +9,7 @@ import { serviceAt } from '../../redis/service.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
 import { actorsOf } from '../rights/commands.ts'
 import { printable } from '../terminal/printable.ts'
-import { leftArchive } from './archive.ts'
+import { archiveAtStart, leftArchive } from './archive.ts'
 import { redisClock } from './clocks.ts'
 import { durability } from './durability.ts'
 import { type Finding, isWorse, warning } from './finding.ts'
@@ -38,13 +38,14 @@ const serverChecks: readonly (readonly [ServerCheck, Part])[] = [
  */
 export async function checkAtStart(app: App, roles: readonly string[], signal?: AbortSignal): Promise<void> {
   const queue = roles.includes('bridge') ? examineQueue(app.config, signal) : []
-  const findings = (await Promise.all([examineRedis(app, roles), queue])).flat()
+  const [archive, ...others] = await Promise.all([archiveAtStart(app, roles), examineRedis(app, roles), queue])
+  const findings = others.flat()
   const errors = findings.filter(({ level }) => level === 'error')
   if (errors.length > 0) signal?.throwIfAborted() // then the abort may have made them
   if (errors.length > 0) throw new OrdersError('ORD_CHECK', errors.map(sentence).map(printable).join('\n'))
   // Only the stages that need such a key stop: no reason to refuse the start.
   const types = findings.some(({ check }) => check === 'emulator') ? [] : await keyTypes(app, { all: false })
-  for (const { check, level, found, advice = '' } of [...findings, ...types]) {
+  for (const { check, level, found, advice = '' } of [...findings, ...types, ...archive]) {
     if (level !== 'ok' && !expected.includes(check)) app.telemetry.emit('checkWarned', { check, found, advice })
   }
 }

@@ -5,7 +5,7 @@ import { isNoSegment, readRecords, recordsIn } from '../../reads/archive/records
 import { liveSegments, namedObjects } from '../../reads/archive/segments.ts'
 import { segmentPrefix } from '../../stages/archive/manifest.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
-import { requireSame } from '../../stages/archive/same-archive.ts'
+import { requireSameArchive } from '../../stages/archive/same-archive.ts'
 import { isUnfinished } from '../../stages/archive/store/file.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import { userDigest, withoutUser } from '../../stages/erasure/erasures.ts'
@@ -21,7 +21,7 @@ import { replaceSegment, storeAllLines, unlessGone } from '../archive/replace.ts
  */
 export const archivePlace: Place = async function* ({ app, userId }) {
   using store = await openStore(app.config)
-  for (const keys of app.partitions) await requireSame({ ...app, keys }, store)
+  await requireSameArchive(app, store)
   const known: KnownLines = new Map()
   for (const live of liveSegments(await readChains(store, app, known))) {
     if (!mayHave(live.partition, userId) || !(await hasUser(readRecords(store, live.segment), userId))) continue

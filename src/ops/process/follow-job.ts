@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../app.ts'
-import { progressSchema, type Queues, type ReplayResult, readJob, replayResult } from '../../control/job-queues.ts'
+import {
+  type AnyJob,
+  progressSchema,
+  type Queues,
+  type ReplayResult,
+  readJob,
+  replayResult,
+} from '../../control/job-queues.ts'
 import { type UndoResult, undoResult } from '../../control/undo/undo-job.ts'
 import { messageOf, OrdersError } from '../../errors.ts'
 import { explainFailure } from '../../redis/errors.ts'
@@ -57,6 +64,13 @@ async function interrupted(app: App, queues: Queues, id: string, signal: AbortSi
   )
 }
 
+/** Says that a job failed. One that has attempts left says that another one would not help. */
+function failedText(id: string, { failedReason, attemptsMade, opts }: AnyJob): string {
+  const reason = failedReason.replace(/\.$/, '')
+  if (attemptsMade < (opts.attempts ?? 1)) return `Job ${id} failed: ${reason}.`
+  return `Job ${id} failed (${reason}): retry it in /admin/queues.`
+}
+
 const pollMs = 100
 
 /** @throws OrdersError ORD_JOB when the job failed for good. */
@@ -76,7 +90,7 @@ async function resultOf<T extends { readonly cancelled?: boolean | undefined }>(
     }
     if (!found || found.state === 'failed') {
       if (!found) throw new OrdersError('ORD_JOB', `Job ${id} was cancelled or removed before it sent an order.`)
-      throw new OrdersError('ORD_JOB', `Job ${id} failed (${found.job.failedReason}): retry it in /admin/queues.`)
+      throw new OrdersError('ORD_JOB', failedText(id, found.job))
     }
     await sleep(pollMs, undefined, { signal })
   }

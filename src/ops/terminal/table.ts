@@ -27,6 +27,12 @@ export function table(cells: readonly (readonly string[])[]): string[] {
   )
 }
 
+/** Aligns facts: labels, and behind the longest of them the values. */
+export function factLines(facts: readonly (readonly [label: string, value: string])[]): string[] {
+  const width = Math.max(...facts.map(([label]) => printable(label).length))
+  return facts.map(([label, value]) => `${printable(label).padEnd(width)}${gap}${printable(value)}`.trimEnd())
+}
+
 /** Does the same for rows of numbers. If they do not fit 80 columns, columns become rows. */
 export function turnedTable(cells: readonly (readonly string[])[]): string[] {
   const width = widthsOf(cells).reduce((sum, width) => sum + gap.length + width, -gap.length)

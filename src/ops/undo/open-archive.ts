@@ -5,13 +5,13 @@ import { type Chain, type KnownLines, readChains } from '../../reads/archive/cha
 import { readRecords } from '../../reads/archive/records.ts'
 import { liveSegments, removalsIn } from '../../reads/archive/segments.ts'
 import { archive } from '../../stages/archive/archive.ts'
-import { flushArchive } from '../../stages/archive/flush.ts'
 import type { Segment } from '../../stages/archive/manifest.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
 import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import { missedBefore } from '../../stages/missed-before.ts'
 import { idMs, isoOf, maxId, oldestId } from '../../stream-id.ts'
+import { flushOrExplain } from '../archive/flush.ts'
 
 /** The archive as an undo reads it. */
 export interface ArchiveReader {
@@ -49,10 +49,11 @@ export async function openArchiveReader(app: App): Promise<ArchiveReader & Dispo
 async function flushSoon(app: App, signal: AbortSignal): Promise<void> {
   const soon = AbortSignal.timeout(app.config.jobVerdictMs)
   try {
-    await flushArchive(app, AbortSignal.any([signal, soon]))
+    await flushOrExplain(app, AbortSignal.any([signal, soon]))
   } catch (error) {
     if (signal.aborted || !soon.aborted) throw error
-    const message = 'The archive has not taken all orders yet: make sure that an archive process runs, then retry.'
+    const seconds = Math.round(app.config.jobVerdictMs / 1_000)
+    const message = `The archive has not taken all orders in ${seconds} s: wait until none wait for it in orders status, then try again.`
     throw new OrdersError('ORD_ARCHIVE', message, { cause: error })
   }
 }

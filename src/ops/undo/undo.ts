@@ -3,7 +3,8 @@ import type { App } from '../../app.ts'
 import type { UndoJob } from '../../control/job-queues.ts'
 import { type UndoData, type UndoResult, undoData } from '../../control/undo/undo-job.ts'
 import { type BlastRadius, readUndo, registerRadius, registerReversed } from '../../control/undo/undos.ts'
-import { OrdersError } from '../../errors.ts'
+import { messageOf, OrdersError } from '../../errors.ts'
+import { isDamage } from '../../reads/archive/records.ts'
 import { countText } from '../../reads/count-text.ts'
 import { cancelReplay } from '../../stages/invalid/cancel.ts'
 import { readOutcome } from '../../stages/invalid/outcome.ts'
@@ -42,9 +43,14 @@ export async function undo(app: App, job: UndoJob, signal: AbortSignal): Promise
     app.telemetry.emit('reversed', { job: job.id ?? '', redo: data.redo, dryRun: data.dryRun, cancelled, orders, left })
     return result
   } catch (error) {
-    if (error instanceof OrdersError && error.code === 'ORD_UNDO') throw new UnrecoverableError(error.message)
-    throw error
+    throw isFinal(error, data) ? new UnrecoverableError(messageOf(error)) : error
   }
+}
+
+/** Returns whether another attempt would not help. A dry run does not wait until the archive is back: its caller does. */
+function isFinal(error: unknown, { dryRun }: UndoData): boolean {
+  if (!(error instanceof OrdersError)) return false
+  return error.code === 'ORD_UNDO' || isDamage(error) || (dryRun && error.code === 'ORD_ARCHIVE')
 }
 
 /** Finds out what an undo would change. Changes nothing. */

@@ -140,7 +140,7 @@ function chainOf(
   }
   lines.reverse()
   if (lines.some(({ seq }, at) => seq !== at + 1))
-    throw new OrdersError('ORD_ARCHIVE', `The lines of the chain ${chain} do not count from 1.`)
+    throw new OrdersError('ORD_ARCHIVE', `The lines of the chain ${chain} do not count from 1.`, { details: { chain } })
   const isOpen = tails.some((tail) => tail?.chain === chain)
   const known = new Set(lines)
   return {
@@ -160,7 +160,8 @@ function lastOf(byHash: ReadonlyMap<string, Line>): string {
 
 function missing(chain: string, after: Line | undefined): OrdersError {
   const which = after ? `Line ${after.seq - 1}` : 'The last line'
-  return new OrdersError('ORD_ARCHIVE', `${which} of the chain ${chain} of the manifest is missing, or was changed.`)
+  const message = `${which} of the chain ${chain} of the manifest is missing, or was changed.`
+  return new OrdersError('ORD_ARCHIVE', message, { details: { chain } })
 }
 
 function byBegin(one: Chain, other: Chain): number {

@@ -55,6 +55,10 @@ export async function* recordsIn(
 export const isNoSegment = (error: unknown): boolean =>
   error instanceof OrdersError && error.details['segment'] !== undefined
 
+/** Returns whether the archive itself is damaged: asking it again does not help. */
+export const isDamage = (error: unknown): boolean =>
+  isNoSegment(error) || (error instanceof OrdersError && error.details['chain'] !== undefined)
+
 /** Yields the lines of a packed text. Only a line feed ends one: a body may hold other line breaks of Unicode. */
 async function* linesIn(bytes: AsyncIterable<Buffer>, name: string): AsyncIterable<string> {
   const source = Readable.from(bytes)

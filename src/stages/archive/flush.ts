@@ -12,13 +12,13 @@ const lookEveryMs = 100
 /**
  * Cuts the segments of all partitions, and resolves when all that was admitted or corrected before the call is in segments that
  * count. A process of the stage does the work: where none runs, or the archive is away, this waits.
- * @param onWaiting called now and then with the number of partitions that are not done
+ * @param onWaiting called now and then with the number of partitions that are not done; may throw to end it
  * @throws the reason of the signal
  */
 export async function flushArchive(
   app: Pick<App, 'redis' | 'partitions' | 'pipeline'>,
   signal?: AbortSignal,
-  onWaiting: (partitions: number) => void = () => {},
+  onWaiting: (partitions: number) => void | Promise<void> = () => {},
 ): Promise<void> {
   const { redis, pipeline } = app
   let left = await Promise.all(app.partitions.map(async (keys) => ask({ redis, keys, pipeline })))
@@ -26,7 +26,7 @@ export async function flushArchive(
     const done = await Promise.all(left.map(isFlushed))
     left = left.filter((_, at) => !done[at])
     if (left.length === 0) return
-    onWaiting(left.length)
+    await onWaiting(left.length)
     await sleep(lookEveryMs, undefined, signal && { signal })
   }
 }

@@ -29,14 +29,24 @@ const leftError = (): OrdersError =>
   )
 
 /** @throws OrdersError ORD_CONFIG if other processes keep an archive, and this one does not know where */
-export async function requireArchive({
-  redis,
-  pipeline,
-  partitions,
-}: Pick<App, 'redis' | 'pipeline' | 'partitions'>): Promise<void> {
-  if (pipeline.stage(archive.name)) return
-  for (const { stages } of partitions) {
-    if ((await redis.hexists(stages, observing + archive.name)) === 1)
-      throw new OrdersError('ORD_CONFIG', 'This system keeps an archive: set ARCHIVE_URL as its processes have it.')
-  }
+export async function requireArchive(app: Pick<App, 'redis' | 'pipeline' | 'partitions'>): Promise<void> {
+  if (app.pipeline.stage(archive.name) || !(await isKept(app))) return
+  throw new OrdersError('ORD_CONFIG', 'This system keeps an archive: set ARCHIVE_URL as its processes have it.')
+}
+
+/**
+ * Refuses an undo that no process could do. It is a job, so another process than this one may know where the archive is.
+ * @throws OrdersError ORD_UNDO where the system keeps no archive
+ */
+export async function requireOrdersKept(app: Pick<App, 'redis' | 'pipeline' | 'partitions'>): Promise<void> {
+  if (app.pipeline.stage(archive.name) || (await isKept(app))) return
+  const message =
+    'There is no archive, from which an undo or a redo reads the orders: set ARCHIVE_URL for all processes.'
+  throw new OrdersError('ORD_UNDO', `${message} Orders that come from then on can be undone.`)
+}
+
+/** Returns whether the stage has run here and has not left. */
+async function isKept({ redis, partitions }: Pick<App, 'redis' | 'partitions'>): Promise<boolean> {
+  const kept = await Promise.all(partitions.map(({ stages }) => redis.hexists(stages, observing + archive.name)))
+  return kept.includes(1)
 }

@@ -20,6 +20,14 @@ export async function requireSame(scope: Scope, store: Reading): Promise<void> {
   if (tail.stored > 0 && !(await hasStored(store, tail))) throw lacks(store, tail)
 }
 
+/** Does the same for all partitions. */
+export async function requireSameArchive(
+  { redis, partitions }: Pick<PartitionScope, 'redis' | 'partitions'>,
+  store: Reading,
+): Promise<void> {
+  for (const keys of partitions) await requireSame({ redis, partitions, keys }, store)
+}
+
 /** Asks for the object itself where Redis still has its text: in a folder of many lines a list takes long. */
 async function hasStored(store: Reading, { partition, chain, stored, lines }: Tail): Promise<boolean> {
   const text = lines.get(stored)

@@ -7,6 +7,7 @@ import { OrdersError } from '../../errors.ts'
 import { manifestKey } from '../../keys.ts'
 import { identityText } from '../../order/identity.ts'
 import { partitionFor } from '../../partitions.ts'
+import { sum } from '../../sums.ts'
 import { archive } from '../archive/archive.ts'
 import { flushArchive } from '../archive/flush.ts'
 import { requireSearch } from '../archive/require-archive.ts'
@@ -14,13 +15,16 @@ import { dropShadows } from './drop-shadows.ts'
 import { accountOf, isAccount, markErased, readErasedAt, userDigest } from './erasures.ts'
 import { moveTotals, readHeld } from './move-totals.ts'
 import type { Erasing, Place } from './place.ts'
-import { type PlaceName, placesWith } from './places.ts'
+import { type PlaceName, placesOf } from './places.ts'
 import { type Notes, openNotes, type Receipt } from './receipt.ts'
+import { requireKnown } from './require-known.ts'
 
 export interface EraseOptions {
   readonly by: string
   /** How long to wait for entries of the stages and for jobs that run. */
   readonly timeoutMs: number
+  /** Erases also a user whom nothing names. */
+  readonly takesUnknown?: boolean
 }
 
 const checkEveryMs = 200
@@ -29,8 +33,9 @@ const checkEveryMs = 200
  * Erases a user: everything that names them is removed or redacted, and their totals move to an anonymous account, so that all
  * sums stay. First it is written down that they are erased: from then on the stages count nothing for them. Killed at any
  * moment, it goes on when it is called again, and its receipt is of the whole. What it has written is durable then.
- * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have; ORD_CONFIG where an archive is or was
- *   kept, and this process does not know where; ORD_ARCHIVE where the archive is another one; ORD_NOT_DURABLE
+ * @throws OrdersError ORD_USAGE during a repartition, or for an id that no user can have; ORD_UNKNOWN_USER; ORD_CONFIG where an
+ *   archive is or was kept, and this process does not know where; ORD_ARCHIVE where the archive is another one, or is damaged;
+ *   ORD_NOT_DURABLE
  */
 export async function erase(
   { openDurable, ...whole }: ErasingWhole,
@@ -43,6 +48,7 @@ export async function erase(
   await requireSearch(app, whole.archive === 'gone')
   await using lock = await holdLock(app.redis, () => {}, signal, 'orders erase or repartition')
   await refuseRepartition(app)
+  if (!eraser.takesUnknown) await requireKnown({ ...whole, userId })
   const what = (receipt?: Receipt): string => JSON.stringify(receipt ?? { user: userDigest(userId) })
   using durable = await openDurable(app, signal)
   const action = { action: 'erase', by: eraser.by, what: what() }
@@ -78,7 +84,9 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
     await lock.require()
     if (name === 'stages' && (await findsSome(place, erasing))) await cutSegments(app, until, signal)
     if (name === 'archive' && waiting > 0) continue // a segment of these entries may still come
-    waiting += await clear(erasing, { name, place, notes, until }, signal)
+    waiting += await clear(erasing, { name, place, notes, until }, signal).catch(async (error: unknown) => {
+      throw ofArchive(error, await stateOf(notes))
+    })
   }
   const counts = await notes.counts()
   const receipt: Receipt = {
@@ -94,7 +102,18 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   return receipt
 }
 
-const placesOf = ({ archive }: Erasing): [PlaceName, Place][] => placesWith(archive === 'gone' ? undefined : archive)
+/** Says how far an erasure has come that cannot go on. */
+async function stateOf(notes: Notes): Promise<string> {
+  const { moved, removed } = await notes.counts()
+  const done = `The totals of ${moved.orders} orders are moved, and ${sum(Object.values(removed))} records are found`
+  return `The erasure is not complete. ${done}: run it again once the archive is whole, and it goes on.`
+}
+
+/** Adds to an error of the archive what it leaves of the erasure. */
+const ofArchive = (error: unknown, state: string): unknown =>
+  error instanceof OrdersError && error.code === 'ORD_ARCHIVE'
+    ? new OrdersError(error.code, `${error.message} ${state}`, { cause: error, details: error.details })
+    : error
 
 async function findsSome(place: Place, erasing: Erasing): Promise<boolean> {
   for await (const _ of place(erasing)) return true
@@ -139,6 +158,8 @@ export interface Preview {
   readonly records: Readonly<Record<PlaceName, number>>
   /** Set if the user was erased already: an erasure would finish that one. */
   readonly erased_at?: string
+  /** Set if nothing names the user, who was not erased before: an erasure is refused. */
+  readonly unknown?: true
 }
 
 /** Searches for a user, and changes nothing. */
@@ -150,18 +171,33 @@ export async function previewErasure(erasing: Erasing): Promise<Preview> {
   const { totals, months } = await readHeld({ ...app, keys: partitionFor(app.partitions, userId) }, userId)
   const records: Record<string, number> = {}
   for (const [name, place] of placesOf(erasing)) {
-    const found = new Set<string>()
-    for await (const { record, isPassing } of place(erasing)) if (!isPassing) found.add(record)
-    records[name] = found.size
+    records[name] = (
+      await namesIn(place, erasing).catch((error: unknown) => {
+        throw ofArchive(error, untouched(erasedAt))
+      })
+    ).size
   }
+  const isUnknown = !totals && months.size === 0 && sum(Object.values(records)) === 0 && erasedAt === undefined
   return {
     orders: Number(totals?.orders ?? 0),
     minor: Number(totals?.minor ?? 0),
     months: months.size,
     records: records as Preview['records'],
     ...(erasedAt !== undefined && { erased_at: erasedAt }),
+    ...(isUnknown && { unknown: true }),
   }
 }
+
+async function namesIn(place: Place, erasing: Erasing): Promise<Set<string>> {
+  const found = new Set<string>()
+  for await (const { record, isPassing } of place(erasing)) if (!isPassing) found.add(record)
+  return found
+}
+
+const untouched = (erasedAt: string | undefined): string =>
+  erasedAt === undefined
+    ? 'Nothing of the user is erased yet: run it again once the archive is whole.'
+    : `The erasure that began at ${erasedAt} is not complete: run it again once the archive is whole, and it goes on.`
 
 function requireUser(userId: string): void {
   if (isAccount(userId)) {

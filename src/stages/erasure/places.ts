@@ -3,7 +3,7 @@ import { discardedPlace, invalidPlace } from './find-invalid.ts'
 import { jobsPlace } from './find-jobs.ts'
 import { outcomesPlace } from './find-outcomes.ts'
 import { waitingPlace } from './find-waiting.ts'
-import type { Place } from './place.ts'
+import type { Erasing, Place } from './place.ts'
 import { auditPlace } from './redact-audit.ts'
 
 /** How keys are erased by no search of their own. */
@@ -32,3 +32,7 @@ export function placesWith(archive: Place = nowhere): [PlaceName, Place][] {
   } satisfies Record<PlaceName, Place>
   return Object.entries(places) as [PlaceName, Place][]
 }
+
+/** Returns the places of an erasure. */
+export const placesOf = ({ archive }: Erasing): [PlaceName, Place][] =>
+  placesWith(archive === 'gone' ? undefined : archive)

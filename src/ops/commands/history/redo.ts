@@ -4,6 +4,7 @@ import { openQueues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
 import { addRedo, newUndoId } from '../../../control/undo/add-undo.ts'
 import { OrdersError } from '../../../errors.ts'
+import { requireOrdersKept } from '../../../stages/archive/require-archive.ts'
 import { defineCommand, flag } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
 import { followUndo } from '../../process/follow-job.ts'
@@ -32,6 +33,7 @@ export const command = defineCommand({
     await using app = await openCommandApp(config)
     await using queues = openQueues(app.redis)
     const known = await requireUndo(app, name)
+    await requireOrdersKept(app)
     if (!json) print(undoDetails(known, app.format))
     await requireConsent('Put these orders back?', { yes, stdout, signal })
     const jobId = newUndoId()

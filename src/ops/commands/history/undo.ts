@@ -5,11 +5,12 @@ import { momentText } from '../../../calendar/moment.ts'
 import { audited } from '../../../control/audit-log.ts'
 import { openQueues, type Queues } from '../../../control/job-queues.ts'
 import { jobsWarning } from '../../../control/jobs-alive.ts'
-import { type AskedWindow, addUndo, newUndoId } from '../../../control/undo/add-undo.ts'
+import { type AskedWindow, addUndo, newUndoId, undoneBefore } from '../../../control/undo/add-undo.ts'
 import { windowNow } from '../../../control/undo/read-window.ts'
 import type { UndoResult } from '../../../control/undo/undo-job.ts'
 import { readUndo, readUndos, type UndoWhere, undoWhere } from '../../../control/undo/undos.ts'
 import { OrdersError } from '../../../errors.ts'
+import { requireOrdersKept } from '../../../stages/archive/require-archive.ts'
 import { actionOf } from '../../action.ts'
 import { type Call, defineCommand, flag, type Option } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
@@ -17,13 +18,13 @@ import { followUndo } from '../../process/follow-job.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { progressOn } from '../../terminal/interactive/progress.ts'
-import { radiusLines, undoDetails, undoLines, undoRows } from '../../terminal/jobs/undo-text.ts'
+import { radiusLines, undoDetails, undoLines, undoneBeforeLines, undoRows } from '../../terminal/jobs/undo-text.ts'
 import { jsonLine } from '../../terminal/printable.ts'
 import { wrapped } from '../../terminal/wrapped.ts'
 import { requireUndo } from '../../undo/require-undo.ts'
 
 const name = 'undo'
-const words = '[orders | list | show <name>]'
+const words = '[list | show <name>]'
 
 interface Options {
   readonly from: string | undefined
@@ -57,8 +58,9 @@ export const command = defineCommand<Options>({
     json: flag('as JSON on one line'),
   },
   run: (call) => {
+    if (call.words.length === 0) return undoOrders(call)
     const { action, argument } = actionOf({ name, words }, call.words)
-    return action === 'orders' ? undoOrders(call) : show(call, action === 'show' ? argument : undefined)
+    return show(call, action === 'show' ? argument : undefined)
   },
 })
 
@@ -98,7 +100,15 @@ async function show({ config, options, print }: Call<Options>, wanted: string | 
 async function undoOrders(call: Call<Options>): Promise<void> {
   const { config, options, signal, print, stdout, fail } = call
   await using app = await openCommandApp(config)
+  await requireOrdersKept(app)
   const window = await windowIn(app, options)
+  const done = options['dry-run'] ? undefined : await undoneBefore(app, window)
+  if (done) {
+    const { at, ...numbers } = done
+    const result = { ...numbers, redo: false, dry_run: false, radius: null }
+    print(options.json ? jsonLine(result) : undoneBeforeLines(result, at, app.format))
+    return done.left > 0 ? fail() : undefined
+  }
   const { zone } = app.format.calendar.settings
   if (!options.json) print(wrapped(`From ${momentText(window.fromMs, zone)} to ${momentText(window.toMs, zone)}.`))
   await using queues = openQueues(app.redis)

@@ -1,3 +1,4 @@
+import type { App } from '../../../app.ts'
 import type { Config } from '../../../config/config.ts'
 import { readIncidents } from '../../../control/incidents.ts'
 import { messageOf, OrdersError } from '../../../errors.ts'
@@ -20,24 +21,25 @@ import { jsonLine } from '../../terminal/printable.ts'
 /** Checks that Redis and SQS have what these roles need. Changes nothing there. */
 async function examine(config: Config, roles: readonly string[]): Promise<Finding[]> {
   const queue = roles.includes('bridge') ? examineQueue(config) : []
-  const archive = ['archive', 'operator'].some((role) => roles.includes(role)) ? archiveStore(config) : []
-  return (await Promise.all([connectAndExamine(config, roles), queue, archive])).flat()
+  const needsArchive = ['archive', 'operator'].some((role) => roles.includes(role))
+  const archive = async (app?: App): Promise<Finding[]> => (needsArchive ? archiveStore(config, app) : [])
+  return (await Promise.all([connectAndExamine(config, roles, archive), queue])).flat()
 }
 
-async function connectAndExamine(config: Config, roles: readonly string[]): Promise<Finding[]> {
+async function connectAndExamine(
+  config: Config,
+  roles: readonly string[],
+  archive: (app?: App) => Promise<Finding[]>,
+): Promise<Finding[]> {
   try {
     await using app = await connectApp({ ...config, logLevel: 'silent' }, 'ask')
     const findings = await examineRedis(app, roles)
-    if (findings.some(({ check }) => check === 'emulator')) return [...findings, ...(await incidents(app.redis))]
-    return [
-      ...findings,
-      ...(await keyTypes(app, { all: true })),
-      ...(await pythonSystem(app.redis)),
-      ...(await incidents(app.redis)),
-      await missingOrders(app),
-    ]
+    const isEmulator = findings.some(({ check }) => check === 'emulator')
+    const ofData = isEmulator ? [] : [...(await keyTypes(app, { all: true })), ...(await pythonSystem(app.redis))]
+    const books = isEmulator ? [] : [await missingOrders(app)]
+    return [...findings, ...ofData, ...(await incidents(app.redis)), ...books, ...(await archive(app))]
   } catch (error) {
-    return [{ check: 'redis', level: 'error', found: messageOf(error) }]
+    return [{ check: 'redis', level: 'error', found: messageOf(error) }, ...(await archive())]
   }
 }
 

@@ -4,10 +4,12 @@ import { OrdersError } from '../../../errors.ts'
 import { failureText, readArchiveState } from '../../../reads/archive/state.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { archive } from '../../../stages/archive/archive.ts'
-import { flushArchive } from '../../../stages/archive/flush.ts'
+import { requireSameArchive } from '../../../stages/archive/same-archive.ts'
 import { openStore } from '../../../stages/archive/store/store.ts'
 import { actionOf } from '../../action.ts'
+import { flushOrExplain } from '../../archive/flush.ts'
 import { leaveArchive } from '../../archive/leave.ts'
+import { uncountedAdvice, uncountedRecords, uncountedText } from '../../archive/uncounted.ts'
 import { type ArchiveCheck, verifyArchive } from '../../archive/verify.ts'
 import { type Call, defineCommand, flag, wholeNumber } from '../../command.ts'
 import { openCommandApp } from '../../open/command-app.ts'
@@ -49,14 +51,18 @@ export const command = defineCommand<Options>({
 })
 
 async function show(app: App, { options: { json }, print }: Call<Options>): Promise<void> {
-  const state = await readArchiveState(app.redis, app.partitions)
   using store = await openStore(app.config)
+  await requireSameArchive(app, store)
+  const state = await readArchiveState(app.redis, app.partitions)
+  const uncounted = await uncountedRecords(app, store)
   const { segments, bytes, lastAt, unstored, failure } = state
-  if (json) return print(jsonLine({ place: store.place, segments, bytes, last_at: lastAt, unstored, failure }))
+  if (json)
+    return print(jsonLine({ place: store.place, segments, bytes, last_at: lastAt, unstored, uncounted, failure }))
   const last = lastAt ? `, the last at ${lastAt}` : ''
   const written = `${countOf(segments, 'segment')} written so far, ${countOf(bytes, 'byte')} compressed${last}`
   print(sentence(`${store.place}: ${written}. orders archive verify counts those that are still there.`, '  '))
   if (unstored > 0) print(`In Redis alone: ${countOf(unstored, 'line')} of the manifest.`)
+  if (uncounted > 0) print(sentence(`It ${uncountedText(uncounted)}. ${uncountedAdvice}`, '  ', 'yellow'))
   if (failure) print(sentence(failureText(failure), '  ', 'red'))
 }
 
@@ -81,6 +87,9 @@ const jsonOf = ({ verdict, differences, notes, ...counts }: ArchiveCheck) => ({
   notes,
 })
 
+/** Differences that are shown. An archive that was lost has one for each segment. */
+const maxShown = 10
+
 function checkLines({
   verdict,
   chains,
@@ -93,10 +102,12 @@ function checkLines({
   notes,
 }: ArchiveCheck): Line[] {
   const has = `${countOf(segments, 'segment')} with ${countOf(records, 'record')}, ${countOf(bytes, 'byte')} compressed, ${countOf(chains, 'chain')}`
+  const more = differences.length - maxShown
   const rest = `${waiting === null ? '?' : countText(waiting)} orders wait for it, ${before === null ? '?' : countText(before)} came before it began`
   return [
     sentence(`The archive is ${verdict}: ${has}; ${rest}.`, '  '),
-    ...differences.map((one) => sentence(one, '  ', 'red')),
+    ...differences.slice(0, maxShown).map((one) => sentence(one, '  ', 'red')),
+    ...(more > 0 ? [`and ${countOf(more, 'more difference')}: --json has all.`] : []),
     ...notes.map((one) => sentence(one, '  ')),
   ]
 }
@@ -104,19 +115,15 @@ function checkLines({
 async function flush(app: App, { options: { timeout }, signal, print, fail }: Call<Options>): Promise<void> {
   const either = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1_000)])
   let left = app.partitions.length
-  const flushing = flushArchive(app, either, (partitions) => {
-    left = partitions
-  })
   try {
-    await flushing
+    await flushOrExplain(app, either, (partitions) => {
+      left = partitions
+    })
   } catch (error) {
     if (!either.aborted || signal.aborted) throw error
-    const { failure } = await readArchiveState(app.redis, app.partitions)
-    const why = failure ? ` ${failureText(failure)}` : ' A process must run the role archive: see orders status.'
     fail()
-    return print(
-      sentence(`Not flushed in ${countText(timeout)} s: ${countOf(left, 'partition')} left.${why}`, '  ', 'red'),
-    )
+    const found = `Not flushed in ${countText(timeout)} s: ${countOf(left, 'partition')} left`
+    return print(sentence(`${found}. The archive still works: give it more time by --timeout.`, '  ', 'red'))
   }
   print('Flushed: all that was counted is in segments.')
 }

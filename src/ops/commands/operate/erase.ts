@@ -6,7 +6,9 @@ import { openDurable } from '../../../ingest/proof/durable.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { archive as archiveStage } from '../../../stages/archive/archive.ts'
 import { erase, type Preview, previewErasure } from '../../../stages/erasure/erase.ts'
+import type { PlaceName } from '../../../stages/erasure/places.ts'
 import type { Receipt } from '../../../stages/erasure/receipt.ts'
+import { unknownUser } from '../../../stages/erasure/require-known.ts'
 import { defineCommand, flag, wholeNumber } from '../../command.ts'
 import { archivePlace } from '../../erase/archive.ts'
 import { openCommandApp } from '../../open/command-app.ts'
@@ -28,6 +30,7 @@ export const command = defineCommand({
     'dry-run': flag('changes nothing, only shows what would be erased'),
     yes: flag('erases without asking'),
     'without-archive': flag('the archive that was kept is gone: does not search it, and the receipt says so'),
+    unknown: flag('erases also a user whom nothing names: all future messages of the id are refused'),
     timeout: wholeNumber('maximum seconds to wait for the stages and for jobs', 60, { min: 1, max: 3_600 }),
     json: flag('as JSON on one line: the receipt'),
   },
@@ -39,10 +42,15 @@ export const command = defineCommand({
     await using queues = openQueues(app.redis)
     const archive = options['without-archive'] ? 'gone' : app.pipeline.stage(archiveStage.name) && archivePlace
     const preview = await previewErasure({ app, queues, archive, userId })
-    if (options['dry-run']) return print(options.json ? jsonLine(preview) : previewLines(app, userId, preview))
+    const isRefused = preview.unknown && !options.unknown
+    if (options['dry-run']) {
+      print(options.json ? jsonLine(preview) : previewLines(app, userId, preview))
+      return isRefused ? fail() : undefined
+    }
+    if (isRefused) throw unknownUser(userId)
     if (!options.json) for (const line of previewLines(app, userId, preview)) print(line)
     await requireConsent('This cannot be taken back. Erase the user?', { yes: options.yes, stdout, signal })
-    const eraser = { by: operatingUser(), timeoutMs: options.timeout * 1_000 }
+    const eraser = { by: operatingUser(), timeoutMs: options.timeout * 1_000, takesUnknown: options.unknown }
     const receipt = await erase({ app, queues, archive, openDurable }, userId, eraser, signal)
     print(
       options.json ? jsonLine(erasureReply.parse(erasureOf(receipt, app.format.money))) : receiptLines(app, receipt),
@@ -51,28 +59,40 @@ export const command = defineCommand({
   },
 })
 
-function previewLines(
-  { format }: App,
-  userId: string,
-  { orders, minor, months, records, erased_at: erasedAt }: Preview,
-): string[] {
-  const rows = Object.entries(records).map(([place, count]) => [place, countText(count)])
+/** Names the things that are counted in each place. */
+const things: Readonly<Record<PlaceName, string>> = {
+  invalid: 'rejected orders',
+  discarded: 'discarded orders',
+  jobs: 'jobs, and events of their queues',
+  outcomes: 'orders that a job has withdrawn',
+  stages: 'entries that a stage has still to process',
+  archive: 'segments of the archive',
+  audit: 'entries of the audit log',
+}
+
+const rowsOf = (counts: Readonly<Record<string, number>>, count: string): string[] =>
+  table([['', count], ...Object.entries(counts).map(([place, of]) => [things[place as PlaceName], countText(of)])])
+
+function previewLines({ format, pipeline }: App, userId: string, preview: Preview): string[] {
+  const { orders, minor, months, records, erased_at: erasedAt, unknown } = preview
+  const mayGrow = pipeline.stage(archiveStage.name) && records.stages > 0
   return [
     ...wrapped(`user     ${printableId(userId)}`),
     ...(erasedAt === undefined ? [] : wrapped(`erased   at ${erasedAt} already: this would finish it`)),
     `totals   ${ordersText(orders, '?')}, ${amountText(minor, format.money)}, in ${countOf(months, 'month')}`,
-    ...table([['place', 'records'], ...rows]),
+    ...rowsOf(records, 'found'),
+    ...(mayGrow ? wrapped('The orders of these entries come into segments of the archive first.') : []),
+    ...(unknown ? wrapped('Nothing names this user: check the id. Without --unknown it is not erased.') : []),
   ]
 }
 
 function receiptLines({ format }: App, { moved, removed, complete, waiting, ...receipt }: Receipt): string[] {
-  const rows = Object.entries(removed).map(([place, count]) => [place, countText(count)])
   const left = `${countText(waiting)} records wait for the stages or for a job that runs: run this again then.`
   return [
     `erasure  ${receipt.erasure}`,
     `user     SHA-256 ${receipt.user}`,
     `moved    ${ordersText(moved.orders, '?')}, ${amountText(moved.minor, format.money)}, to ${moved.account}`,
-    ...table([['place', 'removed'], ...rows]),
+    ...rowsOf(removed, 'removed'),
     ...wrapped(complete ? 'Erased: nothing names the user any more.' : left),
     ...(receipt.without_archive ? ['The archive was not searched: it is gone.'] : []),
   ]

@@ -25,6 +25,7 @@ export const command = defineCommand({
       hint: 'TEXT',
       about: 'sends this one message, whatever it is, and no sample orders',
       expected: 'a text that is not empty',
+      onlyWith: ['aws'],
       schema: z.string().min(1).optional(),
     },
     valid: wholeNumber('number of valid orders', 50),

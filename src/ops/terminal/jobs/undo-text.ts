@@ -5,7 +5,7 @@ import type { OrderFormat } from '../../../order/format.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { amountText, countOf, ordersText } from '../numbers.ts'
 import { printable } from '../printable.ts'
-import { table } from '../table.ts'
+import { factLines, shortName, table } from '../table.ts'
 import { wrapped } from '../wrapped.ts'
 
 /** Formats an amount in currency units. */
@@ -26,9 +26,18 @@ export function undoLines(result: UndoResult, format: OrderFormat): string[] {
   ]
 }
 
+/** Returns what became of an undo that was asked for once more after its end. */
+export function undoneBeforeLines(result: UndoResult, at: string, format: OrderFormat): string[] {
+  const when = momentText(Date.parse(at), format.calendar.settings.zone)
+  return [
+    ...wrapped(`The undo ${JSON.stringify(result.name)} is done already, since ${when}.`),
+    ...undoLines(result, format),
+  ]
+}
+
 /** Returns what an undo changes, before it begins. */
 export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] {
-  const { orders, users, revenue, days, ranks_changed, ranks } = radius
+  const { orders, users, revenue, days } = radius
   const { erased, forgotten, undone_before, admitted_again, other_corrections, warning } = radius
   const notes = [
     [erased, 'order', 'of users who were erased'],
@@ -38,21 +47,32 @@ export function radiusLines(radius: BlastRadius, format: OrderFormat): string[] 
     [other_corrections, 'correction', 'of orders that are not among these'],
   ] as const
   return [
-    ...table([
+    ...factLines([
       ['orders', countText(orders)],
       ['users', countText(users)],
       ['revenue', moneyText(revenue, format)],
-      ['ranks of the top 100 that change', countText(ranks_changed)],
-      ...ranks.map(({ user_id, from, to }) => [
-        `  ${printable(user_id)}`,
-        to === null ? `${from} to none` : `${from} to ${to}`,
-      ]),
-      ...days.map(({ day, orders, revenue }) => [day, `${ordersText(orders, '?')}, ${moneyText(revenue, format)}`]),
+      ...rankFacts(radius),
+      ...days.map(
+        ({ day, orders, revenue }): Fact => [day, `${ordersText(orders, '?')}, ${moneyText(revenue, format)}`],
+      ),
     ]),
     ...notes.flatMap(([count, thing, which]) =>
       count > 0 ? wrapped(`Not touched: ${countOf(count, thing)} ${which}.`) : [],
     ),
     ...(warning === undefined ? [] : wrapped(warning)),
+  ]
+}
+
+type Fact = readonly [label: string, value: string]
+
+/** Returns how many ranks change, and the first of them. The registry of undos keeps the number alone, as it names no user. */
+function rankFacts({ ranks_changed: changed, ranks }: BlastRadius): Fact[] {
+  const more = changed - ranks.length
+  const unnamed = changed > 0 && ranks.length === 0 ? '; who they are is not kept' : ''
+  return [
+    ['ranks', `${countText(changed)} of the top 100 by spend change${unnamed}`],
+    ...ranks.map(({ user_id, from, to }): Fact => ['', `${shortName(user_id)}: ${from} to ${to ?? 'none'}`]),
+    ...(more > 0 && ranks.length > 0 ? [['', `and ${countText(more)} more`] as const] : []),
   ]
 }
 
@@ -74,15 +94,15 @@ export function undoDetails(undo: Undo, format: OrderFormat): string[] {
   const { name, state, from, to, where, by, at, radius, undone, redo, redone } = undo
   const filter = Object.entries(where ?? {}).map(([field, value]) => `${field}=${printable(value ?? '')}`)
   return [
-    ...table([
+    ...factLines([
       ['undo', printable(name)],
       ['state', state],
       ['window', `${time(from)} to ${time(to)}`],
-      ...(filter.length > 0 ? [['where', filter.join(', ')]] : []),
+      ...(filter.length > 0 ? [['where', filter.join(', ')] as const] : []),
       ['asked', `${time(at)} by ${printable(by)}`],
-      ...(undone ? [['undone', `${time(undone.at)}, ${ordersText(undone.orders, '?')}`]] : []),
-      ...(redo ? [['redo', `${time(redo.at)} by ${printable(redo.by)}`]] : []),
-      ...(redone ? [['redone', `${time(redone.at)}, ${ordersText(redone.orders, '?')}`]] : []),
+      ...(undone ? [['undone', `${time(undone.at)}, ${ordersText(undone.orders, '?')}`] as const] : []),
+      ...(redo ? [['redo', `${time(redo.at)} by ${printable(redo.by)}`] as const] : []),
+      ...(redone ? [['redone', `${time(redone.at)}, ${ordersText(redone.orders, '?')}`] as const] : []),
     ]),
     ...(radius ? radiusLines(radius, format) : []),
   ]

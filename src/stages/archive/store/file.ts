@@ -40,7 +40,7 @@ export function fileStore(folder: string): ObjectStore {
 }
 
 async function putFile(root: string, path: string, body: Buffer): Promise<void> {
-  const made = await mkdir(dirname(path), { recursive: true })
+  const made = await makeFolder(dirname(path))
   const written = join(dirname(path), unfinished + randomBytes(6).toString('hex'))
   try {
     await using file = await open(written, 'wx')
@@ -56,6 +56,32 @@ async function putFile(root: string, path: string, body: Buffer): Promise<void> 
   for (let at = dirname(path); ; at = dirname(at)) {
     await syncFolder(at)
     if (at === top) return
+  }
+}
+
+/**
+ * Makes a folder and those above it. The recursion of Node never ends where a folder takes no entries, as in /proc.
+ * @returns the highest one that it has made; undefined if there was nothing to make
+ */
+async function makeFolder(path: string): Promise<string | undefined> {
+  const above = dirname(path)
+  try {
+    return await makeOne(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === path) throw error
+  }
+  const made = await makeFolder(above)
+  const own = await makeOne(path)
+  return made ?? own
+}
+
+async function makeOne(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path)
+    return path
+  } catch (error) {
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) return undefined
+    throw error
   }
 }
 

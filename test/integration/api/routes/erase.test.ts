@@ -81,8 +81,26 @@ test('DELETE /users/{user_id} asks for the archive that was kept; ?archive=gone 
   const detail = expect.stringContaining('set ARCHIVE_URL to where it is')
   expect(await remove('')).toEqual([503, expect.objectContaining({ detail })])
   expect((await remove('?archive=here'))[0]).toBe(422)
-  expect(await remove('?archive=gone')).toEqual([
+  expect(await remove('?archive=gone&unknown=erase')).toEqual([
     200,
     expect.objectContaining({ complete: true, without_archive: true }),
   ])
+})
+
+test('DELETE /users/{user_id} refuses a user whom nothing names, unless it is asked for all the same, and once erased it is known', async () => {
+  await using world = await emptyRedis()
+  const app = appOn(world.redis, readConfig({ ...envOf(world.url), ADMIN_TOKEN: adminToken, BLOCK_MS: '20' }))
+  await using server = await openApi(app)
+  const remove = async (query: string): Promise<unknown[]> => {
+    const response = await fetch(`${server.url}/users/aad${query}`, { method: 'DELETE', headers: writing })
+    return [response.status, await response.json()]
+  }
+  const detail = expect.stringMatching(/^Nothing names the user "aad": check the id\. .*\?unknown=erase/)
+  expect(await remove('')).toEqual([404, expect.objectContaining({ detail })])
+  expect((await remove('?unknown=yes'))[0]).toBe(422)
+  expect(await world.redis.hlen(app.keys.erased)).toBe(0)
+  expect(await keysNaming(world.redis, 'aad')).toEqual([])
+  const erased = await remove('?unknown=erase')
+  expect(erased).toEqual([200, expect.objectContaining({ complete: true })])
+  expect(await remove('')).toEqual(erased)
 })

@@ -2,9 +2,11 @@ import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { archiveLoop, tidyArchive } from '../../../../src/ops/archive/loop.ts'
+import { supervise } from '../../../../src/ops/process/supervise.ts'
 import type { KnownLines } from '../../../../src/reads/archive/chains.ts'
 import { readObject } from '../../../../src/stages/archive/store/store.ts'
-import { archiveOrders, openArchiveWorld, running } from '../../../support/archive-world.ts'
+import { replaceByFile } from '../../../support/archive.ts'
+import { archiveOrders, openArchiveWorld, running, send } from '../../../support/archive-world.ts'
 import { until } from '../../../support/until.ts'
 
 const orphan = 'dt=2026-01-01/partition=none/left.ndjson.gz'
@@ -27,15 +29,49 @@ test('each line that a turn reads is progress of the loop, and is read once', as
   await tidyArchive(app, counted, known)
   expect(read).toHaveLength(5)
   const stop = new AbortController()
-  let ticks = 0
-  const ended = archiveLoop(app).run(() => ticks++, stop.signal)
+  let signs = 0
+  const pulse = new Map<string, number>()
+  pulse.set = () => {
+    signs++
+    return pulse
+  }
+  const ended = archiveLoop({ ...app, pulse }).run(() => {}, stop.signal)
   await until('its turn has come', () => app.redis.exists(app.control.archiveTurn))
   await until(
     'it has read the lines',
-    () => ticks,
+    () => signs,
     (found) => found > 8,
     2_500,
   )
+  stop.abort()
+  await ended
+})
+
+test('a loop whose turn has failed has recovered once a turn succeeds, not when it starts again', async () => {
+  await using world = await openArchiveWorld()
+  const { app, folder } = world
+  await send(world, 1, 10)
+  const back = await replaceByFile(folder)
+  const stop = new AbortController()
+  const seen: string[] = []
+  app.telemetry.on('loopFailed', ({ loop }) => void seen.push(`${loop} failed`))
+  app.telemetry.on('loopRecovered', ({ loop }) => void seen.push(`${loop} recovered`))
+  const ended = supervise(app, [archiveLoop(app, 2_500)], stop.signal)
+  await until('it to fail', () => seen.length)
+  const failedAt = app.pulse.get('jobs-archive') ?? 0
+  await until(
+    'it to run again',
+    () => app.pulse.get('jobs-archive') ?? 0,
+    (at) => at > failedAt + 1_200,
+  )
+  expect(seen).toEqual(['jobs-archive failed'])
+  await back()
+  await until(
+    'it to recover',
+    () => seen,
+    (events) => events.length === 2,
+  )
+  expect(seen).toEqual(['jobs-archive failed', 'jobs-archive recovered'])
   stop.abort()
   await ended
 })

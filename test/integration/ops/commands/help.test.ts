@@ -21,6 +21,11 @@ test.each(commands)('the examples of $name are calls that it accepts, and its pa
   expect(help).toEqual(expect.arrayContaining([`  npx orders ${examples[0]}`, `More in ${page}.`]))
 })
 
+test('orders populate sends one message or sample orders, not both', () => {
+  const command = commands.find(({ name }) => name === 'populate') ?? expect.fail()
+  expect(() => parseCall(command, ['--valid', '400', '--body', '{}'])).toThrow('--valid has no effect together with')
+})
+
 test.each([60, 80, 120])('the help fits %i columns', (width) => {
   const lines = [overviewOf(commands, width), ...commands.map((command) => helpOf(command, width))].flat()
   expect(tooWide(lines, width)).toEqual([])

@@ -269,3 +269,29 @@ test('after the archive has left, a user is erased from it where it is, or an op
     erased_at: blind.erased_at,
   })
 })
+
+test('where a segment is missing, an erasure says that it is not complete, what it has done, and that it goes on', async () => {
+  await using world = await openArchiveWorld()
+  const { app, folder, store } = world
+  await using queues = openQueues(app.redis)
+  await using _ = runningOf(app)
+  await archiveOrders(world, 1, 11)
+  const [segment] = (await readArchive(store, app)).segments
+  const path = join(folder, segment?.segment.name ?? '')
+  renameSync(path, `${folder}-segment`)
+  const run = () =>
+    erase({ app, queues, archive: archivePlace, openDurable }, 'u1', { by: 'ann', timeoutMs: 20_000 }, never)
+  const missing = `The segment ${segment?.segment.name} is missing.`
+  const erasing = { app, queues, archive: archivePlace, userId: 'u1' }
+  await expect(previewErasure(erasing)).rejects.toThrow(
+    `${missing} Nothing of the user is erased yet: run it again once the archive is whole.`,
+  )
+  await expect(run()).rejects.toThrow(
+    `${missing} The erasure is not complete. The totals of 4 orders are moved, and 0 records are found: run it again once`,
+  )
+  await expect(previewErasure(erasing)).rejects.toThrow(
+    / The erasure that began at 20.*Z is not complete: run it again/,
+  )
+  renameSync(`${folder}-segment`, path)
+  expect(await run()).toMatchObject({ complete: true, moved: { orders: 4 }, removed: { archive: 1 } })
+})

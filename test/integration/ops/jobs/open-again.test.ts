@@ -124,7 +124,7 @@ test('an order that was sent to another partition stays in the channel until tha
   const [entry] = await readOldest(redis, partitions, { until: '+', after: '0-0', count: 1 })
   if (!entry) throw new Error('no entry')
   const records = [{ id: 'replay', body: order(there, 'o') }]
-  if (await hasWaitAof(redis)) proxy.hold('waitaof') // else Redis 7.0 is given two seconds
+  if (await hasWaitAof(redis)) proxy.hold('waitaof\r\n$1\r\n1') // with its first argument; Redis 7.0 is given two seconds
   const replacing = replaceEntries(first, [{ entry, records }], { jobId: 'job', limit: 1 }, stop)
   await until('the record to be sent', async () => (await redis.xlen(second.keys.stream('raw'))) === 1)
   expect(await redis.xlen(first.keys.invalid)).toBe(1)

@@ -36,3 +36,8 @@ test('with an object, each folder above it is durable, also those that another c
   expect(await foldersSynced('dt=1/partition=none/one')).toEqual([...inside, ...above])
   expect(await foldersSynced('dt=1/partition=none/two')).toEqual(inside)
 })
+
+test.runIf(process.platform === 'linux')('a folder that cannot be made is an error, and no endless loop', async () => {
+  const store = fileStore('/proc/nope/archive')
+  await expect(store.put('a', Buffer.from('x'))).rejects.toThrow('a cannot be written: ENOENT')
+})

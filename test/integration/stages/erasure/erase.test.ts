@@ -52,7 +52,12 @@ async function send(app: PartitionScope, userId: string, order: Record<string, u
 
 async function eraseIn(app: PartitionScope, userId = person, timeoutMs = 20_000): Promise<Receipt> {
   await using queues = openQueues(app.redis)
-  return erase({ app, queues, openDurable }, userId, { by: 'ann', timeoutMs }, new AbortController().signal)
+  return erase(
+    { app, queues, openDurable },
+    userId,
+    { by: 'ann', timeoutMs, takesUnknown: true },
+    new AbortController().signal,
+  )
 }
 
 const settled = (app: PartitionScope, orders: number): Promise<unknown> =>

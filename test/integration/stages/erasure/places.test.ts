@@ -31,7 +31,7 @@ import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const person = 'person-of-this-test'
 const config = readConfig({ BLOCK_MS: '20', CLAIM_IDLE_MS: '1000' })
-const options: EraseOptions = { by: 'ann', timeoutMs: 20_000 }
+const options: EraseOptions = { by: 'ann', timeoutMs: 20_000, takesUnknown: true }
 const never = new AbortController().signal
 
 function running(app: PartitionScope): AsyncDisposable {
