@@ -52,17 +52,17 @@ export const command = defineCommand<Options>({
 
 async function show(app: App, { options: { json }, print }: Call<Options>): Promise<void> {
   using store = await openStore(app.config)
-  await requireSameArchive(app, store)
-  const state = await readArchiveState(app.redis, app.partitions)
-  const uncounted = await uncountedRecords(app, store)
-  const { segments, bytes, lastAt, unstored, failure } = state
+  const { segments, bytes, lastAt, unstored, failure } = await readArchiveState(app.redis, app.partitions)
+  // While it cannot be written it may not be readable either: then this says what Redis knows.
+  if (!failure) await requireSameArchive(app, store)
+  const uncounted = failure ? null : await uncountedRecords(app, store)
   if (json)
     return print(jsonLine({ place: store.place, segments, bytes, last_at: lastAt, unstored, uncounted, failure }))
   const last = lastAt ? `, the last at ${lastAt}` : ''
   const written = `${countOf(segments, 'segment')} written so far, ${countOf(bytes, 'byte')} compressed${last}`
   print(sentence(`${store.place}: ${written}. orders archive verify counts those that are still there.`, '  '))
   if (unstored > 0) print(`In Redis alone: ${countOf(unstored, 'line')} of the manifest.`)
-  if (uncounted > 0) print(sentence(`It ${uncountedText(uncounted)}. ${uncountedAdvice}`, '  ', 'yellow'))
+  if (uncounted) print(sentence(`It ${uncountedText(uncounted)}. ${uncountedAdvice}`, '  ', 'yellow'))
   if (failure) print(sentence(failureText(failure), '  ', 'red'))
 }
 

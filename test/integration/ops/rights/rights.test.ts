@@ -20,6 +20,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'ingest/enqueue.lua': ['bridge', 'jobs'],
   'ops/jobs/expire-discarded.lua': ['jobs'],
   'ops/incidents/scan.lua': actors,
+  'ops/calendar/day.lua': ['operator'],
   'ops/calendar/rank.lua': ['operator'],
   'ops/calendar/set-days.lua': ['operator'],
   'ops/calendar/totals.lua': ['operator'],
