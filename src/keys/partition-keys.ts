@@ -71,20 +71,15 @@ export const partitionKeys = {
     holds:
       "a user's `orders` and `spend` in a month, `25:orders` and `25:spend` on its days, `W48:…` on those of its days that are in a week; expires by `CALENDAR_KEEP`",
   }),
-  /** Built by a repair next to the leaderboards, and put in their place in one step. */
-  rebuiltSpend: declare({
-    name: 'leaderboard:spend:rebuilt',
-    kind: 'zset',
+  /** See ops/reconcile/token.ts. */
+  compared: declare({
+    name: 'pipeline:compared',
+    kind: 'string',
     owner: 'partition',
-    erase: 'shadow',
-    holds: 'built by `orders verify --repair`; expires 10 minutes after it is killed',
-  }),
-  rebuiltOrders: declare({
-    name: 'leaderboard:orders:rebuilt',
-    kind: 'zset',
-    owner: 'partition',
-    erase: 'shadow',
-    holds: 'built by `orders verify --repair`; expires 10 minutes after it is killed',
+    erase: 'none',
+    transient: true,
+    holds:
+      'token of the last comparison by `orders rebuild` or `orders verify --repair`; whatever corrects or moves numbers replaces it, and then what was compared is not added; expires after a day',
   }),
   /** The books. */
   counters: declare({

@@ -7,8 +7,7 @@ export const rebuildKeys = {
     kind: 'hash',
     owner: 'partition',
     erase: 'none',
-    holds:
-      '`run`, `what`, per chain of the archive how far `orders rebuild` has read it; `token` of the last comparison',
+    holds: '`run`, `what`, per chain of the archive how far `orders rebuild` has read it',
   }),
   rebuildKept: declare({
     name: 'rebuild:kept:<name>',

@@ -1,6 +1,7 @@
 import type { Keys } from '../keys.ts'
 import { userTotals } from '../messages.ts'
 import { exactInteger } from '../order/money.ts'
+import { isAccount } from './erasure/account.ts'
 import { defineStage, pass, rank } from './stage.ts'
 
 /**
@@ -26,8 +27,8 @@ export const leaderboard = defineStage({
     }),
 })
 
-/** Returns whether a user with that many orders is on the boards: not once all are taken back. */
-export const isRanked = (orders: number): boolean => orders > 0
+/** Returns whether a user with that many orders is on the boards: not once all are taken back. An account never is. */
+export const isRanked = (orders: number, userId = ''): boolean => orders > 0 && !isAccount(userId)
 
 export const boards = ['spend', 'orders'] as const
 export type Board = (typeof boards)[number]
@@ -39,7 +40,7 @@ export type Board = (typeof boards)[number]
 export function scoresOn(board: Board, users: readonly (readonly [userId: string, hash: UserHash])[]): string[] {
   return users.flatMap(([userId, { order_count, total_spend_minor }]) => {
     const orders = exactInteger(order_count) ?? 0n
-    if (!isRanked(Number(orders))) return []
+    if (!isRanked(Number(orders), userId)) return []
     return [String(board === 'orders' ? orders : (exactInteger(total_spend_minor) ?? 0n)), userId]
   })
 }

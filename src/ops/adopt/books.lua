@@ -1,6 +1,5 @@
--- Sets the global stats and counters of a partition to the sums of its users, and replaces its leaderboards with the
--- rebuilt ones, all at once. Idempotent.
--- KEYS[1] counters   [2] global stats   [3] [4] leaderboards of spend and orders   [5] [6] the same, rebuilt
+-- Sets the global stats and counters of a partition to the sums of its users, all at once. Idempotent.
+-- KEYS[1] counters   [2] global stats
 -- ARGV[1] orders and [2] minor units of all users   [3] counter of the orders and corrections that were counted before
 -- ARGV[4] counter by which users have fewer orders than [3]
 -- ARGV[5..] counters that orders pass, to be raised by as much
@@ -19,8 +18,4 @@ for i = 5, #ARGV do
 end
 redis.call('HDEL', KEYS[2], 'total_revenue')
 redis.call('HSET', KEYS[2], 'total_orders', ARGV[1], 'total_revenue_minor', ARGV[2])
-for i = 3, 4 do
-  redis.call('UNLINK', KEYS[i]) -- RENAME would free a million members before it goes on
-  if redis.call('EXISTS', KEYS[i + 2]) == 1 then redis.call('RENAME', KEYS[i + 2], KEYS[i]) end
-end
 return string.format('%.0f', more)

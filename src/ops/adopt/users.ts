@@ -6,7 +6,8 @@ import { partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { isWrongType } from '../../redis/errors.ts'
 import { defineScript } from '../../redis/script.ts'
-import { keysLike, type Move } from '../repartition/move.ts'
+import type { Move } from '../repartition/move.ts'
+import { keysLike } from '../scan.ts'
 import { pythonKeys, sharesNames, spendField } from './python.ts'
 
 const convertUsers = defineScript(import.meta.url, z.int())

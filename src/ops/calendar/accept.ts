@@ -14,14 +14,14 @@ export async function oddDays(app: App): Promise<string[]> {
 }
 
 /**
- * Accepts that days do not add up: from now on they must be apart by as much. Exact while orders are counted. What orders
- * rebuild compared before cannot be flipped.
+ * Accepts that days do not add up: from now on they must be apart by as much. Exact while orders are counted. What was
+ * compared before can no longer be added.
  * @param alive called before each write. @throws if another process has taken over
  */
 export async function acceptDays(app: App, alive: () => Promise<void>): Promise<void> {
   const add = async (keys: Keys, what: string, { orders, minor }: Sum): Promise<void> => {
     await alive()
-    const write = app.redis.multi().hdel(keys.rebuildProgress, 'token')
+    const write = app.redis.multi().del(keys.compared)
     write.hincrby(keys.calendarBooks, `${what}:orders`, String(orders))
     write.hincrby(keys.calendarBooks, `${what}:revenue`, String(minor))
     unwrapReplies(await write.exec())

@@ -3,12 +3,11 @@ import { isDay } from '../../calendar/dates.ts'
 import { type PeriodKind, readPeriod } from '../../calendar/periods.ts'
 import type { Keys } from '../../keys.ts'
 import { exactInteger, noSum, type Sum } from '../../order/money.ts'
-import type { RedisClient } from '../../redis/client.ts'
 import { rankIn } from '../../stages/calendar.ts'
 import { boards } from '../../stages/leaderboard.ts'
 import type { Effect } from '../../stages/stage.ts'
-import { keysLike, readHashes } from '../repartition/move.ts'
-import { rank, type WrongScore } from './rank.ts'
+import { rank, type WrongScore } from '../reconcile/rank.ts'
+import { keysLike, keysOnce, membersOf, readHashes, type Scanning } from '../scan.ts'
 
 /** Results of one partition. */
 export interface Ranked {
@@ -19,7 +18,7 @@ export interface Ranked {
   readonly users: ReadonlySet<string>
 }
 
-type Scope = Pick<App, 'redis' | 'format' | 'now'>
+type Scope = Pick<App, 'format' | 'now'> & Scanning
 
 /**
  * Compares the leaderboards of all kept periods of a partition with the users' own values, and sets those that are wrong if
@@ -30,7 +29,6 @@ export async function rankAll(
   scope: Scope & { readonly leavesOut?: (effect: Effect) => boolean },
   keys: Keys,
   mode: 'check' | 'set',
-  alive: () => Promise<void>,
 ): Promise<Ranked> {
   const days = new Map<string, Sum>()
   const wrong = new Map<string, WrongScore>()
@@ -40,10 +38,9 @@ export async function rankAll(
     for (const one of await rank(redis, effects, mode)) wrong.set(`${one.board} ${one.userId}`, one)
   }
   const prefix = keys.monthly('', '').slice(0, -1)
-  const seen = new Set<string>() // SCAN may yield a key twice
-  for await (const found of keysLike({ redis, alive }, keys, prefix)) {
-    const names = found.filter((name) => !seen.has(name))
-    for (const name of names) seen.add(name)
+  const users = new Set<string>()
+  for await (const names of keysOnce(scope, keys, prefix)) {
+    for (const name of names) users.add(name)
     const hashes = await readHashes(redis, names)
     const effects = names.flatMap((name, at) => {
       const fields = hashes[at] ?? {}
@@ -52,18 +49,18 @@ export async function rankAll(
     })
     await ranked(effects)
   }
-  for (const period of await boardPeriods(scope, keys, alive)) {
+  for (const period of await boardPeriods(scope, keys)) {
     for (const board of boards) {
-      for await (const users of membersOf(redis, keys.periodBoard(period, board), alive))
-        await ranked(users.flatMap((userId) => rankOf(scope, keys, period, userId)))
+      for await (const members of membersOf(scope, keys.periodBoard(period, board)))
+        await ranked(members.flatMap((userId) => rankOf(scope, keys, period, userId)))
     }
   }
-  return { wrong: [...wrong.values()], days, users: seen }
+  return { wrong: [...wrong.values()], days, users }
 }
 
 /** Returns the effects that rank a user in the periods of some fields of a hash of a month. @param name of the hash */
 export function ranksOfMonth(
-  scope: Pick<Scope, 'format' | 'now'>,
+  scope: Pick<App, 'format' | 'now'>,
   keys: Keys,
   name: string,
   fields: readonly string[],
@@ -88,7 +85,7 @@ function periodOf(field: string, month: string): string | undefined {
 
 /** Returns the effects that rank a user in a period, if its leaderboards are kept. */
 function rankOf(
-  { format: { calendar }, now }: Pick<Scope, 'format' | 'now'>,
+  { format: { calendar }, now }: Pick<App, 'format' | 'now'>,
   keys: Keys,
   name: string | undefined,
   userId: string,
@@ -112,24 +109,11 @@ function addToDays(days: Map<string, Sum>, month: string, fields: Readonly<Recor
 }
 
 /** Lists the periods that have leaderboards. */
-async function boardPeriods({ redis }: Scope, keys: Keys, alive: () => Promise<void>): Promise<string[]> {
+async function boardPeriods(scanning: Scanning, keys: Keys): Promise<string[]> {
   const [begin = '', end = ''] = keys.periodBoard('\0', 'orders').split('\0')
   const periods = new Set<string>()
-  for await (const names of keysLike({ redis, alive }, keys, begin)) {
+  for await (const names of keysLike(scanning, keys, begin)) {
     for (const name of names) if (name.endsWith(end)) periods.add(name.slice(begin.length, -end.length))
   }
   return [...periods]
-}
-
-/** Yields the members of a board. */
-export async function* membersOf(
-  redis: RedisClient,
-  key: string,
-  alive: () => Promise<void>,
-): AsyncGenerator<string[]> {
-  for (let cursor = '', found: string[]; cursor !== '0'; ) {
-    await alive()
-    ;[cursor, found] = await redis.zscan(key, cursor || '0', 'COUNT', 200)
-    yield found.filter((_, at) => at % 2 === 0)
-  }
 }

@@ -1,12 +1,14 @@
 import type { App } from '../../app.ts'
 import { monthOf } from '../../calendar/dates.ts'
-import { addSums, isNoSum, noSum, subtractSums } from '../../order/money.ts'
+import { addSums, isNoSum, noSum, type Sum, subtractSums } from '../../order/money.ts'
 import { readCounters } from '../../reads/counters.ts'
 import { calendar } from '../../stages/calendar.ts'
 import { sum } from '../../sums.ts'
+import type { Difference } from '../reconcile/difference.ts'
+import { reconcile } from '../reconcile/reconcile.ts'
+import { newToken } from '../reconcile/token.ts'
 import { type Ranked, rankAll } from './boards.ts'
 import { compareAtOnce, differentDays, isSameLack, type OddDay } from './compare-days.ts'
-import { setDays } from './set-days.ts'
 import { type DatedTotals, readDatedTotals, type WrongMonth } from './totals.ts'
 import { datedTexts } from './totals-text.ts'
 
@@ -48,11 +50,12 @@ export async function checkCalendar(
     const erased = await Promise.all(app.partitions.map((keys) => app.redis.hlen(keys.erased)))
     return sum(erased) + ((await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0)
   }
+  const token = mode === 'set' ? await newToken(app, alive) : ''
   let before: readonly OddDay[] = []
   for (let attempt = 1; ; attempt++) {
     const count = await counted()
     const all: Ranked[] = []
-    for (const keys of app.partitions) all.push(await rankAll(app, keys, mode, alive))
+    for (const keys of app.partitions) all.push(await rankAll({ ...app, alive }, keys, mode))
     const wrong = all.flatMap((one) => one.wrong)
     const days = await differentDays(app, all)
     const isQuiet = count === (await counted())
@@ -69,7 +72,7 @@ export async function checkCalendar(
     const differences = [...(wrong.length > 0 ? [scores] : []), ...known.map(({ text }) => text), ...dated.differences]
     const isKnown = totals.missing !== undefined && isSettled && unread.length === 0
     const verdict = differences.length > 0 ? 'wrong' : isKnown ? 'right' : 'undecided'
-    const set = mode === 'set' && isQuiet ? await repairDays({ ...app, alive }, odd, totals.months) : 0
+    const set = mode === 'set' && isQuiet ? await repairDays({ ...app, alive }, token, odd, totals.months) : 0
     const left = [...unread, ...odd.filter((one) => !known.includes(one)).map(({ day }) => day)]
     const notes = [...dated.notes, ...uncomparedText(left)]
     return { verdict, scores: wrong.length, daysSet: set, differences, notes, totals }
@@ -85,20 +88,39 @@ function uncomparedText(days: readonly string[]): string[] {
 
 /**
  * Sets days to the sum of their users where the books of the calendar say the same: then the day alone is wrong.
+ * @param token of what was compared
  * @returns how many were set
  */
 async function repairDays(
   app: App & { alive(): Promise<void> },
+  token: string,
   odd: readonly OddDay[],
   months: readonly WrongMonth[],
 ): Promise<number> {
+  const { redis, format, partitions, alive } = app
   let set = 0
-  for (const month of months) {
-    const own = odd.filter(({ day }) => monthOf(day) === month.month)
-    const lacking = own.map(({ lacks }) => lacks).reduce(addSums, noSum)
-    if (!isNoSum(subtractSums(lacking, subtractSums(month.counted, month.days)))) continue
-    await app.alive()
-    set += await setDays(app, month, own)
+  for (const keys of partitions) {
+    const differences = months.flatMap((month) => {
+      if (month.keys !== keys) return []
+      const own = odd.filter(({ day }) => monthOf(day) === month.month)
+      const lacking = own.map(({ lacks }) => lacks).reduce(addSums, noSum)
+      if (!isNoSum(subtractSums(lacking, subtractSums(month.counted, month.days)))) return []
+      const { expiresAt } = format.calendar.periodsAt(`${month.month}-01`).month
+      return own.map(({ day, lacks }) => differenceIn(keys.day(day), lacks, expiresAt))
+    })
+    if (differences.length === 0) continue
+    await alive()
+    const step = { token, nextToken: '', kept: undefined }
+    if (await reconcile(redis, keys, step, { differences, ranks: [] })) set += differences.length
   }
   return set
 }
+
+const differenceIn = (key: string, { orders, minor }: Sum, expiresAt: number): Difference => ({
+  key,
+  add: new Map([
+    ['orders', Number(orders)],
+    ['revenue', Number(minor)],
+  ]),
+  ...{ odd: [], isReplaced: false, isForeign: false, expiresAt },
+})

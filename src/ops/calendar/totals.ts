@@ -25,8 +25,6 @@ export interface DatedTotals {
 export interface WrongMonth {
   readonly keys: Keys
   readonly month: string
-  /** Those of its days that are kept. */
-  readonly dayNames: readonly string[]
   /** By its days. */
   readonly days: Sum
   /** By the books of the calendar. */
@@ -63,9 +61,7 @@ async function wrongMonths({ redis, format, now }: App, keys: Keys): Promise<Wro
   return months.flatMap((month, at) => {
     const found = (ofDays.get(month) ?? []).flatMap((day) => day ?? [])
     const [sum, counted] = [found.reduce(addSums, noSum), sumIn(replies[at]) ?? noSum]
-    return found.length === 0 || isNoSum(subtractSums(sum, counted))
-      ? []
-      : [{ keys, month, dayNames: days.filter((day) => monthOf(day) === month), days: sum, counted }]
+    return found.length === 0 || isNoSum(subtractSums(sum, counted)) ? [] : [{ keys, month, days: sum, counted }]
   })
 }
 

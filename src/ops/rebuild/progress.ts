@@ -38,9 +38,9 @@ export async function beginRun(app: Scope, what: string, { alive, mayReplace }: 
   if (id !== undefined && isSame) return { id, lines: linesOf(all), at: positionsOf(app, all), isContinued: true }
   if (linesOf(all).size > 0) await mayReplace()
   const run = randomUUID()
-  for (const { rebuildProgress } of app.partitions) {
+  for (const { rebuildProgress, compared } of app.partitions) {
     await alive()
-    unwrapReplies(await app.redis.multi().del(rebuildProgress).hset(rebuildProgress, { run, what }).exec())
+    unwrapReplies(await app.redis.multi().del(rebuildProgress, compared).hset(rebuildProgress, { run, what }).exec())
   }
   for (const keys of app.partitions) await clearShadow(app.redis, keys, alive)
   for (const { rebuildProgress } of app.partitions) {
@@ -54,19 +54,16 @@ export async function beginRun(app: Scope, what: string, { alive, mayReplace }: 
 export async function endRun({ redis, partitions }: Scope, alive: () => Promise<void>): Promise<void> {
   for (const keys of partitions) {
     await alive()
-    await redis.unlink(keys.rebuildProgress)
+    await redis.unlink(keys.rebuildProgress, keys.compared)
     await clearShadow(redis, keys, alive)
   }
 }
 
-/** Writes a new token for a flip of what is compared now. A flip with another token is refused. */
-export async function newToken({ redis, partitions }: Scope, run: string): Promise<string> {
-  const token = randomUUID()
+/** @throws OrdersError ORD_USAGE if another run has begun since */
+export async function requireRun({ redis, partitions }: Scope, { id }: Run): Promise<void> {
   for (const { rebuildProgress } of partitions) {
-    if ((await redis.hget(rebuildProgress, 'run')) !== run) throw runIsGone()
-    await redis.hset(rebuildProgress, 'token', token)
+    if ((await redis.hget(rebuildProgress, 'run')) !== id) throw runIsGone()
   }
-  return token
 }
 
 export const runIsGone = (): OrdersError =>

@@ -6,6 +6,7 @@ import { calendar } from '../../stages/calendar.ts'
 import { markErased, readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
+import { newToken } from '../reconcile/token.ts'
 import { countOf } from '../terminal/numbers.ts'
 import { type Compared, comparePartition } from './compare/compare.ts'
 import { wrongPeriods, wrongScores } from './compare/scores.ts'
@@ -14,7 +15,7 @@ import { type Build, shadowsOf } from './feed.ts'
 import { beforeChanges, lacksOf, rejectedOf } from './flip/books.ts'
 import type { Comparison } from './flip/flip.ts'
 import type { Archive } from './open-archive.ts'
-import { beginRun, newToken } from './progress.ts'
+import { beginRun, requireRun } from './progress.ts'
 
 /*
  * Builds the numbers again from the archive, in shadow keys next to the live ones, by the stages' own decisions. Then it finds
@@ -88,7 +89,8 @@ export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Sta
 /** Brings the shadows up to the archive's end, and compares. */
 export async function compareAll(build: Build): Promise<Comparison> {
   const { app, stages, alive } = build
-  const token = await newToken(app, build.run.id)
+  const token = await newToken(app, alive)
+  await requireRun(app, build.run)
   const partitions: Compared[] = []
   for (const keys of app.partitions) partitions.push(await comparePartition(build, keys))
   leaveOutMoved(partitions)

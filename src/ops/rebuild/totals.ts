@@ -1,5 +1,5 @@
 import { exactInteger, type Sum } from '../../order/money.ts'
-import { keysLike } from '../repartition/move.ts'
+import { keysOnce } from '../scan.ts'
 import type { Build } from './feed.ts'
 import { requireBuilt } from './progress.ts'
 
@@ -12,10 +12,7 @@ export async function builtTotals({ app, run, shadows, alive }: Build): Promise<
     const [count, revenue] = await app.redis.hmget(shadow.globalStats, 'total_orders', 'total_revenue_minor')
     orders += exactInteger(count) ?? 0n
     minor += exactInteger(revenue) ?? 0n
-    const seen = new Set<string>() // SCAN may yield a key twice
-    for await (const names of keysLike({ redis: app.redis, alive }, shadow, shadow.userStats('')))
-      for (const name of names) seen.add(name)
-    users += seen.size
+    for await (const names of keysOnce({ redis: app.redis, alive }, shadow, shadow.userStats(''))) users += names.length
   }
   return { users, orders, minor }
 }

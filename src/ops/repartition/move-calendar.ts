@@ -4,7 +4,8 @@ import { partitionFor } from '../../partitions.ts'
 import { unwrapReplies } from '../../redis/client.ts'
 import { startFields } from '../../stages/calendar-books.ts'
 import { rankAll } from '../calendar/boards.ts'
-import { keysLike, type Move, moveHashes, readHashes } from './move.ts'
+import { keysOnce, readHashes } from '../scan.ts'
+import { type Move, moveHashes } from './move.ts'
 
 /** Day → field → amount, over all partitions. */
 export type Days = Readonly<Record<string, Fields>>
@@ -110,13 +111,11 @@ export async function writeCalendar(move: Move, days: Days, books: Fields): Prom
     )
   }
   await writeCalendarBooks(move, books)
-  for (const keys of to) await rankAll({ ...move, now: () => new Date() }, keys, 'set', alive)
+  for (const keys of to) await rankAll({ ...move, now: () => new Date() }, keys, 'set')
 }
 
 async function namesLike(move: Move, keys: Keys, prefix: string): Promise<string[]> {
-  const names = new Set<string>()
-  for await (const found of keysLike(move, keys, prefix)) for (const name of found) names.add(name)
-  return [...names]
+  return (await Array.fromAsync(keysOnce(move, keys, prefix))).flat()
 }
 
 /** Lists the leaderboards of periods: their names have a part more than those of all orders. */

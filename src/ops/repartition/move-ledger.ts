@@ -3,7 +3,8 @@ import type { Keys } from '../../keys.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
 import { maxArguments } from '../../redis/script.ts'
 import { generationSeconds, userHashIn } from '../../stages/runner/ledger.ts'
-import { keysLike, type Move, moveHashes } from './move.ts'
+import { keysLike } from '../scan.ts'
+import { type Move, moveHashes } from './move.ts'
 
 /** Moves the ledger's records; each field holds the hash of its user. @returns as moveHashes, in parts of buckets */
 export function moveLedger(move: Move): Promise<number> {

@@ -4,7 +4,8 @@ import type { Keys } from '../../keys.ts'
 import { exactInteger, type Sum } from '../../order/money.ts'
 import { partitionFor } from '../../partitions.ts'
 import { boardKey, boards, scoresOn } from '../../stages/leaderboard.ts'
-import { keysLike, type Move, moveHashes, readHashes } from './move.ts'
+import { keysOnce, readHashes } from '../scan.ts'
+import { type Move, moveHashes } from './move.ts'
 
 /** Moves users' hashes and their scores. @returns as moveHashes */
 export function moveUsers(move: Move): Promise<number> {
@@ -48,15 +49,12 @@ export function moveUsers(move: Move): Promise<number> {
 export async function sumUsers(move: Move, keys: Keys): Promise<Sum> {
   const prefix = keys.userStats('')
   const sum = { orders: 0n, minor: 0n }
-  const users = new Set<string>()
-  for await (const names of keysLike(move, keys, prefix)) {
-    const fresh = names.filter((name) => !users.has(name)) // SCAN may yield one twice
-    for (const { order_count, total_spend_minor } of await readHashes(move.redis, fresh)) {
+  for await (const names of keysOnce(move, keys, prefix)) {
+    for (const { order_count, total_spend_minor } of await readHashes(move.redis, names)) {
       sum.orders += exactInteger(order_count) ?? 0n
       sum.minor += exactInteger(total_spend_minor) ?? 0n
     }
-    for (const name of fresh) users.add(name)
-    const stranger = fresh.find((name) => partitionFor(move.to, name.slice(prefix.length)) !== keys)
+    const stranger = names.find((name) => partitionFor(move.to, name.slice(prefix.length)) !== keys)
     if (stranger === undefined) continue
     throw new OrdersError(
       'ORD_BOOKS',

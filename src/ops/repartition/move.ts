@@ -3,8 +3,8 @@ import type { Config } from '../../config/config.ts'
 import type { Keys } from '../../keys.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { type RedisClient, unwrapReplies } from '../../redis/client.ts'
-import { masterOf } from '../../redis/cluster.ts'
 import type { Pipeline } from '../../stages/placed.ts'
+import { keysLike, readHashes } from '../scan.ts'
 
 /*
  * Moves hashes from some partitions to others while no other process writes. A chunk is copied as it is, and removed from
@@ -23,9 +23,6 @@ export interface Move {
   /** Resolves when everything written so far is durable. @throws if it may be lost, and must be done again */
   durable(): Promise<void>
 }
-
-/** Hashes per chunk: a few hundred kB. */
-const chunkSize = 200
 
 /** Copies of some hashes, and what removes their sources. */
 export interface Chunk {
@@ -67,31 +64,8 @@ export async function moveHashes(
   return moved
 }
 
-/** Yields the names of keys with this prefix, by SCAN: a key that exists all the while is yielded at least once. */
-export async function* keysLike(
-  { redis, alive }: Pick<Move, 'redis' | 'alive'>,
-  keys: Keys,
-  prefix: string,
-): AsyncGenerator<string[]> {
-  const pattern = `${prefix.replaceAll(/[\\*?[\]]/g, '\\$&')}*`
-  const node = await masterOf(redis, keys.counters)
-  for (let cursor = '', found: string[]; cursor !== '0'; ) {
-    await alive()
-    ;[cursor, found] = await node.scan(cursor || '0', 'MATCH', pattern, 'COUNT', 1_000)
-    for (let from = 0; from < found.length; from += chunkSize) {
-      yield found.slice(from, from + chunkSize)
-    }
-  }
-}
-
 /** Runs pipelines of one partition each, all at once. */
 async function execute({ alive }: Move, pipelines: readonly ChainableCommander[]): Promise<void> {
   await alive()
   for (const replies of await Promise.all(pipelines.map((pipeline) => pipeline.exec()))) unwrapReplies(replies)
-}
-
-export async function readHashes(redis: RedisClient, names: readonly string[]): Promise<Record<string, string>[]> {
-  const read = redis.pipeline()
-  for (const name of names) read.hgetall(name)
-  return unwrapReplies(await read.exec()) as Record<string, string>[]
 }

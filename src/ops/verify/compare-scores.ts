@@ -131,8 +131,8 @@ function judge(userId: string, own: UserTotals | undefined, { later, scores, wai
   const states = [atMoment, ...(later.get(userId) ?? [])]
   const [orders, spend] = [scores.orders.get(userId), scores.spend.get(userId)]
   const isRight = {
-    orders: states.some((state) => orders === scoreOf(state, state.order_count)),
-    spend: states.some((state) => spend === scoreOf(state, state.total_spend_minor)),
+    orders: states.some((state) => orders === scoreOf(userId, state, state.order_count)),
+    spend: states.some((state) => spend === scoreOf(userId, state, state.total_spend_minor)),
   }
   return {
     verdict: isRight.orders && isRight.spend ? 'right' : waiting.has(userId) ? 'undecided' : 'wrong',
@@ -147,8 +147,8 @@ function judge(userId: string, own: UserTotals | undefined, { later, scores, wai
 const nothing = { order_count: 0, total_spend_minor: 0 }
 
 /** Returns the score of a user with these totals. */
-const scoreOf = ({ order_count }: TotalsThen, total: number): number | undefined =>
-  isRanked(order_count) ? total : undefined
+const scoreOf = (userId: string, { order_count }: TotalsThen, total: number): number | undefined =>
+  isRanked(order_count, userId) ? total : undefined
 
 const whole = (score = 0): bigint => (Number.isFinite(score) ? BigInt(Math.round(score)) : 0n)
 

@@ -15,7 +15,7 @@ export async function dropShadows(
 ): Promise<void> {
   for (const keys of partitions) {
     await alive()
-    await redis.unlink(keys.rebuildProgress)
+    await redis.unlink(keys.rebuildProgress, keys.compared)
     await clearShadow(redis, keys, alive)
     await unlinkLike(redis, keys, keys.rebuildKept(''), alive)
   }

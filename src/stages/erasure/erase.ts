@@ -11,8 +11,9 @@ import { sum } from '../../sums.ts'
 import { archive } from '../archive/archive.ts'
 import { flushArchive } from '../archive/flush.ts'
 import { requireSearch } from '../archive/require-archive.ts'
+import { isAccount } from './account.ts'
 import { dropShadows } from './drop-shadows.ts'
-import { accountOf, isAccount, markErased, readErasedAt, userDigest } from './erasures.ts'
+import { accountOf, markErased, readErasedAt, userDigest } from './erasures.ts'
 import { moveTotals, readHeld } from './move-totals.ts'
 import type { Erasing, Place } from './place.ts'
 import { type PlaceName, placesOf } from './places.ts'
@@ -77,7 +78,6 @@ async function eraseHolding(erasing: Held, { by, timeoutMs }: EraseOptions, sign
   if (held.totals) await notes.totals(held.totals)
   await lock.require()
   await moveTotals(scope, userId, held)
-  await app.redis.del(scope.keys.rebuiltSpend, scope.keys.rebuiltOrders) // a repair that builds them begins again
   const until = performance.now() + timeoutMs
   let waiting = 0
   for (const [name, place] of placesOf(erasing)) {

@@ -4,6 +4,7 @@ import type { Keys } from '../../keys.ts'
 import { identityDigest } from '../../order/identity.ts'
 import { otherPartition, partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
+import { isAccount } from './account.ts'
 
 /*
  * The erased users, each by a hash that `pipeline:erased` of each partition keeps forever. No field of that key is ever removed.
@@ -68,10 +69,6 @@ export function openErasures(redis: RedisClient, keys: Keys): { now(): Promise<E
   }
   return { now, forget }
 }
-
-/** The anonymous accounts. Messages with such a user are refused. */
-const accountForm = /^erased:\d{1,6}$/
-export const isAccount = (userId: string): boolean => userId.startsWith('erased:') && accountForm.test(userId)
 
 /**
  * Returns the anonymous account of a partition: the first one that belongs there, as every user does. A repartition moves

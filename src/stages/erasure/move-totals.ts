@@ -43,8 +43,8 @@ export async function moveTotals(scope: Scope, userId: string, { months }: Held)
   const { keys } = scope
   const [own, account] = [keys.userStats(userId), keys.userStats(accountOf(keys))]
   const boardsOf = [
-    { board: boardKey(keys, 'orders'), field: 'order_count', own: [own], account: [account] },
-    { board: boardKey(keys, 'spend'), field: 'total_spend_minor', own: [own], account: [account] },
+    { board: boardKey(keys, 'orders'), field: 'order_count', own: [own] },
+    { board: boardKey(keys, 'spend'), field: 'total_spend_minor', own: [own] },
   ]
   await move(scope, userId, { hashes: [[own, account]], boards: boardsOf, moved: movedField(userDigest(userId)) })
 }
@@ -54,14 +54,10 @@ async function moveMonth(scope: Scope, userId: string, month: string, fields: re
   const account = accountOf(keys)
   const ranked = periodsIn(month).filter((period) => fields.includes(fieldsOf(period).orders))
   const boardsOf = ranked.flatMap((period) => {
-    const months = monthsOf(period)
-    const hashes = {
-      own: months.map((one) => keys.monthly(one, userId)),
-      account: months.map((one) => keys.monthly(one, account)),
-    }
+    const own = monthsOf(period).map((one) => keys.monthly(one, userId))
     const { orders, spend } = fieldsOf(period)
     return boards.toReversed().map((board) => {
-      return { board: boardKey(keys, board, period.name), field: board === 'orders' ? orders : spend, ...hashes }
+      return { board: boardKey(keys, board, period.name), field: board === 'orders' ? orders : spend, own }
     })
   })
   await move(scope, userId, {
@@ -85,20 +81,17 @@ interface Moving {
     readonly board: string
     readonly field: string
     readonly own: readonly string[]
-    readonly account: readonly string[]
   }[]
   readonly moved?: string
 }
 
 async function move({ redis, keys }: Scope, userId: string, { hashes, boards, moved }: Moving): Promise<void> {
-  const names = [keys.erased, keys.layoutKey, keys.rebuildProgress]
+  const names = [keys.erased, keys.layoutKey, keys.compared]
   const numberIn = numbering(names)
   const plan = {
     hashes: hashes.map((pair) => pair.map(numberIn)),
-    boards: boards.map(({ board, field, own, account }) => {
-      return [numberIn(board), field, own.map(numberIn), account.map(numberIn)]
-    }),
+    boards: boards.map(({ board, field, own }) => [numberIn(board), field, own.map(numberIn)]),
     moved,
   }
-  await run(redis, names, [keys.layout, userId, accountOf(keys), JSON.stringify(plan)])
+  await run(redis, names, [keys.layout, userId, JSON.stringify(plan)])
 }

@@ -1,7 +1,7 @@
 -- Removes records from the invalid channel (stream, list and group) and writes them to their target, in one step.
 --
 -- KEYS[1] invalid stream   [2] invalid list   [3] target stream   [4] counters   [5] outcome of the job
--- KEYS[6] layout   [7] progress of orders rebuild   [8..] the sorted sets of all groups
+-- KEYS[6] layout   [7] token of the last comparison   [8..] the sorted sets of all groups
 -- ARGV[1] 'replay' (to orders:raw), 'return' (to the stage that rejected them), 'discard', or 'withdraw': from the
 --   channel into the job's outcome, to be sent in another partition; only one of several jobs gets it. 'remove': only that
 -- ARGV[2] maximum number of records that the job may send   [3] seconds the outcome is kept
@@ -37,7 +37,6 @@ end
 
 redis.call('XLEN', KEYS[3]) -- commands that can fail come before the first write: Redis keeps what a failed script wrote
 redis.call('HLEN', KEYS[4])
-redis.call('HLEN', KEYS[7])
 local taken, records, orders, marks = {}, {}, 0, 0
 for i = 8, #ARGV, 4 do
   local id, group = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
@@ -86,7 +85,7 @@ local entry = { 'n', orders, 'c', '1', 'r', '[' .. table.concat(records, ',') ..
 if mode == 'return' then -- other groups of the stream have had these orders: the entry is only for this one
   entry[#entry + 1] = 'g'
   entry[#entry + 1] = ARGV[5]
-  redis.call('HDEL', KEYS[7], 'token') -- a flip of what was compared before would count these orders, too
+  redis.call('DEL', KEYS[7]) -- a flip of what was compared before would count these orders, too
 end
 redis.call('XADD', KEYS[3], '*', unpack(entry))
 if mode == 'replay' then

@@ -149,7 +149,7 @@ async function take(
     keys.counters,
     keys.outcome(options.jobId),
     keys.layoutKey,
-    keys.rebuildProgress,
+    keys.compared,
   ]
   const first = names.push(...rejectGroupNames.map(keys.invalidGroup)) - rejectGroupNames.length + 1
   const [one = '', two = '', three = ''] = to.args ?? []

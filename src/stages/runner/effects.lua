@@ -164,6 +164,7 @@ local function read_scores(ranks)
         end
       end
       local field = 1
+      values = values or {} -- of a member without hashes, who leaves the boards
       for board = 1, #boards do
         local score, positive = score_of(values, field, ends[board])
         if board == 1 and not positive then

@@ -12,14 +12,13 @@ import { enqueue, enqueueOnce } from '../../../src/ingest/enqueue.ts'
 import { type Keys, makeControlKeys, makePartitions, movedKeys } from '../../../src/keys.ts'
 import { adoptBooks } from '../../../src/ops/adopt/books.ts'
 import { readDayAtOnce } from '../../../src/ops/calendar/day.ts'
-import { rank } from '../../../src/ops/calendar/rank.ts'
-import { setDays } from '../../../src/ops/calendar/set-days.ts'
 import { readDatedTotals } from '../../../src/ops/calendar/totals.ts'
 import { scanPartition } from '../../../src/ops/incidents/scan.ts'
 import { expireSome } from '../../../src/ops/jobs/expire-discarded.ts'
 import { applyBatch } from '../../../src/ops/rebuild/apply.ts'
 import { readPairs } from '../../../src/ops/rebuild/compare/read-pairs.ts'
-import { flipStep } from '../../../src/ops/rebuild/flip/flip-step.ts'
+import { rank } from '../../../src/ops/reconcile/rank.ts'
+import { reconcile } from '../../../src/ops/reconcile/reconcile.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
@@ -164,10 +163,8 @@ const rejected = (stage?: string): InvalidEntry => {
   return { id: '1-1', json: '{}', keys, text: '{"orders":1}', record: { ...record, ...(stage && { stage }) } }
 }
 
-const noSum = { orders: 0n, minor: 0n }
-const aMonth = { keys, month: '2026-11', dayNames: ['2026-11-30'], days: noSum, counted: noSum }
 const builtEffects = { ...noEffects(), hashes: new Map([['{p3}:rebuild:new:r:user:u', new Map([['order_count', 1]])]]) }
-const flipPlan = {
+const aPlan = {
   differences: [
     {
       key: '{p3}:user:u',
@@ -215,7 +212,6 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => locateOrder(appOf(redis), { userId: 'u', orderId: 'o' }),
   (redis) => noteMoment(redis, { ...appOf(redis), keys }, keys.stream('counted')),
   (redis) => readDatedTotals(appOf(redis)),
-  (redis) => setDays(appOf(redis), aMonth, [{ day: '2026-11-30', lacks: { orders: 1n, minor: 1n } }]),
   (redis) => repair(appOf(redis), new AbortController().signal),
   (redis) =>
     readDayAtOnce(
@@ -226,7 +222,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
   (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1', before: '' }, builtEffects),
   (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:r:user:u']]),
-  (redis) => flipStep(redis, keys, { token: 't', nextToken: '', step: '0', keep: 'k' }, flipPlan),
+  (redis) => reconcile(redis, keys, { token: 't', nextToken: '', kept: { name: 'k', step: '0' } }, aPlan),
   (redis) => pauseComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => resumeComponent(appOf(redis), 'bridge', { by: 'ann' }),
   (redis) => beginAction(appOf(redis), { action: 'a', by: 'ann', what: '{}' }),

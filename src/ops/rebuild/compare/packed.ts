@@ -1,4 +1,4 @@
-import type { Difference } from './differences.ts'
+import type { Difference } from '../../reconcile/difference.ts'
 
 /** Holds what keys lack, by key. */
 export interface Differences {

@@ -4,6 +4,7 @@ import { exactInteger } from '../../../order/money.ts'
 import type { RedisClient } from '../../../redis/client.ts'
 import { defineScript } from '../../../redis/script.ts'
 import type { Stage } from '../../../stages/placed.ts'
+import type { FoundHash } from '../../reconcile/difference.ts'
 
 const flat = z.array(z.string())
 const found = z.union([flat, z.string(), z.int()])
@@ -11,14 +12,6 @@ const read = defineScript(
   import.meta.url,
   z.tuple([z.string(), z.coerce.number().int(), z.array(flat), z.array(found), flat, z.array(z.string().nullable())]),
 )
-
-/** A hash as it is. */
-export interface FoundHash {
-  /** Undefined if the key is no hash. */
-  readonly fields: ReadonlyMap<string, string> | undefined
-  /** In seconds; undefined if it does not expire, or does not exist. */
-  readonly ttl: number | undefined
-}
 
 /** Hashes and their shadows at one moment. */
 export interface Pairs {

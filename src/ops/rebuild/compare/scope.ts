@@ -3,7 +3,7 @@ import { aggregate } from '../../../stages/aggregate.ts'
 import { calendar } from '../../../stages/calendar.ts'
 import { startFields } from '../../../stages/calendar-books.ts'
 import type { Stage } from '../../../stages/placed.ts'
-import { keysLike } from '../../repartition/move.ts'
+import { keysLike } from '../../scan.ts'
 import { ranksKey } from '../apply.ts'
 import type { Build } from '../feed.ts'
 

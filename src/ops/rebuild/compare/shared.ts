@@ -1,5 +1,5 @@
+import type { Difference } from '../../reconcile/difference.ts'
 import type { Compared } from './compare.ts'
-import type { Difference } from './differences.ts'
 
 /**
  * Leaves out the differences of months whose days are right over all partitions. A repartition puts what was counted before

@@ -1,10 +1,12 @@
 import { rankAll } from '../../calendar/boards.ts'
+import { rank } from '../../reconcile/rank.ts'
+import { rankUsers } from '../../reconcile/ranks.ts'
+import { reconcile } from '../../reconcile/reconcile.ts'
 import type { Compared } from '../compare/compare.ts'
 import type { Build } from '../feed.ts'
 import { runIsGone } from '../progress.ts'
 import { readChange } from './books.ts'
 import { type Change, type CounterChanges, counterChanges } from './counters.ts'
-import { flipStep } from './flip-step.ts'
 import { stepsOf } from './steps.ts'
 
 /** Scores that are not what the hashes say. */
@@ -53,17 +55,27 @@ export async function flip(
   for (const [at, compared] of partitions.entries()) {
     const books = { counters: counters[at] ?? new Map(), before: at === 0 ? before : new Map() }
     let number = 0
-    for await (const { isLast, ...plan } of stepsOf(build, compared, books, scores.users[at] ?? [])) {
+    for await (const { isLast, ...plan } of stepsOf(build, compared, books)) {
       await build.alive()
       const began = performance.now()
-      const step = { token: number === 0 ? token : `${token}:${number}`, step: `${token}:${number}`, keep }
-      const nextToken = isLast ? '' : `${token}:${number + 1}`
-      if (!(await flipStep(app.redis, compared.keys, { ...step, nextToken }, plan))) throw runIsGone()
+      const step = {
+        token: number === 0 ? token : `${token}:${number}`,
+        nextToken: isLast ? '' : `${token}:${number + 1}`,
+        kept: keep === undefined ? undefined : { name: keep, step: `${token}:${number}` },
+      }
+      if (!(await reconcile(app.redis, compared.keys, step, plan))) throw runIsGone()
       maxMs = Math.max(maxMs, performance.now() - began)
       keys += plan.differences.length
       number++
     }
   }
-  if (scores.periods > 0) for (const compared of partitions) await rankAll(app, compared.keys, 'set', build.alive)
+  for (const [at, { keys }] of partitions.entries()) {
+    const users = scores.users[at] ?? []
+    for (let from = 0; from < users.length; from += 500) {
+      await build.alive()
+      await rank(app.redis, rankUsers(app, keys, users.slice(from, from + 500)), 'set')
+    }
+    if (scores.periods > 0) await rankAll({ ...app, alive: build.alive }, keys, 'set')
+  }
   return { keys, maxMs }
 }

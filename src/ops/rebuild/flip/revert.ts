@@ -1,7 +1,7 @@
 import type { App } from '../../../app.ts'
 import { OrdersError } from '../../../errors.ts'
-import { flipStep, reversalOf } from './flip-step.ts'
-import { ranksOf } from './ranks.ts'
+import { ranksOf } from '../../reconcile/ranks.ts'
+import { reconcile, reversalOf } from '../../reconcile/reconcile.ts'
 
 /** Steps per read. One keeps some 100 kB. */
 const readCount = 10
@@ -16,8 +16,8 @@ export async function revertFlip(app: App, name: string, alive: () => Promise<vo
         await alive()
         const differences = reversalOf(flat[at + 1] ?? '')
         const ranks = differences.flatMap(({ key, add }) => ranksOf(app, keys, key, [...add.keys()]))
-        const place = { token: '', nextToken: '', step: flat[at] ?? '', keep: name }
-        if (await flipStep(app.redis, keys, place, { differences, ranks })) reverted += differences.length
+        const step = { token: '', nextToken: '', kept: { name, step: flat[at] ?? '' } }
+        if (await reconcile(app.redis, keys, step, { differences, ranks })) reverted += differences.length
       }
     }
   }

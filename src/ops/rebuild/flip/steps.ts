@@ -1,10 +1,11 @@
 import type { Effect } from '../../../stages/stage.ts'
+import type { Difference } from '../../reconcile/difference.ts'
+import { ranksOf } from '../../reconcile/ranks.ts'
+import type { Plan } from '../../reconcile/reconcile.ts'
 import type { Compared } from '../compare/compare.ts'
-import type { Difference } from '../compare/differences.ts'
 import type { Build } from '../feed.ts'
 import type { CounterChanges } from './counters.ts'
-import type { FlipPlan } from './flip-step.ts'
-import { ownRanks, ranksOf, rankUsers } from './ranks.ts'
+import { ownRanks } from './own-ranks.ts'
 
 /** Half of the arguments that a request may have (see `maxArguments`): each key is one of them. */
 const maxKeys = 2_000
@@ -27,10 +28,9 @@ export async function* stepsOf(
   build: Build,
   compared: Compared,
   changes: BookChanges,
-  wrongScores: readonly string[],
-): AsyncGenerator<FlipPlan & { readonly isLast: boolean }> {
+): AsyncGenerator<Plan & { readonly isLast: boolean }> {
   let step = openStep()
-  for await (const part of partsOf(build, compared, changes, wrongScores)) {
+  for await (const part of partsOf(build, compared, changes)) {
     if (step.takes(part)) continue
     yield { ...step.plan, isLast: false }
     step = openStep()
@@ -44,8 +44,7 @@ async function* partsOf(
   build: Build,
   { keys, differences }: Compared,
   { counters, before }: BookChanges,
-  wrongScores: readonly string[],
-): AsyncGenerator<FlipPlan> {
+): AsyncGenerator<Plan> {
   const { app } = build
   const books = [keys.counters, keys.calendarBooks, keys.globalStats]
   for (const difference of differences.values()) {
@@ -53,7 +52,6 @@ async function* partsOf(
     if (books.includes(key)) continue
     yield { differences: [difference], ranks: ranksOf(app, keys, key, [...add.keys(), ...odd]) }
   }
-  for (const user of wrongScores) yield { differences: [], ranks: rankUsers(app, keys, [user]) }
   for await (const rank of ownRanks(build, keys)) yield { differences: [], ranks: [rank] }
   const last = new Map(books.flatMap((key) => [[key, differences.get(key)] as const]))
   addTo(last, keys.calendarBooks, before)
@@ -69,9 +67,9 @@ function addTo(books: Map<string, Difference | undefined>, key: string, more: Re
 }
 
 interface Step {
-  readonly plan: FlipPlan
+  readonly plan: Plan
   /** Adds a part. @returns false if that would be too much; an empty step takes any part */
-  takes(part: FlipPlan): boolean
+  takes(part: Plan): boolean
 }
 
 function openStep(): Step {
@@ -94,14 +92,14 @@ function openStep(): Step {
   }
 }
 
-function namesIn({ differences, ranks }: FlipPlan): string[] {
+function namesIn({ differences, ranks }: Plan): string[] {
   const ofRanks = ranks.flatMap((effect) =>
     effect.kind === 'rank' ? [...effect.hashes, ...effect.boards.map(({ board }) => board)] : [],
   )
   return [...new Set([...differences.map(({ key }) => key), ...ofRanks])]
 }
 
-function writesOf({ differences, ranks }: FlipPlan): number {
+function writesOf({ differences, ranks }: Plan): number {
   const fields = differences.reduce((sum, { add, odd }) => sum + add.size + odd.length, 0)
   return fields + ranks.reduce((sum, effect) => sum + (effect.kind === 'rank' ? effect.boards.length : 1), 0)
 }

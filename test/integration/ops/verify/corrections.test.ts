@@ -269,7 +269,7 @@ test('totals that another client wrote, or that a replay put back, are not taken
 
 test.for([
   ['the beginning and the scan', 'scan'],
-  ['the scan and the swap', 'evalsha'],
+  ['the comparison and the write', 'evalsha'],
 ] as const)('what is corrected between %s is in the repaired boards', async ([, command], context) => {
   requireRealRedis(context)
   await using world = await open()

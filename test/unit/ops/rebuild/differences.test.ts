@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { differenceOf } from '../../../../src/ops/rebuild/compare/differences.ts'
 import { openDifferences } from '../../../../src/ops/rebuild/compare/packed.ts'
 import { counterChanges } from '../../../../src/ops/rebuild/flip/counters.ts'
+import { differenceOf } from '../../../../src/ops/reconcile/difference.ts'
 import { withCalendar } from '../../../support/stages.ts'
 
 const hash = (fields: Record<string, string>, ttl?: number) => ({ fields: new Map(Object.entries(fields)), ttl })

@@ -1,45 +1,49 @@
 import { z } from 'zod'
-import type { Keys } from '../../../keys.ts'
-import { loweredBy } from '../../../reads/counters.ts'
-import type { RedisClient } from '../../../redis/client.ts'
-import { defineScript } from '../../../redis/script.ts'
-import { encodeExpiries, encodeHashes, encodeRanks, numbering } from '../../../stages/runner/effects.ts'
-import { mergeEffect, noEffects } from '../../../stages/runner/merge.ts'
-import type { Effect } from '../../../stages/stage.ts'
-import type { Difference } from '../compare/differences.ts'
+import type { Keys } from '../../keys.ts'
+import { loweredBy } from '../../reads/counters.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { defineScript } from '../../redis/script.ts'
+import { encodeExpiries, encodeHashes, encodeRanks, numbering } from '../../stages/runner/effects.ts'
+import { mergeEffect, noEffects } from '../../stages/runner/merge.ts'
+import type { Effect } from '../../stages/stage.ts'
+import type { Difference } from './difference.ts'
+import { keptSeconds } from './token.ts'
+
+/*
+ * The one way in which numbers are corrected. A comparison finds by how much a hash differs from what is true: the archive for a
+ * rebuild, the users' hashes for a repair. Every such number is a sum over records, so the difference stays right however many
+ * orders are counted meanwhile, and no stage has to pause. One step adds the differences of some keys, if nothing else has
+ * changed numbers since they were found. Scores follow from the hashes.
+ */
 
 const run = defineScript(import.meta.url, z.enum(['done', 'gone']))
 
-/** Says what one step of a flip writes. */
-export interface FlipPlan {
+/** Says what one step writes. */
+export interface Plan {
   readonly differences: readonly Difference[]
+  /** Members whose scores follow from what is written. */
   readonly ranks: readonly Effect[]
 }
 
-/** A step of a flip, and what reverting it needs. */
-export interface FlipStep {
-  /** The token of the comparison; '' to revert. */
+export interface Step {
+  /** The token of the comparison; '' to revert a step that was kept. */
   readonly token: string
   /** '' after the last step. */
   readonly nextToken: string
-  readonly step: string
-  /** The name under which it is kept; undefined to keep nothing. */
-  readonly keep: string | undefined
+  /** The name under which reverting finds it, and its number; undefined to keep nothing. */
+  readonly kept: { readonly name: string; readonly step: string } | undefined
 }
 
-/** How long a flip can be reverted. */
-const keptSeconds = 86_400
-
-/** Carries out a step. @returns false if it was refused, see flip-step.lua */
-export async function flipStep(redis: RedisClient, keys: Keys, step: FlipStep, plan: FlipPlan): Promise<boolean> {
-  const { token, nextToken, keep } = step
+/** Carries out a step in a partition: all of it or nothing. @returns false if it was refused, see reconcile.lua */
+export async function reconcile(redis: RedisClient, keys: Keys, step: Step, plan: Plan): Promise<boolean> {
+  const { token, nextToken, kept } = step
   const { differences, ranks } = plan
   const effects = noEffects()
   for (const effect of ranks) mergeEffect(effects, effect)
   for (const { key, expiresAt } of differences) {
     if (expiresAt !== undefined) effects.expiries.set(key, expiresAt)
   }
-  const names = [keys.rebuildProgress, keys.rebuildKept(keep ?? '')]
+  const names = [keys.compared, keys.rebuildKept(kept?.name ?? '')]
   const added = differences.filter(({ add }) => add.size > 0)
   const sums = new Map(added.map(({ key, add }) => [key, key === keys.counters ? withLowered(add) : new Map(add)]))
   const { shapes, numberOf } = encodeHashes(names, sums)
@@ -53,8 +57,8 @@ export async function flipStep(redis: RedisClient, keys: Keys, step: FlipStep, p
     odd: differences.filter(({ odd }) => odd.length > 0).map(({ key, odd }) => [numberIn(key), ...odd]),
     emptied: numbersOf(differences.filter(({ isForeign }) => isForeign)),
   }
-  const kept = keep === undefined || token === '' ? '' : JSON.stringify(keptOf(differences))
-  const args = [token, step.step, nextToken, kept, keptSeconds, JSON.stringify(encoded)]
+  const keeps = kept === undefined || token === '' ? '' : JSON.stringify(keptOf(differences))
+  const args = [token, kept?.step ?? '', nextToken, keeps, keptSeconds, JSON.stringify(encoded)]
   return (await run(redis, names, args)) === 'done'
 }
 

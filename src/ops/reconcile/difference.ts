@@ -1,7 +1,15 @@
-import { exactInteger } from '../../../order/money.ts'
-import type { FoundHash } from './read-pairs.ts'
+import { OrdersError } from '../../errors.ts'
+import { exactInteger } from '../../order/money.ts'
 
-/** Says what a hash lacks of what the archive says. It stays right while orders are counted: both sides get them. */
+/** A hash as it is. */
+export interface FoundHash {
+  /** Undefined if the key is no hash. */
+  readonly fields: ReadonlyMap<string, string> | undefined
+  /** In seconds; undefined if it does not expire, or does not exist. */
+  readonly ttl: number | undefined
+}
+
+/** Says what a hash lacks of what is true. It stays right while orders are counted: both sides get them. */
 export interface Difference {
   readonly key: string
   /** Amounts to add, by field. */
@@ -10,17 +18,17 @@ export interface Difference {
   readonly odd: readonly string[]
   /** The key is of another type. */
   readonly isReplaced: boolean
-  /** The archive has nothing for it. */
+  /** All its fields should be 0. */
   readonly isForeign: boolean
   /** When a key that is made expires, in seconds since 1970. */
   readonly expiresAt: number | undefined
 }
 
 /**
- * Compares a hash with its shadow. Returns undefined if they say the same.
+ * Compares a hash with its shadow: what is true. Returns undefined if they say the same.
  * @param owns says which fields of the live hash count; those of the shadow always do
  * @param more what the live hash has of entries that the shadow does not have yet
- * @throws RangeError for a difference beyond 2^53, which no script adds exactly
+ * @throws OrdersError ORD_BOOKS for a difference beyond 2^53, which no script adds exactly
  */
 export function differenceOf(
   { name: key, live, shadow }: { readonly name: string; readonly live: FoundHash; readonly shadow: FoundHash },
@@ -41,7 +49,7 @@ export function differenceOf(
     if (value !== 0n) isForeign = false
     const by = value - (has ?? 0n)
     if (by === 0n) continue
-    if (!Number.isSafeInteger(Number(by))) throw new RangeError(`${key} ${field} is off by ${by}`)
+    if (!Number.isSafeInteger(Number(by))) throw tooLarge(key, field, by)
     add.set(field, Number(by))
   }
   if (add.size === 0 && odd.length === 0 && !isReplaced) return undefined
@@ -55,3 +63,9 @@ export function differenceOf(
     expiresAt: ttl === undefined ? undefined : Math.floor(now / 1000) + ttl,
   }
 }
+
+const tooLarge = (key: string, field: string, by: bigint): OrdersError =>
+  new OrdersError(
+    'ORD_BOOKS',
+    `${key} ${field} is off by ${by}, which is too much to add exactly: delete the field (HDEL), and run this again.`,
+  )

@@ -1,0 +1,6 @@
+/**
+ * The anonymous accounts that have the totals of erased users. An account is in all sums and on no leaderboard: it is no user
+ * who could lead. Messages with such a user are refused.
+ */
+export const isAccount = (userId: string): boolean => userId.startsWith('erased:') && accountForm.test(userId)
+const accountForm = /^erased:\d{1,6}$/
