@@ -3,7 +3,6 @@ import type { Keys } from '../keys.ts'
 import type { RawRecord, RecordKind, ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
-import { isAccount } from './erasure/account.ts'
 
 /** A change to Redis that gives the same result in any order, so that consumers may commit in any. Integers within 2^53. */
 export type Effect =
@@ -212,13 +211,10 @@ export const reject = (rejection: Rejection): Verdict<never> => ({ outcome: 'rej
 export const hincrby = (key: string, field: string, by: number): Effect => ({ kind: 'hincrby', key, field, by })
 /** Lets a key expire at a time in seconds since 1970. It is set when a commit makes the key, so an effect must write to it. */
 export const expire = (key: string, at: number): Effect => ({ kind: 'expire', key, at })
-/** Ranks a member by fields of hashes. An anonymous account leaves the boards. */
+/** Ranks a member by fields of hashes. */
 export const rank = (
   member: string,
   hashes: readonly string[],
   boards: readonly RankedBy[],
   expiresAt?: number,
-): Effect => {
-  const own = isAccount(member) ? [] : hashes
-  return { kind: 'rank', member, hashes: own, boards, ...(expiresAt !== undefined && { expiresAt }) }
-}
+): Effect => ({ kind: 'rank', member, hashes, boards, ...(expiresAt !== undefined && { expiresAt }) })

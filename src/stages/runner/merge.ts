@@ -1,3 +1,4 @@
+import { isAccount } from '../erasure/account.ts'
 import type { Effect, Rank } from '../stage.ts'
 
 /** Key of a hash → field → amount. */
@@ -15,7 +16,10 @@ export interface Effects {
 
 export const noEffects = (): Effects => ({ hashes: new Map(), ranks: new Map(), expiries: new Map() })
 
-/** Merges an effect into those before it: amounts are added, and a member is ranked once. */
+/**
+ * Merges an effect into those before it: amounts are added, and a member is ranked once. An anonymous account, whose score
+ * follows from no hash, leaves the boards.
+ */
 export function mergeEffect({ hashes, ranks, expiries }: Effects, effect: Effect): void {
   if (effect.kind === 'hincrby') {
     const fields = groupFor(hashes, effect.key)
@@ -28,7 +32,8 @@ export function mergeEffect({ hashes, ranks, expiries }: Effects, effect: Effect
     if (members.size === 0 && effect.expiresAt !== undefined) {
       for (const { board } of effect.boards) expiries.set(board.toWellFormed(), effect.expiresAt)
     }
-    members.set(effect.member.toWellFormed(), effect)
+    const { member } = effect
+    members.set(member.toWellFormed(), isAccount(member) ? { ...effect, hashes: [] } : effect)
   }
 }
 

@@ -101,7 +101,7 @@ const scriptReplies: Readonly<Record<string, unknown>> = {
  */
 function recorder(calls: Call[]): RedisClient {
   const names = new Map(scripts.map(({ name, source }) => [createHash('sha1').update(source).digest('hex'), name]))
-  const replies: Record<string, unknown> = { xreadBuffer: null, scan: ['0', []], time: [1, 0] }
+  const replies: Record<string, unknown> = { xreadBuffer: null, scan: ['0', []], zscan: ['0', []], time: [1, 0] }
   const evalsha = async (sha: string, count: number, ...rest: string[]): Promise<unknown> => {
     const script = names.get(sha) ?? 'one that is nowhere'
     calls.push({ script, keys: rest.slice(0, count) })

@@ -14,6 +14,7 @@ import { undo } from '../../../../src/ops/undo/undo.ts'
 import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { openStore } from '../../../../src/stages/archive/store/store.ts'
+import { isAccount } from '../../../../src/stages/erasure/account.ts'
 import { erase } from '../../../../src/stages/erasure/erase.ts'
 import { accountOf } from '../../../../src/stages/erasure/erasures.ts'
 import { readArchive } from '../../../support/archive.ts'
@@ -86,7 +87,7 @@ function expectedOf({ app }: UndoWorld, standing: (order: Order) => boolean, era
     if (BigInt(value) !== 0n) numbers[name] = String(value)
   }
   const rank = (prefix: string, user: string, orders: number, cents: number | bigint): void => {
-    if (orders <= 0) return
+    if (orders <= 0 || isAccount(user)) return
     numbers[`${prefix}orders ${user}`] = String(orders)
     numbers[`${prefix}spend ${user}`] = String(cents)
   }
