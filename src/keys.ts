@@ -149,7 +149,7 @@ export const manifestKey = bareKeys.manifest.name
 export const incidentsKey = bareKeys.incidents.name
 
 /** See control/lock.ts. */
-export const repartitionKey = bareKeys.repartition.name
+export const lockKey = bareKeys.lock.name
 
 /**
  * Patterns of Redis' ACL that all our keys match, with partitions or without: a partition's share a tag, bare names the

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { OrdersError } from '../errors.ts'
-import { repartitionKey } from '../keys.ts'
+import { lockKey } from '../keys.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { defineScript } from '../redis/script.ts'
 
@@ -21,7 +21,7 @@ export interface Lock extends AsyncDisposable {
 }
 
 /**
- * Waits for the lock that one repartition or adoption holds, and renews it until it is disposed.
+ * Waits for the lock of the one command that rewrites numbers (see `pipeline:lock`), and renews it until it is disposed.
  * @param command named in messages
  * @throws OrdersError ORD_USAGE if another process keeps it
  */
@@ -37,7 +37,7 @@ export async function holdLock(
   return {
     waited,
     require: async () => {
-      if ((await redis.get(repartitionKey)) === holder) return
+      if ((await redis.get(lockKey)) === holder) return
       throw new OrdersError('ORD_USAGE', `Another ${command} may have taken over: run this one again.`)
     },
     [Symbol.asyncDispose]: async () => {
@@ -58,7 +58,7 @@ interface Acquiring {
 async function acquire({ redis, holder, command, print }: Acquiring, signal: AbortSignal): Promise<boolean> {
   const until = performance.now() + 2 * lockMs
   let waited = false
-  while (!(await redis.set(repartitionKey, holder, 'PX', lockMs, 'NX'))) {
+  while (!(await redis.set(lockKey, holder, 'PX', lockMs, 'NX'))) {
     if (!waited) print(`Another ${command} runs, or was killed a moment ago: waiting for it.`)
     waited = true
     if (performance.now() > until) throw new OrdersError('ORD_USAGE', `Another ${command} runs: let it end first.`)
@@ -69,5 +69,5 @@ async function acquire({ redis, holder, command, print }: Acquiring, signal: Abo
 
 /** Keeps the lock for so many milliseconds from now on, or releases it at 0; does nothing if another process holds it. */
 async function keepFor(redis: RedisClient, holder: string, ms: number): Promise<void> {
-  await renewOrRelease(redis, [repartitionKey], [holder, ms])
+  await renewOrRelease(redis, [lockKey], [holder, ms])
 }

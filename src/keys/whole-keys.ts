@@ -138,12 +138,13 @@ export const bareKeys = {
     holds:
       'what happened to the data from outside: JSON `{kind, place, ts, orders, text}`, until an operator acknowledges it',
   }),
-  repartition: declare({
-    name: 'pipeline:repartition',
+  lock: declare({
+    name: 'pipeline:lock',
     kind: 'string',
     owner: 'whole',
     erase: 'none',
-    holds: 'held by the one `orders repartition` or `orders adopt` that runs',
+    holds:
+      'held by the one command that rewrites numbers: `orders repartition`, `adopt`, `rebuild`, `erase` or `verify --repair`',
     transient: true,
   }),
 } satisfies Record<string, KeyDeclaration>

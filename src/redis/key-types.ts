@@ -4,8 +4,8 @@ import {
   type Keys,
   keyDeclarations,
   keysOfPartition,
+  lockKey,
   manifestKey,
-  repartitionKey,
 } from '../keys.ts'
 import type { RedisClient } from './client.ts'
 
@@ -35,7 +35,7 @@ export function namedKeys(
     ...partitions.flatMap((keys) => keysOfPartition(keys, pipeline)),
     ...Object.values(control).filter((name) => typeof name === 'string'),
     ...pipeline.names.flatMap((stage) => [control.members(stage), control.leases(stage)]),
-    ...[manifestKey, incidentsKey, repartitionKey],
+    ...[manifestKey, incidentsKey, lockKey],
   ]
 }
 

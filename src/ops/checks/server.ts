@@ -1,5 +1,5 @@
 import type { App } from '../../app.ts'
-import { idempotencyKey, incidentsKey, type Keys, manifestKey, repartitionKey } from '../../keys.ts'
+import { idempotencyKey, incidentsKey, type Keys, lockKey, manifestKey } from '../../keys.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { mastersOf } from '../../redis/cluster.ts'
 import { unlessRefused } from '../../redis/errors.ts'
@@ -81,7 +81,7 @@ async function readForbidden(
   redis: RedisClient,
   { user, partitions, used }: { user: string; partitions: readonly Keys[]; used: readonly string[] },
 ): Promise<string[] | undefined> {
-  const keys = [...partitions.flatMap(keysOf), manifestKey, incidentsKey, repartitionKey]
+  const keys = [...partitions.flatMap(keysOf), manifestKey, incidentsKey, lockKey]
   const jobs = used.some((sample) => sample.startsWith('LPOS')) ? [idempotencyKey('')] : []
   const [key = ''] = keys
   const samples = [

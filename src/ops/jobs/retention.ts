@@ -1,6 +1,6 @@
 import { setInterval as every } from 'node:timers/promises'
 import type { App, Loop, PartitionScope, Tick } from '../../app.ts'
-import { manifestKey, repartitionKey } from '../../keys.ts'
+import { lockKey, manifestKey } from '../../keys.ts'
 import { type InvalidEntry, toEntry } from '../../stages/invalid/entry.ts'
 import { removeEntries } from '../../stages/invalid/requeue.ts'
 import { timeMs } from '../../stream-id.ts'
@@ -43,7 +43,7 @@ export async function removeOld(app: App, tick: Tick): Promise<void> {
   const { redis, config, partitions, telemetry } = app
   const { invalidDays, discardedDays } = config
   if (invalidDays === undefined && discardedDays === undefined) return
-  if ((await redis.exists(repartitionKey)) + (await redis.hexists(manifestKey, 'REPARTITION')) > 0) return
+  if ((await redis.exists(lockKey)) + (await redis.hexists(manifestKey, 'REPARTITION')) > 0) return
   const now = timeMs(await redis.time())
   const cutoff = (days: number): string => `${Math.max(0, now - days * msPerDay)}-0`
   for (const keys of partitions) {

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { holdLock } from '../../../src/control/lock.ts'
-import { repartitionKey } from '../../../src/keys.ts'
+import { lockKey } from '../../../src/keys.ts'
 import { verify } from '../../../src/ops/verify/verification.ts'
 import { requireRedisServer } from '../../support/requires.ts'
 import { until } from '../../support/until.ts'
@@ -30,9 +30,9 @@ test('a released lock that another process took in between stays with that proce
   const holder = own.redis.duplicate()
   try {
     const lock = await holdLock(holder, silent, new AbortController().signal)
-    afterNextCommand(holder, () => own.redis.set(repartitionKey, 'another'))
+    afterNextCommand(holder, () => own.redis.set(lockKey, 'another'))
     await lock[Symbol.asyncDispose]()
-    expect(await own.redis.get(repartitionKey)).toBe('another')
+    expect(await own.redis.get(lockKey)).toBe('another')
   } finally {
     holder.disconnect()
   }
@@ -41,15 +41,15 @@ test('a released lock that another process took in between stays with that proce
 test('a lock that is held is renewed, and one that is lost is neither renewed nor held', async () => {
   await using own = await emptyRedis()
   await using lock = await holdLock(own.redis, silent, new AbortController().signal)
-  await own.redis.pexpire(repartitionKey, 60_000)
-  await expect.poll(() => own.redis.pttl(repartitionKey), { timeout: 10_000 }).toBeLessThanOrEqual(8_000)
+  await own.redis.pexpire(lockKey, 60_000)
+  await expect.poll(() => own.redis.pttl(lockKey), { timeout: 10_000 }).toBeLessThanOrEqual(8_000)
   await lock.require()
 
-  await own.redis.set(repartitionKey, 'another', 'PX', 60_000)
+  await own.redis.set(lockKey, 'another', 'PX', 60_000)
   await expect(lock.require()).rejects.toThrow('Another orders repartition may have taken over: run this one again.')
   await lock[Symbol.asyncDispose]()
-  expect(await own.redis.get(repartitionKey)).toBe('another')
-  expect(await own.redis.pttl(repartitionKey)).toBeGreaterThan(8_000)
+  expect(await own.redis.get(lockKey)).toBe('another')
+  expect(await own.redis.pttl(lockKey)).toBeGreaterThan(8_000)
 })
 
 test('verify --repair waits for a rebuild that holds the lock, and then repairs', async (context) => {

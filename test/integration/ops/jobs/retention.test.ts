@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { readConfig } from '../../../../src/config/config.ts'
-import { repartitionKey } from '../../../../src/keys.ts'
+import { lockKey } from '../../../../src/keys.ts'
 import { removeOld } from '../../../../src/ops/jobs/retention.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
 import { readEntry } from '../../../../src/stages/invalid/entry.ts'
@@ -33,10 +33,10 @@ test('invalid and discarded orders are removed by their age, each counted once, 
   const [first, second, third] = (await app.redis.xrange(app.keys.invalid, '-', '+')).map(([id]) => id)
   await app.redis.xadd(app.keys.discarded, `${Date.now() - 4 * msPerDay}-0`, 'record', '{}')
   const entry = await readEntry(app.redis, app.keys, third ?? '')
-  await app.redis.set(repartitionKey, 'another')
+  await app.redis.set(lockKey, 'another')
   await removeOld(app, () => {})
   expect(await app.redis.xlen(app.keys.invalid)).toBe(3)
-  await app.redis.del(repartitionKey)
+  await app.redis.del(lockKey)
   await Promise.all([removeOld(app, () => {}), removeOld(app, () => {})])
   expect((await app.redis.xrange(app.keys.invalid, '-', '+')).map(([id]) => id)).toEqual([third])
   expect([first, second]).not.toContain(third)
