@@ -75,7 +75,7 @@ const cases: [key: string, readings: string[], absent: string[], unread: string[
   ['global:stats', ['global stats', 'books'], [], ['global stats', 'books']],
   ['leaderboard:spend', [], [], ['leaderboard of spend']],
   ['leaderboard:orders', [], [], ['leaderboard of orders']],
-  ['leaderboard:spend:rebuilt', [], [], []],
+  ['pipeline:compared', [], [], []],
   [
     'pipeline:counters',
     ['counters', 'books'],
