@@ -51,6 +51,25 @@ export interface Traced {
   readonly traceparents?: readonly string[] | undefined
 }
 
+/** Times of a record, in ms. A decision depends on them, and never on when a stage gets to the record. */
+export interface RecordTimes {
+  /** When it was sent to SQS; when its entry was written, where that is not known. */
+  readonly sentMs: number
+  /** When its entry was written, by Redis' clock: for an order after the first stage, when it was admitted. */
+  readonly atMs: number
+}
+
+/**
+ * In a record that a later stage has rejected: the times of the entry in which that stage had it first. A replay brings it back
+ * in another entry, and it must count as if it had not been rejected.
+ */
+export const timedFields = {
+  times: z.object({ sentMs: z.int(), atMs: z.int() }).optional().catch(undefined),
+}
+export interface Timed {
+  readonly times?: RecordTimes | undefined
+}
+
 /** Returns a record that continues a trace, if there is one. */
 export const withTrace = <R extends object>(record: R, trace: string | undefined): R & Traced =>
   trace === undefined ? record : { ...record, traceparents: [trace] }

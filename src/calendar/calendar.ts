@@ -31,8 +31,8 @@ export interface Calendar {
   readonly settings: CalendarSettings
   /** Returns the day of an instant in ms. */
   dayAt(ms: number): string
-  /** @param timestamp as the producer wrote it   @param sentMs when it was sent to SQS   @param nowMs when it is counted */
-  place(timestamp: string | undefined, sentMs: number, nowMs: number): { readonly day: string; readonly dated: Dated }
+  /** @param timestamp as the producer wrote it   @param sentMs when it was sent to SQS   @param atMs when it was admitted */
+  place(timestamp: string | undefined, sentMs: number, atMs: number): { readonly day: string; readonly dated: Dated }
   /** Returns whether no order can change the days up to this one any more. */
   isClosed(lastDay: string, today: string): boolean
   /** Returns the first day of the oldest period of a kind that is kept. */
@@ -57,10 +57,10 @@ export function calendarOf(settings: CalendarSettings): Calendar {
   return {
     settings,
     dayAt,
-    place: (timestamp, sentMs, nowMs) => {
-      const { today, first, last } = openOn(dayAt(nowMs))
+    place: (timestamp, sentMs, atMs) => {
+      const { today, first, last } = openOn(dayAt(atMs))
       const openDay = (time: OrderTime | undefined): string | undefined => {
-        const day = time && dayOfTime(time, dayAt, nowMs)
+        const day = time && dayOfTime(time, dayAt, atMs)
         return day !== undefined && day >= first && day <= last ? day : undefined
       }
       const time = timestamp === undefined ? undefined : readTime(timestamp)
@@ -100,10 +100,10 @@ function remembered<T>(make: (day: string) => T): (day: string) => T {
   }
 }
 
-/** Farther from now than this, a time is of no open day. It is not looked up, as its day would be kept in memory. */
+/** Farther from its admission than this, a time is of no open day. It is not looked up, as its day would be kept in memory. */
 const maxDistanceMs = 4_000 * 86_400_000
 
-function dayOfTime(time: OrderTime, dayAt: Calendar['dayAt'], nowMs: number): string | undefined {
+function dayOfTime(time: OrderTime, dayAt: Calendar['dayAt'], atMs: number): string | undefined {
   if ('day' in time) return time.day
-  return Math.abs(time.ms - nowMs) < maxDistanceMs ? dayAt(time.ms) : undefined
+  return Math.abs(time.ms - atMs) < maxDistanceMs ? dayAt(time.ms) : undefined
 }
