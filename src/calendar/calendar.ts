@@ -1,7 +1,7 @@
 import { addDays, dayNumber } from './dates.ts'
 import { droppedOn, type Keep, keptFrom, type Period, type PeriodKind, periodKinds, periodOf } from './periods.ts'
 import { type OrderTime, readTime } from './read-time.ts'
-import { dayIn } from './zone.ts'
+import { dayIn, stepMs } from './zone.ts'
 
 export interface CalendarSettings {
   /** IANA name of the zone whose days are reported. */
@@ -33,8 +33,10 @@ export interface Calendar {
   dayAt(ms: number): string
   /** @param timestamp as the producer wrote it   @param sentMs when it was sent to SQS   @param atMs when it was admitted */
   place(timestamp: string | undefined, sentMs: number, atMs: number): { readonly day: string; readonly dated: Dated }
-  /** Returns whether no order can change the days up to this one any more. */
+  /** Returns whether the days up to this one are closed today. */
   isClosed(lastDay: string, today: string): boolean
+  /** Returns the time, in ms, from which no order that is admitted counts on the days up to this one. */
+  closesAt(lastDay: string): number
   /** Returns the first day of the oldest period of a kind that is kept. */
   keptFrom(kind: PeriodKind, today: string): string
   /** Returns the periods that have the day. Quick for the days that orders have now. */
@@ -69,9 +71,20 @@ export function calendarOf(settings: CalendarSettings): Calendar {
       return { day: openDay({ ms: sentMs }) ?? today, dated: time ? 'misdated' : 'undated' }
     },
     isClosed: (lastDay, today) => lastDay < addDays(today, -openDays),
+    closesAt: (lastDay) => beginOf(addDays(lastDay, openDays + 1), dayAt),
     keptFrom: (kind, today) => keptFrom(kind, keep, today),
     periodsAt: remembered((day) => periodsAt(day, keep)),
   }
+}
+
+/**
+ * Returns the time, in ms, from which it is this day or a later one for good: a zone may set its clock back across midnight.
+ * No zone is 15 hours from Greenwich.
+ */
+function beginOf(day: string, dayAt: Calendar['dayAt']): number {
+  let ms = (dayNumber(day) * 24 + 15) * 3_600_000
+  while (dayAt(ms - stepMs) >= day) ms -= stepMs
+  return ms
 }
 
 function periodsAt(day: string, keep: Keep): Record<PeriodKind, KeptPeriod> {
