@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import { type CarriedName, carriedFields, carriedFrom } from '../carried.ts'
 import {
-  isTraced,
+  hasPlainRunnerFields,
   type RecordKind,
   type RecordTimes,
   rawOrder,
-  timedFields,
-  tracedFields,
+  runnerFields,
   untracedText,
 } from '../messages.ts'
 import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
@@ -171,7 +170,7 @@ function channelsOf(placed: readonly PlacedStage[], stages: readonly Stage[]): C
   return [...Map.groupBy(placed, ({ from }) => from)].map(([name, [reader]]): Channel => {
     const { kind, carried } = reader as PlacedStage
     const extra = Object.fromEntries(carried.map((field) => [field, carriedFields[field]]))
-    const record = kind.schema.safeExtend({ ...extra, ...tracedFields, ...timedFields })
+    const record = kind.schema.safeExtend({ ...extra, ...runnerFields })
     const { isPlain = () => false } = kind
     return {
       name,
@@ -179,8 +178,7 @@ function channelsOf(placed: readonly PlacedStage[], stages: readonly Stage[]): C
       batch: z.array(record).min(1).max(maxRecords),
       isPlain: (value) =>
         isPlain(value) &&
-        isTraced(value) &&
-        value['times'] === undefined &&
+        hasPlainRunnerFields(value) &&
         carried.every((field) => value[field] === undefined || carriedFields[field].safeParse(value[field]).success),
       orders: kind.orders ?? (() => 1),
       text: kind.text ?? untracedText,
