@@ -25,7 +25,8 @@ export type Dated = (typeof datings)[number]
 /**
  * The days of the reports. Accounting needs that a closed period does not change, and Redis that no message makes keys of its
  * choice. So an order is counted on the first of these days that is open: that of its own time, that on which it was sent to
- * SQS, today. A day is open from the day before it, as clocks differ, until `openDays` after it.
+ * SQS, today. A day is open from the day before it, as clocks differ, until `openDays` after it. Today is the day on which the
+ * order was admitted, whenever it is counted: so it is on the same day in a rebuild, and for an undo.
  */
 export interface Calendar {
   readonly settings: CalendarSettings

@@ -13,7 +13,8 @@ export const rangeReply = {
   from: day.meta({ description: 'The first day.', override: { type: 'string', format: 'date' } }),
   to: day.meta({ description: 'The last day.', override: { type: 'string', format: 'date' } }),
   closed: z.boolean().meta({
-    description: 'True once no order can change these days any more, and all that came before they closed are counted.',
+    description:
+      'True once no order can change these days any more, and every order that was admitted before is counted.',
   }),
   since: z.iso.datetime().optional().meta({
     description:
