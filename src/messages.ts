@@ -42,25 +42,44 @@ export const envelope = z
   .meta({ id: 'Envelope' })
 export type Envelope = z.output<typeof envelope>
 
-/**
- * In a record of any kind: the contexts of the spans that its orders passed last (see src/tracing/context.ts). Only of orders
- * whose producer traces them. It says nothing about the order: no identity and no rejected record has it.
- */
-export const tracedFields = { traceparents: z.array(z.string()).optional() }
+/** Times of a record, in ms. A decision depends on them, and never on when a stage gets to the record. */
+export interface RecordTimes {
+  /** When it was sent to SQS; when its entry was written, where that is not known. */
+  readonly sentMs: number
+  /** When its entry was written, by Redis' clock: for an order after the first stage, when it was admitted. */
+  readonly atMs: number
+}
+
+/** Fields that the runner adds to records of any kind. They say nothing about the order: no identity has them. */
+export const runnerFields = {
+  /**
+   * The contexts of the spans that its orders passed last (see src/tracing/context.ts). Only of orders whose producer traces
+   * them. No rejected record has it.
+   */
+  traceparents: z.array(z.string()).optional(),
+  /**
+   * Of a record that a later stage has rejected: the times of the entry in which that stage had it first. A replay brings it
+   * back in another entry, and it must count as if it had not been rejected.
+   */
+  times: z.object({ sentMs: z.int(), atMs: z.int() }).optional().catch(undefined),
+}
 export interface Traced {
   readonly traceparents?: readonly string[] | undefined
+}
+export interface Timed {
+  readonly times?: RecordTimes | undefined
 }
 
 /** Returns a record that continues a trace, if there is one. */
 export const withTrace = <R extends object>(record: R, trace: string | undefined): R & Traced =>
   trace === undefined ? record : { ...record, traceparents: [trace] }
 
-/** Returns a record as text, without the field. */
+/** Returns a record as text, without its trace. */
 export const untracedText = ({ traceparents: _, ...record }: Traced): string => JSON.stringify(record)
 
-/** Returns whether a record may have that field so. */
-export const isTraced = ({ traceparents }: Readonly<Record<string, unknown>>): boolean =>
-  traceparents === undefined || (Array.isArray(traceparents) && traceparents.every(isText))
+/** Returns whether a record may have those fields so. Those with times are few. */
+export const hasPlainRunnerFields = ({ traceparents, times }: Readonly<Record<string, unknown>>): boolean =>
+  times === undefined && (traceparents === undefined || (Array.isArray(traceparents) && traceparents.every(isText)))
 
 /**
  * Holds a message as received, or the order in its envelopes. With partitions the bridge has looked for the user in its body; validate is the first to judge

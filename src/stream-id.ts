@@ -15,7 +15,7 @@ const lastMs = 253_402_300_799_999
 export const isoOf = (ms: number): string => new Date(Math.min(ms, lastMs)).toISOString()
 
 /** Returns when an entry was written, in ms by Redis' clock: its id begins with it. */
-export const idMs = (id: string): number => Number(id.split('-')[0])
+export const idMs = (id: string): number => Math.min(Number(id.split('-')[0]), lastMs)
 
 /** Converts a reply to TIME (seconds, microseconds) to ms. */
 export const timeMs = ([seconds, micros]: readonly (string | number)[]): number =>

@@ -1,7 +1,7 @@
 import { addDays, dayNumber } from './dates.ts'
 import { droppedOn, type Keep, keptFrom, type Period, type PeriodKind, periodKinds, periodOf } from './periods.ts'
 import { type OrderTime, readTime } from './read-time.ts'
-import { dayIn } from './zone.ts'
+import { dayIn, stepMs } from './zone.ts'
 
 export interface CalendarSettings {
   /** IANA name of the zone whose days are reported. */
@@ -25,16 +25,19 @@ export type Dated = (typeof datings)[number]
 /**
  * The days of the reports. Accounting needs that a closed period does not change, and Redis that no message makes keys of its
  * choice. So an order is counted on the first of these days that is open: that of its own time, that on which it was sent to
- * SQS, today. A day is open from the day before it, as clocks differ, until `openDays` after it.
+ * SQS, today. A day is open from the day before it, as clocks differ, until `openDays` after it. Today is the day on which the
+ * order was admitted, whenever it is counted: so it is on the same day in a rebuild, and for an undo.
  */
 export interface Calendar {
   readonly settings: CalendarSettings
   /** Returns the day of an instant in ms. */
   dayAt(ms: number): string
-  /** @param timestamp as the producer wrote it   @param sentMs when it was sent to SQS   @param nowMs when it is counted */
-  place(timestamp: string | undefined, sentMs: number, nowMs: number): { readonly day: string; readonly dated: Dated }
-  /** Returns whether no order can change the days up to this one any more. */
+  /** @param timestamp as the producer wrote it   @param sentMs when it was sent to SQS   @param atMs when it was admitted */
+  place(timestamp: string | undefined, sentMs: number, atMs: number): { readonly day: string; readonly dated: Dated }
+  /** Returns whether the days up to this one are closed today. */
   isClosed(lastDay: string, today: string): boolean
+  /** Returns the time, in ms, from which no order that is admitted counts on the days up to this one. */
+  closesAt(lastDay: string): number
   /** Returns the first day of the oldest period of a kind that is kept. */
   keptFrom(kind: PeriodKind, today: string): string
   /** Returns the periods that have the day. Quick for the days that orders have now. */
@@ -57,10 +60,10 @@ export function calendarOf(settings: CalendarSettings): Calendar {
   return {
     settings,
     dayAt,
-    place: (timestamp, sentMs, nowMs) => {
-      const { today, first, last } = openOn(dayAt(nowMs))
+    place: (timestamp, sentMs, atMs) => {
+      const { today, first, last } = openOn(dayAt(atMs))
       const openDay = (time: OrderTime | undefined): string | undefined => {
-        const day = time && dayOfTime(time, dayAt, nowMs)
+        const day = time && dayOfTime(time, dayAt, atMs)
         return day !== undefined && day >= first && day <= last ? day : undefined
       }
       const time = timestamp === undefined ? undefined : readTime(timestamp)
@@ -69,9 +72,20 @@ export function calendarOf(settings: CalendarSettings): Calendar {
       return { day: openDay({ ms: sentMs }) ?? today, dated: time ? 'misdated' : 'undated' }
     },
     isClosed: (lastDay, today) => lastDay < addDays(today, -openDays),
+    closesAt: (lastDay) => beginOf(addDays(lastDay, openDays + 1), dayAt),
     keptFrom: (kind, today) => keptFrom(kind, keep, today),
     periodsAt: remembered((day) => periodsAt(day, keep)),
   }
+}
+
+/**
+ * Returns the time, in ms, from which it is this day or a later one for good: a zone may set its clock back across midnight.
+ * No zone is 15 hours from Greenwich.
+ */
+function beginOf(day: string, dayAt: Calendar['dayAt']): number {
+  let ms = (dayNumber(day) * 24 + 15) * 3_600_000
+  while (dayAt(ms - stepMs) >= day) ms -= stepMs
+  return ms
 }
 
 function periodsAt(day: string, keep: Keep): Record<PeriodKind, KeptPeriod> {
@@ -100,10 +114,10 @@ function remembered<T>(make: (day: string) => T): (day: string) => T {
   }
 }
 
-/** Farther from now than this, a time is of no open day. It is not looked up, as its day would be kept in memory. */
+/** Farther from its admission than this, a time is of no open day. It is not looked up, as its day would be kept in memory. */
 const maxDistanceMs = 4_000 * 86_400_000
 
-function dayOfTime(time: OrderTime, dayAt: Calendar['dayAt'], nowMs: number): string | undefined {
+function dayOfTime(time: OrderTime, dayAt: Calendar['dayAt'], atMs: number): string | undefined {
   if ('day' in time) return time.day
-  return Math.abs(time.ms - nowMs) < maxDistanceMs ? dayAt(time.ms) : undefined
+  return Math.abs(time.ms - atMs) < maxDistanceMs ? dayAt(time.ms) : undefined
 }

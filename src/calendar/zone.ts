@@ -16,7 +16,7 @@ export function zoneName(text: string): string | undefined {
 }
 
 /** Every zone changes its day, and its offset, at a whole quarter of an hour: UTC+05:45 is in use, and no finer one. */
-const stepMs = 15 * 60_000
+export const stepMs = 15 * 60_000
 /** The quarters of an hour of a year. Orders have times of some weeks; the times of others must not fill the memory. */
 const maxSteps = 36_000
 

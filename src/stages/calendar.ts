@@ -3,9 +3,9 @@ import { monthOf } from '../calendar/dates.ts'
 import { type Period, periodKinds } from '../calendar/periods.ts'
 import { correctionKinds, ordersOfPart, type ReversedPart } from '../corrections.ts'
 import type { Keys } from '../keys.ts'
-import { admittedOrder, type ValidRecord } from '../messages.ts'
+import { admittedOrder, type RecordTimes, type ValidRecord } from '../messages.ts'
 import { boardKey } from './leaderboard.ts'
-import { defineObserver, type Effect, expire, hincrby, type RankedBy, type RecordTimes, rank } from './stage.ts'
+import { defineObserver, type Effect, expire, hincrby, type RankedBy, rank } from './stage.ts'
 
 /**
  * Counts an order, or a correction, on the day of its own time, and ranks its user in the periods that have this day. A
@@ -23,7 +23,7 @@ export const calendar = defineObserver({
 function partsOf({ undo, minor, correction, order_timestamp }: ValidRecord, times: RecordTimes): ReversedPart[] {
   if (undo) return undo.parts
   const kind = correctionKinds.find((one) => one === correction)
-  return [{ records: 1, minor, correction: kind, order_timestamp, sent: times.sentMs, at: times.nowMs }]
+  return [{ records: 1, minor, correction: kind, order_timestamp, sent: times.sentMs, at: times.atMs }]
 }
 
 function effectsOf(userId: string, part: ReversedPart, keys: Keys, calendar: Calendar): Effect[] {

@@ -1,9 +1,16 @@
 import { z } from 'zod'
 import { type CarriedName, carriedFields, carriedFrom } from '../carried.ts'
-import { isTraced, type RecordKind, rawOrder, tracedFields, untracedText } from '../messages.ts'
+import {
+  hasPlainRunnerFields,
+  type RecordKind,
+  type RecordTimes,
+  rawOrder,
+  runnerFields,
+  untracedText,
+} from '../messages.ts'
 import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
 import { maxRecords } from './runner/entry.ts'
-import type { AnyStage, Fitting, RecordTimes, StageDefinition, Verdict } from './stage.ts'
+import type { AnyStage, Fitting, StageDefinition, Verdict } from './stage.ts'
 
 /** Written by the bridge. */
 const rawChannel = 'raw'
@@ -128,7 +135,7 @@ function stageOf({ definition, from, writer }: PlacedStage, carry: readonly Carr
   }
 }
 
-const atNoTime: RecordTimes = { sentMs: 0, nowMs: 0 }
+const atNoTime: RecordTimes = { sentMs: 0, atMs: 0 }
 
 /** Copies fields of the record to the next stage's, unless the stage has set them itself. */
 function carryOn(verdict: Verdict, record: object, carry: readonly CarriedName[]): Verdict {
@@ -163,7 +170,7 @@ function channelsOf(placed: readonly PlacedStage[], stages: readonly Stage[]): C
   return [...Map.groupBy(placed, ({ from }) => from)].map(([name, [reader]]): Channel => {
     const { kind, carried } = reader as PlacedStage
     const extra = Object.fromEntries(carried.map((field) => [field, carriedFields[field]]))
-    const record = kind.schema.safeExtend({ ...extra, ...tracedFields })
+    const record = kind.schema.safeExtend({ ...extra, ...runnerFields })
     const { isPlain = () => false } = kind
     return {
       name,
@@ -171,7 +178,7 @@ function channelsOf(placed: readonly PlacedStage[], stages: readonly Stage[]): C
       batch: z.array(record).min(1).max(maxRecords),
       isPlain: (value) =>
         isPlain(value) &&
-        isTraced(value) &&
+        hasPlainRunnerFields(value) &&
         carried.every((field) => value[field] === undefined || carriedFields[field].safeParse(value[field]).success),
       orders: kind.orders ?? (() => 1),
       text: kind.text ?? untracedText,

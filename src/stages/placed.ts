@@ -1,8 +1,9 @@
 import type { z } from 'zod'
 import type { CarriedName } from '../carried.ts'
 import type { Keys } from '../keys.ts'
+import type { RecordTimes } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
-import type { RecordTimes, Verdict } from './stage.ts'
+import type { Verdict } from './stage.ts'
 
 /* All that follows from the order of the stages in a pipeline. */
 

@@ -1,6 +1,6 @@
 import type { Carried, CarriedName } from '../carried.ts'
 import type { Keys } from '../keys.ts'
-import type { RawRecord, RecordKind, ValidRecord } from '../messages.ts'
+import type { RawRecord, RecordKind, RecordTimes, ValidRecord } from '../messages.ts'
 import type { OrderFormat } from '../order/format.ts'
 import type { Rejection } from '../reject-codes.ts'
 
@@ -92,14 +92,6 @@ export interface Correct<Out extends object = object> {
 export interface Passes<Out extends object = object> {
   readonly channel: string
   readonly record: RecordKind<Out>
-}
-
-/** Times of a record, in ms. */
-export interface RecordTimes {
-  /** When it was sent to SQS; when its entry was written, where that is not known. */
-  readonly sentMs: number
-  /** When it is decided, by Redis' clock. */
-  readonly nowMs: number
 }
 
 /** Holds what a decision may depend on next to its record. */

@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { RangeFault } from '../../calendar/range.ts'
 import { refuse, refuseField, type Special } from '../http/reply.ts'
 import type { ApiContext } from '../http/route.ts'
+import { completed } from './completed.ts'
 import { type ReportedPeriod, type ReportedRange, reportedPeriod, reportedRange } from './replies.ts'
-import { withSince } from './since.ts'
 
-type Context = Pick<ApiContext, 'config' | 'format' | 'now' | 'redis' | 'partitions'>
+type Context = Pick<ApiContext, 'config' | 'format' | 'now' | 'redis' | 'partitions' | 'pipeline'>
 
 const off = 'This system keeps no calendar: CALENDAR is off.'
 /** The refusal of a route that is asked for days. */
@@ -58,5 +58,5 @@ export const askedPeriod = async (
 async function checked<T extends ReportedRange>(context: Context, read: () => T | RangeFault): Promise<T | Special> {
   if (context.config.calendar === 'off') return refuse(404, off)
   const found = read()
-  return 'message' in found ? refuseField(found.field, found.message) : withSince(context, found)
+  return 'message' in found ? refuseField(found.field, found.message) : completed(context, found)
 }

@@ -12,7 +12,10 @@ export const rangeReply = {
   timezone: z.string().meta({ description: 'The zone of the days: `REPORT_TIMEZONE`.' }),
   from: day.meta({ description: 'The first day.', override: { type: 'string', format: 'date' } }),
   to: day.meta({ description: 'The last day.', override: { type: 'string', format: 'date' } }),
-  closed: z.boolean().meta({ description: 'True once no order can change these days any more.' }),
+  closed: z.boolean().meta({
+    description:
+      'True once no order can change these days any more, and every order that was admitted before is counted.',
+  }),
   since: z.iso.datetime().optional().meta({
     description:
       'When the calendar began, if days before it are asked for: not every order that was counted earlier is in a day.',
@@ -30,6 +33,7 @@ export const periodReply = {
 
 export interface ReportedRange extends Range {
   readonly timezone: string
+  /** By the clock of this process alone, until it is completed (see completed.ts). */
   readonly closed: boolean
   readonly since?: string
 }

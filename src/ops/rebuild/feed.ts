@@ -1,7 +1,9 @@
 import type { App } from '../../app.ts'
 import { type Keys, shadowKeys } from '../../keys.ts'
 import { partitionFor } from '../../partitions.ts'
+import { archivedTimes } from '../../stages/archive/record.ts'
 import { anonymous, type Erasures, noErasures } from '../../stages/erasure/erasures.ts'
+import { idMs } from '../../stream-id.ts'
 import { allBatches, applyBatch, positionOf } from './apply.ts'
 import type { Archive, ArchiveStep, PastRecord } from './open-archive.ts'
 import { type Planning, planRecords, type Timed } from './plan.ts'
@@ -51,7 +53,7 @@ export async function feed(build: Build): Promise<number> {
     for await (const step of archive.steps((chain) => run.lines.get(chain) ?? 0)) {
       let [batch, batches]: [PastRecord[], number] = [[], 0]
       for await (const record of step.records ?? []) {
-        if (Number.parseInt(record.entry, 10) > build.untilMs) continue
+        if (idMs(record.entry) > build.untilMs) continue
         if (batch.push(record) < batchRecords) continue
         await add(step, ++batches, batch)
         batch = []
@@ -88,11 +90,10 @@ async function addBatch(
   if ((await Promise.all(written)).includes('gone')) throw runIsGone()
 }
 
-/** A stage decides a moment after its entry was written. */
 const timedRecord = (build: Build, keys: Keys, record: PastRecord): Timed => ({
   record: asCounted(build, keys, record),
   entry: record.entry,
-  times: { sentMs: record.sent, nowMs: Number.parseInt(record.entry, 10) },
+  times: archivedTimes(record),
 })
 
 /** Returns a record as the stages count it now. */

@@ -1,13 +1,13 @@
 import { messageOf, OrdersError } from '../../errors.ts'
 import { type Keys, makeKeys } from '../../keys.ts'
-import type { ValidRecord } from '../../messages.ts'
+import type { RecordTimes, ValidRecord } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { aggregate } from '../../stages/aggregate.ts'
 import { calendar } from '../../stages/calendar.ts'
 import type { Stage } from '../../stages/placed.ts'
 import { decideRecord } from '../../stages/runner/decide.ts'
 import { type Amounts, type Effects, mergeEffect, noEffects } from '../../stages/runner/merge.ts'
-import { hincrby, type RecordTimes } from '../../stages/stage.ts'
+import { hincrby } from '../../stages/stage.ts'
 
 /** The stages whose numbers are built, and how orders are read. */
 export interface Planning {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { completed } from '../../api/calendar/completed.ts'
 import type { ReportedRange } from '../../api/calendar/replies.ts'
-import { withSince } from '../../api/calendar/since.ts'
 import type { App } from '../../app.ts'
 import type { RangeFault } from '../../calendar/range.ts'
 import { OrdersError } from '../../errors.ts'
@@ -37,7 +37,7 @@ export async function reportable<T extends ReportedRange>(
     throw new OrdersError('ORD_USAGE', `orders ${command}: this system keeps no calendar: CALENDAR is off.`)
   }
   const found = read()
-  if (!('message' in found)) return withSince(app, found)
+  if (!('message' in found)) return completed(app, found)
   throw new OrdersError('ORD_USAGE', `orders ${command}: --${found.field} ${found.message}.`)
 }
 

@@ -2,7 +2,7 @@ import { keptUser, type UndoWhere } from '../../control/undo/undos.ts'
 import { correctionKinds, type ReversedPart } from '../../corrections.ts'
 import { OrdersError } from '../../errors.ts'
 import { isObject, parseStandardJson } from '../../order/json.ts'
-import type { ArchivedRecord } from '../../stages/archive/record.ts'
+import { type ArchivedRecord, archivedTimes } from '../../stages/archive/record.ts'
 import { orderName } from '../../stages/runner/ledger.ts'
 import { compareIds, idMs } from '../../stream-id.ts'
 import type { ArchiveReader } from './open-archive.ts'
@@ -123,10 +123,12 @@ const affectedIn = (found: ReadonlyMap<string, Collecting>): ArchivedOrder[] =>
 
 const partsOf = (record: ArchivedRecord): readonly ReversedPart[] => record.undo?.parts ?? [countedPart(record)]
 
-function countedPart({ minor, correction, order_timestamp, sent, entry }: ArchivedRecord): ReversedPart {
+function countedPart(record: ArchivedRecord): ReversedPart {
+  const { minor, correction, order_timestamp } = record
+  const { sentMs, atMs } = archivedTimes(record)
   const kind = correctionKinds.find((one) => one === correction)
   return {
-    ...{ records: 1, minor, sent, at: idMs(entry) },
+    ...{ records: 1, minor, sent: sentMs, at: atMs },
     ...(kind && { correction: kind }),
     ...(order_timestamp !== undefined && { order_timestamp }),
   }

@@ -1,8 +1,7 @@
 import type { PartitionScope } from '../../app.ts'
 import type { Dated } from '../../calendar/calendar.ts'
-import { calendar } from '../../stages/calendar.ts'
-import { sentTimes } from '../../stages/runner/entry.ts'
-import { idMs } from '../../stream-id.ts'
+import type { RecordTimes } from '../../messages.ts'
+import { recordTimes } from '../../stages/runner/entry.ts'
 import type { Evidence } from './evidence.ts'
 import type { Sighting } from './sightings.ts'
 
@@ -14,24 +13,25 @@ export interface LocatedDay {
 }
 
 /**
- * Returns a function that places a record of a stream in the calendar, as its stage does; one that the stage has not committed,
- * by now. It returns null where there is no calendar.
+ * Returns a function that places a record of a stream in the calendar, as its stage does; one that is not admitted yet, by now.
+ * It returns null where there is no calendar.
  */
-export function dating({ config, format }: PartitionScope, { heldBy, now }: Evidence) {
+export function dating({ config, format, pipeline }: PartitionScope, { now }: Pick<Evidence, 'now'>) {
   return (sighting: Sighting): LocatedDay | null => {
     if (config.calendar === 'off') return null
-    const { entry, record, orderTimestamp } = sighting
-    const isCounted = heldBy(sighting).some(({ stage, state }) => stage === calendar.name && state === 'acknowledged')
-    const nowMs = isCounted ? idMs(entry.id) : now.atMs
-    const placed = format.calendar.place(orderTimestamp, sentMsOf(sighting, record), nowMs)
+    const { sentMs, atMs } = timesOf(sighting)
+    const isAdmitted = sighting.channel !== pipeline.first.from
+    const placed = format.calendar.place(sighting.orderTimestamp, sentMs, isAdmitted ? atMs : now.atMs)
     return { ...placed, timezone: format.calendar.settings.zone }
   }
 }
 
-/** Returns when a record was sent to SQS. The times of an entry are in the order of its records. */
-function sentMsOf({ entry }: Sighting, record: object): number {
-  const timeOf = sentTimes(entry)
-  const before = entry.records?.indexOf(record) ?? 0
-  for (let at = 0; at < before; at++) timeOf(1)
-  return timeOf(1)
+/** Returns the times of a record. Those of an entry are in the order of its records. */
+function timesOf({ entry, record }: Sighting): RecordTimes {
+  const next = recordTimes(entry)
+  for (const before of entry.records ?? []) {
+    if (before === record) break
+    next(before)
+  }
+  return next(record)
 }

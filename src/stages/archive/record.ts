@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { carriedFields } from '../../carried.ts'
-import { type Traced, validRecord } from '../../messages.ts'
-import { type Entry, sentTimes } from '../runner/entry.ts'
+import { type RecordTimes, type Timed, type Traced, validRecord } from '../../messages.ts'
+import { idMs } from '../../stream-id.ts'
+import { type Entry, recordTimes } from '../runner/entry.ts'
 
 /** A line of a segment: a record of `orders:valid`, and where it was. */
 export const archivedRecord = z.looseObject({
@@ -19,12 +20,18 @@ export type ArchivedRecord = z.output<typeof archivedRecord>
 /** Returns the lines of an entry, without line breaks; none if it is no record batch, or for another stage. */
 export function linesOf(entry: Entry, stage: string): string[] {
   if (!isFor(entry, stage)) return []
-  const sentMs = sentTimes(entry)
+  const timesOf = recordTimes(entry)
   return (entry.records ?? []).map((record, at) => {
-    const { traceparents: _, ...rest }: Traced = record
-    return JSON.stringify({ entry: entry.id, at, sent: sentMs(1), ...rest })
+    const { traceparents: _, times: _own, ...rest }: Traced & Timed = record
+    return JSON.stringify({ entry: entry.id, at, sent: timesOf(record).sentMs, ...rest })
   })
 }
+
+/** Returns the times of a line, which are those that the stages had of its record. */
+export const archivedTimes = ({ entry, sent }: Pick<ArchivedRecord, 'entry' | 'sent'>): RecordTimes => ({
+  sentMs: sent,
+  atMs: idMs(entry),
+})
 
 /** Returns the orders that the stage counts for an entry. */
 export const ordersOf = (entry: Entry, stage: string): number =>

@@ -189,10 +189,10 @@ function waitsOf(entries: readonly Entry[], atMs: number): number[] {
 /** Returns the times of one record of each entry: records of an entry waited equally long. */
 function tracedWaits(traced: readonly TracedRecord[], atMs: number): TracedWait[] {
   const ofEntries = new Map(traced.map((one) => [one.entry.id, one]))
-  return [...ofEntries.values()].flatMap(({ contexts: [context] = [], entry, sentMs = 0, code }) => {
+  return [...ofEntries.values()].flatMap(({ contexts: [context] = [], entry, times, code }) => {
     if (context === undefined) return []
     const [waitMs = 0] = since([Number.parseInt(entry.id, 10)], atMs)
-    const [sinceSentMs] = entry.sent.length === 0 || code !== undefined ? [] : since([sentMs], atMs)
+    const [sinceSentMs] = entry.sent.length === 0 || code !== undefined ? [] : since([times?.sentMs ?? 0], atMs)
     return [{ context, waitMs, sinceSentMs }]
   })
 }

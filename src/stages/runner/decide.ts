@@ -1,11 +1,11 @@
 import type { Keys } from '../../keys.ts'
-import type { RawRecord } from '../../messages.ts'
+import type { RawRecord, RecordTimes } from '../../messages.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
 import { type Rejection, rejectGroups } from '../../reject-codes.ts'
 import { type Erasures, noErasures } from '../erasure/erasures.ts'
 import type { Stage } from '../placed.ts'
-import { type Correct, type RecordTimes, reject, type Verdict } from '../stage.ts'
+import { type Correct, reject, type Verdict } from '../stage.ts'
 import type { FirstVerdict } from './weigh.ts'
 
 /** The stage that decides, for orders of a partition. */

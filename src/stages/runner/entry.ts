@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer'
+import type { RecordTimes, Timed } from '../../messages.ts'
+import { idMs } from '../../stream-id.ts'
 import type { Channel, Pipeline } from '../placed.ts'
 
 /*
@@ -57,11 +59,25 @@ export function decodeEntry(pipeline: Pipeline, id: string, fields: readonly Buf
 }
 
 /**
+ * Returns a function that takes one record of an entry after the other, and the number of its orders, and returns its times.
+ * They follow from the entry alone, so that all who place an order place it on the same day. Only in an entry for one stage
+ * alone does a record have times of its own: there a replay has put it.
+ */
+export function recordTimes(entry: Entry): (record: Timed, orders?: number) => RecordTimes {
+  const sentOf = sentTimes(entry)
+  const atMs = idMs(entry.id)
+  return ({ times }, orders = 1) => {
+    const own = { sentMs: sentOf(orders), atMs }
+    return entry.group === undefined ? own : (times ?? own)
+  }
+}
+
+/**
  * Returns a function that takes the orders of one record after the other, and returns when the last of them was sent. The
  * entry has the times in the order of its records. It may have a few too many, of orders that the ledger dropped.
  */
-export function sentTimes({ id, sent }: Entry): (orders: number) => number {
-  const first = sent[0] ?? Number.parseInt(id, 10)
+function sentTimes({ id, sent }: Entry): (orders: number) => number {
+  const first = sent[0] ?? idMs(id)
   if (sent.length <= 2) return () => first // the usual entry: called for each order
   let [at, left] = [0, sent[1] ?? 0]
   return (orders) => {

@@ -1,4 +1,4 @@
-import type { RawRecord, Traced } from '../../messages.ts'
+import type { RawRecord, RecordTimes, Timed, Traced } from '../../messages.ts'
 import { identityIn } from '../../order/identity.ts'
 import { groupOf, type RejectCode, type RejectGroup, type Rejection } from '../../reject-codes.ts'
 import { anonymous, noErasures } from '../erasure/erasures.ts'
@@ -6,7 +6,7 @@ import { invalidRecord, sentEntry } from '../invalid/record.ts'
 import type { Channel } from '../placed.ts'
 import type { Verdict } from '../stage.ts'
 import { type Deciding, decideRecord, isFirstVerdict } from './decide.ts'
-import { type Entry, sentTimes } from './entry.ts'
+import { type Entry, recordTimes } from './entry.ts'
 import { messageName } from './ledger.ts'
 import { type Effects, mergeEffect, noEffects } from './merge.ts'
 import { type Expected, type Resting, unread, type Weighed, weigh } from './weigh.ts'
@@ -28,7 +28,7 @@ export interface Plan extends Effects {
 }
 
 /** A record whose producers trace it, and the code if it is rejected. */
-export type TracedRecord = Pick<Placed, 'contexts' | 'entry' | 'sentMs'> & { readonly code?: RejectCode }
+export type TracedRecord = Pick<Placed, 'contexts' | 'entry' | 'times'> & { readonly code?: RejectCode }
 
 /** A record for the next stage, as JSON; without its last brace if the totals of the hash `totals` will be appended. */
 export interface Emit {
@@ -130,7 +130,8 @@ interface Placed {
   readonly at?: number
   readonly record: object | undefined
   readonly orders: number
-  readonly sentMs?: number
+  /** Absent of a whole entry. */
+  readonly times?: RecordTimes
   /** Those that go on with it, if its producer traces it. */
   readonly contexts?: readonly string[] | undefined
 }
@@ -140,28 +141,27 @@ function recordsOf(planning: Planning, entry: Entry): Placed[] {
   const { records, group, orders } = entry
   if (group !== undefined && group !== stage.name) return []
   if (!records) return [{ entry, record: undefined, orders }]
-  const sentMs = sentTimes(entry)
-  return records.map((sent: Traced, at) => {
+  const timesOf = recordTimes(entry)
+  return records.map((sent: Traced & Timed, at) => {
     const record = stage.isFirst ? sent : anonymous(sent, erasures, keys)
     const orders = channel.orders(record)
     const { traceparents } = record
     const contexts = traceparents && (continued?.(record, traceparents) ?? traceparents)
-    return { entry, at, record, orders, sentMs: sentMs(orders), contexts }
+    return { entry, at, record, orders, times: timesOf(sent, orders), contexts }
   })
 }
 
-function decide(planning: Planning, { entry, record, sentMs = 0, contexts }: Placed): Verdict {
+function decide(planning: Planning, { entry, record, times, contexts }: Placed): Verdict {
   if (record === undefined) return { outcome: 'reject', code: 'malformed-json', reason: 'Malformed JSON' }
-  const times = { sentMs, nowMs: planning.now.getTime() }
   return decideRecord(planning, record, (error) => planning.onDecideFailed(entry.id, error, contexts?.[0]), times)
 }
 
 function rejectOf(
-  { entry, at, record, orders, contexts }: Placed,
+  { entry, at, record, orders, times, contexts }: Placed,
   rejection: Rejection,
   { stage, channel, format, now }: Planning,
 ): Reject {
-  const sent = record ? { text: channel.text(record) } : sentEntry(entry)
+  const sent = record ? { text: channel.text(stage.isFirst ? record : { ...record, times }) } : sentEntry(entry)
   const raw = stage.isFirst ? (record as RawRecord | undefined) : undefined
   const rejecting = { now, past: raw?.history, envelope: raw?.envelope, stage: stage.isFirst ? undefined : stage.name }
   const text = invalidRecord(sent, rejection, rejecting)

@@ -26,6 +26,7 @@ import { ledgerLoss } from '../../../src/ops/verify/ledger-losses.ts'
 import { noteMoment } from '../../../src/ops/verify/moment.ts'
 import { repair } from '../../../src/ops/verify/repair.ts'
 import { readBooks } from '../../../src/reads/books.ts'
+import { isClosed } from '../../../src/reads/calendar/closed.ts'
 import { firstId } from '../../../src/reads/first-id.ts'
 import { locateOrder } from '../../../src/reads/locate/locate.ts'
 import { readRank } from '../../../src/reads/rank.ts'
@@ -92,6 +93,7 @@ const scriptReplies: Readonly<Record<string, unknown>> = {
   'stages/archive/tail.lua': tail,
   'ops/verify/ledger-losses.lua': [1, 1, 1],
   'ops/verify/moment.lua': ['', '', '', '', ''],
+  'reads/calendar/closed.lua': 1,
   'stages/calendar-books.lua': ['', '', [], 1, []],
 }
 
@@ -206,6 +208,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
   (redis) => readCalendarBooks({ ...appOf(redis), keys, pipeline: withCalendar }),
   (redis) => ensureGroups({ ...appOf(redis), keys }),
   (redis) => readBooks(appOf(redis)),
+  (redis) => isClosed({ ...appOf(redis), pipeline: withCalendar }, '2026-01-01'),
   (redis) => firstId(redis, keys.stream('raw'), '-'),
   (redis) => readRank(redis, partitions, 'u', 2),
   (redis) => readTop(redis, partitions, 'spend', { limit: 1, after: { userId: 'u', score: 1, board: 'spend' } }),

@@ -58,6 +58,17 @@ test('a closed day takes no order: both change at the same midnight, in the zone
   }
 })
 
+test.each(['Europe/Berlin', 'America/New_York', 'Pacific/Kiritimati', 'Pacific/Pago_Pago', 'Africa/Cairo', 'UTC'])(
+  'a day takes orders that are admitted until it closes, and none after that: %s',
+  (zone) => {
+    const { closesAt, place } = calendarOf({ ...settings, zone })
+    for (let day = '2026-01-01'; day < '2027-01-01'; day = addDays(day, 1)) {
+      const placed = [-1, 0, 3_600_000].map((ms) => place(day, sent, closesAt(day) + ms).dated)
+      expect([day, ...placed]).toEqual([day, 'own', 'misdated', 'misdated'])
+    }
+  },
+)
+
 test('what users had in a month outlasts the leaderboards of its days and weeks, which stand for it', () => {
   const short = calendarOf({ ...settings, keep: { days: 90, weeks: 14, months: 1 }, openDays: 28 })
   for (let day = '2026-01-01'; day < '2028-01-01'; day = addDays(day, 1)) {

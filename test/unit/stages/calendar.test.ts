@@ -7,7 +7,7 @@ import type { Effect } from '../../../src/stages/stage.ts'
 import { calendar } from '../../support/stages.ts'
 
 const keys = makeKeys()
-const times = { sentMs: Date.parse('2026-11-28T12:00:00Z'), nowMs: Date.parse('2026-11-30T12:00:00Z') }
+const times = { sentMs: Date.parse('2026-11-28T12:00:00Z'), atMs: Date.parse('2026-11-30T12:00:00Z') }
 
 function effectsOf(record: Partial<ValidRecord>, env: Record<string, string> = {}): readonly Effect[] {
   const order = { user_id: 'u', order_id: 'o', minor: 150, ...record }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { OrdersError } from '../../../errors.ts'
 import type { Keys } from '../../../keys.ts'
 import type { Stage } from '../../../stages/placed.ts'
-import { decodeEntry, type Entry, sentTimes } from '../../../stages/runner/entry.ts'
+import { decodeEntry, type Entry, recordTimes } from '../../../stages/runner/entry.ts'
 import type { Amounts } from '../../../stages/runner/merge.ts'
 import { asCounted, type Build } from '../feed.ts'
 import { addAmounts, planRecords, type Timed } from '../plan.ts'
@@ -110,11 +110,8 @@ export async function readReturned({ app, stages, alive }: Build, keys: Keys): P
 function timedRecords(build: Build, keys: Keys, entry: Entry, { stage, times }: Omit<Lone, 'id'>): Timed[] {
   const { records = [], group, id } = entry
   if (group !== undefined && (group !== stage.name || times === 1)) return []
-  const sentMs = sentTimes(entry)
-  return records.map((record) => {
-    const times = { sentMs: sentMs(1), nowMs: Number.parseInt(id, 10) }
-    return { record: asCounted(build, keys, record), entry: id, times }
-  })
+  const timesOf = recordTimes(entry)
+  return records.map((record) => ({ record: asCounted(build, keys, record), entry: id, times: timesOf(record) }))
 }
 
 /** Reads until the archive and the stream agree: lines are added and entries trimmed while all stages work. */

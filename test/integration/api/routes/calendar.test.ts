@@ -2,24 +2,28 @@ import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openApi } from '../../../../src/api/server.ts'
 import { readConfig } from '../../../../src/config/config.ts'
+import { withCalendar } from '../../../support/stages.ts'
 import { appOn, emptyRedis } from '../../../support/world.ts'
 
 const now = Date.parse('2026-11-30T23:30:00Z') // December 1 in Berlin
 const stack = new AsyncDisposableStack()
 let url: string
 let offUrl: string
+/** By the clock of this machine, which is that of Redis. */
+let presentUrl: string
 let redis: Redis | undefined
 
 beforeAll(async () => {
   const world = stack.use(await emptyRedis())
   const { url: redisUrl } = world
   redis = world.redis
-  const open = async (env: Record<string, string>): Promise<string> => {
+  const open = async (env: Record<string, string>, clock = () => new Date(now)): Promise<string> => {
     const config = readConfig({ REDIS_URL: redisUrl, API_PORT: '0', REPORT_TIMEZONE: 'Europe/Berlin', ...env })
-    return stack.use(await openApi(appOn(world.redis, config, { now: () => new Date(now) }))).url
+    return stack.use(await openApi(appOn(world.redis, config, { now: clock, pipeline: withCalendar }))).url
   }
   url = await open({})
   offUrl = await open({ CALENDAR: 'off' })
+  presentUrl = await open({}, () => new Date())
   await world.redis.hset('global:stats', { total_orders: 9, total_revenue_minor: 900 })
   await world.redis.hset('user:u', { order_count: 8, total_spend_minor: 800 })
   await world.redis.hset('day:2026-11-28', { orders: 3, revenue: 15_075, undated: 1 })
@@ -78,9 +82,24 @@ test('without days it has 30, up to today by the time zone', async () => {
   expect((await get('/stats/daily?from=2026-11-30')).body).toMatchObject({ from: '2026-11-30', to: '2026-12-01' })
 })
 
-test('days are closed once no late order counts on them', async () => {
-  const closedOf = async (day: string) => (await get(`/stats/daily?from=${day}&to=${day}`)).body.closed
-  expect([await closedOf('2026-10-30'), await closedOf('2026-10-31')]).toEqual([true, false])
+test('days are closed once no late order counts on them, and none waits for the calendar', async () => {
+  const dayMs = 86_400_000
+  const dayBefore = (days: number): string => new Date(Date.now() - days * dayMs).toISOString().slice(0, 10)
+  const closedOf = async (days: number) => {
+    const day = dayBefore(days)
+    const replies = [`/stats/daily?from=${day}&to=${day}`, `/stats/top-users?period=${day}`]
+    return Promise.all(replies.map(async (path) => (await get(path, {}, presentUrl)).body.closed))
+  }
+  const [closed, open] = [
+    [true, true],
+    [false, false],
+  ]
+  expect([await closedOf(33), await closedOf(30)]).toEqual([closed, open])
+  const waiting = ['n', '1', 'c', '1', 'r', '[{"user_id":"u","order_id":"o","minor":1}]']
+  const id = (await redis?.xadd('orders:valid', `${Date.now() - 3 * dayMs}-0`, ...waiting)) ?? ''
+  expect(await closedOf(33)).toEqual(open)
+  await redis?.zadd('pipeline:committed:calendar', Number.parseInt(id, 10), id)
+  expect(await closedOf(33)).toEqual(closed)
 })
 
 test('GET /stats/daily is CSV where a client asks for it', async () => {

@@ -46,6 +46,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'ops/repartition/move-invalid.lua': ['operator'],
   'ops/verify/moment.lua': ['operator'],
   'reads/locate/delivery-state.lua': ['api', 'operator'],
+  'reads/calendar/closed.lua': ['api', 'operator'],
   'reads/first-id.lua': ['api', 'operator'],
   'reads/rank.lua': ['api', 'operator'],
   'stages/erasure/move-totals.lua': ['api', 'operator'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Entry, sentTimes } from '../../../../src/stages/runner/entry.ts'
+import { type Entry, recordTimes } from '../../../../src/stages/runner/entry.ts'
 
 const entry = (sent: readonly number[]): Entry => ({
   ...{ id: '1764000000000-3', fields: [], records: [], orders: 1, counted: true },
@@ -7,8 +7,8 @@ const entry = (sent: readonly number[]): Entry => ({
 })
 
 const timesOf = (sent: readonly number[], orders: readonly number[]): number[] => {
-  const timeOf = sentTimes(entry(sent))
-  return orders.map(timeOf)
+  const timesOf = recordTimes(entry(sent))
+  return orders.map((count) => timesOf({}, count).sentMs)
 }
 
 test('each record has the time that its orders were sent', () => {
@@ -22,4 +22,16 @@ test('a record of several orders has the time of the last', () => {
 test('beyond the known times the last one counts, and without any the time of the entry', () => {
   expect(timesOf([100, 1], [1, 1, 1])).toEqual([100, 100, 100])
   expect(timesOf([], [1, 1])).toEqual([1_764_000_000_000, 1_764_000_000_000])
+})
+
+test('only a record that a replay has put into an entry for one stage alone has times of its own', () => {
+  const times = { sentMs: 1, atMs: 2 }
+  const ofEntry = { sentMs: 1_764_000_000_000, atMs: 1_764_000_000_000 }
+  for (const [group, expected] of [
+    ['calendar', [times, ofEntry]],
+    [undefined, [ofEntry, ofEntry]],
+  ] as const) {
+    const timesOf = recordTimes({ ...entry([]), group })
+    expect([timesOf({ times }), timesOf({})]).toEqual(expected)
+  }
 })

@@ -137,6 +137,19 @@ describe('a batch of a later stage', () => {
     expect(plan.emits.map(({ text }) => JSON.parse(text))).toEqual(orders)
   })
 
+  test('a record that is rejected keeps the times that the stage first had of it, also after a replay', () => {
+    const refusing = place({ ...definitions.aggregate, decide: () => reject({ code: 'refused', reason: 'no' }) })
+    const times = { sentMs: 1_000, atMs: 2_000 }
+    const kept = '"order":{"user_id":"u","order_id":"o","minor":1,"times":{"sentMs":1000,"atMs":2000}},'
+    for (const entry of [
+      entryOf(refusing, '2000-1', [valid('u', 1)], { t: '[1000,1]' }),
+      entryOf(refusing, '3000-1', [{ ...valid('u', 1), times }], { g: 'aggregate' }),
+      entryOf(refusing, '2000-1', [{ ...valid('u', 1), times: 'soon' }], { t: '[1000,1]' }),
+    ]) {
+      expect(planOf(refusing, [entry]).rejects[0]?.record).toContain(kept)
+    }
+  })
+
   test('nothing is done for an entry that is for another stage alone, but it is acknowledged', () => {
     const forBoard = { ...entryOf(aggregate, '1-0', [valid('u', 5)]), group: 'another' }
     expect(planOf(aggregate, [forBoard])).toMatchObject({ entryIds: ['1-0'], orders: 0, emits: [], rejects: [] })
@@ -221,7 +234,7 @@ describe('the traces of orders', () => {
     expect(plan.traced).toMatchObject([{ contexts: [trace(2)], code: 'missing-field' }])
     const refusing = place({ ...definitions.aggregate, decide: () => reject({ code: 'refused', reason: 'no' }) })
     const later = planOf(refusing, [entryOf(refusing, '1-1', [traced(valid('u', 1), 3)])])
-    expect(later.rejects[0]?.record).toContain('"order":{"user_id":"u","order_id":"o","minor":1}')
+    expect(later.rejects[0]?.record).not.toContain('traceparents')
   })
 
   test('of all orders of a user go on with the totals, 128 at most', () => {
