@@ -123,7 +123,7 @@ export const errorCodes = {
   ),
   ORD_BOOKS: entry(
     'The counters and the data in Redis contradict each other, orders still wait, or another program writes our keys. So a repair, a repartition or an adoption stops.',
-    'Do what the message says. `orders verify --deep` lists each difference, `--repair` rebuilds leaderboards and global stats, and `--write-off` books lost orders.',
+    'Do what the message says. `orders verify --deep` lists each difference, `--repair` sets leaderboards and global stats by the totals of the users, and `--write-off` books lost orders.',
   ),
   ORD_ARCHIVE: entry(
     'The archive at `ARCHIVE_URL` cannot be read or written, or what it holds differs from its manifest.',

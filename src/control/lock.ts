@@ -21,7 +21,7 @@ export interface Lock extends AsyncDisposable {
 }
 
 /**
- * Waits for the lock of the one command that rewrites numbers (see `pipeline:lock`), and renews it until it is disposed.
+ * Waits for the lock of the one command that rewrites numbers (see `pipeline:repartition`), and renews it until it is disposed.
  * @param command named in messages
  * @throws OrdersError ORD_USAGE if another process keeps it
  */

@@ -14,7 +14,7 @@ export type KeyOwner = 'user' | 'order' | 'job' | 'partition' | 'whole'
  * - `none`: it names no user. `hashes`: it has hashes of identities only.
  * - `totals`: numbers of the user, which move to an anonymous account.
  * - `stages`: the stages write it, and name no erased user; entries from before are trimmed.
- * - `shadow`: built next to another key. An erasure makes its builder begin again.
+ * - `shadow`: what a flip has kept. An erasure deletes it.
  * - any other: the place of that name removes or redacts the records.
  */
 export type KeyErasure =

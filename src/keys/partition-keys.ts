@@ -77,9 +77,8 @@ export const partitionKeys = {
     kind: 'string',
     owner: 'partition',
     erase: 'none',
-    transient: true,
     holds:
-      'token of the last comparison by `orders rebuild` or `orders verify --repair`; whatever corrects or moves numbers replaces it, and then what was compared is not added; expires after a day',
+      'token of the last comparison by `orders rebuild` or `orders verify --repair`, of days too; whatever corrects or moves numbers replaces it, and then what was compared is not added; expires after a day',
   }),
   /** The books. */
   counters: declare({

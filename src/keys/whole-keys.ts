@@ -139,12 +139,12 @@ export const bareKeys = {
       'what happened to the data from outside: JSON `{kind, place, ts, orders, text}`, until an operator acknowledges it',
   }),
   lock: declare({
-    name: 'pipeline:lock',
+    name: 'pipeline:repartition',
     kind: 'string',
     owner: 'whole',
     erase: 'none',
     holds:
-      'held by the one command that rewrites numbers: `orders repartition`, `adopt`, `rebuild`, `erase` or `verify --repair`',
+      'held by the one command that rewrites numbers: `orders repartition`, `adopt`, `rebuild`, `backfill`, `erase`, `verify --repair` or `--acknowledge`, `archive leave`',
     transient: true,
   }),
 } satisfies Record<string, KeyDeclaration>

@@ -5,7 +5,7 @@ import { masterOf } from '../redis/cluster.ts'
 
 export interface Scanning {
   readonly redis: App['redis']
-  /** Called before each read. @throws if this process must stop, or if another one has taken over */
+  /** Called before each read, and so before what is written by it. @throws if this process must stop, or has lost the lock */
   alive(): Promise<void>
 }
 

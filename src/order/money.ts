@@ -125,9 +125,12 @@ export const subtractSums = (one: Sum, other: Sum): Sum => ({
 
 export const isNoSum = ({ orders, minor }: Sum): boolean => orders === 0n && minor === 0n
 
+/** An integer as Redis writes and takes it: HINCRBY refuses `007`, and so do our scripts. */
+const integerForm = /^(?:0|-?[1-9]\d*)$/
+
 /** Reads a hash field as an integer; undefined if it is not one. */
 export function exactInteger(field: unknown): bigint | undefined {
-  return typeof field === 'string' && /^-?\d+$/.test(field) ? BigInt(field) : undefined
+  return typeof field === 'string' && integerForm.test(field) ? BigInt(field) : undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { Keys } from '../keys.ts'
-import { wholeNumberOf } from '../order/money.ts'
+import { exactInteger, wholeNumberOf } from '../order/money.ts'
 import type { RedisClient } from '../redis/client.ts'
 import { aggregate, correctionsCounter, type Totals } from '../stages/aggregate.ts'
 import type { Pipeline, Stage } from '../stages/placed.ts'
@@ -170,7 +170,7 @@ function differencesOf(
   { stages, totals, counted, invalid }: Pick<Books, 'stages' | 'totals' | 'counted' | 'invalid'>,
 ): string[] {
   const oddCounters = counters ? fields.filter((name) => !(name in counters)) : []
-  const isOdd = (total: string | null): boolean => total !== null && !/^-?\d+$/.test(total)
+  const isOdd = (total: string | null): boolean => total !== null && exactInteger(total) === undefined
   const { stream, list, groups } = invalid
   return [
     ...oddCounters.map((name) => `The counter ${name} is not a whole number.`),

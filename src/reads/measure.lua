@@ -16,6 +16,7 @@
 -- (another process wrote them, and they are counted when they are committed), and committed ones.
 
 -- include ../stages/runner/entry.lua
+-- include ../sums.lua
 
 local max_entries, max_bytes, mode, stages = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
 
@@ -110,7 +111,7 @@ local function sum_of(names)
   local sum = 0
   for _, name in ipairs(names) do
     local value = redis.call('HGET', KEYS[1], name) or '0'
-    if not value:match('^%-?%d+$') then return nil end
+    if not is_integer(value) then return nil end
     sum = sum + tonumber(value)
   end
   return sum

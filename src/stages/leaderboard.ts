@@ -27,8 +27,8 @@ export const leaderboard = defineStage({
     }),
 })
 
-/** Returns whether a user with that many orders is on the boards: not once all are taken back. An account never is. */
-export const isRanked = (orders: number, userId = ''): boolean => orders > 0 && !isAccount(userId)
+/** Returns whether a user with that many orders is on the boards: not once all are taken back. */
+export const isRanked = (orders: number): boolean => orders > 0
 
 export const boards = ['spend', 'orders'] as const
 export type Board = (typeof boards)[number]
@@ -40,7 +40,7 @@ export type Board = (typeof boards)[number]
 export function scoresOn(board: Board, users: readonly (readonly [userId: string, hash: UserHash])[]): string[] {
   return users.flatMap(([userId, { order_count, total_spend_minor }]) => {
     const orders = exactInteger(order_count) ?? 0n
-    if (!isRanked(Number(orders), userId)) return []
+    if (!isRanked(Number(orders)) || isAccount(userId)) return []
     return [String(board === 'orders' ? orders : (exactInteger(total_spend_minor) ?? 0n)), userId]
   })
 }

@@ -53,7 +53,7 @@ test('a Redis of the Python system: a start refuses, an adoption is killed again
     await using run = spawnOrders(['adopt', '--yes'], { ...env, ...strike })
     const { signal } = await run.exit()
     expect([seed, run.stderr(), signal]).toEqual([seed, '', signal])
-    await redis.del('pipeline:lock') // else the next one waits until it runs out
+    await redis.del('pipeline:repartition') // else the next one waits until it runs out
   }
   redis.disconnect()
   await using last = runOrders(['adopt', '--yes'], env)

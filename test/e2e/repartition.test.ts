@@ -87,7 +87,7 @@ async function repartition(env: Env, redis: Redis, to: number): Promise<void> {
     const { signal } = await run.exit()
     expect(run.stderr()).toBe('')
     if (signal === null) return
-    await redis.del('pipeline:lock') // else the next one waits until it runs out
+    await redis.del('pipeline:repartition') // else the next one waits until it runs out
   }
   await using run = runOrders(['repartition', '--to', String(to)], env)
   const { code } = await run.exit()
@@ -274,7 +274,7 @@ test('what others have paused stays paused; what was killed before it moved anyt
   {
     await using killed = spawnOrders(['repartition', '--to', '4'], { ...env, ...strike })
     expect(await killed.exit()).toMatchObject({ signal: 'SIGKILL' })
-    await place.redis.del('pipeline:lock')
+    await place.redis.del('pipeline:repartition')
     expect(await paused(url)).toEqual(['bridge by orders repartition', 'leaderboard by ann'])
     await using other = runOrders(['repartition', '--to', '5'], env)
     await other.exit()

@@ -4,7 +4,7 @@ import type { Sum } from '../../order/money.ts'
 import { defineScript } from '../../redis/script.ts'
 import { aggregate, correctionsCounter } from '../../stages/aggregate.ts'
 import { startFields } from '../../stages/calendar-books.ts'
-import { rankAllUsers } from '../reconcile/ranks.ts'
+import { rankAllUsers } from '../reconcile/leaderboards.ts'
 import type { Move } from '../repartition/move.ts'
 import { sumUsers } from '../repartition/move-users.ts'
 import { pythonKeys, sharesNames } from './python.ts'
@@ -34,7 +34,7 @@ async function adoptBooksOf(move: Move, keys: Keys): Promise<Sum> {
   const counters = ['received', ...move.pipeline.stages.map(({ counts }) => counts)]
   await setBooks(
     redis,
-    [keys.counters, keys.globalStats],
+    [keys.counters, keys.globalStats, keys.compared],
     [String(sum.orders), String(sum.minor), aggregate.counts, correctionsCounter, ...counters],
   )
   await redis.hdel(keys.calendarBooks, ...startFields) // a calendar that had begun begins again: these orders came before

@@ -6,6 +6,8 @@
 --   field, amount
 -- Replies 1, or 0 with nothing changed if the list or a stream is not as expected: another process wrote to it.
 
+-- include ../../sums.lua
+
 local first_count = 4 + 3 * tonumber(ARGV[3])
 if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
 for i = 4, first_count - 1, 3 do
@@ -17,7 +19,7 @@ end
 for i = first_count, #ARGV, 3 do
   local key, field = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
   local value = redis.call('HGET', key, field)
-  if value and not value:match('^%-?%d+$') then return redis.error_reply('ORDERS ' .. key .. ' ' .. field .. ' is no whole number') end
+  if value and not is_integer(value) then return redis.error_reply('ORDERS ' .. key .. ' ' .. field .. ' is no whole number') end
 end
 
 redis.call('UNLINK', KEYS[1])

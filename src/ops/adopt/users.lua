@@ -4,13 +4,15 @@
 --   minor units
 -- Replies the number of the first user (from 1) whose hash is not as it was read, with nothing changed; else 0.
 
+-- include ../../sums.lua
+
 local function as_read(value, text) return (value or '') == text end
 for i = 1, #KEYS, 2 do
   local at = (i - 1) / 2 * 3
   local theirs = redis.call('HMGET', KEYS[i], 'order_count', 'total_spend')
   if not as_read(theirs[1], ARGV[at + 1]) or not as_read(theirs[2], ARGV[at + 2]) then return (i + 1) / 2 end
   for _, value in ipairs(redis.call('HMGET', KEYS[i + 1], 'order_count', 'total_spend_minor')) do
-    if value and not value:match('^%-?%d+$') then return (i + 1) / 2 end -- what can fail is found before the first write
+    if value and not is_integer(value) then return (i + 1) / 2 end -- what can fail is found before the first write
   end
 end
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { OrdersError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
-import { maxExactMinor } from '../../order/money.ts'
+import { exactInteger, maxExactMinor } from '../../order/money.ts'
 import { partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
 import { isWrongType } from '../../redis/errors.ts'
@@ -73,7 +73,7 @@ function judge(
   if (minor === undefined) return { problem: `total_spend is "${totalSpend}", no amount` }
   if (minor < 0n) return { problem: `total_spend is ${totalSpend}, less than 0` }
   if (minor > maxExactMinor) return { problem: `total_spend is ${totalSpend}, more than can be counted exactly` }
-  if (ourSpend !== undefined && !/^-?\d+$/.test(ourSpend))
+  if (ourSpend !== undefined && exactInteger(ourSpend) === undefined)
     return { problem: `total_spend_minor is "${ourSpend}", no whole number` }
   const userId = name.slice(pythonKeys.userStats('').length)
   return { userId, orderCount, totalSpend, orders, minor, both: ourSpend !== undefined }

@@ -6,7 +6,7 @@ import { exactInteger, noSum, type Sum } from '../../order/money.ts'
 import { rankIn } from '../../stages/calendar.ts'
 import { boards } from '../../stages/leaderboard.ts'
 import type { Effect } from '../../stages/stage.ts'
-import { rank, type WrongScore } from '../reconcile/rank.ts'
+import { checkScores, type WrongScore } from '../reconcile/scores.ts'
 import { keysLike, keysOnce, membersOf, readHashes, type Scanning } from '../scan.ts'
 
 /** Results of one partition. */
@@ -35,7 +35,7 @@ export async function rankAll(
   const { redis, leavesOut = () => false } = scope
   const ranked = async (all: readonly Effect[]): Promise<void> => {
     const effects = all.filter((effect) => !leavesOut(effect))
-    for (const one of await rank(redis, effects, mode)) wrong.set(`${one.board} ${one.userId}`, one)
+    for (const one of await checkScores(redis, effects, mode)) wrong.set(`${one.board} ${one.userId}`, one)
   }
   const prefix = keys.monthly('', '').slice(0, -1)
   const users = new Set<string>()

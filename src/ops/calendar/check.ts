@@ -1,7 +1,8 @@
 import type { App } from '../../app.ts'
 import { monthOf } from '../../calendar/dates.ts'
-import { addSums, isNoSum, noSum, type Sum, subtractSums } from '../../order/money.ts'
+import { addSums, exactInteger, isNoSum, noSum, type Sum, subtractSums } from '../../order/money.ts'
 import { readCounters } from '../../reads/counters.ts'
+import type { RedisClient } from '../../redis/client.ts'
 import { calendar } from '../../stages/calendar.ts'
 import { sum } from '../../sums.ts'
 import type { Difference } from '../reconcile/difference.ts'
@@ -50,7 +51,7 @@ export async function checkCalendar(
     const erased = await Promise.all(app.partitions.map((keys) => app.redis.hlen(keys.erased)))
     return sum(erased) + ((await readCounters(app.redis, app.partitions))[calendar.counts] ?? 0)
   }
-  const token = mode === 'set' ? await newToken(app, alive) : ''
+  const token = mode === 'set' ? await newToken(app, 'users', alive) : ''
   let before: readonly OddDay[] = []
   for (let attempt = 1; ; attempt++) {
     const count = await counted()
@@ -100,15 +101,16 @@ async function repairDays(
   const { redis, format, partitions, alive } = app
   let set = 0
   for (const keys of partitions) {
-    const differences = months.flatMap((month) => {
+    const lacking = months.flatMap((month) => {
       if (month.keys !== keys) return []
       const own = odd.filter(({ day }) => monthOf(day) === month.month)
-      const lacking = own.map(({ lacks }) => lacks).reduce(addSums, noSum)
-      if (!isNoSum(subtractSums(lacking, subtractSums(month.counted, month.days)))) return []
+      const together = own.map(({ lacks }) => lacks).reduce(addSums, noSum)
+      if (!isNoSum(subtractSums(together, subtractSums(month.counted, month.days)))) return []
       const { expiresAt } = format.calendar.periodsAt(`${month.month}-01`).month
-      return own.map(({ day, lacks }) => differenceIn(keys.day(day), lacks, expiresAt))
+      return own.map(({ day, lacks }) => ({ key: keys.day(day), lacks, expiresAt }))
     })
-    if (differences.length === 0) continue
+    if (lacking.length === 0) continue
+    const differences = await Promise.all(lacking.map((day) => differenceIn(redis, day)))
     await alive()
     const step = { token, nextToken: '', kept: undefined }
     if (await reconcile(redis, keys, step, { differences, ranks: [] })) set += differences.length
@@ -116,11 +118,20 @@ async function repairDays(
   return set
 }
 
-const differenceIn = (key: string, { orders, minor }: Sum, expiresAt: number): Difference => ({
-  key,
-  add: new Map([
-    ['orders', Number(orders)],
-    ['revenue', Number(minor)],
-  ]),
-  ...{ odd: [], isReplaced: false, isForeign: false, expiresAt },
-})
+interface LackingDay {
+  readonly key: string
+  readonly lacks: Sum
+  readonly expiresAt: number
+}
+
+/** A field that holds no number was compared as 0. No order changes it. */
+async function differenceIn(redis: RedisClient, { key, lacks, expiresAt }: LackingDay): Promise<Difference> {
+  const add = new Map([
+    ['orders', Number(lacks.orders)],
+    ['revenue', Number(lacks.minor)],
+  ])
+  const fields = [...add.keys()]
+  const texts = await redis.hmget(key, ...fields)
+  const odd = fields.filter((_, at) => texts[at] !== null && exactInteger(texts[at]) === undefined)
+  return { key, add, ...{ odd, isReplaced: false, isForeign: false, expiresAt } }
+}

@@ -89,7 +89,7 @@ export function stagesToBuild(pipeline: Pipeline, names: readonly string[]): Sta
 /** Brings the shadows up to the archive's end, and compares. */
 export async function compareAll(build: Build): Promise<Comparison> {
   const { app, stages, alive } = build
-  const token = await newToken(app, alive)
+  const token = await newToken(app, 'archive', alive)
   await requireRun(app, build.run)
   const partitions: Compared[] = []
   for (const keys of app.partitions) partitions.push(await comparePartition(build, keys))

@@ -12,6 +12,7 @@
 -- reverted already; or if what was no hash or no number is one now: then it is no longer what was compared.
 
 -- include ../../stages/runner/effects.lua
+-- include ../../sums.lua
 
 local plan = cjson.decode(ARGV[6])
 local hashes, ranks = plan.hashes, plan.ranks
@@ -28,7 +29,7 @@ end
 for _, odd in ipairs(plan.odd) do
   for i = 2, #odd do
     local value = redis.pcall('HGET', KEYS[odd[1]], odd[i]) -- an error for a key that is replaced
-    if type(value) == 'string' and value:find('^%-?%d+$') then return 'gone' end
+    if type(value) == 'string' and is_integer(value) then return 'gone' end
   end
 end
 

@@ -82,7 +82,7 @@ function closing(verification: Verification): string {
   if (audit.verdict === 'right' && calendar?.verdict === 'wrong') {
     return 'The calendar does not add up: --repair sets leaderboards and days by their users, --acknowledge accepts the rest.'
   }
-  return "The users' totals do not agree with the rest: --repair rebuilds leaderboards and global stats by them."
+  return "The users' totals do not agree with the rest: --repair sets leaderboards and global stats by them."
 }
 
 /** Says what could not be compared. The sentences above say why. */
@@ -150,11 +150,11 @@ function auditLines({ users, sums, examples }: DeepCheck, amount: Amount): strin
   return [...table(all ?? []), ...wrong]
 }
 
-function repairLines({ users, before, after, found }: Repaired & { found: DeepCheck }, amount: Amount): Line[] {
+function repairLines({ users, scored, before, after, found }: Repaired & { found: DeepCheck }, amount: Amount): Line[] {
   const sum = ({ orders, minor }: Sum): string => `${ordersText(orders, '-')}, ${amount(minor)}`
   return [
     ...found.differences.map((difference) => sentence(difference, '  ')),
-    `Repaired: both leaderboards rebuilt from ${number(users)} users' hashes.`,
+    `Repaired by the totals of ${number(users)} users: ${number(scored)} had a wrong score.`,
     ...table([
       ['', 'before', 'after'],
       ['global stats', sum(before), sum(after)],

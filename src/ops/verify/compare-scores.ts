@@ -1,5 +1,6 @@
 import type { CountedRecord } from '../../messages.ts'
 import { addSums, type Money, type Sum } from '../../order/money.ts'
+import { isAccount } from '../../stages/erasure/account.ts'
 import { isRanked } from '../../stages/leaderboard.ts'
 import type { UserTotals, UserTotalsAt } from './user-totals.ts'
 
@@ -8,13 +9,25 @@ export interface DeepCheck {
   readonly verdict: 'right' | 'wrong' | 'undecided'
   readonly users: number
   /** All at one moment. Undefined if it could not be determined. */
-  readonly sums?: { readonly users: Sum; readonly global: Sum; readonly leaderboards: Sum }
+  readonly sums?: DeepSums
   readonly wrongUsers: number
   /** The first `maxExamples` of them. */
   readonly examples: readonly WrongUser[]
   readonly undecidedUsers: number
   /** One plain sentence each. */
   readonly differences: readonly string[]
+}
+
+/** Sums of all of them. */
+export interface DeepSums {
+  /** Orders, by the counters. */
+  readonly counted: bigint
+  readonly users: Sum
+  readonly global: Sum
+  /** Of the users' scores, and of the accounts, which have none. */
+  readonly leaderboards: Sum
+  /** The part of the users that is of erased ones. */
+  readonly accounts: Sum
 }
 
 /** Minor units and orders; null where there is no readable hash, or no score. */
@@ -53,6 +66,7 @@ export function compareScores(
   money: Money,
 ): DeepCheck {
   const users = sumOf(totals.values())
+  const accounts = sumOf([...totals].flatMap(([userId, one]) => (isAccount(userId) ? [one] : [])))
   const leaderboards = { orders: 0n, minor: 0n }
   const wrong: WrongUser[] = []
   let [wrongUsers, undecidedUsers] = [0, 0]
@@ -80,7 +94,7 @@ export function compareScores(
   return {
     verdict: differences.length > 0 ? 'wrong' : undecidedUsers > 0 ? 'undecided' : 'right',
     users: totals.size,
-    sums: { users, global, leaderboards },
+    sums: { counted: moment.counted, users, global, leaderboards, accounts },
     wrongUsers,
     examples: wrong,
     undecidedUsers,
@@ -98,9 +112,11 @@ export function mergeChecks(one: DeepCheck, other: DeepCheck): DeepCheck {
     users: one.users + other.users,
     ...(sums && {
       sums: {
+        counted: sums.one.counted + sums.other.counted,
         users: addSums(sums.one.users, sums.other.users),
         global: addSums(sums.one.global, sums.other.global),
         leaderboards: addSums(sums.one.leaderboards, sums.other.leaderboards),
+        accounts: addSums(sums.one.accounts, sums.other.accounts),
       },
     }),
     wrongUsers: one.wrongUsers + other.wrongUsers,
@@ -148,7 +164,7 @@ const nothing = { order_count: 0, total_spend_minor: 0 }
 
 /** Returns the score of a user with these totals. */
 const scoreOf = (userId: string, { order_count }: TotalsThen, total: number): number | undefined =>
-  isRanked(order_count, userId) ? total : undefined
+  isRanked(order_count) && !isAccount(userId) ? total : undefined
 
 const whole = (score = 0): bigint => (Number.isFinite(score) ? BigInt(Math.round(score)) : 0n)
 

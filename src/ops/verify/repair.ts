@@ -2,16 +2,19 @@ import type { App, PartitionScope } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { addSums, type Sum } from '../../order/money.ts'
 import { differenceOf, type FoundHash } from '../reconcile/difference.ts'
-import { rankAllUsers } from '../reconcile/ranks.ts'
+import { rankAllUsers } from '../reconcile/leaderboards.ts'
 import { reconcile } from '../reconcile/reconcile.ts'
 import { newToken } from '../reconcile/token.ts'
 import { sumOf } from './compare-scores.ts'
 import { maxAttempts, openCountedFeed } from './counted-feed.ts'
 import { readUserTotals } from './user-totals.ts'
 
-/** Result of a repair: the users whose hashes were read, and the global stats at one moment, before and after. */
+/** Result of a repair: the global stats at one moment, before and after. */
 export interface Repaired {
+  /** Those whose hashes were read. */
   readonly users: number
+  /** The users whose scores were set. */
+  readonly scored: number
   readonly before: Sum
   readonly after: Sum
 }
@@ -20,7 +23,7 @@ export interface Repaired {
  * Corrects the leaderboards and the global stats by the users' hashes, which are the source of truth, while all stages work.
  * Killed at any moment, it leaves right what it has set. Repairs one partition after the other.
  * @param lock called before each write. @throws if this process must stop, or if another one has taken over
- * @throws OrdersError ORD_REDIS_REPLY after three unsuccessful attempts
+ * @throws OrdersError ORD_REDIS_REPLY after three unsuccessful attempts; ORD_BOOKS for a sum beyond what can be added exactly
  */
 export async function repair(app: App, signal: AbortSignal, lock = async (): Promise<void> => {}): Promise<Repaired> {
   const all: Repaired[] = []
@@ -31,6 +34,7 @@ export async function repair(app: App, signal: AbortSignal, lock = async (): Pro
   for (const keys of app.partitions) all.push(await repairPartition({ ...app, keys, alive }, signal))
   return all.reduce((one, other) => ({
     users: one.users + other.users,
+    scored: one.scored + other.scored,
     before: addSums(one.before, other.before),
     after: addSums(one.after, other.after),
   }))
@@ -42,10 +46,11 @@ interface Repairing extends PartitionScope {
 
 async function repairPartition(scope: Repairing, signal: AbortSignal): Promise<Repaired> {
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-    const repaired = await repairTotals(scope, signal)
-    if (!repaired) continue
-    await rankAllUsers(scope, scope.keys, 'set', await noHashes(scope, repaired.unreadable))
-    return repaired
+    const found = await repairTotals(scope, signal)
+    if (!found) continue
+    const { unreadable, ...repaired } = found
+    const set = await rankAllUsers(scope, scope.keys, 'set', await noHashes(scope, unreadable))
+    return { ...repaired, scored: set.size }
   }
   const why = `${maxAttempts} times orders were trimmed before they were read, or something else changed numbers`
   throw new OrdersError('ORD_REDIS_REPLY', `Not all is repaired: ${why}: try again.`)
@@ -58,9 +63,9 @@ async function repairPartition(scope: Repairing, signal: AbortSignal): Promise<R
 async function repairTotals(
   scope: Repairing,
   signal: AbortSignal,
-): Promise<(Repaired & { readonly unreadable: readonly string[] }) | undefined> {
+): Promise<(Omit<Repaired, 'scored'> & { readonly unreadable: readonly string[] }) | undefined> {
   const { redis, keys, alive } = scope
-  const token = await newToken({ redis, partitions: [keys] }, alive)
+  const token = await newToken({ redis, partitions: [keys] }, 'users', alive)
   await using feed = await openCountedFeed(scope, signal)
   const at = await readUserTotals(scope, feed, signal)
   if (!at) return undefined

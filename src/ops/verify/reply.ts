@@ -67,7 +67,7 @@ export const verificationReply = z.object({
   acknowledged: z
     .object({ incidents: z.array(openIncident), ledger: z.array(loss), days: z.array(z.string()) })
     .optional(),
-  repaired: z.object({ users: z.int(), before: sum, after: sum, found: deep }).optional(),
+  repaired: z.object({ users: z.int(), scored: z.int(), before: sum, after: sum, found: deep }).optional(),
   calendar_repaired: z.int().optional(),
   written_off: z.object({ booked: z.boolean(), orders: z.record(z.string(), z.int()) }).optional(),
 })
@@ -92,6 +92,7 @@ export function verificationOf(verification: Verification, money: Money): z.inpu
     ...(repaired && {
       repaired: {
         users: repaired.users,
+        scored: repaired.scored,
         ...{ before: sumOf(repaired.before), after: sumOf(repaired.after), found: deepOf(repaired.found) },
       },
     }),

@@ -3,12 +3,13 @@ import { audited } from '../../control/audit-log.ts'
 import { type OpenIncident, readIncidents } from '../../control/incidents.ts'
 import { holdLock, type Lock } from '../../control/lock.ts'
 import { OrdersError } from '../../errors.ts'
-import type { Sum } from '../../order/money.ts'
+import { isNoSum, type Sum } from '../../order/money.ts'
 import { type Books, readBooks } from '../../reads/books.ts'
+import { accountName } from '../../stages/erasure/account.ts'
 import { type CalendarCheck, checkCalendar } from '../calendar/check.ts'
 import { operatingUser } from '../process/operating-user.ts'
 import { type Acknowledged, lossesOf } from './acknowledge.ts'
-import type { DeepCheck } from './compare-scores.ts'
+import type { DeepCheck, DeepSums } from './compare-scores.ts'
 import { deepCheck } from './deep-check.ts'
 import type { LedgerLoss } from './ledger-losses.ts'
 import { type Repaired, repair } from './repair.ts'
@@ -44,19 +45,28 @@ export async function verify(app: App, depth: Depth, signal: AbortSignal): Promi
   await using lock = depth.repair ? await holdLock(app.redis, () => {}, signal, others) : undefined
   const found = await examine(app, depth.deep || depth.repair, signal)
   if (!depth.repair || !found.audit) return found
+  const isWrong = found.audit.verdict !== 'right'
   const isOdd = found.calendar?.verdict === 'wrong'
-  const set = isOdd ? { calendarRepaired: await repairCalendar(app, signal, lock?.require) } : {}
-  if (found.audit.verdict === 'right') return isOdd ? { ...(await examine(app, true, signal)), ...set } : found
-  if (!depth.force) refuseToSpoil(found.books, found.audit)
+  if (!isWrong && !isOdd) return found
+  if (isWrong && !depth.force) refuseToSpoil(found, found.audit)
+  const repaired = isWrong ? { ...(await repairTotals(app, signal, lock?.require)), found: found.audit } : undefined
+  const calendarRepaired = isOdd ? await repairCalendar(app, signal, lock?.require) : undefined
+  return {
+    ...(await examine(app, true, signal)),
+    ...(repaired && { repaired }),
+    ...(calendarRepaired !== undefined && { calendarRepaired }),
+  }
+}
+
+/** Corrects global stats and leaderboards by the users' hashes. */
+function repairTotals(app: App, signal: AbortSignal, lock: Lock['require'] | undefined): Promise<Repaired> {
   const action = { action: 'repair', by: operatingUser(), what: '{}' }
-  const did = await audited(
+  return audited(
     app,
     action,
-    () => repair(app, signal, lock?.require),
+    () => repair(app, signal, lock),
     (done) => JSON.stringify(done, jsonValue),
   )
-  const repaired = { ...did, found: found.audit }
-  return { ...(await examine(app, true, signal)), repaired, ...set }
 }
 
 /** Sets the scores of days, weeks and months, and days that alone are wrong. @returns how many were set */
@@ -68,20 +78,37 @@ async function repairCalendar(app: App, signal: AbortSignal, lock: Lock['require
 }
 
 /** @throws OrdersError ORD_BOOKS where it looks as if the users' hashes were what is wrong: a repair takes them for the truth. */
-function refuseToSpoil({ counted, totals, unread }: Books, { sums, wrongUsers, examples }: DeepCheck): void {
+function refuseToSpoil({ books, calendar }: Verification, { sums, wrongUsers, examples }: DeepCheck): void {
+  const { counted, totals, unread } = books
   if (totals.orders === null || counted === null) {
     throw new OrdersError('ORD_BOOKS', `${unread.join(' ')} Nothing is repaired: fix that first.`)
   }
   if (!sums) return
   const { users, global, leaderboards } = sums
   const same = (one: Sum, other: Sum): boolean => one.orders === other.orders && one.minor === other.minor
-  const right = global.orders - BigInt(totals.orders - counted) // at the moment of the sums, by the counters
   const othersAgree = same(global, leaderboards) && !same(users, global)
-  if (users.orders === right && !othersAgree) return
+  if (users.orders === sums.counted && !othersAgree) {
+    refuseOfAccount(sums, wrongUsers, calendar)
+    return
+  }
   const some = examples.slice(0, 5).map(({ user_id }) => user_id)
   const whose = `some users' own totals are wrong (of ${wrongUsers} that differ: ${some.join(', ')})`
   const text = `What was counted does not agree with the users' totals: it seems that ${whose}`
   throw new OrdersError('ORD_BOOKS', `${text}. A repair would spread that: correct those users first, or use --force.`)
+}
+
+/**
+ * An account is on no leaderboard. So where no score is wrong, only the calendar can say which of the two revenues is.
+ * @throws OrdersError ORD_BOOKS where it does not say that it is the one of the global stats
+ */
+function refuseOfAccount({ users, global, accounts }: DeepSums, wrongUsers: number, calendar?: CalendarCheck): void {
+  const surplus = global.minor - users.minor
+  if (isNoSum(accounts) || surplus === 0n || wrongUsers > 0 || calendar?.totals.missing?.minor === surplus) return
+  const text = 'It is not known which is wrong: the revenue of the global stats, or that of the account of erased users'
+  throw new OrdersError(
+    'ORD_BOOKS',
+    `${text}. Compare orders user ${accountName(0)} with the receipts of orders erase: if the account is right, use --force.`,
+  )
 }
 
 async function examine(app: App, deep: boolean, signal: AbortSignal): Promise<Verification> {

@@ -21,6 +21,8 @@
 --
 -- Redis keeps what a script wrote before it failed: what can fail comes first, XCLAIM before every other command that writes.
 
+-- include ../../sums.lua
+
 local plan = cjson.decode(ARGV[3])
 local call = redis.call
 local max_ids = 500 -- of one command: Lua passes some thousand values at most
@@ -48,7 +50,7 @@ call('LLEN', KEYS[6])
 local function odd_number(key, changes)
   for name in pairs(changes) do
     local value = call('HGET', key, name)
-    if value and not value:match('^%-?%d+$') then return redis.error_reply('ORDERS ' .. name .. ' is not a whole number') end
+    if value and not is_integer(value) then return redis.error_reply('ORDERS ' .. name .. ' is not a whole number') end
   end
 end
 local odd = odd_number(KEYS[2], plan.counts) or odd_number(KEYS[5], plan.sums)

@@ -4,7 +4,7 @@ import type { Keys } from '../../keys.ts'
 import { identityDigest } from '../../order/identity.ts'
 import { otherPartition, partitionFor } from '../../partitions.ts'
 import type { RedisClient } from '../../redis/client.ts'
-import { isAccount } from './account.ts'
+import { accountName, isAccount } from './account.ts'
 
 /*
  * The erased users, each by a hash that `pipeline:erased` of each partition keeps forever. No field of that key is ever removed.
@@ -76,7 +76,7 @@ export function openErasures(redis: RedisClient, keys: Keys): { now(): Promise<E
  */
 export function accountOf(keys: Keys): string {
   for (let at = 0; ; at++) {
-    const account = `erased:${at}`
+    const account = accountName(at)
     if (otherPartition(account, keys) === undefined) return account
   }
 }

@@ -10,12 +10,14 @@
 --
 -- A board that the user is not on stays as it is: it may have expired. Everything that can fail comes before the first write.
 
+-- include ../../sums.lua
+
 local call = redis.call
 local layout = call('GET', KEYS[2])
 if layout and layout ~= ARGV[1] then return redis.error_reply('ORDLAYOUT ' .. layout .. ' ' .. ARGV[1]) end
 local user, plan = ARGV[2], cjson.decode(ARGV[3])
 
-local function is_whole(value) return value:match('^%-?%d+$') and #value <= 18 end
+local function is_whole(value) return is_integer(value) and #value <= 18 end
 
 call('HLEN', KEYS[1])
 local held = {}

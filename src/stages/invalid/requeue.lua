@@ -37,6 +37,7 @@ end
 
 redis.call('XLEN', KEYS[3]) -- commands that can fail come before the first write: Redis keeps what a failed script wrote
 redis.call('HLEN', KEYS[4])
+local compared = redis.call('GET', KEYS[7]) or ''
 local taken, records, orders, marks = {}, {}, 0, 0
 for i = 8, #ARGV, 4 do
   local id, group = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
@@ -85,7 +86,7 @@ local entry = { 'n', orders, 'c', '1', 'r', '[' .. table.concat(records, ',') ..
 if mode == 'return' then -- other groups of the stream have had these orders: the entry is only for this one
   entry[#entry + 1] = 'g'
   entry[#entry + 1] = ARGV[5]
-  redis.call('DEL', KEYS[7]) -- a flip of what was compared before would count these orders, too
+  if compared:find('^archive:') then redis.call('DEL', KEYS[7]) end -- its flip would count these orders, too
 end
 redis.call('XADD', KEYS[3], '*', unpack(entry))
 if mode == 'replay' then

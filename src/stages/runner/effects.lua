@@ -190,10 +190,10 @@ end
 -- Sets the scores of members on their boards, and removes those that leave: last, as Redis deletes an empty board with its expiry.
 local function set_scores(ranks, scores)
   for shape, rank in ipairs(ranks) do
-    for board, by in ipairs(rank[1]) do
-      call_in_parts('ZADD', KEYS[by[1]], scores[shape][board])
-      call_in_parts('ZREM', KEYS[by[1]], scores[shape].gone)
-    end
+    for board, by in ipairs(rank[1]) do call_in_parts('ZADD', KEYS[by[1]], scores[shape][board]) end
+  end
+  for shape, rank in ipairs(ranks) do
+    for _, by in ipairs(rank[1]) do call_in_parts('ZREM', KEYS[by[1]], scores[shape].gone) end
   end
 end
 

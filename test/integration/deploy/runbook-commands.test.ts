@@ -148,7 +148,7 @@ const sections: Readonly<Record<string, Section>> = {
       [cli('acl log')]: /^$/m,
       [cli('slowlog get 20')]: /xtrim/i,
       [cli('client list')]: /cmd=/,
-      'npx orders verify --repair': [/Repaired: both leaderboards/, 1],
+      'npx orders verify --repair': [/Repaired by the totals of/, 1],
       'npx orders verify --write-off': [/Would be written off as lost: leaderboard 2\./, 1],
     },
   },

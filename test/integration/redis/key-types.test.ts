@@ -88,7 +88,7 @@ const cases: [key: string, readings: string[], absent: string[], unread: string[
   ['pipeline:members:validate', [], [], []],
   ['pipeline:leases:validate', [], [], []],
   ['pipeline:manifest', [], [], []],
-  ['pipeline:lock', [], [], []],
+  ['pipeline:repartition', [], [], []],
 ]
 /** Keys without number: doctor looks for them. */
 const numberless: [key: string, unread: string[]][] = [

@@ -17,8 +17,8 @@ import { scanPartition } from '../../../src/ops/incidents/scan.ts'
 import { expireSome } from '../../../src/ops/jobs/expire-discarded.ts'
 import { applyBatch } from '../../../src/ops/rebuild/apply.ts'
 import { readPairs } from '../../../src/ops/rebuild/compare/read-pairs.ts'
-import { rank } from '../../../src/ops/reconcile/rank.ts'
 import { reconcile } from '../../../src/ops/reconcile/reconcile.ts'
+import { checkScores } from '../../../src/ops/reconcile/scores.ts'
 import { copyInvalid } from '../../../src/ops/repartition/copy-invalid.ts'
 import type { Move } from '../../../src/ops/repartition/move.ts'
 import { swapInvalid } from '../../../src/ops/repartition/move-invalid.ts'
@@ -222,7 +222,7 @@ const wrappers: readonly ((redis: RedisClient) => Promise<unknown>)[] = [
       [{ wrong: [], days: new Map(), users: new Set([keys.monthly('2026-11', 'u')]) }],
       '2026-11-30',
     ),
-  (redis) => rank(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
+  (redis) => checkScores(redis, rankIn(keys, plainFormat.calendar.periodsAt('2026-11-30').week, 'u'), 'set'),
   (redis) => applyBatch(redis, keys, { run: 'r', chain: 'c', position: '1', before: '' }, builtEffects),
   (redis) => readPairs(redis, keys, pipeline.stages.slice(1), [['{p3}:user:u', '{p3}:rebuild:new:r:user:u']]),
   (redis) => reconcile(redis, keys, { token: 't', nextToken: '', kept: { name: 'k', step: '0' } }, aPlan),

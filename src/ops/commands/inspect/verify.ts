@@ -19,7 +19,7 @@ export const command = defineCommand({
   page: 'docs/how-to/verify-and-repair.md',
   options: {
     deep: flag("also compares every user's totals with both leaderboards and the global stats, while the system runs"),
-    repair: flag("as --deep, and rebuilds leaderboards and global stats from the users' totals if they are wrong"),
+    repair: flag("as --deep, and sets leaderboards and global stats by the users' totals where they are wrong"),
     force: flag("repairs even if the users' totals themselves seem to be wrong"),
     acknowledge: flag(
       'first acknowledges the open incidents, so that verify, doctor and the alert no longer report them',

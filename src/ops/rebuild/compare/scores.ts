@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../../app.ts'
 import type { Effect } from '../../../stages/stage.ts'
 import { rankAll } from '../../calendar/boards.ts'
-import { rank } from '../../reconcile/rank.ts'
-import { rankAllUsers, rankUsers } from '../../reconcile/ranks.ts'
+import { rankAllUsers, rankUsers } from '../../reconcile/leaderboards.ts'
+import { checkScores } from '../../reconcile/scores.ts'
 import type { Compared } from './compare.ts'
 
 /** A stage ranks a user within some ms of the commit that counts an order of theirs. */
@@ -25,7 +25,7 @@ export async function wrongScores(
     await sleep(settleMs)
     const found: string[] = []
     for (let from = 0; from < wrong.length; from += 500) {
-      const some = await rank(app.redis, rankUsers(app, keys, wrong.slice(from, from + 500)), 'check')
+      const some = await checkScores(app.redis, rankUsers(app, keys, wrong.slice(from, from + 500)), 'check')
       found.push(...some.map(({ userId }) => userId))
     }
     wrong = [...new Set(found)]

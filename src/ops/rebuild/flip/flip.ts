@@ -1,7 +1,7 @@
 import { rankAll } from '../../calendar/boards.ts'
-import { rank } from '../../reconcile/rank.ts'
-import { rankUsers } from '../../reconcile/ranks.ts'
+import { rankUsers } from '../../reconcile/leaderboards.ts'
 import { reconcile } from '../../reconcile/reconcile.ts'
+import { checkScores } from '../../reconcile/scores.ts'
 import type { Compared } from '../compare/compare.ts'
 import type { Build } from '../feed.ts'
 import { runIsGone } from '../progress.ts'
@@ -73,7 +73,7 @@ export async function flip(
     const users = scores.users[at] ?? []
     for (let from = 0; from < users.length; from += 500) {
       await build.alive()
-      await rank(app.redis, rankUsers(app, keys, users.slice(from, from + 500)), 'set')
+      await checkScores(app.redis, rankUsers(app, keys, users.slice(from, from + 500)), 'set')
     }
     if (scores.periods > 0) await rankAll({ ...app, alive: build.alive }, keys, 'set')
   }

@@ -1,7 +1,7 @@
 import type { App } from '../../../app.ts'
 import { OrdersError } from '../../../errors.ts'
-import { ranksOf } from '../../reconcile/ranks.ts'
 import { reconcile, reversalOf } from '../../reconcile/reconcile.ts'
+import { ranksOf } from './ranks.ts'
 
 /** Steps per read. One keeps some 100 kB. */
 const readCount = 10

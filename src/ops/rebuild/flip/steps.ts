@@ -1,11 +1,10 @@
 import type { Effect } from '../../../stages/stage.ts'
 import type { Difference } from '../../reconcile/difference.ts'
-import { ranksOf } from '../../reconcile/ranks.ts'
 import type { Plan } from '../../reconcile/reconcile.ts'
 import type { Compared } from '../compare/compare.ts'
 import type { Build } from '../feed.ts'
 import type { CounterChanges } from './counters.ts'
-import { ownRanks } from './own-ranks.ts'
+import { ownRanks, ranksOf } from './ranks.ts'
 
 /** Half of the arguments that a request may have (see `maxArguments`): each key is one of them. */
 const maxKeys = 2_000

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { makeKeys } from '../../../../src/keys.ts'
+import { adoptBooks } from '../../../../src/ops/adopt/books.ts'
 import { acceptDays } from '../../../../src/ops/calendar/accept.ts'
 import { checkCalendar } from '../../../../src/ops/calendar/check.ts'
 import type { Build } from '../../../../src/ops/rebuild/feed.ts'
@@ -42,6 +43,7 @@ async function openDamaged(): Promise<RebuildWorld> {
 const writers: Record<string, (world: RebuildWorld) => Promise<unknown>> = {
   'a repair': ({ app }) => repair(app, signal),
   'a repair of a day': ({ app }) => checkCalendar(app, 'set', signal),
+  'an adoption': ({ app }) => adoptBooks({ ...app, from: [], to: app.partitions, alive: anyTime, durable: anyTime }),
   'an acknowledgment of days': ({ app }) => acceptDays(app, anyTime),
   'an erasure': async ({ app }) => moveTotals({ ...app, keys }, 'u1', await readHeld({ ...app, keys }, 'u1')),
 }

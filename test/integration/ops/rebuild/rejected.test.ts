@@ -3,6 +3,8 @@ import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
 import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
 import { requireSound } from '../../../../src/ops/rebuild/rebuild.ts'
+import { reconcile } from '../../../../src/ops/reconcile/reconcile.ts'
+import { newToken } from '../../../../src/ops/reconcile/token.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { archive } from '../../../../src/stages/archive/archive.ts'
 import { definePipeline } from '../../../../src/stages/define-pipeline.ts'
@@ -120,4 +122,15 @@ test('a replay refuses a flip of what was compared before', async () => {
   const { build, compared } = await rebuilt(world, ['revenue'])
   await replay(world, keys)
   await expect(flip(build, compared, undefined)).rejects.toMatchObject({ code: 'ORD_USAGE' })
+})
+
+test('a replay does not refuse a repair by the totals of the users: it changes both sides', async () => {
+  await using world = await openRejected()
+  isBroken = false
+  const [keys] = world.app.partitions
+  if (!keys) throw new Error('There is no partition.')
+  const token = await newToken(world.app, 'users', async () => {})
+  await replay(world, keys)
+  const step = { token, nextToken: '', kept: undefined }
+  expect(await reconcile(world.redis, keys, step, { differences: [], ranks: [] })).toBe(true)
 })

@@ -23,7 +23,7 @@ const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'ops/calendar/day.lua': ['operator'],
   'ops/calendar/totals.lua': ['operator'],
   'ops/rebuild/apply.lua': ['operator'],
-  'ops/reconcile/rank.lua': ['operator'],
+  'ops/reconcile/scores.lua': ['operator'],
   'ops/reconcile/reconcile.lua': ['operator'],
   'ops/rebuild/compare/read-pairs.lua': ['operator'],
   'ops/adopt/books.lua': ['operator'],

@@ -176,6 +176,8 @@ test.for([
     'user_1',
   ],
   ['global stats that are gone', (redis: Redis) => redis.del('global:stats'), undefined],
+  ['an empty total', (redis: Redis) => redis.hset('global:stats', 'total_orders', ''), undefined],
+  ['a total that Redis cannot add to', (redis: Redis) => redis.hset('global:stats', 'total_orders', '007'), undefined],
 ] as const)('%s is found, and repaired by the users', async ([, tamper, user], context) => {
   requireRealRedis(context)
   await using world = await open()

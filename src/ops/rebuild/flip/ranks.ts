@@ -1,7 +1,23 @@
+import type { App } from '../../../app.ts'
 import { type Keys, shadowedName } from '../../../keys.ts'
-import type { Rank } from '../../../stages/stage.ts'
+import type { Effect, Rank } from '../../../stages/stage.ts'
+import { ranksOfMonth } from '../../calendar/boards.ts'
+import { rankUsers } from '../../reconcile/leaderboards.ts'
 import { ranksKey } from '../apply.ts'
 import type { Build } from '../feed.ts'
+
+type Scope = Pick<App, 'format' | 'now' | 'pipeline'>
+
+/** Returns the effects that rank a user again whose hash changes: of all orders, or of a month. */
+export function ranksOf(scope: Scope, keys: Keys, name: string, fields: readonly string[]): readonly Effect[] {
+  const user = keys.userStats('')
+  if (name.startsWith(user)) return rankUsers(scope, keys, [name.slice(user.length)])
+  if (name.startsWith(keys.monthly('', '').slice(0, -1))) {
+    // A field with the spend of a period stands next to the one with its orders.
+    return ranksOfMonth(scope, keys, name, [...new Set(fields.map((field) => field.replace(/spend$/, 'orders')))])
+  }
+  return []
+}
 
 /** Yields the effects that rank the members of boards of the stages' own. HSCAN may yield one twice. */
 export async function* ownRanks({ app, run, shadows }: Build, keys: Keys): AsyncGenerator<Rank> {

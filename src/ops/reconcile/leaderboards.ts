@@ -2,22 +2,8 @@ import type { App } from '../../app.ts'
 import type { Keys } from '../../keys.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Effect } from '../../stages/stage.ts'
-import { ranksOfMonth } from '../calendar/boards.ts'
-import { keysLike, membersOf, type Scanning } from '../scan.ts'
-import { rank } from './rank.ts'
-
-type Scope = Pick<App, 'format' | 'now' | 'pipeline'>
-
-/** Returns the effects that rank a user again whose hash changes: of all orders, or of a month. */
-export function ranksOf(scope: Scope, keys: Keys, name: string, fields: readonly string[]): readonly Effect[] {
-  const user = keys.userStats('')
-  if (name.startsWith(user)) return rankUsers(scope, keys, [name.slice(user.length)])
-  if (name.startsWith(keys.monthly('', '').slice(0, -1))) {
-    // A field with the spend of a period stands next to the one with its orders.
-    return ranksOfMonth(scope, keys, name, [...new Set(fields.map((field) => field.replace(/spend$/, 'orders')))])
-  }
-  return []
-}
+import { keysOnce, membersOf, type Scanning } from '../scan.ts'
+import { checkScores } from './scores.ts'
 
 type Ranking = Pick<App, 'format' | 'pipeline'>
 
@@ -46,14 +32,21 @@ export async function rankAllUsers(
   const wrong = new Set<string>()
   for await (const all of usersOf(scope, keys)) {
     const users = all.filter((userId) => !leavesOut(userId))
-    for (const { userId } of await rank(scope.redis, rankUsers(scope, keys, users), mode)) wrong.add(userId)
+    for (const { userId } of await checkScores(scope.redis, rankUsers(scope, keys, users), mode)) wrong.add(userId)
   }
   return wrong
 }
 
-/** Yields all users with a hash, and all on the leaderboards. */
+/** Yields all users with a hash, and then those on the leaderboards without one. */
 async function* usersOf(scanning: Scanning, keys: Keys): AsyncGenerator<string[]> {
   const prefix = keys.userStats('')
-  for await (const names of keysLike(scanning, keys, prefix)) yield names.map((name) => name.slice(prefix.length))
-  for (const board of [keys.leaderboardSpend, keys.leaderboardOrders]) yield* membersOf(scanning, board)
+  const seen = new Set<string>()
+  for await (const names of keysOnce(scanning, keys, prefix)) {
+    const users = names.map((name) => name.slice(prefix.length))
+    for (const user of users) seen.add(user)
+    yield users
+  }
+  for (const board of [keys.leaderboardSpend, keys.leaderboardOrders]) {
+    for await (const members of membersOf(scanning, board)) yield members.filter((user) => !seen.has(user))
+  }
 }

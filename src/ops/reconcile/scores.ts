@@ -14,7 +14,7 @@ export interface WrongScore {
 }
 
 /** Compares the scores of some users of a partition by the effects that set them, and sets the wrong ones if asked to. */
-export async function rank(
+export async function checkScores(
   redis: RedisClient,
   effects: readonly Effect[],
   mode: 'check' | 'set',
