@@ -1,11 +1,13 @@
 import type { App } from '../../app.ts'
-import { storeLines } from '../../stages/archive/lines.ts'
+import { openChain } from '../../stages/archive/lines.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import { readTail } from '../../stages/archive/tail.ts'
 
 /**
  * Ends the chains of partitions that are about to change. Nothing waits for the archive then. The next segment begins a chain.
- * @throws OrdersError ORD_ARCHIVE if the store does not take the lines that it lacks
+ * Once Redis has forgotten a chain, the store alone says where it ends. So each is opened as for one more line: the store gets
+ * the lines that it lacks, and a chain begins that says which ones Redis has lost.
+ * @throws OrdersError ORD_ARCHIVE if the store cannot be read, or does not take the lines that it lacks
  */
 export async function closeChains({
   redis,
@@ -15,9 +17,10 @@ export async function closeChains({
 }: Pick<App, 'redis' | 'config' | 'pipeline' | 'partitions'>): Promise<void> {
   const scopes = partitions.map((keys) => ({ redis, pipeline, partitions, keys }))
   const tails = await Promise.all(scopes.map(readTail))
-  if (tails.some((tail) => tail && tail.stored < tail.seq)) {
+  const open = scopes.filter((_, at) => tails[at])
+  if (open.length > 0) {
     using store = await openStore(config)
-    for (const scope of scopes) await storeLines(scope, store)
+    for (const scope of open) await openChain(scope, store)
   }
   for (const { archive, archiveLines, archiveFlush } of partitions) {
     await redis.del(archive)

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { closeChains } from '../../../../src/ops/archive/close-chains.ts'
 import { leaveArchive } from '../../../../src/ops/archive/leave.ts'
 import { replaceSegment } from '../../../../src/ops/archive/replace.ts'
 import { sweepArchive } from '../../../../src/ops/archive/sweep.ts'
@@ -56,6 +57,28 @@ test('the objects of lines that Redis has just lost stay, before and after a new
   await openChain(app, store)
   expect(await sweep()).toEqual({ removed: 0, orphans: 0 })
   expect((await verify(world)).notes.join()).toContain(`Redis has lost 1 lines of the chain ${chains[0]?.chain}`)
+})
+
+/** Brings Redis back to a moment before the last of two segments. */
+async function restoreOld(world: ArchiveWorld): Promise<void> {
+  await whileRunning(world, () => archiveOrders(world, 1, 10))
+  const restore = await backup(world)
+  await whileRunning(world, () => archiveOrders(world, 10, 20))
+  await restore()
+}
+
+test.for([
+  ['a repartition', closeChains],
+  ['a leave', leaveArchive],
+] as const)('lines that Redis has lost do not count once %s has ended the chains', async ([, end], context) => {
+  requireRealRedis(context)
+  await using world = await openArchiveWorld()
+  const { app, store } = world
+  await restoreOld(world)
+  await end(app)
+  for (const known of [app, undefined]) expect((await readArchive(store, known)).records).toHaveLength(9)
+  await whileRunning(world, () => archiveOrders(world, 10, 20))
+  expect(await verify(world)).toMatchObject({ verdict: 'right', records: 19 })
 })
 
 test('a segment that was taken out stays out when Redis loses the line: its object is gone', async (context) => {
