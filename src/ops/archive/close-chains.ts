@@ -1,7 +1,21 @@
 import type { App } from '../../app.ts'
+import { archive } from '../../stages/archive/archive.ts'
 import { openChain } from '../../stages/archive/lines.ts'
+import { requireArchive } from '../../stages/archive/require-archive.ts'
+import { requireSameArchive } from '../../stages/archive/same-archive.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import { readTail } from '../../stages/archive/tail.ts'
+
+/**
+ * Refuses what would close the chains later, before anything stops for it.
+ * @throws OrdersError ORD_CONFIG if this process does not know where the archive is; ORD_ARCHIVE if it cannot be read there
+ */
+export async function requireClosable(app: App): Promise<void> {
+  await requireArchive(app)
+  if (!app.pipeline.stage(archive.name)) return
+  using store = await openStore(app.config)
+  await requireSameArchive(app, store)
+}
 
 /**
  * Ends the chains of partitions that are about to change. Nothing waits for the archive then. The next segment begins a chain.
