@@ -15,6 +15,7 @@ import { groupNamed } from '../../../stages/runner/groups.ts'
 import { idMs, oldestId } from '../../../stream-id.ts'
 import { type Call, defineCommand } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { discardRejected } from '../../rebuild/discard-rejected.ts'
 import { flip } from '../../rebuild/flip/flip.ts'
 import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../../rebuild/in-command.ts'
 import { endRun } from '../../rebuild/progress.ts'
@@ -85,7 +86,7 @@ async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Prom
       by: operatingUser(),
       what: JSON.stringify({ stage: stage.name, orders: lacks }),
     }
-    await audited(app, action, () => flip(build, comparison, undefined))
+    await audited(app, action, async () => flip(build, await discardRejected(build, comparison, action.by), undefined))
   }
   await setBegin(app, stage)
   await endRun(app, build.alive)

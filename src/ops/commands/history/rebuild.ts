@@ -9,6 +9,7 @@ import { calendar } from '../../../stages/calendar.ts'
 import { leaderboard } from '../../../stages/leaderboard.ts'
 import { type Call, defineCommand, flag, type Option } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { discardRejected } from '../../rebuild/discard-rejected.ts'
 import { type Comparison, type Flipped, flip } from '../../rebuild/flip/flip.ts'
 import { revertFlip } from '../../rebuild/flip/revert.ts'
 import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../../rebuild/in-command.ts'
@@ -152,7 +153,7 @@ function flipAudited(app: App, build: Built['build'], comparison: Comparison, ke
   return audited(
     app,
     action,
-    () => flip(build, comparison, keep),
+    async () => flip(build, await discardRejected(build, comparison, action.by), keep),
     ({ keys }) => what(keys),
   )
 }
