@@ -22,6 +22,10 @@ export async function discardRejected(build: Build, comparison: Comparison, by: 
   return found
 }
 
+/** Says what a flip discards, for the question before it; '' if nothing. */
+export const discardText = ({ rejected }: Pick<Comparison, 'rejected'>): string =>
+  rejected.size === 0 ? '' : ' It also counts orders that were rejected, and discards them.'
+
 /** Entries per script: some have 1 MB. */
 const readCount = 50
 
