@@ -22,7 +22,8 @@ import {
   sendOrders,
   settled,
 } from '../../../support/rebuilding.ts'
-import { definitions } from '../../../support/stages.ts'
+import { runOrders } from '../../../support/run-orders.ts'
+import { aggregate, definitions } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 
 let isBroken = true
@@ -143,6 +144,27 @@ test.each([
     expect(await differencesOf(world, name)).toEqual([])
   },
 )
+
+test('orders rebuild --count-rejected asks, and then counts and discards what was rejected', async () => {
+  await using world = await openRejected(aggregate.name, withAggregate)
+  const { host, port, db } = world.redis.options
+  const env = {
+    ...{ REDIS_URL: `redis://${host}:${port}/${db}`, ARCHIVE_URL: world.app.config.archiveUrl ?? '' },
+    ...{ LEDGER_BUCKETS: '64', CALENDAR: 'off', LOG_LEVEL: 'silent' },
+  }
+  const run = async (...words: string[]) => {
+    await using command = runOrders(['rebuild', '--flip', ...words], env)
+    const { code } = await command.exit()
+    return { code, text: command.stdout() + command.stderr() }
+  }
+  expect(await run('--yes')).toEqual({ code: 1, text: expect.stringContaining('1 order that aggregate rejected') })
+  expect(await run('--count-rejected')).toEqual({ code: 2, text: expect.stringContaining('Nothing was changed') })
+  expect(await counterOf(world, 'discarded')).toBe(0)
+  expect(await run('--count-rejected', '--yes')).toEqual({ code: 0, text: expect.stringContaining('Flipped') })
+  expect(await counterOf(world, 'discarded')).toBe(1)
+  expect(await counterOf(world, 'aggregate:rejected')).toBe(0)
+  expect(await run('--yes')).toEqual({ code: 0, text: expect.stringContaining('Everything is as the archive says.') })
+})
 
 test('what a stage rejects while a flip is compared is discarded too, and counted by that flip', async () => {
   await using world = await openRejected()
