@@ -10,7 +10,7 @@ import { closeChains } from './close-chains.ts'
 /**
  * Takes the archive out: Redis keeps no orders for it any more. What it has written stays. If it is run again, it begins a new
  * chain, and the orders in between are missing in it.
- * @throws OrdersError ORD_USAGE while a process runs it; ORD_ARCHIVE if the store does not take the lines that it lacks
+ * @throws OrdersError ORD_USAGE while a process runs it; ORD_ARCHIVE if the store cannot be read, or does not take the lines that it lacks
  */
 export async function leaveArchive(app: App): Promise<void> {
   const action = { action: 'archive-leave', by: operatingUser(), what: '{}' } as const
@@ -33,7 +33,7 @@ export async function leaveArchive(app: App): Promise<void> {
 function unclosedError({ partitions }: App, cause: OrdersError): OrdersError {
   const keys = partitions.flatMap(({ archive, archiveLines }) => [archive, archiveLines]).join(', ')
   const left =
-    'Redis keeps no orders for the archive any more, but it alone has the last lines of the manifest, which cannot be written'
+    'Redis keeps no orders for the archive any more, but it alone knows how the manifest ends, which cannot be written'
   const next =
     'Run this again when they can. If the archive is gone for good, delete these keys of Redis, and run this again'
   return new OrdersError('ORD_ARCHIVE', `${left}: ${cause.message.replace(/\.$/, '')}. ${next}: ${keys}`, { cause })

@@ -28,7 +28,7 @@ const from: Option<string | undefined> = {
 
 export const sharedOptions = {
   from,
-  'count-rejected': flag('counts what a stage has rejected, too: only if that is never replayed'),
+  'count-rejected': flag('counts what a stage has rejected, too, and discards it, so that no replay counts it again'),
   yes: flag('does not ask'),
   json: flag('as JSON on one line'),
 }

@@ -125,6 +125,6 @@ export function requireSound(
   const each = [...rejected].map(([stage, orders]) => `${countOf(orders, 'order')} that ${stage} rejected`)
   const [one] = [...rejected.values()]
   const again = `Replay ${one === 1 && rejected.size === 1 ? 'it' : 'them'} first: a later replay would count twice.`
-  const text = `${each.join(' and ')} would be counted. ${again} If none will be replayed, add --count-rejected.`
-  throw new OrdersError('ORD_BOOKS', text)
+  const other = 'Where that is not wanted, --count-rejected counts and discards what was rejected.'
+  throw new OrdersError('ORD_BOOKS', `${each.join(' and ')} would be counted. ${again} ${other}`)
 }

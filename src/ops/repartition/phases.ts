@@ -8,9 +8,8 @@ import { makeControlKeys, makePartitions } from '../../keys.ts'
 import type { Sum } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { isAway } from '../../redis/errors.ts'
-import { requireArchive } from '../../stages/archive/require-archive.ts'
 import { dropShadows } from '../../stages/erasure/drop-shadows.ts'
-import { closeChains } from '../archive/close-chains.ts'
+import { closeChains, requireClosable } from '../archive/close-chains.ts'
 import { noticedMs } from '../manifest/check.ts'
 import { forgetRepartition, type Repartition, switchOver, writeRepartition } from '../manifest/repartition.ts'
 import { bare } from '../manifest/settings.ts'
@@ -97,11 +96,11 @@ const phases: Readonly<
 > = { drain, move, swap, count, verify }
 
 async function drain(progress: Progress, signal: AbortSignal): Promise<Next> {
-  await requireArchive(progress.before)
   const noteQueues = (more: string[]): Promise<void> =>
     enter(progress, { phase: 'drain', queues: [...new Set([...progress.state.queues, ...more])] })
   const halt = { ...progress, noteQueues, reason: reasonOf(progress.state) }
-  const found = await quiesce(halt, signal).catch(async (error: unknown) => {
+  const halted = requireClosable(progress.before).then(() => quiesce(halt, signal))
+  const found = await halted.catch(async (error: unknown) => {
     await progress.lock.require() // another process may continue from here
     await undo({ ...halt, state: progress.state })
     throw error

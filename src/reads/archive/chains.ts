@@ -1,6 +1,14 @@
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import { type Line, manifestPrefix, noHash, parseLine, parseLineName, sha256 } from '../../stages/archive/manifest.ts'
+import {
+  type Line,
+  layoutIn,
+  manifestPrefix,
+  noHash,
+  parseLine,
+  parseLineName,
+  sha256,
+} from '../../stages/archive/manifest.ts'
 import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { readObject } from '../../stages/archive/store/store.ts'
 import { readTail, type Tail } from '../../stages/archive/tail.ts'
@@ -54,8 +62,9 @@ export async function readChains(
   const sources = await readStored(store, known)
   for (const tail of tails) addTail(sources, tail)
   const parsed = [...sources.values()].map(parseTexts)
-  const ends = endsIn(parsed, tails)
-  return parsed.map((one) => chainOf(one, ends.get(one.chain), tails)).sort(byBegin)
+  const heads = headsIn(parsed, tails)
+  const inOrder = parsed.toSorted((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1))
+  return inOrder.map((one) => chainOf(one, heads.get(one.chain) ?? noHash, tails))
 }
 
 function addTail(sources: Map<string, Source>, tail: Tail | undefined): void {
@@ -113,24 +122,66 @@ function parseTexts({ texts, ...source }: Source): Parsed {
   return { ...source, byHash: new Map(lines) }
 }
 
-/** Returns the hash of the last line of each chain, where Redis or a later chain names it. */
-function endsIn(chains: readonly Parsed[], tails: readonly (Tail | undefined)[]): Map<string, string> {
-  const ends = new Map<string, string>()
-  for (const { byHash } of chains) {
-    for (const line of byHash.values())
-      if (line.kind === 'begin' && line.follows) ends.set(line.follows.chain, line.follows.head)
-  }
-  for (const tail of tails) if (tail) ends.set(tail.chain, tail.head)
-  return ends
+/** A part of Redis' history: chains of a partition, of which each follows the one before it. */
+interface Path {
+  readonly partition: string
+  /** When its first chain began. */
+  readonly from: string
 }
+
+/**
+ * Returns the hash of the last line of each chain; `noHash` for one that does not count, as Redis has lost it whole.
+ * Redis has one history. It goes on from its tails, else from the latest line that the store has, and each chain goes back to
+ * those that it follows. What began after that and is not among them was lost when Redis went back.
+ */
+function headsIn(chains: readonly Parsed[], tails: readonly (Tail | undefined)[]): Map<string, string> {
+  const heads = new Map<string, string>()
+  const paths: Path[] = []
+  const byName = new Map(chains.map((one) => [one.chain, one]))
+  const ends = chains.map((one) => endOf(one, tails)).sort((one, other) => (one.at > other.at ? -1 : 1))
+  for (const { chain, hash } of ends) {
+    const one = byName.get(chain)
+    if (!one || heads.has(chain)) continue // a later chain follows it
+    const began = beginOf(one)?.at ?? ''
+    if (paths.some((path) => began >= path.from && excludes(path.partition, one.partition))) {
+      heads.set(chain, noHash)
+      continue
+    }
+    let [at, head, from] = [one as Parsed | undefined, hash, began]
+    while (at && !heads.has(at.chain)) {
+      heads.set(at.chain, head)
+      const begin = beginOf(at)
+      from = begin?.at ?? from
+      head = begin?.follows?.head ?? noHash
+      at = byName.get(begin?.follows?.chain ?? '')
+    }
+    paths.push({ partition: one.partition, from })
+  }
+  return heads
+}
+
+/** Returns where a chain ends if no other one follows it, and when. */
+function endOf({ chain, byHash }: Parsed, tails: readonly (Tail | undefined)[]) {
+  const tail = tails.find((one) => one?.chain === chain)
+  if (tail) return { chain, hash: tail.head, at: endOfTime }
+  const [hash, { at }] = [...byHash].reduce((last, one) => (one[1].seq > last[1].seq ? one : last))
+  return { chain, hash, at }
+}
+
+/** Later than every line. */
+const endOfTime = '~'
+
+const beginOf = ({ byHash }: Parsed) => byHash.values().find((line) => line.kind === 'begin')
+
+/** Returns whether only one of two partitions can have a chain at a time: they are the same, or of two layouts. */
+const excludes = (one: string, other: string): boolean => one === other || layoutIn(one) !== layoutIn(other)
 
 /** Follows the lines back from the last. */
 function chainOf(
   { chain, partition, byHash, unstored }: Parsed,
-  end: string | undefined,
+  head: string,
   tails: readonly (Tail | undefined)[],
 ): Chain {
-  const head = end ?? lastOf(byHash)
   const lines: Line[] = []
   for (let hash = head; hash !== noHash; ) {
     const line = byHash.get(hash)
@@ -154,17 +205,11 @@ function chainOf(
   }
 }
 
-function lastOf(byHash: ReadonlyMap<string, Line>): string {
-  return [...byHash].reduce((last, one) => (one[1].seq > last[1].seq ? one : last))[0]
-}
-
 function missing(chain: string, after: Line | undefined): OrdersError {
   const which = after ? `Line ${after.seq - 1}` : 'The last line'
   const message = `${which} of the chain ${chain} of the manifest is missing, or was changed.`
   return new OrdersError('ORD_ARCHIVE', message, { details: { chain } })
 }
 
-function byBegin(one: Chain, other: Chain): number {
-  const [a, b] = [one, other].map(({ lines, chain }) => `${lines[0]?.at} ${chain}`)
-  return (a ?? '') < (b ?? '') ? -1 : 1
-}
+/** Sorts chains as they began. */
+const nameOf = (one: Parsed): string => `${beginOf(one)?.at} ${one.chain}`

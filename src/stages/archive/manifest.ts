@@ -8,8 +8,8 @@ import type { Keys } from '../../keys.ts'
  * where Redis holds none: at the first start, after a repartition, and after Redis was emptied or restored.
  * Redis and the store hold the same text of a line. Each line holds the SHA-256 of the text of the line before it.
  *
- * Redis may lose lines that the store has, as when it is restored or fails over. Their segments do not count: the orders came
- * again, or are gone from Redis. But the objects stay. A segment that such a line takes out stays out: its object is gone.
+ * Redis may lose lines that the store has, or whole chains, as when it is restored or fails over. Their segments do not count:
+ * the orders came again, or are gone from Redis. But the objects stay. A segment that such a line takes out stays out: its object is gone.
  */
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
@@ -104,6 +104,9 @@ export function parseLine(text: string, from: string): Line {
 /** Returns how a partition is called in the names of objects. */
 export const partitionName = ({ partition, layout }: Pick<Keys, 'partition' | 'layout'>): string =>
   partition === undefined ? 'none' : `${partition}of${layout}`
+
+/** Returns the number of partitions in the name of one; `none` without partitions. */
+export const layoutIn = (partition: string): string => partition.split('of').at(-1) ?? partition
 
 /** Names of all lines begin so. */
 export const manifestPrefix = 'manifest/'

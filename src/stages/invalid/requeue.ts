@@ -87,17 +87,27 @@ export function returningRecord(
   return record && { stage, record, orders: channel.orders(record) }
 }
 
-/** Moves a rejected record to `orders:discarded`, with reason and operator. Returns false if it is already gone. */
-export async function discardEntry(
-  app: App,
-  entry: InvalidEntry,
-  why: { reason: string; by: string },
-): Promise<boolean> {
+/** Says why an order is discarded, and by whom. */
+export interface Discarding {
+  readonly reason: string
+  readonly by: string
+}
+
+/** Moves rejected records to `orders:discarded`, with reason and operator. Returns how many were still there. */
+export async function discardEntries(app: App, entries: readonly InvalidEntry[], why: Discarding): Promise<number> {
   const args = [why.reason, why.by, app.now().toISOString()]
-  const records = [{ entry, orders: 1, onStream: entry.json }]
-  const { keys } = entry
-  const target: Target = { mode: 'discard', stream: keys.discarded, args }
-  return (await take({ ...app, keys }, target, records, { jobId: 'discard', limit: 1 })).length > 0
+  let discarded = 0
+  for (const [keys, own] of Map.groupBy(entries, (entry) => entry.keys)) {
+    const records = own.map((entry) => ({ entry, orders: 1, onStream: entry.json }))
+    const target: Target = { mode: 'discard', stream: keys.discarded, args }
+    discarded += (await take({ ...app, keys }, target, records, { jobId: 'discard', limit: own.length })).length
+  }
+  return discarded
+}
+
+/** Does the same with one. Returns false if it is already gone. */
+export async function discardEntry(app: App, entry: InvalidEntry, why: Discarding): Promise<boolean> {
+  return (await discardEntries(app, [entry], why)) > 0
 }
 
 /** Removes an entry from the invalid channel and keeps its replacement with the job until that is sent. */

@@ -15,6 +15,7 @@ import { groupNamed } from '../../../stages/runner/groups.ts'
 import { idMs, oldestId } from '../../../stream-id.ts'
 import { type Call, defineCommand } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { discardRejected, discardText } from '../../rebuild/discard-rejected.ts'
 import { flip } from '../../rebuild/flip/flip.ts'
 import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../../rebuild/in-command.ts'
 import { endRun } from '../../rebuild/progress.ts'
@@ -77,7 +78,7 @@ async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Prom
   requireSound(comparison, options['count-rejected'])
   const lacks = comparison.lacks.get(stage.name) ?? 0
   if (lacks > 0 || comparison.before.size > 0) {
-    const lacking = `${stage.name} lacks ${countText(lacks)} orders and corrections that the archive has. Add them?`
+    const lacking = `${stage.name} lacks ${countText(lacks)} orders and corrections that the archive has.${discardText(comparison)} Add them?`
     const question = lacks > 0 ? lacking : 'What came before the calendar began is wrong in its books. Correct it?'
     await requireConsent(question, { yes: options.yes, stdout, signal })
     const action = {
@@ -85,7 +86,7 @@ async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Prom
       by: operatingUser(),
       what: JSON.stringify({ stage: stage.name, orders: lacks }),
     }
-    await audited(app, action, () => flip(build, comparison, undefined))
+    await audited(app, action, async () => flip(build, await discardRejected(build, comparison, action.by), undefined))
   }
   await setBegin(app, stage)
   await endRun(app, build.alive)

@@ -9,6 +9,7 @@ import { calendar } from '../../../stages/calendar.ts'
 import { leaderboard } from '../../../stages/leaderboard.ts'
 import { type Call, defineCommand, flag, type Option } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
+import { discardRejected, discardText } from '../../rebuild/discard-rejected.ts'
 import { type Comparison, type Flipped, flip } from '../../rebuild/flip/flip.ts'
 import { revertFlip } from '../../rebuild/flip/revert.ts'
 import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../../rebuild/in-command.ts'
@@ -138,7 +139,11 @@ async function compareAndFlip(app: App, built: Built, call: Call<Options>): Prom
     return fail()
   }
   requireSound(comparison, options['count-rejected'])
-  await requireConsent('This changes the live numbers. Flip?', { yes: options.yes, stdout, signal })
+  await requireConsent(`This changes the live numbers.${discardText(comparison)} Flip?`, {
+    yes: options.yes,
+    stdout,
+    signal,
+  })
   const flipped = await flipAudited(app, build, comparison, options.keep)
   await endRun(app, build.alive)
   if (options.json) reply(flipped)
@@ -147,12 +152,14 @@ async function compareAndFlip(app: App, built: Built, call: Call<Options>): Prom
 
 function flipAudited(app: App, build: Built['build'], comparison: Comparison, keep?: string): Promise<Flipped> {
   const stages = build.stages.map(({ name }) => name)
-  const what = (keys?: number): string => JSON.stringify({ stages, archive: build.archive.name, keep, keys })
+  const { size } = comparison.rejected
+  const rejected = size > 0 ? Object.fromEntries(comparison.rejected) : undefined
+  const what = (keys?: number): string => JSON.stringify({ stages, archive: build.archive.name, keep, rejected, keys })
   const action = { action: 'rebuild', by: operatingUser(), what: what() }
   return audited(
     app,
     action,
-    () => flip(build, comparison, keep),
+    async () => flip(build, await discardRejected(build, comparison, action.by), keep),
     ({ keys }) => what(keys),
   )
 }

@@ -26,19 +26,22 @@ export function rejectedOf(stages: readonly Stage[], all: readonly Compared[]): 
   return new Map(sums.filter(([, orders]) => orders > 0))
 }
 
-/** Reads what the stages of a partition have not processed. */
-export async function readChange({ app, stages }: Build, { keys, books, differences }: Compared): Promise<Change> {
+/** Reads what the stages of a partition have not counted. Of what they have rejected only what was compared is counted now. */
+export async function readChange(
+  { app, stages }: Build,
+  { keys, books, differences, rejected }: Compared,
+): Promise<Change> {
   const found = await readBooks({ ...app, partitions: [keys] })
   const of = (field: string): number => Number(books.live.get(field) ?? 0n)
-  const unprocessed = new Map(
+  const uncounted = new Map(
     found.stages.map(({ stage, missed, lost, waiting, measured }) => {
       const missing = Math.max(0, (waiting ?? 0) - (measured ?? waiting ?? 0))
-      return [stage, { missed: missed ?? 0, lost: lost ?? 0, missing }]
+      return [stage, { rejected: rejected.get(stage) ?? 0, missed: missed ?? 0, lost: lost ?? 0, missing }]
     }),
   )
   const global = stages.some(({ name }) => name === aggregate.name) ? differences.get(keys.globalStats) : undefined
   const counted = of(aggregate.counts) - of(correctionsCounter)
-  return { lacks: global?.add.get('total_orders') ?? 0, surplus: of('total_orders') - counted, unprocessed }
+  return { lacks: global?.add.get('total_orders') ?? 0, surplus: of('total_orders') - counted, uncounted }
 }
 
 /**

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { makePartitions } from '../../../../src/keys.ts'
+import { closeChains } from '../../../../src/ops/archive/close-chains.ts'
 import { leaveArchive } from '../../../../src/ops/archive/leave.ts'
 import { replaceSegment } from '../../../../src/ops/archive/replace.ts'
 import { sweepArchive } from '../../../../src/ops/archive/sweep.ts'
@@ -56,6 +58,74 @@ test('the objects of lines that Redis has just lost stay, before and after a new
   await openChain(app, store)
   expect(await sweep()).toEqual({ removed: 0, orphans: 0 })
   expect((await verify(world)).notes.join()).toContain(`Redis has lost 1 lines of the chain ${chains[0]?.chain}`)
+})
+
+/** Brings Redis back to a moment before the last of two segments. */
+async function restoreOld(world: ArchiveWorld): Promise<void> {
+  await whileRunning(world, () => archiveOrders(world, 1, 10))
+  const restore = await backup(world)
+  await whileRunning(world, () => archiveOrders(world, 10, 20))
+  await restore()
+}
+
+test.for([
+  ['a repartition', closeChains],
+  ['a leave', leaveArchive],
+] as const)('lines that Redis has lost do not count once %s has ended the chains', async ([, end], context) => {
+  requireRealRedis(context)
+  await using world = await openArchiveWorld()
+  const { app, store } = world
+  await restoreOld(world)
+  await end(app)
+  for (const known of [app, undefined]) expect((await readArchive(store, known)).records).toHaveLength(9)
+  await whileRunning(world, () => archiveOrders(world, 10, 20))
+  expect(await verify(world)).toMatchObject({ verdict: 'right', records: 19 })
+})
+
+test('a chain that Redis has lost whole does not count: it began after the line where Redis goes on', async (context) => {
+  requireRealRedis(context)
+  await using world = await openArchiveWorld()
+  const { app, store } = world
+  const archived = async (known: typeof app | undefined) => (await readArchive(store, known)).records.length
+  await whileRunning(world, () => archiveOrders(world, 1, 10))
+  const older = await backup(world)
+  await whileRunning(world, () => archiveOrders(world, 10, 20))
+  const newer = await backup(world)
+  for (const [at, restore, left] of [
+    [20, older, 9],
+    [30, older, 9],
+    [40, newer, 19],
+    [50, older, 9],
+    [60, newer, 19],
+  ] as const) {
+    await restore()
+    expect(await archived(app)).toBe(left)
+    await whileRunning(world, () => archiveOrders(world, at, at + 5))
+    for (const known of [app, undefined]) expect(await archived(known)).toBe(left + 5)
+    expect(await verify(world)).toMatchObject({ verdict: 'right' })
+  }
+  await newer()
+  await closeChains(app) // at once: no line shows that the chains of the older one are lost
+  expect(await archived(undefined)).toBe(19)
+})
+
+test('the chains of a repartition do not count once Redis is restored to before it', async (context) => {
+  requireRealRedis(context)
+  await using world = await openArchiveWorld()
+  const { app, store } = world
+  await whileRunning(world, () => archiveOrders(world, 1, 10))
+  const restore = await backup(world)
+  await closeChains(app)
+  const partitions = makePartitions(2)
+  for (const keys of partitions) await openChain({ ...app, partitions, keys }, store)
+  const linesOf = async (known: typeof app | undefined) =>
+    (await readArchive(store, known)).chains.map(({ partition, lines }) => [partition, lines.length])
+  expect(await linesOf(undefined)).toEqual([['none', 2], ...['0of2', '1of2'].map((name) => [name, 1])])
+  await restore()
+  const alone = ['0of2', '1of2'].map((name) => [name, 0])
+  expect(await linesOf(app)).toEqual([['none', 2], ...alone])
+  await whileRunning(world, () => archiveOrders(world, 10, 20))
+  for (const known of [app, undefined]) expect(await linesOf(known)).toEqual([['none', 3], ...alone])
 })
 
 test('a segment that was taken out stays out when Redis loses the line: its object is gone', async (context) => {

@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
+import { discardRejected } from '../../../../src/ops/rebuild/discard-rejected.ts'
 import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
+import { revertFlip } from '../../../../src/ops/rebuild/flip/revert.ts'
 import { requireSound } from '../../../../src/ops/rebuild/rebuild.ts'
+import { comparisonOf } from '../../../../src/ops/rebuild/reply.ts'
 import { reconcile } from '../../../../src/ops/reconcile/reconcile.ts'
 import { newToken } from '../../../../src/ops/reconcile/token.ts'
+import { readBooks } from '../../../../src/reads/books.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { archive } from '../../../../src/stages/archive/archive.ts'
 import { definePipeline } from '../../../../src/stages/define-pipeline.ts'
@@ -20,17 +24,19 @@ import {
   sendOrders,
   settled,
 } from '../../../support/rebuilding.ts'
-import { definitions } from '../../../support/stages.ts'
+import { runOrders } from '../../../support/run-orders.ts'
+import { aggregate, definitions } from '../../../support/stages.ts'
 import { until } from '../../../support/until.ts'
 
 let isBroken = true
+const broken = ['o5', 'o25']
 
 const revenue = defineObserver({
   name: 'revenue',
   takes: admittedOrder,
   counts: 'booked',
   decide: ({ minor, order_id }, keys) => {
-    if (isBroken && order_id === 'o5') throw new Error('a bug')
+    if (isBroken && broken.includes(order_id)) throw new Error('a bug')
     return [hincrby(keys.own('revenue', 'all'), 'minor', minor)]
   },
 })
@@ -41,22 +47,34 @@ const withRevenue = definePipeline([
   definitions.aggregate,
   definitions.leaderboard,
 ])
+const withAggregate = definePipeline([
+  definitions.validate,
+  archive,
+  {
+    ...definitions.aggregate,
+    decide: (order, ...rest) => {
+      if (isBroken && broken.includes((order as { order_id: string }).order_id)) throw new Error('a bug')
+      return definitions.aggregate.decide(order, ...rest)
+    },
+  },
+  definitions.leaderboard,
+])
 const others = withRevenue.names.filter((name) => name !== revenue.name && name !== archive.name)
 
 const counterOf = async ({ app }: RebuildWorld, name: string): Promise<number> =>
   (await readCounters(app.redis, app.partitions))[name] ?? 0
 
 /** Rejects one order of 20 in the stage, and keeps all of them in the archive. */
-async function openRejected(): Promise<RebuildWorld> {
+async function openRejected(name = revenue.name, pipeline = withRevenue): Promise<RebuildWorld> {
   isBroken = true
   await using stack = new AsyncDisposableStack()
-  const world = stack.use(await openRebuildWorld(undefined, withRevenue))
+  const world = stack.use(await openRebuildWorld(undefined, pipeline))
   {
     await using _ = await runningStages(world.app)
     await sendOrders(world, 0, 20)
     await settled(world)
   }
-  expect(await counterOf(world, 'revenue:rejected')).toBe(1)
+  expect(await counterOf(world, `${name}:rejected`)).toBe(1)
   const opened = stack.move()
   return { ...world, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
@@ -67,8 +85,8 @@ async function replay({ app, redis }: RebuildWorld, keys: Keys): Promise<void> {
   expect(await replayEntries(app, entries, { jobId: 'job', limit: 1 })).toHaveLength(1)
 }
 
-const differencesOf = async (world: RebuildWorld): Promise<unknown[]> => {
-  const { compared } = await rebuilt(world, ['revenue'])
+const differencesOf = async (world: RebuildWorld, stage = revenue.name): Promise<unknown[]> => {
+  const { compared } = await rebuilt(world, [stage])
   return compared.partitions.flatMap(({ differences }) => [...differences.values()])
 }
 
@@ -83,11 +101,108 @@ test('a stage that still fails on an order ends a rebuild with a sentence that n
 test('what a stage has rejected is counted only if that is asked for', async () => {
   await using world = await openRejected()
   isBroken = false
-  const { build, compared } = await rebuilt(world, ['revenue'])
+  const { compared } = await rebuilt(world, ['revenue'])
   expect(compared.rejected).toEqual(new Map([['revenue', 1]]))
   expect(() => requireSound(compared, false)).toThrow('1 order that revenue rejected would be counted. Replay it first')
   requireSound(compared, true)
-  await flip(build, compared, undefined)
+})
+
+const by = 'ann'
+
+test.each([
+  ['revenue', withRevenue, ['booked', 'discarded', 'revenue:rejected']],
+  ['aggregate', withAggregate, ['aggregate:rejected', 'applied', 'discarded', 'ranked']],
+] as const)(
+  'what %s has rejected and a flip counts is neither rejected nor replayed after it',
+  async (name, pipeline, moved) => {
+    await using world = await openRejected(name, pipeline)
+    const { app, redis } = world
+    const [keys] = app.partitions
+    isBroken = false
+    const counters = () => readCounters(app.redis, app.partitions)
+    const flipKept = async () => {
+      const { build, compared } = await rebuilt(world, [name])
+      expect(compared.rejected).toEqual(new Map([[name, 1]]))
+      await flip(build, await discardRejected(build, compared, by), 'kept')
+    }
+    const before = await counters()
+    await flipKept()
+    const after = await counters()
+    const isChanged = (counter: string): boolean => before[counter] !== after[counter] && !counter.startsWith('flip:')
+    expect(Object.keys(after).filter(isChanged).sort()).toEqual(moved)
+    expect(await readBooks(app)).toMatchObject({ balanced: true, invalid: { stream: 0 } })
+    const { compared } = await rebuilt(world, [name])
+    expect(comparisonOf(compared, 0, app.format.money)).toMatchObject({ equal: true, rejected: {} })
+    const discarded = await redis.xrange(keys?.discarded ?? '', '-', '+')
+    expect(discarded.map(([, fields]) => fields.join())).toEqual([
+      expect.stringMatching(/"o5".*--count-rejected,by,ann/),
+    ])
+
+    await revertFlip(app, 'kept', async () => {})
+    expect(await counters()).toMatchObject({ ...before, discarded: 1 })
+    expect(await readBooks(app)).toMatchObject({ balanced: true })
+    await flipKept()
+    expect(await counters()).toMatchObject({ [`${name}:rejected`]: 0 })
+    expect(await differencesOf(world, name)).toEqual([])
+  },
+)
+
+test('orders rebuild --count-rejected asks, and then counts and discards what was rejected', async () => {
+  await using world = await openRejected(aggregate.name, withAggregate)
+  const { host, port, db } = world.redis.options
+  const env = {
+    ...{ REDIS_URL: `redis://${host}:${port}/${db}`, ARCHIVE_URL: world.app.config.archiveUrl ?? '' },
+    ...{ LEDGER_BUCKETS: '64', CALENDAR: 'off', LOG_LEVEL: 'silent' },
+  }
+  const run = async (...words: string[]) => {
+    await using command = runOrders(['rebuild', '--flip', ...words], env)
+    const { code } = await command.exit()
+    return { code, text: command.stdout() + command.stderr() }
+  }
+  expect(await run('--yes')).toEqual({ code: 1, text: expect.stringContaining('1 order that aggregate rejected') })
+  expect(await run('--count-rejected')).toEqual({ code: 2, text: expect.stringContaining('Nothing was changed') })
+  expect(await counterOf(world, 'discarded')).toBe(0)
+  expect(await run('--count-rejected', '--yes')).toEqual({ code: 0, text: expect.stringContaining('Flipped') })
+  expect(await counterOf(world, 'discarded')).toBe(1)
+  expect(await counterOf(world, 'aggregate:rejected')).toBe(0)
+  expect(await run('--yes')).toEqual({ code: 0, text: expect.stringContaining('Everything is as the archive says.') })
+})
+
+test('what a stage rejects while a flip is compared is discarded too, and counted by that flip', async () => {
+  await using world = await openRejected()
+  const { app } = world
+  isBroken = false
+  const { build, compared } = await rebuilt(world, ['revenue'])
+  isBroken = true
+  {
+    await using _ = await runningStages(app)
+    await sendOrders(world, 20, 40)
+    await settled(world)
+  }
+  expect(await counterOf(world, 'revenue:rejected')).toBe(2)
+  isBroken = false
+  await flip(build, await discardRejected(build, compared, by), undefined)
+  expect(await counterOf(world, 'revenue:rejected')).toBe(0)
+  expect(await readBooks(app)).toMatchObject({ balanced: true, invalid: { stream: 0 } })
+  expect(await differencesOf(world)).toEqual([])
+})
+
+test('what a stage rejects after a flip was compared stays, and is replayed once', async () => {
+  await using world = await openRejected()
+  const { app } = world
+  isBroken = false
+  const { build, compared } = await rebuilt(world, ['revenue'])
+  const sound = await discardRejected(build, compared, by)
+  isBroken = true
+  await using _ = await runningStages(app)
+  await sendOrders(world, 20, 40)
+  await settled(world)
+  isBroken = false
+  await flip(build, sound, undefined)
+  expect(await counterOf(world, 'revenue:rejected')).toBe(1)
+  await replay(world, app.partitions[0] as Keys)
+  await settled(world)
+  expect(await counterOf(world, 'revenue:rejected')).toBe(0)
   expect(await differencesOf(world)).toEqual([])
 })
 

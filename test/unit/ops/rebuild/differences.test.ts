@@ -50,12 +50,12 @@ test('differences come back from their packed form as they were', () => {
 
 const [, calendar, aggregate] = withCalendar.stages
 const built = [calendar, aggregate].flatMap((stage) => stage ?? [])
-const change = (lacks: number, surplus = 0, missed = 0) => ({
+const change = (lacks: number, surplus = 0, missed = 0, rejected = 0) => ({
   lacks,
   surplus,
-  unprocessed: new Map([
-    ['calendar', { missed, lost: 0, missing: 0 }],
-    ['aggregate', { missed: 0, lost: 0, missing: 0 }],
+  uncounted: new Map([
+    ['calendar', { rejected, missed, lost: 0, missing: 0 }],
+    ['aggregate', { rejected, missed: 0, lost: 0, missing: 0 }],
   ]),
 })
 const changes = (lacks: Record<string, number>, ...all: ReturnType<typeof change>[]) =>
@@ -72,5 +72,18 @@ test('what a stage missed is taken from that, and a wrong total alone changes no
   expect(changes({ aggregate: 0, calendar: 4 }, change(0, 0, 3), change(-2, 2, 5))).toEqual([
     { 'calendar:missed': -3, dated: 3 },
     { 'calendar:missed': -1, dated: 1 },
+  ])
+})
+
+test('what stages rejected is taken from that first, over all partitions, and is not received again', () => {
+  expect(changes({ aggregate: 4, calendar: 6 }, change(2, 0, 3, 1), change(2, 0, 5, 3))).toEqual([
+    {
+      ...{ received: 1, admitted: 1, applied: 2, dated: 4, ranked: 2 },
+      ...{ 'aggregate:rejected': -1, 'calendar:rejected': -1, 'calendar:missed': -2 },
+    },
+    {
+      ...{ received: -1, admitted: -1, applied: 2, dated: 2, ranked: 2 },
+      ...{ 'aggregate:rejected': -3, 'calendar:rejected': -3 },
+    },
   ])
 })
