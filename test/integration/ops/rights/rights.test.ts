@@ -9,6 +9,7 @@ import { shipped } from '../../../support/stages.ts'
 /** Names the actors that run each script of ours. A script that calls no command has none. */
 const scripts: Readonly<Record<string, readonly Actor[]>> = {
   'stream-id.lua': ['stages', 'operator'],
+  'sums.lua': [],
   'stages/runner/entry.lua': [],
   'stages/runner/effects.lua': ['stages', 'operator'],
   'stages/runner/ledger.lua': ['stages'],
