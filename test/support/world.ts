@@ -42,7 +42,7 @@ export async function emptyRedis(): Promise<{ url: string; redis: Redis } & Asyn
 }
 
 /** Of stages that tests add. */
-const ownKeys = ['~auditor:*', '~odd:*', '~wide:*', '~revenue:*']
+const ownKeys = ['~auditor:*', '~odd:*', '~wide:*', '~revenue:*', '~spend:*']
 
 const limitedOf = new WeakMap<Redis, Redis>()
 

@@ -158,7 +158,7 @@ test.for([
   const sum = { orders: BigInt(oracle.admitted), minor: oracle.cents }
   const sums = { users: sum, global: sum, leaderboards: sum }
   expect(await deepCheck(app, signal)).toMatchObject({ ...right, users: oracle.users.size, sums })
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 test('leaderboards and global stats are repaired while all stages work, again and again, and end exact', async (context) => {
@@ -185,7 +185,7 @@ test('leaderboards and global stats are repaired while all stages work, again an
   }
   await done
   expect(repairs).toBeGreaterThan(1)
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 test('users whose records wait for a leaderboard that stands still are undecided; what is wrong is reported all the same', async (context) => {
@@ -215,7 +215,7 @@ test('users whose records wait for a leaderboard that stands still are undecided
   expect(await deepCheck(app, signal)).toMatchObject(right)
   await using _ = runInTwoLoops(app)
   await worked(app, oracle)
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 /** The client with something done before each call of a command. */
@@ -313,7 +313,7 @@ test('a repair that is killed before it swaps leaves the leaderboards as they ar
   const oracle = await settled(app, 60, 12)
   await redis.zincrby('leaderboard:spend', 1, 'user_7')
   const wrongBoard = await redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')
-  const killed = before(redis, 'evalsha', () => Promise.reject(new Error('killed')))
+  const killed = before(app.redis, 'evalsha', () => Promise.reject(new Error('killed')))
   await expect(repair({ ...app, redis: killed }, signal)).rejects.toThrow('killed')
   expect(await redis.zrange('leaderboard:spend', '0', '-1', 'WITHSCORES')).toEqual(wrongBoard)
   expect(await redis.zcard('leaderboard:spend:rebuilt')).toBe(12)
@@ -321,7 +321,7 @@ test('a repair that is killed before it swaps leaves the leaderboards as they ar
   expect(await redis.ttl('leaderboard:orders:rebuilt')).toBeGreaterThan(0)
   await redis.zadd('leaderboard:spend:rebuilt', 1, 'left over')
   await repair(app, signal)
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 test('a repair whose new leaderboards vanish before it swaps swaps nothing, and starts over', async (context) => {
@@ -330,13 +330,13 @@ test('a repair whose new leaderboards vanish before it swaps swaps nothing, and 
   const { scope: app, redis } = world
   const oracle = await settled(app, 60, 12)
   let vanished = 0
-  const other = before(redis, 'evalsha', async () => {
+  const other = before(app.redis, 'evalsha', async () => {
     if (vanished++ === 0) await redis.del('leaderboard:spend:rebuilt')
   })
   await redis.zincrby('leaderboard:spend', 1, 'user_7')
   await repair({ ...app, redis: other }, signal)
   expect(vanished).toBeGreaterThan(1)
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 test.for([
@@ -349,7 +349,7 @@ test.for([
   const oracle = await settled(app, 60, 12)
   const [validate, aggregate] = pipeline.stages as [Stage, Stage]
   let between = 0
-  const late = before(redis, 'evalsha', async () => {
+  const late = before(app.redis, 'evalsha', async () => {
     if (between++ > 0) return
     await using _ = runInTwoLoops(app, [validate, aggregate])
     await send(app, oracle, users, 600, 600 + orders)
@@ -358,7 +358,7 @@ test.for([
   })
   await redis.del('leaderboard:spend', 'leaderboard:orders')
   await repair({ ...app, redis: late }, signal)
-  await expectUsers(app.redis, oracle) // before the leaderboard has seen them
+  await expectUsers(world.redis, oracle) // before the leaderboard has seen them
 })
 
 /** Between aggregate and leaderboard: it passes on all totals. */
@@ -394,5 +394,5 @@ test('with a stage between aggregate and leaderboard, what waits for either of t
   expect(await deepCheck(scope, signal)).toMatchObject(right)
   await world.redis.del('leaderboard:spend')
   await repair(scope, signal)
-  await expectUsers(scope.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
