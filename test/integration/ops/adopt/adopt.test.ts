@@ -450,7 +450,7 @@ test('nothing of orders starts, and doctor says what to do, until it is adopted'
   })
   expect(await start()).toMatch(/-/)
   expect(await orders('adopt', '--yes', '--force')).toBe(
-    `There is nothing to adopt: Redis at ${url} holds nothing of the Python system.`,
+    `There is nothing to adopt: ${place} holds nothing of the Python system.`,
   )
 })
 

@@ -144,9 +144,9 @@ test('verify --deep finds scores that are not those of the users, and --repair s
   const { week, month } = app.format.calendar.periodsAt(today)
   const [keys] = app.partitions as [Keys]
   const [ranked = ''] = await app.redis.zrange(keys.periodBoard(month.name, 'spend'), '0', '0')
-  await app.redis.zincrby(keys.periodBoard(month.name, 'spend'), 5, ranked)
-  await app.redis.zrem(keys.periodBoard(month.name, 'orders'), ranked)
-  await app.redis.zadd(keys.periodBoard(week.name, 'orders'), 3, 'unknown')
+  await world.redis.zincrby(keys.periodBoard(month.name, 'spend'), 5, ranked)
+  await world.redis.zrem(keys.periodBoard(month.name, 'orders'), ranked)
+  await world.redis.zadd(keys.periodBoard(week.name, 'orders'), 3, 'unknown')
   const found = await verify(app, options, signal)
   expect(found).toMatchObject({
     verdict: 'wrong',
