@@ -60,8 +60,13 @@ export const makeControlKeys = (partitions: readonly Keys[]): ControlKeys =>
 /** Built by a repartition next to a partition's keys, to replace them: the same names behind `{p3}:moved:`. */
 export const movedKeys = (partition: number, of: number): Keys => makeKeys(partition, of, 'moved:')
 
+const adoptedTag = 'adopted:'
+
 /** Built by an adoption next to the keys of a partition, to replace them: the same names behind `adopted:`. */
-export const adoptedKeys = ({ partition }: Keys): Keys => makeKeys(partition, undefined, 'adopted:')
+export const adoptedKeys = ({ partition }: Keys): Keys => makeKeys(partition, undefined, adoptedTag)
+
+/** Pattern of the bare keys that an adoption builds. Those of a partition have its tag first. */
+export const adoptedPattern = `${adoptedTag}*`
 
 /** Each run has keys of its own: a process that deletes those of an earlier run, and was suspended, cannot meet them. */
 const shadowTag = (run: string): string => `rebuild:new:${run.slice(0, 8)}:`
@@ -158,7 +163,7 @@ export const lockKey = bareKeys.lock.name
 export function keyPatterns(partitioned: boolean): string[] {
   const bare = [...new Set(keyDeclarations.map(({ name }) => name.replace(/:.*/, ':*')))]
   const whole = Object.values(bareKeys).map(({ name }) => name)
-  return [...(partitioned ? ['{p*}:*', ...whole] : bare), `${jobsPrefix}:*`]
+  return [...(partitioned ? ['{p*}:*', ...whole] : [...bare, adoptedPattern]), `${jobsPrefix}:*`]
 }
 
 /** Key, type and content, for docs/reference/keys.md. */

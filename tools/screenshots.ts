@@ -16,8 +16,8 @@ const minutes = 4
 const images = fileURLToPath(new URL('../docs/images/', import.meta.url))
 
 const pictures = [
-  { name: 'dashboard-light', colorScheme: 'light', width: 1200, height: 1080 },
-  { name: 'dashboard-dark', colorScheme: 'dark', width: 1200, height: 1080 },
+  { name: 'dashboard-light', colorScheme: 'light', width: 1200, height: 1330 },
+  { name: 'dashboard-dark', colorScheme: 'dark', width: 1200, height: 1330 },
   { name: 'phone-light', colorScheme: 'light', width: 375, height: 812 },
   { name: 'phone-dark', colorScheme: 'dark', width: 375, height: 812 },
 ] as const

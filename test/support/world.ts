@@ -7,11 +7,12 @@ import type { PartitionScope } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config/config.ts'
 import { makeControlKeys, makeKeys } from '../../src/keys.ts'
 import { onLoopback } from '../../src/ops/local/emulators.ts'
-import { rulesFor } from '../../src/ops/rights/acl.ts'
-import { actors } from '../../src/ops/rights/commands.ts'
+import { allow, rulesFor } from '../../src/ops/rights/acl.ts'
+import { actors, newerExtrasOf } from '../../src/ops/rights/commands.ts'
 import { formatOf } from '../../src/order/format.ts'
 import { openTelemetry } from '../../src/telemetry.ts'
 import { shipped } from './stages.ts'
+import { hasWaitAof } from './waitaof.ts'
 import { emulatorOfWorker } from './worker-emulator.ts'
 
 /**
@@ -25,29 +26,41 @@ export async function emptyRedis(): Promise<{ url: string; redis: Redis } & Asyn
   await redis.flushdb()
   const minimal = process.env['TEST_REDIS_USER'] === 'minimal' && inject('redisUrl') !== undefined
   if (!minimal) return { url: url.href, redis, [Symbol.asyncDispose]: async () => redis.disconnect() }
-  url.username = await minimalUser(redis)
+  const user = await minimalUser(redis)
+  url.username = user
   url.password = 'secret'
   const limited = new Redis(url.href)
   limitedOf.set(redis, limited)
   const close = async (): Promise<void> => {
-    const refused = (await redis.call('ACL', 'LOG')) as unknown[][]
-    await redis.call('ACL', 'LOG', 'RESET')
-    for (const client of [redis, limited]) client.disconnect()
-    if (refused.length > 0)
-      throw new Error(`Redis refused: ${JSON.stringify(refused.map((entry) => entry.slice(3, 8)))}`)
+    const refused = await refusedTo(user, redis)
+    limited.disconnect()
+    await redis.call('ACL', 'DELUSER', user)
+    redis.disconnect()
+    if (refused.length > 0) throw new Error(`Redis refused: ${JSON.stringify(refused)}`)
   }
   return { url: url.href, redis, [Symbol.asyncDispose]: close }
 }
 
 /** Of stages that tests add. */
-const ownKeys = ['~auditor:*', '~odd:*', '~wide:*', '~revenue:*']
+const ownKeys = ['~auditor:*', '~odd:*', '~wide:*', '~revenue:*', '~spend:*']
 
 const limitedOf = new WeakMap<Redis, Redis>()
 
+/** Creates a user of this database alone: other workers have theirs on the same server, and Redis logs who was refused. */
 async function minimalUser(admin: Redis): Promise<string> {
-  const rules = [...rulesFor(actors, { cluster: false, partitioned: false }), '~{p*}:*', ...ownKeys]
-  await admin.call('ACL', 'SETUSER', 'minimal', 'on', '>secret', ...rules)
-  return 'minimal'
+  const user = `minimal-${randomBytes(4).toString('hex')}`
+  const newer = (await hasWaitAof(admin)) ? newerExtrasOf(actors).map(allow) : [] // an older Redis refuses these names
+  const rules = [...rulesFor(actors, { cluster: false, partitioned: false }), ...newer, '~{p*}:*', ...ownKeys]
+  await admin.call('ACL', 'SETUSER', user, 'on', '>secret', ...rules)
+  return user
+}
+
+/** Returns what Redis refused a user: a command or a key, and whether in a script. */
+async function refusedTo(user: string, admin: Redis): Promise<string[]> {
+  const log = (await admin.call('ACL', 'LOG', '128')) as string[][] // 128 is all that Redis keeps
+  return log.flatMap(([, , , reason, , context, , object, , name]) =>
+    name === user ? [`${reason} ${object} (${context})`] : [],
+  )
 }
 
 /** An SQS of a test's own, with a queue name of its own, which may end in .fifo. */

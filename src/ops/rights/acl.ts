@@ -1,4 +1,4 @@
-import { jobsPrefix, keyPatterns } from '../../keys.ts'
+import { adoptedPattern, jobsPrefix, keyPatterns } from '../../keys.ts'
 import { type Actor, actors, extrasOf, nameIn, neededBy, neededOfCluster, newerExtrasOf } from './commands.ts'
 
 /** Describes Redis and its keys: whether it is a cluster, and whether keys have partitions. */
@@ -16,11 +16,15 @@ export const users: readonly (readonly [name: string, who: readonly Actor[]])[] 
 /** Returns the rules for ACL SETUSER: the allowed keys, then the commands. */
 export function rulesFor(who: readonly Actor[], { cluster, partitioned }: Layout): string[] {
   const samples = [...neededBy(who), ...(cluster ? neededOfCluster(who) : []), ...extrasOf(who)]
-  const keys = keyPatterns(partitioned).filter((pattern) => !pattern.startsWith(jobsPrefix) || who.some(worksWithJobs))
+  const keys = keyPatterns(partitioned).filter((pattern) => who.some((actor) => uses(actor, pattern)))
   return [...keys.map((pattern) => `~${pattern}`), ...samples.map(allow)]
 }
 
-const worksWithJobs = (actor: Actor): boolean => ['jobs', 'api', 'operator'].includes(actor)
+/** Returns whether an actor has keys of a pattern: jobs are not everyone's, and only `orders adopt` builds adopted keys. */
+function uses(actor: Actor, pattern: string): boolean {
+  if (pattern === adoptedPattern) return actor === 'operator'
+  return !pattern.startsWith(jobsPrefix) || ['jobs', 'api', 'operator'].includes(actor)
+}
 
 /** Returns the rule for one command, in lower case as Redis lists it. */
 export const allow = (sample: string): string => `+${nameIn(sample).toLowerCase()}`

@@ -5,7 +5,7 @@ import { emptyRedis } from '../../support/world.ts'
 
 test('the clock of Redis is asked at first, and then follows its replies', async () => {
   await using world = await emptyRedis()
-  const { redis } = world
+  const redis = world.redis.duplicate()
   const clock = redisClock(redis)
   const [before, now, after] = [await redis.time(), await clock.now(), await redis.time()]
   expect(now.getTime()).toBeGreaterThanOrEqual(timeMs(before) - 1)

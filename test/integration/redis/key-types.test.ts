@@ -221,7 +221,7 @@ test.each(used.flatMap(([stage, keys]) => keys.map((key): [string, string, Stage
     const key = name === 'ledger' ? `ledger:${generation}:0` : name
     const stop = new AbortController()
     app.telemetry.on('planned', (planned) => {
-      if (planned.stage === stage.name) void spoil(redis, key)
+      if (planned.stage === stage.name) void spoil(app.redis, key)
     })
     const stages = [validate, calendar, aggregate, leaderboard]
     const running = stages.map((one) => runStage(app, one, () => {}, stop.signal))

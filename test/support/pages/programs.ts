@@ -68,10 +68,12 @@ export function inBackground({ command, args }: Call, env: Env): Running {
   return { command, env, output: () => output, [Symbol.asyncDispose]: () => run[Symbol.asyncDispose]() }
 }
 
+/** Runs a script without what curl and redis-cli say of progress and passwords. */
 export function inShell(script: string, cwd: string, env: Env): Promise<Ended> {
   return new Promise((resolve) => {
     const options = { cwd, env: { PATH: process.env['PATH'], USER: 'ada', ...env }, encoding: 'utf8' } as const
-    execFile('/bin/sh', ['-c', script.replace(/\bcurl\b/, 'curl -sS')], options, (error, stdout, stderr) =>
+    const quiet = script.replace(/\bcurl\b/, '$& -sS').replace(/\bredis-cli\b/, '$& --no-auth-warning')
+    execFile('/bin/sh', ['-c', quiet], options, (error, stdout, stderr) =>
       resolve({ output: stdout + stderr, code: error ? Number(error.code ?? 1) : 0 }),
     )
   })

@@ -66,12 +66,12 @@ const jobs = (): AsyncDisposable =>
 function losingFirstRequeue(client: Redis): Redis {
   let lost = false
   const lose = async (run: () => Promise<unknown>): Promise<unknown> => {
-    const names = (await client.keys('*')).filter((name) => !name.startsWith('{jobs}'))
-    const dumps = await Promise.all(names.map((name) => client.dumpBuffer(name)))
+    const names = (await redis.keys('*')).filter((name) => !name.startsWith('{jobs}'))
+    const dumps = await Promise.all(names.map((name) => redis.dumpBuffer(name)))
     const reply = await run()
     lost = true
-    for (const name of await client.keys('outcome:*')) await client.del(name)
-    for (const [at, name] of names.entries()) await client.restore(name, 0, dumps[at] ?? '', 'REPLACE')
+    for (const name of await redis.keys('outcome:*')) await redis.del(name)
+    for (const [at, name] of names.entries()) await redis.restore(name, 0, dumps[at] ?? '', 'REPLACE')
     return reply
   }
   return new Proxy(client, {

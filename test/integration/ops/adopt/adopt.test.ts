@@ -17,6 +17,7 @@ import { verify } from '../../../../src/ops/verify/verification.ts'
 import { partitionFor } from '../../../../src/partitions.ts'
 import { type Books, readBooks } from '../../../../src/reads/books.ts'
 import { readStatus } from '../../../../src/reads/status.ts'
+import { redactUrl } from '../../../../src/redact.ts'
 import { newestInvalidId, readOldest } from '../../../../src/stages/invalid/oldest.ts'
 import { replayEntries } from '../../../../src/stages/invalid/requeue.ts'
 import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
@@ -425,7 +426,7 @@ test('nothing of orders starts, and doctor says what to do, until it is adopted'
     }
   }
   const before = await dump(redis)
-  const place = `Redis at ${url}`
+  const place = `Redis at ${redactUrl(url)}`
   expect(await start()).toBe(
     `${place} was filled by the Python system (global:stats has the field total_revenue): stop that system and run orders adopt first.`,
   )
@@ -449,7 +450,7 @@ test('nothing of orders starts, and doctor says what to do, until it is adopted'
   })
   expect(await start()).toMatch(/-/)
   expect(await orders('adopt', '--yes', '--force')).toBe(
-    `There is nothing to adopt: Redis at ${url} holds nothing of the Python system.`,
+    `There is nothing to adopt: ${place} holds nothing of the Python system.`,
   )
 })
 
@@ -556,8 +557,8 @@ test.each([
 ])('books that were not right before, by %s, are said, and the adoption ends', async (_, counters) => {
   await using world = await open({ skip: () => {} } as unknown as TestContext)
   const { redis, scope: app } = world
-  await redis.hset('user:user_1', { order_count: 1, total_spend: '10.5' })
-  await redis.hset(app.keys.counters, counters)
+  await app.redis.hset('user:user_1', { order_count: 1, total_spend: '10.5' })
+  await app.redis.hset(app.keys.counters, counters)
   await expect(adopt(app, quick, never)).rejects.toThrow(
     'Everything is converted, but the books do not balance: run orders verify --deep',
   )

@@ -72,7 +72,7 @@ async function fill(app: App, count: number): Promise<void> {
 }
 
 /** Reads what the calendar holds, over all partitions, and that nothing of it is for ever. */
-async function contents({ redis, partitions }: App): Promise<object> {
+async function contents(redis: Redis, { partitions }: App): Promise<object> {
   const days: Record<string, number> = {}
   const users: Record<string, unknown> = {}
   const boards: Record<string, string[]> = {}
@@ -117,12 +117,12 @@ test('from eight to three partitions the calendar is as it was, and adds up to t
   const before = partitioned(world.redis, 8)
   await fill({ ...before, pipeline: shipped }, 40) // the calendar begins on a system with orders
   await fill(before, 150)
-  const had = await contents(before)
+  const had = await contents(world.redis, before)
   expect(Object.keys((had as { days: object }).days).length).toBeGreaterThan(60)
   const { totals } = await checkCalendar(before, 'check', signal)
   expect(totals).toMatchObject({ missing: { orders: 0n, minor: 0n }, start: { before: { orders: 34n } } })
   const after = await moved(world.redis, 8, 3)
-  expect(await contents(after)).toEqual(had)
+  expect(await contents(world.redis, after)).toEqual(had)
   const right = { verdict: 'right', scores: 0, differences: [], totals }
   expect(await checkCalendar(after, 'check', signal)).toMatchObject(right)
   for (const keys of before.partitions.slice(3)) {
@@ -134,7 +134,7 @@ test('verify --deep finds scores that are not those of the users, and --repair s
   await using world = await emptyRedis()
   const app = partitioned(world.redis, 2)
   await fill(app, 100)
-  const had = await contents(app)
+  const had = await contents(world.redis, app)
   const options = { deep: true, repair: false, force: false }
   expect(await verify(app, options, signal)).toMatchObject({
     verdict: 'right',
@@ -144,9 +144,9 @@ test('verify --deep finds scores that are not those of the users, and --repair s
   const { week, month } = app.format.calendar.periodsAt(today)
   const [keys] = app.partitions as [Keys]
   const [ranked = ''] = await app.redis.zrange(keys.periodBoard(month.name, 'spend'), '0', '0')
-  await app.redis.zincrby(keys.periodBoard(month.name, 'spend'), 5, ranked)
-  await app.redis.zrem(keys.periodBoard(month.name, 'orders'), ranked)
-  await app.redis.zadd(keys.periodBoard(week.name, 'orders'), 3, 'unknown')
+  await world.redis.zincrby(keys.periodBoard(month.name, 'spend'), 5, ranked)
+  await world.redis.zrem(keys.periodBoard(month.name, 'orders'), ranked)
+  await world.redis.zadd(keys.periodBoard(week.name, 'orders'), 3, 'unknown')
   const found = await verify(app, options, signal)
   expect(found).toMatchObject({
     verdict: 'wrong',
@@ -158,7 +158,7 @@ test('verify --deep finds scores that are not those of the users, and --repair s
   ])
   const repaired = await verify(app, { ...options, repair: true }, signal)
   expect(repaired).toMatchObject({ verdict: 'right', calendarRepaired: 3, calendar: { verdict: 'right', scores: 0 } })
-  expect(await contents(app)).toEqual(had)
+  expect(await contents(world.redis, app)).toEqual(had)
 })
 
 test('verify --deep finds a day that its users do not add up to, and --repair sets it by them', async () => {

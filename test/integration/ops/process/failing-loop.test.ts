@@ -55,8 +55,8 @@ test('the deletion queue, jobs and leases that fail again and again leave no con
   await using world = await emptyRedis()
   await using sqs = await emptySqs()
   const { redis } = world
-  redis.options.maxRetriesPerRequest = null // as BullMQ wants it
   const app = appOn(redis, readConfig({ ...envOf(world.url, sqs), SQS_VISIBILITY_TIMEOUT_SECONDS: '5' }))
+  app.redis.options.maxRetriesPerRequest = null // as BullMQ wants it
   using queue = await openQueue(app.config)
   using bridge = await openBridge(app, queue, async () => 0)
   await using share = assignPartitions(app, aggregate)

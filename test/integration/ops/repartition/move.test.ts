@@ -37,7 +37,7 @@ test('each record of the ledger moves to the partition of its user, and the coun
   }
   while ((await moveLedger(move)) > 0);
   let found = 0
-  for (const key of await redis.keys('*ledger:*')) found += await redis.hlen(key)
+  for (const key of await world.redis.keys('*ledger:*')) found += await redis.hlen(key)
   expect(found).toBe(users.length)
   for (const userId of users) {
     const { current, field, value } = recordOf(userId, partitionFor(to, userId))

@@ -70,7 +70,7 @@ async function process(app: App, bodies: readonly { readonly user_id: string }[]
 }
 
 /** Reads all that the stages have written, over all partitions. */
-async function contents({ redis, partitions }: App): Promise<object> {
+async function contents(redis: Redis, { partitions }: App): Promise<object> {
   const board = async (name: string): Promise<string[][]> => {
     const flat = await redis.zrange(name, '0', '-1', 'WITHSCORES')
     return flat.flatMap((user, at) => (at % 2 === 0 ? [[user, flat[at + 1] ?? '']] : []))
@@ -116,7 +116,7 @@ test.for([
     await using queues = openQueues(before.redis)
     await queues.reprocess.pause() // by a run that was killed
     for (const [at, keys] of before.partitions.entries()) await world.redis.hset(keys.missedBefore, 'spend', `${at}-0`)
-    const had = await contents(before)
+    const had = await contents(world.redis, before)
     expect(had).toHaveProperty('missedBefore', { spend: `${from - 1}-0` })
     const printed: string[] = []
     const print = (line: string): void => void printed.push(line)
@@ -125,7 +125,7 @@ test.for([
     await repartition({ app: before, queues, lock, timeoutMs: 60_000, force: false, print }, begun, signal)
 
     const after = partitioned(world.redis, to)
-    expect(await contents(after)).toEqual(had)
+    expect(await contents(world.redis, after)).toEqual(had)
     expect(await deepCheck(after, signal)).toMatchObject({ verdict: 'right' })
     expect(printed.at(-1)).toBe('Everything is moved, and the books balance.')
     expect(await readRepartition(after.redis)).toBeUndefined()

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { keyPatterns, makeControlKeys, makePartitions } from '../../../../src/keys.ts'
+import { adoptedKeys, keyPatterns, makeControlKeys, makePartitions, shadowKeys } from '../../../../src/keys.ts'
 import { type Actor, actors, nameIn, neededBy } from '../../../../src/ops/rights/commands.ts'
 import { namedKeys } from '../../../../src/redis/key-types.ts'
 import { shipped } from '../../../support/stages.ts'
@@ -119,6 +119,8 @@ test('every key that we have is within the patterns of the rights', () => {
       keys.outcome('o'),
       keys.invalidGroup('conflict'),
       keys.nothing,
+      adoptedKeys(keys).invalid,
+      shadowKeys(keys, 'a-run').globalStats,
     ]
     const all = [...namedKeys(partitions, makeControlKeys(partitions), shipped), ...many]
     expect(all.length).toBeGreaterThan(20)

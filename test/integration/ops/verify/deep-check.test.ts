@@ -158,7 +158,7 @@ test.for([
   const sum = { orders: BigInt(oracle.admitted), minor: oracle.cents }
   const sums = { users: sum, global: sum, leaderboards: sum }
   expect(await deepCheck(app, signal)).toMatchObject({ ...right, users: oracle.users.size, sums })
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 test('leaderboards and global stats are repaired while all stages work, again and again, and end exact', async (context) => {
@@ -185,7 +185,7 @@ test('leaderboards and global stats are repaired while all stages work, again an
   }
   await done
   expect(repairs).toBeGreaterThan(1)
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 test('users whose records wait for a leaderboard that stands still are undecided; what is wrong is reported all the same', async (context) => {
@@ -215,7 +215,7 @@ test('users whose records wait for a leaderboard that stands still are undecided
   expect(await deepCheck(app, signal)).toMatchObject(right)
   await using _ = runInTwoLoops(app)
   await worked(app, oracle)
-  await expectUsers(app.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })
 
 /** The client with something done before each call of a command. */
@@ -316,7 +316,7 @@ test('a repair that is killed before any of its writes has set only what is righ
     await redis.hincrby('global:stats', 'total_orders', -3)
     await redis.zincrby('leaderboard:spend', 1, 'user_7')
     let left = writes
-    const dying = before(redis, 'evalsha', async () => {
+    const dying = before(app.redis, 'evalsha', async () => {
       if (left-- <= 0) throw new Error('killed')
     })
     killed = await repair({ ...app, redis: dying }, signal).then(
@@ -326,7 +326,7 @@ test('a repair that is killed before any of its writes has set only what is righ
     expect([right - 3, right]).toContain(Number(await redis.hget('global:stats', 'total_orders')))
     if (killed) await repair(app, signal)
     else expect(writes).toBeGreaterThan(1)
-    await expectUsers(app.redis, oracle)
+    await expectUsers(redis, oracle)
   }
 })
 
@@ -337,11 +337,11 @@ test('a repair adds what it found once, even if another one comes between the co
   const oracle = await settled(app, 60, 12)
   await redis.hincrby('global:stats', 'total_orders', -3)
   let others = 0
-  const late = before(redis, 'evalsha', async () => {
+  const late = before(app.redis, 'evalsha', async () => {
     if (others++ === 0) await repair(app, signal)
   })
   await repair({ ...app, redis: late }, signal)
-  await expectUsers(app.redis, oracle)
+  await expectUsers(redis, oracle)
 })
 
 test('what is counted between the comparison and the write stays counted, and is ranked', async (context) => {
@@ -351,7 +351,7 @@ test('what is counted between the comparison and the write stays counted, and is
   const oracle = await settled(app, 60, 12)
   const [validate, aggregate] = pipeline.stages as [Stage, Stage]
   let between = 0
-  const late = before(redis, 'evalsha', async () => {
+  const late = before(app.redis, 'evalsha', async () => {
     if (between++ > 0) return
     await using _ = runInTwoLoops(app, [validate, aggregate])
     await send(app, oracle, 12, 600, 620)
@@ -361,7 +361,7 @@ test('what is counted between the comparison and the write stays counted, and is
   await redis.hincrby('global:stats', 'total_orders', -3)
   await redis.del('leaderboard:spend', 'leaderboard:orders')
   await repair({ ...app, redis: late }, signal)
-  await expectUsers(app.redis, oracle) // before the leaderboard has seen them
+  await expectUsers(redis, oracle) // before the leaderboard has seen them
 })
 
 /** Between aggregate and leaderboard: it passes on all totals. */
@@ -397,5 +397,5 @@ test('with a stage between aggregate and leaderboard, what waits for either of t
   expect(await deepCheck(scope, signal)).toMatchObject(right)
   await world.redis.del('leaderboard:spend')
   await repair(scope, signal)
-  await expectUsers(scope.redis, oracle)
+  await expectUsers(world.redis, oracle)
 })

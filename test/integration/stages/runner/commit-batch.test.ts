@@ -74,7 +74,7 @@ test('a batch that needs more than 3,999 arguments is committed in several reque
   const reply = await redis.xreadgroupBuffer('GROUP', 'validate', 'c', 'COUNT', entries, 'STREAMS', 'orders:raw', '>')
   const [, read] = (reply as [Buffer, [Buffer, Buffer[]][]][])[0] ?? [undefined, []]
   const batch = read.map(([id, fields]): Entry => decodeEntry(app.pipeline, String(id), fields, 'raw'))
-  const longest = maxRequest(redis)
+  const longest = maxRequest(app.redis)
   await batchCommitter(app, { stage: validate, stream: 'orders:raw', name: 'c', reader: redis })(batch)
   expect(longest()).toBeGreaterThan(1_500) // no smaller than it has to be
   expect(longest()).toBeLessThanOrEqual(3_999)
