@@ -8,7 +8,6 @@ import { freePort } from '../redis-server.ts'
 import type { S3Server } from '../s3-server.ts'
 import { until } from '../until.ts'
 import { debianClosure } from './packages.ts'
-import { run } from './run.ts'
 
 /** Its only user has the keys that tests use for every server. */
 const user = ['user', 'create', '--uid=test', '--display-name=test', '--access-key=test', '--secret-key=test']
@@ -31,7 +30,7 @@ export async function spawnRadosGateway(): Promise<S3Server> {
     ...['-c', config, '--no-mon-config', '-n', 'client.rgw'],
   ]
   const loader = join(lib, 'ld-linux-x86-64.so.2')
-  await run(loader, [...argumentsOf('radosgw-admin'), ...user])
+  await createUser(loader, argumentsOf('radosgw-admin'))
   const url = `http://127.0.0.1:${port}`
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
@@ -58,6 +57,32 @@ export async function spawnRadosGateway(): Promise<S3Server> {
   }
   await start()
   return { url, port, kill, start, [Symbol.asyncDispose]: close }
+}
+
+/** Under load the program often hangs at its end, its work done. So it is killed once it has said which user it made. */
+async function createUser(loader: string, given: readonly string[]): Promise<void> {
+  const child = spawn(loader, [...given, ...user], { stdio: ['ignore', 'pipe', 'pipe'] })
+  killOnExit(child)
+  const ended = once(child, 'exit')
+  let [made, errors] = ['', '']
+  child.stderr.on('data', (text) => {
+    errors += text
+  })
+  for await (const text of child.stdout) {
+    made += text
+    if (isWhole(made)) break
+  }
+  child.kill('SIGKILL')
+  await ended
+  if (!isWhole(made)) throw new Error(`radosgw-admin made no user: ${made}${errors}`)
+}
+
+function isWhole(text: string): boolean {
+  try {
+    return JSON.parse(text).user_id === 'test'
+  } catch {
+    return false
+  }
 }
 
 const configOf = (dir: string, port: number): string => `[global]
