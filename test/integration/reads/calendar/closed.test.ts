@@ -99,7 +99,7 @@ test('a closed day is not asked for again for a minute, nor are those before it'
   expect(await isClosed(app, closed, knownMs)).toBe(false)
 })
 
-/** What the stage does, twice as often as what other clients may do to its stream and its group. */
+/** Names what the stage does, twice as often as what other clients may do to its stream and its group. */
 const step = fc.record({
   what: fc.constantFrom(
     ...(['write', 'write', 'write', 'deliver', 'deliver', 'commit', 'commit', 'commit', 'commit', 'commit'] as const),
