@@ -15,7 +15,7 @@ local stream, done = KEYS[1], KEYS[2]
 local since, rest, group = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local before = tonumber(since)
 local upto = string.format('%.0f', before - 1) -- the last ms before
-local max_entries, max_bytes = 1000, 2000000 -- to look at in one direction: 3 ms
+local max_entries, max_bytes = 1000, 1000000 -- to look at in one direction: 4 ms (2 cores, busy)
 
 local function stream_info()
   local info, fields = {}, call('EXISTS', stream) == 1 and call('XINFO', 'STREAM', stream) or {}
