@@ -64,7 +64,7 @@ async function holdEntries(world: Awaited<ReturnType<typeof openDays>>, count: n
   for (let at = 0; at < 100; at++) await write(keys, closesAt + at, 'x'.repeat(bytes))
   await deliver(count)
   await redis.xack(stream, 'calendar', ...(await redis.zrange(committed, '0', '-1')))
-  await deliver(90)
+  await deliver(97)
 }
 
 test.each([
