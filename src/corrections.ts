@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { lastMs } from './stream-id.ts'
 
 /** The corrections of an order, as the `event` of their messages names them behind `order.`. */
 export const correctionKinds = ['cancelled', 'refunded', 'amended'] as const
@@ -10,6 +11,9 @@ export type ReversalKind = (typeof reversalKinds)[number]
 
 export const recordedKinds = [...correctionKinds, ...reversalKinds] as const
 export type RecordedKind = CorrectionKind | ReversalKind
+
+/** A time of an order that every zone can place, in ms. */
+export const orderMs = z.int().min(0).max(lastMs)
 
 /**
  * A record of an order, or of its correction, that is counted again with the other sign. It has all that its day follows from,
@@ -24,8 +28,8 @@ export const reversedPart = z.object({
   correction: z.enum(correctionKinds).optional(),
   order_timestamp: z.string().optional(),
   /** When it was sent to SQS, and when it was admitted, in ms. */
-  sent: z.number(),
-  at: z.number(),
+  sent: orderMs,
+  at: orderMs,
 })
 export type ReversedPart = z.output<typeof reversedPart>
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { recordedKinds, reversal } from './corrections.ts'
+import { orderMs, recordedKinds, reversal } from './corrections.ts'
 import { maxOrderValue } from './order/money.ts'
 import { bridgeCodes } from './reject-codes.ts'
 
@@ -50,7 +50,10 @@ export interface RecordTimes {
   readonly atMs: number
 }
 
-/** Fields that the runner adds to records of any kind. They say nothing about the order: no identity has them. */
+/**
+ * Fields that the runner adds to records of any kind, so no kind may declare them. They say nothing about the order: no
+ * identity has them.
+ */
 export const runnerFields = {
   /**
    * The contexts of the spans that its orders passed last (see src/tracing/context.ts). Only of orders whose producer traces
@@ -61,13 +64,13 @@ export const runnerFields = {
    * Of a record that a later stage has rejected: the times of the entry in which that stage had it first. A replay brings it
    * back in another entry, and it must count as if it had not been rejected.
    */
-  times: z.object({ sentMs: z.int(), atMs: z.int() }).optional().catch(undefined),
+  runner_times: z.object({ sentMs: orderMs, atMs: orderMs }).optional().catch(undefined),
 }
 export interface Traced {
   readonly traceparents?: readonly string[] | undefined
 }
 export interface Timed {
-  readonly times?: RecordTimes | undefined
+  readonly runner_times?: RecordTimes | undefined
 }
 
 /** Returns a record that continues a trace, if there is one. */
@@ -78,8 +81,9 @@ export const withTrace = <R extends object>(record: R, trace: string | undefined
 export const untracedText = ({ traceparents: _, ...record }: Traced): string => JSON.stringify(record)
 
 /** Returns whether a record may have those fields so. Those with times are few. */
-export const hasPlainRunnerFields = ({ traceparents, times }: Readonly<Record<string, unknown>>): boolean =>
-  times === undefined && (traceparents === undefined || (Array.isArray(traceparents) && traceparents.every(isText)))
+export const hasPlainRunnerFields = ({ traceparents, runner_times }: Readonly<Record<string, unknown>>): boolean =>
+  runner_times === undefined &&
+  (traceparents === undefined || (Array.isArray(traceparents) && traceparents.every(isText)))
 
 /**
  * Holds a message as received, or the order in its envelopes. With partitions the bridge has looked for the user in its body; validate is the first to judge

@@ -8,14 +8,20 @@ export const minId = '0-0'
 export const maxId = '18446744073709551615-18446744073709551615'
 const max64 = 2n ** 64n - 1n
 
-/** The last ms of the year 9999. An id that no clock has made may lie beyond. */
-const lastMs = 253_402_300_799_999
+/**
+ * The last ms of the year 8999. An id that no clock has made may lie beyond. From here CALENDAR_KEEP reaches 833 years at
+ * most, so every day that follows from a time has a year of four digits, in each zone.
+ */
+export const lastMs = Date.UTC(9000, 0, 1) - 1
+
+/** Returns the nearest time that every zone can place. */
+export const boundMs = (ms: number): number => Math.min(Math.max(ms, 0), lastMs)
 
 /** Returns the time as ISO 8601. */
 export const isoOf = (ms: number): string => new Date(Math.min(ms, lastMs)).toISOString()
 
 /** Returns when an entry was written, in ms by Redis' clock: its id begins with it. */
-export const idMs = (id: string): number => Math.min(Number(id.split('-')[0]), lastMs)
+export const idMs = (id: string): number => boundMs(Number(id.split('-')[0]))
 
 /** Converts a reply to TIME (seconds, microseconds) to ms. */
 export const timeMs = ([seconds, micros]: readonly (string | number)[]): number =>

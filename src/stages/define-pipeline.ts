@@ -9,6 +9,7 @@ import {
   untracedText,
 } from '../messages.ts'
 import type { Channel, Pipeline, Stage, StageCounters } from './placed.ts'
+import { requireFit } from './require-fit.ts'
 import { maxRecords } from './runner/entry.ts'
 import type { AnyStage, Fitting, StageDefinition, Verdict } from './stage.ts'
 
@@ -102,22 +103,6 @@ function carriedAt(placed: readonly Omit<PlacedStage, 'carried'>[], at: number):
 function carriedInto(placed: readonly PlacedStage[], channel: string | undefined): readonly CarriedName[] {
   return placed.find(({ from }) => from === channel)?.carried ?? []
 }
-
-/** Throws unless the records have every field that the stage requires, with the same type. */
-function requireFit(definition: StageDefinition, passed: RecordKind, writer: StageDefinition | undefined): void {
-  if (definition.takes === passed) return
-  const [wanted, given] = [z.toJSONSchema(definition.takes.schema), z.toJSONSchema(passed.schema)]
-  const missing = (wanted.required ?? []).filter((name) => {
-    const [one, other] = [wanted.properties?.[name], given.properties?.[name]]
-    return !given.required?.includes(name) || typeOf(one) !== typeOf(other)
-  })
-  if (missing.length === 0) return
-  const from = writer ? `${writer.name} does not pass on` : 'the bridge does not write'
-  throw new Error(`${definition.name} takes ${missing.join(', ')}, which ${from}.`)
-}
-
-const typeOf = (schema: unknown): unknown =>
-  typeof schema === 'object' && schema !== null && 'type' in schema ? schema.type : undefined
 
 /** @param carry fields that its output must carry for later stages */
 function stageOf({ definition, from, writer }: PlacedStage, carry: readonly CarriedName[]): Stage {

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import {
   compareIds,
+  idMs,
   idOfSortable,
+  lastMs,
   maxId,
   minId,
   newestId,
@@ -18,6 +20,10 @@ test('ids compare as numbers, beyond what a double holds', () => {
   expect(newestId(ordered.toReversed())).toBe(maxId)
   expect(oldestId(ordered.toReversed())).toBe(minId)
   expect(oldestId([])).toBeUndefined()
+})
+
+test('an id that no clock has made stands for the last time that every zone can place', () => {
+  expect(['1764000000000-3', '99999999999999999-0', maxId].map(idMs)).toEqual([1_764_000_000_000, lastMs, lastMs])
 })
 
 test.each([

@@ -58,7 +58,7 @@ const uses: readonly Use[] = [
   ['XGROUP SETID K g 0', 'stages'],
   ['XINFO CONSUMERS K g', 'stages', 'operator'],
   ['XINFO GROUPS K', 'bridge', 'stages', 'jobs', 'api', 'operator'],
-  ['XINFO STREAM K', 'stages', 'jobs', 'operator'],
+  ['XINFO STREAM K', 'stages', 'jobs', 'api', 'operator'],
   ['XPENDING K g', 'bridge', 'stages', 'jobs', 'api', 'operator'],
   ['XREADGROUP GROUP g c STREAMS K >', 'stages'],
   ['ZREMRANGEBYSCORE K 0 1', 'stages', 'jobs', 'operator'],

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { carriedFields } from '../../carried.ts'
 import { type RecordTimes, type Timed, type Traced, validRecord } from '../../messages.ts'
-import { idMs } from '../../stream-id.ts'
+import { boundMs, idMs } from '../../stream-id.ts'
 import { type Entry, recordTimes } from '../runner/entry.ts'
 
 /** A line of a segment: a record of `orders:valid`, and where it was. */
@@ -22,14 +22,14 @@ export function linesOf(entry: Entry, stage: string): string[] {
   if (!isFor(entry, stage)) return []
   const timesOf = recordTimes(entry)
   return (entry.records ?? []).map((record, at) => {
-    const { traceparents: _, times: _own, ...rest }: Traced & Timed = record
+    const { traceparents: _, runner_times: _own, ...rest }: Traced & Timed = record
     return JSON.stringify({ entry: entry.id, at, sent: timesOf(record).sentMs, ...rest })
   })
 }
 
 /** Returns the times of a line, which are those that the stages had of its record. */
 export const archivedTimes = ({ entry, sent }: Pick<ArchivedRecord, 'entry' | 'sent'>): RecordTimes => ({
-  sentMs: sent,
+  sentMs: boundMs(sent),
   atMs: idMs(entry),
 })
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { RecordTimes, Timed } from '../../messages.ts'
-import { idMs } from '../../stream-id.ts'
+import { boundMs, idMs } from '../../stream-id.ts'
 import type { Channel, Pipeline } from '../placed.ts'
 
 /*
@@ -66,9 +66,9 @@ export function decodeEntry(pipeline: Pipeline, id: string, fields: readonly Buf
 export function recordTimes(entry: Entry): (record: Timed, orders?: number) => RecordTimes {
   const sentOf = sentTimes(entry)
   const atMs = idMs(entry.id)
-  return ({ times }, orders = 1) => {
+  return ({ runner_times }, orders = 1) => {
     const own = { sentMs: sentOf(orders), atMs }
-    return entry.group === undefined ? own : (times ?? own)
+    return entry.group === undefined ? own : (runner_times ?? own)
   }
 }
 
@@ -77,12 +77,12 @@ export function recordTimes(entry: Entry): (record: Timed, orders?: number) => R
  * entry has the times in the order of its records. It may have a few too many, of orders that the ledger dropped.
  */
 function sentTimes({ id, sent }: Entry): (orders: number) => number {
-  const first = sent[0] ?? idMs(id)
+  const first = boundMs(sent[0] ?? idMs(id))
   if (sent.length <= 2) return () => first // the usual entry: called for each order
   let [at, left] = [0, sent[1] ?? 0]
   return (orders) => {
     for (left -= orders; left < 0 && at + 2 < sent.length; left += sent[at + 1] ?? 0) at += 2
-    return sent[at] ?? first
+    return boundMs(sent[at] ?? first)
   }
 }
 

@@ -157,11 +157,11 @@ function decide(planning: Planning, { entry, record, times, contexts }: Placed):
 }
 
 function rejectOf(
-  { entry, at, record, orders, times, contexts }: Placed,
+  { entry, at, record, orders, times: runner_times, contexts }: Placed,
   rejection: Rejection,
   { stage, channel, format, now }: Planning,
 ): Reject {
-  const sent = record ? { text: channel.text(stage.isFirst ? record : { ...record, times }) } : sentEntry(entry)
+  const sent = record ? { text: channel.text(stage.isFirst ? record : { ...record, runner_times }) } : sentEntry(entry)
   const raw = stage.isFirst ? (record as RawRecord | undefined) : undefined
   const rejecting = { now, past: raw?.history, envelope: raw?.envelope, stage: stage.isFirst ? undefined : stage.name }
   const text = invalidRecord(sent, rejection, rejecting)

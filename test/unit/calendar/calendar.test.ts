@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { calendarOf } from '../../../src/calendar/calendar.ts'
 import { addDays } from '../../../src/calendar/dates.ts'
+import { idMs, maxId, minId } from '../../../src/stream-id.ts'
 
 const settings = {
   zone: 'Europe/Berlin',
@@ -65,6 +66,25 @@ test.each(['Europe/Berlin', 'America/New_York', 'Pacific/Kiritimati', 'Pacific/P
     for (let day = '2026-01-01'; day < '2027-01-01'; day = addDays(day, 1)) {
       const placed = [-1, 0, 3_600_000].map((ms) => place(day, sent, closesAt(day) + ms).dated)
       expect([day, ...placed]).toEqual([day, 'own', 'misdated', 'misdated'])
+    }
+  },
+)
+
+test.each(['UTC', 'Pacific/Kiritimati', 'Pacific/Pago_Pago', 'America/New_York'])(
+  'whatever time an id stands for, its day has a year of four digits, and so have those that follow from it: %s',
+  (zone) => {
+    const keep = { days: 9_999, weeks: 9_999, months: 9_999 } // the most that CALENDAR_KEEP takes
+    const { place, periodsAt, closesAt } = calendarOf({ ...settings, zone, keep, openDays: 3_650 })
+    for (const at of [minId, '253402300799999-0', '99999999999999999-0', maxId].map(idMs)) {
+      for (const sentMs of [0, at, at - 1, 9e15, -9e15]) {
+        const { day } = place(undefined, sentMs, at)
+        expect(day).toMatch(/^\d{4}-\d\d-\d\d$/)
+        for (const { from, to, expiresAt } of Object.values(periodsAt(day))) {
+          expect([from, to].join(' ')).toMatch(/^\d{4}-\d\d-\d\d \d{4}-\d\d-\d\d$/)
+          expect(expiresAt * 1_000).toBeGreaterThan(at)
+        }
+        expect(closesAt(day)).toBeGreaterThan(at)
+      }
     }
   },
 )

@@ -59,6 +59,17 @@ describe('a list whose stages do not fit is refused with a sentence', () => {
       list({ ...validate, passes: { channel: 'counted', record: userTotals } }, needy),
       'x needs items, which validate does not pass on: put x before validate.',
     ],
+    [
+      list(validate, {
+        ...fraud,
+        passes: { channel: 'x', record: recordKind(z.object({ traceparents: z.string() })) },
+      }),
+      'A record of fraud has a field traceparents, which the runner adds: give it another name.',
+    ],
+    [
+      list(validate, { ...fraud, takes: recordKind(z.object({ runner_times: z.int().optional() })) }),
+      'A record of fraud has a field runner_times, which the runner adds: give it another name.',
+    ],
     [list(validate, validate), 'validate takes id, body, which validate does not pass on.'],
     [list(validate, revenue, revenue, aggregate), 'Two stages have the stage revenue: each needs its own.'],
     [list(validate, { ...revenue, name: 'a:b' }), 'a:b is not a valid name for a stage: use a-z, 0-9, _ and -.'],
@@ -137,6 +148,21 @@ test('a channel is decoded by the schema of the stage that writes it, with what 
   const bad = { user_id: 'u', order_id: 'o', minor: 1, shipping_address: 7 }
   const onValid = ['r', JSON.stringify([bad])].map((text) => Buffer.from(text))
   expect(decodeEntry(withFraud, '1-1', onValid, 'valid').records).toBeUndefined()
+})
+
+test('a kind of record keeps a field that is named as what a decision gets', () => {
+  const basket = recordKind(z.object({ user_id: z.string(), times: z.int() }), { isPlain: () => true })
+  const baskets = definePipeline([
+    validate,
+    defineStage({
+      ...{ name: 'basket', takes: admittedOrder, passes: { channel: 'baskets', record: basket }, counts: 'basketed' },
+      decide: ({ user_id }) => pass({ effects: [], emit: { user_id, times: 3 } }),
+    }),
+    defineStage({ name: 'after', takes: basket, counts: 'seen', decide: emptyPass }),
+  ])
+  const fields = ['r', '[{"user_id":"u","times":3}]'].map((text) => Buffer.from(text))
+  expect(decodeEntry(baskets, '1-1', fields, 'baskets').records).toEqual([{ user_id: 'u', times: 3 }])
+  expect(baskets.channel('baskets').isPlain({ user_id: 'u', times: 3 })).toBe(true)
 })
 
 test('a record with what is carried along, or without it, is plain: it is taken as it is', () => {

@@ -139,12 +139,12 @@ describe('a batch of a later stage', () => {
 
   test('a record that is rejected keeps the times that the stage first had of it, also after a replay', () => {
     const refusing = place({ ...definitions.aggregate, decide: () => reject({ code: 'refused', reason: 'no' }) })
-    const times = { sentMs: 1_000, atMs: 2_000 }
-    const kept = '"order":{"user_id":"u","order_id":"o","minor":1,"times":{"sentMs":1000,"atMs":2000}},'
+    const runner_times = { sentMs: 1_000, atMs: 2_000 }
+    const kept = '"order":{"user_id":"u","order_id":"o","minor":1,"runner_times":{"sentMs":1000,"atMs":2000}},'
     for (const entry of [
       entryOf(refusing, '2000-1', [valid('u', 1)], { t: '[1000,1]' }),
-      entryOf(refusing, '3000-1', [{ ...valid('u', 1), times }], { g: 'aggregate' }),
-      entryOf(refusing, '2000-1', [{ ...valid('u', 1), times: 'soon' }], { t: '[1000,1]' }),
+      entryOf(refusing, '3000-1', [{ ...valid('u', 1), runner_times }], { g: 'aggregate' }),
+      entryOf(refusing, '2000-1', [{ ...valid('u', 1), runner_times: 'soon' }], { t: '[1000,1]' }),
     ]) {
       expect(planOf(refusing, [entry]).rejects[0]?.record).toContain(kept)
     }
