@@ -96,11 +96,12 @@ export async function compareAll(build: Build): Promise<Comparison> {
   leaveOutMoved(partitions)
   const has = (name: string): boolean => stages.some((stage) => stage.name === name)
   const users: string[][] = []
-  let periods = 0
+  let periods: number | undefined = 0
   const isReadable = partitions.every(({ differences }) => differences.values().every((one) => !one.isReplaced))
   for (const compared of partitions) {
     users.push(has(aggregate.name) ? await wrongScores(app, compared, alive) : [])
-    if (has(calendar.name) && isReadable) periods += await wrongPeriods(app, compared, alive)
+    if (has(calendar.name))
+      periods = isReadable ? (periods ?? 0) + (await wrongPeriods(app, compared, alive)) : undefined
   }
   const before = isReadable ? await beforeChanges(build, partitions) : new Map()
   const [lacks, rejected] = [lacksOf(stages, partitions), rejectedOf(stages, partitions)]

@@ -61,7 +61,7 @@ export function comparisonOf(
       [...lacks.values()].every((lack) => lack === 0),
     records,
     keys: Object.fromEntries(kinds) as Record<HashKind, z.input<typeof counts>>,
-    scores: { users, periods: scores.periods },
+    scores: { users, periods: scores.periods ?? 0 },
     lacks: Object.fromEntries(lacks),
     rejected: Object.fromEntries(rejected),
     ...(before.size > 0 && { before: Object.fromEntries(before) }),

@@ -13,8 +13,8 @@ import { stepsOf } from './steps.ts'
 export interface Scores {
   /** Users with such a score of all orders, by partition. */
   readonly users: readonly (readonly string[])[]
-  /** How many of days, weeks and months. */
-  readonly periods: number
+  /** How many of days, weeks and months; undefined if that is not known, as a hash is of another type: a flip sets them. */
+  readonly periods: number | undefined
 }
 
 /** Holds what was compared, and the token by which it can be flipped. */
@@ -75,7 +75,7 @@ export async function flip(
       await build.alive()
       await checkScores(app.redis, rankUsers(app, keys, users.slice(from, from + 500)), 'set')
     }
-    if (scores.periods > 0) await rankAll({ ...app, alive: build.alive }, keys, 'set')
+    if (scores.periods !== 0) await rankAll({ ...app, alive: build.alive }, keys, 'set')
   }
   return { keys, maxMs }
 }
