@@ -13,6 +13,7 @@ import { readRepartition } from '../manifest/repartition.ts'
 import { type Build, feed } from './feed.ts'
 import { type ArchivePlace, archiveOf } from './open-archive.ts'
 import { openBuild } from './rebuild.ts'
+import { requireStarted } from './require-started.ts'
 
 export interface Session {
   readonly stages: readonly Stage[]
@@ -44,7 +45,8 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
   const { stages, from, untilMs, print, read, mayReplace } = session
   await refuseEmulator(app)
   const places: ArchivePlace[] = []
-  if (app.pipeline.stage(archive.name)) places.push({ store: stack.use(await openStore(app.config)), app })
+  const kept = app.pipeline.stage(archive.name)
+  if (kept) places.push({ store: stack.use(await openStore(app.config)), app })
   else if (untilMs === undefined) throw noArchive()
   if (from !== undefined) {
     const store = stack.use(await openStore({ ...app.config, archiveUrl: from }))
@@ -62,7 +64,8 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
     signal.throwIfAborted()
     await lock.require()
   }
-  if (app.pipeline.stage(archive.name)) await flush(app, signal)
+  if (kept && untilMs === undefined) await requireStarted(app, kept) // what it misses while it is away is not known yet
+  if (kept) await flush(app, signal)
   const began = performance.now()
   const until = untilMs ?? Number.POSITIVE_INFINITY
   const build = await openBuild(app, { archive: archiveOf(places), stages, untilMs: until, alive, mayReplace, read })
