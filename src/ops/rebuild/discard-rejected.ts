@@ -1,7 +1,10 @@
+import { OrdersError } from '../../errors.ts'
 import { discardEntries } from '../../stages/invalid/requeue.ts'
+import { countOf } from '../terminal/numbers.ts'
 import type { Build } from './feed.ts'
 import type { Comparison } from './flip/flip.ts'
 import { rejectedPages } from './flip/rejected.ts'
+import { flushSoon } from './flush-soon.ts'
 import { compareAll, requireSound } from './rebuild.ts'
 
 /**
@@ -13,10 +16,33 @@ import { compareAll, requireSound } from './rebuild.ts'
  * @throws OrdersError ORD_BOOKS if a flip would forget orders now
  */
 export async function discardRejected(build: Build, comparison: Comparison, by: string): Promise<Comparison> {
+  for (let found = comparison; ; found = await compareSound(build)) {
+    found = await allWritten(build, found)
+    if ((await discardHeld(build, found, by)) === 0) return found
+  }
+}
+
+async function compareSound(build: Build): Promise<Comparison> {
+  const found = await compareAll(build)
+  requireSound(found, true)
+  return found
+}
+
+/** Stages may reject more while the archive writes. */
+const maxFlushes = 3
+
+/**
+ * Compares until the archive has written all that was rejected: only then is it in what was built.
+ * @throws OrdersError ORD_BOOKS if it does not write
+ */
+async function allWritten(build: Build, comparison: Comparison): Promise<Comparison> {
   let found = comparison
-  while ((await discardHeld(build, found, by)) > 0) {
-    found = await compareAll(build)
-    requireSound(found, true)
+  for (let flushes = 0; found.unwritten > 0; flushes++) {
+    const what = `The archive has yet to write ${countOf(found.unwritten, 'order')} that stages rejected`
+    if (flushes === maxFlushes)
+      throw new OrdersError('ORD_BOOKS', `${what}, so there is no flip. See that it runs, and run this again.`)
+    await flushSoon(build.app, build.alive)
+    found = await compareSound(build)
   }
   return found
 }

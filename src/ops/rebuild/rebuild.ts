@@ -114,13 +114,13 @@ export async function compareAll(build: Build): Promise<Comparison> {
 async function withoutAbsent(
   build: Build,
   partitions: readonly Compared[],
-): Promise<Pick<Comparison, 'partitions' | 'rejected' | 'held'>> {
-  const { held, absent } = await readHeld(build, [...rejectedOf(build.stages, partitions).keys()])
+): Promise<Pick<Comparison, 'partitions' | 'rejected' | 'held' | 'unwritten'>> {
+  const { held, unwritten, absent } = await readHeld(build, [...rejectedOf(build.stages, partitions).keys()])
   const counted = partitions.map((one) => {
     const own = [...one.rejected].map(([name, orders]) => [name, orders - absent(one.keys, name)] as const)
     return { ...one, rejected: new Map(own) }
   })
-  return { partitions: counted, rejected: rejectedOf(build.stages, counted), held }
+  return { partitions: counted, rejected: rejectedOf(build.stages, counted), held, unwritten }
 }
 
 /**

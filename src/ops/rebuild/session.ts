@@ -4,13 +4,13 @@ import { OrdersError } from '../../errors.ts'
 import { readChains } from '../../reads/archive/chains.ts'
 import { infoOf } from '../../redis/info.ts'
 import { archive } from '../../stages/archive/archive.ts'
-import { flushArchive } from '../../stages/archive/flush.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import type { Stage } from '../../stages/placed.ts'
 import { emulatorOs } from '../checks/server.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
 import { readRepartition } from '../manifest/repartition.ts'
 import { type Build, feed } from './feed.ts'
+import { flushSoon } from './flush-soon.ts'
 import { type ArchivePlace, archiveOf } from './open-archive.ts'
 import { openBuild } from './rebuild.ts'
 import { requireStarted } from './require-started.ts'
@@ -35,9 +35,6 @@ export interface Built extends AsyncDisposable {
   readonly records: number
   readonly tookMs: number
 }
-
-/** A role that runs cuts the open segments within a moment. Without one, the comparison reads the rest from the stream. */
-const flushMs = 5_000
 
 /** Builds the numbers of stages from the archive, up to its end. @throws OrdersError ORD_CONFIG without an archive */
 export async function buildFrom(app: App, session: Session, signal: AbortSignal): Promise<Built> {
@@ -65,7 +62,7 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
     await lock.require()
   }
   if (kept && untilMs === undefined) await requireStarted(app, kept) // what it misses while it is away is not known yet
-  if (kept) await flush(app, signal)
+  if (kept) await flushSoon(app, alive)
   const began = performance.now()
   const until = untilMs ?? Number.POSITIVE_INFINITY
   const build = await openBuild(app, { archive: archiveOf(places), stages, untilMs: until, alive, mayReplace, read })
@@ -78,13 +75,6 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
 
 const noArchive = (): OrdersError =>
   new OrdersError('ORD_CONFIG', 'There is no archive that this system writes: set ARCHIVE_URL for it.')
-
-async function flush(app: App, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.timeout(flushMs)
-  await flushArchive(app, AbortSignal.any([limit, signal])).catch((error: unknown) => {
-    if (!limit.aborted || signal.aborted) throw error
-  })
-}
 
 /** @throws OrdersError ORD_USAGE for the emulator: it lacks commands that a comparison needs */
 async function refuseEmulator({ redis }: App): Promise<void> {

@@ -29,6 +29,8 @@ export interface Comparison {
   readonly rejected: ReadonlyMap<string, number>
   /** By stage, the ids of the entries of the invalid channel that are among these: a replay would bring them back. */
   readonly held: ReadonlyMap<string, ReadonlySet<string>>
+  /** How many of these orders the archive has yet to write. */
+  readonly unwritten: number
   /** By stage, what the archive has missed and the stage may have counted: a flip would forget it. */
   readonly gaps: ReadonlyMap<string, Gap>
   readonly scores: Scores

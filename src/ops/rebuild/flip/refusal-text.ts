@@ -19,11 +19,11 @@ export function rejectedText(stage: string, { rejected, held }: Pick<Comparison,
   const them = replayable === 1 ? 'it' : 'them'
   const replay = `Replay ${them} first: a later replay would count twice.`
   const other = 'Where that is not wanted, --count-rejected counts and discards what was rejected.'
-  const are = gone === 1 ? 'it is' : 'they are'
+  const those = gone === 1 ? 'it' : 'them'
   return [
     ...(replayable > 0 ? [`${would(replayable)}. ${replay} ${other}`] : []),
     ...(gone > 0
-      ? [`${would(gone)}, and ${are} in the invalid channel no more: --count-rejected counts what was discarded.`]
+      ? [`${would(gone)}, and the invalid channel has ${those} no more: --count-rejected counts what was discarded.`]
       : []),
   ].join(' ')
 }

@@ -21,15 +21,17 @@ interface Rejected {
 
 /** What of the invalid channel stages have rejected. */
 export interface HeldRejected {
-  /** By stage, the ids of the entries whose order the archive has. */
+  /** By stage, the ids of the entries whose order the archive has, or gets from the stream. */
   readonly held: ReadonlyMap<string, ReadonlySet<string>>
+  /** How many of these it does not have yet. */
+  readonly unwritten: number
   /** Returns how many orders of a stage the archive does not have: a flip counts none of them. */
   absent(keys: Keys, stage: string): number
 }
 
 /**
- * Finds in the archive what stages have rejected and the invalid channel holds. What the stream still holds is in the archive
- * soon. Reads only the segments of the time in which these orders were admitted.
+ * Finds in the archive what stages have rejected and the invalid channel holds. What it has yet to
+ * write is in the stream. Reads only the segments of the time in which these orders were admitted.
  */
 export async function readHeld(build: Build, stages: readonly string[]): Promise<HeldRejected> {
   const left = new Map<string, Rejected>()
@@ -45,15 +47,17 @@ export async function readHeld(build: Build, stages: readonly string[]): Promise
     }
   }
   const byIdentity = Map.groupBy(left.values(), ({ identity }) => identity)
-  for (const one of [...left.values()]) await findInStream(build, one, found)
   for await (const { records, span } of left.size > 0 ? build.archive.steps(() => 0) : []) {
     if (!records || !left.values().some(({ atMs }) => isIn(span, atMs))) continue
     await build.alive()
     for await (const record of records) found(identityOf(record), record.entry)
   }
+  const unwritten = left.size
+  for (const one of [...left.values()]) await findInStream(build, one, found)
   const absent = [...left.values()]
   return {
     held,
+    unwritten: unwritten - absent.length,
     absent: (keys, stage) => absent.filter((one) => one.keys === keys && one.stage === stage).length,
   }
 }
