@@ -57,7 +57,9 @@ export function comparisonLines(built: Pick<Built, 'records' | 'build'>, compari
     ...(found.equal
       ? []
       : [
-          ...[...comparison.gaps].map(([stage, gap]) => gapText(stage, gap)),
+          ...[...comparison.gaps]
+            .filter(([stage]) => (comparison.lacks.get(stage) ?? 0) >= 0)
+            .map(([stage, gap]) => gapText(stage, gap)),
           ...[...comparison.rejected].map(([stage]) => rejectedText(stage, comparison)),
         ].map((text) => yellow(sentence(text)))),
     found.equal ? 'Everything is as the archive says.' : yellow(sentence('Not everything is as the archive says.')),

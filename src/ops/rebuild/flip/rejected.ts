@@ -19,7 +19,7 @@ interface Rejected {
   readonly atMs: number | undefined
 }
 
-/** What of the invalid channel stages have rejected. */
+/** Holds what of the invalid channel stages have rejected. */
 export interface HeldRejected {
   /** By stage, the ids of the entries whose order the archive has, or gets from the stream. */
   readonly held: ReadonlyMap<string, ReadonlySet<string>>
