@@ -30,35 +30,35 @@ export interface HeldRejected {
 }
 
 /**
- * Finds in the archive what stages have rejected and the invalid channel holds. What it has yet to
- * write is in the stream. Reads only the segments of the time in which these orders were admitted.
+ * Finds in the archive what stages have rejected and the invalid channel holds. Reads only the segments of the time in which
+ * these orders were admitted. What is in none that was built is counted from the stream, which is looked at first: an entry
+ * leaves it only for the archive.
  */
 export async function readHeld(build: Build, stages: readonly string[]): Promise<HeldRejected> {
-  const left = new Map<string, Rejected>()
+  const all: Rejected[] = []
   for await (const page of rejectedPages(build, stages)) {
-    for (const { entry, stage, record } of page) left.set(entry.id, rejectedOf(entry, stage, record))
+    for (const { entry, stage, record } of page) all.push(rejectedOf(entry, stage, record))
   }
-  const held = new Map(stages.map((name) => [name, new Set<string>()]))
-  const found = (identity: string, entry: string): void => {
-    for (const { id, stage, atMs } of byIdentity.get(identity) ?? []) {
-      if (atMs !== undefined && atMs !== idMs(entry)) continue
-      held.get(stage)?.add(id)
-      left.delete(id)
-    }
+  const [written, unwritten] = [new Set<Rejected>(), new Set<Rejected>()]
+  const byIdentity = Map.groupBy(all, ({ identity }) => identity)
+  const find = (to: Set<Rejected>, record: object, entry: string): void => {
+    for (const one of byIdentity.get(identityOf(record)) ?? [])
+      if (one.atMs === undefined || one.atMs === idMs(entry)) to.add(one)
   }
-  const byIdentity = Map.groupBy(left.values(), ({ identity }) => identity)
-  for await (const { records, span } of left.size > 0 ? build.archive.steps(() => 0) : []) {
-    if (!records || !left.values().some(({ atMs }) => isIn(span, atMs))) continue
+  for (const one of all) for (const { record, id } of await streamAt(build, one)) find(unwritten, record, id)
+  for await (const { chain, seq, records, span } of all.length > 0 ? build.archive.steps(() => 0) : []) {
+    if (!records || !all.some((one) => !written.has(one) && isIn(span, one.atMs))) continue
     await build.alive()
-    for await (const record of records) found(identityOf(record), record.entry)
+    const to = seq <= (build.run.lines.get(chain) ?? 0) ? written : unwritten
+    for await (const record of records) find(to, record, record.entry)
   }
-  const unwritten = left.size
-  for (const one of [...left.values()]) await findInStream(build, one, found)
-  const absent = [...left.values()]
+  const found = written.union(unwritten)
   return {
-    held,
-    unwritten: unwritten - absent.length,
-    absent: (keys, stage) => absent.filter((one) => one.keys === keys && one.stage === stage).length,
+    held: new Map(
+      stages.map((name) => [name, new Set([...found].filter(({ stage }) => stage === name).map(({ id }) => id))]),
+    ),
+    unwritten: found.size - written.size,
+    absent: (keys, stage) => all.filter((one) => !found.has(one) && one.keys === keys && one.stage === stage).length,
   }
 }
 
@@ -98,16 +98,14 @@ const identityOf = (record: object): string => JSON.stringify(validRecord.parse(
 const isIn = (span: ArchiveStep['span'], atMs: number | undefined): boolean =>
   span === undefined || atMs === undefined || (idMs(span.first) <= atMs && atMs <= idMs(span.last))
 
-async function findInStream(
-  { app, stages }: Build,
-  { keys, atMs }: Rejected,
-  found: (identity: string, entry: string) => void,
-): Promise<void> {
-  if (atMs === undefined) return
+/** Reads the records that the stream holds of the ms in which an order was admitted. */
+async function streamAt({ app, stages }: Build, { keys, atMs }: Rejected): Promise<{ id: string; record: object }[]> {
+  if (atMs === undefined) return []
   const from = stages[0]?.from ?? ''
   const entries = await app.redis.xrangeBuffer(keys.stream(from), atMs, atMs)
-  for (const [id, fields] of entries as [Buffer, Buffer[]][]) {
-    const { records = [] } = decodeEntry(app.pipeline, id.toString(), fields, from)
-    for (const record of records) found(identityOf(record), id.toString())
-  }
+  return (entries as [Buffer, Buffer[]][]).flatMap(([buffer, fields]) => {
+    const id = buffer.toString()
+    const { records = [] } = decodeEntry(app.pipeline, id, fields, from)
+    return records.map((record) => ({ id, record }))
+  })
 }
