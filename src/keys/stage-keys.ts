@@ -23,6 +23,7 @@ export const stageKeys = {
     kind: 'hash',
     owner: 'partition',
     erase: 'none',
-    holds: 'stage → the first entry that it was given where orders had passed before: its `<stage>:missed`',
+    holds:
+      'stage → the first entry that it was given where orders had passed before: its `<stage>:missed`; `first <stage>` → the same of its first begin, of one that was away; `sound <stage>` → up to there a flip of `orders rebuild` found that it counts nothing that the archive missed',
   }),
 } satisfies Record<string, KeyDeclaration>

@@ -4,6 +4,7 @@ import type { ValidRecord } from '../../messages.ts'
 import { type Chain, type KnownLines, readChains } from '../../reads/archive/chains.ts'
 import { readRecords } from '../../reads/archive/records.ts'
 import { placesIn, removalsIn } from '../../reads/archive/segments.ts'
+import type { Segment } from '../../stages/archive/manifest.ts'
 import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 
 /** A record of the archive: what passed the first stage, and where and when. */
@@ -22,6 +23,8 @@ export interface ArchiveStep {
   readonly seq: number
   /** Absent if the line has none that count. */
   readonly records?: AsyncIterable<PastRecord>
+  /** The ids of its first and last entries. */
+  readonly span?: Pick<Segment, 'first' | 'last'>
 }
 
 /** A line of the manifest that says that records of a user were taken out. */
@@ -75,7 +78,7 @@ export function archiveOf(places: readonly ArchivePlace[]): Archive {
         for (const line of chain.lines.slice(after(chain.chain))) {
           const segment = line.kind === 'segment' ? inPlaceOf(line.segment) : undefined
           const records = segment && (readRecords(store, segment) as AsyncIterable<PastRecord>)
-          yield { chain: chain.chain, seq: line.seq, ...(records && { records }) }
+          yield { chain: chain.chain, seq: line.seq, ...(records && { records, span: segment }) }
         }
       }
     },

@@ -5,6 +5,7 @@ import { printableId } from '../terminal/printable.ts'
 import { table } from '../terminal/table.ts'
 import { hashKinds } from './compare/scope.ts'
 import type { Comparison, Flipped } from './flip/flip.ts'
+import { gapText, rejectedText } from './flip/refusal-text.ts'
 import { comparisonOf } from './reply.ts'
 import type { Built } from './session.ts'
 
@@ -53,9 +54,14 @@ export function comparisonLines(built: Pick<Built, 'records' | 'build'>, compari
       sentence(`What came before the calendar began is wrong: ${field} ${by > 0 ? '+' : ''}${by}.`),
     ),
     ...Object.entries(found.lacks).flatMap(([stage, records]) => lackLine(stage, records)),
-    ...(found.equal ? [] : Object.entries(found.rejected)).map(([stage, orders]) =>
-      yellow(sentence(`${stage} has rejected ${countText(orders)} orders that the archive has: replay them first.`)),
-    ),
+    ...(found.equal
+      ? []
+      : [
+          ...[...comparison.gaps]
+            .filter(([stage]) => (comparison.lacks.get(stage) ?? 0) >= 0)
+            .map(([stage, gap]) => gapText(stage, gap)),
+          ...[...comparison.rejected].map(([stage]) => rejectedText(stage, comparison)),
+        ].map((text) => yellow(sentence(text)))),
     found.equal ? 'Everything is as the archive says.' : yellow(sentence('Not everything is as the archive says.')),
   ]
 }

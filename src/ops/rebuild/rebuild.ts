@@ -7,13 +7,15 @@ import { markErased, readErasures } from '../../stages/erasure/erasures.ts'
 import { leaderboard } from '../../stages/leaderboard.ts'
 import type { Pipeline, Stage } from '../../stages/placed.ts'
 import { newToken } from '../reconcile/token.ts'
-import { countOf } from '../terminal/numbers.ts'
 import { type Compared, comparePartition } from './compare/compare.ts'
 import { wrongPeriods, wrongScores } from './compare/scores.ts'
 import { leaveOutMoved } from './compare/shared.ts'
 import { type Build, shadowsOf } from './feed.ts'
 import { beforeChanges, lacksOf, rejectedOf } from './flip/books.ts'
 import type { Comparison } from './flip/flip.ts'
+import { gapsOf } from './flip/gaps.ts'
+import { gapText, rejectedText } from './flip/refusal-text.ts'
+import { readHeld } from './flip/rejected.ts'
 import type { Archive } from './open-archive.ts'
 import { beginRun, requireRun } from './progress.ts'
 
@@ -104,8 +106,22 @@ export async function compareAll(build: Build): Promise<Comparison> {
       periods = isReadable ? (periods ?? 0) + (await wrongPeriods(app, compared, alive)) : undefined
   }
   const before = isReadable ? await beforeChanges(build, partitions) : new Map()
-  const [lacks, rejected] = [lacksOf(stages, partitions), rejectedOf(stages, partitions)]
-  return { token, partitions, lacks, rejected, scores: { users, periods }, before }
+  const lacks = lacksOf(stages, partitions)
+  const found = await withoutAbsent(build, partitions)
+  return { token, lacks, ...found, gaps: await gapsOf(app, stages), scores: { users, periods }, before }
+}
+
+/** Leaves out what stages have rejected and the archive does not have: it is not among what a flip counts. */
+async function withoutAbsent(
+  build: Build,
+  partitions: readonly Compared[],
+): Promise<Pick<Comparison, 'partitions' | 'rejected' | 'held' | 'unwritten'>> {
+  const { held, unwritten, absent } = await readHeld(build, [...rejectedOf(build.stages, partitions).keys()])
+  const counted = partitions.map((one) => {
+    const own = [...one.rejected].map(([name, orders]) => [name, orders - absent(one.keys, name)] as const)
+    return { ...one, rejected: new Map(own) }
+  })
+  return { partitions: counted, rejected: rejectedOf(build.stages, counted), held, unwritten }
 }
 
 /**
@@ -114,18 +130,19 @@ export async function compareAll(build: Build): Promise<Comparison> {
  * @throws OrdersError ORD_BOOKS if stages have counted orders that the archive does not have, or have rejected some
  */
 export function requireSound(
-  { lacks, rejected }: Pick<Comparison, 'lacks' | 'rejected'>,
+  comparison: Pick<Comparison, 'lacks' | 'gaps' | 'rejected' | 'held'>,
   countRejected: boolean,
 ): void {
+  const { lacks, gaps, rejected } = comparison
   for (const [stage, records] of lacks) {
     if (records >= 0) continue
     const text = `${stage} has counted ${-records} orders and corrections that the archive does not have`
     throw new OrdersError('ORD_BOOKS', `${text}: nothing was changed, as a flip would forget them.`)
   }
+  for (const [stage, gap] of gaps) {
+    const other = 'An observer can be added again under another name: orders backfill gives that all of the archive.'
+    throw new OrdersError('ORD_BOOKS', `${gapText(stage, gap)} Nothing was changed. ${other}`)
+  }
   if (countRejected || rejected.size === 0) return
-  const each = [...rejected].map(([stage, orders]) => `${countOf(orders, 'order')} that ${stage} rejected`)
-  const [one] = [...rejected.values()]
-  const again = `Replay ${one === 1 && rejected.size === 1 ? 'it' : 'them'} first: a later replay would count twice.`
-  const other = 'Where that is not wanted, --count-rejected counts and discards what was rejected.'
-  throw new OrdersError('ORD_BOOKS', `${each.join(' and ')} would be counted. ${again} ${other}`)
+  throw new OrdersError('ORD_BOOKS', [...rejected].map(([stage]) => rejectedText(stage, comparison)).join(' '))
 }

@@ -19,6 +19,8 @@ export const comparisonReply = z.object({
   lacks: z.record(z.string(), z.int()),
   /** By stage, how many orders of the archive it has rejected: a flip counts them. */
   rejected: z.record(z.string(), z.int()),
+  /** By stage, how many the archive has missed and the stage may have counted: there is no flip. Absent if there are none. */
+  gaps: z.record(z.string(), z.int()).optional(),
   /** Holds what the calendar's books lack of what came before it began; absent if nothing. */
   before: z.record(z.string(), z.number()).optional(),
   total_orders: z.object({ now: z.number(), built: z.number() }).optional(),
@@ -30,7 +32,7 @@ export type ComparisonReply = z.output<typeof comparisonReply>
 
 /** Describes a comparison. @param records how many the archive has given */
 export function comparisonOf(
-  { partitions, scores, lacks, rejected, before }: Comparison,
+  { partitions, scores, lacks, rejected, gaps, before }: Comparison,
   records: number,
   money: Money,
 ): z.input<typeof comparisonReply> {
@@ -64,6 +66,7 @@ export function comparisonOf(
     scores: { users, periods: scores.periods ?? 0 },
     lacks: Object.fromEntries(lacks),
     rejected: Object.fromEntries(rejected),
+    ...(gaps.size > 0 && { gaps: Object.fromEntries([...gaps].map(([stage, { missed }]) => [stage, missed])) }),
     ...(before.size > 0 && { before: Object.fromEntries(before) }),
     ...(lacks.has(aggregate.name) && {
       total_orders: { now: orders, built: orders + lack('total_orders') },

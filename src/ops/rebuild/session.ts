@@ -4,15 +4,16 @@ import { OrdersError } from '../../errors.ts'
 import { readChains } from '../../reads/archive/chains.ts'
 import { infoOf } from '../../redis/info.ts'
 import { archive } from '../../stages/archive/archive.ts'
-import { flushArchive } from '../../stages/archive/flush.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import type { Stage } from '../../stages/placed.ts'
 import { emulatorOs } from '../checks/server.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
 import { readRepartition } from '../manifest/repartition.ts'
 import { type Build, feed } from './feed.ts'
+import { flushSoon } from './flush-soon.ts'
 import { type ArchivePlace, archiveOf } from './open-archive.ts'
 import { openBuild } from './rebuild.ts'
+import { requireStarted } from './require-started.ts'
 
 export interface Session {
   readonly stages: readonly Stage[]
@@ -35,16 +36,14 @@ export interface Built extends AsyncDisposable {
   readonly tookMs: number
 }
 
-/** A role that runs cuts the open segments within a moment. Without one, the comparison reads the rest from the stream. */
-const flushMs = 5_000
-
 /** Builds the numbers of stages from the archive, up to its end. @throws OrdersError ORD_CONFIG without an archive */
 export async function buildFrom(app: App, session: Session, signal: AbortSignal): Promise<Built> {
   await using stack = new AsyncDisposableStack()
   const { stages, from, untilMs, print, read, mayReplace } = session
   await refuseEmulator(app)
   const places: ArchivePlace[] = []
-  if (app.pipeline.stage(archive.name)) places.push({ store: stack.use(await openStore(app.config)), app })
+  const kept = app.pipeline.stage(archive.name)
+  if (kept) places.push({ store: stack.use(await openStore(app.config)), app })
   else if (untilMs === undefined) throw noArchive()
   if (from !== undefined) {
     const store = stack.use(await openStore({ ...app.config, archiveUrl: from }))
@@ -62,7 +61,8 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
     signal.throwIfAborted()
     await lock.require()
   }
-  if (app.pipeline.stage(archive.name)) await flush(app, signal)
+  if (kept && untilMs === undefined) await requireStarted(app, kept) // what it misses while it is away is not known yet
+  if (kept) await flushSoon(app, alive)
   const began = performance.now()
   const until = untilMs ?? Number.POSITIVE_INFINITY
   const build = await openBuild(app, { archive: archiveOf(places), stages, untilMs: until, alive, mayReplace, read })
@@ -75,13 +75,6 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
 
 const noArchive = (): OrdersError =>
   new OrdersError('ORD_CONFIG', 'There is no archive that this system writes: set ARCHIVE_URL for it.')
-
-async function flush(app: App, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.timeout(flushMs)
-  await flushArchive(app, AbortSignal.any([limit, signal])).catch((error: unknown) => {
-    if (!limit.aborted || signal.aborted) throw error
-  })
-}
 
 /** @throws OrdersError ORD_USAGE for the emulator: it lacks commands that a comparison needs */
 async function refuseEmulator({ redis }: App): Promise<void> {

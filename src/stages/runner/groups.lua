@@ -1,6 +1,7 @@
 -- Creates a stream's consumer group unless it exists, and counts the orders that passed before.
 -- KEYS[1] stream   [2] counters   [3] entries that the stage has committed   [4] hash: stage -> its layout (see rewire.lua)
--- KEYS[5] hash: stage -> the first entry that it is given, where orders have passed before
+-- KEYS[5] hash: stage -> the first entry that it is given, where orders have passed before; `first <stage>` -> the same of its
+-- first begin, of one that was away; 0-0 if none had passed before that
 -- ARGV[1] a JSON object:
 --   group
 --   field, layout  its field in KEYS[4], and the value for this process's list of stages
@@ -65,6 +66,10 @@ repeat
 until #entries < 20
 if missed > 0 then
   redis.call('HSET', KEYS[2], wanted.missed, string.format('%.0f', missed))
+  if sum(wanted.outflow) ~= 0 then
+    local before = redis.pcall('HGET', KEYS[5], wanted.group)
+    redis.pcall('HSETNX', KEYS[5], 'first ' .. wanted.group, type(before) == 'string' and before or '0-0')
+  end
   redis.pcall('HSET', KEYS[5], wanted.group, given) -- in a key of another type it is not known
 end
 return 1

@@ -5,13 +5,11 @@ import { readChains } from '../../../reads/archive/chains.ts'
 import { liveSegments } from '../../../reads/archive/segments.ts'
 import { countText } from '../../../reads/count-text.ts'
 import { readCounters } from '../../../reads/counters.ts'
-import { isMissingStream } from '../../../redis/errors.ts'
 import { openStore } from '../../../stages/archive/store/store.ts'
 import { calendar } from '../../../stages/calendar.ts'
 import { beganBy } from '../../../stages/calendar-books.ts'
 import { hadFrom } from '../../../stages/missed-before.ts'
 import type { Stage } from '../../../stages/placed.ts'
-import { groupNamed } from '../../../stages/runner/groups.ts'
 import { idMs, oldestId } from '../../../stream-id.ts'
 import { type Call, defineCommand } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
@@ -21,6 +19,7 @@ import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../.
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireSound, stagesToBuild } from '../../rebuild/rebuild.ts'
 import { readLine } from '../../rebuild/rebuild-text.ts'
+import { requireStarted } from '../../rebuild/require-started.ts'
 import { buildFrom } from '../../rebuild/session.ts'
 import { requireConsent } from '../../terminal/interactive/ask.ts'
 import { jsonLine } from '../../terminal/printable.ts'
@@ -48,21 +47,6 @@ function observerNamed(app: App, name: string): Stage {
   const [stage] = stagesToBuild(app.pipeline, [name])
   if (stage?.isObserver) return stage
   throw new OrdersError('ORD_USAGE', `${name} is no observer: orders rebuild counts again what the chain has counted.`)
-}
-
-/** @throws OrdersError ORD_USAGE if no process has run the stage: it has no place in the stream yet from which it counts */
-async function requireStarted({ redis, partitions }: App, { name, from }: Stage): Promise<void> {
-  for (const keys of partitions) {
-    const groups = await redis.xinfo('GROUPS', keys.stream(from)).catch((error: unknown) => {
-      if (isMissingStream(error)) return []
-      throw error
-    })
-    if (groupNamed(groups, name)) continue
-    throw new OrdersError(
-      'ORD_USAGE',
-      `No process has run ${name} yet: start one, by orders run ${name}, and try again.`,
-    )
-  }
 }
 
 async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Promise<void> {

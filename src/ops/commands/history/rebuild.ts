@@ -133,7 +133,8 @@ async function compareAndFlip(app: App, built: Built, call: Call<Options>): Prom
   if (!options.flip || found.equal) {
     if (options.json) reply()
     if (found.equal) return await endRun(app, build.alive)
-    const isSound = comparison.rejected.size === 0 && [...comparison.lacks.values()].every((lacks) => lacks >= 0)
+    const { rejected, gaps, lacks } = comparison
+    const isSound = rejected.size + gaps.size === 0 && [...lacks.values()].every((records) => records >= 0)
     const flips = isSound ? 'orders rebuild --flip corrects it; ' : ''
     if (!options.json) print(`${flips}orders rebuild --drop deletes what was built.`)
     return fail()

@@ -1,3 +1,4 @@
+import { markSound } from '../../../stages/missed-before.ts'
 import { rankAll } from '../../calendar/boards.ts'
 import { rankUsers } from '../../reconcile/leaderboards.ts'
 import { reconcile } from '../../reconcile/reconcile.ts'
@@ -7,6 +8,7 @@ import type { Build } from '../feed.ts'
 import { runIsGone } from '../progress.ts'
 import { readChange } from './books.ts'
 import { type Change, type CounterChanges, counterChanges } from './counters.ts'
+import type { Gap } from './gaps.ts'
 import { stepsOf } from './steps.ts'
 
 /** Scores that are not what the hashes say. */
@@ -23,8 +25,14 @@ export interface Comparison {
   readonly partitions: readonly Compared[]
   /** By stage, how many records it lacks; below 0 if the archive lacks some that the stage has counted. */
   readonly lacks: ReadonlyMap<string, number>
-  /** By stage, how many orders it has rejected that the archive has: a flip counts them. Without those that have none. */
+  /** By stage, how many orders it has rejected that a flip counts, as the archive has them. Without those that have none. */
   readonly rejected: ReadonlyMap<string, number>
+  /** By stage, the ids of the entries of the invalid channel that are among these: a replay would bring them back. */
+  readonly held: ReadonlyMap<string, ReadonlySet<string>>
+  /** How many of these orders the archive has yet to write. */
+  readonly unwritten: number
+  /** By stage, what the archive has missed and the stage may have counted: a flip would forget it. */
+  readonly gaps: ReadonlyMap<string, Gap>
   readonly scores: Scores
   /** By field of the calendar's books, what came before it began and is not in them. */
   readonly before: CounterChanges
@@ -40,6 +48,7 @@ export interface Flipped {
 /**
  * Corrects the live keys of all partitions by what they lack. What a key lacks does not depend on orders that are counted
  * meanwhile, so no stage pauses. Killed at any moment and compared again, it goes on: what is corrected lacks nothing.
+ * @param comparison that `requireSound` has let pass
  * @param keep the name under which it can be reverted
  */
 export async function flip(
@@ -48,6 +57,8 @@ export async function flip(
   keep: string | undefined,
 ): Promise<Flipped> {
   const { app } = build
+  await build.alive()
+  await markSound(app, build.stages)
   const changes: Change[] = []
   for (const compared of partitions) changes.push(await readChange(build, compared))
   const counters = counterChanges(app.pipeline, build.stages, lacks, changes)

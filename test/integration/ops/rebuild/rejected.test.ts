@@ -1,19 +1,27 @@
 import { expect, test } from 'vitest'
 import type { Keys } from '../../../../src/keys.ts'
 import { admittedOrder } from '../../../../src/messages.ts'
+import { replaceSegment } from '../../../../src/ops/archive/replace.ts'
 import { discardRejected } from '../../../../src/ops/rebuild/discard-rejected.ts'
 import { flip } from '../../../../src/ops/rebuild/flip/flip.ts'
 import { revertFlip } from '../../../../src/ops/rebuild/flip/revert.ts'
 import { requireSound } from '../../../../src/ops/rebuild/rebuild.ts'
+import { comparisonLines } from '../../../../src/ops/rebuild/rebuild-text.ts'
 import { comparisonOf } from '../../../../src/ops/rebuild/reply.ts'
 import { reconcile } from '../../../../src/ops/reconcile/reconcile.ts'
 import { newToken } from '../../../../src/ops/reconcile/token.ts'
+import { readChains } from '../../../../src/reads/archive/chains.ts'
+import { readRecords } from '../../../../src/reads/archive/records.ts'
+import { liveSegments } from '../../../../src/reads/archive/segments.ts'
 import { readBooks } from '../../../../src/reads/books.ts'
 import { readCounters } from '../../../../src/reads/counters.ts'
 import { archive } from '../../../../src/stages/archive/archive.ts'
 import { definePipeline } from '../../../../src/stages/define-pipeline.ts'
 import { readEntries } from '../../../../src/stages/invalid/entry.ts'
 import { replayEntries } from '../../../../src/stages/invalid/requeue.ts'
+import type { Stage } from '../../../../src/stages/placed.ts'
+import { ensureGroups } from '../../../../src/stages/runner/groups.ts'
+import { trim } from '../../../../src/stages/runner/trim.ts'
 import { defineObserver, hincrby } from '../../../../src/stages/stage.ts'
 import { idOfSortable } from '../../../../src/stream-id.ts'
 import {
@@ -166,6 +174,119 @@ test('orders rebuild --count-rejected asks, and then counts and discards what wa
   expect(await counterOf(world, 'discarded')).toBe(1)
   expect(await counterOf(world, 'aggregate:rejected')).toBe(0)
   expect(await run('--yes')).toEqual({ code: 0, text: expect.stringContaining('Everything is as the archive says.') })
+})
+
+/** Takes the segments out that have one of these orders. */
+async function expire({ app, store }: RebuildWorld, orders: readonly string[]): Promise<void> {
+  const known = new Map()
+  for (const one of liveSegments(await readChains(store, app, known))) {
+    const records = await Array.fromAsync(readRecords(store, one.segment))
+    if (records.some(({ order_id }) => orders.includes(order_id)))
+      await replaceSegment(app, store, one, { kind: 'expired' }, known)
+  }
+}
+
+test('what a stage has rejected and the archive does not have stays rejected, and is replayed later', async () => {
+  await using world = await openRebuildWorld(undefined, withRevenue)
+  const { app } = world
+  const [keys] = app.partitions as [Keys]
+  isBroken = true
+  for (const [from, to] of [
+    [5, 6],
+    [0, 5],
+    [20, 40],
+  ] as const) {
+    await using _ = await runningStages(app)
+    await sendOrders(world, from, to)
+    await settled(world)
+  }
+  isBroken = false
+  await trim({ ...app, keys }, app.pipeline.stage('aggregate') as Stage, { thorough: true })
+  await expire(world, ['o5'])
+  expect(await counterOf(world, 'revenue:rejected')).toBe(2)
+  const { build, compared } = await rebuilt(world, ['revenue'])
+  expect(compared.rejected).toEqual(new Map([['revenue', 1]]))
+  expect(() => requireSound(compared, false)).toThrow('1 order that revenue rejected would be counted. Replay it first')
+  await flip(build, await discardRejected(build, compared, by), undefined)
+  expect(await counterOf(world, 'revenue:rejected')).toBe(1)
+  expect(await readBooks(app)).toMatchObject({ balanced: true, invalid: { stream: 1 } })
+  const discarded = await world.redis.xrange(keys.discarded, '-', '+')
+  expect(discarded.map(([, fields]) => fields.join())).toEqual([expect.stringContaining('"o25"')])
+  const again = await rebuilt(world, ['revenue'])
+  expect(again.compared.rejected.size).toBe(0)
+  requireSound(again.compared, false)
+
+  const before = await counterOf(world, 'booked')
+  await replay(world, keys)
+  await using _ = await runningStages(app)
+  await settled(world)
+  expect(await counterOf(world, 'booked')).toBe(before + 1)
+  expect(await counterOf(world, 'revenue:rejected')).toBe(0)
+  expect(await readBooks(app)).toMatchObject({ balanced: true, invalid: { stream: 0 } })
+})
+
+test('what the archive has yet to write is not discarded before: the stage is the first to have its keys', async () => {
+  await using world = await openRebuildWorld(undefined, withRevenue)
+  const { app } = world
+  isBroken = true
+  for (const keys of app.partitions) await ensureGroups({ ...app, keys })
+  {
+    await using _ = await runningStages(app, [...others, revenue.name])
+    await sendOrders(world, 5, 6)
+    await settled(world, [...others, revenue.name])
+  }
+  isBroken = false
+  const { build, compared } = await rebuilt(world, ['revenue'])
+  expect(compared).toMatchObject({ unwritten: 1, rejected: new Map([['revenue', 1]]) })
+  {
+    const abort = new AbortController()
+    const stopped = discardRejected({ ...build, alive: async () => abort.signal.throwIfAborted() }, compared, by)
+    await until('it to ask for a flush', () => app.redis.exists(app.partitions[0]?.archiveFlush ?? ''))
+    abort.abort(new Error('stopped'))
+    await expect(stopped).rejects.toThrow('stopped')
+  }
+  expect(await counterOf(world, 'discarded')).toBe(0)
+  await using _ = await runningStages(app, [archive.name])
+  await flip(build, await discardRejected(build, compared, by), undefined)
+  await settled(world)
+  expect(await counterOf(world, 'discarded')).toBe(1)
+  expect(await readBooks(app)).toMatchObject({ balanced: true, invalid: { stream: 0 } })
+  expect(await differencesOf(world)).toEqual([])
+  const all = app.partitions.map((keys) => world.redis.hget(keys.own('revenue', 'all'), 'minor'))
+  expect(await Promise.all(all)).toEqual(['600'])
+})
+
+test('after a kill between discard and flip the refusal does not ask for a replay of what is discarded', async () => {
+  await using world = await openRejected()
+  const { app } = world
+  isBroken = true
+  {
+    await using _ = await runningStages(app)
+    await sendOrders(world, 20, 24)
+    await settled(world)
+  }
+  isBroken = false
+  const { build, compared } = await rebuilt(world, ['revenue'])
+  await discardRejected(build, compared, by)
+  const killed = await rebuilt(world, ['revenue'])
+  const gone = '1 order that revenue rejected would be counted, and the invalid channel has it no more'
+  const advice = '--count-rejected counts what was discarded.'
+  expect(() => requireSound(killed.compared, false)).toThrow(`${gone}: ${advice}`)
+  expect(JSON.stringify(comparisonLines({ build, records: 0 }, killed.compared))).toContain('channel has it no more')
+
+  isBroken = true
+  {
+    await using _ = await runningStages(app)
+    await sendOrders(world, 24, 40)
+    await settled(world)
+  }
+  isBroken = false
+  const both = await rebuilt(world, ['revenue'])
+  expect(() => requireSound(both.compared, false)).toThrow(/^1 order .* Replay it first: .* 1 order .* no more: /)
+  await flip(both.build, await discardRejected(both.build, both.compared, by), undefined)
+  expect(await counterOf(world, 'discarded')).toBe(2)
+  expect(await counterOf(world, 'revenue:rejected')).toBe(0)
+  expect(await differencesOf(world)).toEqual([])
 })
 
 test('what a stage rejects while a flip is compared is discarded too, and counted by that flip', async () => {
