@@ -37,7 +37,7 @@ export function comparisonLines(built: Pick<Built, 'records' | 'build'>, compari
     .filter(([, { compared }]) => compared > 0)
     .map(([kind, { compared, different }]) => [kindNames[kind], countText(compared), countText(different)])
   const { scores, total_orders: orders, total_revenue: revenue } = found
-  const wrong = scores.users + (scores.periods ?? 0)
+  const wrong = scores.users + scores.periods
   return [
     ...table([['compared', 'keys', 'different'], ...rows]),
     ...(wrong > 0 ? [`${countText(wrong)} scores on leaderboards are not those of their users.`] : []),

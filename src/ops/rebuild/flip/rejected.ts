@@ -87,11 +87,11 @@ export async function* rejectedPages(
 }
 
 function rejectedOf({ id, keys, record: { order } }: InvalidEntry, stage: string, record: object): Rejected {
-  const times = timesIn.safeParse(order?.['times'])
+  const times = timesIn.safeParse(order?.['runner_times'])
   return { id, keys, stage, identity: identityOf(record), atMs: times.data?.atMs }
 }
 
-const timesIn = runnerFields.times
+const timesIn = runnerFields.runner_times
 
 const identityOf = (record: object): string => JSON.stringify(validRecord.parse(record))
 
