@@ -30,7 +30,7 @@ export const archiveFields = z.object({
   head: z.string(),
   stored: z.coerce.number().int().default(0),
   failure: z.string().optional(),
-  at: z.string(),
+  at: z.iso.datetime(),
   segments: z.coerce.number().int().default(0),
   bytes: z.coerce.number().int().default(0),
 })
