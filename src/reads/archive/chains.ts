@@ -59,7 +59,7 @@ export async function readChains(
 }
 
 /**
- * Returns whether the store alone says which lines count, as Redis does. Redis may go on meanwhile.
+ * Returns whether the store alone will say which lines count, as far as it can, if no more come. Redis may go on meanwhile.
  * @param known as of `readChains`
  */
 export async function isKnownAlone(
@@ -70,8 +70,8 @@ export async function isKnownAlone(
   const sources = await readStored(store, known)
   const tails = await readTails(app) // the store first: else its newer lines would look as if Redis had lost them
   const parsed = parseAll(sources, tails)
-  const [own, alone] = [headsIn(parsed, tails), headsIn(parsed, [])]
-  return parsed.every(({ chain }) => own.get(chain) === alone.get(chain))
+  const [ending, alone] = [headsIn(parsed, tails, true), headsIn(parsed, [])]
+  return parsed.every(({ chain }) => ending.get(chain) === alone.get(chain))
 }
 
 const readTails = ({ redis, partitions }: Pick<App, 'redis' | 'partitions'>): Promise<(Tail | undefined)[]> =>

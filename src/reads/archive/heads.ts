@@ -26,7 +26,7 @@ interface Path {
   readonly lines: readonly Line[]
   /** When its first chain began. */
   readonly from: string
-  /** True if Redis goes on with it. */
+  /** True if Redis goes on with it: whatever began meanwhile, Redis has lost. */
   readonly isOpen: boolean
 }
 
@@ -34,9 +34,14 @@ interface Path {
  * Returns the hash of the last line of each chain; `noHash` for one that does not count, as Redis has lost it whole.
  * Redis has one history. It goes on from its tails, else from the latest line that the store has, and each chain goes back to
  * those that it follows. What began after that and is not among them was lost when Redis went back. It counts if that is not
- * sure: a chain that is hidden would lack orders, and no check would find them.
+ * sure: the orders of a chain that is hidden are missing, and no check would find them.
+ * @param areEnding true for what the store alone will say, once the tails have ended later than every line
  */
-export function headsIn(chains: readonly ChainLines[], tails: readonly (Tail | undefined)[]): Map<string, string> {
+export function headsIn(
+  chains: readonly ChainLines[],
+  tails: readonly (Tail | undefined)[],
+  areEnding = false,
+): Map<string, string> {
   const heads = new Map<string, string>()
   const paths: Path[] = []
   const byName = new Map(chains.map((one) => [one.chain, one]))
@@ -48,9 +53,10 @@ export function headsIn(chains: readonly ChainLines[], tails: readonly (Tail | u
       heads.set(end.one.chain, noHash)
       continue
     }
-    const own = before.filter(({ one }) => !heads.has(one.chain))
+    const known = before.findIndex(({ one }) => heads.has(one.chain))
+    const own = known < 0 ? before : before.slice(0, known)
     for (const { one, head } of own) heads.set(one.chain, head)
-    paths.push(pathOf(end, own))
+    paths.push({ ...pathOf(end.one, own), isOpen: end.to === endOfTime && !areEnding })
   }
   return heads
 }
@@ -87,11 +93,10 @@ function* backFrom({ one, hash }: End, byName: ReadonlyMap<string, ChainLines>):
   }
 }
 
-function pathOf({ one, to }: End, parts: readonly Part[]): Path {
-  const lines = parts.flatMap((part) => linesOf(part))
-  const from = beginOf(parts.at(-1)?.one ?? one)?.at ?? ''
-  const chains = new Set(parts.map((part) => part.one.chain))
-  return { partition: one.partition, chains, lines, from, isOpen: to === endOfTime }
+function pathOf({ partition }: ChainLines, parts: readonly Part[]): Omit<Path, 'isOpen'> {
+  const first = parts.at(-1)
+  const from = (first && beginOf(first.one)?.at) ?? ''
+  return { partition, from, chains: new Set(parts.map(({ one }) => one.chain)), lines: parts.flatMap(linesOf) }
 }
 
 /** Follows the lines back from the last, up to one that is missing. */
@@ -106,7 +111,6 @@ function excludes(path: Path, { one, from, to }: End, before: readonly Part[]): 
   const isOther = one.partition !== path.partition && layoutIn(one.partition) === layoutIn(path.partition)
   if (isOther || from <= path.from) return false
   if (path.isOpen || before.some((part) => path.chains.has(part.one.chain))) return true
-  // Two systems that write to one archive write in between. A chain that follows a line ends that: it was later than all.
-  const hasSettled = path.lines.some((line) => line.kind === 'begin' && line.follows && line.at > to)
-  return hasSettled || !path.lines.some(({ at }) => at > from && at < to)
+  // Two systems that write to one archive write alternately; one that went back does not.
+  return !path.lines.some(({ at }) => at > from && at < to)
 }

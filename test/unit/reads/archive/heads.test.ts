@@ -66,10 +66,11 @@ test('of two systems that write alternately neither hides chains of the other th
   expect(counted([other, own])).toEqual({ other: 'other3', own: 'own2' })
 })
 
-test('a chain that begins later than all of another, and follows a line, decides that the other was lost', () => {
-  const [a, b] = [chain('a', [0, 25, 40]), chain('b', [20, 30])]
-  const settled = chain('c', [50], 'none', { chain: 'a', seq: 3 })
-  expect(counted([a, b, settled])).toEqual({ a: 'a3', b: 'lost', c: 'c1' })
+test('what another system has written stays, also where this one follows a line later', () => {
+  const [other, own, later] = [chain('other', [0, 25, 40]), chain('own', [20, 30]), chain('later', [70], '0of2')]
+  const settled = chain('settled', [50, 90], 'none', { chain: 'other', seq: 3 })
+  const all = [other, own, settled, later]
+  expect(counted(all, [tail('later', 1, '0of2')])).toMatchObject({ own: 'own2', later: 'later1' })
 })
 
 test('a chain whose only object is deleted while it is read is left out', async () => {
