@@ -82,9 +82,12 @@ export async function append(scope: Scope, behind: Head, appending: Appending): 
  * master whose clock is behind. If the line before is another one by now, nothing is appended.
  */
 async function laterThan({ redis, keys }: Scope, after: string | undefined): Promise<string> {
-  const last = [after, await redis.hget(keys.archive, 'at')].map((at) => (at ? Date.parse(at) + 1 : 0))
-  return new Date(Math.max((await redisClock(redis).now()).getTime(), ...last)).toISOString()
+  const others = [after, await redis.hget(keys.archive, 'at')].map((at) => isoTime.safeParse(at).data)
+  const next = others.filter((at) => at !== undefined).map((at) => Date.parse(at) + 1)
+  return new Date(Math.max((await redisClock(redis).now()).getTime(), ...next)).toISOString()
 }
+
+const isoTime = z.iso.datetime()
 
 const archivedOf = async ({ redis, keys }: Scope, { counts }: Stage): Promise<number> =>
   Number((await redis.hget(keys.counters, counts)) ?? 0)

@@ -30,7 +30,7 @@ export const archiveFields = z.object({
   head: z.string(),
   stored: z.coerce.number().int().default(0),
   failure: z.string().optional(),
-  at: z.iso.datetime(),
+  at: z.string(),
   segments: z.coerce.number().int().default(0),
   bytes: z.coerce.number().int().default(0),
 })
