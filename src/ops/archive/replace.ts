@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { type KnownLines, readChains } from '../../reads/archive/chains.ts'
-import { type LiveSegment, liveSegments, namedObjects, removalsIn } from '../../reads/archive/segments.ts'
+import { type LiveSegment, liveSegments, lostSegments, namedObjects, removalsIn } from '../../reads/archive/segments.ts'
 import { redisClock } from '../../redis/clock.ts'
 import { append, commitWithinMs } from '../../stages/archive/append.ts'
 import { openChain, storeLines } from '../../stages/archive/lines.ts'
@@ -26,7 +26,7 @@ export interface Replacement {
  * deleted once the store has the line, so that no failover of Redis brings it back. Killed in between, `sweep` deletes it.
  * @param known pass the same map to repeated calls: lines that it has are not read again
  * @returns the new segment; undefined if there is none
- * @throws OrdersError ORD_ARCHIVE if the segment does not count any more: read the chains again
+ * @throws OrdersError ORD_ARCHIVE if a line has taken the segment out: read the chains again
  */
 export async function replaceSegment(
   app: Pick<App, 'redis' | 'partitions' | 'pipeline'>,
@@ -55,7 +55,8 @@ export async function replaceSegment(
       if (namedObjects(chains).removed.has(old.name)) break
       continue
     }
-    if (!liveSegments(chains).some((one) => one.segment.name === old.name)) throw goneError(old)
+    const kept = [...liveSegments(chains), ...lostSegments(chains)]
+    if (!kept.some((one) => one.segment.name === old.name)) throw goneError(old)
     if (!chains.some((one) => one.chain === head.chain && one.head === head.head)) continue
     const reply = await append(target, head, { content, untilMs })
     if (reply.status === 'late') throw lateError(old)
@@ -76,7 +77,7 @@ export async function storeAllLines(
 }
 
 const goneError = ({ name }: Segment): OrdersError =>
-  new OrdersError('ORD_ARCHIVE', `The segment ${name} does not count any more.`, { details: { gone: name } })
+  new OrdersError('ORD_ARCHIVE', `The segment ${name} was taken out meanwhile.`, { details: { gone: name } })
 
 const lateError = ({ name }: Segment): OrdersError =>
   new OrdersError('ORD_ARCHIVE', `The segment ${name} was written again more than an hour ago: run this once more.`)

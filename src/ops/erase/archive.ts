@@ -2,11 +2,12 @@ import type { App } from '../../app.ts'
 import { partitionFor, userHash } from '../../partitions.ts'
 import { type KnownLines, readChains } from '../../reads/archive/chains.ts'
 import { isNoSegment, readRecords, recordsIn } from '../../reads/archive/records.ts'
-import { liveSegments, namedObjects } from '../../reads/archive/segments.ts'
+import { type LiveSegment, liveSegments, lostSegments, namedObjects } from '../../reads/archive/segments.ts'
 import { segmentPrefix } from '../../stages/archive/manifest.ts'
 import type { ArchivedRecord } from '../../stages/archive/record.ts'
 import { requireSameArchive } from '../../stages/archive/same-archive.ts'
 import { isUnfinished } from '../../stages/archive/store/file.ts'
+import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import { userDigest, withoutUser } from '../../stages/erasure/erasures.ts'
 import type { Place } from '../../stages/erasure/place.ts'
@@ -14,17 +15,19 @@ import { replaceSegment, storeAllLines, unlessGone } from '../archive/replace.ts
 
 /**
  * Finds segments of the archive with records of the user. Another segment takes the place of each, in which the records are the
- * anonymous account's, without their bodies: so a rebuild has the same sums. Objects that do not count are deleted, such as
- * those that a killed process has left. Call it once no entry of the stages names the user, as another segment may come up
- * until then.
+ * anonymous account's, without their bodies: so a rebuild has the same sums. So it does of those whose lines Redis has lost: they
+ * have records of others, and may count again. Objects that no line names are deleted, such as those that a killed process has
+ * left. Call it once no entry of the stages names the user, as another segment may come up until then.
  * @throws OrdersError ORD_ARCHIVE if this is not the archive that Redis goes on with
  */
 export const archivePlace: Place = async function* ({ app, userId }) {
   using store = await openStore(app.config)
   await requireSameArchive(app, store)
   const known: KnownLines = new Map()
-  for (const live of liveSegments(await readChains(store, app, known))) {
-    if (!mayHave(live.partition, userId) || !(await hasUser(readRecords(store, live.segment), userId))) continue
+  for (const live of await keptSegments(app, store, known)) {
+    if (!mayHave(live.partition, userId)) continue
+    const found = hasUser(readRecords(store, live.segment), userId)
+    if (!(await found.catch(live.isLost ? unlessNoSegment(false) : undefined))) continue
     const remove = async (): Promise<boolean> => {
       const records = withoutRecordsOf(app, userId, readRecords(store, live.segment))
       const why = { kind: 'erased', receipt: userDigest(userId), records } as const
@@ -33,13 +36,24 @@ export const archivePlace: Place = async function* ({ app, userId }) {
     yield { record: live.segment.name, remove }
   }
   await storeAllLines(app, store) // else what these take out is still needed
-  const { needed, removed } = namedObjects(await readChains(store, app, known))
+  const { needed, removed, named } = namedObjects(await readChains(store, app, known))
   for await (const { name } of store.list(segmentPrefix)) {
     // One that cannot be read whole may name the user in the rest. A live process writes it again if it misses it.
     const isRest = removed.has(name) || isUnfinished(name)
-    if (needed.has(name) || !(await hasUser(recordsIn(store, name), userId).catch(unlessNoSegment(isRest)))) continue
+    if (needed.has(name) || (named.has(name) && !removed.has(name))) continue
+    if (!(await hasUser(recordsIn(store, name), userId).catch(unlessNoSegment(isRest)))) continue
     yield { record: name, remove: () => store.delete(name).then(() => true) }
   }
+}
+
+async function keptSegments(
+  app: App,
+  store: ObjectStore,
+  known: KnownLines,
+): Promise<(LiveSegment & { readonly isLost: boolean })[]> {
+  const chains = await readChains(store, app, known)
+  const [live, lost] = [liveSegments(chains), lostSegments(chains)]
+  return [...live.map((one) => ({ ...one, isLost: false })), ...lost.map((one) => ({ ...one, isLost: true }))]
 }
 
 /** Returns whether a user may be in a partition: all of one are in the partition of their hash. */

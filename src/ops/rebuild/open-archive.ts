@@ -3,7 +3,7 @@ import type { CarriedName } from '../../carried.ts'
 import type { ValidRecord } from '../../messages.ts'
 import { type Chain, type KnownLines, readChains } from '../../reads/archive/chains.ts'
 import { readRecords } from '../../reads/archive/records.ts'
-import { placesIn, removalsIn } from '../../reads/archive/segments.ts'
+import { lostSegments, placesIn, removalsIn } from '../../reads/archive/segments.ts'
 import type { Segment } from '../../stages/archive/manifest.ts'
 import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 
@@ -43,6 +43,8 @@ export interface Archive {
    * are among them: the user stays erased.
    */
   erasures(): Promise<readonly ArchivedErasure[]>
+  /** Returns the segments that are left out, as Redis has lost their lines. */
+  lost(): Promise<readonly Segment[]>
   /** Yields the lines of each chain in order, from the one after a number. @param after 0 for a chain that was not read */
   steps(after: (chain: string) => number): AsyncIterable<ArchiveStep>
 }
@@ -70,6 +72,10 @@ export function archiveOf(places: readonly ArchivePlace[]): Archive {
       const all = await readAll()
       const removals = removalsIn(all.map(({ chain }) => chain))
       return removals.flatMap((line) => (line.kind === 'erased' ? { user: line.receipt, at: line.at } : []))
+    },
+    lost: async () => {
+      const chains = (await readAll()).map(({ chain }) => chain)
+      return lostSegments(chains).map(({ segment }) => segment)
     },
     async *steps(after) {
       const all = await readAll()

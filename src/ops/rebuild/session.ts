@@ -4,11 +4,14 @@ import { OrdersError } from '../../errors.ts'
 import { readChains } from '../../reads/archive/chains.ts'
 import { infoOf } from '../../redis/info.ts'
 import { archive } from '../../stages/archive/archive.ts'
+import type { Segment } from '../../stages/archive/manifest.ts'
 import { openStore } from '../../stages/archive/store/store.ts'
 import type { Stage } from '../../stages/placed.ts'
+import { sumBy } from '../../sums.ts'
 import { emulatorOs } from '../checks/server.ts'
 import { howToGetRedis } from '../local/redis-program.ts'
 import { readRepartition } from '../manifest/repartition.ts'
+import { countOf } from '../terminal/numbers.ts'
 import { type Build, feed } from './feed.ts'
 import { flushSoon } from './flush-soon.ts'
 import { type ArchivePlace, archiveOf } from './open-archive.ts'
@@ -65,12 +68,21 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
   if (kept) await flushSoon(app, alive)
   const began = performance.now()
   const until = untilMs ?? Number.POSITIVE_INFINITY
-  const build = await openBuild(app, { archive: archiveOf(places), stages, untilMs: until, alive, mayReplace, read })
+  const whole = archiveOf(places)
+  const build = await openBuild(app, { archive: whole, stages, untilMs: until, alive, mayReplace, read })
   if (build.run.isContinued) print('Continues what an earlier rebuild has built.')
+  const lost = await whole.lost()
+  if (lost.length > 0) print(leftOutText(lost))
   const records = await feed(build)
   const opened = stack.move()
   const tookMs = performance.now() - began
   return { build, records, tookMs, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+function leftOutText(lost: readonly Segment[]): string {
+  const records = sumBy(lost, (segment) => segment.records)
+  const which = `${countOf(lost.length, 'segment')} with ${countOf(records, 'record')}`
+  return `Leaves out ${which}: Redis has lost their lines, so their orders came again or are gone.`
 }
 
 const noArchive = (): OrdersError =>

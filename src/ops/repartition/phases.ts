@@ -9,7 +9,7 @@ import type { Sum } from '../../order/money.ts'
 import { countText } from '../../reads/count-text.ts'
 import { isAway } from '../../redis/errors.ts'
 import { dropShadows } from '../../stages/erasure/drop-shadows.ts'
-import { closeChains, requireClosable } from '../archive/close-chains.ts'
+import { endChains, requireClosable } from '../archive/close-chains.ts'
 import { noticedMs } from '../manifest/check.ts'
 import { forgetRepartition, type Repartition, switchOver, writeRepartition } from '../manifest/repartition.ts'
 import { bare } from '../manifest/settings.ts'
@@ -99,7 +99,7 @@ async function drain(progress: Progress, signal: AbortSignal): Promise<Next> {
   const noteQueues = (more: string[]): Promise<void> =>
     enter(progress, { phase: 'drain', queues: [...new Set([...progress.state.queues, ...more])] })
   const halt = { ...progress, noteQueues, reason: reasonOf(progress.state) }
-  const halted = requireClosable(progress.before).then(() => quiesce(halt, signal))
+  const halted = requireClosable(progress.before, signal).then(() => quiesce(halt, signal))
   const found = await halted.catch(async (error: unknown) => {
     await progress.lock.require() // another process may continue from here
     await undo({ ...halt, state: progress.state })
@@ -109,7 +109,7 @@ async function drain(progress: Progress, signal: AbortSignal): Promise<Next> {
 }
 
 async function move({ move, state, before, after, app, alive, print }: Progress): Promise<Next> {
-  await closeChains(before)
+  await endChains(before)
   await dropShadows(before, alive)
   const untilNothingMoves = async (what: string, pass: () => Promise<number>): Promise<void> => {
     let moved = 0

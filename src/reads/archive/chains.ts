@@ -1,17 +1,10 @@
 import type { App } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
-import {
-  type Line,
-  layoutIn,
-  manifestPrefix,
-  noHash,
-  parseLine,
-  parseLineName,
-  sha256,
-} from '../../stages/archive/manifest.ts'
+import { type Line, manifestPrefix, noHash, parseLine, parseLineName, sha256 } from '../../stages/archive/manifest.ts'
 import type { ObjectStore } from '../../stages/archive/store/object-store.ts'
 import { readObject } from '../../stages/archive/store/store.ts'
 import { readTail, type Tail } from '../../stages/archive/tail.ts'
+import { type ChainLines, headsIn } from './heads.ts'
 
 /** A chain of the manifest, whole. */
 export interface Chain {
@@ -58,13 +51,36 @@ export async function readChains(
   known: KnownLines = new Map(),
 ): Promise<Chain[]> {
   // Redis first: a line leaves it only after the store has it, so that none is missed in between.
-  const tails = app ? await Promise.all(app.partitions.map((keys) => readTail({ redis: app.redis, keys }))) : []
-  const sources = await readStored(store, known)
-  for (const tail of tails) addTail(sources, tail)
-  const parsed = [...sources.values()].map(parseTexts)
+  const tails = app ? await readTails(app) : []
+  const parsed = parseAll(await readStored(store, known), tails)
   const heads = headsIn(parsed, tails)
   const inOrder = parsed.toSorted((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1))
   return inOrder.map((one) => chainOf(one, heads.get(one.chain) ?? noHash, tails))
+}
+
+/**
+ * Returns whether the store alone will say which lines count, as far as it can, if no more come. Redis may go on meanwhile.
+ * @param known as of `readChains`
+ */
+export async function isKnownAlone(
+  store: Pick<ObjectStore, 'list' | 'get'>,
+  app: Pick<App, 'redis' | 'partitions'>,
+  known: KnownLines,
+): Promise<boolean> {
+  const sources = await readStored(store, known)
+  const tails = await readTails(app) // the store first: else its newer lines would look as if Redis had lost them
+  const parsed = parseAll(sources, tails)
+  const [ending, alone] = [headsIn(parsed, tails, true), headsIn(parsed, [])]
+  return parsed.every(({ chain }) => ending.get(chain) === alone.get(chain))
+}
+
+const readTails = ({ redis, partitions }: Pick<App, 'redis' | 'partitions'>): Promise<(Tail | undefined)[]> =>
+  Promise.all(partitions.map((keys) => readTail({ redis, keys })))
+
+/** A chain without lines is one whose objects were deleted after they were listed. */
+function parseAll(sources: Map<string, Source>, tails: readonly (Tail | undefined)[]): Parsed[] {
+  for (const tail of tails) addTail(sources, tail)
+  return [...sources.values()].filter(({ texts }) => texts.size > 0).map(parseTexts)
 }
 
 function addTail(sources: Map<string, Source>, tail: Tail | undefined): void {
@@ -109,10 +125,7 @@ async function readStored(store: Pick<ObjectStore, 'list' | 'get'>, known: Known
   return sources
 }
 
-/** The lines of a chain by SHA-256. */
-interface Parsed extends Omit<Source, 'texts'> {
-  readonly byHash: ReadonlyMap<string, Line>
-}
+interface Parsed extends ChainLines, Omit<Source, 'texts'> {}
 
 function parseTexts({ texts, ...source }: Source): Parsed {
   const lines = [...texts].map(([hash, text]): [string, Line] => [
@@ -121,60 +134,6 @@ function parseTexts({ texts, ...source }: Source): Parsed {
   ])
   return { ...source, byHash: new Map(lines) }
 }
-
-/** A part of Redis' history: chains of a partition, of which each follows the one before it. */
-interface Path {
-  readonly partition: string
-  /** When its first chain began. */
-  readonly from: string
-}
-
-/**
- * Returns the hash of the last line of each chain; `noHash` for one that does not count, as Redis has lost it whole.
- * Redis has one history. It goes on from its tails, else from the latest line that the store has, and each chain goes back to
- * those that it follows. What began after that and is not among them was lost when Redis went back.
- */
-function headsIn(chains: readonly Parsed[], tails: readonly (Tail | undefined)[]): Map<string, string> {
-  const heads = new Map<string, string>()
-  const paths: Path[] = []
-  const byName = new Map(chains.map((one) => [one.chain, one]))
-  const ends = chains.map((one) => endOf(one, tails)).sort((one, other) => (one.at > other.at ? -1 : 1))
-  for (const { chain, hash } of ends) {
-    const one = byName.get(chain)
-    if (!one || heads.has(chain)) continue // a later chain follows it
-    const began = beginOf(one)?.at ?? ''
-    if (paths.some((path) => began >= path.from && excludes(path.partition, one.partition))) {
-      heads.set(chain, noHash)
-      continue
-    }
-    let [at, head, from] = [one as Parsed | undefined, hash, began]
-    while (at && !heads.has(at.chain)) {
-      heads.set(at.chain, head)
-      const begin = beginOf(at)
-      from = begin?.at ?? from
-      head = begin?.follows?.head ?? noHash
-      at = byName.get(begin?.follows?.chain ?? '')
-    }
-    paths.push({ partition: one.partition, from })
-  }
-  return heads
-}
-
-/** Returns where a chain ends if no other one follows it, and when. */
-function endOf({ chain, byHash }: Parsed, tails: readonly (Tail | undefined)[]) {
-  const tail = tails.find((one) => one?.chain === chain)
-  if (tail) return { chain, hash: tail.head, at: endOfTime }
-  const [hash, { at }] = [...byHash].reduce((last, one) => (one[1].seq > last[1].seq ? one : last))
-  return { chain, hash, at }
-}
-
-/** Later than every line. */
-const endOfTime = '~'
-
-const beginOf = ({ byHash }: Parsed) => byHash.values().find((line) => line.kind === 'begin')
-
-/** Returns whether only one of two partitions can have a chain at a time: they are the same, or of two layouts. */
-const excludes = (one: string, other: string): boolean => one === other || layoutIn(one) !== layoutIn(other)
 
 /** Follows the lines back from the last. */
 function chainOf(
@@ -212,4 +171,5 @@ function missing(chain: string, after: Line | undefined): OrdersError {
 }
 
 /** Sorts chains as they began. */
-const nameOf = (one: Parsed): string => `${beginOf(one)?.at} ${one.chain}`
+const nameOf = ({ chain, byHash }: Parsed): string =>
+  `${byHash.values().find((line) => line.kind === 'begin')?.at} ${chain}`

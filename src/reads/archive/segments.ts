@@ -1,4 +1,4 @@
-import type { Line, Segment } from '../../stages/archive/manifest.ts'
+import { type Line, partitionIn, type Segment } from '../../stages/archive/manifest.ts'
 import type { Chain } from './chains.ts'
 
 /** A segment that counts, and its chain. */
@@ -38,6 +38,24 @@ export function liveSegments(chains: readonly Chain[]): LiveSegment[] {
       return segment ? [{ segment, chain, partition }] : []
     }),
   )
+}
+
+/**
+ * Returns the segments that do not count, as Redis has lost their lines, and that no line has taken out. Their objects stay,
+ * so that they can count again: no line is a proof for all times.
+ */
+export function lostSegments(chains: readonly Chain[]): LiveSegment[] {
+  const live = liveSegments(chains).map(({ segment }) => segment.name)
+  const others = new Set([...live, ...removalsIn(chains).map(({ removes }) => removes)])
+  const lost = new Map<string, LiveSegment>()
+  for (const { chain, lines, abandoned } of chains) {
+    for (const line of [...lines, ...abandoned]) {
+      const segment = 'segment' in line ? line.segment : undefined
+      if (!segment || others.has(segment.name)) continue
+      lost.set(segment.name, { segment, chain, partition: partitionIn(segment.name) })
+    }
+  }
+  return [...lost.values()]
 }
 
 /** Names of objects, by what the lines say about them. */

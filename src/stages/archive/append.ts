@@ -1,13 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
-import type { Keys } from '../../keys.ts'
 import { redisClock } from '../../redis/clock.ts'
 import { defineScript } from '../../redis/script.ts'
 import { fieldOf, layoutOf, otherLayoutError } from '../layout/layout.ts'
 import type { Stage } from '../placed.ts'
 import { archive } from './archive.ts'
-import { type Head, type LineContent, noHash, partitionName, sha256 } from './manifest.ts'
+import { type Head, type LineContent, noHash, sha256 } from './manifest.ts'
 
 export const noChain: Head = { chain: '', seq: 0, head: '' }
 
@@ -24,6 +22,8 @@ export interface Appending {
   readonly found?: number
   /** By Redis' clock, in ms: later nothing is appended. */
   readonly untilMs?: number
+  /** The line is later than this time. */
+  readonly after?: string | undefined
 }
 
 export type Appended =
@@ -55,9 +55,9 @@ export async function append(scope: Scope, behind: Head, appending: Appending): 
   const { redis, keys, pipeline } = scope
   const stage = pipeline.stage(archive.name)
   if (!stage) throw new Error('This pipeline has no archive.')
-  const { content, ids = [], consumer = '', untilMs = 0 } = appending
+  const { content, ids = [], consumer = '', untilMs = 0, after } = appending
   const begins = content.kind === 'begin'
-  const at = (await redisClock(redis).now()).toISOString()
+  const at = await laterThan(scope, after)
   const place = begins ? { seq: 1, at, archived: await archivedOf(scope, stage) } : { seq: behind.seq + 1, at }
   const text = JSON.stringify({ ...place, ...content, previous: begins ? noHash : behind.head })
   const head = { chain: begins ? content.chain : behind.chain, seq: place.seq, head: sha256(text) }
@@ -77,13 +77,17 @@ export async function append(scope: Scope, behind: Head, appending: Appending): 
   return { status: 'stale', held, again }
 }
 
-/** Returns a line that begins a chain. @param follows where Redis has gone back to an earlier line of another */
-export function beginning(keys: Keys, follows: Head | undefined): LineContent {
-  const chain = `${stamp(new Date())}-${randomBytes(4).toString('hex')}`
-  return { kind: 'begin', chain, partition: partitionName(keys), ...(follows && { follows }) }
+/**
+ * Returns the time of a line: that of Redis' clock, but later than the line before. The clock goes back where a failover has a
+ * master whose clock is behind. If the line before is another one by now, nothing is appended.
+ */
+async function laterThan({ redis, keys }: Scope, after: string | undefined): Promise<string> {
+  const others = [after, await redis.hget(keys.archive, 'at')].map((at) => isoTime.safeParse(at).data)
+  const next = others.filter((at) => at !== undefined).map((at) => Date.parse(at) + 1)
+  return new Date(Math.max((await redisClock(redis).now()).getTime(), ...next)).toISOString()
 }
 
-const stamp = (at: Date): string => at.toISOString().replaceAll(/[-:]|\.\d+/g, '')
+const isoTime = z.iso.datetime()
 
 const archivedOf = async ({ redis, keys }: Scope, { counts }: Stage): Promise<number> =>
   Number((await redis.hget(keys.counters, counts)) ?? 0)

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import type { PartitionScope } from '../../app.ts'
 import { OrdersError } from '../../errors.ts'
 import { defineScript } from '../../redis/script.ts'
-import { append, beginning, noChain } from './append.ts'
+import { noChain } from './append.ts'
+import { beginChain, newestIn } from './begin.ts'
 import { type Head, lineName, partitionName, sha256 } from './manifest.ts'
 import { requireLines, requireSame, wentBack } from './same-archive.ts'
 import type { ObjectStore } from './store/object-store.ts'
@@ -51,6 +52,6 @@ export async function openChain(scope: Scope, store: Store, signal?: AbortSignal
     const head = tail ? { chain: tail.chain, seq: tail.seq, head: tail.head } : noChain
     const lost = tail !== undefined && (await wentBack(store, tail))
     if (tail && tail.partition === partitionName(keys) && !lost) return head
-    await append(scope, head, { content: beginning(keys, lost ? head : undefined) })
+    await beginChain(scope, head, await newestIn(store), lost ? head : undefined)
   }
 }

@@ -10,6 +10,7 @@ import type { Keys } from '../../keys.ts'
  *
  * Redis may lose lines that the store has, or whole chains, as when it is restored or fails over. Their segments do not count:
  * the orders came again, or are gone from Redis. But the objects stay. A segment that such a line takes out stays out: its object is gone.
+ * The times of lines show what was lost, in reads/archive/heads.ts. So they never go back, whatever clock Redis has.
  */
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
@@ -36,7 +37,7 @@ export type Segment = z.output<typeof segment>
 const common = {
   /** From 1. */
   seq: z.int().min(1),
-  /** When it was committed, by Redis' clock. */
+  /** When it was committed, by Redis' clock; later than the line before it, and a begin later than all lines of the store. */
   at: z.iso.datetime(),
   /** Of the line before it; 64 zeros in the first. */
   previous: hash,
@@ -126,11 +127,14 @@ export const lineName = (partition: string, { chain, seq, head }: Head): string 
   `${linePrefix(partition, chain, seq)}${head.slice(0, 16)}.json`
 
 /** Reads the name of the object of a line. Undefined for another object. */
-export function parseLineName(name: string): { partition: string; chain: string } | undefined {
-  const [, partition, chain] =
-    /^manifest\/partition=([^/]+)\/chain=([^/]+)\/\d{12,15}-[0-9a-f]{16}\.json$/.exec(name) ?? []
-  return partition === undefined || chain === undefined ? undefined : { partition, chain }
+export function parseLineName(name: string): { partition: string; chain: string; seq: number } | undefined {
+  const [, partition, chain, seq] =
+    /^manifest\/partition=([^/]+)\/chain=([^/]+)\/(\d{12,15})-[0-9a-f]{16}\.json$/.exec(name) ?? []
+  return partition === undefined || chain === undefined ? undefined : { partition, chain, seq: Number(seq) }
 }
+
+/** Returns the partition in the name of a segment. */
+export const partitionIn = (segment: string): string => /\/partition=([^/]+)\//.exec(segment)?.[1] ?? 'none'
 
 /** Returns the name of a segment. The day is that of its first entry in UTC. */
 export function segmentName(partition: string, first: string, last: string, random: string): string {

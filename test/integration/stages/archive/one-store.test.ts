@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { closeChains } from '../../../../src/ops/archive/close-chains.ts'
 import { leaveArchive } from '../../../../src/ops/archive/leave.ts'
-import { append, beginning } from '../../../../src/stages/archive/append.ts'
+import { beginChain } from '../../../../src/stages/archive/begin.ts'
 import { flushArchive } from '../../../../src/stages/archive/flush.ts'
 import { openChain } from '../../../../src/stages/archive/lines.ts'
 import { requireSame } from '../../../../src/stages/archive/same-archive.ts'
@@ -70,7 +70,7 @@ test('no chain begins while Redis alone has lines of the one before', async () =
   await appendRemoval(world, 'a segment')
   const tail = await readTail(app)
   const head = { chain: tail?.chain ?? '', seq: tail?.seq ?? 0, head: tail?.head ?? '' }
-  expect(await append(app, head, { content: beginning(app.keys, head) })).toEqual({ status: 'head', head })
+  expect(await beginChain(app, head, undefined, head)).toEqual({ status: 'head', head })
   expect(await readTail(app)).toEqual(tail)
   expect(await openChain(app, store)).toEqual(head)
 })
