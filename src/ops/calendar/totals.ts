@@ -49,8 +49,8 @@ function missingIn(all: readonly CalendarBooks[]): Sum | undefined {
 }
 
 /**
- * Reads the kept days of a partition, and what was counted in each month, at one moment. Days expire with their month: one
- * without any day has expired, by a former CALENDAR_KEEP.
+ * Reads the kept days of a partition, and what was counted in each month, at one moment. Days expire with their month: a past
+ * one without any day has expired, by a former CALENDAR_KEEP.
  */
 async function wrongMonths({ redis, format, now }: App, keys: Keys): Promise<WrongMonth[]> {
   const today = format.calendar.dayAt(now().getTime())
@@ -61,7 +61,8 @@ async function wrongMonths({ redis, format, now }: App, keys: Keys): Promise<Wro
   return months.flatMap((month, at) => {
     const found = (ofDays.get(month) ?? []).flatMap((day) => day ?? [])
     const [sum, counted] = [found.reduce(addSums, noSum), sumIn(replies[at]) ?? noSum]
-    return found.length === 0 || isNoSum(subtractSums(sum, counted)) ? [] : [{ keys, month, days: sum, counted }]
+    const isExpired = found.length === 0 && month !== monthOf(today)
+    return isExpired || isNoSum(subtractSums(sum, counted)) ? [] : [{ keys, month, days: sum, counted }]
   })
 }
 

@@ -64,7 +64,7 @@ export async function buildFrom(app: App, session: Session, signal: AbortSignal)
     signal.throwIfAborted()
     await lock.require()
   }
-  if (kept && untilMs === undefined) await requireStarted(app, kept) // what it misses while it is away is not known yet
+  if (kept && untilMs === undefined) await requireStarted(app, kept, alive) // what it misses while it is away is not known yet
   if (kept) await flushSoon(app, alive)
   const began = performance.now()
   const until = untilMs ?? Number.POSITIVE_INFINITY

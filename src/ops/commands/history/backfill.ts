@@ -51,7 +51,7 @@ function observerNamed(app: App, name: string): Stage {
 
 async function backfill(app: App, stage: Stage, call: Call<SharedOptions>): Promise<void> {
   const { options, signal, print, stdout } = call
-  await requireStarted(app, stage)
+  await requireStarted(app, stage, async () => signal.throwIfAborted())
   const missed = async (): Promise<number> =>
     (await readCounters(app.redis, app.partitions))[stage.counters.missed] ?? 0
   const session = sessionOf(call)

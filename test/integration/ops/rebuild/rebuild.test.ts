@@ -82,7 +82,7 @@ async function damage({ app, redis }: RebuildWorld): Promise<void> {
   await redis.set(user('u3')[1], 'text')
   await redis.hset(user('u4')[1], 'total_spend_minor', '12.5')
   await redis.hset(user('foreign')[1], 'order_count', 3, 'total_spend_minor', 9)
-  await redis.zadd(user('u8')[0].periodBoard(new Date().toISOString().slice(0, 7), 'spend'), 1, 'u8') // it has no order of this month, on its first days
+  await redis.zadd(user('u8')[0].periodBoard(new Date().toISOString().slice(0, 7), 'spend'), 1, 'u8') // on the first days it has no order of the month
   await redis.zadd(user('u5')[0].leaderboardSpend, 1, 'u5', 77, 'nowhere')
   for (const keys of app.partitions) {
     await redis.hincrby(keys.globalStats, 'total_revenue_minor', -7)
