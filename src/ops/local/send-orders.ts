@@ -1,12 +1,14 @@
 import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SendMessageBatchCommand, type SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
-import { OrdersError } from '../../errors.ts'
+import { messageOf, OrdersError } from '../../errors.ts'
 import { isFifo } from '../../ingest/sqs/create.ts'
 import type { Queue } from '../../ingest/sqs/queue.ts'
 import type { OrderFormat } from '../../order/format.ts'
 import { identityIn } from '../../order/identity.ts'
+import { redactUrl } from '../../redact.ts'
 import type { Progress } from '../terminal/interactive/progress.ts'
+import { countOf } from '../terminal/numbers.ts'
 
 /** SendMessageBatch takes at most ten messages and 1 MiB. */
 const batchSize = 10
@@ -19,7 +21,7 @@ const maxAttempts = 5
 /**
  * Sends bodies to the queue.
  * @param rate messages a second; undefined for as fast as SQS accepts them
- * @throws OrdersError ORD_SQS when SQS refuses a message permanently.
+ * @throws OrdersError ORD_SQS when SQS refuses a message permanently, or does not answer
  */
 export async function sendOrders(
   queue: Queue,
@@ -37,7 +39,9 @@ export async function sendOrders(
       taken += batch.length
       if (dueMs > 0) await sleep(dueMs, undefined, { signal })
       signal.throwIfAborted()
-      await sendBatch(queue, batch, format, signal)
+      await sendBatch(queue, batch, format, signal).catch((error: unknown) => {
+        throw signal.aborted || error instanceof OrdersError ? error : away(queue, sent, error)
+      })
       sent += batch.length
       progress.show(sent)
     }
@@ -45,6 +49,13 @@ export async function sendOrders(
   await Promise.all(Array.from({ length: inFlight }, sender))
   return sent
 }
+
+const away = ({ url }: Queue, sent: number, cause: unknown): OrdersError =>
+  new OrdersError(
+    'ORD_SQS',
+    `SQS at ${redactUrl(url)} took ${countOf(sent, 'message')} and then failed (${messageOf(cause)}): make sure that it runs.`,
+    { cause },
+  )
 
 type Ids = Pick<SendMessageBatchRequestEntry, 'MessageGroupId' | 'MessageDeduplicationId'>
 const noIds = (): Ids => ({})

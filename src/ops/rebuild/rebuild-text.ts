@@ -1,5 +1,5 @@
 import { countText } from '../../reads/count-text.ts'
-import { amountText, ordersText } from '../terminal/numbers.ts'
+import { amountText, countOf, ordersText } from '../terminal/numbers.ts'
 import { type Line, sentence, yellow } from '../terminal/output.ts'
 import { printableId } from '../terminal/printable.ts'
 import { table } from '../terminal/table.ts'
@@ -76,5 +76,5 @@ function lackLine(stage: string, records: number): Line[] {
 /** Says what a flip did. */
 export function flippedLines({ keys, maxMs }: Flipped, keep: string | undefined): Line[] {
   const kept = keep === undefined ? [] : [`orders rebuild --undo ${keep} takes it back, for a day.`]
-  return [`Flipped: ${countText(keys)} keys are corrected; no step took longer than ${Math.ceil(maxMs)} ms.`, ...kept]
+  return [`Flipped: ${countOf(keys, 'key')} corrected; no step took longer than ${Math.ceil(maxMs)} ms.`, ...kept]
 }

@@ -8,7 +8,7 @@ import type { DeepCheck } from '../verify/compare-scores.ts'
 import { lossText } from '../verify/ledger-losses.ts'
 import type { Repaired } from '../verify/repair.ts'
 import type { Verification } from '../verify/verification.ts'
-import { aboutRecords, amountText, ordersText, recordsText } from './numbers.ts'
+import { aboutRecords, amountText, countOf, ordersText, recordsText } from './numbers.ts'
 import { type Line, sentence } from './output.ts'
 import { table, turnedTable } from './table.ts'
 import { timeText } from './times.ts'
@@ -41,9 +41,9 @@ export function verificationLines(verification: Verification, { now, format }: P
     ...booksLines(books, amount),
     ...(audit ? ['', ...auditLines(audit, amount)] : []),
     '',
-    ...(calendarRepaired === undefined
-      ? []
-      : [sentence(`Repaired: ${number(calendarRepaired)} scores of days, weeks and months, or days, are set.`)]),
+    ...(calendarRepaired
+      ? [sentence(`Repaired in the calendar: ${countOf(calendarRepaired, 'score')} of periods or days.`)]
+      : []),
     ...[...books.notes, ...(calendar?.notes ?? [])].map((note) => sentence(note, '  ')),
     ...differences.map((difference) => sentence(difference, '  ', 'red')),
     ...(writtenOff ? [sentence(writeOffLine(writtenOff))] : []),
@@ -82,7 +82,10 @@ function closing(verification: Verification): string {
   if (audit.verdict === 'right' && calendar?.verdict === 'wrong') {
     return 'The calendar does not add up: --repair sets leaderboards and days by their users, --acknowledge accepts the rest.'
   }
-  return "The users' totals do not agree with the rest: --repair sets leaderboards and global stats by them."
+  const doubted = audit.sums && audit.sums.users.orders !== audit.sums.counted
+  return doubted
+    ? "The users' totals contradict the counters: with an archive orders rebuild --flip counts them again."
+    : "The users' totals do not agree with the rest: --repair sets leaderboards and global stats by them."
 }
 
 /** Says what could not be compared. The sentences above say why. */

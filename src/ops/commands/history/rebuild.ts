@@ -3,7 +3,6 @@ import type { App } from '../../../app.ts'
 import { audited } from '../../../control/audit-log.ts'
 import { holdLock } from '../../../control/lock.ts'
 import { OrdersError } from '../../../errors.ts'
-import { countText } from '../../../reads/count-text.ts'
 import { aggregate } from '../../../stages/aggregate.ts'
 import { calendar } from '../../../stages/calendar.ts'
 import { leaderboard } from '../../../stages/leaderboard.ts'
@@ -11,7 +10,7 @@ import { type Call, defineCommand, flag, type Option } from '../../command.ts'
 import { operatingUser } from '../../process/operating-user.ts'
 import { discardRejected, discardText } from '../../rebuild/discard-rejected.ts'
 import { type Comparison, type Flipped, flip } from '../../rebuild/flip/flip.ts'
-import { revertFlip } from '../../rebuild/flip/revert.ts'
+import { requireKept, revertFlip } from '../../rebuild/flip/revert.ts'
 import { runInCommand, type SharedOptions, sessionOf, sharedOptions } from '../../rebuild/in-command.ts'
 import { endRun } from '../../rebuild/progress.ts'
 import { compareAll, requireSound, stagesToBuild } from '../../rebuild/rebuild.ts'
@@ -135,7 +134,7 @@ async function compareAndFlip(app: App, built: Built, call: Call<Options>): Prom
     if (found.equal) return await endRun(app, build.alive)
     const { rejected, gaps, lacks } = comparison
     const isSound = rejected.size + gaps.size === 0 && [...lacks.values()].every((records) => records >= 0)
-    const flips = isSound ? 'orders rebuild --flip corrects it; ' : ''
+    const flips = isSound ? `orders rebuild${sameOptions(options)} --flip corrects it; ` : ''
     if (!options.json) print(`${flips}orders rebuild --drop deletes what was built.`)
     return fail()
   }
@@ -149,6 +148,11 @@ async function compareAndFlip(app: App, built: Built, call: Call<Options>): Prom
   await endRun(app, build.alive)
   if (options.json) reply(flipped)
   else print(flippedLines(flipped, options.keep))
+}
+
+/** Repeats what decides which numbers are built: with others, a flip would build them first. */
+function sameOptions({ stages, from }: Options): string {
+  return (stages ? ` --stages ${stages.join()}` : '') + (from === undefined ? '' : ` --from ${from}`)
 }
 
 function flipAudited(app: App, build: Built['build'], comparison: Comparison, keep?: string): Promise<Flipped> {
@@ -166,10 +170,11 @@ function flipAudited(app: App, build: Built['build'], comparison: Comparison, ke
 }
 
 async function undoNamed(app: App, name: string, { options, signal, print, stdout }: Call<Options>): Promise<void> {
+  await requireKept(app, name)
   const question = `This takes back what the flip ${name} has added to the live numbers. Undo it?`
   await requireConsent(question, { yes: options.yes, stdout, signal })
   await using lock = await holdLock(app.redis, print, signal, 'orders rebuild, erase or repartition')
   const action = { action: 'rebuild', by: operatingUser(), what: JSON.stringify({ undo: name }) }
   const keys = await audited(app, action, () => revertFlip(app, name, lock.require))
-  print(options.json ? jsonLine({ undone: name, keys }) : `Undone: ${countText(keys)} keys are as before the flip.`)
+  print(options.json ? jsonLine({ undone: name, keys }) : `Undone: ${countOf(keys, 'key')} ${keys === 1 ? 'is' : 'are'} as before the flip.`)
 }

@@ -22,5 +22,14 @@ export async function revertFlip(app: App, name: string, alive: () => Promise<vo
     }
   }
   if (reverted > 0) return reverted
-  throw new OrdersError('ORD_USAGE', `No flip is kept as ${name}: a kept one can be undone for a day.`)
+  throw notKept(name)
 }
+
+/** @throws OrdersError ORD_USAGE if no flip is kept under this name */
+export async function requireKept({ redis, partitions }: App, name: string): Promise<void> {
+  for (const keys of partitions) if ((await redis.exists(keys.rebuildKept(name))) === 1) return
+  throw notKept(name)
+}
+
+const notKept = (name: string): OrdersError =>
+  new OrdersError('ORD_USAGE', `No flip is kept as ${name}: a kept one can be undone for a day.`)
