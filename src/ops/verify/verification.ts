@@ -94,7 +94,8 @@ function refuseToSpoil({ books, calendar }: Verification, { sums, wrongUsers, ex
   const some = examples.slice(0, 5).map(({ user_id }) => user_id)
   const whose = `some users' own totals are wrong (of ${wrongUsers} that differ: ${some.join(', ')})`
   const text = `What was counted does not agree with the users' totals: it seems that ${whose}`
-  const how = 'With an archive orders rebuild --flip corrects them. Without one correct those users first, or use --force.'
+  const how =
+    'With an archive orders rebuild --flip corrects them. Without one correct those users first, or use --force.'
   throw new OrdersError('ORD_BOOKS', `${text}. A repair would spread that. ${how}`)
 }
 

@@ -176,5 +176,9 @@ async function undoNamed(app: App, name: string, { options, signal, print, stdou
   await using lock = await holdLock(app.redis, print, signal, 'orders rebuild, erase or repartition')
   const action = { action: 'rebuild', by: operatingUser(), what: JSON.stringify({ undo: name }) }
   const keys = await audited(app, action, () => revertFlip(app, name, lock.require))
-  print(options.json ? jsonLine({ undone: name, keys }) : `Undone: ${countOf(keys, 'key')} ${keys === 1 ? 'is' : 'are'} as before the flip.`)
+  print(
+    options.json
+      ? jsonLine({ undone: name, keys })
+      : `Undone: ${countOf(keys, 'key')} ${keys === 1 ? 'is' : 'are'} as before the flip.`,
+  )
 }
