@@ -10,7 +10,8 @@ import { closeChains } from './close-chains.ts'
 /**
  * Takes the archive out: Redis keeps no orders for it any more. What it has written stays. If it is run again, it begins a new
  * chain, and the orders in between are missing in it.
- * @throws OrdersError ORD_USAGE while a process runs it; ORD_ARCHIVE if the store cannot be read, or does not take the lines that it lacks
+ * @throws OrdersError ORD_USAGE while a process runs it; ORD_ARCHIVE if the store cannot be read, or does not take the lines
+ *   that it lacks
  */
 export async function leaveArchive(app: App): Promise<void> {
   const action = { action: 'archive-leave', by: operatingUser(), what: '{}' } as const

@@ -98,17 +98,17 @@ export async function compareAll(build: Build): Promise<Comparison> {
   leaveOutMoved(partitions)
   const has = (name: string): boolean => stages.some((stage) => stage.name === name)
   const users: string[][] = []
-  let periods: number | undefined = 0
+  let periods = 0
   const isReadable = partitions.every(({ differences }) => differences.values().every((one) => !one.isReplaced))
   for (const compared of partitions) {
     users.push(has(aggregate.name) ? await wrongScores(app, compared, alive) : [])
-    if (has(calendar.name))
-      periods = isReadable ? (periods ?? 0) + (await wrongPeriods(app, compared, alive)) : undefined
+    if (has(calendar.name) && isReadable) periods += await wrongPeriods(app, compared, alive)
   }
+  const scores = { users, periods: has(calendar.name) && !isReadable ? undefined : periods }
   const before = isReadable ? await beforeChanges(build, partitions) : new Map()
   const lacks = lacksOf(stages, partitions)
   const found = await withoutAbsent(build, partitions)
-  return { token, lacks, ...found, gaps: await gapsOf(app, stages), scores: { users, periods }, before }
+  return { token, lacks, ...found, gaps: await gapsOf(app, stages), scores, before }
 }
 
 /** Leaves out what stages have rejected and the archive does not have: it is not among what a flip counts. */

@@ -17,6 +17,25 @@ export function rankUsers({ pipeline, format }: Ranking, keys: Keys, userIds: re
   })
 }
 
+/** Users per script: some ms of Redis' time. */
+const maxUsers = 500
+
+/** Does what `rankAllUsers` does, for some users. */
+export async function rankSome(
+  scope: Ranking & Scanning,
+  keys: Keys,
+  mode: 'check' | 'set',
+  userIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const wrong = new Set<string>()
+  for (let from = 0; from < userIds.length; from += maxUsers) {
+    await scope.alive()
+    const effects = rankUsers(scope, keys, userIds.slice(from, from + maxUsers))
+    for (const { userId } of await checkScores(scope.redis, effects, mode)) wrong.add(userId)
+  }
+  return wrong
+}
+
 /**
  * Compares the scores of all orders with the users' hashes, and sets those that are wrong if asked to. The stages may work
  * meanwhile: each user is compared at one moment.
@@ -32,7 +51,7 @@ export async function rankAllUsers(
   const wrong = new Set<string>()
   for await (const all of usersOf(scope, keys)) {
     const users = all.filter((userId) => !leavesOut(userId))
-    for (const { userId } of await checkScores(scope.redis, rankUsers(scope, keys, users), mode)) wrong.add(userId)
+    for (const userId of await rankSome(scope, keys, mode, users)) wrong.add(userId)
   }
   return wrong
 }

@@ -9,7 +9,8 @@ import type { Keys } from '../../keys.ts'
  * Redis and the store hold the same text of a line. Each line holds the SHA-256 of the text of the line before it.
  *
  * Redis may lose lines that the store has, or whole chains, as when it is restored or fails over. Their segments do not count:
- * the orders came again, or are gone from Redis. But the objects stay. A segment that such a line takes out stays out: its object is gone.
+ * the orders came again, or are gone from Redis. But the objects stay. A segment that such a line takes out stays out: its
+ * object is gone.
  * The times of lines show what was lost, in reads/archive/heads.ts. So they never go back, whatever clock Redis has.
  */
 

@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../../app.ts'
 import type { Effect } from '../../../stages/stage.ts'
 import { rankAll } from '../../calendar/boards.ts'
-import { rankAllUsers, rankUsers } from '../../reconcile/leaderboards.ts'
-import { checkScores } from '../../reconcile/scores.ts'
+import { rankAllUsers, rankSome } from '../../reconcile/leaderboards.ts'
 import type { Compared } from './compare.ts'
 
 /** A stage ranks a user within some ms of the commit that counts an order of theirs. */
@@ -20,15 +19,11 @@ export async function wrongScores(
   alive: () => Promise<void>,
 ): Promise<string[]> {
   const leavesOut = (userId: string): boolean => differences.has(keys.userStats(userId))
-  let wrong = [...(await rankAllUsers({ ...app, alive }, keys, 'check', leavesOut))]
+  const scope = { ...app, alive }
+  let wrong = [...(await rankAllUsers(scope, keys, 'check', leavesOut))]
   for (let checks = 0; checks < maxChecks && wrong.length > 0; checks++) {
     await sleep(settleMs)
-    const found: string[] = []
-    for (let from = 0; from < wrong.length; from += 500) {
-      const some = await checkScores(app.redis, rankUsers(app, keys, wrong.slice(from, from + 500)), 'check')
-      found.push(...some.map(({ userId }) => userId))
-    }
-    wrong = [...new Set(found)]
+    wrong = [...(await rankSome(scope, keys, 'check', wrong))]
   }
   return wrong
 }

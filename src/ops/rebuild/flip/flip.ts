@@ -1,8 +1,7 @@
 import { markSound } from '../../../stages/missed-before.ts'
 import { rankAll } from '../../calendar/boards.ts'
-import { rankUsers } from '../../reconcile/leaderboards.ts'
+import { rankSome } from '../../reconcile/leaderboards.ts'
 import { reconcile } from '../../reconcile/reconcile.ts'
-import { checkScores } from '../../reconcile/scores.ts'
 import type { Compared } from '../compare/compare.ts'
 import type { Build } from '../feed.ts'
 import { runIsGone } from '../progress.ts'
@@ -80,13 +79,10 @@ export async function flip(
       number++
     }
   }
+  const scope = { ...app, alive: build.alive }
   for (const [at, { keys }] of partitions.entries()) {
-    const users = scores.users[at] ?? []
-    for (let from = 0; from < users.length; from += 500) {
-      await build.alive()
-      await checkScores(app.redis, rankUsers(app, keys, users.slice(from, from + 500)), 'set')
-    }
-    if (scores.periods !== 0) await rankAll({ ...app, alive: build.alive }, keys, 'set')
+    await rankSome(scope, keys, 'set', scores.users[at] ?? [])
+    if (scores.periods !== 0) await rankAll(scope, keys, 'set')
   }
   return { keys, maxMs }
 }
